@@ -95,11 +95,13 @@ sbom: $(READY) ## write sbom.json, a bill of materials (CycloneDX) of what the i
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json lock/run.txt
 
 # The users of redis-users.acl.
-REDIS_USERS := worker beat receiver reconciler flower command admin
+REDIS_USERS := worker beat receiver reconciler links flower command admin
 
-secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
+VERSION_HERE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+secrets: ## make the secrets, .env and dispatch.toml that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets
-	@for name in $(REDIS_USERS:%=redis_%) id_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
+	@for name in $(REDIS_USERS:%=redis_%) id_key link_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
 	  test -s secrets/$$name && continue; \
 	  case $$name in flower_basic_auth) before=flower: ;; *) before= ;; esac; \
 	  printf '%s' "$$before" > secrets/$$name; \
@@ -107,6 +109,11 @@ secrets: ## make the random secrets that docker-compose.yml reads, where they ar
 	  chmod 644 secrets/$$name; \
 	  echo "made secrets/$$name"; \
 	done
+	@test -e .env || { \
+	  printf '%s\n' 'DISPATCH_VERSION=$(VERSION_HERE)' 'DISPATCH_TOML=./dispatch.toml' 'TIMESMOBILE_ENDPOINT=' 'WORKERS=4' \
+	    'REDIS_MAXMEMORY=2gb' 'REDIS_MEMORY_LIMIT=4g' 'APPENDFSYNC=everysec' \
+	    "DISPATCH_USER=$$(id -u):$$(id -g)" > .env; echo "made .env"; }
+	@test -e dispatch.toml || { cp times_dispatch/demo/dispatch.toml dispatch.toml; echo "made dispatch.toml; enter your senders and templates, and remove the line endpoint"; }
 
 clean: ## remove the environments, caches and build results
 	@rm -rf .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist sbom.json *.egg-info

@@ -27,9 +27,14 @@ _KINDS: dict[EventKind, ReportKind] = {
     EventKind.CLICKED: "clicked",
     EventKind.REPLIED: "replied",
     EventKind.INTERMEDIATE: "intermediate",
+    EventKind.PREVIEWED: "link_previewed",
+    EventKind.SCANNED: "link_scanned",
+    EventKind.PROBED: "link_probed",
 }
 
-_HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
+_HAPPEN_MORE_THAN_ONCE = frozenset(
+    {EventKind.CLICKED, EventKind.REPLIED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED}
+)
 
 
 class ClassifiedReports:

@@ -18,6 +18,7 @@ from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
 from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
 from times_dispatch.ledger.connection import RedisUnavailable, check
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -27,6 +28,8 @@ from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
 
+NO_DEAD_NUMBERS: Final = DeadNumberRule()
+"""The rule by which no number is dead."""
 _MAX_LIGHT_ROWS: Final = 1_000
 _REPORTS_AT_ONCE: Final = 4_000
 """Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
@@ -64,6 +67,7 @@ class EntryApplier:
         id_key_guard: IdKeyGuard,
         *,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
+        dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
     ) -> None:
         """Make an applier.
 
@@ -73,6 +77,7 @@ class EntryApplier:
             classifier: tells our reports from others.
             id_key_guard: checks whether this process has all the keys of our ids.
             streams: how many bytes the streams that the applier writes may take.
+            dead_numbers: which failed reports mean that a number is dead.
         """
         self._redis = redis
         self._id_key_guard = id_key_guard
@@ -82,6 +87,7 @@ class EntryApplier:
         self._dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=streams.max_dead_letter_bytes))
         self._test_sends = SendTestReports(redis)
         self._opt_outs = OptOuts(redis)
+        self._dead_numbers = DeadNumbers(redis, dead_numbers)
 
     async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
         """Apply the reports of entries in one call; return None if the call fails because of the reports."""
@@ -128,6 +134,7 @@ class EntryApplier:
                 dead_letters.append(DeadLetter(DeadLetterReason.NOT_APPLIED, event.raw))
             elif result is ReportEffect.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
+        await self._note_dead_numbers(applied)
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
         await self._opt_outs.add([number for number in numbers if number])
@@ -150,6 +157,22 @@ class EntryApplier:
         for at in range(0, len(reports), _REPORTS_AT_ONCE):
             effects += await self._report_applier.apply(reports[at : at + _REPORTS_AT_ONCE])
         return effects
+
+    async def _note_dead_numbers(self, applied: AppliedEntries) -> None:
+        """Note the numbers of which a failed report says that nobody has them.
+
+        A report that changes nothing counts too: the process may have died between the report's effect and this note.
+        """
+        codes = self._dead_numbers.rule.codes
+        reports = [
+            report
+            for report, effect in zip(applied.classified.reports, applied.results, strict=True)
+            if report.code in codes and report.kind == "failed" and effect not in {None, ReportEffect.UNKNOWN}
+        ]
+        if reports:
+            numbers = await self._numbers(reports)
+            dead = {number: report.code for number, report in zip(numbers, reports, strict=True) if number}
+            await self._dead_numbers.add(dead)
 
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
         """Opt out the senders of stop replies to test messages; return the rows without a known number."""
@@ -197,7 +220,7 @@ class EntryApplier:
         if len(reports) > 1:
             return [number for report in reports for number in await self._numbers([report])]
         kind = type(outcome.error).__name__
-        log.warning("the number of a stop reply cannot be read", campaign=reports[0].campaign, error=kind)
+        log.warning("the number of a report cannot be read", campaign=reports[0].campaign, error=kind)
         return [""]
 
     async def _raise_unless_reports_are_at_fault(self, error: Exception) -> None:

@@ -7,13 +7,12 @@ receiver answers 4xx only to a request that can never succeed.
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 import structlog
-import uvicorn
 import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -24,12 +23,12 @@ from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReaso
 from callbacks.http.posted_body import header, json_in_query
 from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader
 from callbacks.http.refusal_log import RefusalLog
-from callbacks.http.report_protocol import ReportProtocol
-from callbacks.http.server import HttpServer
-from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
+from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
+from callbacks.links.application import LinksApplication
+from callbacks.links.assembly import make_links
 from callbacks.relay import VIA, read_relay_id
 from callbacks.report_room import ReportRoom
-from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
+from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, Send, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -39,24 +38,12 @@ from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.reports.reports import ReportsUnreadable
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.model import CallbackSettings, Settings
+from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-Send = Callable[[AsgiMessage], Awaitable[None]]
-
 PING_TIMEOUT_S: Final = 1.0
-FINISH_WITHIN_S: Final = 4
-"""How long requests in progress at the stop have to be answered, in seconds."""
-STOP_WITHIN_S: Final = FINISH_WITHIN_S + 1.0
-KEEP_ALIVE_S: Final = 75
-"""Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
-that we have closed."""
-
-BACKLOG: Final = 512
-"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
-
 KEEP_TIMEOUT_S: Final = 3.0
 """How long the keeping of a body that is refused may take."""
 KEPT_AT_ONCE: Final = 8
@@ -97,6 +84,8 @@ class Receiver:
         self._keeping = asyncio.Semaphore(KEPT_AT_ONCE)
         self._reader = PostedReportsReader()
         self._refusals = refusals or RefusalLog()
+        self.links: LinksApplication | None = None
+        """Answers clicks on tracked links; None if a process of its own does."""
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,6 +99,8 @@ class Receiver:
                 await self._accept_reports(b"", scope, send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
+        elif self.links and self.links.serves(scope["raw_path"]):
+            await self.links(scope, receive, send)
         elif path in {b"/health", b"/ready"}:
             if method in {"GET", "HEAD"}:
                 await self._probe(send, with_redis=path == b"/ready")
@@ -282,60 +273,39 @@ async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tu
 async def serve(settings: Settings) -> None:
     """Receive until a signal; then answer the requests in progress."""
     gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
-    host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
         secrets = CallbackSecrets(
             redis,
             (settings.callback_secret, settings.old_callback_secret),
             change_s=settings.callbacks.unknown_secret_503_s,
         )
-        limits = StreamLimits.of(settings.callbacks)
+        stream_limits = StreamLimits.of(settings.callbacks)
         room = ReportRoom(
             redis,
             max_memory_share=settings.ledger.max_memory_share,
-            max_waiting_bytes=limits.max_waiting_bytes,
+            max_waiting_bytes=stream_limits.max_waiting_bytes,
         )
-        dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=limits.max_dead_letter_bytes))
+        dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=stream_limits.max_dead_letter_bytes))
         refusals = RefusalLog()
         receiver = Receiver(
             redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters, refusals=refusals
         )
-        load = ServerLoad(_server_limits(settings.callbacks), refusals=refusals)
-        server = HttpServer(
-            uvicorn.Config(
-                receiver,
-                host=host.strip("[]"),
-                port=int(port),
-                http=ReportProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,  # the path holds the secret
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=FINISH_WITHIN_S,
-            ),
-            load,
-        )
-        heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": load.requests})
+        if settings.links.with_receiver:
+            receiver.links = make_links(redis, settings, room=room, refusals=refusals)
+        limits = server_limits(settings.callbacks, max_per_address=settings.callbacks.max_per_address)
+        server = make_server(receiver, settings.callbacks.listen, limits=limits, refusals=refusals)
+        heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": server.load.requests})
         watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run, heartbeat.run)
         await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 
 
-def _server_limits(callbacks: CallbackSettings) -> ServerLimits:
-    return ServerLimits(
-        max_connections=max_connections(ServerLimits.max_connections),
-        max_per_address=callbacks.max_per_address,
-        trusted_proxies=callbacks.trusted_networks,
-    )
-
-
 def main() -> None:
     """Run the process with the settings that its environment names."""
-    uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.CALLBACKS)))
+    settings = load_settings_or_exit(Need.LEDGER, Need.CALLBACKS)
+    if settings.links.with_receiver:
+        settings = load_settings_or_exit(Need.LEDGER, Need.CALLBACKS, Need.IDS, Need.LINKS)
+    uvloop.run(serve(settings))
 
 
 if __name__ == "__main__":

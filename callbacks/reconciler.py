@@ -21,18 +21,20 @@ from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
-from callbacks.entry_applier import AppliedEntries, EntryApplier, max_rows, posted_bodies
+from callbacks.entry_applier import NO_DEAD_NUMBERS, AppliedEntries, EntryApplier, max_rows, posted_bodies
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -96,6 +98,7 @@ class Reconciler:
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
+        dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -108,10 +111,13 @@ class Reconciler:
             name: the name of this process among the reconcilers; None makes a name.
             limits: how many entries the reconciler takes at once, and how often it tries an entry that fails.
             streams: how many bytes the streams that the reconciler writes may take.
+            dead_numbers: which failed reports mean that a number is dead.
             clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)
+        self._applier = EntryApplier(
+            redis, report_applier, classifier, id_key_guard, streams=streams, dead_numbers=dead_numbers
+        )
         self._id_key_guard = id_key_guard
         self._is_registered = False
         self._dead_letters = DeadLetters(redis)
@@ -125,6 +131,7 @@ class Reconciler:
         """How many entries Redis has refused one after the other, because it is full."""
         self._is_one_by_one = False
         """Whether entries are processed one by one, because Redis has refused a group."""
+        self._sums = LogSums(log)
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
@@ -144,6 +151,7 @@ class Reconciler:
             ended.set()
             await renewing
             await self._reader.release([entry.id for entry in self._claimed])
+            self._sums.flush()
 
     def figures(self) -> dict[str, int]:
         """Return what this process holds now, for its heartbeats."""
@@ -292,7 +300,7 @@ class Reconciler:
         """Store the side effects of the entries, and only then delete the entries from the stream."""
         dead_letters = await self._applier.store_side_effects(applied)
         await self._reader.finish([entry.id for entry in entries])
-        log.info(
+        self._sums.info(
             "reports reconciled",
             entries=len(entries),
             **applied.classified.counts,
@@ -317,7 +325,14 @@ async def serve(settings: Settings) -> None:
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
         streams = StreamLimits.of(settings.callbacks)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard, streams=streams)
+        reconciler = Reconciler(
+            redis,
+            ReportApplier(redis),
+            classifier,
+            id_key_guard,
+            streams=streams,
+            dead_numbers=settings.dead_numbers.rule,
+        )
         refusal: IdKeyRefused | None = None
 
         async def reconcile(stop: asyncio.Event) -> None:

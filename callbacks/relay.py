@@ -17,6 +17,7 @@ from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
 from callbacks.streams import BODY, DEFAULT_STREAM_LIMITS, RELAY, RELAY_ID, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
 
 log = structlog.get_logger(__name__)
@@ -147,6 +148,7 @@ class Relay:
         self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
         self._dead_letters = DeadLetters(redis)
         self._limits = limits
+        self._sums = LogSums(log)
         self._retry_after_ms = retry_after_ms
         self._clock = clock
         self._rng = rng
@@ -210,7 +212,7 @@ class Relay:
             finished.append(entry.id)
         await self._dead_letters.add(dead_letters)
         await self._reader.finish(finished)
-        log.info(
+        self._sums.info(
             "reports relayed",
             taken=results.count(_PostResult.TAKEN),
             refused=results.count(_PostResult.REFUSED),

@@ -7,6 +7,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 

@@ -7,6 +7,7 @@ from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
+from producers.recipients.reader.limits import ReaderLimits
 from producers.rows.checker import CheckedRows, RowChecker
 from producers.rows.damage import DamageCheck
 from producers.rows.rejects_file import RejectsFile, default_path
@@ -37,12 +38,13 @@ class Draft:
         # The fingerprint comes before anything is read, so that every later change of a file is noticed.
         self.fingerprint = Fingerprint(self.paths)
         self.campaign = Campaign(campaign, settings)
-        self.file = open_recipients(recipients, to=self.campaign.table.to)
+        self.file = open_recipients(recipients, to=self.campaign.table.to, limits=ReaderLimits.of(settings.recipients))
         self.to = self.file.heading.index(self.campaign.table.to) or 0
         """Index of the column that holds the numbers."""
         self.slot_source = self.campaign.slot_source(self.file.heading)
         self.custom = self.campaign.custom.bind(self.file.heading)
-        self.file.use({self.to, *self.slot_source.columns, *self.custom.columns})
+        self.links = self.campaign.links.bind(self.file.heading)
+        self.file.use({self.to, *self.slot_source.columns, *self.custom.columns, *self.links.columns})
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
@@ -70,6 +72,7 @@ class RowPass:
             max_length=campaign.template_settings.max_value_length,
             whitelists=campaign.whitelists(),
             custom=draft.custom,
+            links=draft.links,
             damage_check=DamageCheck(campaign.no_value),
             allows_foreign=campaign.sender.foreign_numbers,
         )
@@ -139,6 +142,7 @@ def _cut(rows: CheckedRows, start: int, end: int, first: int) -> Recipients:
         slots=[values[start:end] for values in rows.slots],
         parts=rows.parts[start:end],
         custom={name: values[start:end] for name, values in rows.custom.items()},
+        link_values=[values[start:end] for values in rows.link_values],
     )
 
 
@@ -149,6 +153,7 @@ def _join(before: Recipients, after: CheckedRows) -> CheckedRows:
         slots=[early + late for early, late in zip(before.slots, after.slots, strict=True)],
         parts=before.parts + after.parts,
         custom={name: early + after.custom[name] for name, early in before.custom.items()},
+        link_values=[early + late for early, late in zip(before.link_values, after.link_values, strict=True)],
         refused=[],
     )
 

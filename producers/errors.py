@@ -5,7 +5,7 @@ DispatchError
 └── CommandFailed    the input was fine, and something else failed: exit code 1
 """
 
-from times_dispatch.settings.errors import bounded_mistakes
+from times_dispatch.bounded_mistakes import bounded_mistakes
 
 
 class DispatchError(Exception):

@@ -26,8 +26,10 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
+from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkNumbers
 from times_dispatch.ledger.trail import PROGRAM
 from times_dispatch.provider.correlation_ids import new_campaign_id
 from times_dispatch.settings.model import Settings
@@ -92,6 +94,8 @@ async def submit(
         CommandFailed: a file changed while it was read, or the campaign does not fit into Redis. Nothing is sent then.
         IdKeyRefused: the settings have an id key, and it is not the ledger's.
     """
+    if draft.campaign.links.written and not settings.link_key:
+        raise InputInvalid(f"{draft.paths[0]}: links: tracked links need DISPATCH_LINK_KEY in the environment")
     if settings.id_key:
         await IdKeyGuard(redis, settings.id_key, settings.old_id_key).check_known()
     now = now or datetime.now(UTC)
@@ -105,6 +109,7 @@ async def submit(
         draft.campaign.check(now)
         await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
+    plan = await _with_numbered_links(redis, campaign, plan, settings)
     begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
     if begun.state is not CampaignState.SUBMITTING:
         return SubmitResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
@@ -165,6 +170,16 @@ async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> 
     except BrokerUnavailable as away:
         return str(away)
     return ""
+
+
+async def _with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, settings: Settings) -> Plan:
+    """Return the plan with the number of a campaign with tracked links, and with the digest of the link key."""
+    if plan.tracked_links is None:
+        return plan
+    number = await LinkNumbers(redis).number(plan.sender, campaign)
+    digest = digest_secret(settings.link_key, purpose=LINK_KEY_PURPOSE)
+    links = msgspec.structs.replace(plan.tracked_links, number=number, key_digest=digest)
+    return msgspec.structs.replace(plan, tracked_links=links)
 
 
 async def _store_batches(

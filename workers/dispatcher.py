@@ -32,6 +32,7 @@ from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
+from times_dispatch.log_sums import LogSums
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
@@ -47,6 +48,7 @@ from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.ledger_failures import log_failed_call
+from workers.link_keys import LinkKeys
 from workers.sender_limits import write_sender_limits
 from workers.waiting_batches import MAX_WAIT_S, WaitingBatches
 
@@ -103,6 +105,7 @@ class Dispatcher:
         self._settings = settings
         self._redis = redis
         self._control = Control(redis)
+        self._sums = LogSums(log)
         self._wake_workers = wake_workers
         self._max_batches = max_batches
         self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
@@ -126,8 +129,9 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(max_in_flight, kept=kept_permits),
             push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
-            opt_out_cache=OptOutCache(redis),
+            opt_out_cache=OptOutCache(redis, settings.dead_numbers.rule),
             frequency_limits=limits,
+            link_keys=LinkKeys((settings.link_key, settings.old_link_key)),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),
@@ -277,10 +281,10 @@ class Dispatcher:
             asked_at = self._clock.monotonic()
             try:
                 plan = await self._cached_plan(ref)
-                if plan.provider not in self._clients:
-                    reason = f"provider {plan.provider} is not in the worker's settings"
+                if lack := self._lack(plan):
+                    end, reason = lack
                     await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
-                    return BatchEnd.PROVIDER_UNKNOWN
+                    return end
                 lease = await self._context.leases.take(ref)
             except LEDGER_ERRORS as error:
                 if not is_transient(error):
@@ -296,6 +300,14 @@ class Dispatcher:
         except Exception as unexpected:  # noqa: BLE001  # the only such place of a worker process
             await self._release_failed(ref, token, unexpected)
             return BatchEnd.FAILED
+
+    def _lack(self, plan: Plan) -> tuple[BatchEnd, str] | None:
+        """Return what this process lacks to send a campaign, for the batch and for people; None if it lacks nothing."""
+        if plan.provider not in self._clients:
+            return BatchEnd.PROVIDER_UNKNOWN, f"provider {plan.provider} is not in the worker's settings"
+        if not self._context.link_keys.has_key_of(plan):
+            return BatchEnd.LINK_KEY_UNKNOWN, "the worker lacks the campaign's DISPATCH_LINK_KEY"
+        return None
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> WorkEnd:
         ref = lease.ref
@@ -386,7 +398,7 @@ class Dispatcher:
 
     async def _brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, and for all senders of the settings that use the provider."""
-        log.error("provider braked", provider=provider, reason=reason)
+        self._sums.error("provider braked", provider=provider, reason=reason)
         others = [SenderId(name) for name, other in self._settings.senders.items() if provider in other.chain]
         for braked in {sender, *others}:
             await self._control.brake_provider(braked, provider, reason)

@@ -1,13 +1,26 @@
-"""The HTTP server of the receiver: uvicorn, stopped by an event."""
+"""The HTTP server of the receiver and of the links process: uvicorn, stopped by an event."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 import uvicorn
 
-from callbacks.http.report_protocol import ServerStateWithLoad
-from callbacks.http.server_load import ServerLoad
+from callbacks.http.refusal_log import RefusalLog
+from callbacks.http.report_protocol import ReportProtocol, ServerStateWithLoad
+from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.settings.model import CallbackSettings
+
+FINISH_WITHIN_S: Final = 4
+"""How long requests in progress at the stop have to be answered, in seconds."""
+STOP_WITHIN_S: Final = FINISH_WITHIN_S + 1.0
+KEEP_ALIVE_S: Final = 75
+"""Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
+that we have closed."""
+
+BACKLOG: Final = 512
+"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 
 
 class HttpServer(uvicorn.Server):
@@ -21,7 +34,8 @@ class HttpServer(uvicorn.Server):
             load: counts what the server does and bounds it; by default with the default limits.
         """
         super().__init__(config)
-        self.server_state = ServerStateWithLoad(load or ServerLoad())
+        self.load = load or ServerLoad()
+        self.server_state = ServerStateWithLoad(self.load)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -40,3 +54,45 @@ class HttpServer(uvicorn.Server):
             await self.serve()
         finally:
             stopping.cancel()
+
+
+def make_server(application: Any, listen: str, *, limits: ServerLimits, refusals: RefusalLog) -> HttpServer:
+    """Return a server of an ASGI application.
+
+    Args:
+        application: the application.
+        listen: the address ``host:port``.
+        limits: how much the server does at once.
+        refusals: log the requests that are refused.
+    """
+    host, _, port = listen.rpartition(":")
+    config = uvicorn.Config(
+        application,
+        host=host.strip("[]"),
+        port=int(port),
+        http=ReportProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # the path holds the secret, or the code of a link
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
+    )
+    return HttpServer(config, ServerLoad(limits, refusals=refusals))
+
+
+def server_limits(callbacks: CallbackSettings, *, max_per_address: int) -> ServerLimits:
+    """Return the limits of a server, and let the process open as many files as the server needs.
+
+    Args:
+        callbacks: name the trusted proxies.
+        max_per_address: connections, or requests under way, of one address.
+    """
+    return ServerLimits(
+        max_connections=max_connections(ServerLimits.max_connections),
+        max_per_address=max_per_address,
+        trusted_proxies=callbacks.trusted_networks,
+    )

@@ -20,6 +20,7 @@ from producers.campaign.custom_values import CustomValues
 from producers.campaign.schedule import Schedule
 from producers.campaign.slot_binding import bind_slots
 from producers.campaign.table import ALTERNATIVES, CampaignTable
+from producers.campaign.tracked_links import CampaignLinks
 from producers.errors import InputInvalid
 from producers.recipients import Heading
 from producers.rows.damage import damage_of_template
@@ -55,7 +56,8 @@ class Campaign:
         mistakes += _broken_references(self._document, settings)
         if table is None or mistakes:
             raise InputInvalid(*mistakes)
-        self.table = table
+        self.links = CampaignLinks(table, settings, self._document)
+        self.table = table = self.links.put_into(table)
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
         self.no_value = settings.recipients.no_value
@@ -87,6 +89,7 @@ class Campaign:
             )
             for placeholder in unfilled("\0".join(self.template.literals))
         ]
+        bad_text += self.links.whitelist_mistakes(self._link_whitelist().missing(" ".join(self.links.written)))
         if damage := damage_of_template(self.template_settings.text):
             bad_text.append(self._document.mistake(("template",), f"the text of {table.template} {damage}"))
         if mistakes := [*self.budget.mistakes, *bad_text]:
@@ -127,6 +130,7 @@ class Campaign:
             send_until_min=0 if window.is_always_open else window.until_min,
             zone=window.zone,
             max_parts=self.budget.max_parts,
+            tracked_links=self.links.plan(),
         )
 
     def slot_source(self, heading: Heading) -> SlotSource:
@@ -138,7 +142,7 @@ class Campaign:
         """Return the links and callback numbers that the messages may contain."""
         return Whitelists(
             self.template,
-            links=LinkWhitelist([*self.template_settings.links, *self.sender.links]),
+            links=self._link_whitelist(),
             numbers=NumberWhitelist([*self.template_settings.callback_numbers, *self.sender.callback_numbers]),
         )
 
@@ -158,6 +162,9 @@ class Campaign:
             yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"
         if waiting := self.schedule.waiting_warning(now):
             yield waiting
+
+    def _link_whitelist(self) -> LinkWhitelist:
+        return LinkWhitelist([*self.template_settings.links, *self.sender.links])
 
     def _not_whitelisted(self, problem: str) -> str:
         return f"the text of {self.table.template} {problem}; add it to its whitelist or to that of {self.table.sender}"

@@ -5,8 +5,8 @@ from producers.errors import InputInvalid
 from producers.recipients import Heading
 from producers.rows.slots import SlotsFromText, SlotsFromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
+from times_dispatch.bounded_mistakes import MAX_MISTAKES
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.errors import MAX_MISTAKES
 from times_dispatch.sms.templates import Template
 
 

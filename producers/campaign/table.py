@@ -76,6 +76,10 @@ class CampaignTable(StrictTable):
     """SMS parts that the campaign may hand to the provider; messages beyond are not sent."""
     max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
+    links: dict[str, str] = Field(default_factory=dict)
+    """Tracked links: the target of each by its name. ``{name}`` in ``variables`` or ``text`` stands for the link."""
+    opt_out_link: bool = False
+    """Whether recipients can opt out at the address of a link followed by ``/stop``."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` stands for a cell."""
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from times_dispatch.settings.model import Settings
 
 COMMANDS = {
+    "init": ("producers.cli.init:init", "Make a first folder: settings, secrets, a campaign, recipients."),
+    "doctor": ("producers.cli.doctor:doctor", "Check settings, providers, templates, and what runs."),
     "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
     "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
@@ -96,8 +98,10 @@ class CliContext:
         return url
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables, with the address of Redis that an option gives."""
-        variables = dict(os.environ)
+        """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""
+        from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
+
+        variables = with_env_file(os.environ, self.settings_path)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
@@ -130,6 +134,19 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # for the type checker
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; name the most similar command if there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from times_dispatch.similar_names import similar_name  # noqa: PLC0415  # only a mistake needs it
+
+            if similar := similar_name(args[0], COMMANDS):
+                error.message += f" Did you mean {similar}?"  # type: ignore[misc]  # the stubs say that it is final
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -157,7 +174,7 @@ class Commands(click.Group):
             raise
 
 
-@click.command(cls=Commands)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="times-dispatch", prog_name="dispatch")
 @click.option(
     "--settings",
@@ -183,8 +200,19 @@ def main(ctx: click.Context, settings_path: Path, redis_url: str | None, actor: 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that has no letters of India gets escapes, not a traceback
             stream.reconfigure(errors="backslashreplace")
+    if ctx.invoked_subcommand == "sandbox":
+        ctx.default_map = {"sandbox": _sandbox_options(settings_path)}
     # A test gives the source of randomness as click's object.
     ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), ctx.obj or secrets.randbelow)
+
+
+def _sandbox_options(settings_path: Path) -> dict[str, str]:
+    """Return the options of the sandbox that ``.env`` gives."""
+    from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
+
+    prefix = "SANDBOX_"
+    variables = with_env_file({}, settings_path)
+    return {name.removeprefix(prefix).lower(): value for name, value in variables.items() if name.startswith(prefix)}
 
 
 def _user_at_host() -> str:

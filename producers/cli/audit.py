@@ -12,8 +12,8 @@ from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india, trail_detail
 from producers.cli.types import DurationType
+from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.trail import Trail, TrailEntry
 
@@ -33,13 +33,14 @@ def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, ma
     """
 
     async def read(redis: Redis) -> list[TrailEntry]:
-        queries = Queries(redis)
+        queries, match_id = Queries(redis), ""
         if campaign:
-            owners = [str(await queries.sender_of(CampaignId(campaign)))]
+            match_id = await CampaignSearch(redis).find(campaign)
+            owners = [str(await queries.sender_of(match_id))]
         else:
             owners = [sender] if sender else [*await queries.senders(), OPT_OUTS]
         since_ms = int((time.time() - since_s) * 1000) if since_s else 0
-        return await Trail(redis).newest(owners, limit=max_entries, campaign=campaign, since_ms=since_ms)
+        return await Trail(redis).newest(owners, limit=max_entries, campaign=match_id, since_ms=since_ms)
 
     entries = with_ledger(options, read)
     if as_json:

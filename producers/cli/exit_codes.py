@@ -7,7 +7,7 @@ from redis import exceptions
 
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignUnknown, IdKeyRefused, LedgerError, is_transient
+from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown, IdKeyRefused, LedgerError, is_transient
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.visible_text import visible
 
@@ -36,7 +36,7 @@ def exit_for(error: Exception) -> FailureExit | None:
     match error:
         case InputInvalid(mistakes=lines) | SettingsInvalid(mistakes=lines):
             return RefusalExit(*lines)
-        case RedisUnavailable() | CampaignUnknown() | IdKeyRefused():
+        case RedisUnavailable() | CampaignUnknown() | CampaignAmbiguous() | IdKeyRefused():
             return RefusalExit(str(error))
         case CommandFailed() | LedgerError():
             return FailureExit(str(error))

@@ -1,6 +1,7 @@
 """The connection of commands to the ledger; commands that only act on the ledger need no settings file."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,6 @@ from producers.cli.output import echo
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from times_dispatch.settings.model import Settings
 
 T = TypeVar("T")
+
+_ANSWER_TIMEOUT_S = 2.0
+"""If Redis does not answer a command for so long at its start, the command says so and ends."""
 
 
 def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True) -> T:
@@ -54,9 +57,10 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
 @asynccontextmanager
 async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
+    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
+        await check(probe, needs_memory=False)
     redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
     try:
-        await check(redis, needs_memory=False)
         for warning in await urgent_warnings(redis):
             echo(f"warning: {warning}", err=True)
         yield redis
@@ -101,7 +105,14 @@ def note_broken_settings(options: CliContext, problem: str) -> None:
 def _syntax_problem(path: Path) -> str:
     """Return why a settings file is no TOML, in one line; empty if the file is well formed, or is not there."""
     try:
-        Document.read(path)
-    except SettingsInvalid as invalid:
-        return invalid.mistakes[0] if path.exists() else ""
+        tomllib.loads(path.read_text("utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+    except (OSError, ValueError, RecursionError):
+        from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import
+
+        try:
+            Document.read(path)
+        except SettingsInvalid as invalid:
+            return invalid.mistakes[0]
     return ""

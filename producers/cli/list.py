@@ -1,66 +1,159 @@
 """``dispatch list``: lists the live campaigns and the newest of those that ended, the newest first."""
 
 import json
+import time
+from datetime import datetime
+from typing import NamedTuple
 
 import click
 from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
+from producers.cli.campaign_words import STATES, list_figures, state_in_words
 from producers.cli.ledger import warn_without_workers, with_ledger
-from producers.cli.output import campaign_as_json, console, counted, echo
+from producers.cli.output import INDIA, campaign_as_json, console, counted, echo
+from producers.cli.types import DurationType
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import MessageState
 
 _MAX_ENDED = 100
+_MIN_TABLE_WIDTH = 120
+"""On a narrower terminal each campaign gets two lines instead of a row of a table."""
+
+
+class _Filters(NamedTuple):
+    """Which campaigns are listed."""
+
+    states: tuple[str, ...]
+    """States in words; every state if there is none."""
+    name: str
+    """A part of the name, in any case."""
+    since_ms: float
+    """Only campaigns that were created from this time on, in epoch milliseconds."""
+
+    def match(self, view: CampaignView) -> bool:
+        return (
+            (not self.states or state_in_words(view) in self.states)
+            and self.name.casefold() in view.plan.name.casefold()
+            and view.created_ms >= self.since_ms
+        )
 
 
 @click.command("list")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state; may be repeated.")
+@click.option("--sender", default="", help="Only campaigns of this sender.")
+@click.option("--since", "since_s", type=DurationType(), default=0, help="Only campaigns of this time: 24h, 7d.")
+@click.option("--name", default="", help="Only campaigns with this in their names.")
+@click.option("--limit", type=click.IntRange(min=1), help="List so many campaigns, at most.")
 @click.option(
     "--ended",
     "max_ended",
     type=click.IntRange(min=0),
     default=_MAX_ENDED,
     show_default=True,
-    help="Show so many of the campaigns that are finished or cancelled.",
+    help="Read so many of the campaigns that are finished or cancelled, the newest.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, max_ended: int, as_json: bool) -> None:
+def list_(
+    options: CliContext,
+    *,
+    states: tuple[str, ...],
+    sender: str,
+    since_s: float,
+    name: str,
+    limit: int | None,
+    max_ended: int,
+    as_json: bool,
+) -> None:
     """List all live campaigns, and the newest of those that are finished or cancelled; the newest first."""
-    damaged = list[CampaignDamaged]()
+    filters = _Filters(states, name, (time.time() - since_s) * 1000 if since_s else 0)
+    read_damaged = list[CampaignDamaged]()
 
     async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
-        listed = await Queries(redis).live_and_ended(max_ended=max_ended, damaged=damaged)
+        only = SenderId(sender) if sender else None
+        listed = await Queries(redis).live_and_ended(max_ended=max_ended, only_sender=only, damaged=read_damaged)
         await warn_without_workers(redis)
         return listed
 
     views, left_out = with_ledger(options, campaigns)
+    views = [view for view in views if filters.match(view)]
+    damaged = read_damaged if not states or "damaged" in states else []
     if left_out:
         older = f"{counted(left_out, 'older campaign')} that ended: dispatch list --ended {max_ended + left_out}"
         echo(f"not shown: {older}", err=True)
+    if limit is not None and len(views) > limit:
+        echo(f"not shown: {len(views) - limit:,} more than --limit {limit}", err=True)
+        views = views[:limit]
     if damaged:
         ids = ", ".join(damage.campaign for damage in damaged)
         echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
     if as_json:
         echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
+    elif not views and not damaged:
+        console().print("no campaigns yet" if filters == _Filters((), "", 0) and not sender else "no such campaign")
+    else:
+        _print(views, damaged)
+
+
+def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
+    out = console()
+    if out.width < _MIN_TABLE_WIDTH:
+        for view in views:
+            out.print(view.id, style="bold", end="")
+            out.print(f"  {view.plan.name}, {view.plan.sender}, {_when(view)}")
+            out.print(f"  {', '.join(_in_words(view))}")
+        for damage in damaged:
+            out.print(damage.campaign, style="bold", end="")
+            out.print(f"  {damage.sender}: damaged, {damage.what}")
         return
-    table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
-    for column in ("messages", "unsent", "delivered", "failed", "in doubt"):
-        table.add_column(column, justify="right")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "name", "sender", "when", "state"):
+        table.add_column(heading, no_wrap=True, overflow="fold" if heading == "id" else "ellipsis")
+    for heading in ("messages", "done", "delivered", "failed", "in doubt", "kept back"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("reason")
     for view in views:
-        counts = view.counts
-        failed = counts[MessageState.FAILED] + counts[MessageState.REJECTED]
-        numbers = (view.total, view.unsent, counts[MessageState.DELIVERED], failed, counts[MessageState.IN_DOUBT])
+        figures = list_figures(view)
+        numbers = (figures.delivered, figures.failed, figures.in_doubt, figures.kept_back)
         table.add_row(
-            view.id, view.plan.name, view.plan.sender, view.state, *(f"{number:,}" for number in numbers), view.reason
+            view.id,
+            view.plan.name,
+            view.plan.sender,
+            _when(view),
+            state_in_words(view),
+            f"{view.total:,}",
+            f"{figures.done_percent} %",
+            *(f"{number:,}" for number in numbers),
+            view.reason,
         )
     for damage in damaged:
-        table.add_row(damage.campaign, "", damage.sender, "damaged", *[""] * 5, damage.what)
-    console().print(table if views or damaged else "no campaigns yet")
+        table.add_row(damage.campaign, "", damage.sender, "", "damaged", *[""] * 6, damage.what)
+    out.print(table)
+
+
+def _in_words(view: CampaignView) -> list[str]:
+    figures = list_figures(view)
+    words = [state_in_words(view), f"{figures.done_percent} % of {view.total:,} done"]
+    words += [
+        f"{number:,} {noun}"
+        for number, noun in (
+            (figures.delivered, "delivered"),
+            (figures.failed, "failed"),
+            (figures.in_doubt, "in doubt"),
+            (figures.kept_back, "kept back"),
+        )
+        if number
+    ]
+    return [*words, *([view.reason] if view.reason else [])]
+
+
+def _when(view: CampaignView) -> str:
+    """Return when a campaign starts, or when it was created if it has no start time of its own."""
+    moment = datetime.fromtimestamp((view.plan.start_at_ms or view.created_ms) / 1000, INDIA)
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _damaged_as_json(damage: CampaignDamaged) -> dict[str, str]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 INDIA = ZoneInfo(INDIA_ZONE)
 
-_WIDTH_WITHOUT_TERMINAL = 200
-"""Columns of a table that a file or a program reads, so that no cell is cut."""
+_WIDTH_WITHOUT_TERMINAL = 100_000
+"""Columns of a table that a file or a program reads, so that no row is cut or goes over two lines."""
 
 
 def echo(*lines: str, err: bool = False) -> None:

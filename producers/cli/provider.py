@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from typing import Any
 
 import click
@@ -66,7 +65,7 @@ def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool
     """Check provider NAME, or all providers; exit with 1 if one cannot work, or does not answer with --connect."""
     configure(level="error")
     # Unlike loading, this check goes on after the first provider with a mistake.
-    checked = check_providers(options.settings_path, os.environ)
+    checked = check_providers(options.settings_path, options.variables())
     if name:
         if name not in (known := [item.nickname for item in checked]):
             raise InputInvalid(f"there is no provider {name}{closest(name, known)}")
@@ -83,7 +82,7 @@ def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool
         echo(json.dumps([_as_json(item, reached[item.nickname]) for item in checked]))
     else:
         for item in checked:
-            _print(item, reached[item.nickname])
+            print_provider(item, reached[item.nickname])
     if any(item.problems or not all(attempt.ok for attempt in reached[item.nickname]) for item in checked):
         raise SystemExit(1)
 
@@ -98,7 +97,13 @@ def _authentication(description: Provider) -> str:
             return "none"
 
 
-def _print(checked: CheckedProvider, reached: list[ProbeResult]) -> None:
+def print_provider(checked: CheckedProvider, reached: list[ProbeResult]) -> None:
+    """Print the check of one provider.
+
+    Args:
+        checked: the result of the check.
+        reached: whether the provider answered; empty if it was not asked.
+    """
     echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
         echo(f"  problem: {problem}")

@@ -15,7 +15,8 @@ from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
@@ -39,7 +40,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
     async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry]]:
         queries = Queries(redis)
-        view = await queries.campaign(CampaignId(campaign))
+        view = await queries.campaign(await CampaignSearch(redis).find(campaign))
         if export:
             detail = f"rows {export[0].replace('_', ' ')}"
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)

@@ -16,6 +16,7 @@ from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalDownload
 from producers.registry.validation import template_problems
 from times_dispatch.settings.document import Document
+from times_dispatch.settings.model import Settings
 from times_dispatch.settings.registry import registry_path
 from times_dispatch.sms.templates import Template
 
@@ -102,17 +103,22 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
         raise InputInvalid(*(f"there is no template {name}" for name in unknown))
     with_problems = 0
     for name in names or settings.templates:
-        findings = lint(name, settings)
-        problems = [
-            *template_problems(name, settings),
-            *(str(finding) for finding in findings if finding.rule.is_problem),
-        ]
-        for line in [*problems, *(str(finding) for finding in findings if not finding.rule.is_problem)]:
-            echo(f"{name}: {line}")
-        with_problems += bool(problems)
+        lines, has_problems = checked_template(name, settings)
+        echo(*(f"{name}: {line}" for line in lines))
+        with_problems += has_problems
     echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
     if with_problems:
         raise SystemExit(1)
+
+
+def checked_template(name: str, settings: Settings) -> tuple[list[str], bool]:
+    """Return all lines about a template, the problems first, and whether there are problems."""
+    findings = lint(name, settings)
+    problems = [
+        *template_problems(name, settings),
+        *(str(finding) for finding in findings if finding.rule.is_problem),
+    ]
+    return [*problems, *(str(finding) for finding in findings if not finding.rule.is_problem)], bool(problems)
 
 
 def _named_columns(options: tuple[str, ...]) -> dict[str, str]:

@@ -12,11 +12,14 @@ from producers.cli.output import console, echo
 from producers.cli.plain_console import PlainColumn
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.summary import progress_line
 
+_INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
 _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
 """The rate is measured over this many of the latest polls."""
@@ -32,14 +35,17 @@ def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
 
     async def follow_campaign(redis: Redis) -> CampaignView:
-        queries = Queries(redis)
-        await queries.campaign(CampaignId(campaign))  # an unknown campaign is the only thing to say then
+        match_id = await CampaignSearch(redis).find(campaign)  # an unknown campaign is the only thing to say then
         await warn_without_workers(redis)
-        return await follow(queries, CampaignId(campaign), timeout_s=timeout_s)
+        return await follow(Queries(redis), match_id, timeout_s=timeout_s)
 
-    view = with_ledger(options, follow_campaign)
+    try:
+        view = with_ledger(options, follow_campaign)
+    except KeyboardInterrupt:
+        echo("the campaign goes on", err=True)
+        raise SystemExit(_INTERRUPTED) from None
     if view.state is not CampaignState.FINISHED:
-        echo(f"campaign {campaign} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
+        echo(f"campaign {view.id} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
         raise SystemExit(1)
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
@@ -20,8 +21,10 @@ from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDam
 _MAX_LINES_SHOWN = 3
 _MAX_ROWS_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
+_NO_MEMORY: Final = 1
+"""The code with which the parser of XML says that it got no memory."""
 _DAMAGE: Final = (
-    *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ParseError, struct.error),
+    *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ExpatError, ParseError, struct.error),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
     *(TypeError, ValueError),
 )
@@ -161,7 +164,9 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except InputInvalid:
         raise
-    except _DAMAGE:
+    except _DAMAGE as error:
+        if getattr(error, "code", None) == _NO_MEMORY:
+            raise MemoryError from None
         raise InputInvalid(
             f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it anew"
         ) from None

@@ -9,6 +9,9 @@ _HEAD_BYTES = 4096
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<script)", re.IGNORECASE)
 _JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*\"")
 _UTF8_MARK = b"\xef\xbb\xbf"
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0"
+_UNPACKING_SUFFIXES = (".parquet", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
@@ -40,13 +43,21 @@ class Kind(Enum):
         return self in (Kind.TSV, Kind.CSV, Kind.JSON, Kind.TEXT, Kind.OTHER)
 
 
+def may_unpack(path: Path) -> bool:
+    """Say whether a file may need far more memory than it has bytes: a workbook or Parquet, by its name or start."""
+    if path.suffix.lower() in _UNPACKING_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return file.read(4) in (_ZIP, _OLE, b"PAR1")
+
+
 def kind_of(path: Path) -> Kind:
     """Return what a file is by its contents."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         return _kind_of_archive(path)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
+    if head.startswith(_OLE):
         return Kind.ENCRYPTED if _ENCRYPTED in path.read_bytes() else Kind.XLS
     if head.startswith((b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")) and head[2:4] in (
         b"\x10\0",

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading
+from producers.recipients.reader.archive import check_parquet
+from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.recipients.values import ValueDamaged, short_float_text, text_of
 
 _OFFSET = re.compile(r"(?:UTC|GMT|Etc/UTC)?([+-])([0-9]{1,2}):?([0-9]{2})?")
@@ -44,7 +46,7 @@ class ParquetFile:
     Lines are counted as in a spreadsheet: the first row is line 2.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
         try:
             import pyarrow as arrow  # noqa: PLC0415  # an extra, and slow to import
             from pyarrow import parquet  # noqa: PLC0415
@@ -58,8 +60,11 @@ class ParquetFile:
         try:
             self._file = parquet.ParquetFile(path)
             schema = self._file.schema_arrow
+        except MemoryError:  # one of pyarrow's is an ArrowException too
+            raise
         except self._errors:
             raise InputInvalid(f"{path}: is not a Parquet file, or is damaged") from None
+        check_parquet(path, self._file.metadata, limits)
         self._rows = int(self._file.metadata.num_rows)
         if not self._rows:
             raise InputInvalid(f"{path}: has no rows")
@@ -116,6 +121,8 @@ class ParquetFile:
                 filled: Sequence[int] = range(len(batch))
                 rows = list(zip(*cells, strict=True))
                 yield Chunk([first + row for row in filled], rows, (), damaged)
+        except MemoryError:
+            raise
         except self._errors:
             names = ", ".join(self.heading.names[index] for index in self._used)
             raise InputInvalid(f"{self._path}: is damaged after row {self._rows_read}, in one of {names}") from None
@@ -136,6 +143,8 @@ class ParquetFile:
                     if texts := self._texts[index]:
                         columns[index] = texts(batch.column(position))[0]
                 yield columns
+        except MemoryError:
+            raise
         except self._errors:
             return
 

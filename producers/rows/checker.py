@@ -12,6 +12,7 @@ from producers.recipients.cell_text import tidy, tidy_cells
 from producers.rows.custom_values import CustomColumns
 from producers.rows.damage import DamageCheck, DamageKind
 from producers.rows.doubts import DoubtCounter
+from producers.rows.link_columns import LinkColumns
 from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
@@ -43,6 +44,8 @@ class CheckedRows(NamedTuple):
     """In the order of their lines."""
     custom: Mapping[str, list[str]] = MappingProxyType({})
     """Custom values that come from columns, by name."""
+    link_values: Sequence[list[str]] = ()
+    """Values that the targets of tracked links need, one list for each."""
 
 
 class RowChecker:
@@ -64,6 +67,7 @@ class RowChecker:
         max_length: int,
         whitelists: Whitelists,
         custom: CustomColumns | None = None,
+        links: LinkColumns | None = None,
         damage_check: DamageCheck | None = None,
         allows_foreign: bool = False,
         region: str = "IN",
@@ -77,6 +81,7 @@ class RowChecker:
             max_length: characters of a slot's value, at most.
             whitelists: links and callback numbers that values may contain.
             custom: custom values that come from columns.
+            links: values of columns that the targets of tracked links need.
             damage_check: finds cells without a value or with a damaged one; by default with the default words.
             allows_foreign: whether numbers of other countries are accepted.
             region: the country of numbers without a country code, as two letters.
@@ -94,8 +99,9 @@ class RowChecker:
         self.doubts = DoubtCounter(slot_source.template.slots)
         self._slot_source = slot_source
         self._custom = custom or CustomColumns({})
-        self._used_columns = sorted(slot_source.columns | self._custom.columns)
-        self._required = slot_source.required | self._custom.required
+        self._links = links or LinkColumns()
+        self._used_columns = sorted(slot_source.columns | self._custom.columns | self._links.columns)
+        self._required = slot_source.required | self._custom.required | self._links.required
         self._damage_check = damage_check or DamageCheck()
         self._allows_foreign = allows_foreign
         self._names = names
@@ -116,6 +122,9 @@ class RowChecker:
         self._check_cells(cells, chunk, findings)
         slots = self._slot_values(cells, to, findings)
         custom = self._custom.values(cells, len(rows))
+        link_values = self._links.values(cells, len(rows))
+        for index, finding in self._links.findings(link_values):
+            findings.setdefault(index, finding)
         if findings:
             to = _without(to, findings)
         if duplicates := self._seen.add(list(map(int, to))):
@@ -125,6 +134,7 @@ class RowChecker:
         if findings:
             slots = [_without(values, findings) for values in slots]
             custom = {name: _without(values, findings) for name, values in custom.items()}
+            link_values = [_without(values, findings) for values in link_values]
         lines = _without(chunk.lines, findings) if findings else list(chunk.lines)
         refused = [RefusedRow(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
         refused += [
@@ -136,7 +146,8 @@ class RowChecker:
         self.doubts.add(slots)
         self._count(refused)
         self.foreign += len(set(foreign) - findings.keys())
-        return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused, custom)
+        parts = self.parts_counter.parts(slots, len(to))
+        return CheckedRows(lines, to, slots, parts, refused, custom, link_values)
 
     def _count(self, refused: Sequence[RefusedRow]) -> None:
         for row in refused:

@@ -18,6 +18,31 @@ class VariableInvalid(ValueError):
     """Refuse a variable; the message is a reason without the place of the variable, which the caller adds."""
 
 
+def split_placeholders(text: str) -> tuple[list[str], list[str]]:
+    """Return the literals of a text and what stands between the braces of its placeholders, in order.
+
+    There is one literal more than placeholders. Raises VariableInvalid if a brace is not closed.
+    """
+    literals, placeholders, start = [""], list[str](), 0
+    for token in _TOKEN.finditer(text):
+        literals[-1] += text[start : token.start()]
+        start = token.end()
+        if token[1] is not None:
+            placeholders.append(token[1])
+            literals.append("")
+        elif len(token[0]) == 2:
+            literals[-1] += token[0][0]
+        else:
+            raise VariableInvalid(f"the {token[0]} at character {token.start() + 1} stands alone; write it twice")
+    literals[-1] += text[start:]
+    return literals, placeholders
+
+
+def replace_placeholders(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with values in place of the placeholders that they name; the other placeholders stay."""
+    return _TOKEN.sub(lambda token: values.get(token[1] or "", token[0]), text)
+
+
 class Variable:
     """A text with placeholders, such as ``Rs {amount}``; ``{{`` and ``}}`` stand for braces.
 
@@ -27,24 +52,14 @@ class Variable:
 
     def __init__(self, text: str, heading: Heading) -> None:
         self.text = text
-        literals, columns, start = [""], [], 0
-        defaults: list[str | None] = []
-        for token in _TOKEN.finditer(text):
-            literals[-1] += text[start : token.start()]
-            start = token.end()
-            if token[1] is not None:
-                column, default = _column(token[1], heading)
-                columns.append(column)
-                defaults.append(default)
-                literals.append("")
-            elif len(token[0]) == 2:
-                literals[-1] += token[0][0]
-            else:
-                raise VariableInvalid(f"the {token[0]} at character {token.start() + 1} stands alone; write it twice")
-        literals[-1] += text[start:]
-        self.columns = tuple(columns)
+        literals, placeholders = split_placeholders(text)
+        bound = [_column(placeholder, heading) for placeholder in placeholders]
+        defaults = [default for _, default in bound]
+        self.columns = tuple(column for column, _ in bound)
         """Indexes of the columns that the placeholders name, in their order."""
-        self.required = frozenset(column for column, default in zip(columns, defaults, strict=True) if default is None)
+        self.required = frozenset(
+            column for column, default in zip(self.columns, defaults, strict=True) if default is None
+        )
         """Indexes of the columns of which every cell must hold a value."""
         self._defaults = defaults
         self._literals = literals

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
@@ -43,6 +44,22 @@ async def test_a_reply_that_is_settled_twice_opts_out_once(redis: Redis, sent: S
     await accept(redis, reply)
     await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876500003"]
+
+
+async def test_a_number_that_a_failed_report_calls_dead_is_noted_also_by_a_repeated_report(
+    redis: Redis, sent: SentCampaign, lines: list[Any]
+) -> None:
+    numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="912")))
+    await settle(make_reconciler(redis))
+    assert await numbers.find("919876500003") is None
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="912")))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    dead = await numbers.find("919876500003")
+    assert dead is not None
+    assert dead.code == 910
+    assert await numbers.find("919876500004") is None
+    assert "9876500003" not in repr(lines)
 
 
 async def test_without_stop_words_nobody_is_opted_out(redis: Redis, sent: SentCampaign) -> None:

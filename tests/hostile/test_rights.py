@@ -35,6 +35,16 @@ OTHERS = {
         "XACK reports a b",
     ],
     "reconciler": ["LPUSH bulk x", "GET token:tm", "HSET campaigns a b", "HSET callback_secrets a b", "DEL unacked"],
+    "links": [
+        "HSET {TIMESM}:sender paused 0",
+        "EVALSHA a 1 {TIMESM}",
+        "XRANGE reports - +",
+        "XADD relay * b x",
+        "SADD {opt_outs}:n:91987 1",
+        "HGETALL id_key",
+        "GET token:tm",
+        "LPUSH bulk x",
+    ],
     "flower": [
         "HGETALL {TIMESM}:sender",
         "LPUSH upkeep x",
@@ -125,12 +135,21 @@ def test_a_user_of_the_ledger_may_run_every_command_of_its_scripts(user: str) ->
 
 def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets() -> None:
     expected = {
-        "worker": {"id_key", "id_key_old", "timesmobile_username", "timesmobile_password"},
+        "worker": {"id_key", "id_key_old", "link_key", "link_key_old", "timesmobile_username", "timesmobile_password"},
         "beat": set[str](),
         "receiver": {"callback_secret", "callback_secret_old"},
         "reconciler": {"id_key", "id_key_old"},
+        "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "flower": {"flower_basic_auth"},
-        "dispatch": {"id_key", "id_key_old", "callback_secret", "timesmobile_username", "timesmobile_password"},
+        "dispatch": {
+            "id_key",
+            "id_key_old",
+            "link_key",
+            "link_key_old",
+            "callback_secret",
+            "timesmobile_username",
+            "timesmobile_password",
+        },
     }
     for name, secrets in expected.items():
         user = "command" if name == "dispatch" else name
@@ -154,7 +173,12 @@ def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(t
     ):
         assert inside in command
         command = command.replace(inside, here)
-    process = Process("redis", ["sh", "-c", command], environment={**os.environ, "APPENDFSYNC": "no"}, folder=tmp_path)
+    process = Process(
+        "redis",
+        ["sh", "-c", command],
+        environment={**os.environ, "APPENDFSYNC": "no", "MAXMEMORY": "100mb"},
+        folder=tmp_path,
+    )
     process.start()
     try:
         with Redis(port=port) as redis:
@@ -165,6 +189,7 @@ def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(t
                     _connects(port, name, "guess")
         with Redis(port=port, username="admin", password="password of admin") as admin:
             assert admin.config_get("appendonly") == {"appendonly": "yes"}
+            assert admin.config_get("maxmemory") == {"maxmemory": str(100 * 1024**2)}
     finally:
         process.stop()
 

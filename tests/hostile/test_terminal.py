@@ -49,6 +49,9 @@ def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tupl
 COMMANDS = [" ".join(path) for path in _leaves(main)]
 
 CALLS: dict[str, list[tuple[str, ...]]] = {
+    "init": [(f"{HOSTILE}",)],
+    "doctor": [(), ("--connect",)],
+    "status": [(), ("--json",)],
     "check": [
         ("good.toml",),
         ("good.toml", "--no-redis", "--json"),

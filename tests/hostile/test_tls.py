@@ -20,7 +20,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady
-from times_dispatch.settings import Settings
+from times_dispatch.settings.model import Settings
 from times_dispatch.tls_options import certificate_problem
 
 PASSWORD = "swordfish"

@@ -152,11 +152,11 @@ class Processes:
     def receiver(
         self, redis_url: str, command: Sequence[str] = ("-m", "callbacks.receiver"), **environment: str
     ) -> tuple[subprocess.Popen[bytes], str]:
-        """Start a receiver and wait until it listens; return it with its base URL."""
+        """Start a receiver, or the links process, and wait until it listens; return it with its base URL."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
-        environment["DISPATCH_CALLBACKS_LISTEN"] = address
+        environment["DISPATCH_CALLBACKS_LISTEN"] = environment["DISPATCH_LINKS_LISTEN"] = address
         process = self.start(*command, redis_url=redis_url, **environment)
         url = f"http://{address}"
         transport = httpx.HTTPTransport(retries=0)

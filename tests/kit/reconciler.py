@@ -6,10 +6,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from callbacks.classifier import ReportClassifier
+from callbacks.entry_applier import NO_DEAD_NUMBERS
 from callbacks.reconciler import Reconciler, ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -30,6 +32,7 @@ def make_reconciler(
     name: str | None = None,
     keys: tuple[str, str] = (ID_KEY, ""),
     clock: Clock = SYSTEM_CLOCK,
+    dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
     **limits: Any,
 ) -> Reconciler:
     """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
@@ -41,6 +44,7 @@ def make_reconciler(
         IdKeyGuard(redis, key, old_key),
         name=name,
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
+        dead_numbers=dead_numbers,
         clock=clock,
     )
 

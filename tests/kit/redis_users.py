@@ -21,6 +21,7 @@ def read_users() -> Mapping[str, list[str]]:
 _COMPOSE = yaml.safe_load((FILE.parent / "docker-compose.yml").read_text("utf-8"))
 _SECRETS = (
     "DISPATCH_ID_KEY",
+    "DISPATCH_LINK_KEY",
     "DISPATCH_CALLBACK_SECRET",
     "DISPATCH_FLOWER_BASIC_AUTH",
     "DISPATCH_PROVIDER_TIMESMOBILE_USERNAME",

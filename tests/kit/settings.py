@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from times_dispatch.settings import Settings
+from times_dispatch.settings.model import Settings
 
 SETTINGS_FILE = """\
 [providers.timesmobile]

@@ -27,6 +27,7 @@ from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
@@ -223,12 +224,13 @@ class WorkerRig:
         clock: Clock = SYSTEM_CLOCK,
         name: str = "",
         failure_policy: FailurePolicy = AT_ONCE,
+        dead_codes: Sequence[str] = (),
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that wakes nobody but itself.
 
-        ``rates`` are of the senders, ``sender_options`` of each of them; ``options`` are of ``[worker]``; the others
-        are the dispatcher's.
+        ``rates`` are of the senders, ``sender_options`` of each of them; ``dead_codes`` are of ``[dead_numbers]``,
+        ``options`` of ``[worker]``; the others are the dispatcher's.
         """
         file = SettingsFile.model_validate(
             {
@@ -248,6 +250,7 @@ class WorkerRig:
             providers={name: described_provider(name) for name in chain},
             senders=file.senders,
             worker=file.worker,
+            dead_numbers=DeadNumberSettings(codes=list(dead_codes)),
         )
 
         async def wake_workers(batches: Sequence[BatchReady]) -> None:

@@ -21,7 +21,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import address_of, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.settings import Settings
+from times_dispatch.settings.model import Settings
 
 pytestmark = pytest.mark.processes
 

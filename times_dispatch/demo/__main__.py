@@ -28,7 +28,15 @@ SANDBOX = {
     "seed": 2026,
     "latency_min_ms": 5,
     "latency_max_ms": 40,
-    "reports": {"delay_min_ms": 200, "delay_max_ms": 4_000, "failed": 0.05, "early": 0.02, "duplicated": 0.02},
+    "reports": {
+        "delay_min_ms": 200,
+        "delay_max_ms": 4_000,
+        "failed": 0.05,
+        "early": 0.02,
+        "duplicated": 0.02,
+        "clicked": 0.0,
+    },
+    "clicks": {"share": 0.2},
 }
 
 out = Console(highlight=False, soft_wrap=True)
@@ -47,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 def _demo() -> int:
     began = time.monotonic()
-    stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX)
     succeeded = False
     try:
         _start(stack)
@@ -67,7 +75,7 @@ def _demo() -> int:
 
 def _up() -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
-    stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
@@ -88,7 +96,8 @@ def _up() -> int:
 
 
 def _start(stack: Stack) -> None:
-    out.print("[bold]Starting[/] Redis, sandbox, two workers, beat, receiver, reconciler and Flower", end=" ")
+    names = "Redis, sandbox, two workers, beat, receiver, reconciler, links process and Flower"
+    out.print(f"[bold]Starting[/] {names}", end=" ")
     stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
     user, password = stack.flower_auth
     out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password})")
@@ -139,7 +148,7 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
     queries = Queries(redis)
     try:
         view = await _wait_until_settled(queries, campaign)
-        books = stack.books()
+        view, books = await _wait_until_clicked(queries, campaign, stack)
         ids = CorrelationIds(stack.environment["DISPATCH_ID_KEY"].encode())
         comparison = await compare(queries, view, ids=ids, books=await fetch_books(stack.sandbox_url))
     finally:
@@ -154,6 +163,9 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
         f"compared with the books message by message: {comparison.differences} differences; "
         f"accepted twice: {comparison.accepted_twice}"
     )
+    clicks = view.stats.get("clicked", 0), books["all"]["reports"]["posted"].get("clicked", 0)
+    out.print(f"clicks: {clicks[0]:,} in the ledger, {clicks[1]:,} redirects in the books")
+    equal = equal and clicks[0] == clicks[1]
     return view.counters_add_up and equal and comparison.accepted_twice == 0 and comparison.undecided == 0
 
 
@@ -169,6 +181,21 @@ async def _wait_until_settled(queries: Queries, campaign: CampaignId) -> Campaig
         waiting = view.counts[MessageState.ACCEPTED] + view.unsent
         if not waiting or time.monotonic() > until:
             return view
+        await asyncio.sleep(0.2)
+
+
+async def _wait_until_clicked(
+    queries: Queries, campaign: CampaignId, stack: Stack
+) -> tuple[CampaignView, dict[str, Any]]:
+    """Wait until the ledger has every click that the sandbox made; return the campaign and the books."""
+    until = time.monotonic() + SETTLE_WITHIN_S
+    while True:
+        books = stack.books()
+        view = await queries.campaign(campaign)
+        made = books["all"]["reports"]["posted"].get("clicked", 0)
+        is_complete = not books["reports"]["pending_clicks"] and view.stats.get("clicked", 0) >= made
+        if is_complete or time.monotonic() > until:
+            return view, books
         await asyncio.sleep(0.2)
 
 

@@ -40,6 +40,7 @@ class Stack:
         workers: Number of worker processes.
         reconcilers: Number of reconciler processes.
         flower: Whether Flower is started.
+        links: Whether the links process is started, and recipients of the sandbox click links.
         appendonly: Whether Redis writes its append-only file.
         appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
         sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
@@ -54,6 +55,7 @@ class Stack:
         workers: int = 2,
         reconcilers: int = 1,
         flower: bool = False,
+        links: bool = False,
         appendonly: bool = True,
         appendfsync: str = "everysec",
         sandbox: Mapping[str, Any] | None = None,
@@ -63,13 +65,14 @@ class Stack:
         self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-"))
         self._settings = settings or SETTINGS.read_text("utf-8")
         self._with_flower = flower
+        self._with_links = links
         self._workers = workers
         self._reconcilers = reconcilers
         self._ledger_password = secrets.token_urlsafe(12)
         self._password = secrets.token_urlsafe(12)
         self._callback_secret = secrets.token_urlsafe(18)
         self.flower_auth = ("demo", secrets.token_urlsafe(9))
-        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower")}
+        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower", "links")}
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
         self.redis = EmbeddedServer(
@@ -99,6 +102,11 @@ class Stack:
         return f"{self.receiver_url}/callbacks/{self._callback_secret}"
 
     @property
+    def links_url(self) -> str:
+        """The URL of the links process, without the path of a link."""
+        return f"http://127.0.0.1:{self._ports['links']}"
+
+    @property
     def flower_url(self) -> str:
         """The URL of Flower's first page."""
         return f"http://127.0.0.1:{self._ports['flower']}"
@@ -114,6 +122,8 @@ class Stack:
             "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),
             "DISPATCH_REDIS_URL": self.redis_url(""),
             "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
+            "DISPATCH_LINK_KEY": "demo-link-key-" + "0" * 18,
+            "DISPATCH_LINKS_LISTEN": f"127.0.0.1:{self._ports['links']}",
             "DISPATCH_CALLBACK_SECRET": self._callback_secret,
             "DISPATCH_CALLBACKS_LISTEN": f"127.0.0.1:{self._ports['receiver']}",
             "DISPATCH_FLOWER_BASIC_AUTH": ":".join(self.flower_auth),
@@ -152,6 +162,8 @@ class Stack:
         python = sys.executable
         self._start("sandbox", [python, "-m", "times_dispatch.sandbox", "--config", str(self.folder / "sandbox.toml")])
         self._start("receiver", [python, "-m", "callbacks.receiver"])
+        if self._with_links:
+            self._start("links", [python, "-m", "callbacks.links"])
         for number in range(1, self._reconcilers + 1):
             self._start(f"reconciler-{number}", [python, "-m", "callbacks.reconciler"])
         for name in self.worker_names:
@@ -208,6 +220,9 @@ class Stack:
         options = {**self._sandbox_options, "port": self._ports["sandbox"]}
         options["username"], options["password"] = _USERNAME, self._password
         options["reports"] = {"url": self.postback_url, **options.get("reports", {})}
+        if self._with_links:
+            domain = tomlkit.parse(self._settings).unwrap()["links"]["url"]
+            options["clicks"] = {"url": self.links_url, "domain": domain, **options.get("clicks", {})}
         (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
 
     def _start(self, name: str, command: list[str]) -> None:
@@ -220,6 +235,8 @@ class Stack:
             ("sandbox", f"{self.sandbox_url}/sandbox/health"),
             ("receiver", f"{self.receiver_url}/ready"),
         ]
+        if self._with_links:
+            checks.append(("links", f"{self.links_url}/ready"))
         if self._with_flower:
             checks.append(("flower", f"{self.flower_url}/healthcheck"))
         return checks

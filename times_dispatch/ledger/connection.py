@@ -129,7 +129,12 @@ class _Tls(_LedgerConnection, SSLConnection):
 
 
 def connect(
-    url: str, *, max_connections: int = 64, socket_timeout_s: float = SOCKET_TIMEOUT_S, retries: int = _RETRIES
+    url: str,
+    *,
+    max_connections: int = 64,
+    socket_timeout_s: float = SOCKET_TIMEOUT_S,
+    retries: int = _RETRIES,
+    repeat_after_timeout: bool = True,
 ) -> Redis:
     """Return a client with its own connection pool. Nothing is connected yet; close the client with ``aclose()``.
 
@@ -142,10 +147,14 @@ def connect(
         max_connections: Size of the pool.
         socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
         retries: How many times a call is repeated after a connection error.
+        repeat_after_timeout: Whether a call is also repeated if no answer came in time.
 
     Raises:
         RedisUnavailable: The URL cannot be parsed.
     """
+    errors: tuple[type[exceptions.RedisError], ...] = (exceptions.ConnectionError,)
+    if repeat_after_timeout:
+        errors = (*errors, exceptions.TimeoutError)
     try:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -155,7 +164,7 @@ def connect(
             socket_connect_timeout=socket_timeout_s,
             socket_keepalive=True,
             health_check_interval=15,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, errors),
             client_name="times-dispatch",
         )
     except ValueError:

@@ -1,7 +1,8 @@
 """The ledger's errors, and which Redis errors a retry can resolve.
 
 LedgerError
-├── CampaignUnknown    no campaign has this id
+├── CampaignUnknown    no campaign has this id or name
+├── CampaignAmbiguous  several campaigns have this name, or an id that begins so
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
@@ -11,11 +12,14 @@ LedgerError
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+
+_MAX_CANDIDATES = 10
 
 
 class Damage(NamedTuple):
@@ -38,8 +42,18 @@ class LedgerError(Exception):
 class CampaignUnknown(LedgerError):
     """No campaign has this id."""
 
-    def __init__(self, campaign: str) -> None:
-        super().__init__(f"campaign {campaign}: no campaign has this id; `dispatch list` shows all campaigns")
+    def __init__(self, campaign: str, *, similar: str = "") -> None:
+        hint = f"did you mean {similar}?" if similar else "`dispatch list` shows all campaigns"
+        super().__init__(f"campaign {campaign}: no campaign has this id; {hint}")
+
+
+class CampaignAmbiguous(LedgerError):
+    """Several campaigns have this name, or an id that begins so."""
+
+    def __init__(self, words: str, candidates: Sequence[str]) -> None:
+        more = f" and {len(candidates) - _MAX_CANDIDATES:,} more" if len(candidates) > _MAX_CANDIDATES else ""
+        named = ", ".join(candidates[:_MAX_CANDIDATES])
+        super().__init__(f"campaign {words}: {len(candidates):,} campaigns are meant, give the id: {named}{more}")
 
 
 class CampaignDamaged(LedgerError):

@@ -5,7 +5,6 @@ is unavailable. The time of a heartbeat is Redis' time, so clocks of hosts do no
 """
 
 import asyncio
-import importlib.metadata
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -96,6 +95,8 @@ class ProcessesSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 def program_version() -> str:
     """Return the version of this program."""
+    import importlib.metadata  # noqa: PLC0415  # slow to import, and commands that only read heartbeats do without
+
     return importlib.metadata.version("times-dispatch")
 
 

@@ -69,6 +69,11 @@ OPT_OUTS_CHANGES = "{opt_outs}:any"
 """Counter: how many times the opt-out list was changed; missing if no number was ever put on the list."""
 OPT_OUTS_BUCKET = "{opt_outs}:n"
 """Set at ``{opt_outs}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
+OPT_OUTS_DEAD = "{opt_outs}:dead"
+"""Hash at ``{opt_outs}:dead:<beginning of the number>``: the last five digits of dead numbers, as integers, to the day
+since the epoch times 65,536, plus the code. It expires when it gets no new number for as long as dead numbers count."""
+OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
+"""String: there while any dead number counts; expires."""
 
 REPLICATED = "replicated"
 """String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier
@@ -115,6 +120,8 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    LINKS = "links"
+    """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -148,6 +155,12 @@ class CampaignKey(StrEnum):
     """Set: digests, 8 bytes, of the clicks that were counted."""
     REPLIED = "replied"
     """Set: digests, 8 bytes, of the replies that were counted."""
+    LINK_PREVIEWED = "link_previewed"
+    """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
+    LINK_SCANNED = "link_scanned"
+    """Set: digests, 8 bytes, of the fetches of tracked links by other programs that were counted."""
+    LINK_PROBED = "link_probed"
+    """Set: digests, 8 bytes, of the HEAD requests to tracked links that were counted."""
 
 
 class BatchKey(StrEnum):
@@ -355,6 +368,17 @@ class RegistryField(StrEnum):
     """``id:<campaign number>``: the campaign for which the number stands."""
 
 
+class LinksField(StrEnum):
+    """Fields of the hash ``{TIMESM}:links``, which numbers the sender's campaigns with tracked links."""
+
+    LAST = "last"
+    """Counter: the last number."""
+    NUMBER = "number"
+    """``number:<campaign>``: the number of a campaign, from 1."""
+    CAMPAIGN = "campaign"
+    """``campaign:<number>``: the campaign with a number."""
+
+
 class IdKeyField(StrEnum):
     """Fields of the hash ``id_key``; only the first field is there while the key was never changed."""
 
@@ -409,6 +433,12 @@ class Stat(StrEnum):
     """Clicks on links in messages."""
     REPLIED = "replied"
     """Replies to messages."""
+    LINK_PREVIEWED = "link_previewed"
+    """Tracked links that a program fetched to show a preview, or in advance."""
+    LINK_SCANNED = "link_scanned"
+    """Tracked links that a scanner, a crawler or another program fetched."""
+    LINK_PROBED = "link_probed"
+    """HEAD requests to tracked links."""
 
 
 def hash_tag(owner: str) -> str:

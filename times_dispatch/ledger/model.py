@@ -1,5 +1,6 @@
 """The values that producers, workers and callbacks exchange: campaign plans, batches, recipients and campaign views."""
 
+from enum import StrEnum
 from typing import Literal, NewType
 
 import msgspec
@@ -18,6 +19,31 @@ MissedStart = Literal["send", "skip", "ask"]
 """The policy for a campaign whose start passed while no worker ran: send late, cancel, or pause until resumed."""
 CostUnit = Literal["messages", "parts"]
 """The unit that a sender's rate counts."""
+
+
+class LinkTarget(msgspec.Struct, frozen=True):
+    """The address to which a tracked link leads."""
+
+    name: str
+    """The name of the link in the campaign file."""
+    literals: list[str]
+    """The pieces of the address before, between and after the values of the recipient's row."""
+    columns: list[int] = []
+    """For each value between two literals, its column in ``Recipients.link_values``."""
+
+
+class TrackedLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """The tracked links of a campaign (``times_dispatch.links``)."""
+
+    prefix: str
+    """The beginning of each link: ``https://go.brand.in/TIMESM/``."""
+    targets: list[LinkTarget]
+    key_digest: str
+    """The digest of the key that signs the codes, so that workers and the links process use the same key."""
+    number: int = 0
+    """The campaign's number among those of its sender that have links; 0 until the submit numbers the campaign."""
+    has_opt_out: bool = False
+    """Whether recipients can opt out at the address of a link followed by ``/stop``."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +85,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Providers to use, in this order, while ``provider`` is braked or unreachable."""
     custom: dict[str, str] = {}
     """Values of the provider's own placeholders, by name without the ``$$``."""
+    tracked_links: TrackedLinks | None = None
+    """The links whose clicks are counted; None if the campaign has none."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -89,6 +117,20 @@ class Recipients(msgspec.Struct, frozen=True, array_like=True):
     """Number of SMS parts of each rendered text."""
     custom: dict[str, list[str]] = {}
     """Values of the provider's own placeholders that come from a column, by name without the ``$$``."""
+    link_values: list[list[str]] = []
+    """One column for each value of the row that the targets of tracked links need."""
+
+
+class WaitsFor(StrEnum):
+    """What a running campaign waits for before it sends."""
+
+    NOTHING = "nothing"
+    START = "start"
+    """Its ``start_at``."""
+    HOURS = "hours"
+    """Its send window."""
+    SENDER = "sender"
+    """Its sender is paused, has used up its parts of the day, or can use no provider of the chain."""
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +159,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     unopened_state: MessageState = MessageState.PENDING
     """The state of the messages in batches below ``unopened_before`` that have no records."""
     unopened_before: int = 0
+    waits_for: WaitsFor = WaitsFor.NOTHING
 
     def state_without_records(self, batch: int) -> MessageState:
         """Return the state of all messages of a batch that has no records, because no worker ever took it."""

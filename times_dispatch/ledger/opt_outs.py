@@ -7,6 +7,7 @@ mobile numbers takes about 7 bytes a number at one million, and fewer above. A l
 """
 
 from collections.abc import AsyncIterator, Sequence
+from enum import IntEnum
 
 from redis.asyncio import Redis
 
@@ -18,12 +19,31 @@ _CUT = -5
 _PAGE = 1_000
 
 
+class Listed(IntEnum):
+    """Whether a number may be texted, as the look-up of the list says; 0 is false."""
+
+    NOT_LISTED = 0
+    OPTED_OUT = 1
+    DEAD = 2
+    """Nobody has the number (``ledger/dead_numbers.py``)."""
+
+
+_LISTED = {ord(str(listed.value)): listed for listed in Listed}
+
+
 class OptOuts:
     """The opt-out list. Numbers are E.164 digits without the plus, at least six of them."""
 
-    def __init__(self, redis: Redis, *, actor: str = "") -> None:
-        """Open the list; changes on behalf of *actor*, a person, are noted in the trail of the list."""
+    def __init__(self, redis: Redis, *, actor: str = "", dead_keep_days: int = 0) -> None:
+        """Open the list.
+
+        Args:
+            redis: the ledger.
+            actor: the person on whose behalf the list is changed; noted in the trail of the list.
+            dead_keep_days: how many days a dead number counts for ``contains``; 0 leaves dead numbers out.
+        """
         self._redis = redis
+        self._dead_keep_days = dead_keep_days
         self._actor = actor
         self._contain_opt_outs = Script(redis, "contain_opt_outs")
 
@@ -35,13 +55,13 @@ class OptOuts:
         """Take numbers off the list; return how many of them were on the list."""
         return await self._change("srem", numbers, TrailAction.OPT_OUTS_REMOVED)
 
-    async def contains(self, numbers: Sequence[str]) -> list[bool]:
-        """Return for each number whether it is on the list, with one call to Redis."""
+    async def contains(self, numbers: Sequence[str]) -> list[Listed]:
+        """Return for each number whether it is on the list or dead, with one call to Redis."""
         if not numbers:
             return []
         members = [{"bucket": number[:_CUT], "member": int(number[_CUT:])} for number in numbers]
-        reply = await self._contain_opt_outs(OPT_OUTS, phones=members)
-        return [flag == ord("1") for flag in reply["are_on_list"]]
+        reply = await self._contain_opt_outs(OPT_OUTS, dead_keep_days=self._dead_keep_days, phones=members)
+        return [_LISTED[flag] for flag in reply["are_on_list"]]
 
     async def changes(self) -> int:
         """Return how many times the list was changed; 0 if no number was ever put on the list."""

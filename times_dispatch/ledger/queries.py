@@ -29,12 +29,13 @@ from times_dispatch.ledger.keys import (
     provider_field,
     sender_key,
 )
-from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId, WaitsFor
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _INDIA = ZoneInfo("Asia/Kolkata")
+_SENDING_THROUGH = "sending through "
 
 
 class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,13 +155,13 @@ class Queries:
         return await self._newest_first([(CampaignId(text(member)), sender) for member in members], damaged)
 
     async def live_and_ended(
-        self, *, max_ended: int, damaged: list[CampaignDamaged] | None = None
+        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
     ) -> tuple[list[CampaignView], int]:
-        """Return all live campaigns and the newest *max_ended* others, as ``campaigns`` does.
+        """Return all live campaigns and the newest *max_ended* others, of one sender or all, as ``campaigns`` does.
 
         Also return how many ended campaigns are left out; the cost does not depend on their number.
         """
-        senders = await self.senders()
+        senders = [only_sender] if only_sender else await self.senders()
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
                 pipe.smembers(sender_key(sender, SenderKey.LIVE))
@@ -304,8 +305,12 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *
     plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)
     counters = {name: int(fields.get(name, 0)) for name in COUNTERS}
     reason = fields.get(CampaignField.REASON, b"").decode()
+    waits_for = WaitsFor.NOTHING
     if not reason and state is CampaignState.RUNNING:
-        reason = _wait_for_time(fields, plan, now_s) or _wait_for_sender(sender, plan, now_s)
+        if reason := _wait_for_time(fields, plan, now_s):
+            waits_for = WaitsFor.START if now_s * 1000 < plan.start_at_ms else WaitsFor.HOURS
+        elif (reason := _wait_for_sender(sender, plan, now_s)) and _SENDING_THROUGH not in reason:
+            waits_for = WaitsFor.SENDER
     detail = fields.get(CampaignField.REASON_DETAIL, b"").decode()
     return CampaignView(
         id=campaign,
@@ -329,6 +334,7 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *
         finished_ms=int(fields.get(CampaignField.FINISHED_MS, 0)),
         unopened_state=MessageState(fields.get(CampaignField.UNOPENED_STATE, b"p").decode()),
         unopened_before=int(fields.get(CampaignField.UNOPENED_BEFORE, 0)),
+        waits_for=waits_for,
     )
 
 
@@ -361,7 +367,7 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
     unavailable, reasons = _unavailable(sender), list[str]()
     for provider in plan.chain:
         if provider not in unavailable:
-            return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
+            return "; ".join([*reasons, f"{_SENDING_THROUGH}{provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {unavailable[provider].why}")
     if all(unavailable[provider].brake for provider in plan.chain):
         reasons.append(f"when that is mended: {resume}")

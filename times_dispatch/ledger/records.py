@@ -81,6 +81,27 @@ def unpack_recipients(packed: bytes) -> Recipients:
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
 
 
+class _LinkColumns(msgspec.Struct, frozen=True, array_like=True):
+    """A batch of recipients of which only the last column is decoded."""
+
+    first: msgspec.Raw
+    to: msgspec.Raw
+    lines: msgspec.Raw
+    slots: msgspec.Raw
+    parts: msgspec.Raw
+    custom: msgspec.Raw = msgspec.Raw()
+    link_values: list[list[str]] = []
+
+
+def unpack_link_values(packed: bytes) -> list[list[str]]:
+    """Return ``Recipients.link_values`` of a packed batch; raise ValueError if the bytes are damaged."""
+    try:
+        content = zstandard.ZstdDecompressor().decompress(packed)
+        return msgspec.msgpack.decode(content, type=_LinkColumns).link_values
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError("a batch of recipients cannot be unpacked: its bytes are damaged") from error
+
+
 def read_records(
     packed: bytes, count: int, *, without_records: MessageState = MessageState.PENDING
 ) -> Iterator[MessageRecord]:

@@ -20,7 +20,9 @@ _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 
-ReportKind = Literal["delivered", "failed", "clicked", "replied", "intermediate"]
+ReportKind = Literal[
+    "delivered", "failed", "clicked", "replied", "intermediate", "link_previewed", "link_scanned", "link_probed"
+]
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +39,7 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click or reply from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply or fetch of a link from another; empty for other kinds."""
 
 
 class ReportEffect(StrEnum):
@@ -59,6 +61,9 @@ _LETTERS: dict[ReportKind, bytes] = {
     "clicked": ReportLetter.ARRIVED.value,
     "replied": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
+    "link_previewed": ReportLetter.ARRIVED.value,
+    "link_scanned": ReportLetter.ARRIVED.value,
+    "link_probed": ReportLetter.ARRIVED.value,
 }
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 

@@ -15,6 +15,7 @@ class Suppression(IntEnum):
     OPTED_OUT = 31
     TOO_MANY = 32
     SAME_TEXT = 33
+    DEAD_NUMBER = 34
 
 
 SUPPRESSION_REASONS: Final[Mapping[int, str]] = MappingProxyType(
@@ -22,6 +23,7 @@ SUPPRESSION_REASONS: Final[Mapping[int, str]] = MappingProxyType(
         Suppression.OPTED_OUT: "on the opt-out list",
         Suppression.TOO_MANY: "too many to this number",
         Suppression.SAME_TEXT: "the same text again",
+        Suppression.DEAD_NUMBER: "a dead number",
     }
 )
 

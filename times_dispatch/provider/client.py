@@ -11,13 +11,14 @@ import structlog
 from times_dispatch.provider.description.placeholders import PushUnsendable
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.responses import STATUSES_WITH_HEADERS, ResponseReader
-from times_dispatch.provider.failures import PUSH_ERRORS, TOO_LATE, UNSENDABLE, Failure, TooLate, classify
+from times_dispatch.provider.failures import TOO_LATE, UNSENDABLE, Failure
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TOKEN_TIMEOUT_S, TokenCache
 from times_dispatch.provider.oauth.token_store import InMemoryTokenStore, TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
+from times_dispatch.provider.push_errors import PUSH_ERRORS, TooLate, classify
 from times_dispatch.provider.request.payload import Payload, PushRequest
 
 _log = structlog.get_logger(__name__)

@@ -1,18 +1,8 @@
-"""The outcome of a push that got no response: not sent if that is proved, otherwise in doubt (docs/concepts.md).
-
-    NotSent             no byte was written; only a transport that can prove it raises this
-    TooLate             no byte was written, because the push was no longer allowed to begin
-    any other error     the request may have been written: in doubt
-
-``httpx.ConnectError`` is no proof: some transports raise it when a connection is lost after the server has read the
-request. ``times_dispatch.provider.http.transport`` raises NotSent only before it has a connection for the request.
-"""
+"""The failures of pushes that got no usable response: their codes, their outcomes, and their meanings for people."""
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
-
-import httpx
 
 from times_dispatch.provider.outcomes import Outcome, Verdict
 
@@ -58,26 +48,12 @@ _IN_DOUBT: Final = {
 }
 
 
-class TooLate(httpx.TransportError):
-    """No byte was written: when a connection became free, the push was no longer allowed to begin."""
-
-    def __init__(self) -> None:
-        super().__init__("no connection in time")
-
-
-class NotSent(httpx.TransportError):
-    """No byte of the request was written; ``failure`` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(NOT_SENT[failure])
-        self.failure = failure
-
-
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     failure: Outcome(verdict=verdict, code=failure.value, reason=reason)
     for verdict, reasons in ((Verdict.NOT_SENT, NOT_SENT), (Verdict.IN_DOUBT, _IN_DOUBT))
     for failure, reason in reasons.items()
 }
+"""The outcome of each failure that a transport tells apart."""
 
 TOO_LATE: Final = Outcome(
     verdict=Verdict.NOT_SENT, code=Failure.TOO_LATE.value, reason="no connection before the push had to begin"
@@ -105,32 +81,3 @@ _TEXTS: Final[Mapping[Failure, str]] = {
 }
 FAILURE_TEXTS: Final[Mapping[int, str]] = {failure.value: text for failure, text in _TEXTS.items()}
 """The meaning of each ``Failure``, for people."""
-
-PUSH_ERRORS: Final = (
-    httpx.HTTPError,
-    OSError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""The errors of a transport, and the errors that the reading of a strange response may raise. Each leaves one message
-in doubt, and does not end the batch of the message: the provider may have the message, whatever went wrong here."""
-
-
-def classify(error: Exception) -> Outcome:
-    """Return the outcome of a push that ended in an error; every error outside the allow-list is in doubt."""
-    if isinstance(error, NotSent):
-        return _OUTCOMES[error.failure]
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return _OUTCOMES[Failure.READ_TIMEOUT]
-    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
-        return _OUTCOMES[Failure.UNREADABLE_RESPONSE]
-    if isinstance(error, httpx.TransportError | OSError):
-        return _OUTCOMES[Failure.CONNECTION_LOST]
-    return _OUTCOMES[Failure.UNEXPECTED]

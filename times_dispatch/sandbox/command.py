@@ -9,6 +9,7 @@ import uvloop
 
 from times_dispatch.process import on_signal
 from times_dispatch.sandbox.config import ConfigInvalid, SandboxConfig, read
+from times_dispatch.sandbox.scenarios import SCENARIOS
 from times_dispatch.sandbox.service import serve
 
 _RARE_COLLECTIONS = (100_000, 50, 1_000)
@@ -26,12 +27,18 @@ _RANGE = (click.IntRange(min=0), click.IntRange(min=0))
 @click.option("--reports-url", envvar="SANDBOX_REPORTS_URL", show_envvar=True, help="Where to post delivery reports.")
 @click.option("--report-delay-ms", type=_RANGE, metavar="MIN MAX", help="How long after the push they are posted.")
 @click.option("--latency-ms", type=_RANGE, metavar="MIN MAX", help="How long a push waits for its response.")
+@click.option(
+    "--scenario",
+    type=click.Choice(list(SCENARIOS)),
+    help="A usual trouble of providers; docs/sandbox.md explains each.",
+)
 @click.option("--journal", help="File that keeps the books during a restart.")
 def sandbox(
     path: Path | None,
     senders: str | None,
     report_delay_ms: tuple[int, int] | None,
     latency_ms: tuple[int, int] | None,
+    scenario: str | None,
     **options: object,
 ) -> None:
     """Stand in for Times Mobile: take pushes, post delivery reports, keep books at /sandbox/books.
@@ -43,7 +50,7 @@ def sandbox(
     options["reports_delay_min_ms"], options["reports_delay_max_ms"] = report_delay_ms or (None, None)
     options["latency_min_ms"], options["latency_max_ms"] = latency_ms or (None, None)
     try:
-        config = read(path, **options)
+        config = read(path, **{**SCENARIOS.get(scenario or "", {}), **_given(options)})
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
     try:
@@ -51,6 +58,10 @@ def sandbox(
             runner.run(_run(config))
     except OSError as error:
         raise click.ClickException(f"cannot start: {error.strerror}") from None
+
+
+def _given(options: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 async def _run(config: SandboxConfig) -> None:

@@ -79,6 +79,22 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"ReportsConfig(url={'set' if self.url else 'none'})"
 
 
+class ClicksConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The recipients who click tracked links; without a ``url`` nobody clicks."""
+
+    url: str = ""
+    """Where the links process listens, without a path."""
+    domain: str = ""
+    """The beginning of links in texts, as in ``go.brand.in``."""
+    share: Share = 0.2
+    """The share of accepted messages with a link whose recipient clicks the link, once."""
+    delay_min_ms: Milliseconds = 100
+    delay_max_ms: Milliseconds = 2_000
+    concurrency: Positive = 16
+    retries: Milliseconds = 60
+    """How often a recipient tries again, a second later, after a 5xx response or a lost connection."""
+
+
 class GenericConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second provider, which shares the account and the books; without a ``client_id`` it has no endpoints."""
 
@@ -115,6 +131,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     journal: str = ""
     """The file that keeps the books over a restart; empty keeps them in memory only."""
     reports: ReportsConfig = ReportsConfig()
+    clicks: ClicksConfig = ClicksConfig()
     faults: Faults = Faults()
     generic: GenericConfig = GenericConfig()
 

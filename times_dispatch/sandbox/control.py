@@ -9,6 +9,7 @@ from aiohttp import web
 
 from times_dispatch.sandbox.account import Account
 from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.clicker import Clicker
 from times_dispatch.sandbox.connection import SandboxServer
 from times_dispatch.sandbox.faults import Faults, Seconds
 from times_dispatch.sandbox.gateway import Gateway
@@ -45,6 +46,7 @@ class ControlRoutes:
         account: Account,
         tokens: TokenIssuer,
         poster: Poster,
+        clicker: Clicker,
         server: SandboxServer,
         listener: Listener,
     ) -> None:
@@ -56,6 +58,7 @@ class ControlRoutes:
             account: the account with the balance.
             tokens: can revoke its tokens.
             poster: shows and posts pending reports.
+            clicker: shows pending clicks.
             server: counts connections.
             listener: can refuse connections for a while.
         """
@@ -64,6 +67,7 @@ class ControlRoutes:
         self._account = account
         self._tokens = tokens
         self._poster = poster
+        self._clicker = clicker
         self._server = server
         self._listener = listener
         self._routes: dict[tuple[str, str], Callable[[web.BaseRequest, Query], Awaitable[web.Response]]] = {
@@ -99,6 +103,7 @@ class ControlRoutes:
                 "senders": {sender: counters.as_dict() for sender, counters in books.senders.items()},
                 "reports": {
                     "pending": self._poster.pending,
+                    "pending_clicks": self._clicker.pending,
                     "unknown_reports": dict(books.unknown_reports),
                     "posts": msgspec.to_builtins(self._poster.posts),
                 },
@@ -146,6 +151,7 @@ class ControlRoutes:
     async def _reset(self, _request: web.BaseRequest, _query: Query) -> web.Response:
         """Empty the books and drop the reports that are not under way; faults and balance stay."""
         self._poster.clear()
+        self._clicker.clear()
         self._books.reset()
         self._tokens.reset()
         return _json({"status": "ok"})

@@ -9,6 +9,7 @@ from times_dispatch.sandbox import responses
 from times_dispatch.sandbox.account import ACCEPTED, Account
 from times_dispatch.sandbox.api import ProviderApi
 from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.clicker import Clicker
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.connection import SandboxConnection
 from times_dispatch.sandbox.entries import Acceptance, Arrival, InjectedFault, Refusal, number_hash
@@ -49,6 +50,7 @@ class Gateway:
         account: Account,
         tokens: TokenIssuer,
         poster: Poster,
+        clicker: Clicker,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Create a gateway with the faults of the configuration.
@@ -60,6 +62,7 @@ class Gateway:
             account: accepts or refuses submissions.
             tokens: gets the faults in force too.
             poster: plans the reports of accepted messages.
+            clicker: plans the clicks on links of accepted messages.
             clock: waits for latencies and stalls.
         """
         self._config = config
@@ -69,6 +72,7 @@ class Gateway:
         self._account = account
         self._tokens = tokens
         self._poster = poster
+        self._clicker = clicker
         self.misaddressed = 0
         """How many requests had an unknown path or the wrong method; they do not count as arrivals."""
         self.set_faults(config.faults)
@@ -120,6 +124,8 @@ class Gateway:
                 result.unicode_needless,
             )
         )
+        if self._books.messages[submission.correlation_id].times == 1:
+            self._clicker.plan(submission)
         early = self._poster.plan(submission.correlation_id)
         if early:
             await self._poster.post_early(early)

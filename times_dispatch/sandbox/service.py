@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from times_dispatch.sandbox.account import Account
 from times_dispatch.sandbox.api import ProviderApi, TimesMobileApi
 from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.clicker import Clicker
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
 from times_dispatch.sandbox.control import PREFIX, ControlRoutes
@@ -45,8 +46,11 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
         account = Account(config, seeded_random)
         async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
             poster = Poster(config.reports, seeded_random, session, books.enter)
+            clicker = Clicker(config.clicks, seeded_random, session, books.enter)
             tokens = TokenIssuer(config.generic)
-            gateway = Gateway(config, seeded_random, books=books, account=account, tokens=tokens, poster=poster)
+            gateway = Gateway(
+                config, seeded_random, books=books, account=account, tokens=tokens, poster=poster, clicker=clicker
+            )
             routes = _routes(config, tokens)
             server = SandboxServer(
                 lambda request: _handle(request, routes, tokens, gateway, control),
@@ -60,10 +64,12 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
                 account=account,
                 tokens=tokens,
                 poster=poster,
+                clicker=clicker,
                 server=server,
                 listener=listener,
             )
             posting = tasks.create_task(poster.run())
+            tasks.create_task(clicker.run())
             for message in books.unreported():
                 poster.resume(message.id)
             async with listener:

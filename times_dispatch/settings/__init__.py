@@ -4,9 +4,3 @@ Every process calls ``startup.load_settings_or_exit`` once, at its start; the co
 mistakes at once, each with its file, line and path. Nothing outside this package reads the environment or the file.
 Terms are explained in docs/glossary.md.
 """
-
-from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.load import ALL_BUT_FLOWER, Need, load, load_from_environment
-from times_dispatch.settings.model import Settings
-
-__all__ = ["ALL_BUT_FLOWER", "Need", "Settings", "SettingsInvalid", "load", "load_from_environment"]

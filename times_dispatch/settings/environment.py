@@ -99,12 +99,19 @@ def _check_options(environment: Environment, name: str, url: str) -> None:
 
 def read_id_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
     """Read the key that signs correlation ids, and the old key, which is empty if it equals the key or is not set."""
-    key = _read_id_key(environment, "DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
-    old_key = _read_id_key(environment, "DISPATCH_ID_KEY_OLD")
+    key = _read_key(environment, "DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
+    old_key = _read_key(environment, "DISPATCH_ID_KEY_OLD")
     return key, old_key if old_key != key else SecretBytes()
 
 
-def _read_id_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
+def read_link_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
+    """Read the key that signs codes of links, and the old key, which is empty if it equals the key or is not set."""
+    key = _read_key(environment, "DISPATCH_LINK_KEY", purpose="it signs tracked links" if is_needed else "")
+    old_key = _read_key(environment, "DISPATCH_LINK_KEY_OLD")
+    return key, old_key if old_key != key else SecretBytes()
+
+
+def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
     """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
     key = environment.get(name, purpose=purpose)
     encoded = SecretBytes(key.encode("utf-8", "surrogateescape"))

@@ -1,46 +1,11 @@
-"""Mistakes in settings as sentences that say what to do. They never repeat a value that could be a secret."""
+"""The error of invalid settings, with all mistakes; the words about an unknown name."""
 
-import re
 from collections.abc import Iterable
-from typing import Any
 
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
-
-from times_dispatch.settings.strict_table import TomlPath, settings_of
+from times_dispatch.bounded_mistakes import bounded_mistakes
 from times_dispatch.similar_names import similar_name
 
-MAX_MISTAKES = 50
-"""Mistakes of one file that are named; of the others only the number."""
-_MAX_MISTAKE_LENGTH = 1_000
 _MAX_NAMES = 50
-
-_SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
-
-_LIMIT_WORDS = {
-    "greater_than": ("above", "gt"),
-    "greater_than_equal": ("at least", "ge"),
-    "less_than": ("below", "lt"),
-    "less_than_equal": ("at most", "le"),
-}
-
-_OTHER_WORDS = {
-    "missing": "is missing",
-    "finite_number": "must be a finite number",
-    "string_too_short": "must not be empty",
-}
-
-_TYPE_WORDS = {
-    "string_type": "a text in quotes",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "list_type": "an array",
-    "tuple_type": "an array",
-}
 
 
 class SettingsInvalid(Exception):
@@ -51,14 +16,6 @@ class SettingsInvalid(Exception):
         super().__init__("\n".join(self.mistakes))
 
 
-def bounded_mistakes(mistakes: Iterable[str]) -> tuple[str, ...]:
-    """Return the first mistakes, each cut to a bounded length, and a line that counts the others."""
-    given = tuple(mistakes)
-    shown = [line if len(line) <= _MAX_MISTAKE_LENGTH else f"{line[:_MAX_MISTAKE_LENGTH]}…" for line in given]
-    more = len(given) - MAX_MISTAKES
-    return tuple(shown) if more <= 0 else (*shown[:MAX_MISTAKES], f"and {more:,} more mistakes")
-
-
 def closest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: ``; did you mean TIMESM?``, or a list of the known names."""
     names = sorted(known)
@@ -67,53 +24,3 @@ def closest(name: str, known: Iterable[str]) -> str:
     if len(names) > _MAX_NAMES:
         return f"; there is {', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES:,} more"
     return f"; there is {', '.join(names)}" if names else "; there is none"
-
-
-def describe_error(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what is wrong with one value of a model."""
-    kind, value, details = error["type"], error["input"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_setting(error["loc"], model)
-    if kind in _LIMIT_WORDS:
-        words, limit = _LIMIT_WORDS[kind]
-        return f"must be {words} {details[limit]:g}, is {value}"
-    if kind in _TYPE_WORDS:
-        return f"must be {_TYPE_WORDS[kind]}, is {_type_words(value)}"
-    if kind == "literal_error":
-        return f"must be {str(details['expected']).replace(chr(39), '')}, is {value}"
-    if kind == "value_error":
-        return str(details["error"])
-    return _OTHER_WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
-
-
-def _unknown_setting(path: TomlPath, model: type[BaseModel]) -> str:
-    name = str(path[-1])
-    if _SECRET_WORDS.search(name):
-        return "a secret must not be in the file: give it as an environment variable"
-    return f"there is no such setting{closest(name, _settings_at(model, path[:-1]))}"
-
-
-def _type_words(value: object) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list():
-            return "an array"
-        case dict():
-            return "a table"
-    return "a date or time"
-
-
-def _settings_at(model: type[BaseModel], path: TomlPath) -> Iterable[str]:
-    """Return the names of the settings in the table at a path."""
-    annotation: Any = model
-    for key in path:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            annotation = settings_of(annotation)[str(key)].annotation
-        else:
-            annotation = annotation.__args__[-1]  # the SenderSettings of dict[str, SenderSettings]
-    return settings_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else ()

@@ -18,6 +18,7 @@ from times_dispatch.settings.cross_checks import (
     windows_never_open,
 )
 from times_dispatch.settings.document import Document
+from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.environment import (
     Environment,
     read_address,
@@ -25,9 +26,11 @@ from times_dispatch.settings.environment import (
     read_callback_secrets,
     read_flower_basic_auth,
     read_id_keys,
+    read_link_keys,
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.links import LinkSettings
 from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
 from times_dispatch.settings.providers.builder import (
     build_provider,
@@ -49,20 +52,22 @@ class Need(Enum):
 
     LEDGER = "the ledger's address"
     IDS = "the key of the correlation ids"
+    LINKS = "the key of the tracked links"
     CALLBACKS = "the secret part of the receiver's path"
     PROVIDERS = "credentials for every provider"
     FLOWER = "the user and password of Flower"
 
 
-ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER}
+ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
-    """Load the settings with the environment of this process.
+    """Load the settings with the environment of this process, and with the file ``.env`` beside the settings file.
 
     ``DISPATCH_SETTINGS`` names the file; by default it is dispatch.toml in the working directory.
     """
-    return load(Path(os.environ.get("DISPATCH_SETTINGS") or "dispatch.toml"), os.environ, need=need)
+    path = Path(os.environ.get("DISPATCH_SETTINGS") or "dispatch.toml")
+    return load(path, with_env_file(os.environ, path), need=need)
 
 
 def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -82,10 +87,12 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     redis_url = read_redis_url(environment, is_needed=Need.LEDGER in need)
     broker_url = read_broker_url(environment) or redis_url
     id_key, old_id_key = read_id_keys(environment, is_needed=Need.IDS in need)
+    link_key, old_link_key = read_link_keys(environment, is_needed=Need.LINKS in need)
     callback_secret, old_callback_secret = read_callback_secrets(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
     callbacks = _callbacks(environment, file.callbacks if file else CallbackSettings())
+    links = _links(environment, file.links if file else LinkSettings())
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -114,6 +121,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         broker_url=broker_url,
         id_key=id_key,
         old_id_key=old_id_key,
+        link_key=link_key,
+        old_link_key=old_link_key,
         callback_secret=callback_secret,
         old_callback_secret=old_callback_secret,
         flower_basic_auth=flower_basic_auth,
@@ -124,8 +133,10 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         templates=templates,
         registry_path=registry_path(document),
         optouts=file.optouts,
+        dead_numbers=file.dead_numbers,
         recipients=file.recipients,
         callbacks=callbacks,
+        links=links,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
@@ -165,6 +176,12 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
     proxies = read_address(environment, "DISPATCH_CALLBACKS_TRUSTED_PROXIES", check_networks).split(",")
     update: dict[str, Any] = {name: address for name, address in addresses.items() if address}
     return table.model_copy(update=update | ({"trusted_proxies": proxies} if any(proxies) else {}))
+
+
+def _links(environment: Environment, table: LinkSettings) -> LinkSettings:
+    """Return the table with the addresses that the environment overrides."""
+    listen = read_address(environment, "DISPATCH_LINKS_LISTEN", check_listen_address)
+    return table.model_copy(update={"listen": listen}) if listen else table
 
 
 def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.links import LinkSettings
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.recipients import RecipientsSettings
@@ -137,8 +139,10 @@ class SettingsFile(StrictTable):
     templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)
     registry: RegistrySettings = RegistrySettings()
     optouts: OptOutSettings = OptOutSettings()
+    dead_numbers: DeadNumberSettings = DeadNumberSettings()
     recipients: RecipientsSettings = RecipientsSettings()
     callbacks: CallbackSettings = CallbackSettings()
+    links: LinkSettings = LinkSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -160,6 +164,10 @@ class Settings:
     """The key that signs correlation ids; at least 16 bytes."""
     old_id_key: bytes = SecretBytes()
     """The key that signed correlation ids before; only reads them. Empty if there is none."""
+    link_key: bytes = SecretBytes()
+    """The key that signs the codes of tracked links; at least 16 bytes. Empty if there are no tracked links."""
+    old_link_key: bytes = SecretBytes()
+    """The key that signed the codes of earlier campaigns. Empty if there is none."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
@@ -175,8 +183,10 @@ class Settings:
     registry_path: Path | None = None
     """The registry file; None if dispatch.toml does not name one."""
     optouts: OptOutSettings = field(default_factory=OptOutSettings)
+    dead_numbers: DeadNumberSettings = field(default_factory=DeadNumberSettings)
     recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    links: LinkSettings = field(default_factory=LinkSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from times_dispatch.settings.strict_table import StrictTable
 
@@ -76,3 +76,11 @@ class RecipientsSettings(StrictTable):
     """Words that mean that a cell has no value. Their case and quotes around them make no difference, and a longer run
     of a sign counts as three. A row with such a cell is refused as if the cell were empty, unless the variable has a
     default."""
+    max_unpacked_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    """Megabytes to which a workbook or Parquet file may unpack."""
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 5_000_000
+    """Rows that a workbook or Parquet file may have."""
+    max_reader_memory_mb: Annotated[int, Field(ge=100, le=1_000_000)] = 1_000
+    """Megabytes of memory that the process may use which reads a workbook or Parquet file."""
+    max_reader_s: Annotated[FiniteFloat, Field(ge=1, le=3_600)] = 60.0
+    """Seconds that this process may take to open the file, and to read the next thousand rows."""

@@ -117,8 +117,9 @@ async def _redis_status(redis: Redis, info: Mapping[str, Any], clock: Clock) -> 
 
 
 def _kinds(seen: ProcessesSeen) -> list[KindStatus]:
-    """Return the usual kinds, also those without a process, and then all other kinds that were ever seen."""
-    names = [*ROLES, *sorted(seen.kinds_seen_ms.keys() - set(ROLES))]
+    """Return the kinds that a deployment needs, also those without a process, and all others that were ever seen."""
+    needed = [kind for kind, role in ROLES.items() if not role.is_optional or kind in seen.kinds_seen_ms]
+    names = [*needed, *sorted(seen.kinds_seen_ms.keys() - set(ROLES))]
     return [
         KindStatus(
             kind=str(name),

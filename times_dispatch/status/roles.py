@@ -22,6 +22,8 @@ class Role(NamedTuple):
     """What does not happen without such a process."""
     is_vital: bool = False
     """Whether nothing works without such a process."""
+    is_optional: bool = False
+    """Whether most deployments have no such process; it is listed only where one was seen."""
 
 
 ROLES: Final = {
@@ -35,9 +37,10 @@ ROLES: Final = {
     ),
     ProcessKind.RECEIVER: Role("python -m callbacks.receiver", "no delivery report is taken"),
     ProcessKind.RECONCILER: Role("python -m callbacks.reconciler", "delivery reports wait in Redis"),
+    ProcessKind.LINKS: Role("python -m callbacks.links", "nobody can open a tracked link", is_optional=True),
     ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
 }
-"""The kinds that a deployment usually has."""
+"""The kinds of processes that people start."""
 
 
 def clock_time(epoch_ms: int, *, now_s: float) -> str:

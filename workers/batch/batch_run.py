@@ -33,6 +33,8 @@ class BatchEnd(StrEnum):
     """The ledger could not be asked for the lease."""
     PROVIDER_UNKNOWN = "provider_unknown"
     """The campaign's first provider is not in the settings of the worker."""
+    LINK_KEY_UNKNOWN = "link_key_unknown"
+    """The campaign has tracked links, and the worker lacks the key with which the campaign was submitted."""
     FAILED = "failed"
     """An unexpected error."""
     NOT_STARTED = "not_started"

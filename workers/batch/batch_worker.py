@@ -66,7 +66,7 @@ class BatchWorker:
         self._ledger_retry = LedgerRetry(
             lease.ref, self._run, max_wait_s=timings.ledger_retry_s, clock=clock, rng=context.rng
         )
-        renderer = MessageRenderer(lease, plan, context.ids)
+        renderer = MessageRenderer(lease, plan, context.ids, context.link_keys.filler(plan))
         self._check = SuppressionCheck(
             lease,
             plan,
@@ -307,13 +307,13 @@ class BatchWorker:
             lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
         )
 
-    def _without_opted_out(self, opted_out: frozenset[int], block: Block) -> Block:
-        """Return a block without the messages of recipients that opted out; record those as suppressed."""
+    def _without_opted_out(self, opted_out: Mapping[int, Suppression], block: Block) -> Block:
+        """Return a block without the messages of recipients that opted out or are dead; record those as suppressed."""
         to_push = []
         for index, attempt in block.messages:
             if index in opted_out:
                 result = never_begun(index, block.number, block.chain_index)
-                self._recorder.add(result._replace(suppressed=Suppression.OPTED_OUT))
+                self._recorder.add(result._replace(suppressed=opted_out[index]))
             else:
                 to_push.append((index, attempt))
         return block._replace(messages=to_push)

@@ -17,6 +17,7 @@ from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
+from workers.link_keys import LinkKeys
 
 
 class OpeningLock:
@@ -61,6 +62,8 @@ class WorkerContext:
     brake_provider: Callable[[SenderId, str, str], Awaitable[None]]
     """Brakes a provider for a sender, and for all other senders that use the provider; a method of the dispatcher. It
     takes the sender, the nickname of the provider, and a reason for people. Raises redis errors."""
+    link_keys: LinkKeys = field(default_factory=LinkKeys)
+    """The keys of tracked links."""
     spacings: Spacings = field(default_factory=Spacings)
     reply_clock: ReplyClock = field(default_factory=ReplyClock)
     timings: BatchTimings = field(default_factory=BatchTimings)

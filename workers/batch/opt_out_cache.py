@@ -1,10 +1,14 @@
-"""The opt-out list as a worker process sees it."""
+"""The opt-out list and the dead numbers as a worker process sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.opt_outs import Listed, OptOuts
+
+NO_DEAD_NUMBERS = DeadNumberRule()
+"""The rule by which no number is dead."""
 
 
 class OptOutCache:
@@ -14,8 +18,9 @@ class OptOutCache:
     looked up.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self._opt_outs = OptOuts(redis)
+    def __init__(self, redis: Redis, dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS) -> None:
+        self._opt_outs = OptOuts(redis, dead_keep_days=dead_numbers.keep_days)
+        self._dead_numbers = DeadNumbers(redis, dead_numbers)
         self._changes: int | None = None
 
     async def changes(self) -> int:
@@ -27,9 +32,21 @@ class OptOutCache:
             self._changes = await self._opt_outs.changes()
         return self._changes
 
-    async def opted_out(self, numbers: Sequence[str], *, changes: int) -> list[bool]:
-        """Return for each number whether it is on the list; *changes* is how many times the list has been changed."""
+    async def opted_out(self, numbers: Sequence[str], *, changes: int) -> list[Listed]:
+        """Return for each number whether it is on the list or dead.
+
+        *changes* is how many times the list has been changed.
+        """
         self._changes = changes
         if not changes:
-            return [False] * len(numbers)
+            return [Listed.NOT_LISTED] * len(numbers)
         return await self._opt_outs.contains(numbers)
+
+    @property
+    def dead_codes(self) -> frozenset[int]:
+        """The codes of rejected pushes after which a number is dead."""
+        return self._dead_numbers.rule.codes
+
+    async def note_dead(self, codes: Mapping[str, int]) -> None:
+        """Note numbers that are dead, with the codes that say so."""
+        await self._dead_numbers.add(codes)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.protocol import PushResult
+from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun, end_of_writes
 from workers.batch.context import WorkerContext
@@ -137,6 +138,9 @@ class Recorder:
         for result in results:
             if result.result in _NOT_SENT_NOW:
                 self._check.note_not_sent(result.index)
+        if dead := self._dead_numbers(results):
+            # Before the record: after a crash the message is in doubt, and the number is known to be dead all the same.
+            await self._ledger_retry.call(lambda: self._context.opt_out_cache.note_dead(dead))
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
             lambda: self._context.leases.record(
@@ -146,3 +150,12 @@ class Recorder:
         if any(result.result in _PENDING_AGAIN for result in results):
             self.has_pending_again = True
             self._run.notify()
+
+    def _dead_numbers(self, results: Sequence[Result]) -> dict[str, int]:
+        """Return the numbers of which a response says that nobody has them, with the codes."""
+        codes, phones = self._context.opt_out_cache.dead_codes, self._lease.recipients.to
+        return {
+            phones[result.index]: result.code
+            for result in results
+            if result.result is PushResult.REJECTED and result.code in codes
+        }

@@ -2,6 +2,7 @@
 
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
+from times_dispatch.links.filler import LinkFiller
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.push import Push
 from times_dispatch.sms.encoding import measure
@@ -11,12 +12,21 @@ from times_dispatch.sms.templates import Template
 class MessageRenderer:
     """Renders each text once, also when the suppression check needs the text before the push."""
 
-    def __init__(self, lease: Lease, plan: Plan, ids: CorrelationIds) -> None:
+    def __init__(self, lease: Lease, plan: Plan, ids: CorrelationIds, links: LinkFiller | None = None) -> None:
+        """Make the renderer of a batch.
+
+        Args:
+            lease: the lease of the batch, with the recipients.
+            plan: the plan of the campaign.
+            ids: makes the correlation ids.
+            links: fills the tracked links; None for a campaign without them.
+        """
         self._campaign = lease.ref.campaign
         self._recipients = lease.recipients
         self._plan = plan
         self._template = Template(plan.text)
         self._ids = ids
+        self._links = links
         self._texts: dict[int, str] = {}
         """Texts that the suppression check asked for, by index of the message, until the push of the message begins."""
 
@@ -57,4 +67,5 @@ class MessageRenderer:
         self._texts.pop(index, None)
 
     def _variables(self, index: int) -> list[str]:
-        return [column[index] for column in self._recipients.slots]
+        variables = [column[index] for column in self._recipients.slots]
+        return self._links.fill(variables, self._recipients.first + index) if self._links else variables

@@ -7,6 +7,8 @@ batch, and again only when the opening of a block says that the list was changed
 between the opening of a block and its first push.
 """
 
+from collections.abc import Mapping
+
 from times_dispatch.ledger.frequency_cap import (
     FINGERPRINT_BYTES,
     NO_CHECK,
@@ -18,10 +20,13 @@ from times_dispatch.ledger.frequency_cap import (
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.openings import Block
+from times_dispatch.ledger.opt_outs import Listed
+from times_dispatch.ledger.states import Suppression
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.renderer import MessageRenderer
 
+_REASONS = {Listed.OPTED_OUT: Suppression.OPTED_OUT, Listed.DEAD: Suppression.DEAD_NUMBER}
 _MIN_STRETCH = 32
 """The fewest messages of a stretch."""
 _STRETCH_PER_BLOCK = 4
@@ -65,15 +70,15 @@ class SuppressionCheck:
         """How many messages the next stretch may hold."""
         self._changes = 0
         """How many times the opt-out list had been changed when it was looked up for this batch."""
-        self._opted_out: frozenset[int] = frozenset()
-        """Indexes in the batch of the recipients that opted out."""
+        self._opted_out: Mapping[int, Suppression] = {}
+        """Why recipients get nothing, by their indexes in the batch: they opted out, or their numbers are dead."""
 
     async def prepare(self) -> None:
         """Look up the whole batch in the opt-out list, before its first block is opened."""
         await self._look_up(await self._ledger_retry.call(self._cache.changes))
 
-    async def opted_out(self, block: Block) -> frozenset[int]:
-        """Return the indexes in the batch of recipients that had opted out when the block was opened."""
+    async def opted_out(self, block: Block) -> Mapping[int, Suppression]:
+        """Return the indexes in the batch of recipients that had opted out when the block was opened, or are dead."""
         if block.opt_out_changes != self._changes:
             await self._look_up(block.opt_out_changes)
         return self._opted_out
@@ -121,5 +126,5 @@ class SuppressionCheck:
 
     async def _look_up(self, changes: int) -> None:
         are_on_list = await self._ledger_retry.call(lambda: self._cache.opted_out(self._phones, changes=changes))
-        self._opted_out = frozenset(index for index, is_on_list in enumerate(are_on_list) if is_on_list)
+        self._opted_out = {index: _REASONS[listed] for index, listed in enumerate(are_on_list) if listed}
         self._changes = changes

@@ -14,6 +14,8 @@ _TABLE, _TEXT, _OFFICE, _STYLE = (f"{_NAMESPACE}{name}:1.0}}" for name in ("tabl
 _SCIENTIFIC = re.compile(r"[+-]?[0-9.,]+E[+-]?[0-9]+")
 _MAX_COLUMNS = 1_000
 """Repeated cells beyond are the empty rest of a row."""
+_MAX_ROW_CELLS = 16_384
+"""Columns of a sheet; cells beyond do not exist."""
 _MAX_REPEATED_ROWS = 100_000
 
 
@@ -63,6 +65,8 @@ def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
             text = ""
             damaged.update(dict.fromkeys(range(len(cells), len(cells) + repeated), str(reason)))
         cells += [text] * repeated
+        if len(cells) >= _MAX_ROW_CELLS:
+            break
     while cells and not cells[-1] and len(cells) - 1 not in damaged:
         cells.pop()
     return cells, damaged

@@ -10,6 +10,8 @@ from producers.recipients.workbook.sheets import SheetRow
 TRUE = ("1", "true", "on")
 """The texts with which XML says that a property holds."""
 _NO_HEIGHT = ("0", "0.0")
+_MAX_COLUMNS = 16_384
+"""Columns of a sheet; a reference of seven letters would be the name of a column beyond eight thousand million."""
 
 
 @dataclass(slots=True)
@@ -91,6 +93,8 @@ class SheetReader:
 
     def _add_cell(self) -> None:
         cell = self._cell
+        if cell.column >= _MAX_COLUMNS:
+            raise ValueError(cell.column)
         if missing := cell.column - len(self._cells) + 1:
             self._cells.extend([""] * missing)
         try:
@@ -113,5 +117,7 @@ class SheetReader:
             column = 0
             for letter in letters.upper():
                 column = 26 * column + ord(letter) - ord("A") + 1
+                if column > _MAX_COLUMNS:
+                    raise ValueError(letters)
             column = self._columns[letters] = column - 1
         return column

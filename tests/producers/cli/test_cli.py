@@ -28,3 +28,29 @@ def test_every_command_can_be_imported_and_has_help() -> None:
         done = CliRunner().invoke(main, [name, "--help"])
         assert done.exit_code == 0, name
         assert f"{name} " in done.output
+
+
+def test_a_misspelled_command_gets_the_most_similar_command(run: Run) -> None:
+    refused = run("lsit")
+    assert refused.exit_code == 2
+    assert "No such command 'lsit'." in refused.stderr
+    assert "Did you mean" in refused.stderr
+    assert refused.stderr.count("Did you mean") == 1
+    assert "list" in refused.stderr.partition("Did you mean")[2]
+
+
+def test_the_short_option_for_help_is_taken_by_every_command(run: Run) -> None:
+    for arguments in (["-h"], ["show", "-h"], ["sender", "rate", "-h"]):
+        assert run(*arguments).stdout.startswith("Usage: "), arguments
+
+
+@pytest.mark.processes
+def test_show_imports_neither_the_settings_file_nor_a_provider(submitted: str, redis_url: str) -> None:
+    script = (
+        "import sys; from producers.cli import main; main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, "--redis-url", redis_url, "show", submitted]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert not modules & {"celery", "httpx", "phonenumbers", "pydantic", "pyarrow", "times_dispatch.settings.load"}

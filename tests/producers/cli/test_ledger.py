@@ -1,5 +1,8 @@
 """Commands that act on the ledger need Redis and nothing else: no valid settings file, no other secret."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ from click.testing import CliRunner
 
 from producers.cli import main
 from tests.kit.producers import Run, show
+from times_dispatch.demo.redis_server import EmbeddedServer
 
 BROKEN = {
     "half a file": '[senders.TIMESM]\ncategory = "serv',
@@ -84,3 +88,22 @@ def test_a_missing_or_wrong_address_of_redis_is_refused(variables: dict[str, str
     refused = CliRunner(env={"DISPATCH_REDIS_URL": None, **variables}).invoke(main, ["list"])
     assert refused.exit_code == 2
     assert refused.stderr.startswith(mistake)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "command", ["list", "show last", "pause diwali01", "submit campaign.toml --recipients customers.csv"]
+)
+def test_a_redis_that_hangs_is_named_after_two_seconds(run: Run, command: str) -> None:
+    with EmbeddedServer() as server:
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            began_s = time.monotonic()
+            done = run("--redis-url", server.url, *command.split())
+            took_s = time.monotonic() - began_s
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+    assert done.exit_code == 2
+    assert done.stderr == f"Redis at 127.0.0.1:{server.port} is unavailable: no answer in time\n"
+    assert 1.5 < took_s < 5

@@ -22,7 +22,7 @@ from times_dispatch.broker.queues import QUEUES
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady
-from times_dispatch.settings import Settings
+from times_dispatch.settings.model import Settings
 
 
 def _batches(count: int, *, urgent: bool = False) -> list[BatchReady]:

@@ -16,7 +16,7 @@ from times_dispatch.broker.flower_rows import FlowerRows, RateMeter
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.settings import Settings
+from times_dispatch.settings.model import Settings
 
 CAMPAIGN = CampaignId("diwali01")
 WORKER = "worker.1@host"

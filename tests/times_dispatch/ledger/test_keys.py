@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import (
     HeartbeatField,
     IdKeyField,
     LeaseField,
+    LinksField,
     ProviderField,
     RegistryField,
     SenderField,
@@ -62,6 +63,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
         RegistryField.CAMPAIGNS,
         *(f"{name}:" for name in ("campaign_number", "id")),
     },
+    "links_key": {LinksField.LAST, *(f"{name}:" for name in (LinksField.NUMBER, LinksField.CAMPAIGN))},
     "registry.key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -117,14 +119,26 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *SenderField, *LeaseField, *HeartbeatField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
+    [
+        *CampaignField,
+        *SenderField,
+        *LeaseField,
+        *HeartbeatField,
+        *RegistryField,
+        *IdKeyField,
+        *LinksField,
+        *CodeOrigin,
+        *Stat,
+    ],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
     which, _, ending = field.value.rpartition("_")
     by_brakes = ending.upper() in DYNAMIC and which.removeprefix("brake_") in {"push", "report"}
     in_lua = re.search(rf"'(?:stat:)?{field}(?:'|:)", ALL_LUA) or by_brakes
-    is_reaction = field in {Stat.CLICKED, Stat.REPLIED}  # the kind of a report is its counter's name
+    is_reaction = field in {Stat.CLICKED, Stat.REPLIED} or field.startswith(
+        "link_"
+    )  # the kind of a report is its counter's name
     assert in_lua or is_reaction or f"{type(field).__name__}.{field.name}" in ALL_PYTHON
 
 

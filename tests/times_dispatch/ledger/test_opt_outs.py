@@ -2,7 +2,7 @@ import random
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.opt_outs import Listed, OptOuts
 
 
 async def test_a_number_is_on_the_list_from_its_adding_to_its_removal(redis: Redis) -> None:
@@ -10,9 +10,13 @@ async def test_a_number_is_on_the_list_from_its_adding_to_its_removal(redis: Red
     assert await opt_outs.changes() == 0
     assert await opt_outs.add(["919876500001", "919876500002", "919876500001"]) == 2
     assert await opt_outs.changes() == 1
-    assert await opt_outs.contains(["919876500002", "919876500003", "919876500001"]) == [True, False, True]
+    assert await opt_outs.contains(["919876500002", "919876500003", "919876500001"]) == [
+        Listed.OPTED_OUT,
+        Listed.NOT_LISTED,
+        Listed.OPTED_OUT,
+    ]
     assert await opt_outs.remove(["919876500001", "919876500003"]) == 1
-    assert await opt_outs.contains(["919876500001"]) == [False]
+    assert await opt_outs.contains(["919876500001"]) == [Listed.NOT_LISTED]
     assert await opt_outs.changes() == 2
     assert await opt_outs.count() == 1
 

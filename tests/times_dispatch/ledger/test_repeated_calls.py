@@ -5,6 +5,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | call | repeated after other events |
 |---|---|
 | ``begin`` | creates only a campaign that is not there |
+| ``number_campaign`` | a campaign keeps its number |
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
 | ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |

@@ -102,6 +102,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
     await ledger.redis.config_set("maxmemory", 0)

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 from tests.kit.scripted_server import ScriptedConnection, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, ProviderInvalid, timesmobile_get, timesmobile_post
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from times_dispatch.provider.push import Push
+from times_dispatch.provider.push_errors import NotSent
 
 Handler = Callable[[httpx.Request], Any]
 

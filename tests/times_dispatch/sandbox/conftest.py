@@ -41,3 +41,19 @@ async def receiver() -> AsyncIterator[ReportReceiver]:
     listening.close()
     server.pre_shutdown()
     await server.shutdown(1)
+
+
+@pytest.fixture
+async def links_server() -> AsyncIterator[ReportReceiver]:
+    """A server that redirects every request; ``bodies`` holds the paths, and ``statuses`` are answered first."""
+    answered = ReportReceiver()
+
+    async def redirect(request: web.BaseRequest) -> web.Response:
+        answered.bodies.append(request.path)
+        return web.Response(status=answered.statuses.pop(0) if answered.statuses else 302)
+
+    server = web.Server(redirect, access_log=None)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    answered.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    yield answered
+    listening.close()

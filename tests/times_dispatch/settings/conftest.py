@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit.settings import SETTINGS_FILE, VARIABLES, Loader, Mistakes
-from times_dispatch.settings import Settings, SettingsInvalid, load
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import load
+from times_dispatch.settings.model import Settings
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.settings import SETTINGS_FILE, VARIABLES, Loader, Mistakes
-from times_dispatch.settings import Need, SettingsInvalid, load, load_from_environment
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import Need, load, load_from_environment
 
 SHIPPED = Path(__file__).parents[3] / "times_dispatch" / "demo" / "dispatch.toml"
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.settings import SETTINGS_FILE, VARIABLES, Loader, Mistakes, with_sender
-from times_dispatch.settings import SettingsInvalid, load
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import load
 
 
 @pytest.mark.parametrize(

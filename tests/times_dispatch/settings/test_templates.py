@@ -1,7 +1,7 @@
 import pytest
 
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes, with_template
-from times_dispatch.settings import SettingsInvalid
+from times_dispatch.settings.errors import SettingsInvalid
 
 
 @pytest.mark.parametrize(("digits", "valid"), [("123", False), ("1234", True), ("1" * 19, True), ("1" * 20, False)])

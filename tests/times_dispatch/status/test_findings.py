@@ -34,11 +34,11 @@ def test_the_clock_the_disk_and_evicted_keys_are_critical() -> None:
 
 
 def test_a_silent_process_is_named() -> None:
-    record = HeartbeatRecord(kind="links", version="1", host="web1", pid=71, started_ms=0)
+    record = HeartbeatRecord(kind="console", version="1", host="web1", pid=71, started_ms=0)
     silent = KindStatus(
-        kind="links", alive=[], silent=[ProcessSeen(record=record, silent_s=40, ahead_s=0)], last_seen_ms=1
+        kind="console", alive=[], silent=[ProcessSeen(record=record, silent_s=40, ahead_s=0)], last_seen_ms=1
     )
-    assert _found(kinds=[silent]) == [(Severity.WARNING, "links web1:71 has been silent for 40 s")]
+    assert _found(kinds=[silent]) == [(Severity.WARNING, "console web1:71 has been silent for 40 s")]
 
 
 @pytest.mark.parametrize(("days", "is_warned"), [(1, True), (3, False)])

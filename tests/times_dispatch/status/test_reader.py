@@ -77,6 +77,7 @@ async def test_an_empty_ledger_lacks_workers_and_beat_and_only_notes_the_others(
         (ProcessKind.WORKER, Severity.CRITICAL),
         (ProcessKind.RECEIVER, Severity.WARNING),
         (ProcessKind.RECONCILER, Severity.WARNING),
+        (ProcessKind.LINKS, Severity.WARNING),
         (ProcessKind.FLOWER, Severity.NOTE),
     ],
 )
@@ -93,12 +94,12 @@ async def test_a_kind_that_ran_and_is_gone_is_missed_with_what_to_start(
 
 async def test_processes_of_two_versions_are_named(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     await _let_all_run(redis)
-    heartbeat = Heartbeat(redis, ProcessKind.LINKS)
+    heartbeat = Heartbeat(redis, ProcessKind.CONSOLE)
     monkeypatch.setattr(heartbeat, "_record", msgspec.structs.replace(heartbeat._record, version="9.9"))
     await heartbeat.beat()
     (finding,) = _serious(await _status(redis))
     assert finding.problem.startswith("processes of different versions run: worker ")
-    assert finding.problem.endswith("links 9.9")
+    assert finding.problem.endswith("console 9.9")
 
 
 async def test_a_host_with_a_wrong_clock_is_named(redis: Redis) -> None:

@@ -17,7 +17,8 @@ from times_dispatch.ledger.openings import Opened
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
+from times_dispatch.provider.push_errors import NotSent
 from workers.batch.batch_run import BatchEnd
 
 

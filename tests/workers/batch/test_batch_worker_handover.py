@@ -13,7 +13,8 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
+from times_dispatch.provider.push_errors import NotSent
 from workers.batch.batch_run import BatchEnd
 from workers.batch.timings import BatchTimings
 

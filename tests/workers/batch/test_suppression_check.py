@@ -9,11 +9,13 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
+from times_dispatch.provider.push_errors import NotSent
 from workers.batch.batch_run import BatchEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.opt_out_cache import OptOutCache
@@ -85,7 +87,7 @@ async def test_the_list_is_looked_up_once_for_a_batch_and_again_only_when_it_cha
 ) -> None:
     contains, asked = OptOuts.contains, list[int]()
 
-    async def counted(self: OptOuts, numbers: Sequence[str]) -> list[bool]:
+    async def counted(self: OptOuts, numbers: Sequence[str]) -> list[Listed]:
         asked.append(len(numbers))
         return await contains(self, numbers)
 
@@ -110,7 +112,7 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     await OptOuts(rig.redis).add([number(1)])
     opted_out, is_back, asked = OptOutCache.opted_out, asyncio.Event(), 0
 
-    async def away_for_a_while(self: OptOutCache, numbers: list[str], *, changes: int) -> list[bool]:
+    async def away_for_a_while(self: OptOutCache, numbers: list[str], *, changes: int) -> list[Listed]:
         nonlocal asked
         asked += 1
         if not is_back.is_set():
@@ -138,7 +140,7 @@ async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
     await rig.submit(3)
     asked = asyncio.Event()
 
-    async def away(self: OptOutCache, numbers: list[str], *, changes: int) -> list[bool]:
+    async def away(self: OptOutCache, numbers: list[str], *, changes: int) -> list[Listed]:
         asked.set()
         raise RedisAway("away")
 
@@ -164,6 +166,25 @@ async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
         assert await rig.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
     assert await rig.states() == "au"
+
+
+async def test_a_dead_number_gets_nothing_and_has_a_reason_of_its_own(rig: WorkerRig) -> None:
+    await DeadNumbers(rig.redis, DeadNumberRule(frozenset(), 30)).add({number(1): 910})
+    await rig.submit(4)
+    await rig.send(dead_codes=["2054"])
+    assert await rig.states() == "auaa"
+    assert (await rig.view()).codes == {"suppressed:34": 1}
+
+
+async def test_a_number_whose_push_is_rejected_as_dead_is_not_pushed_by_the_next_campaign(rig: WorkerRig) -> None:
+    rig.provider.reply = lambda push: refused(2054) if push.to == number(0) else None
+    await rig.submit(2)
+    await rig.send(dead_codes=["2054"])
+    assert await rig.states() == "ra"
+    await rig.submit(2, campaign=SECOND, text="Hello {#var#}")
+    await rig.send(dead_codes=["2054"])
+    assert await rig.states(SECOND) == "ua"
+    assert (await rig.queries.campaign(SECOND)).codes == {"suppressed:34": 1}
 
 
 async def test_no_number_reaches_the_log_or_the_wake_ups(rig: WorkerRig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,12 @@ import msgspec
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TokenCache
 from times_dispatch.provider.oauth.token_store import InMemoryTokenStore
 from times_dispatch.provider.outcomes import Outcome
+from times_dispatch.provider.push_errors import classify
 
 
 class ProbeResult(msgspec.Struct, frozen=True):

@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
+from times_dispatch.provider.push_errors import NotSent
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_PROXY_REPLY_BYTES: Final = 16_384

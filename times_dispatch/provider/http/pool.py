@@ -5,9 +5,10 @@ from collections import deque
 from typing import Final
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
 from times_dispatch.provider.http.dialing import Dialer
+from times_dispatch.provider.push_errors import NotSent
 
 _MAX_TICK_S: Final = 0.25
 _TICKS_PER_TIMEOUT: Final = 20

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import TooLate
 from times_dispatch.provider.http.dialing import Dialer
 from times_dispatch.provider.http.pool import Pool
+from times_dispatch.provider.push_errors import TooLate
 from times_dispatch.provider.request.payload import Envelope, PushRequest
 
 Origin = tuple[str, str, int | None]

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.provider.failures import Failure, classify
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.stored_token import StoredToken, TokenCipher
 from times_dispatch.provider.oauth.token_request import (
@@ -24,6 +24,7 @@ from times_dispatch.provider.oauth.token_request import (
 )
 from times_dispatch.provider.oauth.token_store import TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.provider.push_errors import classify
 from times_dispatch.retry import Backoff, retry
 
 REFUSED_FOR_S: Final = 120.0

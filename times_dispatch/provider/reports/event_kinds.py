@@ -13,6 +13,13 @@ class EventKind(StrEnum):
     REPLIED = "replied"
     INTERMEDIATE = "intermediate"
     """The message is on its way; any final report overrides this."""
+    PREVIEWED = "link_previewed"
+    """A program fetched a tracked link to show a preview, or in advance. Only our links process reports this event and
+    the next two."""
+    SCANNED = "link_scanned"
+    """A scanner, a crawler or another program fetched a tracked link."""
+    PROBED = "link_probed"
+    """A program asked for the headers of a tracked link only (HEAD)."""
 
 
 _DND_NAMES: Final = ("failed_dnd", "dnd_failed", "dnd", "ndnc")
@@ -29,6 +36,9 @@ _NAMES: Final = {
     ),
     EventKind.CLICKED: ("clicked", "click"),
     EventKind.REPLIED: ("replied", "reply"),
+    EventKind.PREVIEWED: (EventKind.PREVIEWED.value,),
+    EventKind.SCANNED: (EventKind.SCANNED.value,),
+    EventKind.PROBED: (EventKind.PROBED.value,),
     EventKind.INTERMEDIATE: (
         *("sent", "submitted", "submit_accepted", "accepted", "acceptd", "enroute", "en_route", "in_transit"),
         *("queued", "buffered", "buffrd", "scheduled", "pending", "processing", "dispatched"),

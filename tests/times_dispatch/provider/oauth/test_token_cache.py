@@ -8,11 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import REFUSED_FOR_S, UNAVAILABLE_FOR_S, TokenCache
 from times_dispatch.provider.oauth.token_store import InMemoryTokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.provider.push_errors import NotSent
 
 CREDENTIALS = ClientCredentials(
     token_url="https://sms.example/token", client_id="cid", client_secret="hush", extra=(("scope", "sms"),)

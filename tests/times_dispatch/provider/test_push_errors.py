@@ -16,9 +16,10 @@ import trustme
 from tests.kit.scripted_server import Script, ScriptedConnection, Server, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
-from times_dispatch.provider.failures import NOT_SENT, Failure, NotSent, classify
+from times_dispatch.provider.failures import NOT_SENT, Failure
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
+from times_dispatch.provider.push_errors import NotSent, classify
 
 Preset = Callable[..., Provider]
 both_presets = pytest.mark.parametrize("preset", [timesmobile_post, timesmobile_get])

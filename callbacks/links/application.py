@@ -1,0 +1,195 @@
+"""The ASGI application of tracked links: ``GET /HEADER/<code>`` answers 302 once the click is stored.
+
+Clicks are stored as the provider posts them (docs/domain.md section 3), in the stream ``reports``. All clicks that come
+while a write is under way share the next write, so that the answer waits for one or two round trips to Redis.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from callbacks.http.refusal_log import RefusalLog
+from callbacks.links import pages
+from callbacks.links.directory import LinkDirectory, MessageLink
+from callbacks.links.visitors import kind_of_visit
+from callbacks.report_room import ReportRoom
+from callbacks.request_body import AsgiMessage, Receive, Send
+from callbacks.stream_writer import NotStored, ReportStreamWriter
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.provider.correlation_ids import CorrelationIds
+from times_dispatch.provider.reports.event_kinds import EventKind
+
+PATH: Final = re.compile(rb"/([A-Za-z]{3,6}|[0-9]{6})/([0-9A-Za-z]{11})(/stop)?/?")
+"""The path of a link, or of its opt-out page. Some programs add a slash."""
+PING_TIMEOUT_S: Final = 1.0
+_RETRY_AFTER_S: Final = b"5"
+_COMMON_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"x-robots-tag", b"noindex, nofollow"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_PAGE_HEADERS: Final = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class _Request(NamedTuple):
+    method: str
+    headers: Iterable[tuple[bytes, bytes]]
+    header: str
+    """The sender in the path."""
+    code: str
+
+
+class LinksApplication:
+    """``GET`` and ``HEAD`` of a link, its opt-out page, ``GET /health`` and ``GET /ready`` (with Redis)."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        directory: LinkDirectory,
+        writer: ReportStreamWriter,
+        ids: CorrelationIds,
+        *,
+        expire_after_s: float,
+        stop_word: str = "",
+        room: ReportRoom | None = None,
+        refusals: RefusalLog | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make an application.
+
+        Args:
+            redis: the Redis whose availability ``GET /ready`` reports.
+            directory: finds links by their codes.
+            writer: stores clicks.
+            ids: makes the correlation id of a clicked message.
+            expire_after_s: seconds after the end of a campaign's validity at which its links expire.
+            stop_word: the reply that an opt-out is stored as; empty if no reply opts out.
+            room: says whether clicks may be stored; by default a room with the default limits, which is never checked.
+            refusals: log the requests that are refused; by default a log of this application only.
+            clock: the clock of the clicks and of the expiry.
+        """
+        self._redis = redis
+        self._directory = directory
+        self._writer = writer
+        self._ids = ids
+        self._expire_after_s = expire_after_s
+        self._stop_word = stop_word
+        self._room = room or ReportRoom(redis)
+        self._refusals = refusals or RefusalLog()
+        self._clock = clock
+
+    @staticmethod
+    def serves(path: bytes) -> bool:
+        """Return whether a path has the form of a link or of an opt-out page."""
+        return PATH.fullmatch(path) is not None
+
+    async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:  # noqa: ARG002  # no body is read
+        if scope["type"] != "http":
+            msg = f"tracked links do not speak {scope['type']}"
+            raise RuntimeError(msg)
+        path, method = scope["raw_path"], scope["method"]
+        match = PATH.fullmatch(path)
+        if match is None:
+            if path in {b"/health", b"/ready"} and method in {"GET", "HEAD"}:
+                await self._probe(send, with_redis=path == b"/ready")
+            else:
+                await self._respond_with_page(send, 404, pages.UNKNOWN)
+            return
+        is_stop = match[3] is not None
+        if method not in ({"GET", "HEAD", "POST"} if is_stop else {"GET", "HEAD"}):
+            await self._respond_with_page(send, 405, pages.UNKNOWN)
+            return
+        request = _Request(method, scope["headers"], match[1].decode(), match[2].decode())
+        try:
+            await (self._answer_opt_out if is_stop else self._answer_click)(request, send)
+        except (RedisError, OSError, NotStored, ValueError) as error:  # a ValueError: a damaged campaign or batch
+            self._refusals.warning("a click cannot be answered", error=type(error).__name__)
+            await self._respond_with_page(send, 503, pages.UNAVAILABLE, headers=[(b"retry-after", _RETRY_AFTER_S)])
+
+    async def _answer_click(self, request: _Request, send: Send) -> None:
+        link = await self._directory.find(request.header, request.code)
+        if link is None:
+            await self._refuse_unknown(send)
+            return
+        if self._clock.time() * 1000 >= link.campaign.until_ms + self._expire_after_s * 1000:
+            await self._respond_with_page(send, 410, pages.EXPIRED)
+            return
+        target = await self._directory.target(link)
+        if target is None:
+            await self._respond_with_page(send, 410, pages.EXPIRED)
+            return
+        row = {
+            "url": target,
+            "shorturl": f"{link.campaign.links.prefix}{request.code}",
+            "link": link.number + 1,
+            "id": secrets.token_hex(8),
+        }
+        await self._store(kind_of_visit(request.method, request.headers), link, row)
+        headers = [(b"location", target.encode("ascii")), (b"content-length", b"0"), *_COMMON_HEADERS]
+        await send({"type": "http.response.start", "status": 302, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _answer_opt_out(self, request: _Request, send: Send) -> None:
+        """Show the page that asks, or store the opt-out: only a POST of a person opts out, for scanners follow links.
+
+        An opt-out works as long as the ledger has the message, also after the link has expired.
+        """
+        link = await self._directory.find(request.header, request.code)
+        if link is None or not link.campaign.links.has_opt_out or not self._stop_word:
+            await self._refuse_unknown(send)
+        elif request.method != "POST" or kind_of_visit(request.method, request.headers) is not EventKind.CLICKED:
+            await self._respond_with_page(send, 200, pages.ask_to_opt_out(request.header))
+        else:
+            row = {"toPhone": request.header, "incomingText": self._stop_word}
+            await self._store(EventKind.REPLIED, link, row)
+            await self._respond_with_page(send, 200, pages.opted_out(request.header))
+
+    async def _store(self, kind: EventKind, link: MessageLink, row: dict[str, Any]) -> None:
+        """Return when an event is stored; raise NotStored if that is not certain."""
+        if self._room.refusal:
+            raise NotStored(self._room.refusal)
+        meta = self._ids.make(link.campaign.id, link.message)
+        event = {"event": kind.value, "data": [{"ts": int(self._clock.time()), "meta": meta, **row}]}
+        await self._writer.put(msgspec.json.encode([event]))
+
+    async def _refuse_unknown(self, send: Send) -> None:
+        self._refusals.warning("a link is unknown")
+        await self._respond_with_page(send, 404, pages.UNKNOWN)
+
+    async def _probe(self, send: Send, *, with_redis: bool) -> None:
+        status, text = 200, b"ok"
+        try:
+            if with_redis:
+                async with self._clock.timeout(PING_TIMEOUT_S):
+                    await self._redis.ping()
+                if self._room.refusal:
+                    status, text = 503, b"no clicks are stored"
+        except (RedisError, OSError):
+            status, text = 503, b"redis does not answer"
+        fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)), *_COMMON_HEADERS]
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": text})
+
+    async def _respond_with_page(
+        self, send: Send, status: int, page: bytes, *, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Send a page.
+
+        Args:
+            send: sends the response.
+            status: the HTTP status.
+            page: the page.
+            headers: headers of the response, besides those that every page has.
+        """
+        fields = [(b"content-length", b"%d" % len(page)), *_PAGE_HEADERS, *_COMMON_HEADERS, *headers]
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": page})

@@ -1,0 +1,131 @@
+"""Finds the campaign and the target that a code of a link names, with few calls to Redis."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.secret_digest import digest_secret
+from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkCampaign, LinkNumbers
+from times_dispatch.links.codes import LinkCodeReader, LinkRef
+from times_dispatch.links.targets import compose_target
+
+log = structlog.get_logger(__name__)
+
+READ_AGAIN_AFTER_S: Final = 10.0
+"""How long the directory uses what it read of a campaign, in seconds: a campaign's validity may be prolonged."""
+_MAX_CAMPAIGNS: Final = 10_000
+_MAX_BATCHES: Final = 200
+"""Batches whose values are remembered; those of a thousand messages take about a tenth of a megabyte."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class MessageLink(NamedTuple):
+    """The link of one message that a code names."""
+
+    campaign: LinkCampaign
+    message: int
+    """The index of the message in its campaign."""
+    number: int
+    """The number of the link among those of the campaign, from 0."""
+
+
+class _Remembered(Generic[K, V]):
+    """The values that were used last, up to a number of them."""
+
+    def __init__(self, max_values: int) -> None:
+        self._max_values = max_values
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if (value := self._values.get(key)) is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        self._values[key] = value
+        if len(self._values) > self._max_values:
+            self._values.popitem(last=False)
+
+
+class LinkDirectory:
+    """Finds links by their codes, and composes their targets. Every method raises Redis errors."""
+
+    def __init__(self, redis: Redis, keys: Sequence[bytes], *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make a directory that remembers nothing yet.
+
+        Args:
+            redis: the ledger.
+            keys: the link key, and the old one if there is one.
+            clock: decides when a campaign is read again.
+        """
+        self._numbers = LinkNumbers(redis)
+        self._reader = LinkCodeReader(keys)
+        self._digests = {key: digest_secret(key, purpose=LINK_KEY_PURPOSE) for key in keys}
+        self._clock = clock
+        self._campaigns: _Remembered[tuple[str, int], tuple[float, LinkCampaign]] = _Remembered(_MAX_CAMPAIGNS)
+        self._values: _Remembered[tuple[str, int], list[list[str]]] = _Remembered(_MAX_BATCHES)
+        self._warn_of: Callable[[LinkCampaign], None] = _WarnOnce()
+
+    async def find(self, header: str, code: str) -> MessageLink | None:
+        """Return the link that a code names; None if no campaign of the ledger has the link.
+
+        A code that was made up costs no call to Redis.
+        """
+        for key, ref in self._reader.candidates(header, code):
+            if link := await self._match(SenderId(header), ref, self._digests[key]):
+                return link
+        return None
+
+    async def target(self, link: MessageLink) -> str | None:
+        """Return the address to which a link leads; None if the recipient's values left the ledger."""
+        target = link.campaign.links.targets[link.number]
+        if not target.columns:
+            return target.literals[0]
+        batch_number, index = divmod(link.message, link.campaign.batch_size)
+        key = (link.campaign.id, batch_number)
+        columns = self._values.get(key)
+        if columns is None:
+            columns = await self._numbers.values(link.campaign, batch_number)
+            if not columns:
+                return None
+            self._values.put(key, columns)
+        return compose_target(target.literals, [columns[column][index] for column in target.columns])
+
+    async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> MessageLink | None:
+        campaign = await self._campaign(sender, ref.number)
+        if campaign is None or ref.message >= campaign.total or ref.link >= len(campaign.links.targets):
+            return None
+        if campaign.links.key_digest != key_digest:
+            if campaign.links.key_digest not in self._digests.values():
+                self._warn_of(campaign)
+            return None
+        return MessageLink(campaign, ref.message, ref.link)
+
+    async def _campaign(self, sender: SenderId, number: int) -> LinkCampaign | None:
+        now = self._clock.monotonic()
+        known = self._campaigns.get((sender, number))
+        if known is not None and now - known[0] < READ_AGAIN_AFTER_S:
+            return known[1]
+        campaign = await self._numbers.find(sender, number)
+        if campaign is not None:
+            self._campaigns.put((sender, number), (now, campaign))
+        return campaign
+
+
+class _WarnOnce:
+    """Logs once for each campaign that this process lacks the campaign's key."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    def __call__(self, campaign: LinkCampaign) -> None:
+        if campaign.id not in self._warned and len(self._warned) < _MAX_CAMPAIGNS:
+            self._warned.add(campaign.id)
+            log.error("a campaign was submitted with another link key; its links get 404", campaign=campaign.id)

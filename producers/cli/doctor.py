@@ -1,0 +1,78 @@
+"""``dispatch doctor``: checks settings, providers and templates, and then shows the status."""
+
+import asyncio
+
+import click
+
+from producers.cli import CliContext
+from producers.cli.output import counted, echo
+from producers.cli.provider import print_provider
+from producers.cli.status import EXIT_CODES, current_status, status_lines
+from producers.cli.template import checked_template
+from times_dispatch.provider.diagnostics.probe import probe_provider
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import ALL_BUT_FLOWER
+from times_dispatch.settings.logs import configure
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.providers.check import check_providers
+
+
+@click.command()
+@click.option("--connect", is_flag=True, help="Also ask each provider whether it answers; no message is sent.")
+@click.pass_obj
+def doctor(options: CliContext, *, connect: bool) -> None:
+    """Check the settings with all secrets, every provider and template, and what runs.
+
+    Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works.
+    """
+    configure(level="error")
+    settings = _settings(options)
+    codes = [0 if settings else 2, _providers(options, connect=connect)]
+    if settings:
+        codes.append(_templates(settings))
+    try:
+        now = current_status(options)
+    except SettingsInvalid:
+        codes.append(2)  # the mistakes of the settings above name the missing address
+    else:
+        echo(*status_lines(now))
+        codes.append(EXIT_CODES[now.severity])
+    if code := max(codes):
+        raise SystemExit(code)
+
+
+def _settings(options: CliContext) -> Settings | None:
+    try:
+        settings = options.settings(*ALL_BUT_FLOWER)
+    except SettingsInvalid as invalid:
+        echo(f"settings   {counted(len(invalid.mistakes), 'mistake')}")
+        echo(*(f"  {mistake}" for mistake in invalid.mistakes))
+        return None
+    warnings = counted(len(settings.warnings), "warning") if settings.warnings else "fine"
+    echo(f"settings   {warnings}: {options.settings_path}")
+    echo(*(f"  {warning}" for warning in settings.warnings))
+    return settings
+
+
+def _providers(options: CliContext, *, connect: bool) -> int:
+    try:
+        checked = check_providers(options.settings_path, options.variables())
+    except SettingsInvalid:
+        return 2  # the mistakes of the settings above name the reason
+    fine = True
+    for item in checked:
+        usable = item.provider if connect and not item.problems else None
+        reached = asyncio.run(probe_provider(usable)) if usable else []
+        print_provider(item, reached)
+        fine &= not item.problems and all(attempt.ok for attempt in reached)
+    return 0 if fine else 1
+
+
+def _templates(settings: Settings) -> int:
+    with_problems = 0
+    for name in settings.templates:
+        lines, has_problems = checked_template(name, settings)
+        echo(*(f"template {name}: {line}" for line in lines))
+        with_problems += has_problems
+    echo(f"templates  {len(settings.templates):,} checked, {with_problems:,} with something to look at")
+    return 1 if with_problems else 0

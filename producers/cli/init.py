@@ -1,0 +1,33 @@
+"""``dispatch init``: makes a first folder with settings, secrets, a campaign and recipients."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from producers.cli import CliContext
+from producers.cli.output import echo
+from producers.starter import make_starter
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.pass_obj
+def init(options: CliContext, folder: Path) -> None:
+    """Make settings, secrets, a first campaign and its recipients in FOLDER, and change no file that is there.
+
+    Everything works at once with the sandbox. With dispatch --redis-url URL init, the files name your own Redis.
+    """
+    files = make_starter(folder, redis_url=options.redis_url or "")
+    for name, meaning in files.made.items():
+        echo(f"made  {name:<14} {meaning}")
+    for name in files.kept:
+        echo(f"kept  {name:<14} was there already")
+    echo("", "start Redis, the sandbox and all processes, and leave them in this terminal:")
+    if folder != Path():
+        echo(f"  cd {shlex.quote(str(folder))}")
+    echo("  honcho start")
+    echo("in a second terminal, in the same folder:")
+    echo(*(f"  dispatch {command}" for command in ("doctor", "check campaign.toml", "submit campaign.toml", "list")))
+    echo("with an account of your own: remove the line endpoint and enter your senders and templates in dispatch.toml,")
+    echo("put the account into .env, and remove the line sandbox from the Procfile; then run dispatch doctor --connect")

@@ -1,0 +1,240 @@
+"""Recipients files that unpack to gigabytes, crash their reader or hang: one line, and no process is left behind."""
+
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from producers.errors import InputInvalid
+from producers.recipients import Chunk, open_recipients
+from producers.recipients.reader import process as reader
+from producers.recipients.reader.limits import ReaderLimits
+from tests.kit.workbook import write_workbook
+
+LIMITS = ReaderLimits(max_unpacked_mb=500, max_reader_memory_mb=250, max_reader_s=30)
+MAX_OWN_MB = 100
+SHEET = "xl/worksheets/sheet1.xml"
+SHEET_START = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+ROWS = '<row r="1"><c r="A1" t="inlineStr"><is><t>to</t></is></c></row><row r="2"><c r="A2"><v>98</v></c></row>'
+ODS_START = (
+    "<office:document-content xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0' "
+    "xmlns:table='urn:oasis:names:tc:opendocument:xmlns:table:1.0' "
+    "xmlns:text='urn:oasis:names:tc:opendocument:xmlns:text:1.0'><office:body><office:spreadsheet>"
+    "<table:table table:name='S'><table:table-row><table:table-cell><text:p>to</text:p></table:table-cell>"
+    "</table:table-row>"
+)
+
+
+def _sheet(path: Path, pieces: list[bytes]) -> Path:
+    """Write a workbook whose sheet is made of these pieces."""
+    plain = write_workbook(path.with_name("plain.xlsx"), [("to",), ("98",)])
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            if name != SHEET:
+                archive.writestr(name, source.read(name))
+        with archive.open(SHEET, "w", force_zip64=True) as file:
+            for piece in pieces:
+                file.write(piece)
+    return path
+
+
+def far_column(folder: Path) -> Path:
+    cell = '<row r="3"><c r="ZZZZZZZ3"><v>1</v></c></row></sheetData></worksheet>'
+    return _sheet(folder / "a.xlsx", [(SHEET_START + ROWS + cell).encode()])
+
+
+def large_sheet(folder: Path) -> Path:
+    return _sheet(folder / "a.xlsx", [(SHEET_START + ROWS).encode(), *[b" " * 10_000_000] * 60])
+
+
+def lying_sizes(folder: Path) -> Path:
+    """Return a workbook that states one kilobyte for a sheet that unpacks to 100 megabytes."""
+    path = _sheet(folder / "a.xlsx", [(SHEET_START + ROWS).encode(), *[b" " * 10_000_000] * 10])
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(SHEET.encode()))
+    content[entry + 24 : entry + 28] = struct.pack("<I", 1_000)
+    path.write_bytes(content)
+    return path
+
+
+def nested(folder: Path) -> Path:
+    """Return a workbook in whose sheet another workbook stands."""
+    return _sheet(folder / "a.xlsx", [large_sheet(folder).read_bytes()])
+
+
+def many_parts(folder: Path) -> Path:
+    path = write_workbook(folder / "a.xlsx", [("to",), ("98",)])
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(10_001):
+            archive.writestr(f"p{number}", b"")
+    return path
+
+
+def large_string(folder: Path) -> Path:
+    """Return a workbook with a cell of 400 MB, which is within the bytes that a file may unpack to."""
+    cell = b'<row r="2"><c r="A2" t="inlineStr"><is><t>'
+    end = b"</t></is></c></row></sheetData></worksheet>"
+    return _sheet(folder / "a.xlsx", [(SHEET_START + ROWS).encode(), cell, *[b"a" * 10_000_000] * 40, end])
+
+
+def wide_blanks(folder: Path) -> Path:
+    """Return a sheet of OpenDocument whose cell asks for 2,000,000,000 blanks."""
+    cell = "<table:table-row><table:table-cell><text:p><text:s text:c='2000000000'/></text:p></table:table-cell>"
+    end = "</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
+    path = folder / "a.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", ODS_START + cell + end)
+    return path
+
+
+def large_parquet(folder: Path) -> Path:
+    path = folder / "a.parquet"
+    value = "a" * 60_000_000
+    table = arrow.table({"to": arrow.array([value] * 10)})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    return path
+
+
+def dictionary_parquet(folder: Path) -> Path:
+    """Return a file whose thousand rows all have one value of 3 MB, which the file holds once."""
+    path = folder / "a.parquet"
+    values = arrow.DictionaryArray.from_arrays(arrow.array([0] * 1_000, arrow.int32()), arrow.array(["a" * 3_000_000]))
+    parquet.write_table(arrow.table({"to": values}), path, compression="zstd", write_statistics=False)
+    return path
+
+
+def many_rows(folder: Path) -> Path:
+    path = folder / "a.parquet"
+    parquet.write_table(arrow.table({"to": arrow.nulls(6_000_000, arrow.string())}), path)
+    return path
+
+
+class Bomb(NamedTuple):
+    write: Callable[[Path], Path]
+    reason: str
+    """Matches the refusal."""
+
+
+BOMBS = [
+    Bomb(far_column, "is not a workbook, or is damaged"),
+    Bomb(large_sheet, "unpacks to 600 MB, and 500 MB are allowed"),
+    Bomb(lying_sizes, "is not a workbook, or is damaged"),
+    Bomb(nested, "is not a workbook, or is damaged"),
+    Bomb(many_parts, "has 10,[0-9]+ parts"),
+    Bomb(large_string, "needs more than 250 MB of memory; save it as .csv, or raise max_reader_memory_mb"),
+    Bomb(wide_blanks, "needs more than 250 MB of memory"),
+    Bomb(large_parquet, "unpacks to 6[0-9]+ MB, and 500 MB are allowed"),
+    Bomb(dictionary_parquet, "needs more than 250 MB of memory"),
+    Bomb(many_rows, "has more than 5,000,000 rows; split it"),
+]
+
+
+def _readers() -> list[psutil.Process]:
+    """Return the readers that this process has started and that still run."""
+    return [child for child in psutil.Process().children() if reader.CHILD in child.cmdline()]
+
+
+def _refusal(rows: Iterator[Chunk]) -> str:
+    """Return the only line of the refusal that reading the rest of the rows ends with."""
+    with pytest.raises(InputInvalid) as invalid:
+        for _ in rows:
+            pass
+    (line,) = str(invalid.value).splitlines()
+    return line
+
+
+def _rows(path: Path, limits: ReaderLimits) -> Iterator[Chunk]:
+    yield from open_recipients(path, limits=limits).chunks()
+
+
+@pytest.mark.slow  # unpacking some hundred megabytes takes seconds
+@pytest.mark.parametrize("bomb", BOMBS, ids=[bomb.write.__name__ for bomb in BOMBS])
+def test_a_file_that_unpacks_to_too_much_is_refused_in_one_line(bomb: Bomb, tmp_path: Path) -> None:
+    path = bomb.write(tmp_path)
+    before = psutil.Process().memory_info().rss
+    began = time.monotonic()
+    line = _refusal(_rows(path, LIMITS))
+    seconds = time.monotonic() - began
+    own_mb = (psutil.Process().memory_info().rss - before) // 1_000_000
+    name = bomb.write.__name__
+    print(f"{name}: {path.stat().st_size:,} bytes, {seconds:.1f} s, {own_mb} MB more in the command: {line}")  # noqa: T201  # the figure
+    assert line.startswith(f"{path}: ")
+    assert re.search(bomb.reason, line)
+    assert seconds < LIMITS.max_reader_s
+    assert own_mb < MAX_OWN_MB
+    assert _readers() == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (signal.SIGKILL, "its reader was killed (SIGKILL), probably for want of memory; save it as .csv"),
+        (signal.SIGABRT, "its reader was killed (SIGABRT), probably for want of memory; save it as .csv"),
+        (signal.SIGSEGV, "its reader failed (signal SIGSEGV), so that the file is probably damaged"),
+        (signal.SIGSTOP, "reading it stopped, because nothing came for 1 s; save it as .csv, or raise max_reader_s"),
+    ],
+    ids=["killed", "aborted", "crashed", "hanging"],
+)
+def test_a_reader_that_dies_or_hangs_ends_in_one_line(sent: signal.Signals, reason: str, tmp_path: Path) -> None:
+    path = _long_parquet(tmp_path)
+    rows = open_recipients(path, limits=ReaderLimits(max_reader_s=1)).chunks()
+    next(rows)
+    (child,) = _readers()
+    child.send_signal(sent)
+    line = _refusal(rows)
+    assert line.startswith(f"{path}: {reason}")
+    assert _readers() == []
+
+
+def test_a_pass_that_is_given_up_leaves_no_reader_behind_and_the_next_pass_is_whole(tmp_path: Path) -> None:
+    file = open_recipients(_long_parquet(tmp_path))
+    file.use({0})
+    rows = file.chunks()
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]  # a generator
+    assert _readers() == []
+    assert sum(len(chunk.rows) for chunk in file.chunks()) == 100_000
+    del file, rows
+    assert _readers() == []
+
+
+@pytest.mark.processes
+def test_a_reader_ends_when_its_command_was_killed(tmp_path: Path) -> None:
+    path = _long_parquet(tmp_path)
+    program = (
+        "import sys, time; from pathlib import Path; from producers.recipients import open_recipients\n"
+        "file = open_recipients(Path(sys.argv[1])); rows = file.chunks(); next(rows); print('read', flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE) as command:
+        assert command.stdout
+        command.stdout.readline()
+        (child,) = psutil.Process(command.pid).children()
+        command.kill()
+        child.wait(10)
+
+
+def test_a_reader_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_ID_KEY", "a-secret-of-the-command")
+    file = open_recipients(write_workbook(tmp_path / "a.xlsx", [("to",), ("98",)]))
+    (child,) = _readers()
+    assert not [name for name in child.environ() if name.startswith("DISPATCH_")]
+    assert file.heading.names == ("to",)
+
+
+def _long_parquet(folder: Path) -> Path:
+    path = folder / "a.parquet"
+    parquet.write_table(arrow.table({"to": [f"{number:0100}" for number in range(100_000)]}), path)
+    return path

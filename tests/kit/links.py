@@ -1,0 +1,148 @@
+"""A campaign with tracked links in the ledger, and the links process on a real socket in the process of the test."""
+
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+from redis.asyncio import Redis
+
+from callbacks.http.refusal_log import RefusalLog
+from callbacks.http.server import make_server
+from callbacks.http.server_load import DEFAULT_SERVER_LIMITS
+from callbacks.links.application import LinksApplication
+from callbacks.links.directory import LinkDirectory
+from callbacks.report_room import ReportRoom
+from callbacks.stream_writer import ReportStreamWriter
+from tests.kit.callbacks import ID_KEY, SENDER
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, Recipients, TrackedLinks
+from times_dispatch.ledger.secret_digest import digest_secret
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkNumbers
+from times_dispatch.links.codes import LinkCodes
+from times_dispatch.provider.correlation_ids import CorrelationIds, new_campaign_id
+
+LINK_KEY = b"a link key of enough bytes"
+VALID_UNTIL_MS = 4_000_000_000_000
+PREFIX = "go.brand.in/TIMESM/"
+BROWSER = "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
+TARGETS = (
+    LinkTarget("offer", ["https://shop.example/sale?u=", ""], [0]),
+    LinkTarget("help", ["https://shop.example/help"]),
+)
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class LinkedCampaign:
+    """A campaign with tracked links; its messages are pending."""
+
+    def __init__(self, campaign: CampaignId, number: int, key: bytes) -> None:
+        self.id = campaign
+        self.number = number
+        self._codes = LinkCodes(key, SENDER)
+
+    def path(self, index: int, link: int = 0) -> str:
+        """Return the path of a link."""
+        return f"/{SENDER}/{self._codes.make(self.number, index, link)}"
+
+
+async def submit_with_links(
+    redis: Redis,
+    *,
+    customers: Sequence[str] = ("C 1&x=2", "सी2", "C3"),
+    batch_size: int = 2,
+    has_opt_out: bool = False,
+    key: bytes = LINK_KEY,
+    valid_until_ms: int = VALID_UNTIL_MS,
+) -> LinkedCampaign:
+    """Submit a campaign with two tracked links, one of them with a value of each row.
+
+    Args:
+        redis: the ledger.
+        customers: the value of each row.
+        batch_size: messages in a batch.
+        has_opt_out: whether recipients can opt out at the address of a link.
+        key: the link key.
+        valid_until_ms: the end of the validity, epoch milliseconds.
+    """
+    submissions = Submissions(redis)
+    campaign = await submissions.claim(new_campaign_id(), SENDER, CampaignId(new_campaign_id()))
+    number = await LinkNumbers(redis).number(SENDER, campaign)
+    links = TrackedLinks(
+        prefix=PREFIX,
+        targets=list(TARGETS),
+        key_digest=digest_secret(key, purpose=LINK_KEY_PURPOSE),
+        number=number,
+        has_opt_out=has_opt_out,
+    )
+    plan = Plan(
+        name="sale",
+        sender=SENDER,
+        provider="times",
+        template="t",
+        content_id="1",
+        text="Hi",
+        category="service",
+        valid_until_ms=valid_until_ms,
+        tracked_links=links,
+    )
+    await submissions.begin(campaign, plan, batch_size=batch_size)
+    for batch_number, first in enumerate(range(0, len(customers), batch_size)):
+        some = list(customers[first : first + batch_size])
+        count = len(some)
+        phones = [f"9198765{index:05}" for index in range(first, first + count)]
+        recipients = Recipients(first, phones, list(range(count)), [], [1] * count, {}, [some])
+        await submissions.add_batch(campaign, SENDER, batch_number, recipients)
+    await submissions.seal(campaign, SENDER, total=len(customers), batches=-(-len(customers) // batch_size))
+    return LinkedCampaign(campaign, number, key)
+
+
+def application(
+    redis: Redis,
+    *,
+    keys: Sequence[bytes] = (LINK_KEY,),
+    clock: Clock = SYSTEM_CLOCK,
+    room: ReportRoom | None = None,
+    stop_word: str = "STOP",
+) -> LinksApplication:
+    """Return an application of the test's ledger; see ``LinksApplication`` for the arguments."""
+    return LinksApplication(
+        redis,
+        LinkDirectory(redis, keys, clock=clock),
+        ReportStreamWriter(redis),
+        CorrelationIds(ID_KEY.encode()),
+        expire_after_s=7 * 86_400,
+        stop_word=stop_word,
+        room=room,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def serving_links(links: LinksApplication) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an application on a real socket, and yield a client with the user agent of a browser."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server = make_server(links, "127.0.0.1:0", limits=DEFAULT_SERVER_LIMITS, refusals=RefusalLog())
+        logging.getLogger("uvicorn.access").propagate = True  # the server turned it off, for all tests of the process
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup(sockets=[listener])
+        try:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
+                timeout=30,
+                verify=_NO_CERTIFICATES,
+                headers={"user-agent": BROWSER},
+            ) as client:
+                yield client
+        finally:
+            # Server.shutdown() would sleep for a tenth of a second, once for each test.
+            for listening in server.servers:
+                listening.close()
+            for connection in list(server.server_state.connections):
+                connection.shutdown()

@@ -1,0 +1,45 @@
+"""The doctor checks settings, providers and templates before it shows the status."""
+
+from pathlib import Path
+
+from tests.kit.producers import Run
+
+SECRETS = {
+    "DISPATCH_ID_KEY": "k" * 32,
+    "DISPATCH_CALLBACK_SECRET": "s" * 32,
+    "DISPATCH_PROVIDER_TM_USERNAME": "somebody",
+    "DISPATCH_PROVIDER_TM_PASSWORD": "mellon",
+}
+
+
+def test_missing_secrets_are_named_and_the_status_is_shown_all_the_same(run: Run) -> None:
+    result = run("doctor")
+    assert result.exit_code == 2
+    assert "settings   4 mistakes" in result.stdout
+    assert "  environment: DISPATCH_ID_KEY: is not set" in result.stdout
+    assert "tm: cannot work" in result.stdout
+    assert "critical   no worker has run yet" in result.stdout
+
+
+def test_settings_providers_and_templates_that_are_fine_say_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in SECRETS.items()))
+    result = run("doctor")
+    assert "settings   fine: dispatch.toml" in result.stdout
+    assert "tm: can work" in result.stdout
+    assert "templates  2 checked" in result.stdout
+    assert result.exit_code == 2  # no worker runs
+    assert "mellon" not in result.stdout
+
+
+def test_settings_that_cannot_be_read_still_leave_the_status(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dispatch.toml").write_text("[senders")
+    result = run("doctor")
+    assert "settings   " in result.stdout
+    assert "redis      " in result.stdout
+    assert result.exit_code == 2
+
+
+def test_an_address_that_is_missing_is_a_mistake_of_the_settings(run: Run) -> None:
+    result = run("--redis-url", "nonsense", "doctor")
+    assert "DISPATCH_REDIS_URL: must be a URL" in result.stdout
+    assert result.exit_code == 2

@@ -1,0 +1,56 @@
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.keys import OPT_OUTS_DEAD
+from times_dispatch.ledger.opt_outs import Listed, OptOuts
+
+RULE = DeadNumberRule(frozenset({910}), 30)
+DEAD, OTHER = "919876500001", "919876500002"
+
+
+async def test_a_dead_number_is_found_with_its_code_and_removed(redis: Redis) -> None:
+    numbers = DeadNumbers(redis, RULE)
+    await numbers.add({DEAD: 910})
+    dead = await numbers.find(DEAD)
+    assert dead is not None
+    assert dead.code == 910
+    assert await numbers.counts(dead)
+    assert await numbers.find(OTHER) is None
+    assert (await numbers.remove(DEAD), await numbers.remove(DEAD)) == (True, False)
+
+
+async def test_the_opt_out_list_says_which_numbers_are_dead_in_the_same_call(redis: Redis) -> None:
+    await DeadNumbers(redis, RULE).add({DEAD: 910, "919876500003": 905})
+    opt_outs = OptOuts(redis, dead_keep_days=30)
+    assert await opt_outs.changes() == 1
+    await opt_outs.add(["919876500003"])
+    assert await opt_outs.contains([DEAD, OTHER, "919876500003"]) == [
+        Listed.DEAD,
+        Listed.NOT_LISTED,
+        Listed.OPTED_OUT,
+    ]
+    assert await OptOuts(redis).contains([DEAD]) == [Listed.NOT_LISTED]
+
+
+async def test_a_dead_number_is_tried_again_after_the_time_of_the_rule(redis: Redis) -> None:
+    await DeadNumbers(redis, RULE).add({DEAD: 910})
+    bucket, member = f"{OPT_OUTS_DEAD}:{DEAD[:-5]}", str(int(DEAD[-5:]))
+    noted = int(await redis.hget(bucket, member) or 0)
+    opt_outs = OptOuts(redis, dead_keep_days=30)
+    for days_ago, listed in ((29, Listed.DEAD), (30, Listed.NOT_LISTED), (31, Listed.NOT_LISTED)):
+        await redis.hset(bucket, member, str(noted - days_ago * 65_536))
+        assert await opt_outs.contains([DEAD]) == [listed]
+    assert 0 < await redis.ttl(bucket) <= 30 * 86_400
+
+
+async def test_without_a_rule_nothing_is_noted(redis: Redis) -> None:
+    await DeadNumbers(redis, DeadNumberRule()).add({DEAD: 910})
+    assert await redis.dbsize() == 0
+
+
+async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(redis: Redis) -> None:
+    numbers = {f"919{index % 4_000:04}{index * 7 % 100_000:05}": 910 for index in range(100_000)}
+    before = (await redis.info("memory"))["used_memory"]
+    await DeadNumbers(redis, RULE).add(numbers)
+    after = (await redis.info("memory"))["used_memory"]
+    assert (after - before) / len(numbers) <= 20

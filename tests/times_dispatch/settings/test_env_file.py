@@ -1,0 +1,50 @@
+"""The file ``.env`` beside the settings file gives variables that the environment does not give."""
+
+from pathlib import Path
+
+import pytest
+
+from times_dispatch.settings.env_file import with_env_file
+from times_dispatch.settings.errors import SettingsInvalid
+
+
+@pytest.fixture
+def settings_path(tmp_path: Path) -> Path:
+    (tmp_path / ".env").write_text(
+        "# a comment\nDISPATCH_REDIS_URL=redis://host:6379/0\nDISPATCH_ID_KEY='a # b'\n"
+        "DISPATCH_CALLBACK_SECRET_FILE=secrets/callback\n"
+    )
+    return tmp_path / "dispatch.toml"
+
+
+def test_the_file_gives_variables_and_its_paths_begin_at_its_folder(settings_path: Path) -> None:
+    assert with_env_file({"HOME": "/root"}, settings_path) == {
+        "HOME": "/root",
+        "DISPATCH_REDIS_URL": "redis://host:6379/0",
+        "DISPATCH_ID_KEY": "a # b",
+        "DISPATCH_CALLBACK_SECRET_FILE": str(settings_path.parent / "secrets/callback"),
+    }
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"DISPATCH_REDIS_URL": "redis://other/0", "DISPATCH_ID_KEY": "b", "DISPATCH_CALLBACK_SECRET_FILE": "/c"},
+        {"DISPATCH_REDIS_URL_FILE": "/a", "DISPATCH_ID_KEY_FILE": "/b", "DISPATCH_CALLBACK_SECRET": "c"},
+    ],
+    ids=["the same form", "the other form"],
+)
+def test_the_environment_overrides_the_file_in_either_form(settings_path: Path, given: dict[str, str]) -> None:
+    assert with_env_file(given, settings_path) == given
+
+
+def test_no_file_gives_nothing(tmp_path: Path) -> None:
+    assert with_env_file({"A": "b"}, tmp_path / "dispatch.toml") == {"A": "b"}
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"A=\xff", "it is not utf-8"), (b"A='b", "no closing quotation")])
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsInvalid) as invalid:
+        with_env_file({}, tmp_path / "dispatch.toml")
+    assert list(invalid.value.mistakes) == [f"{tmp_path}/.env: cannot be read: {reason}"]

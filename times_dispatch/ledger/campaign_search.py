@@ -1,0 +1,64 @@
+"""The search for the campaign that a person means by an id, the beginning of an id, a name, or ``last``."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown
+from times_dispatch.ledger.keys import CAMPAIGNS
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.scripts import text as as_text
+from times_dispatch.similar_names import similar_name
+
+LAST = "last"
+"""The word for the campaign that was created last."""
+MAX_NAMED = 500
+"""So many campaigns that ended are searched by name, the newest; live campaigns are searched all."""
+_PAGE = 10_000
+_ID_LETTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
+_ID_LENGTH = 8
+
+
+class CampaignSearch:
+    """Finds campaigns as people name them; an id costs one call, other words read the live and the newest campaigns."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._queries = Queries(redis)
+
+    async def find(self, words: str) -> CampaignId:
+        """Return the campaign with this id, the one whose id begins so, the one of this name, or the last one.
+
+        Raises:
+            CampaignUnknown: No campaign is meant.
+            CampaignAmbiguous: Several campaigns are meant; the message names them.
+        """
+        if await self._redis.hexists(CAMPAIGNS, words):
+            return CampaignId(words)
+        views, _ = await self._queries.live_and_ended(max_ended=1 if words == LAST else MAX_NAMED, damaged=[])
+        if words == LAST and views:
+            return views[0].id
+        named = [view.id for view in views if view.plan.name == words]
+        matches = list(dict.fromkeys(chain(named, await self._beginning_with(words))))
+        if len(matches) > 1:
+            raise CampaignAmbiguous(words, _described(matches, views))
+        if not matches:
+            raise CampaignUnknown(words, similar=similar_name(words, (view.plan.name for view in views)))
+        return matches[0]
+
+    async def _beginning_with(self, words: str) -> list[CampaignId]:
+        if not words or len(words) > _ID_LENGTH or not _ID_LETTERS.issuperset(words):
+            return []
+        cursor, matches = 0, list[CampaignId]()
+        while True:
+            cursor, page = await self._redis.hscan(CAMPAIGNS, cursor, match=f"{words}*", count=_PAGE)
+            matches += [CampaignId(as_text(campaign)) for campaign in page]
+            if not cursor:
+                return sorted(matches)
+
+
+def _described(matches: Sequence[CampaignId], views: Sequence[CampaignView]) -> list[str]:
+    known = {view.id: f"{view.id} ({view.plan.name}, {view.state})" for view in views}
+    return [known.get(campaign, campaign) for campaign in matches]

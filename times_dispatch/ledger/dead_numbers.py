@@ -1,0 +1,76 @@
+"""Dead numbers: numbers of which a provider said that nobody has them; they get no message until that is long ago.
+
+The numbers stand beside the opt-out list, in the same form: the digits before the last five name a bucket, the last
+five are a field of the bucket's hash. The value is one integer, the day since the epoch times 65,536 plus the code, so
+that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million numbers. A bucket that gets no
+new number expires as a whole. Workers look dead numbers up in the same call as the opt-out list.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import OPT_OUTS_CHANGES, OPT_OUTS_DEAD, OPT_OUTS_HAS_DEAD
+
+_CUT = -5
+_DAY_S = 86_400
+_CODES = 65_536
+
+
+class DeadNumberRule(NamedTuple):
+    """Which codes mean that a number is dead, and for how long."""
+
+    codes: frozenset[int] = frozenset()
+    keep_days: int = 0
+    """Days after which a number is tried again; 0 if no number is dead."""
+
+
+class DeadNumber(NamedTuple):
+    """What is known of a dead number."""
+
+    since_day: int
+    """The last day on which the number was reported dead, in days since the epoch."""
+    code: int
+
+
+class DeadNumbers:
+    """Notes dead numbers. Numbers are E.164 digits without the plus, at least six of them."""
+
+    def __init__(self, redis: Redis, rule: DeadNumberRule) -> None:
+        self._redis = redis
+        self.rule = rule
+
+    async def add(self, codes: Mapping[str, int]) -> None:
+        """Note numbers with the codes that they got; do nothing without a rule."""
+        if not codes or self.rule.keep_days <= 0:
+            return
+        seconds, _ = await self._redis.time()
+        day, keep_s = int(seconds) // _DAY_S, self.rule.keep_days * _DAY_S
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for number, code in codes.items():
+                bucket = f"{OPT_OUTS_DEAD}:{number[:_CUT]}"
+                pipe.hset(bucket, str(int(number[_CUT:])), str(day * _CODES + code % _CODES))
+                pipe.expire(bucket, keep_s)
+            pipe.set(OPT_OUTS_HAS_DEAD, 1, ex=keep_s)
+            # While this counter is 0, workers look up no number at all.
+            pipe.set(OPT_OUTS_CHANGES, 1, nx=True)
+            await pipe.execute()
+
+    async def find(self, number: str) -> DeadNumber | None:
+        """Return what is noted of a number, also if the note is too old to count; None without a note."""
+        value = cast("bytes | None", await self._redis.hget(*_bucket_and_field(number)))
+        return DeadNumber(*divmod(int(value), _CODES)) if value else None
+
+    async def counts(self, dead: DeadNumber) -> bool:
+        """Say whether a note is so young that the number gets no message."""
+        seconds, _ = await self._redis.time()
+        return int(seconds) // _DAY_S - dead.since_day < self.rule.keep_days
+
+    async def remove(self, number: str) -> bool:
+        """Forget that a number is dead; return whether it was noted."""
+        return bool(await self._redis.hdel(*_bucket_and_field(number)))
+
+
+def _bucket_and_field(number: str) -> tuple[str, str]:
+    return f"{OPT_OUTS_DEAD}:{number[:_CUT]}", str(int(number[_CUT:]))

@@ -1,0 +1,67 @@
+"""The ledger's side of tracked links: numbers campaigns at submit, and finds what a code of a link names."""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import (
+    BatchKey,
+    CampaignField,
+    LinksField,
+    SenderKey,
+    batch_key,
+    campaign_key,
+    sender_key,
+)
+from times_dispatch.ledger.model import CampaignId, Plan, SenderId, TrackedLinks
+from times_dispatch.ledger.records import unpack_link_values
+from times_dispatch.ledger.scripts import Script, text
+
+LINK_KEY_PURPOSE: Final = "link key"
+"""The purpose in the digest of a link key (``digest_secret``)."""
+
+
+class LinkCampaign(NamedTuple):
+    """What the ledger knows of a campaign with tracked links."""
+
+    id: CampaignId
+    sender: SenderId
+    links: TrackedLinks
+    total: int
+    batch_size: int
+    until_ms: int
+    """The end of the campaign's validity, in epoch milliseconds."""
+
+
+class LinkNumbers:
+    """Numbers campaigns with tracked links, and finds campaigns by their numbers. Every method raises Redis errors."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._number = Script(redis, "number_campaign")
+
+    async def number(self, sender: SenderId, campaign: CampaignId) -> int:
+        """Return the number of a campaign; the first call gives the number."""
+        return int((await self._number(sender, campaign=campaign))["number"])
+
+    async def find(self, sender: SenderId, number: int) -> LinkCampaign | None:
+        """Return the campaign with a number; None if there is none, or if it left the ledger."""
+        name: Any = await self._redis.hget(sender_key(sender, SenderKey.LINKS), f"{LinksField.CAMPAIGN}:{number}")
+        if name is None:
+            return None
+        campaign = CampaignId(text(name))
+        names = (CampaignField.PLAN, CampaignField.TOTAL, CampaignField.BATCH_SIZE, CampaignField.UNTIL_MS)
+        fields: Any = await self._redis.hmget(campaign_key(sender, campaign), names)
+        if None in fields:
+            return None
+        links = msgspec.json.decode(fields[0], type=Plan).tracked_links
+        if links is None or links.number != number:
+            return None
+        total, batch_size, until_ms = map(int, fields[1:])
+        return LinkCampaign(campaign, sender, links, total, batch_size, until_ms)
+
+    async def values(self, campaign: LinkCampaign, batch_number: int) -> list[list[str]]:
+        """Return the values that the targets of a batch need, by column; none if the batch left the ledger."""
+        packed: Any = await self._redis.get(batch_key(campaign.sender, campaign.id, BatchKey.RECIPIENTS, batch_number))
+        return unpack_link_values(packed) if packed else []

@@ -1,0 +1,38 @@
+"""Fills the codes of tracked links into the values of a message, when a worker renders the message."""
+
+from collections.abc import Sequence
+
+from times_dispatch.links.codes import LinkCodes, placeholder
+
+
+class LinkFiller:
+    """Fills the links of one campaign."""
+
+    def __init__(self, codes: LinkCodes, *, number: int, prefix: str, links: int) -> None:
+        """Make the filler of a campaign.
+
+        Args:
+            codes: makes the codes of the campaign's sender.
+            number: the campaign's number among those of its sender that have links.
+            prefix: the beginning of each link, as ``go.brand.in/TIMESM/``.
+            links: how many links the campaign has.
+        """
+        self._codes = codes
+        self._number = number
+        self._prefix = prefix
+        self._placeholders = [(link, prefix + placeholder(link)) for link in range(links)]
+
+    def fill(self, values: Sequence[str], index: int) -> list[str]:
+        """Return the values of a message with its codes in place of the placeholders.
+
+        Args:
+            values: the values of the template's slots.
+            index: the message's index in the campaign.
+        """
+        return [self._filled(value, index) if self._prefix in value else value for value in values]
+
+    def _filled(self, value: str, index: int) -> str:
+        for link, written in self._placeholders:
+            if written in value:
+                value = value.replace(written, self._prefix + self._codes.make(self._number, index, link))
+        return value
