@@ -9,7 +9,8 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
   "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
-  "names", "pacing", "paces", "providers", "records", "rotation", "spans", "suppression", "trail",
+  "names", "pacing", "paces", "providers", "records", "rotation", "spans", "statistics",
+  "suppression", "trail",
 }
 for _, lib in ipairs(libs) do
   for line in io.lines(folder .. lib .. ".lua") do

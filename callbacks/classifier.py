@@ -108,12 +108,20 @@ class ReportClassifier:
                 if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                     classified.test_send_stops.append((ref.index, event.raw))
                 continue
-            if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
+            asks_to_stop = kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text)
+            if asks_to_stop:
                 classified.stop_replies.append(len(reports))
             digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 DeliveryReport(
-                    CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest
+                    CampaignId(ref.campaign),
+                    ref.index,
+                    ref.attempt,
+                    _KINDS[kind],
+                    event.code,
+                    event.ts,
+                    digest,
+                    asks_to_stop=asks_to_stop,
                 )
             )
             events.append(event)
@@ -152,10 +160,12 @@ def join(rows: list[bytes]) -> bytes:
 def _digest(index: int, event: ReportEvent) -> bytes:
     """Return eight bytes that tell the clicks of a message from each other, or its replies.
 
-    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. Two clicks on
-    one link within so many seconds have two digests; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
+    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. The clicks
+    on one link within a span of so many seconds have different digests; of other clicks, one in ``MAX_REACTIONS`` is
+    taken for another.
     """
-    content = f"{event.url}\0{event.incoming_text}".encode("utf-8", "surrogatepass")
+    span = event.ts // MAX_REACTIONS  # without the span, clicks that far apart would be one click for certain
+    content = f"{event.url}\0{event.incoming_text}\0{span}".encode("utf-8", "surrogatepass")
     # Not the id: it may be written in many ways, in upper and lower case.
     number = (event.ts + int.from_bytes(blake2b(content, digest_size=4).digest())) % MAX_REACTIONS
     return blake2b(b"%d %b %d" % (index, event.kind.encode(), number), digest_size=8).digest()

@@ -42,6 +42,8 @@ class AppliedEntries:
     classified: ClassifiedReports
     results: Sequence[ReportEffect | None]
     """The effect of each of ``classified.reports``; None if the report could not be applied."""
+    via: bytes = b""
+    """The relays of other ledgers which all the entries came by."""
     has_failures: bool = False
     """Whether some reports could not be applied, or some bodies could not be classified."""
 
@@ -90,11 +92,14 @@ class EntryApplier:
         self._dead_numbers = DeadNumbers(redis, dead_numbers)
 
     async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
-        """Apply the reports of entries in one call; return None if the call fails because of the reports."""
+        """Apply the reports of entries, which came by the same relays, in one call.
+
+        Return None if the call fails because of the reports.
+        """
 
         async def apply() -> AppliedEntries:
             classified = await self._classify([body for entry in entries for body in posted_bodies(entry)])
-            return AppliedEntries(classified, await self._apply_in_pieces(classified.reports))
+            return AppliedEntries(classified, await self._apply_in_pieces(classified.reports), entries[0].via)
 
         outcome = await attempt(apply)
         if isinstance(outcome, Failed):
@@ -116,7 +121,7 @@ class EntryApplier:
         for report in classified.reports:
             await before_each()
             results.append(await self._apply_alone(report))
-        return AppliedEntries(classified, results, has_failures=bool(unclassifiable) or None in results)
+        return AppliedEntries(classified, results, entry.via, has_failures=bool(unclassifiable) or None in results)
 
     async def store_side_effects(self, applied: AppliedEntries) -> int:
         """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
@@ -141,7 +146,9 @@ class EntryApplier:
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, events[index].raw) for index in without_number]
         dead_letters += await self._opt_out_of_test_sends(classified.test_send_stops)
-        dead_letters += await enqueue(self._redis, classified.foreign_bodies, max_bytes=self._streams.max_relay_bytes)
+        dead_letters += await enqueue(
+            self._redis, classified.foreign_bodies, via=applied.via, max_bytes=self._streams.max_relay_bytes
+        )
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
         return len(dead_letters)

@@ -26,7 +26,7 @@ from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
-from callbacks.relay import VIA, read_relay_id
+from callbacks.relay import MAX_RELAYS, read_relay_id, relays_in
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, Send, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -115,8 +115,10 @@ class Receiver:
         """Store the reports of one request, and answer it."""
         headers = scope["headers"]
         if await self._has_come_round(headers):
-            self._refusals.warning("this ledger's relay posts to this receiver; check callbacks.relay_url")
-            await self._refuse(send, 400, "These reports came from here: the relay posts to its own receiver.")
+            self._refusals.warning(
+                "reports of this ledger's relay came round to this receiver; check callbacks.relay_url"
+            )
+            await self._refuse(send, 400, "These reports came from here: the relays post in a circle.")
             return
         try:
             posted = await read_body(headers, receive, clock=self._clock)
@@ -132,16 +134,18 @@ class Receiver:
             await self._accept_reports(body, scope, send)
 
     async def _has_come_round(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Return whether a relay of this ledger posted the request: its reports would go round for ever."""
-        via = header(headers, b"via")
-        if VIA not in via:
+        """Return whether the request came by a relay of this ledger, or by too many: it would go round for ever."""
+        relays = relays_in(header(headers, b"via"))
+        if not relays:
             return False
+        if len(relays) > MAX_RELAYS:
+            return True
         try:
             async with self._clock.timeout(PING_TIMEOUT_S):
                 name = await read_relay_id(self._redis)
         except (RedisError, OSError):
             return False  # then the reports cannot be stored either
-        return bool(name) and name in via
+        return name.encode() in relays
 
     async def _accept_reports(self, body: bytes, scope: AsgiMessage, send: Send) -> None:
         """Store the reports in a body, or in the query if there is no body, and answer the request."""
@@ -157,7 +161,8 @@ class Receiver:
             if await self._keep(letter, send):
                 await self._refuse_as_incomplete(send, reports.missing)
         else:  # unusable rows become dead letters, and do not affect the other rows
-            await self._store(reports.content, reports.events, send)
+            via = b" ".join(relays_in(header(scope["headers"], b"via")))
+            await self._store(reports.content, reports.events, send, via=via)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:
         """Keep a body that is refused as a dead letter; if that fails, answer 503 and return False."""
@@ -184,12 +189,12 @@ class Receiver:
             message = "The body's Content-Encoding cannot be read; gzip, deflate and identity can be."
             await self._refuse(send, 415, message, headers=[(b"accept-encoding", b"gzip, deflate, identity")])
 
-    async def _store(self, body: bytes, events: int, send: Send) -> None:
+    async def _store(self, body: bytes, events: int, send: Send, *, via: bytes) -> None:
         if self._room.refusal:
             await self._refuse(send, 503, "No more reports can be stored now. Please post them again.")
             return
         try:
-            await self._writer.put(body)
+            await self._writer.put(body, via=via)
         except NotStored:
             await self._refuse(send, 503, "The reports could not be stored. Please post them again.")
         else:

@@ -246,7 +246,7 @@ class Reconciler:
             size += len(entry.payload)
             rows += max_rows(entry.payload)
             is_full = size > self._limits.group_bytes or rows > self._limits.group_rows
-            if group and (self._is_one_by_one or is_full):
+            if group and (self._is_one_by_one or is_full or entry.via != group[0].via):
                 break
             group.append(entry)
         return group
@@ -290,7 +290,7 @@ class Reconciler:
         bodies = posted_bodies(entry)
         if len(bodies) > 1:
             log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
-            await store_one_by_one(self._redis, bodies)
+            await store_one_by_one(self._redis, bodies, via=entry.via)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
             await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import BODY, DEFAULT_STREAM_LIMITS, RELAY, RELAY_ID, raise_first, stream_bytes
+from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, RELAY_ID, fields_of, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
@@ -60,6 +61,7 @@ async def enqueue(
     redis: Redis,
     bodies: Sequence[bytes],
     *,
+    via: bytes = b"",
     max_waiting: int = MAX_WAITING,
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_relay_bytes,
 ) -> list[DeadLetter]:
@@ -68,6 +70,7 @@ async def enqueue(
     Args:
         redis: where the stream is.
         bodies: the posted bodies.
+        via: the relays of other ledgers which the bodies came by.
         max_waiting: how many bodies the stream may hold.
         max_bytes: how many bytes the stream may take; no body is added beyond that.
 
@@ -82,13 +85,21 @@ async def enqueue(
     if bodies[:room]:
         async with redis.pipeline(transaction=False) as pipe:
             for body in bodies[:room]:
-                pipe.xadd(RELAY, {BODY: body})
+                pipe.xadd(RELAY, fields_of(body, via))
             raise_first(await pipe.execute(raise_on_error=False))
     return [DeadLetter(DeadLetterReason.RELAY_FULL, body) for body in bodies[room:]]
 
 
 VIA: Final = "times-dispatch-"
 """How the name of a relay in the header Via begins (RFC 9110, section 7.6.3)."""
+MAX_RELAYS: Final = 8
+"""Relays that a body may come by; more are a loop of relays that forget each other's names."""
+_RELAY_NAME: Final = re.compile(rb"times-dispatch-[0-9a-f]{16}")
+
+
+def relays_in(via: str) -> list[bytes]:
+    """Return the names of relays in the header Via, in their order and each once; at most one more than allowed."""
+    return list(dict.fromkeys(_RELAY_NAME.findall(via.encode())))[: MAX_RELAYS + 1]
 
 
 async def make_relay_id(redis: Redis) -> str:
@@ -117,7 +128,8 @@ class Relay:
     425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
     letter at once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in
     the stream, so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is
-    never logged. The header Via names the relay: a receiver of the same ledger refuses the body, which has come round.
+    never logged. The header Via names the relay, behind the relays which the body came by: a receiver of the ledger of
+    any of them refuses the body, which has come round.
     """
 
     def __init__(
@@ -145,6 +157,7 @@ class Relay:
         self._url = url
         self._redis = redis
         self._headers: dict[str, str] = {}
+        self._name = b""
         self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
         self._dead_letters = DeadLetters(redis)
         self._limits = limits
@@ -162,9 +175,10 @@ class Relay:
 
             async def step() -> None:
                 if not self._headers:
-                    self._headers = {"via": f"1.1 {await make_relay_id(self._redis)}"}
+                    name = await make_relay_id(self._redis)
+                    self._name, self._headers = name.encode(), {"via": f"1.1 {name}"}
                 entries = await self._next_entries()
-                results = await asyncio.gather(*(self._post(session, entry.payload) for entry in entries))
+                results = await asyncio.gather(*(self._post(session, entry) for entry in entries))
                 await self._finish(entries, results)
                 if results and _PostResult.FAILED in results and _PostResult.TAKEN not in results:
                     await self._clock.wait(stop, backoff.next_s())
@@ -183,9 +197,12 @@ class Relay:
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
         return await self._reader.read(limits.posts_at_once, block_ms=limits.block_ms)
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _PostResult:
+    async def _post(self, session: aiohttp.ClientSession, entry: Entry) -> _PostResult:
+        headers = self._headers
+        if entry.via:
+            headers = {"via": ", ".join(f"1.1 {name.decode()}" for name in (*entry.via.split(), self._name))}
         try:
-            async with session.post(self._url, data=body, headers=self._headers, allow_redirects=False) as response:
+            async with session.post(self._url, data=entry.payload, headers=headers, allow_redirects=False) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError):
             return _PostResult.FAILED

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from callbacks.streams import BODY
+from callbacks.streams import BODY, VIA
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 CLAIM_AFTER_MS: Final = 15_000
@@ -27,6 +27,8 @@ class Entry(NamedTuple):
     payload: bytes
     deliveries: int
     """How often the entry was delivered to a reader, this time included."""
+    via: bytes = b""
+    """The relays of other ledgers which the payload came by (``streams.VIA``)."""
 
 
 class StreamReader:
@@ -75,7 +77,11 @@ class StreamReader:
         except ResponseError as error:
             await self._create_group(error)
             return []
-        return [Entry(id_, fields.get(BODY, b""), 1) for _stream, entries in reply or [] for id_, fields in entries]
+        return [
+            Entry(id_, fields.get(BODY, b""), 1, fields.get(VIA, b""))
+            for _stream, entries in reply or []
+            for id_, fields in entries
+        ]
 
     async def claim(
         self, count: int, min_idle_ms: Callable[[int], int], *, alone_after: float = math.inf
@@ -112,7 +118,11 @@ class StreamReader:
         pairs: Any = await self._redis.xclaim(
             self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
         )
-        return [Entry(id_, fields.get(BODY, b""), overdue[id_]) for id_, fields in pairs if id_ is not None]
+        return [
+            Entry(id_, fields.get(BODY, b""), overdue[id_], fields.get(VIA, b""))
+            for id_, fields in pairs
+            if id_ is not None
+        ]
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
         """Hold entries as if they had been delivered *idle_ms* ago; this does not count as a delivery."""

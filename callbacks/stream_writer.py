@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.streams import BODY, REPORTS, pack
+from callbacks.streams import REPORTS, fields_of, pack
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ class NotStored(Exception):
 
 class _WaitingBody(NamedTuple):
     body: bytes
+    via: bytes
     stored: asyncio.Future[None]
 
 
@@ -62,13 +63,16 @@ class ReportStreamWriter:
         self._refused = 0
         """Bodies that failed since the last write that succeeded."""
 
-    async def put(self, body: bytes) -> None:
-        """Return when the body is in the stream; raise ``NotStored`` if that is not certain."""
+    async def put(self, body: bytes, *, via: bytes = b"") -> None:
+        """Return when the body is in the stream; raise ``NotStored`` if that is not certain.
+
+        *via* names the relays of other ledgers which the body came by (``streams.VIA``).
+        """
         if self._held_bytes + len(body) > self._max_held_bytes:
             raise NotStored("too much is waiting to be stored")
         stored = asyncio.get_running_loop().create_future()
         self._held_bytes += len(body)
-        self._waiting.append(_WaitingBody(body, stored))
+        self._waiting.append(_WaitingBody(body, via, stored))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         try:
@@ -87,19 +91,23 @@ class ReportStreamWriter:
     def _next_group(self) -> list[_WaitingBody]:
         group = [self._waiting.popleft()]
         size = len(group[0].body)
-        while self._waiting and (size := size + len(self._waiting[0].body)) <= self._max_group_bytes:
+        while (
+            self._waiting
+            and self._waiting[0].via == group[0].via
+            and (size := size + len(self._waiting[0].body)) <= self._max_group_bytes
+        ):
             group.append(self._waiting.popleft())
         return group
 
     async def _write(self, group: list[_WaitingBody]) -> None:
         try:
             async with self._clock.timeout(self._timeout_s):
-                await self._redis.xadd(REPORTS, {BODY: pack([body for body, _ in group])})
+                await self._redis.xadd(REPORTS, fields_of(pack([waiting.body for waiting in group]), group[0].via))
         except (RedisError, OSError) as error:
             self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
         else:
-            for _, stored in group:
+            for _, _, stored in group:
                 if not stored.done():
                     stored.set_result(None)
             if self._refused:
@@ -115,7 +123,7 @@ class ReportStreamWriter:
 
     @staticmethod
     def _fail(group: MutableSequence[_WaitingBody]) -> None:
-        for _, stored in group:
+        for _, _, stored in group:
             if not stored.done():
                 stored.set_exception(NotStored("the reports could not be stored"))
         group.clear()

@@ -32,6 +32,8 @@ LONG_FOREIGN_DEAD_LETTERS: Final = keys.LONG_FOREIGN_DEAD_LETTERS
 DEAD_LETTER_TOTALS: Final = keys.DEAD_LETTER_TOTALS
 """Hash: reason → how many rows were ever moved to the dead letters for it."""
 
+VIA: Final = b"via"
+"""The field that names the relays of other ledgers which a body came by, as in the header Via; missing if none."""
 BODY: Final = b"b"
 """The field of an entry that holds its payload, in all of these streams."""
 
@@ -87,11 +89,16 @@ def unpack(payload: bytes) -> list[bytes]:
 _UNPACKER = msgspec.msgpack.Decoder(list[bytes])
 
 
-async def store_one_by_one(redis: Redis, bodies: Sequence[bytes]) -> None:
-    """Add posted bodies to ``reports``, each as an entry of its own. Raises Redis errors."""
+def fields_of(payload: bytes, via: bytes) -> dict[Any, Any]:
+    """Return the fields of an entry of ``reports`` or ``relay``."""
+    return {BODY: payload, VIA: via} if via else {BODY: payload}
+
+
+async def store_one_by_one(redis: Redis, bodies: Sequence[bytes], *, via: bytes = b"") -> None:
+    """Add posted bodies, which came by the same relays, to ``reports``, each as an entry. Raises Redis errors."""
     async with redis.pipeline(transaction=False) as pipe:
         for body in bodies:
-            pipe.xadd(REPORTS, {BODY: pack([body])})
+            pipe.xadd(REPORTS, fields_of(pack([body]), via))
         raise_first(await pipe.execute(raise_on_error=False))
 
 

@@ -110,7 +110,13 @@ async def submit(
         await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
     plan = await _with_numbered_links(redis, campaign, plan, settings)
-    begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
+    begun = await submissions.begin(
+        campaign,
+        plan,
+        batch_size=batch_size,
+        brake=_brake_rule(settings),
+        price_micros=int((draft.campaign.budget.price or 0) * 1_000_000),
+    )
     if begun.state is not CampaignState.SUBMITTING:
         return SubmitResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
     draft.campaign.check(now)
@@ -134,7 +140,14 @@ async def submit(
         parts=counts.gsm_parts + counts.ucs2_parts,
         now=now,
     )
-    state = await submissions.seal(campaign, plan.sender, total=accepted, batches=batches, actor=actor)
+    state = await submissions.seal(
+        campaign,
+        plan.sender,
+        total=accepted,
+        batches=batches,
+        actor=actor,
+        refused=row_pass.checker.refused_by_reason,
+    )
     broker_warning = await notify_workers(redis, settings, plan.sender)
     return SubmitResult(
         campaign=campaign,

@@ -34,6 +34,7 @@ COMMANDS = {
     "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
+    "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
     "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),

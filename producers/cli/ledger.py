@@ -104,6 +104,11 @@ def note_broken_settings(options: CliContext, problem: str) -> None:
 
 def _syntax_problem(path: Path) -> str:
     """Return why a settings file is no TOML, in one line; empty if the file is well formed, or is not there."""
+    with suppress(OSError, ValueError):
+        tomllib.loads(path.read_text("utf-8"))
+        return ""
+    from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import, and only a mistake needs it
+
     try:
         tomllib.loads(path.read_text("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):

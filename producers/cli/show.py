@@ -14,11 +14,14 @@ from producers.cli import CliContext
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
+from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
+from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 
 _MAX_TRAIL = 20
@@ -38,7 +41,7 @@ _MAX_TRAIL = 20
 def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
 
-    async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry]]:
+    async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry], Statistics]:
         queries = Queries(redis)
         view = await queries.campaign(await CampaignSearch(redis).find(campaign))
         if export:
@@ -49,12 +52,14 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             echo(f"{written:,} rows written to {export[1]}", err=True)
         await warn_without_workers(redis)
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
-        return view, await trail
+        statistics = statistics_of(await StatisticsReader(redis).campaign(view.plan.sender, view.id))
+        return view, await trail, statistics
 
-    view, trail = with_ledger(options, read)
+    view, trail, statistics = with_ledger(options, read)
     if as_json:
         texts = _code_texts(options, view)
-        echo(json.dumps({**campaign_as_json(view), "code_texts": texts, "trail": msgspec.to_builtins(trail)}))
+        more = {"code_texts": texts, "trail": msgspec.to_builtins(trail), "statistics": statistics_as_json(statistics)}
+        echo(json.dumps({**campaign_as_json(view), **more}))
     elif not export:
         _print(view, _code_texts(options, view), trail)
     if not view.counters_add_up:

@@ -90,6 +90,8 @@ class RowChecker:
         """Rows that became messages."""
         self.refused: Counter[str] = Counter()
         """Refused rows by the message of their finding."""
+        self.refused_by_reason: Counter[str] = Counter()
+        """Refused rows by the value of their ``RefusalReason``."""
         self.foreign = 0
         """Accepted numbers of other countries."""
         self.examples: dict[str, list[RefusedRow]] = {}
@@ -153,6 +155,7 @@ class RowChecker:
         for row in refused:
             message = row.finding.message
             self.refused[message] += 1
+            self.refused_by_reason[row.finding.reason.value] += 1
             if self.refused[message] > _EXAMPLES:
                 continue
             if message in self.examples or len(self.examples) < _EXAMPLE_MESSAGES:

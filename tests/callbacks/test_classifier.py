@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.classifier import ReportClassifier, join
+from callbacks.classifier import MAX_REACTIONS, ReportClassifier, join
 from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
 from times_dispatch.ledger.test_sends import SendTestReport
@@ -38,6 +38,14 @@ def test_a_report_keeps_its_row_as_a_body_of_its_own() -> None:
     classified = alone().classify([posted("delivered", row(OURS, description="x"), row(OURS))])
     assert len(classified.events) == len(classified.reports) == 2
     assert alone().classify([classified.events[0].raw]).reports == classified.reports[:1]
+
+
+def test_clicks_a_thousand_seconds_apart_have_different_digests() -> None:
+    clicks = [posted("clicked", row(OURS, url="x", ts=NOW_S + number * MAX_REACTIONS)) for number in range(50)]
+
+    digests = {report.digest for report in alone().classify(clicks).reports}
+
+    assert len(digests) > 40  # of fifty numbers below a thousand some may be equal
 
 
 def test_the_same_click_has_the_same_digest_and_another_has_another() -> None:

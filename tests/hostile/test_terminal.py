@@ -72,6 +72,15 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
+    "stats": [
+        (),
+        ("--campaign", "@", "--json"),
+        ("--campaign", HOSTILE),
+        ("--sender", HOSTILE, "--provider", HOSTILE, "--template", HOSTILE),
+        ("--day", HOSTILE),
+        ("--by", "sender", "--csv"),
+        ("--recount",),
+    ],
     "report": [
         ("@", "--out", "-", "--numbers"),
         ("@", "--out", "-", "--format", "jsonl"),

@@ -2,9 +2,15 @@
 
 import ast
 import re
+import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import click
+import pytest
+
+from producers.cli import main
 from tests.house import tree
 
 _LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
@@ -74,6 +80,43 @@ def test_every_package_points_to_the_glossary() -> None:
     packages = [path for path in tree.modules() if path.name == "__init__.py"]
     silent = [path for path in packages if "docs/glossary.md" not in (ast.get_docstring(tree.tree(path)) or "")]
     assert not silent, "end these docstrings with 'Terms: docs/glossary.md.': " + ", ".join(map(tree.name, silent))
+
+
+def _dispatch_lines() -> Iterator[tuple[Path, list[str]]]:
+    for path in tree.DOCUMENTS:
+        for block in re.findall(r"^ *```\n(.*?)^ *```", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = (
+                    shlex.split(line, comments=True)
+                    if re.match(r" *(docker compose run --rm )?dispatch ", line)
+                    else []
+                )
+                if words:
+                    yield path, words[words.index("dispatch") + 1 :]
+
+
+@pytest.mark.parametrize(("path", "words"), list(_dispatch_lines()))
+def test_every_dispatch_command_in_a_document_is_accepted_by_the_parser(path: Path, words: list[str]) -> None:
+    command: click.Command = main
+    context = click.Context(main, info_name="dispatch")
+    rest = words
+    while isinstance(command, click.Group):
+        _, rest, _ = command.make_parser(context).parse_args(rest)
+        name, found, rest = command.resolve_command(context, rest)
+        assert found, f"{tree.name(path)}: no command {name}"
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    command.make_parser(context).parse_args(rest)  # raises for an unknown option or a missing value
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set[Path](), [tree.ROOT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached or path.suffix != ".md":
+            continue
+        reached.add(path)
+        waiting += [(path.parent / file).resolve() for file, _ in _LINK.findall(path.read_text("utf-8")) if file]
+    assert not set(tree.DOCUMENTS) - reached, [tree.name(path) for path in set(tree.DOCUMENTS) - reached]
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:

@@ -120,6 +120,13 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    STATISTICS = "statistics"
+    """Sorted set: the rollups of the statistics, ``<day>:<provider>:<template>``, by the day (days since the epoch, in
+    India). Hash at ``statistics:<day>:<provider>:<template>``: a rollup, see ``StatisticsField``; it expires after
+    1,100 days."""
+    MINUTES = "minutes"
+    """Hash at ``minutes:<hour>``, by the hour since the epoch in India: counters by the minute and the letter of a
+    course, see ``StatisticsField.COURSE``; it expires a day later."""
     LINKS = "links"
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     TRAIL = "trail"
@@ -155,6 +162,15 @@ class CampaignKey(StrEnum):
     """Set: digests, 8 bytes, of the clicks that were counted."""
     REPLIED = "replied"
     """Set: digests, 8 bytes, of the replies that were counted."""
+    OPTED_OUT = "opted_out"
+    """Set: digests, 8 bytes, of the opt-outs that were counted."""
+    CLICKERS = "clickers"
+    """Bitmap: 1 for each message that was clicked, by its index in the campaign."""
+    STATISTICS = "statistics"
+    """Hash: the statistics of the campaign, see ``StatisticsField``."""
+    ATTEMPTS = "attempts"
+    """Hash: index of a message that was sent again to its attempts, 5 bytes each: attempt, index of the provider, day
+    u16, whether the provider is known to have accepted the attempt."""
     LINK_PREVIEWED = "link_previewed"
     """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
     LINK_SCANNED = "link_scanned"
@@ -326,6 +342,47 @@ class CampaignField(StrEnum):
     """When the campaign's last block was opened."""
     FINISHED_MS = "finished_ms"
     """When the campaign was finished."""
+    TEMPLATE = "template"
+    """The name of the template, under which the statistics count."""
+    PRICE = "price"
+    """The price of one SMS part in millionths of a rupee, at the submit; 0 if there was none."""
+
+
+class StatisticsField(StrEnum):
+    """Fields of the statistics of a campaign, and of a rollup, besides a counter for each ``MessageState``."""
+
+    PARTS = "parts"
+    """SMS parts of all attempts that a provider accepted."""
+    COST = "cost"
+    """The price of these parts, millionths of a rupee."""
+    UNPRICED = "unpriced"
+    """Those of these parts that had no price."""
+    CLICKED = "clicked"
+    """Clicks."""
+    CLICKERS = "clickers"
+    """Messages with a click."""
+    REPLIED = "replied"
+    """Replies."""
+    OPTED_OUT = "opted_out"
+    """Replies, and visits to an opt-out page, that ask for no more messages."""
+    LINK = "link:"
+    """``link:<number>``: clicks on a tracked link; in the statistics of a campaign only."""
+    LINK_FETCH = "link_"
+    """``link_previewed``, ``link_scanned``, ``link_probed``: fetches of tracked links by programs."""
+    REFUSED = "refused:"
+    """``refused:<reason>``: rows of the recipients file that the checks refused."""
+    KEPT_PARTS = "kept_parts:"
+    """``kept_parts:<reason>``: SMS parts that were not sent for a reason: a refusal (one part for each row), or the
+    code of a ``Suppression``."""
+    KEPT_COST = "kept_cost:"
+    """``kept_cost:<reason>``: the price of these parts, millionths of a rupee."""
+    CODE = ":"
+    """``<state>:<code>``, with the letter of a ``MessageState``: messages by state and code."""
+    DELIVERY_TIME = "t"
+    """``t<number>``: messages by the time until their delivery, see ``ledger/statistics/delivery_times.py``."""
+    COURSE = "h"
+    """``h<hour><letter>``: the course; the hour of the day in a rollup, and the hour since the epoch (in India) in a
+    campaign. Letters: s sent, d delivered, e errors, c clicks."""
 
 
 class LeaseField(StrEnum):
@@ -459,6 +516,11 @@ def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
 def codes_key(sender: SenderId, campaign: CampaignId) -> str:
     """Return the key of a campaign's hash of codes."""
     return f"{campaign_key(sender, campaign)}:{CampaignKey.CODES}"
+
+
+def statistics_key(sender: SenderId, campaign: CampaignId) -> str:
+    """Return the key of a campaign's statistics."""
+    return f"{campaign_key(sender, campaign)}:{CampaignKey.STATISTICS}"
 
 
 def batch_key(sender: SenderId, campaign: CampaignId, kind: BatchKey, batch_number: int) -> str:

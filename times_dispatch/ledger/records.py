@@ -21,7 +21,7 @@ RECORD_WIDTH = 22
 """Bytes of one message's record, without its state byte."""
 
 _RECORD = struct.Struct(">BHHBII8s")
-"""Attempt, block, code, sent_ms (its highest byte, and the four others), reported_s, transaction id."""
+"""Attempt, block, code, ``sent`` (its highest byte, and the four others), reported_s, transaction id."""
 
 _NO_TRANSACTION = bytes(8)
 _UNKNOWN_TRANSACTION = b"\xff" * 8
@@ -45,6 +45,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """The time in the delivery report, in epoch seconds; 0 if there was no report."""
     transaction_id: str
     """The provider's id of the message; empty if there is none, or if it does not fit the record."""
+    chain_index: int = 0
+    """Index, in the campaign's chain, of the provider of the last push; 0 if the message was never pushed."""
 
 
 class RecordColumns(msgspec.Struct, frozen=True, gc=False):
@@ -118,8 +120,9 @@ def read_records(
         zip(packed[:count], records, strict=True)
     ):
         number = 0 if transaction == _UNKNOWN_TRANSACTION else int.from_bytes(transaction, "big")
-        sent_ms = sent_high << 32 | sent_low
-        yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, str(number) if number else "")
+        transaction_id = str(number) if number else ""
+        chain_index, sent_ms = sent_high >> 4, (sent_high & 0xF) << 32 | sent_low
+        yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, transaction_id, chain_index)
 
 
 def read_record_columns(
@@ -164,6 +167,7 @@ def pack_records(records: Iterable[MessageRecord]) -> bytes:
         sent_high, sent_low = divmod(record.sent_ms, 1 << 32)
         states += record.state.value.encode()
         transaction = transaction_bytes(record.transaction_id) if record.transaction_id else bytes(8)
+        sent_high |= record.chain_index << 4
         rest += _RECORD.pack(record.attempt, 1, record.code, sent_high, sent_low, record.reported_s, transaction)
     return bytes(states + rest)
 

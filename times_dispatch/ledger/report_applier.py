@@ -21,7 +21,15 @@ _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 
 ReportKind = Literal[
-    "delivered", "failed", "clicked", "replied", "intermediate", "link_previewed", "link_scanned", "link_probed"
+    "delivered",
+    "failed",
+    "clicked",
+    "replied",
+    "opted_out",
+    "intermediate",
+    "link_previewed",
+    "link_scanned",
+    "link_probed",
 ]
 
 
@@ -39,7 +47,11 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click, reply or fetch of a link from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds."""
+    link: int = 0
+    """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
+    asks_to_stop: bool = False
+    """Whether a reply asks for no more messages: the statistics count an opt-out."""
 
 
 class ReportEffect(StrEnum):
@@ -60,6 +72,7 @@ _LETTERS: dict[ReportKind, bytes] = {
     "failed": ReportLetter.FAILED.value,
     "clicked": ReportLetter.ARRIVED.value,
     "replied": ReportLetter.ARRIVED.value,
+    "opted_out": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
     "link_previewed": ReportLetter.ARRIVED.value,
     "link_scanned": ReportLetter.ARRIVED.value,
@@ -146,7 +159,12 @@ class ReportApplier:
                 for report in reports
             ]
         )
-        reactions = [{"kind": report.kind, "digest": report.digest} for report in reports if report.digest]
+        reactions = [
+            {"kind": kind, "index": report.index - first, "link": report.link, "digest": report.digest}
+            for report in reports
+            if report.digest
+            for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
+        ]
         reply = await self._apply(
             known.sender, campaign=campaign, batch_number=batch_number, reports=packed, reactions=reactions
         )

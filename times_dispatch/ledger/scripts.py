@@ -1,7 +1,7 @@
 """The ledger's scripts: assembled from ``lua/``, with arguments and replies by name.
 
-The first line of a script names the libs of ``lua/lib/`` that the script uses (``-- uses: names keys``), and the first
-line of a lib names the libs that the lib uses. Redis 6.2 has no libraries for scripts, so the definitions that a script
+The first lines of a script name the libs of ``lua/lib/`` that the script uses (``-- uses: names keys``), and the first
+lines of a lib name the libs that the lib uses. Redis 6.2 has no libraries for scripts, so the definitions that a script
 needs are put before its text. In a lib, every definition begins with ``local`` at the beginning of a line, and a
 function ends with ``end`` at the beginning of a line. A script declares the names of its arguments with ``arguments``
 and replies with ``reply``, see ``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names
@@ -30,7 +30,7 @@ Argument = str | bytes | int | float
 Reply = dict[str, Any]
 
 _FOLDER = resources.files("times_dispatch.ledger") / "lua"
-_USES = re.compile(r"-- uses: (\w+(?: \w+)*)\n")
+_USES = re.compile(r"(?:-- uses: \w+(?: \w+)*\n)+")
 _DECLARATION = re.compile(
     r"^local args = arguments\(\{(?P<names>[^{}]*)\}(?:,\s*\{(?P<tail>\w+) = \{(?P<of_item>[^{}]*)\}\})?\)",
     re.MULTILINE,
@@ -93,9 +93,9 @@ def lib_text(name: str) -> str:
 
 
 def used_libs(source: str) -> list[str]:
-    """Return the names of the libs that the first line of a script or lib names."""
+    """Return the names of the libs that the first lines of a script or lib name."""
     uses = _USES.match(source)
-    return uses[1].split() if uses else []
+    return uses[0].replace("-- uses: ", "").split() if uses else []
 
 
 @cache

@@ -1,7 +1,8 @@
 """The submission of a campaign to the ledger: nothing is sent before the last step, and every step can be repeated."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from redis.asyncio import Redis
@@ -14,6 +15,8 @@ from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 from times_dispatch.ledger.trail import TrailAction, packed_entry
+
+_NONE_REFUSED: Mapping[str, int] = MappingProxyType({})
 
 
 class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,9 +73,23 @@ class Submissions:
         return campaign
 
     async def begin(
-        self, campaign: CampaignId, plan: Plan, *, batch_size: int, brake: BrakeRule | None = None
+        self,
+        campaign: CampaignId,
+        plan: Plan,
+        *,
+        batch_size: int,
+        brake: BrakeRule | None = None,
+        price_micros: int = 0,
     ) -> Begun:
-        """Create the campaign, or return what an earlier submit of it stored, with the plan of that submit."""
+        """Create the campaign, or return what an earlier submit of it stored, with the plan of that submit.
+
+        Args:
+            campaign: The campaign.
+            plan: The settings of the campaign.
+            batch_size: Messages of a full batch.
+            brake: The limits above which the campaign is braked.
+            price_micros: The price of one SMS part in millionths of a rupee, for the statistics; 0 if there is none.
+        """
         brake = brake or BrakeRule()
         reply = await self._begin(
             plan.sender,
@@ -94,6 +111,8 @@ class Submissions:
             max_parts=plan.max_parts,
             has_send_window=int(plan.send_until_min > 0),
             missed_start=plan.missed_start,
+            template=plan.template,
+            price=price_micros,
         )
         return Begun(
             state=CampaignState(text(reply["state"])),
@@ -144,16 +163,31 @@ class Submissions:
             raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
 
     async def seal(
-        self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int, actor: str = ""
+        self,
+        campaign: CampaignId,
+        sender: SenderId,
+        *,
+        total: int,
+        batches: int,
+        actor: str = "",
+        refused: Mapping[str, int] = _NONE_REFUSED,
     ) -> CampaignState:
         """Start the campaign, and return its state: a person may have cancelled it meanwhile.
 
-        With *actor*, the submit is noted in the sender's trail.
+        Args:
+            campaign: The campaign.
+            sender: The sender of the campaign.
+            total: How many messages the producer counted.
+            batches: How many batches the producer counted.
+            actor: Who submits: noted in the sender's trail; if empty, nothing is noted.
+            refused: How many rows of the recipients file were refused, by the reason; counted by the statistics.
 
-        Raises ``SubmissionRefused`` if the ledger counted other totals.
+        Raises:
+            SubmissionRefused: The ledger counted other totals.
         """
         trail = packed_entry(actor, TrailAction.SUBMITTED, campaign=campaign, detail=f"{total:,} messages")
-        reply = await self._seal(sender, campaign=campaign, total=total, batches=batches, trail=trail)
+        rows = [{"reason": reason, "rows": number} for reason, number in refused.items()]
+        reply = await self._seal(sender, campaign=campaign, total=total, batches=batches, trail=trail, refused=rows)
         if text(reply["status"]) != Status.SEALED:
             raise SubmissionRefused(campaign, _refusal_in_words(reply))
         return CampaignState(text(reply["state"]))

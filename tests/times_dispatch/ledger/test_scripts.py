@@ -185,7 +185,7 @@ async def test_a_lib_can_be_replaced_by_another(ledger: Ledger) -> None:
     with replaced_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
         seal = Script(ledger.redis, "seal")
     await ledger.submit(3, sealed=False)
-    await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1, trail="")
+    await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1, trail="", refused=[])
     assert await ledger.field("sealed_ms") == str(YEAR_2100_MS)
     assert "4102444800" not in assemble("seal")
 

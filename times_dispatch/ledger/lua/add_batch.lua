@@ -1,4 +1,4 @@
--- uses: names keys memory states records
+-- uses: names keys memory clock states records statistics
 --
 -- Append a batch of recipients to a campaign that is being submitted. Safe to repeat.
 --
@@ -38,6 +38,16 @@ local function suppressed_messages()
   return table.concat(states) .. table.concat(records)
 end
 
+-- Count the suppressed messages for the statistics.
+local function count_suppressed()
+  local statistics = message_statistics(campaign_key, batch_number, read_for_statistics(campaign_key))
+  for index_at = 1, #args.suppressed, 2 do
+    local index = struct.unpack('>I2', args.suppressed, index_at)
+    statistics.change(index, PENDING, 0, 0, 0, SUPPRESSED, tonumber(args.suppressed_code), 0, 0)
+  end
+  statistics.write(math.floor(now_us() / 1000))
+end
+
 fail_if_memory_is_full()
 local campaign = read_fields(campaign_key, 'state', 'batches', 'total', 'batch_size')
 local batches, batch_size = tonumber(campaign.batches), tonumber(campaign.batch_size)
@@ -57,6 +67,7 @@ if suppressed > 0 then
   redis.call('SET', key_of_batch(campaign_key, MESSAGES, batch_number), suppressed_messages())
   redis.call('HINCRBY', campaign_key, SUPPRESSED, suppressed)
   redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. args.suppressed_code, suppressed)
+  count_suppressed()
 end
 redis.call('HINCRBY', campaign_key, PENDING, count - suppressed)
 return reply({status = 'stored'})

@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records spans counters campaigns brakes budget
+-- uses: names keys memory clock states records spans counters campaigns brakes budget statistics
 --
 -- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered
 -- changes every other state. The first failure stays. A report may come before its message is accepted. A report may
@@ -12,17 +12,19 @@
 --   campaign, batch_number  the batch
 --   reports                 for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code
 --                           u16, time u32 (epoch, seconds); cheapest if sorted by index
---   reactions               a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell
---                           one reaction from others
+--   reactions               a list of clicks, replies and opt-outs: kind (clicked, replied or opted_out), the index of
+--                           the message in the batch, the number of the link from 1 (0: not known), and digest, eight
+--                           bytes that tell one reaction from others
 -- Reply: effects, one byte for each report: a ReportEffect.
--- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked and replied of the campaign; the
---   sender's settle_due, rotations, waiting, blocked, live, ended and changed.
+-- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
+--   attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
+--   changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --
 -- The reports are packed, and the functions below take plain values and not tables: a table for each report would be
 -- slower.
-local ITEM = '>I2I1c1I2'
+local ITEM = '>I2I1c1I2I4'
 local ITEM_BYTES = 10
 -- Where the code and the time begin in a report, counted from its first byte.
 local REPORTED_CODE_OFFSET = 4
@@ -50,7 +52,7 @@ local NOT_HANDED_OVER = {[REJECTED] = true, [SUPPRESSED] = true, [EXPIRED] = tru
 -- The states in which no push of the recorded attempt is under way.
 local NOT_UNDER_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
-local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'digest'}})
+local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'index', 'link', 'digest'}})
 local id, batch_number, reports = args.campaign, tonumber(args.batch_number), args.reports
 local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
@@ -64,12 +66,15 @@ local first_sent_ms = nil
 local accepted, handed_over = {}, {}
 -- The result of time_since_creation(), which is computed when the first record lacks the time.
 local since_created_ms = nil
+-- The campaign's fields for the statistics, and what they collect.
+local campaign, statistics
+-- The attempts that reports prove, if messages of the campaign were sent again: index and attempt.
+local proved = {}
 
 -- Return the time from the campaign's creation until now.
 local function time_since_creation()
   if not since_created_ms then
-    local created_ms = redis.call('HGET', campaign_key, 'created_ms')
-    since_created_ms = time_since_created(created_ms, math.floor(now_us() / 1000))
+    since_created_ms = time_since_created(campaign.created_ms, math.floor(now_us() / 1000))
   end
   return since_created_ms
 end
@@ -124,7 +129,7 @@ local function apply_span(span_at, last_at, first, last, count)
   -- The message that the last report changed; several reports may be about it.
   local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
   for item_at = span_at, last_at, ITEM_BYTES do
-    local index, attempt, kind, code = unpack_bytes(ITEM, reports, item_at)
+    local index, attempt, kind, code, reported_s = unpack_bytes(ITEM, reports, item_at)
     local offset = index - first
     local record = offset * WIDTH + 1
     local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
@@ -133,7 +138,8 @@ local function apply_span(span_at, last_at, first, last, count)
     if new_state then
       local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
       count_change(index, state, recorded_attempt, old_code, new_state, code)
-      if index ~= changed then
+      local is_first = index ~= changed
+      if is_first then
         state_pieces[2 * changed_count + 1] = sub(states, states_from, offset)
         record_pieces[4 * changed_count + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
         states_from, records_from, changed_count = offset + 2, record + TRANSACTION_OFFSET, changed_count + 1
@@ -150,18 +156,30 @@ local function apply_span(span_at, last_at, first, last, count)
       state_pieces[2 * changed_count] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
       record_pieces[last_piece - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
-      local sent = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
-      if sent == NEVER_SENT then sent = pack_bytes('>I5', time_since_creation()) end
-      record_pieces[last_piece - 1] = sent
+      local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
+      local old_sent = unpack_bytes('>I5', sent_bytes)
+      local sent = old_sent
+      if sent_bytes == NEVER_SENT then
+        sent = time_since_creation()
+        sent_bytes = pack_bytes('>I5', sent)
+        -- An earlier report of this call gave the message the same time.
+        if not is_first then old_sent = sent end
+      end
+      record_pieces[last_piece - 1] = sent_bytes
+      statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
       if new_state == ACCEPTED then
         record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
-        local sent_ms = unpack_bytes('>I5', sent)
+        local sent_ms = sent % PROVIDER_UNIT
         first_sent_ms = math.min(first_sent_ms or sent_ms, sent_ms)
       else
         record_pieces[last_piece] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
       end
     end
     effects[#effects + 1] = effect or APPLIED
+    -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
+    if campaign.resent and not (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED) then
+      proved[#proved + 1] = {index = index, attempt = attempt}
+    end
   end
   if changed then
     redis.call('SETRANGE', messages_key, first, table.concat(state_pieces) .. sub(states, states_from))
@@ -188,17 +206,40 @@ local function apply_all(count)
   end
 end
 
--- Count clicks and replies; a reaction that is reported several times counts once.
-local function count_reactions()
+-- Return the field `sent` of a message, after the reports were applied.
+local function sent_of(index, count)
+  local first = record_range(count, index) + SENT_OFFSET
+  return unpack_bytes('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
+end
+
+-- Count clicks, replies and opt-outs; a reaction that is reported several times counts once. For the statistics a
+-- reaction counts with its message. A message that is clicked several times counts once among `clickers`.
+local function count_reactions(count)
   for _, reaction in ipairs(args.reactions) do
-    local is_new = redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
-    if is_new then counts.add('stat:' .. reaction.kind, 1) end
+    local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
+    local is_new = redis.call('SADD', key_of_reactions(campaign_key, kind), reaction.digest) == 1
+    if is_new then counts.add('stat:' .. kind, 1) end
+    if is_new and index < count then
+      local sent = sent_of(index, count)
+      statistics.add(kind, 1, sent)
+      if kind == 'clicked' then
+        local is_known = redis.call('SETBIT', key_of_clickers(campaign_key), statistics.index_in_campaign(index), 1)
+        if is_known == 0 then statistics.add('clickers', 1, sent) end
+        if link > 0 then statistics.add('link:' .. link, 1, sent) end
+      end
+    end
   end
+end
+
+-- Count the attempts that these reports prove.
+local function count_proved(count)
+  for _, push in ipairs(proved) do statistics.prove(push.index, push.attempt, sent_of(push.index, count)) end
 end
 
 -- Return how many messages the batch has; 0 if the ledger has no such batch. A batch without records gets its records.
 local function find_batch()
-  if not redis.call('HGET', campaign_key, 'total') then return 0 end
+  campaign = read_for_statistics(campaign_key)
+  if not campaign.created_ms then return 0 end
   local count = batch_count(campaign_key, batch_number)
   if count <= 0 then return 0 end
   check_records(messages_key, count)
@@ -212,21 +253,25 @@ end
 run_without_memory()
 local count = find_batch()
 if count == 0 then return reply({effects = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
+statistics = message_statistics(campaign_key, batch_number, campaign)
 apply_all(count)
 counts.add('stat:reports', #failed_flags)
-count_reactions()
+count_reactions(count)
+count_proved(count)
 if #accepted > 0 then counts.add('parts', parts_of(campaign_key, batch_number, accepted)) end
 if #handed_over > 0 then count_parts_out(campaign_key, batch_number, handed_over) end
 counts.write(campaign_key)
 codes.write(key_of_codes(campaign_key))
+local now = now_us()
+statistics.write(math.floor(now / 1000))
 if first_sent_ms then
-  local campaign = read_fields(campaign_key, 'created_ms', 'report_wait_ms')
-  local due_ms = campaign.created_ms + first_sent_ms + campaign.report_wait_ms
+  local report_wait_ms = redis.call('HGET', campaign_key, 'report_wait_ms')
+  local due_ms = campaign.created_ms + first_sent_ms + report_wait_ms
   redis.call('ZADD', key_of_sender('settle_due'), 'LT', due_ms, batch_member(id, batch_number))
 end
 if too_many_bad(campaign_key, 'report', table.concat(failed_flags)) then
   brake_campaign(id, campaign_key, 'too_many_failed')
 end
 mark_changed(id)
-finish_if_done(id, campaign_key, now_us())
+finish_if_done(id, campaign_key, now)
 return reply({effects = table.concat(effects)})

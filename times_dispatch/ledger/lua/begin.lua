@@ -18,6 +18,8 @@
 --   chain               the providers by priority, joined by blanks
 --   max_parts           SMS parts that the campaign may hand to providers; 0: no limit
 --   has_send_window     1 if the campaign has a send window, else 0
+--   template            the name of the template
+--   price               the price of an SMS part, in millionths of a rupee; 0: there is none
 --   missed_start        the policy if nothing ran when the campaign should have started: send, skip or ask
 -- Reply
 --   created                     1 if the campaign is new, else 0
@@ -28,7 +30,7 @@
 -- Cost: O(1).
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
-  'max_parts', 'has_send_window', 'missed_start'})
+  'max_parts', 'has_send_window', 'missed_start', 'template', 'price'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
@@ -42,7 +44,7 @@ local function create()
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
     'batch_size', args.batch_size, 'rate', args.rate, 'cost_unit', args.cost_unit, 'start_ms', args.start_ms,
     'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
-    'in_doubt', args.in_doubt, 'chain', args.chain,
+    'in_doubt', args.in_doubt, 'chain', args.chain, 'template', args.template, 'price', args.price,
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
     'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)

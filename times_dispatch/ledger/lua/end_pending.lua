@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records damage campaigns leases
+-- uses: names keys memory clock states records damage campaigns leases statistics
 --
 -- End the pending messages in some batches of a campaign that was cancelled, or whose validity is over. Safe to
 -- repeat. A message that is pending because it was in doubt and was to be sent again is given up: its first attempt
@@ -29,6 +29,8 @@ local id, new_state, campaign_key = args.campaign, args.state, key_of_campaign(a
 local validity_ends_key = key_of_sender('validity_ends')
 local now = now_us()
 local damaged = {}
+-- The campaign's fields for the statistics.
+local fields_for_statistics
 
 -- Say whether no more messages of the campaign are sent.
 local function is_campaign_over(campaign)
@@ -38,7 +40,7 @@ end
 
 -- Give up the pending messages that were pushed before; return the states of the batch's messages afterwards, and how
 -- many messages changed.
-local function give_up_second_attempts(messages_key, states, count)
+local function give_up_second_attempts(messages_key, states, count, statistics)
   local records, given_up = redis.call('GETRANGE', messages_key, count, -1), 0
   local position = string.find(states, PENDING, 1, true)
   while position do
@@ -49,6 +51,8 @@ local function give_up_second_attempts(messages_key, states, count)
       redis.call('SETRANGE', messages_key, first, string.char(attempt - 1))
       redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', NOT_SENT_AGAIN))
       redis.call('SETRANGE', messages_key, position - 1, GIVEN_UP)
+      local _, _, _, sent = struct.unpack(RECORD, records, (position - 1) * WIDTH + 1)
+      statistics.change(position - 1, PENDING, 0, 0, 0, GIVEN_UP, NOT_SENT_AGAIN, sent, 0)
       given_up = given_up + 1
     end
     position = string.find(states, PENDING, position + 1, true)
@@ -66,6 +70,17 @@ local function end_unopened(batch_number, unopened)
   return batch_count(campaign_key, batch_number)
 end
 
+-- Count the messages that are still pending as ended, for the statistics.
+local function count_ended(messages_key, states, count, statistics)
+  local position = string.find(states, PENDING, 1, true)
+  local records = position and redis.call('GETRANGE', messages_key, count, -1)
+  while position do
+    local _, _, _, sent = struct.unpack(RECORD, records, (position - 1) * WIDTH + 1)
+    statistics.change(position - 1, PENDING, 0, 0, 0, new_state, 0, sent, 0)
+    position = string.find(states, PENDING, position + 1, true)
+  end
+end
+
 -- End the pending messages of a batch that has records; return how many messages got the state, and how many were given
 -- up.
 local function end_opened(batch_number, messages_key, has_resent)
@@ -73,9 +88,12 @@ local function end_opened(batch_number, messages_key, has_resent)
   local count = batch_count(campaign_key, batch_number)
   check_records(messages_key, count)
   local states, given_up = redis.call('GETRANGE', messages_key, 0, count - 1), 0
-  if has_resent then states, given_up = give_up_second_attempts(messages_key, states, count) end
+  local statistics = message_statistics(campaign_key, batch_number, fields_for_statistics)
+  if has_resent then states, given_up = give_up_second_attempts(messages_key, states, count, statistics) end
+  count_ended(messages_key, states, count, statistics)
   local new_states, changed = string.gsub(states, PENDING, new_state)
   if changed > 0 then redis.call('SETRANGE', messages_key, 0, new_states) end
+  statistics.write(math.floor(now / 1000))
   return changed, given_up
 end
 
@@ -111,11 +129,17 @@ local batches, pending, sending = tonumber(campaign.batches), tonumber(campaign[
 if not is_campaign_over(campaign) then return reply({is_round_over = 1, ended = 0, damaged = {}}) end
 local unopened = {before = tonumber(campaign.unopened_before or '0'), ended = 0}
 local first = math.min(tonumber(campaign.ended_batches or '0'), unopened.before)
+fields_for_statistics = read_for_statistics(campaign_key)
 local round = end_batches(first, batches, pending, unopened, campaign.resent)
 local next_batch, ended, given_up = round.next_batch, round.ended, round.given_up
 -- The fields hold one state: if the validity ended first and a cancel came later, all these messages count as expired.
 local unopened_state = campaign.unopened_state or new_state
-if unopened.ended > 0 then redis.call('HSET', campaign_key, 'unopened_state', unopened_state) end
+if unopened.ended > 0 then
+  redis.call('HSET', campaign_key, 'unopened_state', unopened_state)
+  local statistics = message_statistics(campaign_key, 0, fields_for_statistics)
+  statistics.add(unopened_state, unopened.ended, 0)
+  statistics.write(math.floor(now / 1000))
+end
 redis.call('HSET', campaign_key, 'unopened_before', math.max(unopened.before, next_batch))
 if ended > 0 then
   redis.call('HINCRBY', campaign_key, PENDING, -ended)

@@ -1,4 +1,5 @@
 -- uses: names keys memory clock states records spans rotation campaigns providers pacing paces budget suppression
+-- uses: statistics
 --
 -- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
@@ -154,16 +155,19 @@ local function suppress(checks, count, block_number)
   if #indexes == 0 then return end
   local first, last = unpack(indexes), indexes[#indexes]
   local span = read_span(messages_key, count, first, last)
+  local statistics = message_statistics(campaign_key, tonumber(batch_number), read_for_statistics(campaign_key))
   for position, index in ipairs(indexes) do
     local code = checks.codes[position]
-    local _, attempt, _, _, sent_ms = span.get(index)
+    local _, attempt, _, _, sent = span.get(index)
     local is_second = attempt > 0
-    span.put(index, is_second and GIVEN_UP or SUPPRESSED, is_second and attempt - 1 or attempt, block_number, code,
-      sent_ms, 0, NO_TRANSACTION)
+    local state = is_second and GIVEN_UP or SUPPRESSED
+    span.put(index, state, is_second and attempt - 1 or attempt, block_number, code, sent, 0, NO_TRANSACTION)
+    statistics.change(index, PENDING, 0, 0, 0, state, code, sent, 0)
     if is_second then given_up = given_up + 1 end
     by_code[code] = (by_code[code] or 0) + 1
   end
   span.write()
+  statistics.write(now_ms)
   redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes - given_up)
   redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
   for code, messages in pairs(by_code) do
@@ -257,12 +261,12 @@ end
 --   indexes           the messages of the block
 --   costs             the cost of each message of the batch, one byte each; false if each costs one unit
 --   number            the number of the block
---   since_created_ms  the time since the campaign's creation
+--   since_created     the time since the campaign's creation, with the index of the provider, as in the records
 --   starts_in_us      the time from now to the first send time
 --   per_unit_us       the time between two send times for each unit of cost
 local function mark_sending(packed, block, count)
   local byte, pack, max, floor = string.byte, struct.pack, math.max, math.floor
-  local indexes, costs, number, since_created_ms = block.indexes, block.costs, block.number, block.since_created_ms
+  local indexes, costs, number, since_created = block.indexes, block.costs, block.number, block.since_created
   local starts_in_us, per_unit_us = block.starts_in_us, block.per_unit_us
   local run, all_costs = 1, 0
   while run <= #indexes do
@@ -274,9 +278,9 @@ local function mark_sending(packed, block, count)
     local new_records = {}
     for offset = 0, size - 1 do
       local attempt = byte(old_records, offset * WIDTH + 1)
-      local sent_ms = since_created_ms + max(0, floor((starts_in_us + all_costs * per_unit_us) / 1000))
+      local sent = since_created + max(0, floor((starts_in_us + all_costs * per_unit_us) / 1000))
       all_costs = all_costs + (costs and byte(costs, first + offset + 1) or 1)
-      new_records[offset + 1] = pack(RECORD, attempt, number, 0, sent_ms, 0, NO_TRANSACTION)
+      new_records[offset + 1] = pack(RECORD, attempt, number, 0, sent, 0, NO_TRANSACTION)
       packed[#packed + 1] = pack(PACKED_MESSAGE, first + offset, attempt)
     end
     redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))
@@ -356,7 +360,7 @@ local parts_out = campaign.parts_out + chosen.parts
 local block = {
   number = (tonumber(lease.last_block) + 1) % BLOCK_NUMBERS, indexes = indexes, costs = costs,
   starts_in_us = first_send_time_us - now, per_unit_us = main.per_unit_us,
-  since_created_ms = time_since_created(campaign.created_ms, now_ms),
+  since_created = provider.chain_index * PROVIDER_UNIT + time_since_created(campaign.created_ms, now_ms),
 }
 local head = struct.pack(PACKED_HEAD, block.number, now, block.starts_in_us, block.per_unit_us, provider.chain_index,
   next_index, suppressed)

@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records spans counters rotation campaigns brakes providers budget
+-- uses: names keys memory clock states records spans counters rotation campaigns brakes providers budget statistics
 --
 -- Write the results of pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by the
 -- token. Safe to repeat: a result counts only for the block that opened its message.
@@ -19,8 +19,8 @@
 --   provider                the nickname of the provider through which all these messages were pushed
 -- Reply: status is recorded, with changed: how many messages changed their state; or lost: the lease went to another
 --   worker.
--- Keys: campaign, lease, messages, parts and codes of the batch, recent_push of the campaign; the sender's hash,
---   batches_out, rotation and changed.
+-- Keys: campaign, lease, messages, parts and codes of the batch, recent_push, statistics and attempts of the campaign;
+--   the sender's hash, batches_out, rotation, changed, statistics and minutes.
 -- Atomic: the states of the messages, the counters and the conclusions. Back-off and the sender's brake hold for this
 --   provider only.
 -- Cost: O(results).
@@ -53,8 +53,10 @@ local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
 local lease_key = key_of_batch(campaign_key, LEASE, batch_number)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local now = now_us()
--- The number of the last block under the token, and the time from the campaign's creation until now.
-local last_block, sent_now_ms
+-- The number of the last block under the token, the campaign's fields for the statistics, and what they collect.
+local last_block, campaign, statistics
+-- The field `sent` of a record that is sent now, through the provider of these results.
+local sent_now
 local counts, codes = counter_deltas(), counter_deltas()
 -- How many messages changed their state, how many the provider accepted and with how many parts, how many are
 -- suppressed, and the lowest index of those that are pending again.
@@ -64,8 +66,8 @@ local changed, accepted_count, accepted_parts, suppressed, first_pending_again =
 local unsent, regained, rejected_flags = {}, {}, {}
 
 -- Count a message that was sending and was not accepted.
-local function count_failure(result, code, index, sent_ms)
-  if result ~= IN_DOUBT then unsent[#unsent + 1] = {index = index, sent_ms = sent_ms} end
+local function count_failure(result, code, index, sent)
+  if result ~= IN_DOUBT then unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT} end
   if result == NOT_SENT or result == NEVER_BEGUN then
     first_pending_again = math.min(first_pending_again or index, index)
   end
@@ -88,12 +90,25 @@ local function state_after(result, attempt)
   return result, attempt
 end
 
+-- Return the field `sent` for messages that count as sent now, through the provider of these results.
+local function sent_through_provider()
+  local chain_index, index = 0, 0
+  for provider in string.gmatch(campaign.chain, '%S+') do
+    if provider == args.provider then chain_index = index end
+    index = index + 1
+  end
+  return chain_index * PROVIDER_UNIT + time_since_created(campaign.created_ms, math.floor(now / 1000))
+end
+
 -- Apply the result of a block that the ledger lost, as the header says.
 local function regain(span, index, block, result, code, transaction, parts)
   local state, attempt = span.get(index)
   if state ~= PENDING or result == NOT_SENT or result == NEVER_BEGUN then return end
+  sent_now = sent_now or sent_through_provider()
   local new_state, new_attempt = state_after(result, attempt)
-  span.put(index, new_state, new_attempt, block, code, sent_now_ms, 0, transaction)
+  span.put(index, new_state, new_attempt, block, code, sent_now, 0, transaction)
+  statistics.change(index, PENDING, 0, 0, 0, new_state, code, sent_now, 0)
+  if result == ACCEPTED then statistics.prove(index, attempt, sent_now) end
   counts.move(PENDING, new_state)
   changed = changed + 1
   if result == ACCEPTED then accepted_parts, accepted_count = accepted_parts + parts, accepted_count + 1 end
@@ -102,7 +117,7 @@ local function regain(span, index, block, result, code, transaction, parts)
 end
 
 local function apply_result(span, index, block, result, code, transaction, parts)
-  local state, attempt, opened_by, old_code, sent_ms, reported_s, old_transaction = span.get(index)
+  local state, attempt, opened_by, old_code, sent, reported_s, old_transaction = span.get(index)
   if is_later_block(block, last_block) then return regain(span, index, block, result, code, transaction, parts) end
   if opened_by ~= block then return end
   if state == SENDING then
@@ -110,26 +125,29 @@ local function apply_result(span, index, block, result, code, transaction, parts
     -- A message that was not sent forgets its block: if a report proves an earlier attempt later, a repeated call must
     -- not return the parts of this attempt a second time.
     local kept_block = UNSENT_RESULTS[result] and 0 or block
-    span.put(index, new_state, new_attempt, kept_block, code, sent_ms, reported_s, transaction)
+    span.put(index, new_state, new_attempt, kept_block, code, sent, reported_s, transaction)
+    statistics.change(index, SENDING, 0, 0, 0, new_state, code, sent, reported_s)
     counts.move(SENDING, new_state)
     changed = changed + 1
     if result == ACCEPTED then
       accepted_parts, accepted_count = accepted_parts + parts, accepted_count + 1
       rejected_flags[#rejected_flags + 1] = '0'
+      statistics.prove(index, attempt, sent)
     else
-      count_failure(result, code, index, sent_ms)
+      count_failure(result, code, index, sent)
     end
   elseif result == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report or a click was applied before this result, and counted the parts: only the transaction id is new.
-    span.put(index, state, attempt, block, old_code, sent_ms, reported_s, transaction)
+    span.put(index, state, attempt, block, old_code, sent, reported_s, transaction)
+    statistics.prove(index, attempt, sent)
     accepted_count = accepted_count + 1
   elseif attempt > 0 and UNSENT_RESULTS[result] and old_transaction == NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report proved the earlier attempt while this attempt was under way; this attempt was not sent. With the block
     -- number 0 no other result of this block counts.
-    span.put(index, state, attempt - 1, 0, old_code, sent_ms, reported_s, NO_TRANSACTION)
-    unsent[#unsent + 1] = {index = index, sent_ms = sent_ms}
+    span.put(index, state, attempt - 1, 0, old_code, sent, reported_s, NO_TRANSACTION)
+    unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
   end
 end
 
@@ -149,7 +167,7 @@ end
 
 -- Return the parts of messages that the provider did not take.
 local function return_unsent_parts()
-  local created_ms = tonumber(redis.call('HGET', campaign_key, 'created_ms'))
+  local created_ms = tonumber(campaign.created_ms)
   local part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number))
   local parts, parts_of_today, today = 0, 0, day_of(now / 1000)
   for _, message in ipairs(unsent) do
@@ -213,7 +231,8 @@ run_without_memory()
 local lease = read_fields(lease_key, 'token', 'count', 'first_pending', 'last_block')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 last_block = tonumber(lease.last_block)
-sent_now_ms = time_since_created(redis.call('HGET', campaign_key, 'created_ms'), math.floor(now / 1000))
+campaign = read_for_statistics(campaign_key)
+statistics = message_statistics(campaign_key, tonumber(batch_number), campaign)
 check_records(messages_key, tonumber(lease.count))
 apply_results(tonumber(lease.count))
 -- A repeated call, or results whose reports were all applied before, mean nothing beyond their own messages.
@@ -223,6 +242,7 @@ counts.add('parts', accepted_parts)
 counts.add('stat:part_disagreements', tonumber(args.part_disagreements))
 counts.write(campaign_key)
 codes.write(key_of_codes(campaign_key))
+statistics.write(math.floor(now / 1000))
 if first_pending_again and first_pending_again < tonumber(lease.first_pending) then
   redis.call('HSET', lease_key, 'first_pending', first_pending_again)
   mark_out(campaign_key, batch_member(id, batch_number))

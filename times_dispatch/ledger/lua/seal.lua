@@ -1,10 +1,11 @@
--- uses: names keys memory clock rotation campaigns trail
+-- uses: names keys memory clock rotation campaigns trail statistics
 --
 -- Start a campaign whose batches are all stored. Safe to repeat.
 --
 -- Arguments
 --   campaign        the id of the campaign
 --   total, batches  how many messages and batches the producer counted
+--   refused         a list: how many rows of the recipients file were refused for a reason; reason, rows
 --   trail           the entry of the trail about the submit, see lib/trail.lua; empty: nothing is noted
 -- Reply: status is one of
 --   sealed       the campaign is sealed now, or was before; state: its state afterwards (cancelled, if a cancel came
@@ -15,8 +16,18 @@
 --   changed and trail.
 -- Atomic: the campaign runs and stands in the rotation, or neither.
 -- Cost: O(log of the sender's campaigns).
-local args = arguments({'campaign', 'total', 'batches', 'trail'})
+local args = arguments({'campaign', 'total', 'batches', 'trail'}, {refused = {'reason', 'rows'}})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
+
+-- Count the refused rows for the statistics: each would have cost at least one SMS part.
+local function count_refused(now_ms)
+  local statistics = message_statistics(campaign_key, 0, read_for_statistics(campaign_key))
+  for _, refusal in ipairs(args.refused) do
+    statistics.add('refused:' .. refusal.reason, tonumber(refusal.rows), 0)
+    statistics.add('kept_parts:' .. refusal.reason, tonumber(refusal.rows), 0)
+  end
+  statistics.write(now_ms)
+end
 
 fail_if_memory_is_full()
 local campaign = read_fields(campaign_key, 'state', 'total', 'batches', 'start_ms', 'until_ms',
@@ -32,6 +43,7 @@ local now_ms = math.floor(now / 1000)
 redis.call('HSET', campaign_key, 'state', 'running', 'sealed_ms', now_ms)
 redis.call('ZADD', key_of_sender('validity_ends'), campaign.until_ms, id)
 note_in_trail(args.trail)
+count_refused(now_ms)
 mark_changed(id)
 if campaign.send_window_closes_ms then
   redis.call('ZADD', key_of_sender('send_windows'), campaign.send_window_closes_ms, id)

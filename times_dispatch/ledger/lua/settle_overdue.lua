@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records counters rotation campaigns budget trail
+-- uses: names keys memory clock states records counters rotation campaigns budget trail statistics
 --
 -- Settle messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe
 -- to repeat.
@@ -38,6 +38,8 @@ local counts, codes = counter_deltas(), counter_deltas()
 local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0}
 -- Indexes of messages in doubt that count as accepted.
 local as_sent = {}
+-- What the statistics collect.
+local statistics
 -- Whether the campaign's policy resends messages, and not a person.
 local by_policy = false
 
@@ -63,7 +65,7 @@ end
 -- Write the new state of a message.
 --   position  the position of the message in the states, from 1
 --   first     where the record of the message begins
---   fields    the fields of the record: attempt, block, code, sent_ms
+--   fields    the fields of the record: attempt, block, code, sent
 local function change_message(position, first, state, new_state, fields)
   counts.move(state, new_state)
   if new_state == PENDING or (state == IN_DOUBT and new_state == ACCEPTED) then
@@ -71,8 +73,11 @@ local function change_message(position, first, state, new_state, fields)
   end
   if state == IN_DOUBT and new_state == ACCEPTED then as_sent[#as_sent + 1] = position - 1 end
   redis.call('SETRANGE', messages_key, position - 1, new_state)
+  statistics.change(position - 1, state, fields.code, fields.sent, 0, new_state, fields.code, fields.sent, 0)
+  if new_state == ACCEPTED then statistics.prove(position - 1, fields.attempt, fields.sent) end
   if new_state == PENDING then
-    local record = struct.pack(RECORD, fields.attempt + 1, fields.block, 0, fields.sent_ms, 0, NO_TRANSACTION)
+    statistics.sent_again(position - 1, fields.attempt, fields.sent)
+    local record = struct.pack(RECORD, fields.attempt + 1, fields.block, 0, fields.sent, 0, NO_TRANSACTION)
     redis.call('SETRANGE', messages_key, first, record)
   end
 end
@@ -90,8 +95,8 @@ local function settle_messages(campaign, count)
   local position = string.find(states, open_states)
   while position do
     local first, last = record_range(count, position - 1)
-    local attempt, block, code, sent_ms = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
-    local report_due_ms = created_ms + sent_ms + wait_ms
+    local attempt, block, code, sent = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
+    local report_due_ms = created_ms + sent % PROVIDER_UNIT + wait_ms
     local state, new_state, counts_as = string.sub(states, position, position), nil, nil
     if state == IN_DOUBT then
       new_state, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_campaign_over)
@@ -100,7 +105,7 @@ local function settle_messages(campaign, count)
     end
     if new_state then
       settled[counts_as] = settled[counts_as] + 1
-      local fields = {attempt = attempt, block = block, code = code, sent_ms = sent_ms}
+      local fields = {attempt = attempt, block = block, code = code, sent = sent}
       change_message(position, first, state, new_state, fields)
     end
     if (new_state or state) == ACCEPTED then
@@ -158,10 +163,12 @@ local function settle()
   end
   local count = batch_count(campaign_key, batch_number)
   check_records(messages_key, count)
+  statistics = message_statistics(campaign_key, batch_number, read_for_statistics(campaign_key))
   local next_due_ms = settle_messages(campaign, count)
   if #as_sent > 0 then counts.add('parts', parts_of(campaign_key, batch_number, as_sent)) end
   counts.write(campaign_key)
   codes.write(key_of_codes(campaign_key))
+  statistics.write(now_ms)
   if settled.resent > 0 then requeue_batch(campaign) end
   if settled.no_report + settled.given_up + settled.resent + settled.as_sent > 0 then
     mark_changed(id)

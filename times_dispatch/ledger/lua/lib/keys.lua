@@ -30,6 +30,21 @@ local function key_of_reactions(campaign_key, kind)
   return campaign_key .. ':' .. kind
 end
 
+-- Return the key of the campaign's statistics.
+local function key_of_statistics(campaign_key)
+  return campaign_key .. ':statistics'
+end
+
+-- Return the key of the bits that say which messages of a campaign were clicked.
+local function key_of_clickers(campaign_key)
+  return campaign_key .. ':clickers'
+end
+
+-- Return the key of the attempts of messages that were sent again.
+local function key_of_attempts(campaign_key)
+  return campaign_key .. ':attempts'
+end
+
 -- Return a key of a batch; `kind` is one of the constants below.
 local function key_of_batch(campaign_key, kind, batch_number)
   return campaign_key .. ':' .. kind .. ':' .. batch_number

@@ -1,4 +1,4 @@
--- uses: names keys states records rotation campaigns
+-- uses: names keys states records rotation campaigns statistics
 -- Taking a batch back from a worker, which released the batch or died.
 
 -- The code of a message that became in doubt because its worker was lost; Failure.WORKER_LOST in provider/failures.py.
@@ -19,15 +19,18 @@ end
 
 -- Put all messages of a batch that are sending in doubt: nobody can say whether they reached the provider. Returns the
 -- states of the batch's messages afterwards, and how many messages changed.
-local function mark_in_doubt(campaign_key, messages_key, batch_number, count)
+local function mark_in_doubt(campaign_key, messages_key, batch_number, count, now)
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
   if states == '' then return string.rep(state_without_records(campaign_key, batch_number), count), 0 end
-  local in_doubt = 0
+  local in_doubt, statistics = 0, nil
   local position = string.find(states, SENDING, 1, true)
+  if position then statistics = message_statistics(campaign_key, batch_number, read_for_statistics(campaign_key)) end
   while position do
     redis.call('SETRANGE', messages_key, position - 1, IN_DOUBT)
-    local first = record_range(count, position - 1)
+    local first, last = record_range(count, position - 1)
+    local _, _, _, sent = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
     redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', WORKER_LOST))
+    statistics.change(position - 1, SENDING, 0, 0, 0, IN_DOUBT, WORKER_LOST, sent, 0)
     in_doubt = in_doubt + 1
     position = string.find(states, SENDING, position + 1, true)
   end
@@ -36,6 +39,7 @@ local function mark_in_doubt(campaign_key, messages_key, batch_number, count)
     redis.call('HINCRBY', campaign_key, SENDING, -in_doubt)
     redis.call('HINCRBY', campaign_key, IN_DOUBT, in_doubt)
     redis.call('HINCRBY', key_of_codes(campaign_key), 'push:' .. WORKER_LOST, in_doubt)
+    statistics.write(math.floor(now / 1000))
   end
   return states, in_doubt
 end
@@ -62,7 +66,7 @@ local function reclaim(id, campaign_key, batch_number, now)
   local messages_key, member = key_of_batch(campaign_key, MESSAGES, batch_number), batch_member(id, batch_number)
   local count = batch_count(campaign_key, batch_number)
   check_records(messages_key, count)
-  local states, in_doubt = mark_in_doubt(campaign_key, messages_key, batch_number, count)
+  local states, in_doubt = mark_in_doubt(campaign_key, messages_key, batch_number, count, now)
   local waits_until_ms = copies_decide_ms(key_of_batch(campaign_key, LEASE, batch_number), count)
   drop_lease(campaign_key, batch_number, member)
   if string.find(states, PENDING, 1, true) then

@@ -1,9 +1,10 @@
 -- uses: names states
 -- The messages of a batch are one string: a state byte for each of COUNT messages, then a record of WIDTH bytes for
 -- each. A record is
---   attempt u8 | block u16 | code u16 | sent_ms u40 (since the campaign's created_ms) | reported_s u32 (epoch) |
---   transaction, 8 bytes
--- and all numbers are big-endian. ledger/records.py reads the same string.
+--   attempt u8 | block u16 | code u16 | sent u40 | reported_s u32 (epoch) | transaction, 8 bytes
+-- and all numbers are big-endian. ledger/records.py reads the same string. The field `sent` holds two numbers: the
+-- index of the provider in the campaign's chain (the highest 4 bits), and the time since the campaign's created_ms (36
+-- bits).
 local WIDTH = 22
 local RECORD = '>I1I2I2I5I4c8'
 local EMPTY_RECORD = string.rep('\0', WIDTH)
@@ -17,7 +18,9 @@ local TRANSACTION_OFFSET = 14
 -- The limits of the fields: struct.pack cuts off what does not fit, so a script compares a new value with the limit
 -- before it packs the value.
 local MAX_ATTEMPT = 255
-local MAX_SENT_MS = 1099511627775
+local MAX_SENT_MS = 68719476735
+-- The field `sent` is the index of the provider times this number, plus the time.
+local PROVIDER_UNIT = 68719476736
 
 -- Return the time from the campaign's creation until a moment (both in epoch milliseconds), as a record can hold it; 0
 -- after a clock was set back. Raises an error, before anything is written, for a time that does not fit.

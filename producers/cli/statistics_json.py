@@ -1,0 +1,58 @@
+"""Statistics as JSON, the same in ``dispatch stats --json`` and ``dispatch show --json``."""
+
+from typing import Any
+
+from times_dispatch.ledger.statistics.delivery_times import MAX_ERROR, bounds_s
+from times_dispatch.ledger.statistics.figures import Statistics
+
+
+def statistics_as_json(statistics: Statistics) -> dict[str, Any]:
+    """Return statistics as one object; amounts of money are texts in rupees, and shares are percentages."""
+    times = statistics.delivery_times
+    return {
+        "sent": statistics.sent,
+        "delivered": statistics.delivered,
+        "errors": statistics.errors,
+        "errors_by_owner": statistics.errors_by_owner,
+        "states": statistics.states,
+        "codes": [
+            {"state": code.state, "code": code.code, "messages": code.messages, "owner": code.owner.value}
+            for code in statistics.codes
+        ],
+        "no_report": statistics.no_report,
+        "in_doubt": statistics.in_doubt,
+        "clicked": statistics.clicked,
+        "clickers": statistics.clickers,
+        "replied": statistics.replied,
+        "opted_out": statistics.opted_out,
+        "links": statistics.links,
+        "delivery_rate_percent": statistics.delivery_rate_percent,
+        "click_rate_percent": statistics.click_rate_percent,
+        "parts": statistics.parts,
+        "cost_rupees": str(statistics.cost),
+        "unpriced_parts": statistics.unpriced_parts,
+        "kept_back": [
+            {"reason": kept.reason, "messages": kept.messages, "parts": kept.parts, "cost_rupees": str(kept.cost)}
+            for kept in statistics.kept_back
+        ],
+        "money_kept_rupees": str(statistics.money_kept),
+        "delivery_times": {
+            "median_s": times.percentile_s(50),
+            "p90_s": times.percentile_s(90),
+            "p99_s": times.percentile_s(99),
+            "error_percent": round(100 * MAX_ERROR, 1),
+            "histogram": [
+                {"from_s": bounds_s(bucket)[0], "to_s": bounds_s(bucket)[1], "messages": messages}
+                for bucket, messages in sorted(times.counts.items())
+            ],
+        },
+        "course": {
+            str(hour): {
+                "sent": each.sent,
+                "delivered": each.delivered,
+                "errors": each.errors,
+                "clicked": each.clicked,
+            }
+            for hour, each in statistics.course.items()
+        },
+    }

@@ -1,0 +1,285 @@
+"""``dispatch stats``: what became of messages, what they cost, and how long deliveries took, from counters alone."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+import click
+from redis.asyncio import Redis
+from rich.table import Table
+
+from producers.cli import CliContext
+from producers.cli.code_texts import text_of
+from producers.cli.ledger import with_ledger
+from producers.cli.output import console, counted, echo
+from producers.cli.plain_console import PlainConsole
+from producers.cli.statistics_json import statistics_as_json
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
+from times_dispatch.ledger.statistics.recount import Recount, Recounted
+from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
+from times_dispatch.provider.code_advice import advice_of
+from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
+from times_dispatch.settings.money import format_rupees
+
+_BAR_WIDTH = 20
+_GROUPS: dict[str, Callable[[RollupKey], str]] = {
+    "day": lambda key: f"{key.day:%Y-%m-%d}",
+    "sender": lambda key: key.sender,
+    "provider": lambda key: key.provider,
+    "template": lambda key: key.template,
+}
+_MAX_DIFFERENCES = 20
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--campaign", help="Only this campaign.")
+@click.option("--sender", help="Only this sender.")
+@click.option("--provider", default="", help="Only this provider.")
+@click.option("--template", default="", help="Only this template.")
+@click.option("--day", type=_DAY, help="Only this day, YYYY-MM-DD, in India.")
+@click.option("--since", type=_DAY, help="From this day on.")
+@click.option("--until", type=_DAY, help="Until this day, which counts too.")
+@click.option(
+    "--by",
+    type=click.Choice(list(_GROUPS)),
+    default="day",
+    show_default=True,
+    help="What each row of the table is about.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--csv", "as_csv", is_flag=True, help="The table as CSV.")
+@click.option("--recount", is_flag=True, help="Recount all messages, and say whether all counters are right.")
+@click.pass_obj
+def stats(
+    options: CliContext,
+    *,
+    campaign: str | None,
+    sender: str | None,
+    provider: str,
+    template: str,
+    day: datetime | None,
+    since: datetime | None,
+    until: datetime | None,
+    by: str,
+    as_json: bool,
+    as_csv: bool,
+    recount: bool,
+) -> None:
+    """Show what became of messages: sent, delivered, errors, clicks, cost, and the time until delivery.
+
+    A message counts on the day of its last push, in India.
+    """
+    if recount:
+        _recount(options, as_json=as_json)
+        return
+    if campaign:
+        if sender or provider or template or day or since or until:
+            raise click.UsageError("--campaign goes with no other choice of messages")
+        statistics = with_ledger(options, lambda redis: _of_campaign(redis, CampaignId(campaign)))
+        groups = dict[str, Statistics]()
+    else:
+        chosen = RollupFilter(
+            senders=[SenderId(sender)] if sender else [],
+            provider=provider,
+            template=template,
+            since=_date(day or since),
+            until=_date(day or until),
+        )
+        sums = with_ledger(options, lambda redis: _of_rollups(redis, chosen, by))
+        statistics = statistics_of(total(sums.values()))
+        groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.items())}
+    if as_json:
+        rows = {name: statistics_as_json(each) for name, each in groups.items()}
+        echo(json.dumps({**statistics_as_json(statistics), **({"by": by, "rows": rows} if not campaign else {})}))
+    elif as_csv:
+        _print_csv(by, groups or {campaign or "": statistics})
+    else:
+        _print(statistics, by, groups)
+
+
+def _date(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
+    sender = await Queries(redis).sender_of(campaign)
+    return statistics_of(await StatisticsReader(redis).campaign(sender, campaign))
+
+
+async def _of_rollups(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, Amounts]:
+    groups: dict[str, list[Amounts]] = {}
+    name_of, sums = _GROUPS[by], dict[str, Amounts]()
+    async for key, amounts in StatisticsReader(redis).rollups(chosen):
+        groups.setdefault(name_of(key), []).append(amounts)
+    for name, several in groups.items():
+        sums[name] = total(several)
+    return sums
+
+
+def _recount(options: CliContext, *, as_json: bool) -> None:
+    async def run(redis: Redis) -> Recounted:
+        return await Recount(redis).all()
+
+    result = with_ledger(options, run)
+    differences = [
+        {"where": each.where, "field": each.field, "counted": each.counted, "recounted": each.recounted}
+        for each in result.differences
+    ]
+    if as_json:
+        echo(
+            json.dumps(
+                {
+                    "campaigns": result.campaigns,
+                    "messages": result.messages,
+                    "moving": result.moving,
+                    "differences": differences,
+                }
+            )
+        )
+    else:
+        echo(f"{counted(result.messages, 'message')} of {counted(result.campaigns, 'campaign')} recounted")
+        if result.moving:
+            echo(f"not compared, because messages of them changed meanwhile: {', '.join(result.moving)}")
+        for each in result.differences[:_MAX_DIFFERENCES]:
+            echo(f"{each.where}: {each.field} is counted {each.counted:,}, and the records say {each.recounted:,}")
+        what = "the compared counters" if result.moving else "all counters"
+        echo(f"{counted(len(differences), 'difference')}" if differences else f"{what} are equal to the recount")
+    if differences:
+        raise SystemExit(1)
+
+
+_COLUMNS: dict[str, Callable[[Statistics], Any]] = {
+    "sent": lambda each: each.sent,
+    "delivered": lambda each: each.delivered,
+    "errors": lambda each: each.errors,
+    "no_report": lambda each: each.no_report,
+    "in_doubt": lambda each: each.in_doubt,
+    "clicked": lambda each: each.clicked,
+    "clickers": lambda each: each.clickers,
+    "replied": lambda each: each.replied,
+    "opted_out": lambda each: each.opted_out,
+    "parts": lambda each: each.parts,
+    "cost_rupees": lambda each: str(each.cost),
+    "kept_rupees": lambda each: str(each.money_kept),
+    "median_s": lambda each: _rounded(each.delivery_times.percentile_s(50)),
+    "p90_s": lambda each: _rounded(each.delivery_times.percentile_s(90)),
+    "p99_s": lambda each: _rounded(each.delivery_times.percentile_s(99)),
+}
+
+
+def _rounded(seconds: float | None) -> float | str:
+    return "" if seconds is None else round(seconds, 1)
+
+
+def _print_csv(by: str, groups: dict[str, Statistics]) -> None:
+    for name, values in [(by, list(_COLUMNS)), *((name, _values(each)) for name, each in groups.items())]:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow([name, *values])
+        echo(line.getvalue())
+
+
+def _values(statistics: Statistics) -> list[Any]:
+    return [value(statistics) for value in _COLUMNS.values()]
+
+
+def _print(statistics: Statistics, by: str, groups: dict[str, Statistics]) -> None:
+    out = console()
+    figures = Table(box=None, pad_edge=False, show_header=False)
+    figures.add_column()
+    figures.add_column(justify="right")
+    figures.add_column()
+    for row in _figure_rows(statistics):
+        figures.add_row(*row)
+    out.print(figures)
+    _print_codes(out, statistics)
+    _print_kept_back(out, statistics)
+    if groups:
+        _print_rows(out, by, groups)
+    elif statistics.course:
+        hours = {_hour(hour): (each.sent, each.delivered, each.errors) for hour, each in statistics.course.items()}
+        _print_bars(out, "hour", hours)
+
+
+def _figure_rows(statistics: Statistics) -> Iterator[tuple[str, str, str]]:
+    sent = statistics.sent
+    yield "sent", f"{sent:,}", f"{statistics.parts:,} parts"
+    yield "delivered", f"{statistics.delivered:,}", _share(statistics.delivered, sent)
+    owners = ", ".join(f"{name} {number:,}" for name, number in statistics.errors_by_owner.items() if number)
+    yield "errors", f"{statistics.errors:,}", owners
+    yield "no report", f"{statistics.no_report:,}", _share(statistics.no_report, sent)
+    yield "in doubt", f"{statistics.in_doubt:,}", ""
+    yield "clicked", f"{statistics.clicked:,}", f"{counted(statistics.clickers, 'recipient')}"
+    yield "replied", f"{statistics.replied:,}", f"{counted(statistics.opted_out, 'opt-out')}"
+    without_price = f"{statistics.unpriced_parts:,} parts had no price" if statistics.unpriced_parts else ""
+    yield "cost", format_rupees(statistics.cost), without_price
+    yield "money kept", format_rupees(statistics.money_kept), ""
+    times = statistics.delivery_times
+    if times.messages:
+        percentiles = [times.percentile_s(percent) or 0 for percent in (50, 90, 99)]
+        median, p90, p99 = (f"{seconds:,.1f} s" for seconds in percentiles)
+        yield "delivered within", median, f"median; 90 %: {p90}, 99 %: {p99} (each ± 9.1 %, reports in whole seconds)"
+
+
+def _share(number: int, whole: int) -> str:
+    return f"{100 * number / whole:.1f} % of sent" if whole else ""
+
+
+def _print_codes(out: PlainConsole, statistics: Statistics) -> None:
+    if not statistics.codes:
+        return
+    table = Table("state", "code", box=None, pad_edge=False)
+    for heading in ("messages", "whose"):
+        table.add_column(heading, justify="right" if heading == "messages" else "left")
+    table.add_column("meaning")
+    table.add_column("what to do")
+    for code in statistics.codes:
+        meaning = text_of(code.name, [TIMES_MOBILE_RESPONSES])
+        table.add_row(code.state, str(code.code), f"{code.messages:,}", code.owner, meaning, advice_of(code.name))
+    out.print(table)
+
+
+def _print_kept_back(out: PlainConsole, statistics: Statistics) -> None:
+    if not statistics.kept_back:
+        return
+    table = Table("kept back", box=None, pad_edge=False)
+    for heading in ("messages", "parts", "would have cost"):
+        table.add_column(heading, justify="right")
+    for kept in statistics.kept_back:
+        table.add_row(kept.reason, f"{kept.messages:,}", f"{kept.parts:,}", format_rupees(kept.cost))
+    out.print(table)
+
+
+def _print_rows(out: PlainConsole, by: str, groups: dict[str, Statistics]) -> None:
+    _print_bars(out, by, {name: (each.sent, each.delivered, each.errors) for name, each in groups.items()})
+    if by == "day" and len(groups) > 1:
+        days = len(groups)
+        sent, delivered, errors = (
+            sum(column) / days
+            for column in zip(*((g.sent, g.delivered, g.errors) for g in groups.values()), strict=True)
+        )
+        out.print(f"a day on average: {sent:,.0f} sent, {delivered:,.0f} delivered, {errors:,.0f} errors")
+
+
+def _print_bars(out: PlainConsole, heading: str, rows: dict[str, tuple[int, int, int]]) -> None:
+    table = Table(heading, box=None, pad_edge=False)
+    for name in ("sent", "delivered", "errors"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    most = max((sent for sent, _, _ in rows.values()), default=0)
+    for name, (sent, delivered, errors) in rows.items():
+        bar = "█" * round(_BAR_WIDTH * max(sent, 0) / most) if most > 0 else ""
+        table.add_row(name, f"{sent:,}", f"{delivered:,}", f"{errors:,}", bar)
+    out.print(table)
+
+
+def _hour(hour: int) -> str:
+    """Return an hour since the epoch, counted in India, as a time there: ``2026-11-27 10:00``."""
+    day, of_day = divmod(hour, 24)
+    return f"{date.fromordinal(date(1970, 1, 1).toordinal() + day):%Y-%m-%d} {of_day:02}:00"

@@ -1,0 +1,47 @@
+import json
+
+from redis import Redis as SyncRedis
+
+from tests.kit.producers import Run, show
+
+
+def test_statistics_are_printed_as_tables_as_json_and_as_csv(run: Run) -> None:
+    run("optout", "add", "9000000001")
+    campaign = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--json").stdout)["campaign"]
+    program = json.loads(run("stats", "--json").stdout)
+    assert program["states"] == {"suppressed": 1}
+    assert {"reason": "on the opt-out list", "messages": 1, "parts": 1, "cost_rupees": "0"} in program["kept_back"]
+    (day,) = program["rows"]
+    assert "on the opt-out list" in run("stats").stdout
+    assert "kept back" in run("stats", "--campaign", campaign).stdout
+    heading, row = run("stats", "--by", "sender", "--csv").stdout.splitlines()
+    assert heading.startswith("sender,sent,delivered,errors,")
+    assert row.startswith("TIMESM,0,0,0,")
+    assert json.loads(run("stats", "--day", day, "--json").stdout)["rows"][day]["states"] == {"suppressed": 1}
+    assert json.loads(run("stats", "--until", "2020-01-01", "--json").stdout)["rows"] == {}
+
+
+def test_show_and_stats_give_the_same_numbers(run: Run, submitted: str) -> None:
+    statistics = json.loads(run("stats", "--campaign", submitted, "--json").stdout)
+    assert show(run, submitted)["statistics"] == statistics
+
+
+def test_a_recount_says_that_all_counters_are_right(run: Run, submitted: str) -> None:
+    recounted = run("stats", "--recount")
+    assert recounted.exit_code == 0
+    assert recounted.stdout == "3 messages of 1 campaign recounted\nall counters are equal to the recount\n"
+    assert json.loads(run("stats", "--recount", "--json").stdout)["differences"] == []
+
+
+def test_a_recount_names_a_counter_that_is_wrong_and_exits_with_1(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}:statistics", "d", 2)
+    recounted = run("stats", "--recount")
+    assert recounted.exit_code == 1
+    assert f"campaign {submitted}: d is counted 2, and the records say 0\n1 difference\n" in recounted.stdout
+
+
+def test_a_campaign_goes_with_no_other_choice(run: Run, submitted: str) -> None:
+    refused = run("stats", "--campaign", submitted, "--sender", "TIMESM")
+    assert refused.exit_code == 2
+    assert "--campaign goes with no other choice" in refused.stderr

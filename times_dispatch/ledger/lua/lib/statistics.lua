@@ -1,0 +1,308 @@
+-- uses: names keys states records budget
+-- The statistics: what became of messages, as counters, so that a question costs the same for a hundred messages and
+-- for ten million. A message counts once, by its record: by its state, its code, its SMS parts and the time until its
+-- delivery, on the day (in India) and at the provider of its last push. A message that was never pushed counts on the
+-- day of its campaign's creation, at the first provider of the chain. So a script that changes a record takes the old
+-- record out of the counters and puts the new record in, in the same atomic step. A repeated or late call changes no
+-- record, and no counter.
+--
+-- Two hashes have the same fields: the statistics of the campaign, and the rollup of a day, a provider and a template
+-- of the sender. StatisticsField in ledger/keys.py has the fields. The counters of minutes are kept for a day.
+
+-- For how many days a rollup is kept.
+local KEPT_DAYS = 1100
+-- For how many hours the counters of minutes are kept, after the hour in which they began.
+local KEPT_HOURS = 24
+-- A group of messages is known by its provider times this number, plus the minute of its pushes.
+local MINUTES = 16777216
+-- Say whether a state counts: a message that is pending or sending has no result yet.
+local function is_counted(state)
+  return state ~= PENDING and state ~= SENDING
+end
+
+-- The states in which a provider accepted the message.
+local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
+-- The states in which the code of the record says why.
+local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
+-- An entry of an attempt, and the number of an attempt whose provider is known to have accepted the message.
+local ATTEMPT_ENTRY = '>I1I1I2I1'
+local ATTEMPT_BYTES = 5
+
+-- Return the field of the histogram for a time until delivery. There are four fields for each doubling of the time, so
+-- a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all times below
+-- a second have one field.
+local function delivery_time_field(ms)
+  if ms < 1000 then return 't0' end
+  local mantissa, exponent = math.frexp(ms)
+  local quarter = 0
+  if mantissa >= 0.8408964152537145 then quarter = 3
+  elseif mantissa >= 0.7071067811865476 then quarter = 2
+  elseif mantissa >= 0.5946035575013605 then quarter = 1 end
+  return 't' .. math.min(4 * exponent + quarter, 127)
+end
+
+-- Return the name of a provider by its index in a chain.
+local function provider_at(chain, chain_index)
+  local index = 0
+  for provider in string.gmatch(chain, '%S+') do
+    if index == chain_index then return provider end
+    index = index + 1
+  end
+  return string.match(chain, '%S+')
+end
+
+-- Add amounts to the fields of a hash, in two commands; return whether the hash had none of these fields. Statistics
+-- whose key is damaged are left out: they may not stop the messages.
+local function add_to_fields(key, amounts)
+  local names, list, is_new = {}, {}, true
+  for name, amount in pairs(amounts) do
+    if amount ~= 0 then names[#names + 1] = name end
+  end
+  if #names == 0 then return false end
+  local values = redis.pcall('HMGET', key, unpack(names))
+  if values.err then return false end
+  for position, name in ipairs(names) do
+    local before = values[position]
+    is_new = is_new and not before
+    list[2 * position - 1], list[2 * position] = name, (tonumber(before or '0') or 0) + amounts[name]
+  end
+  redis.call('HSET', key, unpack(list))
+  return is_new
+end
+
+-- Put a new rollup into the index of the sender's rollups, and forget the rollups that are too old.
+local function index_rollup(rollup_key, member, day)
+  local index_key = key_of_sender('statistics')
+  redis.call('ZADD', index_key, day, member)
+  redis.call('ZREMRANGEBYSCORE', index_key, '-inf', day - KEPT_DAYS)
+  redis.call('EXPIREAT', rollup_key, (day + KEPT_DAYS) * 86400)
+end
+
+-- Add to the counters of minutes; `minutes` has the amounts of each hour, by the hour since the epoch in India.
+local function add_minutes(minutes, now_ms)
+  local this_hour = math.floor((now_ms + INDIA_OFFSET_MS) / 3600000)
+  for hour, amounts in pairs(minutes) do
+    if hour > this_hour - KEPT_HOURS then
+      local key = key_of_sender('minutes') .. ':' .. hour
+      local expires_s = (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000
+      if add_to_fields(key, amounts) then redis.call('EXPIREAT', key, expires_s) end
+    end
+  end
+end
+
+-- Read the fields of a campaign that its statistics need.
+local function read_for_statistics(campaign_key)
+  local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent')
+  return campaign
+end
+
+-- Collect the changes of messages of a batch for the statistics. `campaign` has the fields of read_for_statistics.
+-- Returns a table of functions; all take plain values, because most of them run for each message:
+--   change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
+--                                 the record of a message changed; index: in the batch
+--   prove(index, attempt, sent)   a provider accepted an attempt of a message that was sent again
+--   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: the one before
+--   add(name, amount, sent)       count something else of a message that was sent then
+--   write(now_ms)                 write all changes
+local function message_statistics(campaign_key, batch_number, campaign)
+  local floor, byte = math.floor, string.byte
+  local created_ms = tonumber(campaign.created_ms)
+  local base_ms = created_ms + INDIA_OFFSET_MS
+  local into_minute_ms = base_ms % 60000
+  local groups, part_counts, is_known = {}, nil, false
+  local attempts_key = campaign.resent and key_of_attempts(campaign_key)
+  local first_index = nil
+
+  local function group_of(sent)
+    local key
+    if sent < PROVIDER_UNIT then
+      key = floor((into_minute_ms + sent) / 60000)
+    else
+      key = floor((into_minute_ms + sent % PROVIDER_UNIT) / 60000) + floor(sent / PROVIDER_UNIT) * MINUTES
+    end
+    local group = groups[key]
+    if not group then
+      group = {}
+      groups[key] = group
+    end
+    return group
+  end
+
+  local function add(name, amount, sent)
+    local group = group_of(sent)
+    group[name] = (group[name] or 0) + amount
+  end
+
+  local function parts_of_message(index)
+    if not is_known then
+      part_counts, is_known = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number)), true
+    end
+    return part_counts and byte(part_counts, index + 1) or 1
+  end
+
+  local function index_in_campaign(index)
+    if not first_index then
+      first_index = batch_number * tonumber(redis.call('HGET', campaign_key, 'batch_size'))
+    end
+    return first_index + index
+  end
+
+  -- Return the entries of a message that was sent again; false or nil if it was not.
+  local function attempts_of(index)
+    return attempts_key and redis.call('HGET', attempts_key, index_in_campaign(index))
+  end
+
+  local function count(state, code, sent, reported_s, sign)
+    local group = group_of(sent)
+    group[state] = (group[state] or 0) + sign
+    if state == DELIVERED then
+      local field = delivery_time_field(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
+      group[field] = (group[field] or 0) + sign
+    elseif HAS_CODE[state] then
+      local field = state .. ':' .. code
+      group[field] = (group[field] or 0) + sign
+    end
+  end
+
+  local function count_parts(index, state, code, sent, sign)
+    if IS_SENT[state] then
+      if not attempts_of(index) then add('parts', sign * parts_of_message(index), sent) end
+    elseif state == SUPPRESSED then
+      add('kept_parts:' .. code, sign * parts_of_message(index), sent)
+    end
+  end
+
+  local function change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
+    if is_counted(old_state) then count(old_state, old_code, old_sent, old_reported_s, -1) end
+    if is_counted(state) then count(state, code, sent, reported_s, 1) end
+    if not (IS_SENT[old_state] and IS_SENT[state] and old_sent == sent) then
+      count_parts(index, old_state, old_code, old_sent, -1)
+      count_parts(index, state, code, sent, 1)
+    end
+  end
+
+  -- Write one entry of a message that was sent again.
+  local function put_attempt(index, entries, entry_at, ...)
+    local entry = struct.pack(ATTEMPT_ENTRY, ...)
+    entries = string.sub(entries, 1, entry_at - 1) .. entry .. string.sub(entries, entry_at + ATTEMPT_BYTES)
+    redis.call('HSET', attempts_key, index_in_campaign(index), entries)
+  end
+
+  -- The provider and the day of a push, as an entry of an attempt has them.
+  local function provider_and_day(sent)
+    return floor(sent / PROVIDER_UNIT), floor((base_ms + sent % PROVIDER_UNIT) / 86400000)
+  end
+
+  local proved_parts = {}
+
+  local function count_proved(index, provider, day)
+    local parts = proved_parts[provider * MINUTES + day] or 0
+    proved_parts[provider * MINUTES + day] = parts + parts_of_message(index)
+  end
+
+  local function prove(index, attempt, sent)
+    local entries = attempts_of(index)
+    if not entries then return end
+    for entry_at = 1, #entries, ATTEMPT_BYTES do
+      local known, provider, day, is_proved = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if known == attempt then
+        if is_proved == 0 then
+          put_attempt(index, entries, entry_at, attempt, provider, day, 1)
+          count_proved(index, provider, day)
+        end
+        return
+      end
+    end
+    local provider, day = provider_and_day(sent)
+    put_attempt(index, entries, #entries + 1, attempt, provider, day, 1)
+    count_proved(index, provider, day)
+  end
+
+  local function sent_again(index, attempt, sent)
+    attempts_key = key_of_attempts(campaign_key)
+    local entries = attempts_of(index) or ''
+    for entry_at = 1, #entries, ATTEMPT_BYTES do
+      if byte(entries, entry_at) == attempt then return end
+    end
+    local provider, day = provider_and_day(sent)
+    put_attempt(index, entries, #entries + 1, attempt, provider, day, 0)
+  end
+
+  -- Sort what a group counts into the statistics of the campaign, the rollup of its day and its minute.
+  local function write(now_ms)
+    local of_campaign, rollups, minutes = {}, {}, {}
+    local price = tonumber(campaign.price or '0')
+
+    local function put(name, amount, of_rollup)
+      of_campaign[name] = (of_campaign[name] or 0) + amount
+      of_rollup[name] = (of_rollup[name] or 0) + amount
+    end
+
+    local function put_parts(name, amount, of_rollup)
+      put(name, amount, of_rollup)
+      if price == 0 then
+        if name == 'parts' then put('unpriced', amount, of_rollup) end
+      elseif name == 'parts' then
+        put('cost', amount * price, of_rollup)
+      else
+        put('kept_cost:' .. string.sub(name, 12), amount * price, of_rollup)
+      end
+    end
+
+    local function rollup_of(provider, day)
+      local key = provider .. ':' .. day
+      if not rollups[key] then rollups[key] = {provider = provider, day = day, amounts = {}} end
+      return rollups[key].amounts
+    end
+
+    local function put_course(letter, amount, of_rollup, minute)
+      if amount == 0 then return end
+      local hour = floor(minute / 60)
+      of_campaign['h' .. hour .. letter] = (of_campaign['h' .. hour .. letter] or 0) + amount
+      local of_day = 'h' .. hour % 24 .. letter
+      of_rollup[of_day] = (of_rollup[of_day] or 0) + amount
+      minutes[hour] = minutes[hour] or {}
+      minutes[hour][minute % 60 .. letter] = (minutes[hour][minute % 60 .. letter] or 0) + amount
+    end
+
+    for key, group in pairs(groups) do
+      local minute = floor(base_ms / 60000) + key % MINUTES
+      local of_rollup = rollup_of(floor(key / MINUTES), floor(minute / 1440))
+      for name, amount in pairs(group) do
+        if name == 'parts' or string.sub(name, 1, 11) == 'kept_parts:' then
+          put_parts(name, amount, of_rollup)
+        elseif string.sub(name, 1, 5) == 'link:' then
+          of_campaign[name] = (of_campaign[name] or 0) + amount
+        else
+          put(name, amount, of_rollup)
+        end
+      end
+      local failed = (group[FAILED] or 0) + (group[REJECTED] or 0) + (group[GIVEN_UP] or 0)
+      local delivered, without_report = group[DELIVERED] or 0, group[NO_REPORT] or 0
+      local sent = (group[ACCEPTED] or 0) + delivered + (group[FAILED] or 0) + without_report
+      put_course('s', sent, of_rollup, minute)
+      put_course('d', delivered, of_rollup, minute)
+      put_course('e', failed, of_rollup, minute)
+      put_course('c', group.clicked or 0, of_rollup, minute)
+    end
+    for key, parts in pairs(proved_parts) do
+      put_parts('parts', parts, rollup_of(floor(key / MINUTES), key % MINUTES))
+    end
+    if next(rollups) == nil then return end
+
+    add_to_fields(key_of_statistics(campaign_key), of_campaign)
+    local template = campaign.template
+    if not template then template = cjson.decode(redis.call('HGET', campaign_key, 'plan')).template end
+    for _, rollup in pairs(rollups) do
+      local member = rollup.day .. ':' .. provider_at(campaign.chain, rollup.provider) .. ':' .. template
+      local rollup_key = key_of_sender('statistics') .. ':' .. member
+      if add_to_fields(rollup_key, rollup.amounts) then index_rollup(rollup_key, member, rollup.day) end
+    end
+    add_minutes(minutes, now_ms)
+  end
+
+  return {
+    change = change, add = add, prove = prove, sent_again = sent_again, write = write,
+    index_in_campaign = index_in_campaign,
+  }
+end

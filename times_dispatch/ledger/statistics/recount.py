@@ -1,0 +1,243 @@
+"""Recounts the statistics from the records of all messages, and says what differs from the counters.
+
+A recount reads every record. Messages that change their state while their campaign is recounted make a campaign
+incomparable for the moment, and are no difference.
+"""
+
+import struct
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import (
+    BatchKey,
+    CampaignField,
+    CampaignKey,
+    StatisticsField,
+    batch_key,
+    campaign_key,
+    statistics_key,
+)
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.records import MessageRecord, read_records
+from times_dispatch.ledger.states import SENT, UNSENT, MessageState
+from times_dispatch.ledger.statistics.delivery_times import bucket_of
+from times_dispatch.ledger.statistics.figures import ERROR_STATES, Amounts
+from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, RollupKey, StatisticsReader, day_of
+
+_INDIA_OFFSET_MS: Final = 19_800_000
+_HOUR_MS: Final = 3_600_000
+_TRIES: Final = 3
+_ATTEMPT: Final = struct.Struct(">BBHB")
+_HAS_CODE: Final = {*ERROR_STATES, MessageState.IN_DOUBT, MessageState.SUPPRESSED}
+_NOT_IN_RECORDS: Final = (
+    StatisticsField.CLICKED,
+    StatisticsField.CLICKERS,
+    StatisticsField.REPLIED,
+    StatisticsField.OPTED_OUT,
+    StatisticsField.LINK,
+    StatisticsField.LINK_FETCH,
+    StatisticsField.REFUSED,
+)
+"""The beginnings of fields that no record has: for these, a campaign's own counters are the other book."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A counter that is not what the records say."""
+
+    where: str
+    """The campaign, or the rollup."""
+    field: str
+    counted: int
+    recounted: int
+
+
+class Recounted(msgspec.Struct, kw_only=True):
+    """The result of a recount."""
+
+    campaigns: int = 0
+    messages: int = 0
+    moving: list[str] = []
+    """Campaigns whose messages changed during the recount."""
+    differences: list[Difference] = []
+
+
+class _Totals:
+    """Adds up what the records of one campaign say, for the campaign and for its rollups."""
+
+    def __init__(self, view: CampaignView, price: int) -> None:
+        self._view, self._price = view, price
+        self.of_campaign = Counter[str]()
+        self.of_rollups = defaultdict[tuple[int, int], Counter[str]](Counter)
+        """By the day since the epoch and the index of the provider."""
+
+    def add(self, record: MessageRecord, parts: int, attempts: bytes) -> None:
+        """Count a message, with its SMS parts and the entries of its attempts."""
+        for attempt_at in range(0, len(attempts), _ATTEMPT.size):
+            _, chain_index, day, is_proved = _ATTEMPT.unpack_from(attempts, attempt_at)
+            if is_proved:
+                self._put_parts(StatisticsField.PARTS, parts, (day, chain_index))
+        state = record.state
+        if state in UNSENT:
+            return
+        at_ms = self._view.created_ms + record.sent_ms
+        hour = (at_ms + _INDIA_OFFSET_MS) // _HOUR_MS
+        rollup = hour // 24, record.chain_index
+        self._put(state.value, 1, rollup)
+        if state in _HAS_CODE:
+            self._put(f"{state.value}{StatisticsField.CODE}{record.code}", 1, rollup)
+        if state is MessageState.DELIVERED:
+            bucket = bucket_of(record.reported_s * 1000 - at_ms)
+            self._put(f"{StatisticsField.DELIVERY_TIME}{bucket}", 1, rollup)
+            self._put_course("d", hour, rollup)
+        if state in SENT:
+            self._put_course("s", hour, rollup)
+            if not attempts:
+                self._put_parts(StatisticsField.PARTS, parts, rollup)
+        if state in ERROR_STATES:
+            self._put_course("e", hour, rollup)
+        if state is MessageState.SUPPRESSED:
+            self._put_parts(f"{StatisticsField.KEPT_PARTS}{record.code}", parts, rollup)
+
+    def _put(self, field: str, amount: int, rollup: tuple[int, int]) -> None:
+        self.of_campaign[field] += amount
+        self.of_rollups[rollup][field] += amount
+
+    def _put_course(self, letter: str, hour: int, rollup: tuple[int, int]) -> None:
+        self.of_campaign[f"{StatisticsField.COURSE}{hour}{letter}"] += 1
+        self.of_rollups[rollup][f"{StatisticsField.COURSE}{hour % 24}{letter}"] += 1
+
+    def _put_parts(self, field: str, parts: int, rollup: tuple[int, int]) -> None:
+        self._put(field, parts, rollup)
+        if field != StatisticsField.PARTS:
+            if self._price:
+                reason = field.removeprefix(StatisticsField.KEPT_PARTS)
+                self._put(StatisticsField.KEPT_COST + reason, parts * self._price, rollup)
+        elif self._price:
+            self._put(StatisticsField.COST, parts * self._price, rollup)
+        else:
+            self._put(StatisticsField.UNPRICED, parts, rollup)
+
+    def add_untold(self, counted: Amounts) -> None:
+        """Take over what no record has from the campaign's own counters, on the day of the campaign's creation.
+
+        Clicks, replies and opt-outs count on the days of their messages, so only their sums over all rollups can be
+        compared; refused rows count on the day of the creation.
+        """
+        day = (self._view.created_ms + _INDIA_OFFSET_MS) // (24 * _HOUR_MS)
+        for field, amount in counted.items():
+            reason = field.partition(":")[2]
+            is_refusal = f"{StatisticsField.REFUSED}{reason}" in counted and not reason.isdecimal() and reason != ""
+            if field.startswith(_NOT_IN_RECORDS) or is_refusal:
+                self.of_campaign[field] += amount
+                if is_refusal:
+                    self.of_rollups[day, 0][field] += amount
+
+
+class Recount:
+    """Compares the counters of all campaigns and all rollups with the records."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._reader = StatisticsReader(redis)
+
+    async def all(self) -> Recounted:
+        """Recount all campaigns; rollups are compared if no message changed meanwhile."""
+        result = Recounted()
+        expected = defaultdict[RollupKey, Counter[str]](Counter)
+        for view in await Queries(self._redis).campaigns(damaged=[]):
+            totals = await self._campaign(view, result)
+            if totals is None:
+                result.moving.append(view.id)
+                continue
+            for (day, chain_index), amounts in totals.of_rollups.items():
+                expected[self._key(view, day, chain_index)].update(amounts)
+        if not result.moving:
+            await self._compare_rollups(expected, result)
+        return result
+
+    async def _campaign(self, view: CampaignView, result: Recounted) -> _Totals | None:
+        """Recount one campaign; return None if its messages do not stand still."""
+        key = campaign_key(view.plan.sender, view.id)
+        for _ in range(_TRIES):
+            before = await self._read_counters(view)
+            fields, counted = before
+            price = int(fields.get(CampaignField.PRICE, 0))
+            totals = _Totals(view, price)
+            messages = await self._add_records(view, fields, key, totals)
+            if await self._read_counters(view) != before:
+                continue
+            totals.add_untold(counted)
+            result.campaigns, result.messages = result.campaigns + 1, result.messages + messages
+            _note_differences(result, f"campaign {view.id}", counted, totals.of_campaign)
+            return totals
+        return None
+
+    async def _read_counters(self, view: CampaignView) -> tuple[dict[str, str], Amounts]:
+        """Return the campaign's own hash without what changes though no message does, and its statistics."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(campaign_key(view.plan.sender, view.id))
+            pipe.hgetall(statistics_key(view.plan.sender, view.id))
+            fields, statistics = await pipe.execute()
+        return (
+            {name.decode(): value.decode() for name, value in fields.items()},
+            {name.decode(): int(value) for name, value in statistics.items()},
+        )
+
+    async def _add_records(self, view: CampaignView, fields: Mapping[str, str], key: str, totals: _Totals) -> int:
+        size, total = int(fields[CampaignField.BATCH_SIZE]), int(fields[CampaignField.TOTAL])
+        stored: Any = await self._redis.hgetall(f"{key}:{CampaignKey.ATTEMPTS}")
+        attempts = {int(index): entries for index, entries in stored.items()}
+        unopened = fields.get(CampaignField.UNOPENED_STATE, MessageState.PENDING.value)
+        unopened_before = int(fields.get(CampaignField.UNOPENED_BEFORE, 0))
+        for number in range(int(fields[CampaignField.BATCHES])):
+            kinds = (BatchKey.MESSAGES, BatchKey.PARTS)
+            keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
+            records, parts = cast("list[bytes | None]", await self._redis.mget(keys))
+            count = min(size, total - number * size)
+            without_records = MessageState(unopened if number < unopened_before else MessageState.PENDING.value)
+            for record in read_records(records or b"", count, without_records=without_records):
+                entries = attempts.get(number * size + record.index, b"")
+                totals.add(record, parts[record.index] if parts else 1, entries)
+        return total
+
+    @staticmethod
+    def _key(view: CampaignView, day: int, chain_index: int) -> RollupKey:
+        chain = view.plan.chain
+        provider = chain[chain_index] if chain_index < len(chain) else chain[0]
+        return RollupKey(day_of(day), view.plan.sender, provider, view.plan.template)
+
+    async def _compare_rollups(self, expected: Mapping[RollupKey, Counter[str]], result: Recounted) -> None:
+        seen = set[RollupKey]()
+        seconds, _ = await self._redis.time()
+        oldest = datetime.fromtimestamp(seconds, UTC).date() - timedelta(days=KEPT_DAYS)
+        async for key, counted in self._reader.rollups(RollupFilter()):
+            seen.add(key)
+            comparable = {field: amount for field, amount in counted.items() if not _is_reaction(field)}
+            _note_differences(result, _where(key), comparable, expected.get(key, Counter()))
+        for key, amounts in expected.items():
+            if key not in seen and key.day > oldest:
+                _note_differences(result, _where(key), {}, amounts)
+
+
+def _is_reaction(field: str) -> bool:
+    """Say whether a field of a rollup counts clicks, replies or opt-outs, which belong to no record."""
+    is_course_of_clicks = field.startswith(StatisticsField.COURSE) and field.endswith("c")
+    return is_course_of_clicks or field.startswith(_NOT_IN_RECORDS[:-1])
+
+
+def _where(key: RollupKey) -> str:
+    return f"{key.day:%Y-%m-%d} {key.sender} {key.provider} {key.template}"
+
+
+def _note_differences(result: Recounted, where: str, counted: Amounts, recounted: Mapping[str, int]) -> None:
+    for field in sorted({*counted, *recounted}):
+        was, is_ = counted.get(field, 0), recounted.get(field, 0)
+        is_course_of_clicks = field.startswith(StatisticsField.COURSE) and field.endswith("c")
+        if was != is_ and not is_course_of_clicks:
+            result.differences.append(Difference(where=where, field=field, counted=was, recounted=is_))

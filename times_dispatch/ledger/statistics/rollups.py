@@ -1,0 +1,114 @@
+"""Reads statistics: of campaigns, and of days, senders, providers and templates; no query reads a message."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import SENDERS, SenderKey, sender_key, statistics_key
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.statistics.figures import Amounts
+
+_EPOCH: Final = date(1970, 1, 1)
+KEPT_DAYS: Final = 1_100
+"""For how many days rollups are kept; ``lua/lib/statistics.lua`` has the same number."""
+_AT_ONCE: Final = 2_000
+"""Rollups that one round trip reads."""
+
+
+class RollupKey(msgspec.Struct, frozen=True, order=True):
+    """The messages that a rollup counts."""
+
+    day: date
+    """In India."""
+    sender: SenderId
+    provider: str
+    template: str
+
+    @property
+    def member(self) -> str:
+        """Return how the rollup stands in the index of its sender."""
+        return f"{(self.day - _EPOCH).days}:{self.provider}:{self.template}"
+
+    @property
+    def key(self) -> str:
+        """Return the key of the rollup in Redis."""
+        return f"{sender_key(self.sender, SenderKey.STATISTICS)}:{self.member}"
+
+
+class RollupFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rollups are read; an empty text and None choose all."""
+
+    senders: Sequence[SenderId] = ()
+    provider: str = ""
+    template: str = ""
+    since: date | None = None
+    """The first day."""
+    until: date | None = None
+    """The last day."""
+
+
+class StatisticsReader:
+    """Reads the counters that the scripts keep."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def campaign(self, sender: SenderId, campaign: CampaignId) -> Amounts:
+        """Return the statistics of a campaign; empty if nothing was counted yet."""
+        reply: Any = await self._redis.hgetall(statistics_key(sender, campaign))
+        return _amounts(reply)
+
+    async def keys(self, chosen: RollupFilter) -> list[RollupKey]:
+        """Return the rollups that there are, in order of the day."""
+        names: Any = chosen.senders or await self._redis.smembers(SENDERS)
+        senders = sorted(SenderId(text(name)) for name in names)
+        first = str((chosen.since - _EPOCH).days) if chosen.since else "-inf"
+        last = str((chosen.until - _EPOCH).days) if chosen.until else "+inf"
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.zrangebyscore(sender_key(sender, SenderKey.STATISTICS), first, last)
+            replies = await pipe.execute()
+        keys = [
+            _read_member(sender, text(member))
+            for sender, members in zip(senders, replies, strict=True)
+            for member in members
+        ]
+        return sorted(
+            key for key in keys if chosen.provider in {"", key.provider} and chosen.template in {"", key.template}
+        )
+
+    async def rollups(self, chosen: RollupFilter) -> AsyncIterator[tuple[RollupKey, Amounts]]:
+        """Yield the rollups in order of the day; the cost grows with their number only."""
+        keys = await self.keys(chosen)
+        for first in range(0, len(keys), _AT_ONCE):
+            some = keys[first : first + _AT_ONCE]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in some:
+                    pipe.hgetall(key.key)
+                replies = await pipe.execute()
+            for key, reply in zip(some, replies, strict=True):
+                if reply:
+                    yield key, _amounts(reply)
+
+    async def minutes(self, sender: SenderId, hour: int) -> Amounts:
+        """Return the counters of an hour (since the epoch, in India): ``<minute><letter>`` to messages."""
+        reply: Any = await self._redis.hgetall(f"{sender_key(sender, SenderKey.MINUTES)}:{hour}")
+        return _amounts(reply)
+
+
+def day_of(india_day: int) -> date:
+    """Return the date of a day since the epoch."""
+    return _EPOCH + timedelta(days=india_day)
+
+
+def _read_member(sender: SenderId, member: str) -> RollupKey:
+    day, provider, template = member.split(":", 2)
+    return RollupKey(day_of(int(day)), sender, provider, template)
+
+
+def _amounts(reply: dict[bytes, bytes]) -> Amounts:
+    return {field.decode(): int(amount) for field, amount in reply.items()}
