@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos simulate secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos fuzz simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,8 +25,8 @@ help: ## list these commands
 demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and compare its books with the ledger
 	@$(BIN)/python -m times_dispatch.demo
 
-up: $(READY) ## start everything with the sandbox, until Ctrl-C
-	@$(BIN)/python -m times_dispatch.demo up
+up: $(READY) ## start everything with the sandbox, until Ctrl-C; KEEP=folder keeps Redis, SETTINGS=dispatch.toml takes yours
+	@$(BIN)/python -m times_dispatch.demo up $(if $(KEEP),--keep $(KEEP)) $(if $(SETTINGS),--settings $(SETTINGS))
 
 # The tests run while lint does, and what lint found is printed after them.
 fast: $(READY) ## all quick tests that start no processes, and lint meanwhile
@@ -80,6 +80,9 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
 
+fuzz: $(READY) ## give random input to the parsers of foreign input; MINUTES (docs/security.md)
+	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES))
+
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))
 
@@ -123,7 +126,7 @@ $(READY): pyproject.toml lock/dev.txt
 	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run; say which Python to use: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is Python $(VERSION); this project needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
-	@echo "making $(VENV), once"
+	@echo "installing into $(VENV): once, about a minute"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

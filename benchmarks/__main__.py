@@ -19,12 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    clicks,
     corpus,
     dispatch,
     export,
     fairness,
     growth,
     idle,
+    number,
     old_campaigns,
     pacing,
     repeated_texts,
@@ -42,8 +44,10 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "slow": scaling.slow,
     "submit": submit.figures,
     "reports": reports.figures,
+    "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
+    "number": number.figures,
     "pacing": pacing.figures,
     "fairness": fairness.figures,
     "idle": idle.figures,

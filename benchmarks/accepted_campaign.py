@@ -1,5 +1,7 @@
 """Writes campaigns whose messages are all accepted, straight into Redis, for the benchmarks of reports and ``show``."""
 
+import os
+
 from redis.asyncio import Redis
 
 from benchmarks.seeding import plan, recipients
@@ -17,7 +19,7 @@ _PIPELINE_BATCHES = 200
 async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool = False) -> CampaignId:
     """Write a campaign of full batches in which every message is accepted and awaits its report.
 
-    With *payloads*, the recipients are written too.
+    With *payloads*, the recipients and the fingerprints of their numbers are written too.
     """
     batches, rest = divmod(messages, BATCH_SIZE)
     if rest:
@@ -36,6 +38,8 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
                 pipe.set(f"{key}:m:{number}", records)
                 if payloads:
                     pipe.set(f"{key}:p:{number}", packed)
+                    # As if each batch had other numbers, so that a search meets fingerprints that are equal by chance.
+                    pipe.set(f"{key}:t:{number}", os.urandom(2 * BATCH_SIZE))
             await pipe.execute()
     now_s, _ = await redis.time()
     await redis.hset(

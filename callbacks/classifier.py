@@ -121,6 +121,7 @@ class ReportClassifier:
                     event.code,
                     event.ts,
                     digest,
+                    link=event.link,
                     asks_to_stop=asks_to_stop,
                 )
             )

@@ -36,6 +36,7 @@ COMMANDS = {
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
     "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
     "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
+    "number": ("producers.cli.number:number", "Say everything that is known of a phone number."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
     "resume": ("producers.cli.control:resume", "Resume a campaign."),

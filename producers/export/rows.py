@@ -125,12 +125,19 @@ class CampaignRows:
 
     def _code(self, state: str, code: int) -> tuple[int | None, str | None, str | None]:
         """Return the code, its origin and its meaning, if the state of the message has one."""
-        if not code or state not in _ORIGINS:
-            return _NO_CODE
         if (state, code) not in self._code_texts:
-            origin = CodeOrigin.SUPPRESSED if code in SUPPRESSION_REASONS else _ORIGINS[MessageState(state)]
-            self._code_texts[state, code] = (origin.value, self._meaning(f"{origin}:{code}"))
+            name = code_name(MessageState(state), code)
+            if not name:
+                return _NO_CODE
+            self._code_texts[state, code] = (name.partition(":")[0], self._meaning(name))
         return (code, *self._code_texts[state, code])
+
+
+def code_name(state: MessageState, code: int) -> str:
+    """Return a message's code with its origin, ``report:910``; empty if nothing went wrong."""
+    if not code or state not in _ORIGINS:
+        return ""
+    return f"{CodeOrigin.SUPPRESSED if code in SUPPRESSION_REASONS else _ORIGINS[state]}:{code}"
 
 
 _NO_CODE = (None, None, None)

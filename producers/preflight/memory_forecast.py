@@ -6,6 +6,7 @@ import msgspec
 
 from times_dispatch.ledger.health import WARN_MEMORY_SHARE, Memory
 from times_dispatch.ledger.model import Recipients
+from times_dispatch.ledger.number_fingerprints import FINGERPRINT_BYTES_OF_NUMBER
 from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 
 _SAMPLE_EVERY = 16
@@ -30,7 +31,9 @@ class CampaignSize:
     """Adds up what the batches of a campaign need; one in sixteen is packed as submit packs it."""
 
     def __init__(self, *, repeats_are_checked: bool) -> None:
-        self._per_message = 1 + RECORD_WIDTH + (_REPEATED_TEXT_BYTES if repeats_are_checked else 0)
+        self._per_message = (
+            1 + RECORD_WIDTH + FINGERPRINT_BYTES_OF_NUMBER + (_REPEATED_TEXT_BYTES if repeats_are_checked else 0)
+        )
         self._messages = self._batches = 0
         self._sampled_messages = self._sampled_bytes = 0
 

@@ -90,6 +90,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("--since", HOSTILE, "--out", FILE),
         (HOSTILE, "--out", FILE),
     ],
+    "number": [("9876543210",), ("9876543210", "--json"), (HOSTILE,)],
     "watch": [("@", "--timeout", "0.1"), (HOSTILE,), ("@", "--timeout", HOSTILE)],
     "pause": [("@", "--reason", HOSTILE), (HOSTILE,), ("--all",), ("--all", "--yes"), ("--sender", HOSTILE)],
     "resume": [("@",), (HOSTILE,), ("--all",), ("--all", "--yes"), ("--sender", HOSTILE)],

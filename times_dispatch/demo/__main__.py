@@ -1,5 +1,6 @@
 """The demo: sends twenty thousand messages, waits for reports, and compares the ledger with the sandbox's books."""
 
+import argparse
 import asyncio
 import json
 import signal
@@ -45,12 +46,23 @@ out = Console(highlight=False, soft_wrap=True)
 def main(arguments: list[str]) -> int:
     """Run the demo; with the argument ``up``, start all processes and wait for Ctrl-C.
 
+    ``up --keep FOLDER`` keeps the data of Redis in a folder, and ``up --settings FILE`` takes settings of your own.
+
     The demo returns 0 only if the counters add up to the total and the ledger equals the sandbox's books.
     """
-    if arguments not in ([], ["up"]):
-        out.print("usage: python -m times_dispatch.demo [up]")
+    if not arguments:
+        return _demo()
+    parser = argparse.ArgumentParser(prog="python -m times_dispatch.demo")
+    parser.add_argument("command", choices=["up"], help="start all processes, and stay until Ctrl-C")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the data of Redis in this folder")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="your own dispatch.toml")
+    options = parser.parse_args(arguments)
+    try:
+        settings = options.settings.read_text("utf-8") if options.settings else None
+    except OSError as error:
+        out.print(f"{options.settings}: {error.strerror}", markup=False)
         return 2
-    return _up() if arguments else _demo()
+    return _up(settings, options.keep)
 
 
 def _demo() -> int:
@@ -70,18 +82,20 @@ def _demo() -> int:
         stack.stop()
     result = "[green]the counters add up, the ledger equals the books[/]" if succeeded else "[red]failed[/]"
     out.print(f"{result}; {time.monotonic() - began:.0f} s in all")
+    if succeeded:
+        out.print("Next: make up, and a campaign of your own through the sandbox (README.md)")
     return 0 if succeeded else 1
 
 
-def _up() -> int:
+def _up(settings: str | None, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
-    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX)
+    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX, settings=settings, redis_folder=kept)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
         out.print(f"in another terminal:  . {stack.write_environment()}")
         out.print("then:                 dispatch submit campaign.toml --recipients customers.csv")
-        out.print("Ctrl-C stops everything and deletes its data")
+        out.print(f"Ctrl-C stops everything and {f'keeps the data in {kept}' if kept else 'deletes its data'}")
         while True:
             time.sleep(1)
             stack.check()
@@ -100,7 +114,7 @@ def _start(stack: Stack) -> None:
     out.print(f"[bold]Starting[/] {names}", end=" ")
     stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
     user, password = stack.flower_auth
-    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password})")
+    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password}); reload the page")
 
 
 def _campaign(stack: Stack) -> bool:

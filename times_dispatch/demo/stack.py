@@ -44,6 +44,7 @@ class Stack:
         appendonly: Whether Redis writes its append-only file.
         appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
         sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
+        redis_folder: Where Redis keeps its data after the end; by default nowhere.
         redis_executable: The Redis server; by default the first one that ``redis_server.find_server`` finds.
         environment: More environment variables for all processes; they override the stack's own.
     """
@@ -59,6 +60,7 @@ class Stack:
         appendonly: bool = True,
         appendfsync: str = "everysec",
         sandbox: Mapping[str, Any] | None = None,
+        redis_folder: Path | None = None,
         redis_executable: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -76,7 +78,7 @@ class Stack:
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
         self.redis = EmbeddedServer(
-            directory=self.folder / "redis",
+            directory=redis_folder or self.folder / "redis",
             appendonly=appendonly,
             appendfsync=appendfsync,
             password=self._ledger_password,

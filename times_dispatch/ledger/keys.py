@@ -186,6 +186,9 @@ class BatchKey(StrEnum):
     """String: the batch's recipients and their values, packed (``ledger/records.py``)."""
     PARTS = "k"
     """String: the SMS parts of each message, one byte each; missing if every message has one part."""
+    FINGERPRINTS = "t"
+    """String: a fingerprint of two bytes for each message's number (``ledger/number_fingerprints.py``); missing in
+    batches that an older version stored."""
     MESSAGES = "m"
     """String: a state byte for each message, then a record of 22 bytes for each (``lua/lib/records.lua``). Missing
     until a worker first takes the batch, unless messages of the batch are suppressed from the start."""

@@ -83,6 +83,17 @@ def unpack_recipients(packed: bytes) -> Recipients:
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
 
 
+def holds_number(packed: bytes, number: str) -> bool:
+    """Say whether a number may stand among packed recipients, several times as fast as unpacking them.
+
+    Digits within a value may look like the number. Damaged bytes may hold any number.
+    """
+    try:
+        return number.encode() in zstandard.ZstdDecompressor().decompress(packed)
+    except zstandard.ZstdError:
+        return True
+
+
 class _LinkColumns(msgspec.Struct, frozen=True, array_like=True):
     """A batch of recipients of which only the last column is decoded."""
 

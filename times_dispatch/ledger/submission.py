@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, text
@@ -156,6 +157,7 @@ class Submissions:
             count=count,
             recipients=pack_recipients(recipients),
             parts=part_counts,
+            fingerprints=number_fingerprints(recipients.to),
             suppressed=struct.pack(f">{len(opted_out)}H", *opted_out),
             suppressed_code=Suppression.OPTED_OUT.value,
         )

@@ -92,10 +92,12 @@ async def test_clicks_are_counted_in_the_campaign(
         await client.get(campaign.path(0), headers=headers)
     await client.head(campaign.path(0))
 
+    bodies = await stored(redis)
     await reconcile(redis)
 
     stats = (await Queries(redis).campaign(campaign.id)).stats
     assert stats["clicked"] == 3
+    assert [report.link for report in ReportClassifier(IDS, relaying=False).classify(bodies).reports[:3]] == [1, 1, 1]
     assert (stats["link_scanned"], stats["link_probed"]) == (1, 1)
     assert stats["link_previewed"] in {1, 2}  # two of one second count as one
 

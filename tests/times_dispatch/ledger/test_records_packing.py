@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import recipients
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.records import pack_recipients, unpack_recipients
+from times_dispatch.ledger.records import holds_number, pack_recipients, unpack_recipients
 
 Value = TypeVar("Value")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -57,3 +57,10 @@ def test_bytes_that_are_no_batch_are_an_error(packed: bytes) -> None:
 
 def test_a_batch_costs_few_bytes_of_redis_per_message() -> None:
     assert len(pack_recipients(recipients(500_000, 500))) < 500 * 20
+
+
+def test_packed_recipients_say_whether_a_number_may_be_among_them() -> None:
+    packed = pack_recipients(recipients(0, 3))
+    assert holds_number(packed, "919800000002")
+    assert not holds_number(packed, "919800000003")
+    assert holds_number(b"damaged", "919800000003")

@@ -7,6 +7,7 @@
 --   count                   how many messages the batch has
 --   recipients              the packed recipients, see ledger/records.py
 --   parts                   the SMS parts of each message, one byte each; empty if every message has one part
+--   fingerprints            the fingerprints of the messages' numbers, see ledger/number_fingerprints.py
 --   suppressed              indexes of the messages that are suppressed from the start: u16 each, ascending, each once
 --   suppressed_code         why these messages are suppressed: a Suppression
 -- Reply: status is one of
@@ -17,10 +18,11 @@
 --   gap            a batch before this one is missing; batches: how many there are
 --   bad_size       the batch is empty, or longer than batch_size: how many messages a batch of the campaign has
 --   short_before   the batch before this one is shorter than batch_size: only the last batch may be shorter
--- Keys: campaign; recipients, parts, messages and codes of the batch; the sender's hash.
+-- Keys: campaign; recipients, parts, fingerprints, messages and codes of the batch; the sender's hash.
 -- Atomic: the batch and the counters.
 -- Cost: O(1), and O(messages) if any message is suppressed.
-local args = arguments({'campaign', 'batch_number', 'count', 'recipients', 'parts', 'suppressed', 'suppressed_code'})
+local args = arguments({'campaign', 'batch_number', 'count', 'recipients', 'parts', 'fingerprints', 'suppressed',
+  'suppressed_code'})
 local campaign_key = key_of_campaign(args.campaign)
 local batch_number, count = tonumber(args.batch_number), tonumber(args.count)
 
@@ -59,6 +61,7 @@ if count < 1 or count > batch_size then return reply({status = 'bad_size', batch
 if tonumber(campaign.total) ~= batches * batch_size then return reply({status = 'short_before'}) end
 
 redis.call('SET', key_of_batch(campaign_key, RECIPIENTS, batch_number), args.recipients)
+redis.call('SET', key_of_batch(campaign_key, FINGERPRINTS, batch_number), args.fingerprints)
 if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, batch_number), args.parts) end
 redis.call('HINCRBY', campaign_key, 'batches', 1)
 redis.call('HINCRBY', campaign_key, 'total', count)

@@ -43,6 +43,8 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     code_text: str = ""
     """The first 40 characters of the code in the row."""
     url: str = ""
+    link: int = 0
+    """Which tracked link of the message was clicked, from 1; 0 unless our links process reports the click."""
     incoming_text: str = ""
     """The first 512 characters of the reply."""
 
@@ -97,6 +99,7 @@ class _Row(msgspec.Struct, gc=False):
     meta: Any = None
     code: Any = None
     url: Any = None
+    link: Any = None
     incomingText: Any = None  # noqa: N815 - the provider's spelling
     incomingMessage: Any = None  # noqa: N815 - the provider's spelling
 
@@ -116,6 +119,7 @@ _OTHER_NAMES: Final = {
     "incomingText": ("incomingtext", "incomingmessage"),
 }
 """Other names of a row's fields, in lower case and without underscores."""
+_LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
 _EVENT_NAMES: Final = ("event", "status", "state")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
@@ -288,6 +292,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         code=code,
         code_text=code_text,
         url=_text("url", fields.url) if kind is EventKind.CLICKED else "",
+        link=fields.link if kind is EventKind.CLICKED and fields.link in _LINK_NUMBERS else 0,
         incoming_text=_incoming(fields)[:MAX_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
     )
 

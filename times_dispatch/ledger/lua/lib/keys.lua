@@ -58,6 +58,8 @@ local MESSAGES = 'm'
 local RECIPIENTS = 'p'
 -- The kind of the key that holds the SMS parts of each message; the key is missing if every message has one part.
 local PARTS = 'k'
+-- The kind of the key that holds a fingerprint of two bytes for each message's number.
+local FINGERPRINTS = 't'
 -- The kind of the key that holds the reply to the worker that released the batch.
 local RELEASE = 'r'
 

@@ -1,0 +1,170 @@
+"""Clicks on tracked links: redirects of one links process, each answered only when Redis has the click."""
+
+import asyncio
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import uvloop
+from redis.asyncio import Redis
+
+from benchmarks.figures import Figure
+from benchmarks.usage import Meter
+from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.keys import REPORTS
+from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, Recipients, SenderId, TrackedLinks
+from times_dispatch.ledger.secret_digest import digest_secret
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkNumbers
+from times_dispatch.links.codes import LinkCodes
+from times_dispatch.provider.correlation_ids import new_campaign_id
+
+MESSAGES = 50_000
+CLICKS = 30_000
+CONNECTIONS = 64
+_BATCH = 1_000
+_SENDER = SenderId("BNAAAA")
+_KEY = secrets.token_bytes(24).hex()
+_SETTINGS = """
+[providers.times]
+preset = "timesmobile-post"
+default = true
+
+[senders.BNAAAA]
+category = "service"
+
+[links]
+url = "go.brand.in"
+"""
+_TARGETS = [
+    LinkTarget("same", ["https://shop.example/sale"]),
+    LinkTarget("own", ["https://shop.example/sale?u=", ""], [0]),
+]
+_HEADERS = b"Host: go.brand.in\r\nUser-Agent: Mozilla/5.0 (Linux; Android 14)\r\n\r\n"
+_CODES = 100_000
+
+
+def figures(say: Callable[[str], None]) -> list[Figure]:
+    """Measure a link whose target is the same for all, then a link with a value of the row, and the making of codes."""
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(appendonly=True, directory=Path(folder)) as redis:
+        port = free_port()
+        process = _links_process(Path(folder), redis.url, port)
+        process.start()
+        try:
+            rates, cpu_us = uvloop.run(_measure(redis.url, port, process, say))
+        finally:
+            process.stop()
+    names = ("redirects, one target", "redirects, a target of each row")
+    measured = [
+        Figure(name=name, value=rate, unit="/s", must=must, aim=5_000, note=f"{CONNECTIONS} connections, one process")
+        for name, rate, must in zip(names, rates, (2_500, 1_500), strict=True)
+    ]
+    cpu = Figure(name="CPU per redirect", value=cpu_us, unit="µs", better="less", aim=200, note="the links process")
+    return [*measured, cpu, Figure(name="code of a link", value=_code_us(), unit="µs", better="less", must=40, aim=10)]
+
+
+def _links_process(folder: Path, redis_url: str, port: int) -> Process:
+    (folder / "dispatch.toml").write_text(_SETTINGS)
+    environment = {
+        **clean_environment(),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "DISPATCH_SETTINGS": str(folder / "dispatch.toml"),
+        "DISPATCH_REDIS_URL": redis_url,
+        "DISPATCH_ID_KEY": "k" * 32,
+        "DISPATCH_LINK_KEY": _KEY,
+        "DISPATCH_LINKS_LISTEN": f"127.0.0.1:{port}",
+    }
+    return Process("links", [sys.executable, "-m", "callbacks.links"], environment=environment, folder=folder)
+
+
+async def _measure(
+    redis_url: str, port: int, process: Process, say: Callable[[str], None]
+) -> tuple[list[float], float]:
+    """Return the redirects per second for each link, and the CPU time of a redirect in µs."""
+    async with Redis.from_url(redis_url) as redis:
+        say(f"{MESSAGES:,} messages with links")
+        number = await _submit(redis)
+        await _wait_until_ready(f"http://127.0.0.1:{port}/ready")
+        codes, rates = LinkCodes(_KEY.encode(), _SENDER), list[float]()
+        meter = Meter([process])
+        for link in range(len(_TARGETS)):
+            say(f"{CLICKS:,} clicks on link {link + 1}")
+            paths = [
+                f"/{_SENDER}/{codes.make(number, click * 7_919 % MESSAGES, link)}".encode() for click in range(CLICKS)
+            ]
+            began = time.monotonic()
+            parts = [paths[first::CONNECTIONS] for first in range(CONNECTIONS)]
+            redirects = sum(await asyncio.gather(*(_click(port, part) for part in parts)))
+            rates.append(redirects / (time.monotonic() - began))
+            if redirects != CLICKS:
+                raise AssertionError(f"{redirects:,} of {CLICKS:,} clicks were redirected")
+            await redis.delete(REPORTS)
+        cpu_us = meter.cpu_s()[process.name] / (len(_TARGETS) * CLICKS) * 1e6
+    return rates, cpu_us
+
+
+async def _submit(redis: Redis) -> int:
+    submissions, campaign = Submissions(redis), CampaignId(new_campaign_id())
+    await submissions.claim(campaign, _SENDER, campaign)
+    number = await LinkNumbers(redis).number(_SENDER, campaign)
+    links = TrackedLinks(
+        prefix=f"go.brand.in/{_SENDER}/",
+        targets=_TARGETS,
+        key_digest=digest_secret(_KEY.encode(), purpose=LINK_KEY_PURPOSE),
+        number=number,
+    )
+    plan = Plan(
+        name="clicks",
+        sender=_SENDER,
+        provider="times",
+        template="t",
+        content_id="1",
+        text="Hi",
+        category="service",
+        valid_until_ms=4_000_000_000_000,
+        tracked_links=links,
+    )
+    await submissions.begin(campaign, plan, batch_size=_BATCH)
+    for batch_number, first in enumerate(range(0, MESSAGES, _BATCH)):
+        indexes = range(first, first + _BATCH)
+        phones, values = [f"91{9_000_000_000 + index}" for index in indexes], [f"C{index:08}" for index in indexes]
+        batch = Recipients(first, phones, list(indexes), [], [1] * _BATCH, {}, [values])
+        await submissions.add_batch(campaign, _SENDER, batch_number, batch)
+    await submissions.seal(campaign, _SENDER, total=MESSAGES, batches=MESSAGES // _BATCH)
+    return number
+
+
+async def _wait_until_ready(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        while True:
+            try:
+                if (await client.get(url)).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+async def _click(port: int, paths: list[bytes]) -> int:
+    """Fetch links one after the other on one connection; return how many were redirected."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    redirects = 0
+    for path in paths:
+        writer.write(b"GET %b HTTP/1.1\r\n" % path + _HEADERS)
+        head = await reader.readuntil(b"\r\n\r\n")
+        redirects += head.startswith(b"HTTP/1.1 302 ")
+    writer.close()
+    return redirects
+
+
+def _code_us() -> float:
+    codes = LinkCodes(_KEY.encode(), _SENDER)
+    began = time.process_time()
+    for index in range(_CODES):
+        codes.make(1, index, 0)
+    return (time.process_time() - began) / _CODES * 1e6

@@ -1,0 +1,79 @@
+"""What strangers can do to the links process: fuzzed paths, endless heads and bodies."""
+
+import asyncio
+import random
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.kit.callbacks import stored
+from tests.kit.links import application, serving_links, submit_with_links
+
+_PIECES = (
+    *(b"/TIMESM/", b"/stop", b"keUpWKYE5VS", b"..", b"//", b"%00", b"%2e%2e%2f", b"?", b"#", b"@evil.example", b"\\"),
+    *(
+        b"/callbacks/",
+        b"http://evil.example/",
+        b"%0d%0aLocation:%20x",
+        b"\xe0\xa4\xb8",
+        b"\xff",
+        b"A" * 300,
+        b"/ready/",
+    ),
+)
+
+
+async def answer(port: int, request: bytes) -> bytes:
+    """Send bytes, and return the beginning of what comes back; empty if the connection was closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(10):
+            return await reader.read(4096)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_no_fuzzed_path_leads_anywhere_or_is_stored(redis: Redis) -> None:
+    rng = random.Random(5)
+    campaign = await submit_with_links(redis, has_opt_out=True)
+    async with serving_links(application(redis)) as client:
+        port = client.base_url.port
+        assert port
+        for _ in range(300):
+            path = b"/" + b"".join(rng.choices(_PIECES, k=rng.randint(1, 6)))
+            response = await answer(port, b"GET %b HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla\r\n\r\n" % path)
+            assert response.split(b" ")[1:2] in ([b"404"], [b"400"]), path
+            assert b"location" not in response.lower().partition(b"\r\n\r\n")[0]
+        assert await stored(redis) == []
+        assert (await client.get(campaign.path(0))).status_code == 302
+
+
+async def test_a_query_does_not_change_a_link(redis: Redis) -> None:
+    campaign = await submit_with_links(redis)
+    async with serving_links(application(redis)) as client:
+        answers = [
+            await client.get(campaign.path(2) + query) for query in ("", "?u=evil", "?url=https://evil.example/")
+        ]
+    assert {each.headers["location"] for each in answers} == {"https://shop.example/sale?u=C3"}
+
+
+@pytest.mark.parametrize("field", [b"X: " + b"a" * 40_000, b"\r\n".join(b"X%d: a" % number for number in range(300))])
+async def test_a_head_that_is_too_long_is_refused(field: bytes, redis: Redis) -> None:
+    campaign = await submit_with_links(redis)
+    async with serving_links(application(redis)) as client:
+        port = client.base_url.port
+        assert port
+        response = await answer(port, b"GET %b HTTP/1.1\r\n%b\r\n\r\n" % (campaign.path(0).encode(), field))
+    assert response == b"" or response.startswith(b"HTTP/1.1 400")
+    assert await stored(redis) == []
+
+
+async def test_the_body_of_an_opt_out_is_not_read(redis: Redis) -> None:
+    campaign = await submit_with_links(redis, has_opt_out=True)
+    async with serving_links(application(redis)) as client:
+        answered = await client.post(f"{campaign.path(1)}/stop", content=b"x" * 10_000)
+    assert answered.status_code == 200
+    assert len(await stored(redis)) == 1

@@ -1,0 +1,105 @@
+"""Everything that the ledger knows of one phone number: its messages in all campaigns, opt-out, dead number."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.batch_columns import read_batches
+from times_dispatch.ledger.dead_numbers import DeadNumber, DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import BatchKey, batch_key
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.number_fingerprints import batches_that_may_hold
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.records import holds_number
+from times_dispatch.ledger.scripts import Script
+from times_dispatch.ledger.states import MessageState
+
+_BATCHES_AT_ONCE = 32
+
+
+class NumberMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to the number; times are epoch milliseconds, and 0 without such a time."""
+
+    campaign: CampaignView
+    index: int
+    line: int
+    state: MessageState
+    code: int
+    attempt: int
+    parts: int
+    sent_ms: int
+    reported_ms: int
+    transaction_id: str
+
+
+class NumberHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a number."""
+
+    opted_out: bool
+    dead: DeadNumber | None
+    is_dead: bool
+    """Whether the note is so young that the number gets no message."""
+    messages: list[NumberMessage]
+    """The messages of the newest campaign first."""
+    damaged: list[str]
+    """Campaigns that cannot be read, each with the reason."""
+
+
+async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> NumberHistory:
+    """Return what the ledger knows of a number: E.164 digits without the plus.
+
+    The cost grows with the messages in the ledger, by two bytes each that are compared inside of Redis.
+    """
+    dead_numbers, damaged = DeadNumbers(redis, rule), list[CampaignDamaged]()
+    dead = await dead_numbers.find(number)
+    find_number = Script(redis, "find_number")
+    messages: list[NumberMessage] = []
+    for view in await Queries(redis).campaigns(damaged=damaged):
+        try:
+            messages += [message async for message in _messages_of(redis, find_number, view, number)]
+        except CampaignDamaged as damage:
+            damaged.append(damage)
+    return NumberHistory(
+        opted_out=bool((await OptOuts(redis).contains([number]))[0]),
+        dead=dead,
+        is_dead=dead is not None and await dead_numbers.counts(dead),
+        messages=messages,
+        damaged=[str(damage) for damage in damaged],
+    )
+
+
+async def _messages_of(
+    redis: Redis, find_number: Script, view: CampaignView, number: str
+) -> AsyncIterator[NumberMessage]:
+    batches = await batches_that_may_hold(find_number, view.plan.sender, view.id, batches=view.batches, number=number)
+    async for batch in read_batches(redis, view, await _holding(redis, view, batches, number)):
+        recipients, records = batch.recipients, batch.records
+        for at, to in enumerate(recipients.to):
+            if to == number:
+                yield NumberMessage(
+                    campaign=view,
+                    index=recipients.first + at,
+                    line=recipients.lines[at],
+                    state=MessageState(records.states[at]),
+                    code=records.codes[at],
+                    attempt=records.attempts[at],
+                    parts=recipients.parts[at],
+                    sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
+                    reported_ms=records.reported_s[at] * 1000,
+                    transaction_id=records.transaction_ids[at],
+                )
+
+
+async def _holding(redis: Redis, view: CampaignView, batches: Sequence[int], number: str) -> list[int]:
+    """Return those batches whose recipients hold the number: a fingerprint alone may be that of another number."""
+    holding = list[int]()
+    for first in range(0, len(batches), _BATCHES_AT_ONCE):
+        group = batches[first : first + _BATCHES_AT_ONCE]
+        keys = [batch_key(view.plan.sender, view.id, BatchKey.RECIPIENTS, batch) for batch in group]
+        replies = cast("list[bytes | None]", await redis.mget(keys))
+        holding += [batch for batch, packed in zip(group, replies, strict=True) if holds_number(packed or b"", number)]
+    return holding
