@@ -93,6 +93,10 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
     )
+    if plan.resend_of:
+        out.print(f"resend of {plan.resend_of}: {plan.resend_choice}")
+    if view.resends:
+        out.print(f"resent as {', '.join(view.resends)}")
     for name, epoch_ms in (
         ("submitted", view.sealed_ms),
         ("first sent", view.first_sent_ms),
