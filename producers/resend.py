@@ -5,7 +5,7 @@ crash finishes the same resend. Stored batches stay as they are; the rest follow
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -42,6 +42,10 @@ RESENDABLE = frozenset(
 """The states of messages that can be chosen by name."""
 DOUBTFUL = frozenset({MessageState.IN_DOUBT, MessageState.GIVEN_UP})
 """The states of messages that may have been sent; they are chosen on explicit demand only."""
+
+
+Progress = Callable[[int], None]
+"""Is called with the number of stored batches."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,9 +161,22 @@ class Resender:
         )
 
     async def submit(
-        self, *, after_s: float = 0, batch_size: int = BATCH_SIZE, now: datetime | None = None, actor: str = PROGRAM
+        self,
+        *,
+        after_s: float = 0,
+        batch_size: int = BATCH_SIZE,
+        now: datetime | None = None,
+        progress: Progress | None = None,
+        actor: str = PROGRAM,
     ) -> ResendResult:
         """Make the resend, finish a resend that broke off, or find that an equal command has made the resend.
+
+        Args:
+            after_s: seconds until the resend begins to send.
+            batch_size: messages in a batch; the size of a resend that broke off stays.
+            now: the moment of the resend.
+            progress: is called after each batch.
+            actor: who resends, for the sender's trail.
 
         Raises:
             InputInvalid: there can be no resend, or another resend of the campaign is being submitted.
@@ -189,7 +206,9 @@ class Resender:
             return ResendResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
         if not same_but_for_times(plan, begun.plan):
             raise _another_is_unfinished(campaign, begun.plan)
-        total, batches = await self._store(parent, campaign, begun, excluded, memory_check)
+        total, batches = await self._store(
+            parent, campaign, begun, excluded, memory_check=memory_check, progress=progress
+        )
         await apply_limits(self._redis, plan.sender, self._settings)
         state = await self._submissions.seal(campaign, plan.sender, total=total, batches=batches, actor=actor)
         warning = await notify_workers(self._redis, self._settings, plan.sender)
@@ -313,7 +332,9 @@ class Resender:
         campaign: CampaignId,
         begun: Begun,
         excluded: LineSet,
+        *,
         memory_check: MemoryCheck,
+        progress: Progress | None,
     ) -> tuple[int, int]:
         """Store the batches that are not stored yet; return how many messages and batches there are.
 
@@ -323,6 +344,7 @@ class Resender:
             begun: what an earlier command has stored.
             excluded: the lines of messages that are left out.
             memory_check: refuses the resend if it does not fit.
+            progress: is called after each batch.
 
         Raises:
             CommandFailed: no message is left, or two commands wrote at once.
@@ -339,9 +361,13 @@ class Resender:
                     await memory_check.while_stored(
                         campaign, begun.plan.sender, stored=number, batch_size=size, fraction=fraction
                     )
+                    if progress:
+                        progress(number)
             if rest and rest.to:
                 await self._add(campaign, begun, number, rest)
                 number += 1
+                if progress:
+                    progress(number)
             total, _ = await self._stored(campaign)
         if not total:
             raise CommandFailed(

@@ -31,7 +31,7 @@ from times_dispatch.settings.money import format_rupees
 )
 @click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 912,914.")
 @click.option("--in-doubt", is_flag=True, help="Also messages in doubt: whoever got such a message gets it twice.")
-@click.option("--after", "after_s", type=DurationType(), default="0s", help="Begin to send after this time: 1h.")
+@click.option("--after", "after_s", type=DurationType(), default=0.0, help="Begin to send after this time: 1h.")
 @click.option("--again", is_flag=True, help="Also messages that an earlier resend contains.")
 @click.option("--salt", default="", help="Finish a resend --again that broke off: the salt that it printed.")
 @click.option("--dry-run", is_flag=True, help="Show number and cost, and do nothing.")
@@ -80,49 +80,47 @@ def resend(
         await warn_without_workers(redis)
         return result
 
-    found = with_ledger(options, survey)
-    if found.done:
+    expected = with_ledger(options, survey)
+    if expected.done:
         result = ResendResult(
-            campaign=found.done.id, plan=found.done.plan, state=found.done.state, already_submitted=True
+            campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
         )
-    elif dry_run or not (found.messages or found.unfinished):
-        echo(*([json.dumps(_survey_as_json(found))] if as_json else _lines(found, choice)))
+    elif dry_run or not (expected.messages or expected.unfinished):
+        echo(*([json.dumps(_survey_as_json(expected))] if as_json else _lines(expected, choice)))
         return
     else:
         if not yes:
-            confirm(*_lines(found, choice))
+            confirm(*_lines(expected, choice))
         result = with_ledger(options, submit)
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
         raise CommandFailed(f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent")
     if as_json:
-        echo(json.dumps(_result_as_json(result, found)))
+        echo(json.dumps(_result_as_json(result, expected)))
     elif result.already_submitted:
         echo(f"already resent as {result.campaign} ({result.state})")
     else:
         starts = second_in_india(result.plan.start_at_ms / 1000) if result.plan.start_at_ms else "at once"
         echo(
-            f"campaign {result.campaign} resends {counted(result.messages, 'message')} of {found.parent.id}, "
+            f"campaign {result.campaign} resends {counted(result.messages, 'message')} of {expected.parent.id}, "
             f"starts {starts}"
         )
 
 
-def _lines(found: Survey, choice: Choice) -> list[str]:
+def _lines(expected: Survey, choice: Choice) -> list[str]:
     """Return for people what a resend would send, and what it would leave out."""
-    parent = found.parent
-    cost = f", costs {format_rupees(found.price * found.parts)}" if found.price else ""
-    lines = [
-        f"resends of {parent.id}, {parent.plan.name} from {parent.plan.sender}: "
-        f"{counted(found.messages, 'message')} in {counted(found.parts, 'part')}{cost} ({choice.words})"
-    ]
-    if found.resent_before:
+    parent = expected.parent
+    size = f"{counted(expected.messages, 'message')} in {counted(expected.parts, 'part')}"
+    cost = f", costs {format_rupees(expected.price * expected.parts)}" if expected.price else ""
+    lines = [f"resends of {parent.id}, {parent.plan.name} from {parent.plan.sender}: {size}{cost} ({choice.words})"]
+    if expected.resent_before:
         lines.append(
-            f"  left out: {counted(found.resent_before, 'message')} of earlier resends "
+            f"  left out: {counted(expected.resent_before, 'message')} of earlier resends "
             f"({', '.join(parent.resends)}); --again sends them once more"
         )
-    if found.unfinished:
-        lines.append(f"  finishes campaign {found.unfinished.id}, whose submit broke off")
+    if expected.unfinished:
+        lines.append(f"  finishes campaign {expected.unfinished.id}, whose submit broke off")
     if choice.states & DOUBTFUL:
         lines.append("  whoever got a message in doubt already gets it twice")
     if MessageState.NO_REPORT in choice.states:
@@ -130,19 +128,19 @@ def _lines(found: Survey, choice: Choice) -> list[str]:
     return lines
 
 
-def _survey_as_json(found: Survey) -> dict[str, object]:
+def _survey_as_json(expected: Survey) -> dict[str, object]:
     return {
         "campaign": None,
-        "resend_of": found.parent.id,
-        "messages": found.messages,
-        "parts": found.parts,
-        "cost_rupees": str(found.price * found.parts) if found.price else None,
-        "resent_before": found.resent_before,
+        "resend_of": expected.parent.id,
+        "messages": expected.messages,
+        "parts": expected.parts,
+        "cost_rupees": str(expected.price * expected.parts) if expected.price else None,
+        "resent_before": expected.resent_before,
     }
 
 
-def _result_as_json(result: ResendResult, found: Survey) -> dict[str, object]:
-    return _survey_as_json(found) | {
+def _result_as_json(result: ResendResult, expected: Survey) -> dict[str, object]:
+    return _survey_as_json(expected) | {
         "campaign": result.campaign,
         "state": result.state.value,
         "messages": result.messages,
