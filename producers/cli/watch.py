@@ -8,7 +8,7 @@ import click
 from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.campaign_words import state_in_words
 from producers.cli.ledger import name_campaign, warn_without_workers, with_ledger
 from producers.cli.output import console, counted, echo
@@ -40,7 +40,7 @@ class Until(StrEnum):
 
 
 @click.command()
-@click.argument("campaigns", nargs=-1, required=True)
+@click.argument("campaigns", nargs=-1, required=True, shell_complete=completion.campaigns)
 @click.option(
     "--until",
     type=click.Choice([each.value for each in Until]),
