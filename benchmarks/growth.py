@@ -174,6 +174,7 @@ async def write_unfinished(redis: Redis, senders: Sequence[SenderId], campaigns:
                     count=BATCH_SIZE,
                     recipients=payload,
                     parts=b"",
+                    fingerprints=b"",
                     suppressed=b"",
                     suppressed_code=0,
                 )

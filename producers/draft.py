@@ -23,13 +23,20 @@ class Draft:
         recipients: path of the recipients file; by default the one that the campaign file names.
         settings: the settings that both files must fit.
         rejects: the file to which refused rows are written; by default beside the recipients file.
+        at_once: whether a start that is long past is allowed; the campaign is sent at once then.
 
     Raises:
         InputInvalid: with every mistake of the first file that has one.
     """
 
     def __init__(
-        self, campaign: Path, recipients: Path | None = None, *, settings: Settings, rejects: Path | None = None
+        self,
+        campaign: Path,
+        recipients: Path | None = None,
+        *,
+        settings: Settings,
+        rejects: Path | None = None,
+        at_once: bool = False,
     ) -> None:
         recipients = recipients or _named_in(campaign, settings)
         self.paths = (campaign, recipients)
@@ -37,7 +44,7 @@ class Draft:
             raise InputInvalid(*missing)
         # The fingerprint comes before anything is read, so that every later change of a file is noticed.
         self.fingerprint = Fingerprint(self.paths)
-        self.campaign = Campaign(campaign, settings)
+        self.campaign = Campaign(campaign, settings, at_once=at_once)
         self.file = open_recipients(recipients, to=self.campaign.table.to, limits=ReaderLimits.of(settings.recipients))
         self.to = self.file.heading.index(self.campaign.table.to) or 0
         """Index of the column that holds the numbers."""

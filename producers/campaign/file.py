@@ -44,8 +44,11 @@ _MAX_FILE_BYTES = 65_536
 class Campaign:
     """A campaign file that fits the settings."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        """Read and check the file; raise InputInvalid with every mistake, as ``campaign.toml:LINE: field: reason``."""
+    def __init__(self, path: Path, settings: Settings, *, at_once: bool = False) -> None:
+        """Read and check the file; raise InputInvalid with every mistake, as ``campaign.toml:LINE: field: reason``.
+
+        With *at_once*, the campaign may be sent at once although its start is past.
+        """
         self.path = path
         _check_size(path)
         try:
@@ -70,7 +73,7 @@ class Campaign:
                 "in the settings"
             )
             raise InputInvalid(self._document.mistake(("sender",), reason))
-        self.schedule = Schedule(table, allowed, self._document)
+        self.schedule = Schedule(table, allowed, self._document, at_once=at_once)
         self.budget = Budget(
             table,
             self._document,

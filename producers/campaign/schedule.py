@@ -7,12 +7,16 @@ from zoneinfo import ZoneInfo
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.durations import format_duration, parse_seconds
 from times_dispatch.sms.rules.send_window import SendWindow
 
 _DEFAULT_VALIDITY = "24h"
 _MAX_DISTANCE = timedelta(days=400)
 """A start or an end that is farther away is taken for a typing error."""
+
+
+_MAX_LATE = timedelta(minutes=15)
+"""A start that is past for longer is refused, because the campaign would be sent at once."""
 
 
 class Times(NamedTuple):
@@ -33,9 +37,11 @@ class Schedule:
         table: the fields of the campaign file.
         allowed: the hours of the campaign's sender and category.
         document: the campaign file, which knows the line of each field.
+        at_once: whether a start that is past is allowed, and the campaign is sent at once then.
     """
 
-    def __init__(self, table: CampaignTable, allowed: SendWindow, document: Document) -> None:
+    def __init__(self, table: CampaignTable, allowed: SendWindow, document: Document, *, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._table = table
         self._allowed = allowed
         self._document = document
@@ -59,6 +65,9 @@ class Schedule:
             return
         if self._start and self._start < now and table.missed_start != "send":
             yield mistake(("start_at",), f"is past, and missed_start = {table.missed_start} does not send it late")
+        elif self._start and self._start < now - _MAX_LATE and not self._at_once:
+            late = format_duration((now - self._start).total_seconds())
+            yield mistake(("start_at",), f"is past since {late}; give another time, or send at once with --now")
         if self._finish_by and self._finish_by <= max(now, self._start or now):
             yield mistake(("finish_by",), "is past" if self._finish_by <= now else "must be after start_at")
         elif times.opens >= times.ends:

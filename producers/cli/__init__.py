@@ -5,6 +5,7 @@ arrives here and becomes a message on stderr and an exit code: 1 for a failure, 
 that is unavailable. Terms are explained in docs/glossary.md.
 """
 
+import errno
 import getpass
 import os
 import secrets
@@ -56,6 +57,9 @@ COMMANDS = {
     "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),
 }
 """The module and attribute of each command, and its line in ``dispatch --help``."""
+
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EPIPE, errno.EIO}
+"""The errors of a write to stdout: a full device, a reader that has gone, a lost terminal."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,22 @@ class Commands(click.Group):
             CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+                raise
+            # Python flushes stdout once more at the end of the process, and must not fail again there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:
+                sys.stderr.write(f"the output cannot be written: {(error.strerror or 'unknown reason').lower()}\n")
+            sys.exit(1)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the options before the command; a message about a wrong option shows control characters as escapes."""

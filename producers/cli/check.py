@@ -38,6 +38,7 @@ _LEDGER_TIMEOUT_S = 3.0
 )
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write refused rows there.")
 @click.option("--no-redis", is_flag=True, help="Do not ask the ledger, even if it is configured.")
+@click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def check(
@@ -47,6 +48,7 @@ def check(
     rejects: Path | None,
     *,
     no_redis: bool,
+    at_once: bool,
     as_json: bool,
 ) -> None:
     """Check the CAMPAIGN file and its recipients as submit does; send nothing, store nothing.
@@ -56,7 +58,7 @@ def check(
     would not be sent, with 2 if nothing can be sent at all.
     """
     settings = options.settings()
-    draft = Draft(campaign, recipients, settings=settings, rejects=rejects)
+    draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -137,7 +137,14 @@ def _syntax_problem(path: Path) -> str:
     from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import, and only a mistake needs it
 
     try:
-        Document.read(path)
-    except SettingsInvalid as invalid:
-        return invalid.mistakes[0] if path.exists() else ""
+        tomllib.loads(path.read_text("utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+    except (OSError, ValueError, RecursionError):
+        from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import
+
+        try:
+            Document.read(path)
+        except SettingsInvalid as invalid:
+            return invalid.mistakes[0]
     return ""

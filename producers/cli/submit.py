@@ -40,6 +40,7 @@ _MAX_REASONS = 10
 )
 @click.option("--again", is_flag=True, help="Send it once more, although the same files were submitted before.")
 @click.option("--salt", help="Finish a submit --again that broke off: the salt that it printed.")
+@click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def submit(
@@ -50,6 +51,7 @@ def submit(
     *,
     again: bool,
     salt: str | None,
+    at_once: bool,
     as_json: bool,
 ) -> None:
     """Check the CAMPAIGN file and its recipients, store the messages, and send them.
@@ -58,7 +60,7 @@ def submit(
     stopped. Once it has finished, running it again does nothing.
     """
     settings = options.settings(Need.LEDGER)
-    draft = Draft(campaign, recipients, settings=settings, rejects=rejects)
+    draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
     if again and not salt:
         salt = secrets.token_hex(4)
         echo(f"submitted again; if this breaks off, finish it with --salt {salt}", err=True)

@@ -212,10 +212,25 @@ def test_a_start_that_has_come_is_no_missed_one(write: WriteFile, settings: Sett
     lines = ["start_at = 2026-11-08T12:00:00", 'missed_start = "skip"']
 
     campaign_with(write, settings, *lines).check(ist("12:00:00"))
-    campaign_with(write, settings, lines[0]).check(ist("23:00:00"))
+    campaign_with(write, settings, lines[0]).check(ist("12:15:00"))
 
 
 def test_validity_counts_from_the_first_moment_of_sending(write: WriteFile, promotional: Settings) -> None:
     campaign = campaign_with(write, promotional, 'validity = "2h"', "start_at = 2026-11-08T21:30:00")
 
     assert campaign.plan(ist("12:00:00")).valid_until_ms == ms(ist("12:00:00", 9))
+
+
+@pytest.mark.parametrize(("late_s", "is_refused"), [(899, False), (900, False), (901, True)])
+def test_a_start_that_is_past_for_more_than_fifteen_minutes_is_refused_unless_it_is_sent_at_once(
+    write: WriteFile, settings: Settings, late_s: int, *, is_refused: bool
+) -> None:
+    start = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
+    path = write("c.toml", CAMPAIGN + "start_at = 2026-11-08T12:00:00\n")
+    now = start + timedelta(seconds=late_s)
+    if is_refused:
+        with pytest.raises(InputInvalid, match=r"c.toml:5: start_at: is past since .*; give another time, or .*--now"):
+            Campaign(path, settings).check(now)
+    else:
+        Campaign(path, settings).check(now)
+    Campaign(path, settings, at_once=True).check(now)

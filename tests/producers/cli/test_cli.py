@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -54,3 +56,37 @@ def test_show_imports_neither_the_settings_file_nor_a_provider(submitted: str, r
 
     modules = set(done.stdout.splitlines()[-1].split())
     assert not modules & {"celery", "httpx", "phonenumbers", "pydantic", "pyarrow", "times_dispatch.settings.load"}
+
+
+_RUN = [sys.executable, "-c", "from producers.cli import main; main()"]
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["show", "last"]], ids=" ".join)
+def test_a_full_device_for_the_output_ends_in_one_line(submitted: str, redis_url: str, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*_RUN, "--redis-url", redis_url, *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "the output cannot be written: no space left on device"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["show", "last"]], ids=" ".join)
+def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(
+    submitted: str, redis_url: str, arguments: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*_RUN, "--redis-url", redis_url, *arguments]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    finally:
+        os.close(writing)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.kit.producers import Run
+from tests.kit.producers import CAMPAIGN, Run, WriteFile
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -128,3 +128,14 @@ def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, mo
     assert "DISPATCH_ID_KEY is not the key with which the other processes of this ledger make ids" in refused.stderr
     monkeypatch.setenv("DISPATCH_ID_KEY_OLD", "the-key-of-all-others")
     assert run(*SUBMIT, "--again").exit_code == 0
+
+
+def test_a_campaign_whose_start_is_long_past_is_sent_only_with_now(run: Run, write: WriteFile) -> None:
+    write("campaign.toml", CAMPAIGN + "start_at = 2020-11-08T10:00:00\n")
+    files = ["campaign.toml", "--recipients", "customers.csv"]
+    for command in ("check", "submit"):
+        refused = run(command, *files)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr.startswith("campaign.toml:5: start_at: is past since ")
+    assert run("check", *files, "--now").exit_code == 0
+    assert json.loads(run("submit", *files, "--now", "--json").stdout)["state"] == "running"

@@ -21,7 +21,7 @@ _QUARTERS: Final = (0.8408964152537145, 0.7071067811865476, 0.5946035575013605)
 
 
 def bucket_of(milliseconds: int) -> int:
-    """Return the number of the bucket that counts a time, as ``delivery_time_field`` of the scripts does."""
+    """Return the number of the bucket that counts a time, as ``delivery_time_bucket`` of the scripts does."""
     if milliseconds < 1000:
         return _BELOW_ONE_SECOND
     mantissa, exponent = math.frexp(milliseconds)

@@ -28,17 +28,17 @@ local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
 
--- Return the field of the histogram for a time until delivery. There are four fields for each doubling of the time, so
--- a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all times below
--- a second have one field.
-local function delivery_time_field(ms)
-  if ms < 1000 then return 't0' end
+-- Return the number of the field of the histogram for a time until delivery. There are four fields for each doubling of
+-- the time, so a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all
+-- times below a second have one field.
+local function delivery_time_bucket(ms)
+  if ms < 1000 then return 0 end
   local mantissa, exponent = math.frexp(ms)
   local quarter = 0
   if mantissa >= 0.8408964152537145 then quarter = 3
   elseif mantissa >= 0.7071067811865476 then quarter = 2
   elseif mantissa >= 0.5946035575013605 then quarter = 1 end
-  return 't' .. math.min(4 * exponent + quarter, 127)
+  return math.min(4 * exponent + quarter, 127)
 end
 
 -- Return the name of a provider by its index in a chain.
@@ -111,9 +111,10 @@ local function message_statistics(campaign_key, batch_number, campaign)
   local into_minute_ms = base_ms % 60000
   local groups, part_counts, is_known = {}, nil, false
   local attempts_key = campaign.resent and key_of_attempts(campaign_key)
-  local first_index = nil
+  local first_index, last_sent, last_group = nil, nil, nil
 
   local function group_of(sent)
+    if sent == last_sent then return last_group end
     local key
     if sent < PROVIDER_UNIT then
       key = floor((into_minute_ms + sent) / 60000)
@@ -125,6 +126,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
       group = {}
       groups[key] = group
     end
+    last_sent, last_group = sent, group
     return group
   end
 
@@ -156,7 +158,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local group = group_of(sent)
     group[state] = (group[state] or 0) + sign
     if state == DELIVERED then
-      local field = delivery_time_field(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
+      local field = delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
       group[field] = (group[field] or 0) + sign
     elseif HAS_CODE[state] then
       local field = state .. ':' .. code
@@ -269,6 +271,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
       local minute = floor(base_ms / 60000) + key % MINUTES
       local of_rollup = rollup_of(floor(key / MINUTES), floor(minute / 1440))
       for name, amount in pairs(group) do
+        if type(name) == 'number' then name = 't' .. name end
         if name == 'parts' or string.sub(name, 1, 11) == 'kept_parts:' then
           put_parts(name, amount, of_rollup)
         elseif string.sub(name, 1, 5) == 'link:' then
