@@ -21,7 +21,7 @@ def _registry(ledger: LedgerFigures | None) -> CollectorRegistry:
 
 def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     days = statistics_of({"d": 3, "f": 2, "f:901": 2, "clicked": 4, "parts": 9, "cost": 900_000})
-    today = statistics_of({"d": 1, "parts": 5, "cost": 500_000})
+    today = statistics_of({"d": 1, "parts": 5, "cost": 500_000, "t0": 1})
     counted = {("TIMESM", "times"): Counted(days=days, today=today)}
     ledger = LedgerFigures(since=date(2026, 11, 20), counted=counted, senders=[], streams={})
     value, names = _registry(ledger).get_sample_value, {"sender": "TIMESM", "provider": "times"}
@@ -32,6 +32,7 @@ def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     assert value("dispatch_clicks", names) == 4
     assert value("dispatch_parts_total", names) == 5
     assert value("dispatch_cost_rupees_total", names) == 0.5
+    assert value("dispatch_delivery_seconds", {**names, "quantile": "0.5"}) == 1.0
     assert value("dispatch_redis_memory_used_bytes") == 7
 
 
