@@ -243,6 +243,7 @@ class Maintenance:
                 action=ControlAction.BRAKE,
                 reason=reason,
                 decided_us=0,
+                replaces_reason=0,
                 trail=packed_entry(PROGRAM, TrailAction.BRAKED, campaign=damage.campaign, detail=reason),
             )
 

@@ -63,7 +63,9 @@ async def _settle(ledger: Ledger, settlement: Settlement, decided_ms: int) -> Re
 
 async def _resume(ledger: Ledger, decided_us: int) -> str:
     script = Script(ledger.redis, "control")
-    reply = await script(SENDER, campaign=CAMPAIGN, action="resume", reason="", decided_us=decided_us, trail="")
+    reply = await script(
+        SENDER, campaign=CAMPAIGN, action="resume", reason="", decided_us=decided_us, replaces_reason=0, trail=""
+    )
     return text(reply["state"])
 
 

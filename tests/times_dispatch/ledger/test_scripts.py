@@ -164,7 +164,9 @@ async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Led
 async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
     await ledger.submit(3)
     control = Script(ledger.redis, "control")
-    reply = await control(SENDER, reason="lunch", decided_us=0, action="pause", campaign=CAMPAIGN, trail="")
+    reply = await control(
+        SENDER, reason="lunch", replaces_reason=0, decided_us=0, action="pause", campaign=CAMPAIGN, trail=""
+    )
     assert reply == {"status": b"changed", "state": b"paused"}
 
 
