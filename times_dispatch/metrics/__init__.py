@@ -2,4 +2,6 @@
 
 ``reader`` reads the ledger into a ``Snapshot``, ``families`` turns the snapshot into Prometheus' metric families, and
 ``server`` answers requests. Only the process ``python -m times_dispatch.metrics`` uses this package.
+
+Terms: docs/glossary.md.
 """

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,10 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, Processes, send_campaign
+from tests.kit.clock import FakeClock
 from tests.kit.redis_users import add_users
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.metrics.reader import read_snapshot
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 pytestmark = pytest.mark.processes
@@ -95,6 +98,21 @@ async def test_the_metrics_are_equal_to_the_statistics_and_need_only_the_rights_
     known = {sample.name for family in families for sample in family.samples} | {family.name for family in families}
     files = [(ROOT / "monitoring" / name).read_text("utf-8") for name in ("alerts.yml", "dashboard.json")]
     assert {name for text in files for name in re.findall(r"dispatch_[a-z_]+", text)} - known == set()
+
+
+async def test_messages_count_in_the_minute_in_which_they_were_sent(redis: Redis) -> None:
+    async def queues() -> dict[str, int]:
+        return {}
+
+    began_s = time.time()
+    await send_campaign(redis, CorrelationIds(ID_KEY.encode()), total=20)
+    sent = list[int]()
+    for later_s in (60, 120):  # the campaign may have been sent in two minutes
+        clock = FakeClock(epoch=began_s + later_s)
+        snapshot = await read_snapshot(redis, queues, days=1, max_memory_share=0.9, clock=clock)
+        assert snapshot.ledger
+        sent += [work.sent_last_minute for work in snapshot.ledger.senders]
+    assert sum(sent) == 20
 
 
 def test_each_alert_has_a_section_in_the_operations_document() -> None:
