@@ -5,7 +5,7 @@ from typing import Literal
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.confirmation import about_cost, campaign_lines, confirm, yes_option
 from producers.cli.ledger import campaign_meant, notify_workers, with_ledger
 from producers.cli.output import counted, echo
@@ -29,8 +29,14 @@ _HINTS_DURING_SUBMIT = {
 
 
 @click.command()
-@click.argument("campaign", default="")
-@click.option("--sender", "sender_name", default="", help="Pause this sender, with all its campaigns.")
+@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.option(
+    "--sender",
+    "sender_name",
+    default="",
+    shell_complete=completion.senders,
+    help="Pause this sender, with all its campaigns.",
+)
 @click.option("--all", "all_senders", is_flag=True, help="Pause every sender: nothing is sent any more.")
 @click.option("--reason", default="", help="Shown wherever the campaign is listed; replaces an earlier reason.")
 @yes_option
@@ -50,8 +56,14 @@ def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: 
 
 
 @click.command()
-@click.argument("campaign", default="")
-@click.option("--sender", "sender_name", default="", help="Resume this sender, also if it stopped itself.")
+@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.option(
+    "--sender",
+    "sender_name",
+    default="",
+    shell_complete=completion.senders,
+    help="Resume this sender, also if it stopped itself.",
+)
 @click.option("--all", "all_senders", is_flag=True, help="Resume every sender that is paused.")
 @yes_option
 @click.pass_obj
@@ -89,7 +101,7 @@ def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders:
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @yes_option
 @click.pass_obj
 def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
@@ -121,7 +133,7 @@ def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.argument("parts", type=click.IntRange(min=0))
 @click.pass_obj
 def budget(options: CliContext, campaign: str, parts: int) -> None:
@@ -140,7 +152,7 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.option(
     "--as",
     "decision",

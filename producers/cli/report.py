@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import INDIA, counted, echo
@@ -61,7 +61,7 @@ class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no ar
 
 
 @click.command()
-@click.argument("campaigns", nargs=-1)
+@click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.option("--out", required=True, help="FILE.csv, .jsonl, .parquet or .xlsx; - is standard output; or a folder.")
 @click.option(
     "--format",

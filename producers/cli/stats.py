@@ -11,7 +11,7 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import console, counted, echo
@@ -39,10 +39,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.option("--campaign", help="Only this campaign.")
-@click.option("--sender", help="Only this sender.")
-@click.option("--provider", default="", help="Only this provider.")
-@click.option("--template", default="", help="Only this template.")
+@click.option("--campaign", shell_complete=completion.campaigns, help="Only this campaign.")
+@click.option("--sender", shell_complete=completion.senders, help="Only this sender.")
+@click.option("--provider", default="", shell_complete=completion.providers, help="Only this provider.")
+@click.option("--template", default="", shell_complete=completion.templates, help="Only this template.")
 @click.option("--day", type=_DAY, help="Only this day, YYYY-MM-DD, in India.")
 @click.option("--since", type=_DAY, help="From this day on.")
 @click.option("--until", type=_DAY, help="Until this day, which counts too.")

@@ -8,17 +8,17 @@ import click
 from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.campaign_words import state_in_words
 from producers.cli.ledger import name_campaign, warn_without_workers, with_ledger
 from producers.cli.output import console, counted, echo
-from producers.cli.plain_console import PlainColumn
+from producers.cli.plain_console import PlainColumn, PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState
+from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
 from times_dispatch.ledger.summary import progress_line
 
 _INTERRUPTED = 130
@@ -40,7 +40,7 @@ class Until(StrEnum):
 
 
 @click.command()
-@click.argument("campaigns", nargs=-1, required=True)
+@click.argument("campaigns", nargs=-1, required=True, shell_complete=completion.campaigns)
 @click.option(
     "--until",
     type=click.Choice([each.value for each in Until]),
@@ -57,12 +57,13 @@ def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeou
     """
 
     async def follow_campaigns(redis: Redis) -> list[CampaignView]:
-        search, ids = CampaignSearch(redis), list[CampaignId]()
+        queries, search, ids = Queries(redis), CampaignSearch(redis), list[CampaignId]()
         for words in campaigns:
-            ids.append(await search.find(words))  # an unknown campaign is the only thing to say then
+            ids.append(await search.find(words))
             name_campaign(words, ids[-1])
+            await queries.campaign(ids[-1])  # an unknown or damaged campaign is the only thing to say then
         await warn_without_workers(redis)
-        return await follow(Queries(redis), list(dict.fromkeys(ids)), until=Until(until), timeout_s=timeout_s)
+        return await follow(queries, list(dict.fromkeys(ids)), until=Until(until), timeout_s=timeout_s)
 
     try:
         views = with_ledger(options, follow_campaigns)
@@ -115,18 +116,17 @@ async def follow(
             if not going_on or (timeout_s and now_s - started_s > timeout_s):
                 break
             if not out.is_terminal and now_s - printed_s >= _PRINT_INTERVAL_S:
-                _print(lines)
+                _print(out, lines)
                 printed_s = now_s
             await clock.sleep(_POLL_INTERVAL_S)
             for campaign in going_on:
                 views[campaign] = await queries.campaign(campaign)
     if not out.is_terminal:
-        _print(lines)
+        _print(out, lines)
     return list(views.values())
 
 
-def _print(lines: Sequence[str]) -> None:
-    out = console()
+def _print(out: PlainConsole, lines: Sequence[str]) -> None:
     for line in lines:
         out.print(line)
 
@@ -141,7 +141,7 @@ def _has_ended(view: CampaignView, until: Until) -> bool:
         return True
     if view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}:
         return False
-    return until is Until.SENT or not (view.unsent or _awaiting_reports(view))
+    return until is Until.SENT or not (view.counts[MessageState.SENDING] or _awaiting_reports(view))
 
 
 def _awaiting_reports(view: CampaignView) -> int:
