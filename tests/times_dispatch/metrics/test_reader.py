@@ -23,6 +23,7 @@ from tests.kit.callbacks import ID_KEY, Processes, send_campaign
 from tests.kit.clock import FakeClock
 from tests.kit.redis_users import add_users
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsReader
 from times_dispatch.metrics.reader import read_snapshot
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
@@ -100,16 +101,30 @@ async def test_the_metrics_are_equal_to_the_statistics_and_need_only_the_rights_
     assert {name for text in files for name in re.findall(r"dispatch_[a-z_]+", text)} - known == set()
 
 
-async def test_messages_count_in_the_minute_in_which_they_were_sent(redis: Redis) -> None:
-    async def queues() -> dict[str, int]:
-        return {}
+async def _queues() -> dict[str, int]:
+    return {}
 
+
+@pytest.mark.parametrize(("days", "shown"), [(9, {"accepted": 20}), (8, None)])
+async def test_days_before_the_first_day_are_not_counted(redis: Redis, days: int, shown: dict[str, int] | None) -> None:
+    await send_campaign(redis, CorrelationIds(ID_KEY.encode()), total=20)
+    (newest,) = await StatisticsReader(redis).keys(RollupFilter())
+    sent_s = datetime.combine(newest.day, datetime.min.time(), ZoneInfo("Asia/Kolkata")).timestamp()
+    clock = FakeClock(epoch=sent_s + 8 * 86_400)
+    snapshot = await read_snapshot(redis, _queues, days=days, max_memory_share=0.9, clock=clock)
+    assert snapshot.ledger
+    counted = snapshot.ledger.counted.get(("TIMESM", "times"))
+    assert (counted.days.states if counted else None) == shown
+    assert counted is None or counted.today.parts == 0
+
+
+async def test_messages_count_in_the_minute_in_which_they_were_sent(redis: Redis) -> None:
     began_s = time.time()
     await send_campaign(redis, CorrelationIds(ID_KEY.encode()), total=20)
     sent = list[int]()
     for later_s in (60, 120):  # the campaign may have been sent in two minutes
         clock = FakeClock(epoch=began_s + later_s)
-        snapshot = await read_snapshot(redis, queues, days=1, max_memory_share=0.9, clock=clock)
+        snapshot = await read_snapshot(redis, _queues, days=1, max_memory_share=0.9, clock=clock)
         assert snapshot.ledger
         sent += [work.sent_last_minute for work in snapshot.ledger.senders]
     assert sum(sent) == 20
