@@ -13,7 +13,7 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
@@ -82,7 +82,8 @@ def stats(
     if campaign:
         if sender or provider or template or day or since or until:
             raise click.UsageError("--campaign goes with no other choice of messages")
-        statistics = with_ledger(options, lambda redis: _of_campaign(redis, CampaignId(campaign)))
+        id_ = campaign_meant(options, campaign)
+        statistics = with_ledger(options, lambda redis: _of_campaign(redis, id_))
         groups = dict[str, Statistics]()
     else:
         chosen = RollupFilter(
