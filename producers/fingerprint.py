@@ -1,4 +1,4 @@
-"""A digest of the campaign file and the recipients file, by which a submit that is run again is recognised."""
+"""Digests of the campaign file and the recipients file, by which a submit that is run again is recognised."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,25 +14,31 @@ class Fingerprint:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._stamps = self._read_stamps()
-        self._digest = self._read_digest()
+        self.contents = self._read_contents()
+        """The SHA-256 of each file, in the order of the paths."""
 
     def digest(self, salt: str = "") -> str:
         """Return 64 hexadecimal digits; another salt gives another digest."""
-        return hashlib.sha256(self._digest + salt.encode()).hexdigest()
+        return hashlib.sha256(hashlib.sha256(b"".join(self.contents)).digest() + salt.encode()).hexdigest()
 
     def still_matches(self) -> bool:
         """Say whether the files are unchanged. They are read whole again, because time stamps alone can be wrong."""
         try:
-            return self._read_stamps() == self._stamps and self._read_digest() == self._digest
+            return self._read_stamps() == self._stamps and self._read_contents() == self.contents
         except OSError:
             return False
 
-    def _read_stamps(self) -> list[tuple[int, int]]:
-        return [(status.st_size, status.st_mtime_ns) for status in map(Path.stat, self._paths)]
+    def _read_stamps(self) -> list[tuple[int, ...]]:
+        # Whoever changes a file and puts it back can set its mtime back too, but not its ctime.
+        return [
+            (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            for status in map(Path.stat, self._paths)
+        ]
 
-    def _read_digest(self) -> bytes:
-        whole = hashlib.sha256()
-        for path in self._paths:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        return whole.digest()
+    def _read_contents(self) -> list[bytes]:
+        return [_digest_of(path) for path in self._paths]
+
+
+def _digest_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -43,7 +43,7 @@ class Schedule:
     def __init__(self, table: CampaignTable, allowed: SendWindow, document: Document, *, at_once: bool = False) -> None:
         self._at_once = at_once
         self._table = table
-        self._allowed = allowed
+        self.allowed = allowed
         self._document = document
         self.window = SendWindow.parse(table.window, table.zone) if table.window else allowed
         self._start = self._in_utc(table.start_at)
@@ -72,8 +72,8 @@ class Schedule:
             yield mistake(("finish_by",), "is past" if self._finish_by <= now else "must be after start_at")
         elif times.opens >= times.ends:
             yield mistake((self._end_field,), f"is over before it may be sent, in the hours {self.window}")
-        elif not self.window.is_within(self._allowed, times.opens, times.ends):
-            yield mistake(("window",), f"goes beyond the hours in which it may be sent, {self._allowed}")
+        elif not self.window.is_within(self.allowed, times.opens, times.ends):
+            yield mistake(("window",), f"goes beyond the hours in which it may be sent, {self.allowed}")
 
     def waiting_warning(self, now: datetime) -> str:
         """Return a warning if the first message has to wait for the send window; otherwise an empty text."""

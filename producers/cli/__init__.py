@@ -24,6 +24,8 @@ import click
 from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from times_dispatch.settings.load import Need
     from times_dispatch.settings.model import Settings
 
@@ -158,6 +160,15 @@ class Commands(click.Group):
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Suggest the commands without importing them, and the options before a command."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  # only a shell's completion needs it
+
+        commands = [
+            CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full."""

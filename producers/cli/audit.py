@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india, trail_detail
 from producers.cli.types import DurationType
@@ -19,8 +19,10 @@ from times_dispatch.ledger.trail import Trail, TrailEntry
 
 
 @click.command()
-@click.argument("campaign", default="")
-@click.option("--sender", default="", help="Only changes of this sender and its campaigns.")
+@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.option(
+    "--sender", default="", shell_complete=completion.senders, help="Only changes of this sender and its campaigns."
+)
 @click.option("--since", "since_s", type=DurationType(), default=0, help="Only changes of this time: 24h, 7d.")
 @click.option("--max", "max_entries", type=click.IntRange(min=1), default=100, show_default=True, help="The newest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")

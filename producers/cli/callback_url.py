@@ -2,7 +2,7 @@
 
 import click
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.output import echo
 from producers.errors import InputInvalid
 from times_dispatch.settings.errors import closest
@@ -12,7 +12,7 @@ _STAND_IN = "********"
 
 
 @click.command("callback-url")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.providers)
 @click.option("--show-secret", is_flag=True, help="Print the whole URL and nothing else, to be pasted or piped.")
 @click.pass_obj
 def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:

@@ -55,7 +55,7 @@ def check(
 
     Says which rows would be refused and why, what the campaign costs, and when it would start and finish. With a ledger
     it also takes the sender's other campaigns and the opt-out list into account. Exits with 1 if messages of good rows
-    would not be sent, with 2 if nothing can be sent at all.
+    would not be sent, with 2 if nothing can be sent at all. The digest is for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)

@@ -31,6 +31,7 @@ def report_as_lines(report: CheckReport) -> list[str]:
     lines += _money(report)
     lines += _times(report)
     lines.append(_memory(report))
+    lines.append(f"digest    {report.digest}")
     for sample in report.samples:
         encoding = "UCS-2" if sample.unicode else "GSM-7"
         lines.append(f"sample    line {sample.line}, {sample.to}, {encoding}, {counted(sample.parts, 'part')}")
@@ -50,6 +51,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "template": plan.template,
         "category": plan.category,
         "file": report.source,
+        "digest": report.digest,
         "good": report.good,
         "refused": report.refused,
         "examples": {reason: [msgspec.to_builtins(row) for row in rows] for reason, rows in report.examples.items()},

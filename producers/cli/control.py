@@ -5,9 +5,9 @@ from typing import Literal
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.confirmation import about_cost, campaign_lines, confirm, yes_option
-from producers.cli.ledger import notify_workers, with_ledger
+from producers.cli.ledger import campaign_meant, notify_workers, with_ledger
 from producers.cli.output import counted, echo
 from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
@@ -29,8 +29,14 @@ _HINTS_DURING_SUBMIT = {
 
 
 @click.command()
-@click.argument("campaign", default="")
-@click.option("--sender", "sender_name", default="", help="Pause this sender, with all its campaigns.")
+@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.option(
+    "--sender",
+    "sender_name",
+    default="",
+    shell_complete=completion.senders,
+    help="Pause this sender, with all its campaigns.",
+)
 @click.option("--all", "all_senders", is_flag=True, help="Pause every sender: nothing is sent any more.")
 @click.option("--reason", default="", help="Shown wherever the campaign is listed; replaces an earlier reason.")
 @yes_option
@@ -45,12 +51,19 @@ def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: 
     if not campaign:
         pause_senders(options, sender_name or None, reason=reason, yes=yes)
         return
-    _change_state(options, campaign, ControlAction.PAUSE, reason or _BY_HAND, CampaignState.PAUSED)
+    id_ = campaign_meant(options, campaign)
+    _change_state(options, id_, ControlAction.PAUSE, reason or _BY_HAND, CampaignState.PAUSED)
 
 
 @click.command()
-@click.argument("campaign", default="")
-@click.option("--sender", "sender_name", default="", help="Resume this sender, also if it stopped itself.")
+@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.option(
+    "--sender",
+    "sender_name",
+    default="",
+    shell_complete=completion.senders,
+    help="Resume this sender, also if it stopped itself.",
+)
 @click.option("--all", "all_senders", is_flag=True, help="Resume every sender that is paused.")
 @yes_option
 @click.pass_obj
@@ -65,8 +78,10 @@ def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders:
         resume_senders(options, sender_name or None, yes=yes)
         return
 
+    id_ = campaign_meant(options, campaign)
+
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
-        queries, id_ = Queries(redis), CampaignId(campaign)
+        queries = Queries(redis)
         sender = await queries.sender_of(id_)
         changed, _ = await Control(redis, actor=options.actor).campaign(sender, id_, ControlAction.RESUME)
         await notify_workers(options, redis, sender)
@@ -74,19 +89,19 @@ def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders:
 
     changed, view, sender = with_ledger(options, change)
     if view.state is CampaignState.BRAKED or not view.counters_add_up:
-        echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
+        echo(f"campaign {id_} is {view.state}: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):
-        echo(f"campaign {campaign} is running, but nothing is sent: {view.reason}", err=True)
+        echo(f"campaign {id_} is running, but nothing is sent: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and view.reason:
-        echo(f"campaign {campaign} is running: {view.reason}")
+        echo(f"campaign {id_} is running: {view.reason}")
     else:
-        _print_state(campaign, changed, view.state, wanted=CampaignState.RUNNING)
+        _print_state(id_, changed, view.state, wanted=CampaignState.RUNNING)
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @yes_option
 @click.pass_obj
 def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
@@ -94,15 +109,16 @@ def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
 
     The command asks before it cancels messages, and needs only Redis.
     """
-    if not yes and (lines := _cancel_in_words(options, campaign)):
+    id_ = campaign_meant(options, campaign)
+    if not yes and (lines := _cancel_in_words(options, id_)):
         confirm(*lines)
-    _change_state(options, campaign, ControlAction.CANCEL, _BY_HAND, CampaignState.CANCELLED)
+    _change_state(options, id_, ControlAction.CANCEL, _BY_HAND, CampaignState.CANCELLED)
 
 
-def _cancel_in_words(options: CliContext, campaign: str) -> list[str]:
+def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
     """Return what a cancel would do; nothing if no message is unsent or in doubt."""
     try:
-        view = with_ledger(options, lambda redis: Queries(redis).campaign(CampaignId(campaign)))
+        view = with_ledger(options, lambda redis: Queries(redis).campaign(campaign))
     except CampaignDamaged as damage:
         return [f"cancels campaign {campaign} for good: its messages cannot be counted, {damage.what}"]
     in_doubt = view.counts[MessageState.IN_DOUBT]
@@ -117,7 +133,7 @@ def _cancel_in_words(options: CliContext, campaign: str) -> list[str]:
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.argument("parts", type=click.IntRange(min=0))
 @click.pass_obj
 def budget(options: CliContext, campaign: str, parts: int) -> None:
@@ -125,17 +141,18 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
 
     A campaign that stopped itself because its budget was spent goes on after ``dispatch resume``.
     """
+    id_ = campaign_meant(options, campaign)
 
     async def change(redis: Redis) -> None:
-        sender = await Queries(redis).sender_of(CampaignId(campaign))
-        await Control(redis, actor=options.actor).set_budget(sender, CampaignId(campaign), parts)
+        sender = await Queries(redis).sender_of(id_)
+        await Control(redis, actor=options.actor).set_budget(sender, id_, parts)
 
     with_ledger(options, change, repeats=False)
-    echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
+    echo(f"campaign {id_} may use {parts:,} parts" if parts else f"campaign {id_} has no budget")
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.option(
     "--as",
     "decision",
@@ -152,22 +169,23 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
     Refused while reports wait that are not applied yet, or while no reconciler runs: a report may say that a message
     was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for ``dispatch resume``.
     """
+    id_ = campaign_meant(options, campaign)
 
     async def view_if_decidable(redis: Redis) -> CampaignView:
-        view = await Queries(redis).campaign(CampaignId(campaign))
+        view = await Queries(redis).campaign(id_)
         if not force and (unapplied := await unapplied_reports(redis)):
             raise _unapplied(unapplied)
         return view
 
     async def decide(redis: Redis) -> tuple[int, CampaignState]:
         queries = Queries(redis)
-        sender = await queries.sender_of(CampaignId(campaign))
+        sender = await queries.sender_of(id_)
         if unapplied := await unapplied_reports(redis):
             if not force:
                 raise _unapplied(unapplied)
             echo(f"ignored: {unapplied}", err=True)
-        decided = await Control(redis, actor=options.actor).resolve(sender, CampaignId(campaign), decision)
-        return decided, (await queries.campaign(CampaignId(campaign))).state
+        decided = await Control(redis, actor=options.actor).resolve(sender, id_, decision)
+        return decided, (await queries.campaign(id_)).state
 
     if decision == "resend" and not yes:
         view = with_ledger(options, view_if_decidable)
@@ -180,7 +198,7 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
     decided, state = with_ledger(options, decide)
     message = f"{decided:,} messages in doubt are now {'accepted' if decision == 'sent' else 'pending again'}"
     if decision == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
-        message += f"; campaign {campaign} is {state}: they wait for dispatch resume {campaign}"
+        message += f"; campaign {id_} is {state}: they wait for dispatch resume {id_}"
     echo(message)
 
 
@@ -195,7 +213,7 @@ def _check_target(campaign: str, sender_name: str, *, all_senders: bool) -> None
 
 
 def _change_state(
-    options: CliContext, campaign: str, action: ControlAction, reason: str, wanted: CampaignState
+    options: CliContext, campaign: CampaignId, action: ControlAction, reason: str, wanted: CampaignState
 ) -> None:
     """Change a campaign's state and print the new state.
 
@@ -211,15 +229,15 @@ def _change_state(
     """
 
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
-        sender = await Queries(redis).sender_of(CampaignId(campaign))
+        sender = await Queries(redis).sender_of(campaign)
         return await Control(redis, actor=options.actor).campaign(
-            sender, CampaignId(campaign), action, reason=reason, replaces_reason=reason != _BY_HAND
+            sender, campaign, action, reason=reason, replaces_reason=reason != _BY_HAND
         )
 
     _print_state(campaign, *with_ledger(options, change), wanted=wanted)
 
 
-def _print_state(campaign: str, changed: bool, state: CampaignState, *, wanted: CampaignState) -> None:
+def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, wanted: CampaignState) -> None:
     if changed or state is wanted:
         echo(f"campaign {campaign} is {state}")
         return

@@ -12,9 +12,10 @@ from redis.exceptions import RedisError
 
 from producers.cli import CliContext
 from producers.cli.output import echo
+from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
@@ -45,7 +46,7 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
     redis_url = options.ledger_url()
 
     async def connect_and_call() -> T:
-        async with open_ledger(redis_url, repeats=repeats) as redis:
+        async with open_ledger(redis_url, repeats=repeats, printed=options.notes) as redis:
             return await call(redis)
 
     result = asyncio.run(connect_and_call())
@@ -54,15 +55,41 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
     return result
 
 
+def campaign_meant(options: CliContext, words: str) -> CampaignId:
+    """Return the id of the campaign that a person means; print on stderr which campaign it is, unless words are the id.
+
+    A command looks the words up once and acts on the id: ``last`` can be another campaign a moment later.
+
+    Raises:
+        CampaignUnknown: no campaign is meant.
+        CampaignAmbiguous: several campaigns are meant.
+    """
+    campaign = with_ledger(options, lambda redis: CampaignSearch(redis).find(words))
+    name_campaign(words, campaign)
+    return campaign
+
+
+def name_campaign(words: str, campaign: CampaignId) -> None:
+    """Print on stderr which campaign some words mean, unless the words are its id."""
+    if words != campaign:
+        echo(f"{words} is campaign {campaign}", err=True)
+
+
 @asynccontextmanager
-async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[Redis]:
-    """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
+async def open_ledger(redis_url: str, *, repeats: bool = True, printed: set[str] | None = None) -> AsyncIterator[Redis]:
+    """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used.
+
+    Warnings about Redis are printed, except those in *printed*, and are added to *printed*.
+    """
+    printed = set() if printed is None else printed
     async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
         await check(probe, needs_memory=False)
     redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
     try:
-        for warning in await urgent_warnings(redis):
-            echo(f"warning: {warning}", err=True)
+        for line in [f"warning: {warning}" for warning in await urgent_warnings(redis)]:
+            if line not in printed:
+                printed.add(line)
+                echo(line, err=True)
         yield redis
     finally:
         await redis.aclose()

@@ -9,7 +9,7 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.campaign_words import STATES, list_figures, state_in_words
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import INDIA, campaign_as_json, console, counted, echo
@@ -43,7 +43,7 @@ class _Filters(NamedTuple):
 
 @click.command("list")
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state; may be repeated.")
-@click.option("--sender", default="", help="Only campaigns of this sender.")
+@click.option("--sender", default="", shell_complete=completion.senders, help="Only campaigns of this sender.")
 @click.option("--since", "since_s", type=DurationType(), default=0, help="Only campaigns of this time: 24h, 7d.")
 @click.option("--name", default="", help="Only campaigns with this in their names.")
 @click.option("--limit", type=click.IntRange(min=1), help="List so many campaigns, at most.")

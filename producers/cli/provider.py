@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.output import console, echo
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
@@ -57,7 +57,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 
 
 @provider.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.providers)
 @click.option("--connect", is_flag=True, help="Also ask for a token and the endpoint's OPTIONS; no message is sent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.code_texts import meaning_of_codes
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import INDIA, counted, echo
 from producers.cli.types import CodesType
 from producers.errors import CommandFailed, InputInvalid
@@ -27,6 +27,7 @@ from producers.export.files import (
 from producers.export.own_columns import OwnColumns
 from producers.export.rows import CampaignRows, RowFilter
 from producers.export.schema import Column, columns_of
+from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -60,7 +61,7 @@ class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no ar
 
 
 @click.command()
-@click.argument("campaigns", nargs=-1)
+@click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.option("--out", required=True, help="FILE.csv, .jsonl, .parquet or .xlsx; - is standard output; or a folder.")
 @click.option(
     "--format",
@@ -157,7 +158,11 @@ async def _views(
     """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning."""
     queries = Queries(redis)
     if campaigns:
-        views: Iterable[CampaignView] = [await queries.campaign(CampaignId(name)) for name in dict.fromkeys(campaigns)]
+        search, ids = CampaignSearch(redis), list[CampaignId]()
+        for words in campaigns:
+            ids.append(await search.find(words))
+            name_campaign(words, ids[-1])
+        views: Iterable[CampaignView] = [await queries.campaign(campaign) for campaign in dict.fromkeys(ids)]
     else:
         damaged: list[CampaignDamaged] = []
         views = reversed(await queries.campaigns(damaged=damaged))

@@ -7,7 +7,7 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.ledger import open_ledger
 from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import FiniteFloatRange
@@ -39,11 +39,19 @@ _DEFAULT_REPORT_TIMEOUT_S = 120.0
 @click.option("--country-code", required=True, metavar="91", help="The country code of the number.")
 @click.option("--number", required=True, metavar="9876543210", help="The mobile number, without its country code.")
 @click.option("--message", required=True, help="The text, exactly as it will be sent.")
-@click.option("--sender", default="", help="[default: the first that goes through the provider]")
 @click.option(
-    "--template", default="", help="The template whose content id goes with the message. [default: the sender's first]"
+    "--sender",
+    default="",
+    shell_complete=completion.senders,
+    help="[default: the first that goes through the provider]",
 )
-@click.option("--provider", default="", help="[default: the sender's provider]")
+@click.option(
+    "--template",
+    default="",
+    shell_complete=completion.templates,
+    help="The template whose content id goes with the message. [default: the sender's first]",
+)
+@click.option("--provider", default="", shell_complete=completion.providers, help="[default: the sender's provider]")
 @click.option("--custom", multiple=True, metavar="NAME=VALUE", help="A custom key-value of the provider's payload.")
 @click.option(
     "--wait-report",

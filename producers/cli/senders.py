@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
 from producers.cli.output import console, counted, echo
@@ -49,7 +49,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 
 
 @sender.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.senders)
 @click.argument("per_second", type=float)
 @yes_option
 @click.pass_obj
@@ -73,7 +73,7 @@ def rate(options: CliContext, name: str, per_second: float, *, yes: bool) -> Non
 
 
 @sender.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.senders)
 @click.option("--reason", default="", help="Shown wherever a campaign of the sender is listed.")
 @yes_option
 @click.pass_obj
@@ -83,7 +83,7 @@ def pause(options: CliContext, name: str, *, reason: str, yes: bool) -> None:
 
 
 @sender.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.senders)
 @yes_option
 @click.pass_obj
 def resume(options: CliContext, name: str, *, yes: bool) -> None:

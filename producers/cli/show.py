@@ -10,10 +10,11 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.atomic_file import open_atomic
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
+from producers.cli.campaign_words import state_in_words
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
-from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
+from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
 from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.campaign_search import CampaignSearch
@@ -23,13 +24,14 @@ from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
+from times_dispatch.settings.money import format_rupees
 
 _MAX_TRAIL = 20
 """Entries of the trail that are shown."""
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--export",
@@ -61,7 +63,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
         more = {"code_texts": texts, "trail": msgspec.to_builtins(trail), "statistics": statistics_as_json(statistics)}
         echo(json.dumps({**campaign_as_json(view), **more}))
     elif not export:
-        _print(view, _code_texts(options, view), trail)
+        _print(view, _code_texts(options, view), trail, statistics)
     if not view.counters_add_up:
         raise SystemExit(1)
 
@@ -85,13 +87,14 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     return {name: meaning(name) for name in view.codes}
 
 
-def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:
+def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry], statistics: Statistics) -> None:
     out = console()
     plan = view.plan
     out.print(plan.name, style="bold", end="")
-    out.print(f" ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
+    out.print(f" ({view.id}): {state_in_words(view)}" + (f", {view.reason}" if view.reason else ""))
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
+        + _money(statistics)
     )
     if plan.resend_of:
         out.print(f"resend of {plan.resend_of}: {plan.resend_choice}")
@@ -99,9 +102,11 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
         out.print(f"resent as {', '.join(view.resends)}")
     for name, epoch_ms in (
         ("submitted", view.sealed_ms),
+        ("start", plan.start_at_ms),
         ("first sent", view.first_sent_ms),
         ("last sent", view.last_sent_ms),
         ("finished", view.finished_ms),
+        ("valid until", plan.valid_until_ms),
     ):
         if epoch_ms:
             out.print(f"{name} {second_in_india(epoch_ms / 1000)}")
@@ -114,9 +119,9 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     states.add_row("all", f"{sum(view.counts.values()):,}", f"of {view.total:,} submitted", style="bold")
     out.print(states)
     if view.codes:
-        codes = Table("error", box=None, pad_edge=False)
+        codes = Table("code", box=None, pad_edge=False)
         codes.add_column("messages", justify="right")
-        codes.add_column("")
+        codes.add_column("meaning")
         for name, number in view.codes.items():
             origin, _, code = name.partition(":")
             codes.add_row(f"{origin} {code}", f"{number:,}", code_texts[name])
@@ -132,7 +137,17 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
         )
 
 
+def _money(statistics: Statistics) -> str:
+    """Return what the accepted parts have cost so far, as the end of a sentence; empty if no price is known."""
+    if not statistics.cost:
+        return ""
+    unpriced = f" and {counted(statistics.unpriced_parts, 'part')} without a price" if statistics.unpriced_parts else ""
+    return f", {format_rupees(statistics.cost)} so far{unpriced}"
+
+
 def _meaning(state: MessageState) -> str:
+    if state is MessageState.SENDING:
+        return "may have been sent; the response decides"
     if state in UNSENT:
         return "not sent yet"
     if state is MessageState.IN_DOUBT:

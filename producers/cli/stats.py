@@ -11,9 +11,9 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.code_texts import text_of
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
@@ -39,10 +39,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.option("--campaign", help="Only this campaign.")
-@click.option("--sender", help="Only this sender.")
-@click.option("--provider", default="", help="Only this provider.")
-@click.option("--template", default="", help="Only this template.")
+@click.option("--campaign", shell_complete=completion.campaigns, help="Only this campaign.")
+@click.option("--sender", shell_complete=completion.senders, help="Only this sender.")
+@click.option("--provider", default="", shell_complete=completion.providers, help="Only this provider.")
+@click.option("--template", default="", shell_complete=completion.templates, help="Only this template.")
 @click.option("--day", type=_DAY, help="Only this day, YYYY-MM-DD, in India.")
 @click.option("--since", type=_DAY, help="From this day on.")
 @click.option("--until", type=_DAY, help="Until this day, which counts too.")
@@ -82,7 +82,8 @@ def stats(
     if campaign:
         if sender or provider or template or day or since or until:
             raise click.UsageError("--campaign goes with no other choice of messages")
-        statistics = with_ledger(options, lambda redis: _of_campaign(redis, CampaignId(campaign)))
+        id_ = campaign_meant(options, campaign)
+        statistics = with_ledger(options, lambda redis: _of_campaign(redis, id_))
         groups = dict[str, Statistics]()
     else:
         chosen = RollupFilter(

@@ -10,6 +10,7 @@ import click
 import orjson
 import uvloop
 
+from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
 from producers.cli.ledger import open_ledger, warn_without_workers
 from producers.cli.output import INDIA, counted, echo, minute_in_india, progress_bar
@@ -41,6 +42,7 @@ _MAX_REASONS = 10
 @click.option("--again", is_flag=True, help="Send it once more, although the same files were submitted before.")
 @click.option("--salt", help="Finish a submit --again that broke off: the salt that it printed.")
 @click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
+@click.option("--checked", metavar="DIGEST", help="Refuse if anything changed since the check that printed DIGEST.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def submit(
@@ -52,6 +54,7 @@ def submit(
     again: bool,
     salt: str | None,
     at_once: bool,
+    checked: str | None,
     as_json: bool,
 ) -> None:
     """Check the CAMPAIGN file and its recipients, store the messages, and send them.
@@ -61,6 +64,8 @@ def submit(
     """
     settings = options.settings(Need.LEDGER)
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
+    if checked is not None:
+        refuse_unless_checked(draft, checked)
     if again and not salt:
         salt = secrets.token_hex(4)
         echo(f"submitted again; if this breaks off, finish it with --salt {salt}", err=True)

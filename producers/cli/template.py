@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.output import console, echo
 from producers.errors import InputInvalid
 from producers.registry import file
@@ -30,7 +30,12 @@ def template() -> None:
 
 @template.command("import")
 @click.argument("download", type=click.Path(path_type=Path))
-@click.option("--sender", default="", help="The sender of templates for which the download names no header.")
+@click.option(
+    "--sender",
+    default="",
+    shell_complete=completion.senders,
+    help="The sender of templates for which the download names no header.",
+)
 @click.option(
     "--column",
     "named_columns",
@@ -72,7 +77,9 @@ def import_(
 
 
 @template.command("list")
-@click.option("--sender", default="", help="Only templates that this sender may send.")
+@click.option(
+    "--sender", default="", shell_complete=completion.senders, help="Only templates that this sender may send."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
@@ -91,7 +98,7 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
 
 
 @template.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completion.templates)
 @click.pass_obj
 def check(options: CliContext, names: tuple[str, ...]) -> None:
     """Check the templates NAMES, or all, for what drops messages, costs too much or breaks a rule of portals.

@@ -1,21 +1,24 @@
-"""``dispatch watch``: shows a campaign's progress until nothing is left to send."""
+"""``dispatch watch``: shows the progress of campaigns until nothing is left to send, or until the reports are there."""
 
 from collections import deque
+from collections.abc import Sequence
+from enum import StrEnum
 
 import click
 from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
-from producers.cli import CliContext
-from producers.cli.ledger import warn_without_workers, with_ledger
-from producers.cli.output import console, echo
-from producers.cli.plain_console import PlainColumn
+from producers.cli import CliContext, completion
+from producers.cli.campaign_words import state_in_words
+from producers.cli.ledger import name_campaign, warn_without_workers, with_ledger
+from producers.cli.output import console, counted, echo
+from producers.cli.plain_console import PlainColumn, PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
 from times_dispatch.ledger.summary import progress_line
 
 _INTERRUPTED = 130
@@ -24,65 +27,135 @@ _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
 """The rate is measured over this many of the latest polls."""
 _PRINT_INTERVAL_S = 2.0
-"""Without a terminal, a line is printed this often."""
+"""Without a terminal, a line for each campaign is printed this often."""
+
+
+class Until(StrEnum):
+    """The moment until which a campaign is watched."""
+
+    SENT = "sent"
+    """No message is left to send."""
+    REPORTS = "reports"
+    """No message is left to send, and none awaits a delivery report."""
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaigns", nargs=-1, required=True, shell_complete=completion.campaigns)
+@click.option(
+    "--until",
+    type=click.Choice([each.value for each in Until]),
+    default=Until.SENT.value,
+    show_default=True,
+    help="sent: nothing is left to send. reports: every message has its report, or waits for it no longer.",
+)
 @click.option("--timeout", "timeout_s", type=FiniteFloatRange(min=0), default=0, help="Give up after so many seconds.")
 @click.pass_obj
-def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
-    """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
+def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeout_s: float) -> None:
+    """Watch CAMPAIGNS until nothing is left to send; exit with 1 if one was cancelled, stopped itself, or time is up.
 
-    async def follow_campaign(redis: Redis) -> CampaignView:
-        match_id = await CampaignSearch(redis).find(campaign)  # an unknown campaign is the only thing to say then
+    Ctrl-C ends the watching, and the campaigns go on.
+    """
+
+    async def follow_campaigns(redis: Redis) -> list[CampaignView]:
+        queries, search, ids = Queries(redis), CampaignSearch(redis), list[CampaignId]()
+        for words in campaigns:
+            ids.append(await search.find(words))
+            name_campaign(words, ids[-1])
+            await queries.campaign(ids[-1])  # an unknown or damaged campaign is the only thing to say then
         await warn_without_workers(redis)
-        return await follow(Queries(redis), match_id, timeout_s=timeout_s)
+        return await follow(queries, list(dict.fromkeys(ids)), until=Until(until), timeout_s=timeout_s)
 
     try:
-        view = with_ledger(options, follow_campaign)
+        views = with_ledger(options, follow_campaigns)
     except KeyboardInterrupt:
-        echo("the campaign goes on", err=True)
+        echo("the campaign goes on" if len(campaigns) == 1 else "the campaigns go on", err=True)
         raise SystemExit(_INTERRUPTED) from None
-    if view.state is not CampaignState.FINISHED:
-        echo(f"campaign {view.id} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
+    if problems := [problem for view in views if (problem := _problem(view, Until(until)))]:
+        echo(*problems, err=True)
         raise SystemExit(1)
 
 
 async def follow(
-    queries: Queries, campaign: CampaignId, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK
-) -> CampaignView:
-    """Print a campaign's progress until nothing is left to send; return the campaign as it is then.
+    queries: Queries,
+    campaigns: Sequence[CampaignId],
+    *,
+    until: Until = Until.SENT,
+    timeout_s: float,
+    clock: Clock = SYSTEM_CLOCK,
+) -> list[CampaignView]:
+    """Print the progress of campaigns until all have come to an end; return them as they are then.
+
+    A cancelled campaign sends nothing more, and a campaign that stopped itself waits for a person: both have come to
+    an end. A cancelled campaign still gets reports.
 
     Args:
         queries: the reading side of the ledger.
-        campaign: id of the campaign.
+        campaigns: ids of the campaigns, each once.
+        until: the end of a campaign that is not stopped.
         timeout_s: seconds after which to return in any case; 0 is no limit.
         clock: the clock that the waits use.
     """
     out = console()
-    polls: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)
+    polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
     started_s = printed_s = clock.monotonic()
     columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
-        view = await queries.campaign(campaign)
-        task = bar.add_task(view.plan.name, total=view.total)
+        views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
+        tasks = {campaign: bar.add_task("", total=view.total) for campaign, view in views.items()}
         while True:
             now_s = clock.monotonic()
-            polls.append((now_s, view.done))
-            summary = progress_line(view, _rate_per_s(polls))
-            bar.update(task, completed=view.done, total=view.total, summary=summary)
-            has_ended = view.state in {CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.BRAKED}
-            if has_ended or (timeout_s and now_s - started_s > timeout_s):
+            lines = list[str]()
+            for campaign, view in views.items():
+                polls[campaign].append((now_s, view.done))
+                summary = progress_line(view, _rate_per_s(polls[campaign]))
+                lines.append(summary if len(views) == 1 else f"{campaign} {view.plan.name}: {summary}")
+                bar.update(
+                    tasks[campaign], description=_title(view), completed=view.done, total=view.total, summary=summary
+                )
+            going_on = [campaign for campaign, view in views.items() if not _has_ended(view, until)]
+            if not going_on or (timeout_s and now_s - started_s > timeout_s):
                 break
             if not out.is_terminal and now_s - printed_s >= _PRINT_INTERVAL_S:
-                out.print(summary)
+                _print(out, lines)
                 printed_s = now_s
             await clock.sleep(_POLL_INTERVAL_S)
-            view = await queries.campaign(campaign)
+            for campaign in going_on:
+                views[campaign] = await queries.campaign(campaign)
     if not out.is_terminal:
-        out.print(summary)
-    return view
+        _print(out, lines)
+    return list(views.values())
+
+
+def _print(out: PlainConsole, lines: Sequence[str]) -> None:
+    for line in lines:
+        out.print(line)
+
+
+def _title(view: CampaignView) -> str:
+    """Return the name of a campaign, with its state unless it is sending."""
+    return view.plan.name if view.state is CampaignState.RUNNING else f"{view.plan.name}: {state_in_words(view)}"
+
+
+def _has_ended(view: CampaignView, until: Until) -> bool:
+    if view.state is CampaignState.BRAKED:
+        return True
+    if view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}:
+        return False
+    return until is Until.SENT or not (view.counts[MessageState.SENDING] or _awaiting_reports(view))
+
+
+def _awaiting_reports(view: CampaignView) -> int:
+    """Return how many messages of a campaign may still get a report that changes their state."""
+    return sum(view.counts[state] for state in AWAITING_REPORT)
+
+
+def _problem(view: CampaignView, until: Until) -> str:
+    """Return why a campaign did not come to a good end; empty if it did."""
+    if view.state is not CampaignState.FINISHED:
+        return f"campaign {view.id} is {view.state}" + (f": {view.reason}" if view.reason else "")
+    if until is Until.REPORTS and (awaiting := _awaiting_reports(view)):
+        return f"campaign {view.id} is finished: {counted(awaiting, 'message')} still without a report"
+    return ""
 
 
 def _rate_per_s(polls: deque[tuple[float, int]]) -> float:

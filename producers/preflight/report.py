@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from producers.checked_digest import checked_digest
 from producers.draft import Draft, RowPass
+from producers.errors import CommandFailed
 from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.preflight.memory_forecast import CampaignSize, MemoryForecast, memory_forecast
@@ -41,6 +43,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     source: str
     """The recipients file, and the sheet of a workbook."""
+    digest: str
+    """What ``submit --checked`` compares."""
     good: int
     """Rows that would become messages."""
     refused: dict[str, int]
@@ -110,6 +114,7 @@ async def check(
 
     Raises:
         InputInvalid: nothing can be sent at this moment.
+        CommandFailed: a file changed while it was read.
     """
     campaign = draft.campaign
     campaign.check(now)
@@ -127,6 +132,8 @@ async def check(
                 opted_out += sum(await opt_outs.contains(batch.to))
             if progress:
                 progress(row_pass)
+        if not draft.fingerprint.still_matches():
+            raise CommandFailed("a file changed while it was read: check again")
         rejects = row_pass.keep_rejects()
     checker, counts = row_pass.checker, row_pass.checker.parts_counter
     parts = counts.gsm_parts + counts.ucs2_parts
@@ -136,6 +143,7 @@ async def check(
     return CheckReport(
         plan=plan,
         source=draft.file.source,
+        digest=checked_digest(draft),
         good=checker.accepted,
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},

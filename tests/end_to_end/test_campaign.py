@@ -67,7 +67,7 @@ def test_flower_shows_a_row_for_the_campaign_and_nothing_of_any_recipient(stack:
         seen |= {row["result"] for row in flower(stack, "campaign") if campaign in row["args"] and row["result"]}
 
     assert watching.returncode == 0
-    assert any(re.match(r"[\d,]+/2,500 sent \(\d+ %\)", text) for text in seen)
+    assert any(re.match(r"running\b.* \d+ % · .*[\d,]+ of 2,500 sent", text) for text in seen), seen
     assert len(seen) > 1
     mine = [row for row in flower(stack, "campaign") if campaign in row["args"]]
     assert [row["name"] for row in mine] == ["campaign"]

@@ -4,7 +4,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,14 @@ class Answered(NamedTuple):
     output: str
 
 
-def answer(*arguments: str, folder: Path, redis_url: str, keys: str, variables: Mapping[str, str] = {}) -> Answered:
+def answer(
+    *arguments: str,
+    folder: Path,
+    redis_url: str,
+    keys: str,
+    variables: Mapping[str, str] = {},
+    meanwhile: Callable[[], object] | None = None,
+) -> Answered:
     """Run ``dispatch`` with stdin, stdout and stderr on a terminal on which some keys are typed.
 
     Args:
@@ -28,20 +35,35 @@ def answer(*arguments: str, folder: Path, redis_url: str, keys: str, variables: 
         redis_url: the address of the ledger.
         keys: what is typed, with a line break at the end.
         variables: more environment variables.
+        meanwhile: is called when the command has asked, before the keys are typed.
     """
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from producers.cli import main; main()", *arguments]
     environment = {**os.environ, "DISPATCH_REDIS_URL": redis_url, "PYTHONPATH": str(_ROOT), **variables}
     try:
-        os.write(ours, keys.encode())
+        if not meanwhile:
+            os.write(ours, keys.encode())
         with subprocess.Popen(  # our own command
             command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment
         ) as process:
             os.close(theirs)
-            output = _read_all(ours)
+            question = ""
+            if meanwhile:
+                question = _read_until(ours, "go on?")
+                meanwhile()
+                os.write(ours, keys.encode())
+            output = question + _read_all(ours)
             return Answered(process.wait(timeout=60), output.replace("\r\n", "\n"))
     finally:
         os.close(ours)
+
+
+def _read_until(terminal: int, end: str) -> str:
+    """Return what is printed until a text comes."""
+    output = b""
+    while end.encode() not in output:
+        output += os.read(terminal, 65_536)  # fails if the command ends without the text
+    return output.decode()
 
 
 def _read_all(terminal: int) -> str:

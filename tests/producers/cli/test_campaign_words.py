@@ -1,6 +1,20 @@
 import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
 
 from tests.kit.producers import CAMPAIGN, Run, WriteFile, csv_of, people
+from tests.kit.terminal import answer
+
+CHANGES = (
+    ["pause", "diwali"],
+    ["resume", "diwali"],
+    ["cancel", "diwali", "--yes"],
+    ["budget", "diwali", "9"],
+    ["resolve", "diwali", "--as", "sent", "--force"],
+)
+READERS = (["report", "diwali", "--out", "-"], ["stats", "--campaign", "diwali"])
 
 
 def _submit(run: Run, write: WriteFile, name: str) -> str:
@@ -22,7 +36,7 @@ def test_a_name_the_beginning_of_an_id_and_last_stand_for_an_id(run: Run, write:
 def test_a_name_of_several_campaigns_is_refused_with_the_candidates(run: Run, write: WriteFile) -> None:
     first, second = _submit(run, write, "diwali"), _submit(run, write, "diwali")
 
-    for command in (["show", "diwali"], ["watch", "diwali"], ["audit", "diwali"]):
+    for command in (["show", "diwali"], ["watch", "diwali"], ["audit", "diwali"], *CHANGES, *READERS):
         refused = run(*command)
         assert refused.exit_code == 2
         assert refused.stderr.startswith("campaign diwali: 2 campaigns are meant, give the id: ")
@@ -33,3 +47,56 @@ def test_a_name_of_several_campaigns_is_refused_with_the_candidates(run: Run, wr
 def test_an_unknown_name_gets_the_most_similar_name(run: Run, write: WriteFile) -> None:
     _submit(run, write, "diwali")
     assert "did you mean diwali?" in run("show", "diwalli").stderr
+
+
+@pytest.mark.parametrize("command", [*CHANGES, *READERS], ids=lambda command: command[0])
+@pytest.mark.parametrize("kind", ["name", "beginning", "last", "id"])
+def test_a_command_acts_on_the_campaign_that_a_word_means_and_says_which(
+    run: Run, write: WriteFile, command: Sequence[str], kind: str
+) -> None:
+    if kind == "last":
+        _submit(run, write, "holi")
+    meant = _submit(run, write, "diwali")
+    if kind != "last":
+        _submit(run, write, "holi")
+    words = {"name": "diwali", "beginning": meant[:7], "last": "last", "id": meant}[kind]
+
+    done = run(*(words if part == "diwali" else part for part in command))
+
+    assert done.exit_code == 0, done.output
+    note = f"{words} is campaign {meant}\n"
+    assert (note in done.stderr) == (kind != "id")
+    if command[0] in {"pause", "resume", "cancel", "budget"}:
+        assert done.stdout.startswith(f"campaign {meant} ")
+    entries = json.loads(run("audit", "--json").stdout)
+    changed = {entry["campaign"] for entry in entries if entry["action"] != "submitted"} - {""}
+    assert changed <= {meant}
+    assert changed or command[0] in {"resume", "resolve", "stats"}
+
+
+@pytest.mark.processes
+def test_a_campaign_that_comes_while_cancel_last_asks_is_not_cancelled(
+    run: Run, write: WriteFile, tmp_path: Path, redis_url: str
+) -> None:
+    asked = _submit(run, write, "diwali")
+    newer = list[str]()
+
+    done = answer(
+        *("cancel", "last"),
+        folder=tmp_path,
+        redis_url=redis_url,
+        keys="y\n",
+        meanwhile=lambda: newer.append(_submit(run, write, "holi")),
+    )
+
+    assert done.exit_code == 0, done.output
+    assert f"campaign {asked} is cancelled" in done.output
+    states = {view["id"]: view["state"] for view in json.loads(run("list", "--json").stdout)}
+    assert states == {asked: "cancelled", newer[0]: "running"}
+
+
+def test_a_report_of_two_words_for_one_campaign_has_each_row_once(run: Run, write: WriteFile) -> None:
+    meant = _submit(run, write, "diwali")
+    done = run("report", "last", "diwali", meant, "--out", "-")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.endswith("3 rows of 1 campaign written to standard output\n")

@@ -1,13 +1,16 @@
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from producers.cli import main
+from producers.draft import RowPass
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, people
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.model import Recipients
 
 CHECK = ("check", "campaign.toml", "--recipients", "customers.csv")
 
@@ -37,6 +40,7 @@ def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteF
     assert "finishes  WHEN IST, 0 s of sending" in shown
     assert shown.count("          | Dear Person 0, your bill is Rs 0.50. - TIMESM") == 1
     assert "memory    about 0.0 MB of Redis" in shown
+    assert any(re.fullmatch("digest    ([a-z2-7]{4}-){3}[a-z2-7]{32}", line) for line in shown)
     assert shown[-1] == "fine      the campaign can be sent"
     assert json.loads(run("list", "--json").stdout) == []
     assert not Path("customers.rejects.csv").exists()
@@ -53,6 +57,22 @@ def test_json_is_one_object(run: Run) -> None:
     assert (answer["problems"], answer["cost"], answer["ahead"]) == ([], None, [])
     assert answer["memory"]["needed_bytes"] > 0
     assert answer["memory"]["left_bytes"] is None
+
+
+def test_a_file_that_changes_during_a_check_gets_no_digest(
+    run: Run, write: WriteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = RowPass.batches
+
+    def change_and_read(self: RowPass, size: int) -> Iterator[Recipients]:
+        write("customers.csv", csv_of(people(4)))
+        return batches(self, size)
+
+    monkeypatch.setattr(RowPass, "batches", change_and_read)
+    done = run(*CHECK)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "a file changed while it was read: check again\n"
 
 
 def test_no_number_is_shown_whole(run: Run) -> None:

@@ -1,10 +1,12 @@
 import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from redis import Redis as SyncRedis
 
-from tests.kit.producers import Run, show
+from tests.kit.producers import CAMPAIGN, Run, WriteFile, show
 
 
 def test_counts_that_do_not_add_up_are_shown_by_every_command(run: Run, submitted: str, redis_url: str) -> None:
@@ -58,3 +60,52 @@ def test_list_shows_the_live_campaigns_and_as_many_ended_ones_as_are_asked_for(r
     without = run("list", "--ended", "0")
     assert submitted not in without.stdout
     assert "not shown: 1 older campaign that ended: dispatch list --ended 1" in without.output
+
+
+def test_show_says_what_own_and_provider_codes_mean(run: Run, submitted: str, redis_url: str) -> None:
+    codes = {"push:2054": 1, "push:13": 2, "report:901": 3, "retry:429": 4, "push:4711": 5}
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}:codes", mapping=codes)
+
+    table = run("show", submitted).stdout
+
+    for code, number, meaning in (
+        ("push 2054", 1, "invalid mobile number"),
+        ("push 13", 2, "the worker was lost during the push"),
+        ("report 901", 3, "DND"),
+        ("retry 429", 4, "HTTP 429 Too Many Requests"),
+        ("push 4711", 5, "unknown code 4711"),
+    ):
+        assert re.search(rf"^{code} +{number} +{meaning} *$", table, re.MULTILINE), table
+
+
+def test_messages_that_may_have_been_sent_are_called_so(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}", mapping={"p": 1, "s": 1, "i": 1})
+
+    table = run("show", submitted).stdout
+
+    assert re.search(r"^pending +1 +not sent yet *$", table, re.MULTILINE)
+    assert re.search(r"^sending +1 +may have been sent; the response decides *$", table, re.MULTILINE)
+    assert re.search(r"^in_doubt +1 +may have been sent; a report decides *$", table, re.MULTILINE)
+
+
+def test_show_says_when_a_campaign_starts_and_ends_to_be_valid(run: Run, write: WriteFile) -> None:
+    tomorrow = datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(days=1)
+    write("later.toml", CAMPAIGN + f'start_at = "{tomorrow:%Y-%m-%d} 12:00"\nvalidity = "6h"\n')
+    later = json.loads(run("submit", "later.toml", "--recipients", "customers.csv", "--json").stdout)["campaign"]
+
+    lines = run("show", later).stdout.splitlines()
+
+    assert lines[0].startswith(f"bills ({later}): scheduled, goes on at {tomorrow:%Y-%m-%d} 12:00")
+    assert f"start {tomorrow:%Y-%m-%d} 12:00:00 IST" in lines
+    assert f"valid until {tomorrow:%Y-%m-%d} 18:00:00 IST" in lines
+
+
+def test_show_says_what_the_accepted_parts_have_cost_so_far(run: Run, submitted: str, redis_url: str) -> None:
+    assert " so far" not in run("show", submitted).stdout
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}:statistics", mapping={"parts": 3, "cost": 1_250_000})
+        assert "parts accepted, Rs 1.25 so far\n" in run("show", submitted).stdout
+        redis.hset(f"{{TIMESM}}:c:{submitted}:statistics", "unpriced", 1)
+    assert "parts accepted, Rs 1.25 so far and 1 part without a price\n" in run("show", submitted).stdout

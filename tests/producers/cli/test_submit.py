@@ -34,11 +34,13 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.processes
-def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
+def test_submit_works_as_a_process(run: Run, redis_url: str, worker_runs: None) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
 
-    assert (process.returncode, err) == (0, "")
+    assert process.returncode == 0, err
+    assert err.startswith("warning: no worker has run yet"), err
+    assert len(err.splitlines()) == 1, err
     assert out.startswith("campaign  ")
     assert Path("customers.rejects.csv").exists()
 
@@ -115,6 +117,50 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert re.search("campaign [0-9a-z]{8} was cancelled while it was submitted: nothing of it is sent", done.stderr)
+
+
+def digest_of(run: Run) -> str:
+    """Return the digest that ``dispatch check --json`` prints."""
+    return str(json.loads(run("check", *SUBMIT[1:], "--json").stdout)["digest"])
+
+
+def test_a_submit_of_what_was_checked_goes_through_and_may_be_repeated(run: Run) -> None:
+    digest = digest_of(run)
+
+    first, second = run(*SUBMIT, "--checked", digest, "--json"), run(*SUBMIT, "--checked", digest)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert second.stdout.startswith(f"already submitted as {json.loads(first.stdout)['campaign']}")
+    assert digest_of(run) == digest
+
+
+@pytest.mark.parametrize(
+    ("names", "changed"),
+    [
+        (["campaign.toml"], "campaign.toml has"),
+        (["customers.csv"], "customers.csv has"),
+        (["dispatch.toml"], "the settings of sender TIMESM and template bill have"),
+        (["campaign.toml", "customers.csv"], "campaign.toml and customers.csv have"),
+    ],
+)
+def test_a_submit_of_something_else_than_was_checked_stores_nothing(
+    run: Run, redis_url: str, names: list[str], changed: str
+) -> None:
+    digest = digest_of(run)
+    for name in names:
+        path = Path(name)
+        path.write_text(path.read_text().replace("your bill is", "the bill is") + "\n")
+    with Redis.from_url(redis_url) as redis:
+        before = redis.keys()
+        done = run(*SUBMIT, "--checked", digest, "--again")
+        assert redis.keys() == before
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"--checked: {changed} changed since the check; nothing is submitted. "
+        "Run dispatch check again, and submit with its new digest\n"
+    )
+    assert run(*SUBMIT, "--checked", digest_of(run)).exit_code == 0
 
 
 def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,116 @@
+"""Completion in the shell: the campaigns and senders of the ledger, the templates and providers of the settings.
+
+A completion prints nothing but its suggestions. If the ledger does not answer quickly, or the settings cannot be read,
+there are no suggestions.
+"""
+
+import asyncio
+import tomllib
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from times_dispatch.visible_text import visible
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_ANSWER_TIMEOUT_S = 0.3
+"""If Redis does not answer for so long, there are no suggestions."""
+_MAX_ENDED = 20
+"""So many campaigns that ended are suggested, the newest."""
+
+
+def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Suggest ``last`` and the ids of the live and the newest campaigns; and their names once a name is begun."""
+
+    async def read(redis: "Redis") -> list[CompletionItem]:
+        from producers.cli.campaign_words import state_in_words  # noqa: PLC0415  # slow to import
+        from times_dispatch.ledger.queries import Queries  # noqa: PLC0415
+
+        views, _ = await Queries(redis).live_and_ended(max_ended=_MAX_ENDED, damaged=[])
+        items = [
+            CompletionItem(str(view.id), help=f"{visible(view.plan.name)}, {state_in_words(view)}") for view in views
+        ]
+        if incomplete:
+            items += [
+                CompletionItem(name) for name in dict.fromkeys(view.plan.name for view in views) if _is_word(name)
+            ]
+        return [*items, CompletionItem("last", help="the campaign that was created last")]
+
+    return [item for item in _from_ledger(ctx, read) if str(item.value).startswith(incomplete)]
+
+
+def senders(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Suggest the senders of the settings, and those that ever had a campaign."""
+
+    async def read(redis: "Redis") -> list[CompletionItem]:
+        from times_dispatch.ledger.queries import Queries  # noqa: PLC0415  # slow to import
+
+        return [CompletionItem(str(name)) for name in await Queries(redis).senders()]
+
+    known = (str(item.value) for item in _from_ledger(ctx, read))
+    return _beginning_with(incomplete, [*_tables(_settings_path(ctx), "senders"), *known])
+
+
+def templates(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Suggest the templates of the settings and of the registry file."""
+    path = _settings_path(ctx)
+    names = list(_tables(path, "templates"))
+    registry = _tables(path, "registry").get("templates")
+    if isinstance(registry, str) and registry:
+        names += _tables(path.parent / registry, "templates")
+    return _beginning_with(incomplete, names)
+
+
+def providers(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Suggest the providers of the settings."""
+    return _beginning_with(incomplete, _tables(_settings_path(ctx), "providers"))
+
+
+def _from_ledger(
+    ctx: click.Context, read: Callable[["Redis"], Awaitable[list[CompletionItem]]]
+) -> list[CompletionItem]:
+    """Return suggestions from the ledger; none if the ledger cannot be used, or is slow."""
+    from redis.exceptions import RedisError  # noqa: PLC0415  # slow to import
+
+    from producers.cli import CliContext  # noqa: PLC0415
+    from times_dispatch.ledger.connection import RedisUnavailable, connect  # noqa: PLC0415
+    from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+    options = CliContext(_settings_path(ctx), ctx.find_root().params.get("redis_url"))
+
+    async def ask() -> list[CompletionItem]:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            async with connect(options.ledger_url(), socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0) as redis:
+                return await read(redis)
+
+    with suppress(RedisError, RedisUnavailable, SettingsInvalid, OSError, ValueError):
+        return asyncio.run(ask())
+    return []
+
+
+def _settings_path(ctx: click.Context) -> Path:
+    # The options before the command are read, and the function behind them does not run during a completion.
+    return Path(ctx.find_root().params.get("settings_path") or "dispatch.toml")
+
+
+def _tables(path: Path, section: str) -> dict[str, Any]:
+    """Return a section of a TOML file, however wrong the settings are; empty if there is none."""
+    with suppress(OSError, ValueError):
+        tables = tomllib.loads(path.read_text("utf-8")).get(section)
+        return tables if isinstance(tables, dict) else {}
+    return {}
+
+
+def _beginning_with(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(set(names)) if name.startswith(incomplete) and _is_word(name)]
+
+
+def _is_word(name: str) -> bool:
+    """Return whether a shell takes a name as one word, and shows it as it is."""
+    return name == visible(name) and not any(letter.isspace() or letter in "\"'\\$`!&;|<>()*?[]{}~#" for letter in name)
