@@ -45,6 +45,16 @@ OTHERS = {
         "GET token:tm",
         "LPUSH bulk x",
     ],
+    "metrics": [
+        "HSET {TIMESM}:sender paused 0",
+        "GET {TIMESM}:c:1:recipients:0",
+        "EVALSHA a 1 {TIMESM}",
+        "SMEMBERS {opt_outs}:n:91987",
+        "XADD reports * b x",
+        "HGETALL id_key",
+        "GET token:tm",
+        "LPUSH bulk x",
+    ],
     "flower": [
         "HGETALL {TIMESM}:sender",
         "LPUSH upkeep x",
@@ -140,6 +150,7 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
         "receiver": {"callback_secret", "callback_secret_old"},
         "reconciler": {"id_key", "id_key_old"},
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
+        "metrics": {"metrics_token"},
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",

@@ -156,7 +156,7 @@ class Processes:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
-        environment["DISPATCH_CALLBACKS_LISTEN"] = environment["DISPATCH_LINKS_LISTEN"] = address
+        environment |= {f"DISPATCH_{name}_LISTEN": address for name in ("CALLBACKS", "LINKS", "METRICS")}
         process = self.start(*command, redis_url=redis_url, **environment)
         url = f"http://{address}"
         transport = httpx.HTTPTransport(retries=0)

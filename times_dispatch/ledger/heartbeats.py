@@ -49,6 +49,7 @@ class ProcessKind(StrEnum):
     LINKS = "links"
     """The server of short links."""
     CONSOLE = "console"
+    METRICS = "metrics"
 
 
 class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,6 +145,15 @@ def read_flower_basic_auth(environment: Environment, *, is_needed: bool) -> Secr
     return login
 
 
+def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the bearer token of the metrics process; it is needed where other hosts can reach the process."""
+    purpose = "the bearer token of the metrics, because other hosts can reach them"
+    token = environment.get("DISPATCH_METRICS_TOKEN", purpose=purpose if is_needed else "")
+    if token and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,128}", token):
+        environment.add_mistake("DISPATCH_METRICS_TOKEN", "must be 16 to 128 letters, digits, . _ ~ + / = or -")
+    return token
+
+
 def read_address(environment: Environment, name: str, check: Callable[[str], str]) -> str:
     """Read an address that overrides an address in the settings file.
 

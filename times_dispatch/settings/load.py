@@ -27,10 +27,12 @@ from times_dispatch.settings.environment import (
     read_flower_basic_auth,
     read_id_keys,
     read_link_keys,
+    read_metrics_token,
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.links import LinkSettings
+from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
 from times_dispatch.settings.providers.builder import (
     build_provider,
@@ -56,9 +58,10 @@ class Need(Enum):
     CALLBACKS = "the secret part of the receiver's path"
     PROVIDERS = "credentials for every provider"
     FLOWER = "the user and password of Flower"
+    METRICS = "the token of the metrics, if another host can reach them"
 
 
-ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS}
+ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -93,6 +96,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
     callbacks = _callbacks(environment, file.callbacks if file else CallbackSettings())
     links = _links(environment, file.links if file else LinkSettings())
+    metrics = _metrics(environment, file.metrics if file else MetricsSettings())
+    metrics_token = read_metrics_token(environment, is_needed=Need.METRICS in need and not metrics.is_on_loopback)
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -137,6 +142,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,
+        metrics=metrics,
+        metrics_token=metrics_token,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
@@ -181,6 +188,12 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
 def _links(environment: Environment, table: LinkSettings) -> LinkSettings:
     """Return the table with the addresses that the environment overrides."""
     listen = read_address(environment, "DISPATCH_LINKS_LISTEN", check_listen_address)
+    return table.model_copy(update={"listen": listen}) if listen else table
+
+
+def _metrics(environment: Environment, table: MetricsSettings) -> MetricsSettings:
+    """Return the table with the address that the environment overrides."""
+    listen = read_address(environment, "DISPATCH_METRICS_LISTEN", check_listen_address)
     return table.model_copy(update={"listen": listen}) if listen else table
 
 

@@ -13,6 +13,7 @@ from times_dispatch.settings.addresses import OptionalUrl, check_listen_address,
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.links import LinkSettings
+from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.recipients import RecipientsSettings
@@ -143,6 +144,7 @@ class SettingsFile(StrictTable):
     recipients: RecipientsSettings = RecipientsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     links: LinkSettings = LinkSettings()
+    metrics: MetricsSettings = MetricsSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -174,6 +176,8 @@ class Settings:
     """The secret part of the path at which the provider posted before, which still works. Empty if there is none."""
     flower_basic_auth: str = Secret()
     """The login of Flower, ``user:password``."""
+    metrics_token: str = Secret()
+    """The bearer token of the metrics process; empty if it asks for none."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
@@ -187,6 +191,7 @@ class Settings:
     recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     links: LinkSettings = field(default_factory=LinkSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)

@@ -38,7 +38,12 @@ _DEAD_LETTER_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LET
 
 
 async def read_status(
-    redis: Redis, queues: Queues, *, max_memory_share: float = 0.9, clock: Clock = SYSTEM_CLOCK
+    redis: Redis,
+    queues: Queues,
+    *,
+    max_memory_share: float = 0.9,
+    clock: Clock = SYSTEM_CLOCK,
+    may_write: bool = True,
 ) -> DeploymentStatus:
     """Return the status of the deployment; the cost grows with the number of live campaigns.
 
@@ -49,9 +54,11 @@ async def read_status(
         queues: reads the lengths of the queues.
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
         clock: this host's clock, which is compared with Redis' clock.
+        may_write: whether to try a write; a user who may only read must not.
     """
     try:
-        await check(redis, needs_memory=False)
+        if may_write:
+            await check(redis, needs_memory=False)
         status = await _read(redis, queues, max_memory_share, clock)
     except RedisUnavailable as error:
         return _without_redis(str(error), clock)

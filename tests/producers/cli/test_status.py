@@ -19,7 +19,11 @@ def all_run(redis_url: str) -> None:
 
     async def write() -> None:
         async with connect(redis_url) as redis:
-            usual = (kind for kind in ProcessKind if kind not in {ProcessKind.LINKS, ProcessKind.CONSOLE})
+            usual = (
+                kind
+                for kind in ProcessKind
+                if kind not in {ProcessKind.LINKS, ProcessKind.CONSOLE, ProcessKind.METRICS}
+            )
             await let_run(redis, *usual)
             await redis.set(UPKEEP_SINCE, "1790000000000")
 

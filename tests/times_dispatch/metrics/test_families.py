@@ -1,0 +1,43 @@
+"""The families of a snapshot."""
+
+from datetime import date
+
+from prometheus_client import CollectorRegistry
+
+from times_dispatch.ledger.statistics.figures import statistics_of
+from times_dispatch.metrics.families import SnapshotCollector
+from times_dispatch.metrics.reader import Counted, LedgerFigures, Snapshot
+from times_dispatch.status.model import DeploymentStatus, RedisStatus, Severity, StatusFinding
+
+
+def _registry(ledger: LedgerFigures | None) -> CollectorRegistry:
+    finding = StatusFinding(severity=Severity.WARNING, problem="reports are late")
+    redis = RedisStatus(used_bytes=7) if ledger else None
+    status = DeploymentStatus(at_ms=0, version="1", findings=[finding], redis=redis)
+    registry = CollectorRegistry()
+    registry.register(SnapshotCollector(Snapshot(status=status, ledger=ledger, read_s=0.5)))
+    return registry
+
+
+def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
+    days = statistics_of({"d": 3, "f": 2, "f:901": 2, "clicked": 4, "parts": 9, "cost": 900_000})
+    today = statistics_of({"d": 1, "parts": 5, "cost": 500_000, "t0": 1})
+    counted = {("TIMESM", "times"): Counted(days=days, today=today)}
+    ledger = LedgerFigures(since=date(2026, 11, 20), counted=counted, senders=[], streams={})
+    value, names = _registry(ledger).get_sample_value, {"sender": "TIMESM", "provider": "times"}
+    assert value("dispatch_messages", {**names, "state": "delivered"}) == 3
+    assert value("dispatch_messages", {**names, "state": "rejected"}) == 0
+    code = {**names, "state": "failed", "code": "901", "owner": "operator"}
+    assert value("dispatch_outcome_messages", code) == 2
+    assert value("dispatch_clicks", names) == 4
+    assert value("dispatch_parts_total", names) == 5
+    assert value("dispatch_cost_rupees_total", names) == 0.5
+    assert value("dispatch_delivery_seconds", {**names, "quantile": "0.5"}) == 1.0
+    assert value("dispatch_redis_memory_used_bytes") == 7
+
+
+def test_without_redis_only_the_absence_and_the_findings_are_shown() -> None:
+    families = {family.name for family in _registry(None).collect()}
+    assert families == {"dispatch_up", "dispatch_read_seconds", "dispatch_findings"}
+    assert _registry(None).get_sample_value("dispatch_up") == 0
+    assert _registry(None).get_sample_value("dispatch_findings", {"severity": "warning"}) == 1

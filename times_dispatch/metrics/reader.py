@@ -1,0 +1,193 @@
+"""Reads everything that a scrape shows from the ledger, in bounded time: ``read_snapshot``."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import (
+    DEAD_LETTERS,
+    FOREIGN_DEAD_LETTERS,
+    LONG_DEAD_LETTERS,
+    LONG_FOREIGN_DEAD_LETTERS,
+    RELAY,
+    REPORTS,
+)
+from times_dispatch.ledger.model import CampaignView, WaitsFor
+from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
+from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsReader
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
+from times_dispatch.status.model import DeploymentStatus
+from times_dispatch.status.reader import Queues, read_status
+
+_INDIA: Final = ZoneInfo(INDIA_ZONE)
+_INDIA_AHEAD_S: Final = 19_800
+_STREAMS: Final = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
+_NOT_MOVING: Final = frozenset({WaitsFor.START, WaitsFor.HOURS})
+
+
+class StreamSize(msgspec.Struct, frozen=True, kw_only=True):
+    """The size of a stream."""
+
+    entries: int
+    bytes: int
+    """The memory of the stream, as Redis estimates it from a sample of its entries."""
+    oldest_s: float
+    """For how long the oldest entry has been kept, in seconds; 0 for an empty stream."""
+
+
+class SenderWork(msgspec.Struct, frozen=True, kw_only=True):
+    """A sender, and the sums over its live campaigns."""
+
+    view: SenderView
+    campaigns: dict[CampaignState, int]
+    """Live campaigns by state."""
+    pending: int
+    sending: int
+    oldest_pending_s: float
+    """For how long the oldest campaign has been able to send and has pending messages; 0 without such a campaign."""
+    sent_last_minute: int
+    """Messages that providers accepted in the last full minute."""
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was counted for one sender and one provider."""
+
+    days: Statistics
+    """The messages whose last push was since the first day of the snapshot."""
+    today: Statistics
+    """The messages whose last push was today, in India."""
+
+
+class LedgerFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one moment that only a usable Redis can give."""
+
+    since: date
+    """The first day, in India, whose messages are counted."""
+    counted: dict[tuple[str, str], Counted]
+    """By sender and provider."""
+    senders: list[SenderWork]
+    streams: dict[str, StreamSize]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one scrape shows."""
+
+    status: DeploymentStatus
+    ledger: LedgerFigures | None
+    """None if Redis is unavailable."""
+    read_s: float
+    """How long the ledger was read, in seconds."""
+
+
+async def read_snapshot(
+    redis: Redis, queues: Queues, *, days: int, max_memory_share: float, clock: Clock = SYSTEM_CLOCK
+) -> Snapshot:
+    """Return what the ledger holds now; an unavailable Redis is part of the snapshot, and no error.
+
+    The cost grows with the rollups of some days and with the live campaigns, and not with the number of messages.
+
+    Args:
+        redis: the ledger.
+        queues: reads the lengths of the queues.
+        days: how many days are counted; the last one is today.
+        max_memory_share: the share of maxmemory above which no campaign and no report is taken.
+        clock: the clock of this host.
+    """
+    began_s = clock.monotonic()
+    status = await read_status(redis, queues, max_memory_share=max_memory_share, clock=clock, may_write=False)
+    ledger = None
+    if status.redis:
+        try:
+            ledger = await _ledger_figures(redis, days, clock)
+        except (RedisError, OSError):
+            ledger = None
+    return Snapshot(status=status, ledger=ledger, read_s=clock.monotonic() - began_s)
+
+
+async def _ledger_figures(redis: Redis, days: int, clock: Clock) -> LedgerFigures:
+    today = datetime.fromtimestamp(clock.time(), _INDIA).date()
+    since = today - timedelta(days=days - 1)
+    return LedgerFigures(
+        since=since,
+        counted=await _counted(redis, since, today),
+        senders=await _senders(redis, clock),
+        streams=await _streams(redis, clock),
+    )
+
+
+async def _counted(redis: Redis, since: date, today: date) -> dict[tuple[str, str], Counted]:
+    of_days: dict[tuple[str, str], list[Amounts]] = {}
+    of_today: dict[tuple[str, str], list[Amounts]] = {}
+    async for key, amounts in StatisticsReader(redis).rollups(RollupFilter(since=since)):
+        name = (str(key.sender), key.provider)
+        of_days.setdefault(name, []).append(amounts)
+        if key.day == today:
+            of_today.setdefault(name, []).append(amounts)
+    return {
+        name: Counted(days=statistics_of(total(several)), today=statistics_of(total(of_today.get(name, []))))
+        for name, several in sorted(of_days.items())
+    }
+
+
+async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
+    queries, statistics, now_s = Queries(redis, clock=clock), StatisticsReader(redis), clock.time()
+    hour, minute = divmod(int(now_s + _INDIA_AHEAD_S) // 60 - 1, 60)
+    works = list[SenderWork]()
+    for sender in await queries.senders():
+        live = await queries.live(sender, damaged=list[CampaignDamaged]())
+        minutes = await statistics.minutes(sender, hour)
+        works.append(
+            SenderWork(
+                view=await queries.sender(sender),
+                campaigns=dict(Counter(view.state for view in live)),
+                pending=sum(view.counts[MessageState.PENDING] for view in live),
+                sending=sum(view.counts[MessageState.SENDING] for view in live),
+                oldest_pending_s=_oldest_pending_s(live, now_s),
+                sent_last_minute=minutes.get(f"{minute}s", 0),
+            )
+        )
+    return works
+
+
+def _oldest_pending_s(live: Iterable[CampaignView], now_s: float) -> float:
+    """Return the longest time for which a campaign could have sent; one outside its hours does not count."""
+    since_ms = [
+        max(view.sealed_ms, view.plan.start_at_ms)
+        for view in live
+        if view.state is CampaignState.RUNNING
+        and view.counts[MessageState.PENDING]
+        and view.sealed_ms
+        and view.waits_for not in _NOT_MOVING
+    ]
+    return max(0.0, now_s - min(since_ms) / 1000) if since_ms else 0.0
+
+
+async def _streams(redis: Redis, clock: Clock) -> dict[str, StreamSize]:
+    async with redis.pipeline(transaction=False) as pipe:
+        for stream in _STREAMS:
+            pipe.xlen(stream)
+            pipe.memory_usage(stream)
+            pipe.xrange(stream, count=1)
+        replies: list[Any] = await pipe.execute()
+    sizes = zip(replies[::3], replies[1::3], replies[2::3], strict=True)
+    return {
+        stream: StreamSize(entries=entries, bytes=size or 0, oldest_s=_age_s(oldest, clock.time()))
+        for stream, (entries, size, oldest) in zip(_STREAMS, sizes, strict=True)
+    }
+
+
+def _age_s(oldest: Any, now_s: float) -> float:
+    if not oldest:
+        return 0.0
+    ((entry_id, _fields),) = oldest
+    return max(0.0, now_s - int(entry_id.partition(b"-")[0]) / 1000)

@@ -1,0 +1,28 @@
+"""``[metrics]``: the process that serves metrics to Prometheus."""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from times_dispatch.settings.addresses import check_listen_address
+from times_dispatch.settings.strict_table import StrictTable
+
+
+class MetricsSettings(StrictTable):
+    """Where the metrics are served, and which messages they count."""
+
+    listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8088"
+    """The ``host:port`` at which the metrics process listens. Any other address than a loopback address needs
+    ``DISPATCH_METRICS_TOKEN``."""
+    days: Annotated[int, Field(ge=1, le=1_100)] = 8
+    """Messages count by the day of their last push, in India: the metrics show today and the days before it."""
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this host reaches the process."""
+        host = self.listen.rpartition(":")[0].strip("[]")
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
