@@ -187,7 +187,7 @@ async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: Wor
     first, second, third, fourth, fifth, *_ = leases.asked_for
     assert first == fifth == MAX_BLOCK
     assert MAX_BLOCK > second > third > fourth >= 10
-    assert batch.counts == {"accepted": 1_000}
+    assert batch.counts["accepted"] == 1_000  # on a busy machine some of them are returned, and begun later
 
 
 @asynccontextmanager
