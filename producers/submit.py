@@ -110,12 +110,12 @@ async def submit(
         draft.campaign.check(now)
         await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
-    plan = await _with_numbered_links(redis, campaign, plan, settings)
+    plan = await with_numbered_links(redis, campaign, plan, settings)
     begun = await submissions.begin(
         campaign,
         plan,
         batch_size=batch_size,
-        brake=_brake_rule(settings),
+        brake=brake_rule(settings),
         price_micros=int((draft.campaign.budget.price or 0) * 1_000_000),
     )
     if begun.state is not CampaignState.SUBMITTING:
@@ -133,7 +133,7 @@ async def submit(
         if not draft.fingerprint.still_matches():
             raise _file_changed(campaign)
         rejects = row_pass.keep_rejects()
-    await _apply_limits(redis, plan.sender, settings)
+    await apply_limits(redis, plan.sender, settings)
     counts, accepted = row_pass.checker.parts_counter, row_pass.checker.accepted
     expected = forecast(
         draft.campaign,
@@ -188,7 +188,7 @@ async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> 
     return ""
 
 
-async def _with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, settings: Settings) -> Plan:
+async def with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, settings: Settings) -> Plan:
     """Return the plan with the number of a campaign with tracked links, and with the digest of the link key."""
     if plan.tracked_links is None:
         return plan
@@ -276,7 +276,8 @@ def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:
     return [(line, to, list(values)) for line, to, values in rows] == [(row.line, row.to, row.slots) for row in stored]
 
 
-async def _apply_limits(redis: Redis, sender: SenderId, settings: Settings) -> None:
+async def apply_limits(redis: Redis, sender: SenderId, settings: Settings) -> None:
+    """Store the rate and the daily cap of a sender, as the settings have them."""
     control = Control(redis)
     await control.configure_rate(sender, settings.senders[sender].rate_per_s)
     await control.configure_daily_cap(sender, max_parts_per_day(sender, settings))
@@ -292,7 +293,8 @@ def _check_stored_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: date
         )
 
 
-def _brake_rule(settings: Settings) -> BrakeRule:
+def brake_rule(settings: Settings) -> BrakeRule:
+    """Return the limits of the settings above which a campaign is braked."""
     brake = settings.brake
     return BrakeRule(
         pushes=brake.rejected_of_last,

@@ -46,6 +46,7 @@ COMMANDS = {
     "cancel": ("producers.cli.control:cancel", "Cancel a campaign."),
     "budget": ("producers.cli.control:budget", "Raise or lower what a campaign may cost."),
     "resolve": ("producers.cli.control:resolve", "Decide about messages in doubt."),
+    "resend": ("producers.cli.resend:resend", "Send chosen messages of a campaign once more, as a new campaign."),
     "sender": ("producers.cli.senders:sender", "List, pause and resume senders; change their rate."),
     "optout": ("producers.cli.optout:optout", "Manage the list of numbers that must get no messages."),
     "template": ("producers.cli.template:template", "Import, list and check templates registered with the DLT."),

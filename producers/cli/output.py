@@ -132,4 +132,6 @@ def campaign_as_json(view: CampaignView) -> dict[str, Any]:
         "first_sent_ms": view.first_sent_ms,
         "last_sent_ms": view.last_sent_ms,
         "finished_ms": view.finished_ms,
+        "resend_of": plan.resend_of or None,
+        "resends": view.resends,
     }

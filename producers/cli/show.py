@@ -96,6 +96,10 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
         + _money(statistics)
     )
+    if plan.resend_of:
+        out.print(f"resend of {plan.resend_of}: {plan.resend_choice}")
+    if view.resends:
+        out.print(f"resent as {', '.join(view.resends)}")
     for name, epoch_ms in (
         ("submitted", view.sealed_ms),
         ("start", plan.start_at_ms),

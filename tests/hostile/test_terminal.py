@@ -102,6 +102,13 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("@", "--as", "resend", "--yes"),
         (HOSTILE, "--as", "sent", "--force"),
     ],
+    "resend": [
+        ("@", "--state", "failed", "--dry-run"),
+        ("@", "--state", "failed", "--code", HOSTILE),
+        ("@", "--in-doubt", "--yes", "--json"),
+        ("@", "--state", "failed", "--again", "--salt", HOSTILE, "--yes"),
+        (HOSTILE, "--state", "failed"),
+    ],
     "sender list": [(), ("--json",)],
     "sender rate": [("TIMESM", "5"), ("TIMESM", "9999"), (HOSTILE, "5"), ("TIMESM", HOSTILE)],
     "sender pause": [("TIMESM",), (HOSTILE,)],

@@ -98,7 +98,7 @@ def _dispatch_lines() -> Iterator[tuple[Path, list[str]]]:
 @pytest.mark.parametrize(("path", "words"), list(_dispatch_lines()))
 def test_every_dispatch_command_in_a_document_is_accepted_by_the_parser(path: Path, words: list[str]) -> None:
     command: click.Command = main
-    context = click.Context(main, info_name="dispatch")
+    context = click.Context(main, info_name="dispatch", **main.context_settings)
     rest = words
     while isinstance(command, click.Group):
         _, rest, _ = command.make_parser(context).parse_args(rest)

@@ -483,6 +483,13 @@ STAT_PREFIX = "stat:"
 """The beginning of the field of a ``Stat`` in a campaign's hash."""
 
 
+RESEND_PREFIX = "resend:"
+"""The beginning of the field, in a campaign's hash, of a campaign that sends some of its messages once more.
+
+The id of that other campaign follows. The value is the moment when that campaign was created, in epoch milliseconds.
+"""
+
+
 class Stat(StrEnum):
     """Counters of a campaign besides the states of its messages."""
 

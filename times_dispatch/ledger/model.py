@@ -87,6 +87,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Values of the provider's own placeholders, by name without the ``$$``."""
     tracked_links: TrackedLinks | None = None
     """The links whose clicks are counted; None if the campaign has none."""
+    resend_of: str = ""
+    """The campaign whose messages this campaign sends once more; empty if the campaign came from files."""
+    resend_choice: str = ""
+    """Which messages of that campaign were chosen, in words; empty if the campaign came from files."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -160,6 +164,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the messages in batches below ``unopened_before`` that have no records."""
     unopened_before: int = 0
     waits_for: WaitsFor = WaitsFor.NOTHING
+    resends: list[CampaignId] = []
+    """The campaigns that send messages of this campaign once more, the oldest first."""
 
     def state_without_records(self, batch: int) -> MessageState:
         """Return the state of all messages of a batch that has no records, because no worker ever took it."""

@@ -16,6 +16,7 @@ from times_dispatch.ledger.audit import COUNTERS, reason_with_mismatch
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
     CAMPAIGNS,
+    RESEND_PREFIX,
     SENDERS,
     STAT_PREFIX,
     BatchKey,
@@ -335,7 +336,14 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *
         unopened_state=MessageState(fields.get(CampaignField.UNOPENED_STATE, b"p").decode()),
         unopened_before=int(fields.get(CampaignField.UNOPENED_BEFORE, 0)),
         waits_for=waits_for,
+        resends=_resends(fields),
     )
+
+
+def _resends(fields: Fields) -> list[CampaignId]:
+    """Return the campaigns that the hash of a campaign names as its resends, the oldest first."""
+    created = {name: int(value) for name, value in fields.items() if name.startswith(RESEND_PREFIX)}
+    return [CampaignId(name.removeprefix(RESEND_PREFIX)) for name in sorted(created, key=lambda name: created[name])]
 
 
 def _today(now_s: float) -> int:

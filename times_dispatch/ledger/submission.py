@@ -81,6 +81,7 @@ class Submissions:
         batch_size: int,
         brake: BrakeRule | None = None,
         price_micros: int = 0,
+        trail: str = "",
     ) -> Begun:
         """Create the campaign, or return what an earlier submit of it stored, with the plan of that submit.
 
@@ -90,6 +91,7 @@ class Submissions:
             batch_size: Messages of a full batch.
             brake: The limits above which the campaign is braked.
             price_micros: The price of one SMS part in millionths of a rupee, for the statistics; 0 if there is none.
+            trail: The packed entry of the sender's trail about a resend, noted if the campaign is new; else empty.
         """
         brake = brake or BrakeRule()
         reply = await self._begin(
@@ -114,6 +116,8 @@ class Submissions:
             missed_start=plan.missed_start,
             template=plan.template,
             price=price_micros,
+            resend_of=plan.resend_of,
+            trail=trail,
         )
         return Begun(
             state=CampaignState(text(reply["state"])),

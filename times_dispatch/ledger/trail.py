@@ -40,6 +40,7 @@ class TrailAction(StrEnum):
     SENDER_RESUMED = "sender resumed"
     PROVIDER_BRAKED = "provider braked"
     EXPORTED = "exported"
+    RESENT = "resent"
     TEST_SENT = "test message sent"
     OPT_OUTS_ADDED = "opt-outs added"
     OPT_OUTS_REMOVED = "opt-outs removed"

@@ -38,9 +38,7 @@ def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
 
-    assert process.returncode == 0, err
-    assert err.startswith("warning: no worker has run yet"), err
-    assert len(err.splitlines()) == 1, err
+    assert (process.returncode, err) == (0, "")
     assert out.startswith("campaign  ")
     assert Path("customers.rejects.csv").exists()
 

@@ -1,4 +1,4 @@
--- uses: names keys memory clock states campaigns
+-- uses: names keys memory clock states campaigns trail
 --
 -- Create a campaign that sends nothing yet, or say how many batches an earlier submit of it stored. Safe to repeat.
 --
@@ -21,16 +21,18 @@
 --   template            the name of the template
 --   price               the price of an SMS part, in millionths of a rupee; 0: there is none
 --   missed_start        the policy if nothing ran when the campaign should have started: send, skip or ask
+--   resend_of           the campaign of which this campaign sends messages once more; empty: none
+--   trail               the entry of the trail about a resend, see lib/trail.lua; empty: nothing is noted
 -- Reply
 --   created                     1 if the campaign is new, else 0
 --   state, batch_size, plan     these fields of the campaign
 --   batches                     how many batches are stored
--- Keys: campaign; the sender's hash, live and ended.
+-- Keys: campaign, and the campaign resend_of; the sender's hash, live, ended and trail.
 -- Atomic: the campaign is there whole, or not at all.
 -- Cost: O(1).
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
-  'max_parts', 'has_send_window', 'missed_start', 'template', 'price'})
+  'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'resend_of', 'trail'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
@@ -50,6 +52,10 @@ local function create()
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)
   redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
     REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
+  if args.resend_of ~= '' then
+    redis.call('HSET', key_of_campaign(args.resend_of), 'resend:' .. args.campaign, math.floor(now_us() / 1000))
+  end
+  note_in_trail(args.trail)
   index_as_live(args.campaign)
 end
 

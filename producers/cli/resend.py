@@ -1,0 +1,148 @@
+"""``dispatch resend``: makes a new campaign of chosen messages of an earlier campaign."""
+
+import json
+import secrets
+
+import click
+from redis.asyncio import Redis
+
+from producers.cli import CliContext
+from producers.cli.confirmation import confirm, yes_option
+from producers.cli.ledger import warn_without_workers, with_ledger
+from producers.cli.output import counted, echo, second_in_india
+from producers.cli.types import CodesType, DurationType
+from producers.errors import CommandFailed
+from producers.resend import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.report_backlog import unapplied_reports
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.money import format_rupees
+
+
+@click.command()
+@click.argument("campaign")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.label for state in MessageState if state in RESENDABLE]),
+    help="Messages in this state; can be given several times.",
+)
+@click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 912,914.")
+@click.option("--in-doubt", is_flag=True, help="Also messages in doubt: whoever got such a message gets it twice.")
+@click.option("--after", "after_s", type=DurationType(), default=0.0, help="Begin to send after this time: 1h.")
+@click.option("--again", is_flag=True, help="Also messages that an earlier resend contains.")
+@click.option("--salt", default="", help="Finish a resend --again that broke off: the salt that it printed.")
+@click.option("--dry-run", is_flag=True, help="Show number and cost, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@yes_option
+@click.pass_obj
+def resend(
+    options: CliContext,
+    campaign: str,
+    states: tuple[str, ...],
+    *,
+    codes: frozenset[int],
+    in_doubt: bool,
+    after_s: float,
+    again: bool,
+    salt: str,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+) -> None:
+    """Send chosen messages of CAMPAIGN once more, as a new campaign, after showing their number and cost.
+
+    A message that an earlier resend of CAMPAIGN contains is left out. If the command breaks off, run it again: it
+    finishes the same resend. The new campaign has the text, values, providers and hours of CAMPAIGN, and a validity of
+    the same length.
+    """
+    if not states and not in_doubt:
+        raise click.UsageError("say which messages: --state failed, or --in-doubt")
+    if salt and not again:
+        raise click.UsageError("--salt belongs to --again")
+    settings = options.settings(Need.LEDGER)
+    chosen = frozenset(MessageState[state.upper()] for state in states) | (DOUBTFUL if in_doubt else frozenset())
+    if again and not salt and not dry_run:
+        salt = secrets.token_hex(4)
+        echo(f"resent again; if this breaks off, finish it with --salt {salt}", err=True)
+    choice = Choice(states=chosen, codes=codes, again=again, salt=salt)
+
+    async def survey(redis: Redis) -> Survey:
+        if in_doubt and (unapplied := await unapplied_reports(redis)):
+            raise CommandFailed(f"{unapplied}; then run this again")
+        return await Resender(redis, settings, CampaignId(campaign), choice).survey()
+
+    async def submit(redis: Redis) -> ResendResult:
+        resender = Resender(redis, settings, CampaignId(campaign), choice)
+        result = await resender.submit(after_s=after_s, actor=options.actor)
+        await warn_without_workers(redis)
+        return result
+
+    expected = with_ledger(options, survey)
+    if expected.done:
+        result = ResendResult(
+            campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
+        )
+    elif dry_run or not (expected.messages or expected.unfinished):
+        echo(*([json.dumps(_survey_as_json(expected))] if as_json else _lines(expected, choice)))
+        return
+    else:
+        if not yes:
+            confirm(*_lines(expected, choice))
+        result = with_ledger(options, submit)
+    if result.warning:
+        echo(f"warning: {result.warning}", err=True)
+    if result.state is CampaignState.CANCELLED and not result.already_submitted:
+        raise CommandFailed(f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent")
+    if as_json:
+        echo(json.dumps(_result_as_json(result, expected)))
+    elif result.already_submitted:
+        echo(f"already resent as {result.campaign} ({result.state})")
+    else:
+        starts = second_in_india(result.plan.start_at_ms / 1000) if result.plan.start_at_ms else "at once"
+        echo(
+            f"campaign {result.campaign} resends {counted(result.messages, 'message')} of {expected.parent.id}, "
+            f"starts {starts}"
+        )
+
+
+def _lines(expected: Survey, choice: Choice) -> list[str]:
+    """Return for people what a resend would send, and what it would leave out."""
+    parent = expected.parent
+    size = f"{counted(expected.messages, 'message')} in {counted(expected.parts, 'part')}"
+    cost = f", costs {format_rupees(expected.price * expected.parts)}" if expected.price else ""
+    lines = [f"resends of {parent.id}, {parent.plan.name} from {parent.plan.sender}: {size}{cost} ({choice.words})"]
+    if expected.resent_before:
+        lines.append(
+            f"  left out: {counted(expected.resent_before, 'message')} of earlier resends "
+            f"({', '.join(parent.resends)}); --again sends them once more"
+        )
+    if expected.unfinished:
+        lines.append(f"  finishes campaign {expected.unfinished.id}, whose submit broke off")
+    if choice.states & DOUBTFUL:
+        lines.append("  whoever got a message in doubt already gets it twice")
+    if MessageState.NO_REPORT in choice.states:
+        lines.append("  a message without a report may have been delivered")
+    return lines
+
+
+def _survey_as_json(expected: Survey) -> dict[str, object]:
+    return {
+        "campaign": None,
+        "resend_of": expected.parent.id,
+        "messages": expected.messages,
+        "parts": expected.parts,
+        "cost_rupees": str(expected.price * expected.parts) if expected.price else None,
+        "resent_before": expected.resent_before,
+    }
+
+
+def _result_as_json(result: ResendResult, expected: Survey) -> dict[str, object]:
+    return _survey_as_json(expected) | {
+        "campaign": result.campaign,
+        "state": result.state.value,
+        "messages": result.messages,
+        "already_submitted": result.already_submitted,
+    }

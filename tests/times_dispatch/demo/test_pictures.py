@@ -1,0 +1,15 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from times_dispatch.demo.pictures import picture
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_picture_is_as_wide_as_the_terminal_and_has_no_colours_and_no_folder(columns: int, tmp_path: Path) -> None:
+    script = "import os; print('\x1b[1m' + '-' * os.get_terminal_size().columns + '\x1b[0m'); print(os.getcwd())"
+    shown = picture([sys.executable, "-c", script], columns=columns, folder=tmp_path, environment=os.environ)
+    assert shown == "-" * columns + "\n."

@@ -1,0 +1,94 @@
+"""Writes docs/terminal.md: what commands print on terminals of 80 and 60 columns, for a small campaign of the demo.
+
+Run ``python -m times_dispatch.demo.pictures docs/terminal.md``.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import socket
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import Stack
+
+_WIDTHS = (80, 60)
+_ROWS = 500
+_INTRODUCTION = """\
+# What commands print
+
+A terminal of 80 columns and one of 60 columns, for a small campaign that went through the sandbox.
+`python -m times_dispatch.demo.pictures docs/terminal.md` writes this page.
+"""
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def main(path: Path) -> None:
+    """Send a small campaign through the sandbox, and write what the commands print."""
+    stack = Stack(workers=1)
+    try:
+        stack.start()
+        environment = {**stack.environment, "DISPATCH_ACTOR": "asha@example.com"}
+        campaign = (Path(__file__).parent / "campaign.toml").read_text("utf-8")
+        (stack.folder / "campaign.toml").write_text(campaign, "utf-8")
+        recipients.write(stack.folder / "customers.csv", _ROWS)
+        files = ("campaign.toml", "--recipients", "customers.csv")
+        checked = [("check", *files)]
+        pages = [_INTRODUCTION, *_section(checked, stack.folder, environment)]
+        submit = ["dispatch", "submit", *(str(stack.folder / name) if "." in name else name for name in files)]
+        run(submit, environment)
+        shown = [("watch", "last"), ("list",), ("show", "last"), ("status",)]
+        pages += _section(shown, stack.folder, environment)
+    finally:
+        stack.stop()
+    path.write_text("\n".join(pages).rstrip("\n") + "\n", "utf-8")
+
+
+def picture(command: Sequence[str], *, columns: int, folder: Path, environment: Mapping[str, str]) -> str:
+    """Return what a command leaves on a terminal, without colours.
+
+    Args:
+        command: the program and its arguments.
+        columns: the width of the terminal.
+        folder: the working directory.
+        environment: the environment variables.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env={**environment, "TERM": "xterm"}
+    ):
+        os.close(theirs)
+        output = b""
+        try:
+            while piece := os.read(ours, 65_536):
+                output += piece
+        except OSError:  # Linux' way to say that nobody has the terminal open any more
+            pass
+        finally:
+            os.close(ours)
+    text = _CONTROL_SEQUENCE.sub("", output.decode("utf-8", "replace"))
+    # What a carriage return goes back over is printed again.
+    lines = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
+    return "\n".join(lines).strip("\n").replace(str(folder), ".").replace(socket.gethostname(), "host")
+
+
+def _section(commands: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list[str]:
+    pages = list[str]()
+    for arguments in commands:
+        pages.append(f"## dispatch {arguments[0]}\n")
+        for columns in _WIDTHS:
+            printed = picture(["dispatch", *arguments], columns=columns, folder=folder, environment=environment)
+            pages.append(f"{columns} columns:\n\n```text\n$ dispatch {' '.join(arguments)}\n{printed}\n```\n")
+    return pages
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
