@@ -34,7 +34,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.processes
-def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
+def test_submit_works_as_a_process(run: Run, redis_url: str, worker_runs: None) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
 
