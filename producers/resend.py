@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from producers.campaign.file import same_but_for_times
 from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
+from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
@@ -93,26 +94,6 @@ class ResendResult(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     already_submitted: bool = False
     warning: str = ""
-
-
-class LineSet:
-    """A set of line numbers that needs one bit for each line of a recipients file."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, line: int) -> bool:
-        """Add a line; return whether the line is new."""
-        at, bit = line >> 3, 1 << (line & 7)
-        if at >= len(self._bits):
-            self._bits.extend(bytes(at + 1 - len(self._bits) + 4096))
-        is_new = not self._bits[at] & bit
-        self._bits[at] |= bit
-        return is_new
-
-    def __contains__(self, line: int) -> bool:
-        at = line >> 3
-        return at < len(self._bits) and bool(self._bits[at] & 1 << (line & 7))
 
 
 class Resender:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.errors import CommandFailed, InputInvalid
-from producers.resend import Choice, LineSet, Resender
+from producers.resend import Choice, Resender
 from producers.submit import submit
 from tests.kit.producers import SETTINGS, ProcessDied, WriteFile, load_settings
 from times_dispatch.ledger.control import Control
@@ -269,11 +269,3 @@ async def test_own_values_are_kept_and_tracked_links_get_another_number(
     assert result.plan.tracked_links
     assert result.plan.tracked_links.number == 1
     assert result.plan.tracked_links.key_digest != "old"
-
-
-def test_a_line_set_knows_its_lines() -> None:
-    numbers = LineSet()
-    assert numbers.add(7)
-    assert numbers.add(1_000_000)
-    assert not numbers.add(7)
-    assert [line in numbers for line in (6, 7, 8, 1_000_000, 9_000_000)] == [False, True, False, True, False]
