@@ -78,6 +78,7 @@ def _submit(count: int) -> _SubmitCost:
                 "-c",
                 "from producers.cli import main; main()",
                 "submit",
+                "--yes",
                 str(campaign),
                 "--recipients",
                 str(recipients),

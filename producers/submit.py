@@ -24,6 +24,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.number_samples import NumberSample, NumberSamples
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.secret_digest import digest_secret
@@ -121,10 +122,11 @@ async def submit(
         return SubmitResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
     draft.campaign.check(now)
     _check_stored_plan(campaign, plan, begun.plan, now)
+    sample = NumberSample()
     with draft.read() as row_pass:
         try:
             batches, opted_out = await _store_batches(
-                redis, campaign, begun, row_pass, progress, memory_check=memory_check
+                redis, campaign, begun, row_pass, progress, memory_check=memory_check, sample=sample
             )
         except UnicodeDecodeError:  # the file was UTF-8 when it was opened
             raise _file_changed(campaign) from None
@@ -140,6 +142,7 @@ async def submit(
         parts=counts.gsm_parts + counts.ucs2_parts,
         now=now,
     )
+    await NumberSamples(redis).keep(campaign, begun.plan, sample, now)
     state = await submissions.seal(
         campaign,
         plan.sender,
@@ -203,6 +206,7 @@ async def _store_batches(
     progress: Progress | None,
     *,
     memory_check: MemoryCheck,
+    sample: NumberSample,
 ) -> tuple[int, int]:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
@@ -216,6 +220,7 @@ async def _store_batches(
         row_pass: the pass that reads the rows.
         progress: is called after each batch.
         memory_check: refuses the campaign if it does not fit.
+        sample: gets the numbers of all batches.
 
     Returns:
         How many batches there are, and how many messages are suppressed.
@@ -232,6 +237,7 @@ async def _store_batches(
     storing: asyncio.Task[None] | None = None
     try:
         for number, batch in enumerate(row_pass.batches(begun.batch_size)):
+            sample.add(batch.to)
             if number >= begun.batches:
                 on_list = await opt_outs.contains(batch.to) if has_opt_outs else []
                 suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]

@@ -2,7 +2,8 @@
 
 import gc
 import secrets
-from datetime import datetime
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import uvloop
 
 from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
+from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import open_ledger, warn_without_workers
 from producers.cli.output import INDIA, counted, echo, minute_in_india, progress_bar
 from producers.draft import Draft
-from producers.errors import CommandFailed
+from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
+from producers.errors import CommandFailed, InputInvalid
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.number_samples import SampledCampaign
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
@@ -43,6 +47,7 @@ _MAX_REASONS = 10
 @click.option("--salt", help="Finish a submit --again that broke off: the salt that it printed.")
 @click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
 @click.option("--checked", metavar="DIGEST", help="Refuse if anything changed since the check that printed DIGEST.")
+@yes_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def submit(
@@ -55,12 +60,14 @@ def submit(
     salt: str | None,
     at_once: bool,
     checked: str | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Check the CAMPAIGN file and its recipients, store the messages, and send them.
 
     Nothing is sent before every row is checked and stored. If the command breaks off, run it again: it goes on where it
-    stopped. Once it has finished, running it again does nothing.
+    stopped. Once it has finished, running it again does nothing. If the sender's campaign of the last three days with
+    the same name or template has half of the recipients, the command asks first, unless --again or --yes is given.
     """
     settings = options.settings(Need.LEDGER)
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -72,6 +79,8 @@ def submit(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    if not (yes or salt):
+        _ask_about_repetition(draft, settings)
     with progress_bar(draft) as progress:
         result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor))
     for warning in (*settings.warnings, *result.warnings):
@@ -89,6 +98,35 @@ async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progres
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)
         return result
+
+
+def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
+    """Ask before a draft goes to the people of an earlier campaign; raise InputInvalid if nobody can be asked."""
+    campaigns = uvloop.run(_comparable_campaigns(draft, settings))
+    if not campaigns:
+        return
+    with progress_bar(draft) as progress:
+        repeated = overlaps(draft, campaigns, progress)
+    if not repeated:
+        return
+    line = _repetition_in_words(repeated)
+    if not sys.stdin.isatty():
+        raise InputInvalid(f"{line}; nothing is submitted, --yes submits it without asking")
+    confirm(line)
+
+
+async def _comparable_campaigns(draft: Draft, settings: Settings) -> list[SampledCampaign]:
+    async with open_ledger(settings.redis_url) as redis:
+        return await comparable_campaigns(redis, draft, salt="", now=datetime.now(UTC))
+
+
+def _repetition_in_words(repeated: list[Overlap]) -> str:
+    (earlier, share), *others = repeated
+    more = f", and {counted(len(others), 'more campaign')} with half of them or more" if others else ""
+    return (
+        f"{share:.0%} of these recipients are also in campaign {earlier.id} ({earlier.name}), submitted "
+        f"{minute_in_india(_moment(earlier.submitted_ms))}{more}"
+    )
 
 
 def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ async def submit(
     )
     file.write_text(text, "utf-8")
     await until(began_s + spec.at_s)
-    command = await dispatch_until_ok(testbed, "submit", str(file), "--recipients", str(rows), "--json")
+    command = await dispatch_until_ok(testbed, "submit", str(file), "--recipients", str(rows), "--yes", "--json")
     campaign = CampaignId(json.loads(command.output)["campaign"])
     testbed.campaigns[campaign] = spec.sender
     testbed.sent[campaign] = spec.messages

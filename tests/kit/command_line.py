@@ -36,7 +36,7 @@ def campaign_file(stack: Stack, name: str, *, sender: str = "TIMESM", extra: str
 
 def submit(stack: Stack, campaign: Path, recipients: Path) -> CampaignId:
     """Submit a campaign and return its id."""
-    command = ["dispatch", "submit", str(campaign), "--recipients", str(recipients), "--json"]
+    command = ["dispatch", "submit", str(campaign), "--recipients", str(recipients), "--yes", "--json"]
     done = run(command, stack.environment)
     assert done.returncode == 0, done.stderr
     return CampaignId(json.loads(done.stdout)["campaign"])

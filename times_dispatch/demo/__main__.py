@@ -139,7 +139,7 @@ def _campaign(stack: Stack) -> bool:
 
 
 def _submit(stack: Stack, file: Path) -> CampaignId | None:
-    command = ["dispatch", "submit", str(Path(__file__).parent / "campaign.toml"), "--recipients", str(file)]
+    command = ["dispatch", "submit", str(Path(__file__).parent / "campaign.toml"), "--recipients", str(file), "--yes"]
     if run(command, stack.environment, capture=False).returncode:
         return None
     listed = run(["dispatch", "list", "--json"], stack.environment)

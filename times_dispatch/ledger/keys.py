@@ -129,6 +129,8 @@ class SenderKey(StrEnum):
     course, see ``StatisticsField.COURSE``; it expires a day later."""
     LINKS = "links"
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
+    NUMBER_SAMPLES = "number_samples"
+    """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -158,6 +160,9 @@ class CampaignKey(StrEnum):
     RECENT_REPORT = "recent_report"
     """String: one byte for each of the last delivery reports, ``1`` if it says failed, else ``0``; the oldest is
     overwritten."""
+    NUMBER_SAMPLE = "number_sample"
+    """String: name, template and a sample of the numbers of a recent campaign, see ``ledger/number_samples.py``; it
+    expires three days after the submit or the start."""
     CLICKED = "clicked"
     """Set: digests, 8 bytes, of the clicks that were counted."""
     REPLIED = "replied"

@@ -87,7 +87,8 @@ def test_the_campaign_file_may_name_its_recipients_beside_it(run: Run, write: Wr
     write("there/people.csv", csv_of(people(2)))
 
     named = json.loads(run(command, "there/campaign.toml", "--json").stdout)
-    given = json.loads(run(command, "there/campaign.toml", "--recipients", "customers.csv", "--json").stdout)
+    sure = ["--yes"] if command == "submit" else []  # some of the recipients are the same
+    given = json.loads(run(command, "there/campaign.toml", "--recipients", "customers.csv", "--json", *sure).stdout)
 
     rows = "good" if command == "check" else "accepted"
     assert (named[rows], given[rows]) == (2, 3)

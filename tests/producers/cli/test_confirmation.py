@@ -44,7 +44,7 @@ def test_a_cancel_is_shown_and_done_only_after_a_yes(run: Run, submitted: str, r
 
 @pytest.mark.processes
 def test_all_senders_are_paused_after_a_yes(run: Run, submitted: str, redis_url: str, tmp_path: Path) -> None:
-    run("submit", "campaign.toml", "--recipients", "customers.csv")
+    run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes")
     paused = answer("pause", "--all", folder=tmp_path, redis_url=redis_url, keys="y\n")
     assert paused.exit_code == 0
     assert "pauses sender TIMESM: 2 live campaigns with 6 unsent messages\n" in paused.output

@@ -6,7 +6,9 @@ from tests.kit.producers import Run
 
 
 def test_a_number_has_its_messages_of_all_campaigns_the_newest_first(run: Run, submitted: str) -> None:
-    again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--json").stdout)["campaign"]
+    again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes", "--json").stdout)[
+        "campaign"
+    ]
     done = run("number", "9000000001", "--json")
     assert done.exit_code == 0, done.output
     known = json.loads(done.stdout)

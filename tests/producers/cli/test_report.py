@@ -122,6 +122,8 @@ def test_a_full_device_ends_with_one_line(run: Run, submitted: str) -> None:
 
 
 def test_several_campaigns_share_one_file(run: Run, submitted: str) -> None:
-    again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--json").stdout)["campaign"]
+    again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes", "--json").stdout)[
+        "campaign"
+    ]
     rows = rows_of(run("report", submitted, again, "--out", "-").stdout)
     assert [row["campaign"] for row in rows] == [submitted] * 3 + [again] * 3

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.kit.producers import CAMPAIGN, Run, WriteFile
+from tests.kit.producers import CAMPAIGN, Run, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -159,6 +159,44 @@ def test_a_submit_of_something_else_than_was_checked_stores_nothing(
         "Run dispatch check again, and submit with its new digest\n"
     )
     assert run(*SUBMIT, "--checked", digest_of(run)).exit_code == 0
+
+
+def test_an_edited_file_is_submitted_again_only_with_yes(run: Run, submitted: str, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as redis:
+        before = redis.keys()
+        refused = run(*SUBMIT)
+        assert redis.keys() == before
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"100% of these recipients are also in campaign {submitted} \(bills\), submitted \S+ \S+ IST; "
+        "nothing is submitted, --yes submits it without asking\n",
+        refused.stderr,
+    )
+    assert run(*SUBMIT, "--yes").exit_code == 0
+    assert run(*SUBMIT).stdout.startswith("already submitted as ")
+
+
+def test_a_campaign_that_was_cancelled_before_its_first_message_is_corrected_without_a_question(
+    run: Run, submitted: str
+) -> None:
+    run("cancel", submitted, "--yes")
+
+    assert run(*SUBMIT).exit_code == 0
+
+
+def test_a_campaign_of_another_name_and_template_is_submitted_without_a_question(
+    run: Run, write: WriteFile, submitted: str
+) -> None:
+    write("campaign.toml", 'name = "closed"\nsender = "TIMESM"\ntemplate = "plain"\n')
+
+    assert run(*SUBMIT).exit_code == 0
+
+
+def test_other_recipients_are_submitted_without_a_question(run: Run, write: WriteFile, submitted: str) -> None:
+    write("customers.csv", csv_of([*people(3, first=50), *people(2)]))
+
+    assert run(*SUBMIT).exit_code == 0
 
 
 def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,120 @@
+"""Samples of the numbers of recent campaigns, by which a submit finds campaigns that went to the same people.
+
+A sample is the 1,024 smallest hashes of a campaign's numbers, four bytes each. Below the largest hash of a full sample
+no hash is missing, so two samples can be compared up to the smaller of these two limits: the share of equal hashes
+there is about the share of equal numbers. The samples of campaigns with at most 1,024 numbers are complete.
+"""
+
+import struct
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import CampaignKey, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.model import CampaignId, Plan, SenderId
+from times_dispatch.ledger.scripts import text
+
+MAX_HASHES = 1_024
+KEPT = timedelta(days=3)
+"""How long a sample is kept after the submit, or after the start of a campaign that starts later."""
+_MAX_CAMPAIGNS = 500
+_MIN_COMPARED = 16
+"""If fewer hashes of a larger campaign can be compared, they say too little."""
+_PRIME = (1 << 61) - 1
+_FACTOR = 1_415_926_535_897_932_384
+_LIMIT = 1 << 32
+
+
+class NumberSample:
+    """Collects the sample of one campaign; adding a number costs about a quarter of a microsecond."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+        self._limit = _LIMIT
+
+    def add(self, numbers: Sequence[str]) -> None:
+        """Add numbers, which are E.164 digits without the plus."""
+        limit = self._limit
+        self._hashes.update([hashed for number in numbers if (hashed := int(number) * _FACTOR % _PRIME >> 29) < limit])
+        if len(self._hashes) > 4 * MAX_HASHES:
+            smallest = self.hashes()
+            self._hashes, self._limit = set(smallest), smallest[-1] + 1
+
+    def hashes(self) -> list[int]:
+        """Return the sample, in ascending order."""
+        return sorted(self._hashes)[:MAX_HASHES]
+
+
+class SampledCampaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign with its sample, as the ledger keeps them."""
+
+    id: CampaignId
+    name: str
+    template: str
+    submitted_ms: int
+    packed_hashes: bytes
+
+    def share_of(self, hashes: Sequence[int]) -> float:
+        """Return the share of another campaign's numbers that this campaign has too, from 0 to 1.
+
+        ``hashes`` is the sample of the other campaign. The share is 0 if the other campaign has fewer than about a
+        64th of this campaign's numbers, because too few hashes can be compared then.
+        """
+        own = struct.unpack(f">{len(self.packed_hashes) // 4}I", self.packed_hashes)
+        limit = min((sample[-1] for sample in (own, hashes) if len(sample) == MAX_HASHES), default=_LIMIT)
+        compared = [hashed for hashed in hashes if hashed <= limit]
+        if not compared or len(compared) < min(_MIN_COMPARED, len(hashes)):
+            return 0.0
+        return len(set(own).intersection(compared)) / len(compared)
+
+
+class NumberSamples:
+    """Keeps and reads the samples of a ledger."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def keep(self, campaign: CampaignId, plan: Plan, sample: NumberSample, now: datetime) -> None:
+        """Keep the sample of a campaign that is submitted now; a repeated call changes nothing."""
+        now_ms = round(now.timestamp() * 1000)
+        hashes = sample.hashes()
+        kept = SampledCampaign(
+            id=campaign,
+            name=plan.name,
+            template=plan.template,
+            submitted_ms=now_ms,
+            packed_hashes=struct.pack(f">{len(hashes)}I", *hashes),
+        )
+        until_ms = max(now_ms, plan.start_at_ms) + KEPT // timedelta(milliseconds=1)
+        index = sender_key(plan.sender, SenderKey.NUMBER_SAMPLES)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(_key(plan.sender, campaign), msgspec.msgpack.encode(kept), pxat=until_ms)
+            pipe.zremrangebyscore(index, "-inf", now_ms)
+            pipe.zadd(index, {campaign: until_ms})
+            await pipe.execute()
+
+    async def recent(self, sender: SenderId, now: datetime) -> list[SampledCampaign]:
+        """Return a sender's campaigns that have a sample, the newest first, and at most 500."""
+        now_ms = round(now.timestamp() * 1000)
+        index = sender_key(sender, SenderKey.NUMBER_SAMPLES)
+        members = await self._redis.zrevrangebyscore(index, "+inf", now_ms, start=0, num=_MAX_CAMPAIGNS)
+        if not members:
+            return []
+        keys = [_key(sender, CampaignId(text(member))) for member in members]
+        packed = cast("list[bytes | None]", await self._redis.mget(keys))
+        return [campaign for sample in packed if sample and (campaign := _unpacked(sample))]
+
+
+def _unpacked(packed: bytes) -> SampledCampaign | None:
+    """Return a stored sample; None if it is damaged, because a question that is left out must stop no campaign."""
+    try:
+        return msgspec.msgpack.decode(packed, type=SampledCampaign)
+    except msgspec.DecodeError:
+        return None
+
+
+def _key(sender: SenderId, campaign: CampaignId) -> str:
+    return f"{campaign_key(sender, campaign)}:{CampaignKey.NUMBER_SAMPLE}"
