@@ -14,6 +14,7 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER
 from times_dispatch.ledger import keys
 from times_dispatch.ledger.keys import (
+    RESEND_PREFIX,
     BatchKey,
     CampaignField,
     CampaignKey,
@@ -54,6 +55,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "sender_key": {*SenderField, *(f"{field}@" for field in ProviderField)},
     "key_of_sender('sender')": {*SenderField, *(f"{field}@" for field in ProviderField)},
     "key_of_campaign(other)": set(CampaignField),
+    "key_of_campaign(args.resend_of)": {RESEND_PREFIX},
     "key_of_codes(campaign_key)": {f"{origin}:" for origin in CodeOrigin},
     "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
