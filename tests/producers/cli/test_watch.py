@@ -159,7 +159,9 @@ def test_ctrl_c_ends_the_watching_and_says_that_the_campaigns_go_on(
     run: Run, submitted: str, write: WriteFile, redis_url: str, number: int
 ) -> None:
     campaigns = [submitted, _submit_more(run, write)][:number]
-    command = [sys.executable, "-c", "from producers.cli import main; main()", "--redis-url", redis_url, "watch"]
+    # A shell that starts the tests in the background lets all of its processes ignore the signal.
+    script = "import signal; signal.signal(2, signal.default_int_handler); from producers.cli import main; main()"
+    command = [sys.executable, "-c", script, "--redis-url", redis_url, "watch"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen(
         [*command, *campaigns], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
