@@ -112,10 +112,11 @@ secrets: ## make the secrets, .env and dispatch.toml that docker-compose.yml rea
 	  chmod 644 secrets/$$name; \
 	  echo "made secrets/$$name"; \
 	done
-	@test -e .env || { \
-	  printf '%s\n' 'DISPATCH_VERSION=$(VERSION_HERE)' 'DISPATCH_TOML=./dispatch.toml' 'TIMESMOBILE_ENDPOINT=' 'WORKERS=4' \
-	    'REDIS_MAXMEMORY=2gb' 'REDIS_MEMORY_LIMIT=4g' 'APPENDFSYNC=everysec' \
-	    "DISPATCH_USER=$$(id -u):$$(id -g)" > .env; echo "made .env"; }
+	@for line in 'DISPATCH_VERSION=$(VERSION_HERE)' 'DISPATCH_TOML=./dispatch.toml' 'TIMESMOBILE_ENDPOINT=' 'WORKERS=4' \
+	  'REDIS_MAXMEMORY=2gb' 'REDIS_MEMORY_LIMIT=4g' 'APPENDFSYNC=everysec' "DISPATCH_USER=$$(id -u):$$(id -g)"; do \
+	  grep -qs "^$${line%%=*}=" .env && continue; \
+	  echo "$$line" >> .env; echo "wrote $${line%%=*} into .env"; \
+	done
 	@test -e dispatch.toml || { cp times_dispatch/demo/dispatch.toml dispatch.toml; echo "made dispatch.toml; enter your senders and templates, and remove the line endpoint"; }
 
 clean: ## remove the environments, caches and build results

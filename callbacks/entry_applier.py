@@ -169,6 +169,7 @@ class EntryApplier:
         """Note the numbers of which a failed report says that nobody has them.
 
         A report that changes nothing counts too: the process may have died between the report's effect and this note.
+        The number of a delivered message is not dead, also if a gateway that reports each part calls a part failed.
         """
         codes = self._dead_numbers.rule.codes
         reports = [
@@ -177,6 +178,8 @@ class EntryApplier:
             if report.code in codes and report.kind == "failed" and effect not in {None, ReportEffect.UNKNOWN}
         ]
         if reports:
+            delivered = await self._report_applier.are_delivered(reports)
+            reports = [report for report, is_alive in zip(reports, delivered, strict=True) if not is_alive]
             numbers = await self._numbers(reports)
             dead = {number: report.code for number, report in zip(numbers, reports, strict=True) if number}
             await self._dead_numbers.add(dead)

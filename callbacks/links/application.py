@@ -6,6 +6,7 @@ while a write is under way share the next write, so that the answer waits for on
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,9 @@ from times_dispatch.provider.reports.event_kinds import EventKind
 PATH: Final = re.compile(rb"/([A-Za-z]{3,6}|[0-9]{6})/([0-9A-Za-z]{11})(/stop)?/?")
 """The path of a link, or of its opt-out page. Some programs add a slash."""
 PING_TIMEOUT_S: Final = 1.0
+MAX_VISITS_A_MINUTE: Final = 600
+"""Visits of one link that one process answers in a minute; more get 429 and are not stored."""
+_MAX_COUNTED_LINKS: Final = 200_000
 _RETRY_AFTER_S: Final = b"5"
 _COMMON_HEADERS: Final = (
     (b"cache-control", b"no-store"),
@@ -46,6 +50,24 @@ class _Request(NamedTuple):
     header: str
     """The sender in the path."""
     code: str
+
+
+class _VisitCounter:
+    """Counts the visits of each link in the present minute, so that one link cannot fill the stream of reports."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._minute = -1
+        self._visits: Counter[str] = Counter()
+
+    def may_count(self, code: str) -> bool:
+        """Count a visit; return False if the link had too many in this minute."""
+        minute = int(self._clock.monotonic() // 60)
+        if minute != self._minute or len(self._visits) >= _MAX_COUNTED_LINKS:
+            self._minute = minute
+            self._visits.clear()
+        self._visits[code] += 1
+        return self._visits[code] <= MAX_VISITS_A_MINUTE
 
 
 class LinksApplication:
@@ -86,6 +108,7 @@ class LinksApplication:
         self._room = room or ReportRoom(redis)
         self._refusals = refusals or RefusalLog()
         self._clock = clock
+        self._visits = _VisitCounter(clock)
 
     @staticmethod
     def serves(path: bytes) -> bool:
@@ -127,6 +150,10 @@ class LinksApplication:
         if target is None:
             await self._respond_with_page(send, 410, pages.EXPIRED)
             return
+        if not self._visits.may_count(request.code):
+            self._refusals.warning("a link is visited too often")
+            await self._respond_with_page(send, 429, pages.UNAVAILABLE, headers=[(b"retry-after", b"60")])
+            return
         row = {
             "url": target,
             "shorturl": f"{link.campaign.links.prefix}{request.code}",
@@ -139,14 +166,14 @@ class LinksApplication:
         await send({"type": "http.response.body", "body": b""})
 
     async def _answer_opt_out(self, request: _Request, send: Send) -> None:
-        """Show the page that asks, or store the opt-out: only a POST of a person opts out, for scanners follow links.
+        """Show the page that asks, or store the opt-out: only a POST opts out, because scanners follow links.
 
         An opt-out works as long as the ledger has the message, also after the link has expired.
         """
         link = await self._directory.find(request.header, request.code)
         if link is None or not link.campaign.links.has_opt_out or not self._stop_word:
             await self._refuse_unknown(send)
-        elif request.method != "POST" or kind_of_visit(request.method, request.headers) is not EventKind.CLICKED:
+        elif request.method != "POST":
             await self._respond_with_page(send, 200, pages.ask_to_opt_out(request.header))
         else:
             row = {"toPhone": request.header, "incomingText": self._stop_word}

@@ -76,7 +76,7 @@ class LinkDirectory:
     async def find(self, header: str, code: str) -> MessageLink | None:
         """Return the link that a code names; None if no campaign of the ledger has the link.
 
-        A code that was made up costs no call to Redis.
+        Nearly every code that was made up costs no call to Redis.
         """
         for key, ref in self._reader.candidates(header, code):
             if link := await self._match(SenderId(header), ref, self._digests[key]):

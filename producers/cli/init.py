@@ -23,6 +23,9 @@ def init(options: CliContext, folder: Path) -> None:
         echo(f"made  {name:<14} {meaning}")
     for name in files.kept:
         echo(f"kept  {name:<14} was there already")
+    if ".env" in files.kept and "DISPATCH_REDIS_URL=" not in (folder / ".env").read_text("utf-8", "replace"):
+        echo("", ".env has no addresses and secrets for these processes: make the folder anew elsewhere,")
+        echo("or enter the variables of docs/operations.md#environment into .env; then:")
     echo("", "start Redis, the sandbox and all processes, and leave them in this terminal:")
     if folder != Path():
         echo(f"  cd {shlex.quote(str(folder))}")

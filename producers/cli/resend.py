@@ -6,14 +6,13 @@ import secrets
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, completion
 from producers.cli.confirmation import confirm, yes_option
-from producers.cli.ledger import warn_without_workers, with_ledger
+from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledger
 from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
-from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need
@@ -21,7 +20,7 @@ from times_dispatch.settings.money import format_rupees
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completion.campaigns)
 @click.option(
     "--state",
     "states",
@@ -63,6 +62,7 @@ def resend(
     if salt and not again:
         raise click.UsageError("--salt belongs to --again")
     settings = options.settings(Need.LEDGER)
+    meant = campaign_meant(options, campaign)
     chosen = frozenset(MessageState[state.upper()] for state in states) | (DOUBTFUL if in_doubt else frozenset())
     if again and not salt and not dry_run:
         salt = secrets.token_hex(4)
@@ -72,10 +72,10 @@ def resend(
     async def survey(redis: Redis) -> Survey:
         if in_doubt and (unapplied := await unapplied_reports(redis)):
             raise CommandFailed(f"{unapplied}; then run this again")
-        return await Resender(redis, settings, CampaignId(campaign), choice).survey()
+        return await Resender(redis, settings, meant, choice).survey()
 
     async def submit(redis: Redis) -> ResendResult:
-        resender = Resender(redis, settings, CampaignId(campaign), choice)
+        resender = Resender(redis, settings, meant, choice)
         result = await resender.submit(after_s=after_s, actor=options.actor)
         await warn_without_workers(redis)
         return result

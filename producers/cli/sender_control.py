@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of
-from producers.cli.ledger import notify_workers, with_ledger
+from producers.cli.ledger import notify_workers, settings_if_valid, with_ledger
 from producers.cli.output import counted, echo
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
@@ -33,7 +33,7 @@ def pause_senders(options: CliContext, name: str | None, *, reason: str = "", ye
 
     Args:
         options: the options of the command line.
-        name: the sender; None is every sender of the ledger.
+        name: the sender; None is every sender of the ledger and of the settings.
         reason: is shown wherever a campaign of a paused sender is listed; replaces an earlier reason.
         yes: whether to pause without asking.
 
@@ -41,21 +41,22 @@ def pause_senders(options: CliContext, name: str | None, *, reason: str = "", ye
         InputInvalid: the ledger has no such sender, or nobody can be asked.
         click.Abort: the person said no.
     """
+    configured = _configured(options) if name is None else []
 
     async def change(redis: Redis) -> list[SenderCampaigns]:
-        senders = await _named(redis, name)
+        senders = await _named(redis, name, configured)
         control = Control(redis, actor=options.actor)
         for sender in senders:
             await control.pause_sender(sender, reason=reason)
         return await _with_campaigns(redis, senders)
 
     if not yes:
-        _ask("pauses", with_ledger(options, lambda redis: _read(redis, name)))
+        _ask("pauses", with_ledger(options, lambda redis: _read(redis, name, configured)))
     paused = with_ledger(options, change)
     for concerned in paused:
         echo(f"sender {concerned.sender.id} is paused", *_lines(concerned))
     if not paused:
-        echo("the ledger has no sender yet")
+        echo("neither the ledger nor the settings have a sender")
 
 
 def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) -> None:
@@ -118,12 +119,24 @@ def _ask(verb: str, senders: Sequence[SenderCampaigns]) -> None:
     confirm(f"{verb} sender {names}: {counted(len(campaigns), 'live campaign')} with {unsent}", *lines)
 
 
-async def _named(redis: Redis, name: str | None) -> list[SenderId]:
-    return await Queries(redis).senders() if name is None else [await known_sender(redis, name)]
+def _configured(options: CliContext) -> list[SenderId]:
+    """Return the senders of the settings: a sender without any campaign must not begin after a stop of all senders."""
+    if settings := settings_if_valid(options):
+        return [SenderId(name) for name in settings.senders]
+    echo("senders that never had a campaign are not paused, because only the settings name them", err=True)
+    return []
 
 
-async def _read(redis: Redis, name: str | None, *, only_paused: bool = False) -> list[SenderCampaigns]:
-    senders = await _with_campaigns(redis, await _named(redis, name))
+async def _named(redis: Redis, name: str | None, configured: Sequence[SenderId] = ()) -> list[SenderId]:
+    if name is None:
+        return sorted({*await Queries(redis).senders(), *configured})
+    return [await known_sender(redis, name)]
+
+
+async def _read(
+    redis: Redis, name: str | None, configured: Sequence[SenderId] = (), *, only_paused: bool = False
+) -> list[SenderCampaigns]:
+    senders = await _with_campaigns(redis, await _named(redis, name, configured))
     return [concerned for concerned in senders if concerned.sender.paused or not only_paused]
 
 

@@ -77,6 +77,8 @@ def stats(
     A message counts on the day of its last push, in India.
     """
     if recount:
+        if campaign or sender or provider or template or day or since or until or as_csv:
+            raise click.UsageError("--recount goes over all messages, and with no other option than --json")
         _recount(options, as_json=as_json)
         return
     if campaign:

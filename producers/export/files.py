@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from redis.asyncio import Redis
 
 from producers.atomic_file import AtomicFile
-from producers.errors import CommandFailed
+from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import CampaignRows
 from producers.export.schema import Column
 from producers.export.text_writers import CsvWriter, ExportWriter, JsonLinesWriter, VisibleLines
@@ -78,6 +78,10 @@ def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> It
             atomic.keep()
         finally:
             atomic.discard()
+    except ImportError as error:
+        raise InputInvalid(
+            f"{path}: {form.value} needs the package {error.name}: pip install 'times-dispatch[files]'"
+        ) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {(error.strerror or 'unknown reason').lower()}") from None
 

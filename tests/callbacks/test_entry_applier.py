@@ -62,6 +62,15 @@ async def test_a_number_that_a_failed_report_calls_dead_is_noted_also_by_a_repea
     assert "9876500003" not in repr(lines)
 
 
+async def test_the_number_of_a_delivered_message_is_not_dead(redis: Redis, sent: SentCampaign) -> None:
+    numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
+    await accept(redis, posted("delivered", row(sent.meta(3))))
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await numbers.find("919876500003") is None
+    assert await numbers.find("919876500004") is not None
+
+
 async def test_without_stop_words_nobody_is_opted_out(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
     await settle(make_reconciler(redis, stop_words=()))

@@ -87,11 +87,13 @@ class FlowerRows:
                 buffer_limit=_EVENTS_PER_MESSAGE,
             )
             now = self._clock.monotonic()
-            for view in views:
-                self._show(dispatcher, view, now)
+            begun = [(view.id, *self._show(dispatcher, view, now)) for view in views]
             dispatcher.flush()
+        for campaign, begun_at, event in begun:  # only now: an event that was lost with the connection is sent again
+            self._note_begun(campaign, begun_at, event)
 
-    def _show(self, dispatcher: EventDispatcher, view: CampaignView, now: float) -> None:
+    def _show(self, dispatcher: EventDispatcher, view: CampaignView, now: float) -> tuple[float, str]:
+        """Send the events of a row; return when the row was last begun, and the event that gives the row its state."""
         rate_per_s = self._meter.rate_per_s(view, now)
         event = row_state(view, rate_per_s).event
         events, begun_at = self._events(view.id, event, now)
@@ -107,7 +109,7 @@ class FlowerRows:
         if events[-1] in _RUNTIME_ENDS:
             row["runtime"] = max(0, (view.finished_ms or view.last_sent_ms) - view.first_sent_ms) / 1000
         dispatcher.send(events[-1], **row)
-        self._note_begun(view.id, begun_at, event)
+        return begun_at, event
 
     def _events(self, campaign: CampaignId, event: str, now: float) -> tuple[list[str], float]:
         """Return the events that give a row its state, and when the row was last begun.

@@ -7,9 +7,11 @@ new number expires as a whole. Workers look dead numbers up in the same call as 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, OutOfMemoryError
 
 from times_dispatch.ledger.keys import OPT_OUTS_CHANGES, OPT_OUTS_DEAD, OPT_OUTS_HAS_DEAD
 
@@ -42,11 +44,19 @@ class DeadNumbers:
         self.rule = rule
 
     async def add(self, codes: Mapping[str, int]) -> None:
-        """Note numbers with the codes that they got; do nothing without a rule."""
+        """Note numbers with the codes that they got; do nothing without a rule.
+
+        A full Redis, or a Redis user without this right, notes nothing: the results of pushes and reports do not wait
+        for this, and the number is paid for once more.
+        """
         if not codes or self.rule.keep_days <= 0:
             return
         seconds, _ = await self._redis.time()
         day, keep_s = int(seconds) // _DAY_S, self.rule.keep_days * _DAY_S
+        with suppress(OutOfMemoryError, NoPermissionError):
+            await self._note(codes, day=day, keep_s=keep_s)
+
+    async def _note(self, codes: Mapping[str, int], *, day: int, keep_s: int) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
             for number, code in codes.items():
                 bucket = f"{OPT_OUTS_DEAD}:{number[:_CUT]}"

@@ -10,11 +10,13 @@ from typing import Literal, NamedTuple, cast
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS, BatchKey, CampaignField, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ReportLetter
 from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.states import MessageState
 
 _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
@@ -74,9 +76,9 @@ _LETTERS: dict[ReportKind, bytes] = {
     "replied": ReportLetter.ARRIVED.value,
     "opted_out": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
-    "link_previewed": ReportLetter.ARRIVED.value,
-    "link_scanned": ReportLetter.ARRIVED.value,
-    "link_probed": ReportLetter.ARRIVED.value,
+    "link_previewed": ReportLetter.NOTICED.value,
+    "link_scanned": ReportLetter.NOTICED.value,
+    "link_probed": ReportLetter.NOTICED.value,
 }
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 
@@ -134,6 +136,20 @@ class ReportApplier:
             if index < len(batches[batch]):
                 phones[position] = batches[batch][index]
         return phones
+
+    async def are_delivered(self, reports: Sequence[DeliveryReport]) -> list[bool]:
+        """Return for each report whether its message counts as delivered now; raise CampaignUnknown."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for report in reports:
+                known_campaign = await self._campaign(report.campaign)
+                if not known_campaign:
+                    raise CampaignUnknown(report.campaign)
+                batch_number, index = divmod(report.index, known_campaign.batch_size)
+                pipe.getrange(
+                    batch_key(known_campaign.sender, report.campaign, BatchKey.MESSAGES, batch_number), index, index
+                )
+            states = await pipe.execute()
+        return [state == MessageState.DELIVERED.value.encode() for state in states]
 
     async def _phones_of_batch(self, sender: SenderId, campaign: CampaignId, batch_number: int) -> list[str]:
         key = batch_key(sender, campaign, BatchKey.RECIPIENTS, batch_number)

@@ -98,7 +98,7 @@ class LinkCodes:
     def parse(self, code: str) -> LinkRef | None:
         """Return what a code names; None if the code has another form, or surely was not made by ``make``.
 
-        About one of 370,000 made-up codes gets a result too. So the caller must compare the result with the campaigns.
+        About one of 300,000 made-up codes gets a result too. So the caller must compare the result with the campaigns.
         """
         try:
             left = (_DIGITS[code[0]] * 3844 + _VALUES[code[1:3]]) * 3844 + _VALUES[code[3:5]]

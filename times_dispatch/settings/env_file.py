@@ -37,6 +37,8 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str
         of_file = parse(content)
     except ValueError as error:
         raise SettingsInvalid([f"{path}: cannot be read: {str(error).lower()}"]) from error
+    if cut := [line.partition("=")[0].strip() for line in content.splitlines() if _is_cut(line)]:
+        raise SettingsInvalid([f"{path}: {name}: a value with a blank or # stands in quotes" for name in cut])
     given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
     added = {
         name: str(path.parent / value) if name.endswith(_FILE) and value else value
@@ -44,3 +46,11 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str
         if name.removesuffix(_FILE) not in given
     }
     return {**variables, **added}
+
+
+def _is_cut(line: str) -> bool:
+    """Say whether the value of a line would silently lose its end: it has a blank or # and no quotes."""
+    name, equals, value = line.strip().partition("=")
+    value = value.strip()
+    is_plain = not name.startswith("#") and bool(equals) and not value.startswith(("'", '"'))
+    return is_plain and any(character in value for character in " \t#")

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -253,9 +253,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         pass
 
 
+_PASSED_ON: Final = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"})
+"""The variables that a child gets; any other may hold a secret, of this project or of another."""
+
+
 def _environment() -> dict[str, str]:
-    """Return the child's environment: without secrets, and with the folder that the project's packages are in."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "CELERY_"))}
+    """Return the environment of the child: what a program needs, and the folder of the project's packages."""
+    variables = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))
+    }
     paths = [str(_ROOT), *filter(None, [variables.get("PYTHONPATH")])]
     # pyarrow's own memory pools keep what they once had, and its threads take memory for their stacks.
     arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "ARROW_IO_THREADS": "1"}

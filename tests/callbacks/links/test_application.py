@@ -189,11 +189,23 @@ async def test_a_post_opts_out_within_a_second(
     assert await OptOuts(redis).contains(["919876500000", "919876500001"]) == [Listed.NOT_LISTED, Listed.OPTED_OUT]
 
 
-async def test_a_post_of_a_program_opts_nobody_out(
+async def test_a_post_opts_out_whatever_the_browser_calls_itself(
     client: httpx.AsyncClient, campaign: LinkedCampaign, redis: Redis
 ) -> None:
-    await client.post(f"{campaign.path(1)}/stop", headers={"user-agent": "Mimecast scanner"})
-    assert await rows(redis) == []
+    answer = await client.post(f"{campaign.path(1)}/stop", headers={"user-agent": "Viber of a person"})
+    assert "ask" not in answer.text
+    await reconcile(redis)
+    assert await OptOuts(redis).contains(["919876500001"]) == [Listed.OPTED_OUT]
+
+
+async def test_one_link_cannot_fill_the_stream_of_reports(
+    client: httpx.AsyncClient, campaign: LinkedCampaign, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callbacks.links.application.MAX_VISITS_A_MINUTE", 3)
+    answers = [(await client.get(campaign.path(1))).status_code for _ in range(5)]
+    assert answers.count(302) in {3, 4}  # four if a minute begins meanwhile
+    assert answers.count(302) == len(await rows(redis))
+    assert (await client.get(campaign.path(0))).status_code == 302
 
 
 async def test_a_campaign_without_opt_out_links_has_no_opt_out_page(client: httpx.AsyncClient, redis: Redis) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.kit.producers import Run, WriteFile, show
+from tests.kit.producers import Run, WriteFile, csv_of, people, show
 
 
 @pytest.fixture
@@ -93,5 +93,21 @@ def test_an_unknown_sender_is_refused_and_named(run: Run, submitted: str) -> Non
         assert refused.stderr == "sender NOBODY: the ledger has no sender of this name; it has TIMESM\n"
 
 
-def test_a_pause_of_all_senders_of_an_empty_ledger_says_so(run: Run) -> None:
-    assert run("pause", "--all").stdout == "the ledger has no sender yet\n"
+def test_a_pause_of_all_senders_of_nothing_says_so(run: Run, write: WriteFile) -> None:
+    write("dispatch.toml", "[half a table\n")
+    assert run("pause", "--all").stdout == "neither the ledger nor the settings have a sender\n"
+
+
+def test_a_sender_that_never_had_a_campaign_does_not_begin_after_a_stop_of_all(run: Run, write: WriteFile) -> None:
+    assert "sender TIMESM is paused" in run("pause", "--all", "--yes").stdout.splitlines()
+    write("people.csv", csv_of(people(3)))
+    write("first.toml", 'name = "first"\nsender = "TIMESM"\ntemplate = "plain"\n')
+    campaign = json.loads(run("submit", "first.toml", "--recipients", "people.csv", "--json", "--yes").stdout)[
+        "campaign"
+    ]
+    assert show(run, campaign)["reason"].startswith("the sender is paused")
+
+
+def test_without_valid_settings_a_stop_of_all_says_which_senders_it_misses(run: Run, write: WriteFile) -> None:
+    write("dispatch.toml", "[half a table\n")
+    assert "senders that never had a campaign are not paused" in run("pause", "--all", "--yes").stderr

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.events import EventDispatcher
 from kombu import pools
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -254,7 +255,29 @@ def test_a_broker_that_is_away_is_an_error_without_its_password(unused_tcp_port:
 
 
 def test_no_event_holds_the_text_a_number_or_a_credential(app: Celery, flower: Flower, redis_url: str) -> None:
-    _rows(app).show([_view(5), _view(60_000, state=CampaignState.FINISHED)])
+    rows = _rows(app)
+    rows.show([_view(5)])
+    rows.show([_view(60_000, state=CampaignState.FINISHED)])
     events = str(flower.receive(6))
     for secret in (TEXT, "Dear", "1107160000000000001", redis_url):
         assert secret not in events
+
+
+def test_an_end_that_was_lost_with_the_connection_is_shown_the_next_time(
+    app: Celery, flower: Flower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _rows(app)
+    rows.show([_view(30_000)])
+    flower.receive(4)
+    finished = _view(60_000, state=CampaignState.FINISHED, finished_ms=9_000)
+
+    def lose(_: EventDispatcher) -> None:
+        raise ConnectionResetError("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventDispatcher, "flush", lose)
+        with pytest.raises((OSError, KombuError)):
+            rows.show([finished])
+    rows.show([finished])
+    flower.receive(2)
+    assert flower.row.state == "SUCCESS"

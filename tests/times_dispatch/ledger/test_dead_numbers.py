@@ -54,3 +54,13 @@ async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(re
     await DeadNumbers(redis, RULE).add(numbers)
     after = (await redis.info("memory"))["used_memory"]
     assert (after - before) / len(numbers) <= 20
+
+
+async def test_a_full_redis_notes_nothing_and_refuses_nothing(redis: Redis) -> None:
+    numbers = DeadNumbers(redis, RULE)
+    await redis.config_set("maxmemory", 1)
+    try:
+        await numbers.add({DEAD: 910})
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert await numbers.find(DEAD) is None

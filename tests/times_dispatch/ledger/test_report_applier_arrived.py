@@ -185,3 +185,11 @@ async def test_the_others_between_those_that_arrived_stay_as_they_are(ledger: Le
         assert message.record.state is (MessageState.ACCEPTED if has_arrived else MessageState.IN_DOUBT)
         assert message.record.sent_ms == was.sent_ms
         assert (message.record.code, message.record.reported_s) == (0 if has_arrived else was.code, was.reported_s)
+
+
+@pytest.mark.parametrize("kind", ["link_scanned", "link_previewed", "link_probed"])
+async def test_a_program_that_fetches_a_link_proves_nothing_about_the_push(ledger: Ledger, kind: str) -> None:
+    await ledger.submit(2)
+    await ledger.send_all(b"i")
+    assert await ledger.report(kind, index=0) == [D]
+    assert await ledger.states() == "ii"

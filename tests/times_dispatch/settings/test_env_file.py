@@ -48,3 +48,12 @@ def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path, content: bytes,
     with pytest.raises(SettingsInvalid) as invalid:
         with_env_file({}, tmp_path / "dispatch.toml")
     assert list(invalid.value.mistakes) == [f"{tmp_path}/.env: cannot be read: {reason}"]
+
+
+@pytest.mark.parametrize("line", ["DISPATCH_ID_KEY=ab#cd", "DISPATCH_ID_KEY = a b"])
+def test_a_value_that_would_lose_its_end_is_refused_without_the_value(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# A = b\n{line}\n")
+    with pytest.raises(SettingsInvalid) as invalid:
+        with_env_file({}, tmp_path / "dispatch.toml")
+    refusal = "DISPATCH_ID_KEY: a value with a blank or # stands in quotes"
+    assert list(invalid.value.mistakes) == [f"{tmp_path}/.env: {refusal}"]

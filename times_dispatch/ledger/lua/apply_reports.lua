@@ -36,6 +36,7 @@ local NEVER_SENT = '\0\0\0\0\0'
 local REPORT_DELIVERED = 'd'
 local REPORT_FAILED = 'f'
 local REPORT_ARRIVED = 'o'
+local REPORT_NOTICED = 'v'
 -- The effects of a report.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
@@ -81,6 +82,7 @@ end
 
 -- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
 local function state_after_report(state, recorded_attempt, attempt, kind)
+  if kind == REPORT_NOTICED then return nil, DUPLICATE end
   -- The provider itself said that it rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
   if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end
@@ -177,7 +179,9 @@ local function apply_span(span_at, last_at, first, last, count)
     end
     effects[#effects + 1] = effect or APPLIED
     -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
-    if campaign.resent and not (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED) then
+    local proves_nothing = kind == REPORT_NOTICED
+      or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
+    if campaign.resent and not proves_nothing then
       proved[#proved + 1] = {index = index, attempt = attempt}
     end
   end
