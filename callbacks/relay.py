@@ -186,6 +186,7 @@ class Relay:
                     backoff.reset()
 
             await run_forever(step, stop, clock=self._clock, rng=self._rng)
+        self._sums.flush()
         await self._reader.release()
 
     async def _next_entries(self) -> list[Entry]:

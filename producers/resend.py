@@ -17,6 +17,7 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
+from producers.recipient_columns import joined, picked
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -305,7 +306,7 @@ class Resender:
                 if position >= begin and rows.lines[position] not in excluded
             ]
             if positions:
-                yield _picked(rows, positions), (rows.first + len(rows.to)) / max(1, parent.total)
+                yield picked(rows, positions), (rows.first + len(rows.to)) / max(1, parent.total)
 
     async def _store(
         self,
@@ -335,10 +336,10 @@ class Resender:
         if total == number * size:  # otherwise the last batch is stored, because only the last batch may be short
             rest = None
             async for chosen, fraction in self._chosen(parent, excluded, after_line=last_line):
-                rest = _joined(rest, chosen) if rest else chosen
+                rest = joined(rest, chosen) if rest else chosen
                 while len(rest.to) >= size:
-                    await self._add(campaign, begun, number, _picked(rest, range(size)))
-                    rest, number = _picked(rest, range(size, len(rest.to))), number + 1
+                    await self._add(campaign, begun, number, picked(rest, range(size)))
+                    rest, number = picked(rest, range(size, len(rest.to))), number + 1
                     await memory_check.while_stored(
                         campaign, begun.plan.sender, stored=number, batch_size=size, fraction=fraction
                     )
@@ -385,31 +386,6 @@ def _another_is_unfinished(campaign: CampaignId, plan: Plan) -> InputInvalid:
     return InputInvalid(
         f"campaign {campaign}: this resend ({plan.resend_choice}) is not submitted whole; run its command again with "
         f"the same settings, or give it up: dispatch cancel {campaign}"
-    )
-
-
-def _picked(rows: Recipients, positions: Sequence[int]) -> Recipients:
-    """Return the messages at some positions of a batch."""
-    return Recipients(
-        first=0,
-        to=[rows.to[at] for at in positions],
-        lines=[rows.lines[at] for at in positions],
-        slots=[[column[at] for at in positions] for column in rows.slots],
-        parts=[rows.parts[at] for at in positions],
-        custom={name: [column[at] for at in positions] for name, column in rows.custom.items()},
-        link_values=[[column[at] for at in positions] for column in rows.link_values],
-    )
-
-
-def _joined(before: Recipients, after: Recipients) -> Recipients:
-    return Recipients(
-        first=0,
-        to=before.to + after.to,
-        lines=before.lines + after.lines,
-        slots=[early + late for early, late in zip(before.slots, after.slots, strict=True)],
-        parts=before.parts + after.parts,
-        custom={name: early + after.custom[name] for name, early in before.custom.items()},
-        link_values=[early + late for early, late in zip(before.link_values, after.link_values, strict=True)],
     )
 
 

@@ -219,6 +219,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Close the clients; call ``stop`` before."""
+        self._sums.flush()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

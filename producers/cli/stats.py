@@ -13,7 +13,7 @@ from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.code_texts import text_of
-from producers.cli.ledger import campaign_meant, with_ledger
+from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
@@ -104,7 +104,7 @@ def stats(
     elif as_csv:
         _print_csv(by, groups or {campaign or "": statistics})
     else:
-        _print(statistics, by, groups)
+        _print(options, statistics, by, groups)
 
 
 def _date(moment: datetime | None) -> date | None:
@@ -192,7 +192,7 @@ def _values(statistics: Statistics) -> list[Any]:
     return [value(statistics) for value in _COLUMNS.values()]
 
 
-def _print(statistics: Statistics, by: str, groups: dict[str, Statistics]) -> None:
+def _print(options: CliContext, statistics: Statistics, by: str, groups: dict[str, Statistics]) -> None:
     out = console()
     figures = Table(box=None, pad_edge=False, show_header=False)
     figures.add_column()
@@ -201,7 +201,7 @@ def _print(statistics: Statistics, by: str, groups: dict[str, Statistics]) -> No
     for row in _figure_rows(statistics):
         figures.add_row(*row)
     out.print(figures)
-    _print_codes(out, statistics)
+    _print_codes(options, out, statistics)
     _print_kept_back(out, statistics)
     if groups:
         _print_rows(out, by, groups)
@@ -234,16 +234,19 @@ def _share(number: int, whole: int) -> str:
     return f"{100 * number / whole:.1f} % of sent" if whole else ""
 
 
-def _print_codes(out: PlainConsole, statistics: Statistics) -> None:
+def _print_codes(options: CliContext, out: PlainConsole, statistics: Statistics) -> None:
     if not statistics.codes:
         return
+    settings = settings_if_valid(options)
+    providers = settings.providers.values() if settings else ()
+    rules = [provider.response_rules for provider in providers] or [TIMES_MOBILE_RESPONSES]
     table = Table("state", "code", box=None, pad_edge=False)
     for heading in ("messages", "whose"):
         table.add_column(heading, justify="right" if heading == "messages" else "left")
     table.add_column("meaning")
     table.add_column("what to do")
     for code in statistics.codes:
-        meaning = text_of(code.name, [TIMES_MOBILE_RESPONSES])
+        meaning = text_of(code.name, rules)
         table.add_row(code.state, str(code.code), f"{code.messages:,}", code.owner, meaning, advice_of(code.name))
     out.print(table)
 
