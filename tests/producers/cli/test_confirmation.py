@@ -47,7 +47,7 @@ def test_all_senders_are_paused_after_a_yes(run: Run, submitted: str, redis_url:
     run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes")
     paused = answer("pause", "--all", folder=tmp_path, redis_url=redis_url, keys="y\n")
     assert paused.exit_code == 0
-    assert "pauses sender TIMESM: 2 live campaigns with 6 unsent messages\n" in paused.output
+    assert "pauses sender OTHERS, TIMESM: 2 live campaigns with 6 unsent messages\n" in paused.output
     assert "sender TIMESM is paused\n" in paused.output
 
 
