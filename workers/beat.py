@@ -26,7 +26,7 @@ app.conf.beat_schedule = {
 
 
 def _start_heartbeats(**_: Any) -> None:
-    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT)
+    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT, path=settings.heartbeat_path)
     heartbeats.start()
     atexit.register(heartbeats.stop)
 

@@ -142,7 +142,7 @@ class WorkerProcess:
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
-        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures, path=self._settings.heartbeat_path)
         await self._started.enter_async_context(heartbeat.running())
         self._upkeep = Upkeep(
             redis,

@@ -15,15 +15,17 @@ _STOP_WITHIN_S = 2.0
 class HeartbeatThread:
     """Sends heartbeats from ``start`` to ``stop``; the thread keeps no process alive."""
 
-    def __init__(self, redis_url: str, kind: ProcessKind) -> None:
+    def __init__(self, redis_url: str, kind: ProcessKind, *, path: str = "") -> None:
         """Make the thread.
 
         Args:
             redis_url: the address of the ledger.
             kind: the kind of the process.
+            path: a file that is touched with each heartbeat; empty for none.
         """
         self._redis_url = redis_url
         self._kind = kind
+        self._path = path
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="dispatch-heartbeats", daemon=True)
@@ -53,4 +55,4 @@ class HeartbeatThread:
 
     async def _beat(self) -> None:
         async with connect(self._redis_url, max_connections=1) as redis:
-            await Heartbeat(redis, self._kind).run(self._stop)
+            await Heartbeat(redis, self._kind, path=self._path).run(self._stop)

@@ -144,6 +144,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         links=links,
         metrics=metrics,
         metrics_token=metrics_token,
+        heartbeat_path=variables.get("DISPATCH_HEARTBEAT_PATH", ""),
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,

@@ -178,6 +178,8 @@ class Settings:
     """The login of Flower, ``user:password``."""
     metrics_token: str = Secret()
     """The bearer token of the metrics process; empty if it asks for none."""
+    heartbeat_path: str = ""
+    """A file that workers, beat and reconcilers touch every few seconds while they work; empty for none."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
