@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from redis import Redis
 
 from producers.cli import main
+from tests.kit.producers import SETTINGS
 from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.ledger.keys import BEAT_LEASE, PROCESSES_SEEN
@@ -53,7 +54,7 @@ class Beats:
 
 @pytest.fixture
 def beats(redis_url: str, tmp_path: Path) -> Iterator[Beats]:
-    (tmp_path / "dispatch.toml").write_text("")
+    (tmp_path / "dispatch.toml").write_text(SETTINGS)
     environment = {**clean_environment(), "PYTHONPATH": str(ROOT), "DISPATCH_REDIS_URL": redis_url}
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.beat", "beat", "--loglevel=INFO"]
     with ExitStack() as stack, Redis.from_url(redis_url, socket_timeout=60) as redis:
