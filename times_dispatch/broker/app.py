@@ -119,7 +119,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     if tls := _tls(settings.broker_url):
         app.conf.broker_use_ssl = tls
     if settings.broker_url.startswith("amqp"):
-        app.conf.broker_heartbeat = _AMQP_HEARTBEAT_S
+        app.conf.update(broker_heartbeat=_AMQP_HEARTBEAT_S, broker_transport_options=_AMQP_OPTIONS)
     if settings.broker_url.startswith("redis"):
         app.conf.update(worker_disable_prefetch=True, broker_transport_options=_REDIS_OPTIONS)
 
@@ -143,6 +143,7 @@ def _tls(broker_url: str) -> dict[str, object]:
     return {}
 
 
+_AMQP_OPTIONS = {"max_retries": 0}  # as below
 _REDIS_OPTIONS = {
     "queue_order_strategy": "times_dispatch.broker.app:QueueOrder",
     "priority_steps": [0],
@@ -198,6 +199,7 @@ async def waiting_wakeups(app: Celery) -> WaitingWakeups:
 
 def _waiting_wakeups(app: Celery) -> WaitingWakeups:
     with app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=0)
         return WaitingWakeups(urgent=_length(connection, URGENT_QUEUE), bulk=_length(connection, BULK_QUEUE))
 
 
