@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any, Final
 
-from celery.beat import ScheduleEntry, Scheduler
+import structlog
+from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 
 from times_dispatch.ledger.beat_lease import BeatLease
+from times_dispatch.tls_options import certificate_problem
+
+log = structlog.get_logger(__name__)
 
 TOKEN_HEADER: Final = "dispatch_beat_token"  # noqa: S105  # a fencing token is no secret
 """The header of a message that carries the fencing token. A worker of an older version ignores the header."""
@@ -26,7 +30,11 @@ def lease_scheduler(lease: BeatLease) -> type[Scheduler]:
             if not lease.may_send:
                 return
             entry.options = {**(entry.options or {}), "headers": {TOKEN_HEADER: lease.token}}
-            super().apply_entry(entry, producer=producer)
+            try:
+                self.apply_async(entry, producer=producer, advance=False)
+            except SchedulingError as error:  # Celery would log two tracebacks each second
+                reason = certificate_problem(error) or type(error.__context__ or error).__name__
+                log.warning("broker unavailable", reason=reason, doing="wake-up for upkeep")
 
         def sync(self) -> None:
             """Touch the file of ``--schedule``, by which a health check sees that beat runs; Celery calls this."""
