@@ -39,6 +39,8 @@ PROCESSES_SEEN = "{processes}:seen"
 """Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
 KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+BEAT_LEASE = "{processes}:beat"
+"""Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
 CONNECTION_PROBE = "{check}:probe"
@@ -464,6 +466,19 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class BeatField(StrEnum):
+    """Fields of the hash ``{processes}:beat``, the lease of beat."""
+
+    OPERATION = "operation"
+    """The id that the holder chose at its start."""
+    PROCESS = "process"
+    """The host and the process id of the holder: ``web1:71``."""
+    TOKEN = "token"  # noqa: S105 - a fencing token is no secret
+    """The last fencing token."""
+    UNTIL_MS = "until_ms"
+    """When the lease ends; 0 after a release."""
 
 
 class CodeOrigin(StrEnum):

@@ -115,9 +115,11 @@ class LedgerSettings(StrictTable):
     max_memory_share: Share = 0.9
     """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
     wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
-    """How many replicas must have an opening of messages before these are pushed; 0 is not to wait."""
+    """How many replicas must have an opening of messages before these are pushed, and a report before the receiver
+    acknowledges it; 0 is not to wait."""
     replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
-    """Seconds that the replicas get for that; after them the messages go back and are opened again later."""
+    """Seconds that the replicas get for that; after them messages go back and are opened again later, and
+    reports get 503, so that the provider posts them again."""
 
 
 class WorkerSettings(StrictTable):

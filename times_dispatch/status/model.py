@@ -61,6 +61,9 @@ class KindStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that have not been seen for some seconds, and did not say that they stop."""
     last_seen_ms: int
     """When a process of the kind was last seen, in epoch milliseconds; 0 if none ever was."""
+    working: str = ""
+    """Host and process id of the only process of the kind that works while the others stand by; empty for kinds of
+    which all work, and while none works."""
 
     @property
     def versions(self) -> list[str]:

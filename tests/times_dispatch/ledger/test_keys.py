@@ -16,6 +16,7 @@ from times_dispatch.ledger import keys
 from times_dispatch.ledger.keys import (
     RESEND_PREFIX,
     BatchKey,
+    BeatField,
     CampaignField,
     CampaignKey,
     CodeOrigin,
@@ -60,6 +61,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
     "heartbeat_key": set(HeartbeatField),
+    "beat_key": set(BeatField),
     "registry_key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -126,6 +128,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
         *SenderField,
         *LeaseField,
         *HeartbeatField,
+        *BeatField,
         *RegistryField,
         *IdKeyField,
         *LinksField,

@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
@@ -102,6 +102,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
+            PROCESSES, operation="o", process="web1:71", lease_ms=2500
+        ),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -126,6 +129,7 @@ RUN_WHEN_FULL = {
     "take_changed",
     "configure_rate",
     "note_heartbeat",
+    "hold_beat",
 }
 """Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
