@@ -55,6 +55,16 @@ OTHERS = {
         "GET token:tm",
         "LPUSH bulk x",
     ],
+    "alerts": [
+        "HSET {TIMESM}:sender paused 0",
+        "GET {TIMESM}:c:1:p:0",
+        "EVALSHA a 1 {TIMESM}",
+        "SMEMBERS {opt_outs}:n:91987",
+        "XADD reports * b x",
+        "HGETALL id_key",
+        "GET token:tm",
+        "LPUSH bulk x",
+    ],
     "flower": [
         "HGETALL {TIMESM}:sender",
         "LPUSH upkeep x",
@@ -151,6 +161,7 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
         "reconciler": {"id_key", "id_key_old"},
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "metrics": {"metrics_token"},
+        "alerts": set[str](),
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",
@@ -261,6 +272,7 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
         (f"resolve {campaign} --as sent --force", 0),
         (f"cancel {campaign} --yes", 1),
         ("audit", 0),
+        ("alerts list --ended 5", 0),
         (f"audit {campaign}", 0),
         ("sender list", 0),
         ("sender rate TIMESM 500", 0),

@@ -70,6 +70,8 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("good.toml", "--rejects", f"{FILE}/{FILE}", "--again"),
         (FILE,),
     ],
+    "alerts list": [(), ("--json",), ("--ended", "5")],
+    "alerts test": [(), (HOSTILE,)],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
     "stats": [

@@ -41,6 +41,18 @@ KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
+ALERTS = "alerts"
+"""The hash tag of the alerts, in place of a sender."""
+ALERTS_LEASE = "{alerts}:lease"
+"""String: the token of the process that decides about alerts, a blank, and the number of its last call; expires."""
+ALERTS_OPEN = "{alerts}:open"
+"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or of which somebody has to be told."""
+ALERTS_ENDED = "{alerts}:ended"
+"""Sorted set: ``AlertRecord`` in JSON by the time at which the alert ended; the newest 500 are kept."""
+ALERT_TARGETS = "{alerts}:targets"
+"""Hash: name of a target of alerts to a ``TargetState`` in JSON."""
+ALERTS_WATCHED = "{alerts}:watched"
+"""Hash: what the last look at the ledger saw, see ``WatchedField``."""
 CONNECTION_PROBE = "{check}:probe"
 """String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
 
@@ -464,6 +476,15 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class WatchedField(StrEnum):
+    """Fields of the hash ``{alerts}:watched``."""
+
+    UNTIL_MS = "until_ms"
+    """The time of the last look at the ledger for alerts."""
+    LIVE = "live"
+    """The campaigns that were live then, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):
