@@ -30,11 +30,12 @@ class MessageNotSent(Exception):
 
 def keep_addresses_out_of_logs() -> None:
     """Silence the loggers of apprise and of its HTTP client, whose lines hold addresses."""
-    for name, level in (("apprise", logging.WARNING), ("urllib3", logging.ERROR), ("requests", logging.ERROR)):
-        logger = logging.getLogger(name)
-        logger.setLevel(level)  # apprise's warnings say why a message was not sent
-        logger.propagate = False
-        logger.addHandler(logging.NullHandler())
+    for name in ("urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logger = logging.getLogger("apprise")
+    logger.setLevel(logging.WARNING)  # a target reads the warnings, to say why a message was not sent
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
 
 
 class AppriseTarget:
