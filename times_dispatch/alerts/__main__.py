@@ -2,12 +2,11 @@
 
 import asyncio
 import sys
-from functools import partial
 from typing import Final
 
 import structlog
 
-from times_dispatch.alerts.observation import observe
+from times_dispatch.alerts.observation import Observer
 from times_dispatch.alerts.service import AlertService
 from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
 from times_dispatch.ledger.alerts import AlertStore
@@ -27,7 +26,7 @@ _TIMEOUT_S: Final = 3.0
 async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
     """Look at the ledger and tell people until a signal."""
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
-        service = AlertService(AlertStore(redis), partial(observe, redis, settings.alerts), settings.alerts, targets)
+        service = AlertService(AlertStore(redis), Observer(redis).look, settings.alerts, targets)
         heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures)
         log.info("alerts process started", targets=sorted(targets))
         await run_until_signalled(service.run, heartbeat.run)

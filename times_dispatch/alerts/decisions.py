@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from times_dispatch.alerts.conditions import Condition
+from times_dispatch.alerts.condition import Condition
 from times_dispatch.ledger.alerts import AlertKind, AlertRecord, Notification
 from times_dispatch.settings.alerts import AlertSettings
 
@@ -39,7 +39,14 @@ class DueAlert(NamedTuple):
 
 def after_s(kind: AlertKind, settings: AlertSettings) -> float:
     """Return for how long a condition has to hold before people are told."""
-    return settings.worker_away_after_s if kind is AlertKind.NO_WORKER else 0.0
+    match kind:
+        case AlertKind.NO_WORKER | AlertKind.REDIS_AWAY:
+            return settings.worker_away_after_s
+        case AlertKind.PROVIDER_AWAY:
+            return settings.provider_away_after_s
+        case AlertKind.REPORTS_BEHIND:
+            return settings.worker_away_after_s
+    return 0.0
 
 
 def updated(

@@ -1,7 +1,7 @@
 """The loop of the alerts process: look at the ledger, decide, write the decisions down, and tell the targets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import structlog
@@ -19,8 +19,9 @@ from times_dispatch.alerts.decisions import (
 )
 from times_dispatch.alerts.messages import AlertMessage, message_of
 from times_dispatch.alerts.observation import Observation
+from times_dispatch.alerts.outage import LedgerOutage
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.alerts import AlertChange, AlertsKept, AlertStore, TargetState, Watched
+from times_dispatch.ledger.alerts import AlertChange, AlertKind, AlertsKept, AlertStore, TargetState, Watched
 from times_dispatch.ledger.errors import LEDGER_ERRORS
 from times_dispatch.settings.alerts import AlertSettings
 
@@ -85,6 +86,9 @@ class AlertService:
         self._stop = asyncio.Event()
         self._open = 0
         self._leads = False
+        self._reached = False
+        """Whether this process ever reached the ledger."""
+        self._outage = LedgerOutage(after_s=settings.worker_away_after_s, clock=clock)
 
     def figures(self) -> dict[str, int]:
         """Return what heartbeats tell: whether this process decides, and how many alerts are open."""
@@ -93,10 +97,16 @@ class AlertService:
     async def run(self, stop: asyncio.Event) -> None:
         """Look and tell until the stop is set; then write down what was notified, and let another process decide."""
         while not stop.is_set():
+            was_leader = self._leads
             try:
                 await self.round()
             except LEDGER_ERRORS as error:
                 log.warning("the ledger is unavailable", error=type(error).__name__)
+                self._outage.note_failure(tells=was_leader or not self._reached)
+            else:
+                self._reached = True
+                self._outage.note_success()
+            self._tell_of_outage()
             await self._clock.wait(stop, self._every_s)
         await self._end()
 
@@ -109,7 +119,7 @@ class AlertService:
         now = await self._observe(kept.watched)
         sent, records, states = list(self._sent), dict(kept.open), dict(kept.targets)
         _apply(sent, records, states, now.now_ms)
-        records = updated(records, conditions(now), events(now), self._settings, now_ms=now.now_ms)
+        records = updated(records, conditions(now, self._settings), events(now), self._settings, now_ms=now.now_ms)
         messages = self._claim(records, states, now.now_ms)
         changes = self._changes(kept, records, states, now)
         if not await self._store.keep(changes):
@@ -158,6 +168,25 @@ class AlertService:
         else:
             log.info("alerts sent", target=target, alerts=len(alerts))
         self._sent.append(_Sent(target, alerts, reason))
+
+    def _tell_of_outage(self) -> None:
+        """Tell of the outage of the ledger, or of its end, without the ledger."""
+        for target in self._targets:
+            busy = self._sending.get(target)
+            if (busy and not busy.done()) or AlertKind.REDIS_AWAY not in self._kinds_of(target):
+                continue
+            if alert := self._outage.due(target):
+                message = message_of([alert], name=self._settings.name, now_ms=alert.record.opened_ms)
+                self._sending[target] = asyncio.create_task(self._send_of_outage(target, message, alert))
+
+    def _kinds_of(self, target: str) -> Sequence[str]:
+        return self._settings.targets[target].kinds or [kind.value for kind in AlertKind]
+
+    async def _send_of_outage(self, target: str, message: AlertMessage, alert: DueAlert) -> None:
+        if reason := await self._targets[target].send(message, stop=self._stop):
+            log.warning("alerts were not sent", target=target, alerts=1, reason=reason)
+        else:
+            self._outage.note_sent(target, alert.tell)
 
     async def _end(self) -> None:
         """Write down what was notified, and give the lease back."""

@@ -37,6 +37,22 @@ class AlertKind(StrEnum):
     """A campaign, or a provider for a sender, is braked."""
     NO_WORKER = "no_worker"
     """No worker, or no beat, runs."""
+    REDIS_AWAY = "redis_away"
+    """The ledger cannot be used; the alerts process tells this without the ledger."""
+    MEMORY = "memory"
+    """Redis is nearly full."""
+    BUDGET = "budget"
+    """The budget of a campaign, or of a sender's day, is nearly spent."""
+    PROVIDER_AWAY = "provider_away"
+    """A sender backs off from a provider."""
+    IN_DOUBT = "in_doubt"
+    """Too many messages of a sender are in doubt."""
+    REPORTS_BEHIND = "reports_behind"
+    """Reports wait too long, or no process takes or applies them."""
+    DELIVERED_SHARE = "delivered_share"
+    """Fewer messages are delivered than is usual."""
+    COMPLAINTS = "complaints"
+    """Complaints about a sender are near the number that starts an action."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,6 +143,8 @@ class SenderKey(StrEnum):
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
+    COMPLAINTS = "complaints"
+    """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.settings.document import Document
@@ -36,6 +36,8 @@ def _check_repeat(text: str) -> str:
     return text
 
 
+Duration = Annotated[str, AfterValidator(check_duration)]
+Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 Repeat = Annotated[str, AfterValidator(_check_repeat)]
 TargetName = Annotated[str, AfterValidator(_check_name)]
 
@@ -58,7 +60,21 @@ class AlertSettings(StrictTable):
     """The beginning of each title, so that people know which deployment it is."""
     repeat: Repeat = "4h"
     """After this time an alert that is still open is told again; ``0s`` is never."""
-    worker_away_after: Annotated[str, AfterValidator(check_duration)] = "1m"
+    budget_share: Share = 0.8
+    """The share of a budget, or of a sender's daily cap, from which an alert is open."""
+    memory_share: Share = 0.8
+    """The share of Redis' ``maxmemory`` from which an alert is open."""
+    in_doubt_above: Annotated[int, Field(ge=0)] = 100
+    """An alert is open while more messages of a sender, pushed in the last eight days, are in doubt."""
+    delivered_drop: Share = 0.1
+    """By how much the share of delivered messages has to be below the usual share: 0.1 is 83 % instead of 93 %."""
+    complaints_from: Annotated[int, Field(ge=1)] = 4
+    """How many complaints about a sender within ten days open an alert; five start an action against the sender."""
+    provider_away_after: Duration = "2m"
+    """For how long a sender has to back off from a provider."""
+    reports_behind_after: Duration = "5m"
+    """For how long delivery reports have to wait, or a receiver or reconciler has to be away."""
+    worker_away_after: Duration = "1m"
     """For how long no worker, or no beat, has to be away."""
     targets: dict[TargetName, AlertTargetSettings] = Field(default_factory=dict)
 
@@ -71,6 +87,16 @@ class AlertSettings(StrictTable):
     def worker_away_after_s(self) -> int:
         """The same in seconds."""
         return parse_seconds(self.worker_away_after)
+
+    @property
+    def provider_away_after_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.provider_away_after)
+
+    @property
+    def reports_behind_after_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.reports_behind_after)
 
 
 def url_variable(target: str) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from times_dispatch.alerts.conditions import Condition
+from times_dispatch.alerts.condition import Condition
 from times_dispatch.alerts.decisions import (
     CLAIM_S,
     CLEAR_AFTER_S,

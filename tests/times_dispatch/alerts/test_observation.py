@@ -4,20 +4,19 @@ from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, send_campaign
 from tests.kit.ledger import SENDER, Ledger
-from times_dispatch.alerts.observation import Observation, observe
+from times_dispatch.alerts.observation import Observation, Observer
 from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.settings.alerts import AlertSettings
 
 IDS = CorrelationIds(ID_KEY.encode())
 
 
 async def look(redis: Redis, before: Watched) -> Observation:
-    return await observe(redis, AlertSettings(), before)
+    return await Observer(redis).look(before)
 
 
 async def test_a_first_look_sees_no_campaign_that_finished(redis: Redis) -> None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,11 @@ from tests.kit.processes_seen import let_run
 from tests.kit.redis_users import add_users
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
-from times_dispatch.alerts.observation import observe
+from times_dispatch.alerts.observation import Observer
 from times_dispatch.alerts.service import AlertService
 from times_dispatch.alerts.targets import AppriseTarget
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.alerts import AlertStore, read_target_states
+from times_dispatch.ledger.alerts import AlertChange, AlertStore, read_target_states
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
@@ -51,7 +50,7 @@ def settings(**targets: AlertTargetSettings) -> AlertSettings:
 
 def service(redis: Redis, **targets: Recorder | AppriseTarget) -> AlertService:
     rules = settings(**dict.fromkeys(targets, AlertTargetSettings()))
-    return AlertService(AlertStore(redis), partial(observe, redis, rules), rules, targets, every_s=0.02)
+    return AlertService(AlertStore(redis), Observer(redis).look, rules, targets, every_s=0.02)
 
 
 async def rounds(*services: AlertService, number: int = 3) -> None:
@@ -223,3 +222,34 @@ def test_a_process_with_an_address_that_apprise_does_not_know_does_not_start(tmp
         assert SECRET not in processes.logs()
     finally:
         processes.end()
+
+
+async def test_an_outage_of_the_ledger_is_told_by_the_process_that_decided(braked: Ledger) -> None:
+    class Breaking(AlertStore):
+        is_broken = False
+
+        async def keep(self, changes: Sequence[AlertChange] = ()) -> bool:
+            if self.is_broken:
+                raise ConnectionError
+            return await super().keep(changes)
+
+    stores, targets, stop = [Breaking(braked.redis), Breaking(braked.redis)], [Recorder(), Recorder()], asyncio.Event()
+    rules = AlertSettings(worker_away_after="1s", targets={"oncall": AlertTargetSettings(kinds=["redis_away"])})
+    look = Observer(braked.redis).look
+    running = [
+        asyncio.create_task(AlertService(store, look, rules, {"oncall": target}, every_s=0.02).run(stop))
+        for store, target in zip(stores, targets, strict=True)
+    ]
+    await asyncio.sleep(0.2)
+    for store in stores:
+        store.is_broken = True
+    await eventually(lambda: _value(targets[0].notified + targets[1].notified))
+    for store in stores:
+        store.is_broken = False
+    await eventually(lambda: _value(len(targets[0].notified + targets[1].notified) > 1))
+    stop.set()
+    await asyncio.gather(*running)
+    opened, over = targets[0].notified or targets[1].notified
+    assert opened.startswith("Redis cannot be used: nothing is sent")
+    assert over.startswith("over after ")
+    assert [] in (targets[0].notified, targets[1].notified)

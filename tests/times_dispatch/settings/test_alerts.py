@@ -58,6 +58,8 @@ def test_an_address_that_is_missing_or_none_is_named_by_its_variable_only(tmp_pa
         ('[alerts.targets."1a"]', "the name of a target is a letter"),
         ('[alerts]\nrepeat = "often"', "must be days, hours"),
         ('[alerts]\nworker_away_after = "0s"', "must be days, hours"),
+        ("[alerts]\nbudget_share = 1.1", "must be at most 1"),
+        ("[alerts]\ncomplaints_from = 0", "must be at least 1"),
         ('[alerts.targets.a]\nurl = "slack://a"', "url"),
     ],
 )
