@@ -66,6 +66,8 @@ worker: exec celery --quiet -A workers.app worker --hostname=${HONCHO_PROCESS_NA
 beat: exec celery --quiet -A workers.beat beat --loglevel=INFO
 receiver: exec python -m callbacks.receiver
 reconciler: exec python -m callbacks.reconciler
+metrics: exec python -m times_dispatch.metrics
+alerts: exec python -m times_dispatch.alerts
 flower: exec python -m times_dispatch.broker.flower --port=${FLOWER_PORT:-5555}
 """
 

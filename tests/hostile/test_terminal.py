@@ -70,6 +70,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("good.toml", "--rejects", f"{FILE}/{FILE}", "--again"),
         (FILE,),
     ],
+    "alerts list": [(), ("--json",), ("--ended", "5")],
+    "alerts test": [(), (HOSTILE,)],
+    "complaints add": [("TIMESM", "C-1"), ("TIMESM", HOSTILE), (HOSTILE, "C-2"), ("TIMESM", "C-3", "--on", HOSTILE)],
+    "complaints remove": [("TIMESM", HOSTILE), ("TIMESM", "C-1")],
+    "complaints list": [(), ("--json",), ("--sender", HOSTILE)],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
     "stats": [

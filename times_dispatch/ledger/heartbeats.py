@@ -51,6 +51,8 @@ class ProcessKind(StrEnum):
     """The server of short links."""
     CONSOLE = "console"
     METRICS = "metrics"
+    ALERTS = "alerts"
+    """The process that tells people what is wrong."""
 
 
 class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):

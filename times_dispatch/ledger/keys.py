@@ -43,6 +43,18 @@ BEAT_LEASE = "{processes}:beat"
 """Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
+ALERTS = "alerts"
+"""The hash tag of the alerts, in place of a sender."""
+ALERTS_LEASE = "{alerts}:lease"
+"""String: the token of the process that decides about alerts, a blank, and the number of its last call; expires."""
+ALERTS_OPEN = "{alerts}:open"
+"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or of which somebody has to be told."""
+ALERTS_ENDED = "{alerts}:ended"
+"""Sorted set: ``AlertRecord`` in JSON by the time at which the alert ended; the newest 500 are kept."""
+ALERT_TARGETS = "{alerts}:targets"
+"""Hash: name of a target of alerts to a ``TargetState`` in JSON."""
+ALERTS_WATCHED = "{alerts}:watched"
+"""Hash: what the last look at the ledger saw, see ``WatchedField``."""
 CONNECTION_PROBE = "{check}:probe"
 """String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
 
@@ -133,6 +145,8 @@ class SenderKey(StrEnum):
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
+    COMPLAINTS = "complaints"
+    """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -479,6 +493,15 @@ class BeatField(StrEnum):
     """The last fencing token."""
     UNTIL_MS = "until_ms"
     """When the lease ends; 0 after a release."""
+
+
+class WatchedField(StrEnum):
+    """Fields of the hash ``{alerts}:watched``."""
+
+    UNTIL_MS = "until_ms"
+    """The time of the last look at the ledger for alerts."""
+    LIVE = "live"
+    """The campaigns that were live then, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):

@@ -9,6 +9,7 @@ from typing import Any
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
+from times_dispatch.settings.alerts import read_alert_urls, unknown_alert_senders
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
@@ -58,10 +59,11 @@ class Need(Enum):
     CALLBACKS = "the secret part of the receiver's path"
     PROVIDERS = "credentials for every provider"
     FLOWER = "the user and password of Flower"
+    ALERTS = "the addresses of the targets of alerts"
     METRICS = "the token of the metrics, if another host can reach them"
 
 
-ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS}
+ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS, Need.ALERTS}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -98,6 +100,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     links = _links(environment, file.links if file else LinkSettings())
     metrics = _metrics(environment, file.metrics if file else MetricsSettings())
     metrics_token = read_metrics_token(environment, is_needed=Need.METRICS in need and not metrics.is_on_loopback)
+    alert_urls = read_alert_urls(environment, document, are_needed=Need.ALERTS in need)
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -111,6 +114,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
             mistakes += caps_without_price(document, file.senders, templates, file.categories)
         mistakes += relay_to_receiver(document, callbacks)
         mistakes += windows_never_open(document, file.senders, file.categories)
+        mistakes += unknown_alert_senders(document, file.senders)
         providers = {
             nickname: build_provider(nickname, table, provider_environments.get(nickname, {}))
             for nickname, table in file.providers.items()
@@ -145,6 +149,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         metrics=metrics,
         metrics_token=metrics_token,
         heartbeat_path=variables.get("DISPATCH_HEARTBEAT_PATH", ""),
+        alerts=file.alerts,
+        alert_urls=alert_urls,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,

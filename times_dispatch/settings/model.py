@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.alerts import AlertSettings
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.links import LinkSettings
@@ -147,6 +148,7 @@ class SettingsFile(StrictTable):
     callbacks: CallbackSettings = CallbackSettings()
     links: LinkSettings = LinkSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -182,6 +184,8 @@ class Settings:
     """The bearer token of the metrics process; empty if it asks for none."""
     heartbeat_path: str = ""
     """A file that workers, beat and reconcilers touch every few seconds while they work; empty for none."""
+    alert_urls: dict[str, Secret] = field(default_factory=dict)
+    """The addresses of the targets of alerts, by their names; an address that is not given is empty."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
@@ -196,6 +200,7 @@ class Settings:
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     links: LinkSettings = field(default_factory=LinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from times_dispatch.ledger.alerts import TargetState
 from times_dispatch.ledger.heartbeats import ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
 from times_dispatch.ledger.report_backlog import Backlog
@@ -124,6 +125,8 @@ class DeploymentStatus(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportsStatus | None = None
     stops: list[Stop] = []
     work: Work = Work()
+    alert_targets: dict[str, TargetState] = {}
+    """Whether the targets of alerts can be reached, by their names."""
     memory: MemoryPace | None = None
 
     @property

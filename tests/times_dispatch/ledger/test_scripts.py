@@ -11,6 +11,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
+from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
@@ -101,6 +102,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
+        "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
         "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
@@ -128,6 +130,7 @@ RUN_WHEN_FULL = {
     "renew",
     "take_changed",
     "configure_rate",
+    "keep_alerts",
     "note_heartbeat",
     "hold_beat",
 }
