@@ -18,7 +18,7 @@ from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.leases import BatchLeases
@@ -280,7 +280,7 @@ class Upkeep:
         if self._logged.get(campaign) != counters:
             log.error("the counters do not add up to the total", sender=sender, campaign=campaign, **counters)
         self._logged[campaign] = counters
-        with suppress(CampaignUnknown):
+        with suppress(CampaignUnknown, CampaignArchived):
             await self._control.campaign(sender, campaign, ControlAction.BRAKE, reason=StopReason.COUNTERS_MISMATCH)
 
 
