@@ -142,7 +142,7 @@ class ArchiveStates:
 
     async def erase(self, sender: SenderId, campaign: CampaignId, *, trail: str = "") -> bool:
         """Note that the archive of a campaign is erased; return whether the campaign was archived."""
-        return text((await self._erase(sender, campaign=campaign, trail=trail))["status"]) == ArchiveState.ERASED
+        return bool((await self._erase(sender, campaign=campaign, trail=trail))["is_erased"])
 
     async def leaving(self, sender: SenderId) -> list[CampaignId]:
         """Return archived campaigns of which some keys are still to be deleted."""

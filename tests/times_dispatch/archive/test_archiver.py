@@ -161,7 +161,7 @@ async def test_a_report_after_the_commit_changes_nothing(ledger: Ledger, tmp_pat
     with pytest.raises(Died):
         await retention(ledger.redis, tmp_path, before_step=die_before("delete keys")).run()
     before = await everything(ledger.redis)
-    assert await ledger.report("delivered", "clicked", index=1) == [ReportEffect.UNKNOWN] * 2
+    assert await ledger.report("delivered", "clicked", index=1) == [ReportEffect.ARCHIVED] * 2
     assert await everything(ledger.redis) == before
 
 

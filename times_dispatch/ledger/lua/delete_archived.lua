@@ -34,10 +34,9 @@ for _, name in ipairs({'clicked', 'replied', 'opted_out', 'clickers', 'attempts'
   'link_probed'}) do
   redis.call('UNLINK', campaign_key .. ':' .. name)
 end
-local link_number = redis.call('HGET', key_of_sender('links'), 'number:' .. id)
-if link_number then
-  redis.call('HDEL', key_of_sender('links'), 'number:' .. id, 'campaign:' .. link_number)
-end
+local links_key = key_of_sender('links')
+local link_number = redis.call('HGET', links_key, 'number:' .. id)
+if link_number then redis.call('HDEL', links_key, 'number:' .. id, 'campaign:' .. link_number) end
 redis.call('HDEL', campaign_key, 'archive_batches')
 redis.call('SREM', key_of_sender('leaving'), id)
 return reply({left = 0})

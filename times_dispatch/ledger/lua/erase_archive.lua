@@ -5,7 +5,7 @@
 -- Arguments
 --   campaign  the id of the campaign
 --   trail     the entry of the trail, see lib/trail.lua; empty: nothing is noted
--- Reply: status is erased, or no_archive if the campaign is not archived.
+-- Reply: is_erased, 1 or 0: 0 if the campaign is not archived.
 -- Keys: campaign; the sender's archived, erased and trail.
 -- Atomic: the campaign is in one of the two sets.
 -- Cost: O(log of the sender's archived campaigns).
@@ -14,10 +14,10 @@ local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 
 run_without_memory()
 local archive = redis.call('HGET', campaign_key, 'archive')
-if archive == 'erased' then return reply({status = 'erased'}) end
-if archive ~= 'archived' then return reply({status = 'no_archive'}) end
+if archive == 'erased' then return reply({is_erased = 1}) end
+if archive ~= 'archived' then return reply({is_erased = 0}) end
 redis.call('HSET', campaign_key, 'archive', 'erased')
 redis.call('ZADD', key_of_sender('erased'), redis.call('ZSCORE', key_of_sender('archived'), id) or '0', id)
 redis.call('ZREM', key_of_sender('archived'), id)
 note_in_trail(args.trail)
-return reply({status = 'erased'})
+return reply({is_erased = 1})

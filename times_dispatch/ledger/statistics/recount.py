@@ -88,7 +88,7 @@ class ArchivedMessages(NamedTuple):
 
 
 async def _nothing_archived() -> AsyncIterator[ArchivedMessages]:
-    """Yield no campaign."""
+    """Yield no campaign: nothing is archived."""
     for campaign in list[ArchivedMessages]():
         yield campaign
 

@@ -1,4 +1,4 @@
--- uses: names keys
+-- uses: keys
 -- The archive: campaigns whose messages left Redis.
 
 -- Return a digest of all counters of a campaign: of its hash without the fields of the archive, its codes and its
