@@ -71,6 +71,7 @@ class Upkeep:
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         update_flower: Callable[[list[CampaignView]], Awaitable[bool]],
         backlog: Callable[[], Awaitable[WaitingWakeups]] | None = None,
+        retention: Callable[[], Awaitable[None]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -83,6 +84,7 @@ class Upkeep:
             wake_workers: sends wake-ups for issued batches; raises nothing.
             update_flower: shows campaigns in Flower; returns whether the broker took them.
             backlog: returns how many wake-ups wait in the broker; raises nothing.
+            retention: begins to archive and erase what is due, and returns at once; None without an archive.
             audited_per_round: campaigns whose counters one round checks, also if nothing happens in them.
             rng: shuffles the senders, so that no sender is always the last of a round.
             clock: the host's clock, with which Redis' clock is compared.
@@ -98,6 +100,7 @@ class Upkeep:
         self._wake_workers = wake_workers
         self._update_flower = update_flower
         self._backlog = backlog
+        self._retention = retention
         self._again_shares = {True: 1.0, False: 1.0}
         """The share of the batches that no worker took for which workers are woken again; True for urgent batches."""
         self._lease_ms = int(lease_s * 1000)
@@ -122,6 +125,8 @@ class Upkeep:
         if self._is_running:
             return
         await self._log_warnings()
+        if self._retention:
+            await self._retention()
         self._is_running = True
         try:
             await self._work_on_senders(decided_ms)

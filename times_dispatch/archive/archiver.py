@@ -14,7 +14,8 @@ Until step 3 the campaign is in Redis and nowhere else, because no reader looks 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from functools import partial
+from typing import IO, Any, Final, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -113,7 +114,7 @@ class Archiver:
             begun, digest = await self._states.begin(sender, campaign, operation=operation, before_ms=before_ms)
             if begun is not ArchiveBegin.BEGUN:
                 if begun is ArchiveBegin.ARCHIVED:
-                    await self.delete_keys(sender, campaign)
+                    await self.finish(sender, campaign)
                 return Archived(begun)
             try:
                 manifest = await self._store(sender, campaign, operation)
@@ -135,15 +136,17 @@ class Archiver:
                 trail=packed_entry(self._actor, TrailAction.ARCHIVED, campaign=campaign, detail=_detail(manifest)),
             )
             if commit is ArchiveCommit.ARCHIVED:
-                self._before_step("delete files of other attempts")
-                await self._delete_other_files(campaign, operation)
-                await self.delete_keys(sender, campaign)
+                await self.finish(sender, campaign)
                 return Archived(ArchiveBegin.ARCHIVED, manifest.rows)
             await self._delete_files(campaign, [operation])
         return Archived(ArchiveBegin.UNSETTLED)
 
-    async def delete_keys(self, sender: SenderId, campaign: CampaignId) -> None:
-        """Delete the keys that an archived campaign still has in Redis, some at a time."""
+    async def finish(self, sender: SenderId, campaign: CampaignId) -> None:
+        """Delete the files of other attempts, and then the keys of an archived campaign in Redis, some at a time."""
+        self._before_step("delete files of other attempts")
+        for stub in await self._states.read([(campaign, sender)]):
+            folder = self._folder if stub.folder == self._folder.url else ArchiveFolder(stub.folder)
+            await asyncio.to_thread(folder.delete_others, campaign, stub.operation)
         left = 1
         while left:
             self._before_step("delete keys")
@@ -191,14 +194,7 @@ class Archiver:
         clicked, attempts = await self._beside(view)
         seconds, _ = await self._redis.time()
         with self._folder.writing(view.id, f"{operation}.{ROWS}") as file:
-            writer: RowWriter | None = None
-            async for batch in read_batches(self._redis, view):
-                if writer is None:
-                    writer = RowWriter(file, data_key=data_key, archive=view.id, first=batch.recipients)
-                await asyncio.to_thread(_write_batch, writer, batch, clicked, attempts)
-                await self._pause()
-            writer = writer or RowWriter(file, data_key=data_key, archive=view.id, first=None)
-            await asyncio.to_thread(writer.finish)
+            writer = await self._write_batches(file, view, data_key, clicked, attempts)
         manifest = Manifest(
             campaign=view.id,
             sender=view.plan.sender,
@@ -213,6 +209,33 @@ class Archiver:
             statistics=snapshot.statistics,
         )
         return manifest, writer.sums
+
+    async def _write_batches(
+        self, file: IO[bytes], view: CampaignView, data_key: bytes, clicked: bytes, attempts: dict[int, bytes]
+    ) -> RowWriter:
+        """Write all batches of a campaign into a file; return the writer, which is finished.
+
+        Args:
+            file: the open file.
+            view: the campaign.
+            data_key: encrypts the file.
+            clicked: a bit for each message that was clicked.
+            attempts: the attempts of messages that were sent again, by the index of the message.
+        """
+        writer: RowWriter | None = None
+        is_finished = False
+        try:
+            async for batch in read_batches(self._redis, view):
+                writer = writer or RowWriter(file, data_key=data_key, archive=view.id, first=batch.recipients)
+                await _in_thread(partial(_write_batch, writer, batch, clicked, attempts))
+                await self._pause()
+            writer = writer or RowWriter(file, data_key=data_key, archive=view.id, first=None)
+            await _in_thread(writer.finish)
+            is_finished = True
+        finally:
+            if writer and not is_finished:
+                writer.abandon()
+        return writer
 
     async def _beside(self, view: CampaignView) -> tuple[bytes, dict[int, bytes]]:
         """Return what Redis keeps of messages beside their batches: the bits of clicks, and the attempts by index."""
@@ -231,11 +254,15 @@ class Archiver:
             for kind in (MANIFEST, ROWS, KEY):
                 await asyncio.to_thread(self._folder.delete, campaign, f"{operation}.{kind}")
 
-    async def _delete_other_files(self, campaign: CampaignId, operation: str) -> None:
-        """Delete what attempts left behind that died before their commit."""
-        for name in await asyncio.to_thread(self._folder.names, campaign):
-            if not name.startswith(f"{operation}."):
-                await asyncio.to_thread(self._folder.delete, campaign, name)
+
+async def _in_thread(call: Callable[[], None]) -> None:
+    """Make a call in a thread; if this task is cancelled, wait until the call has returned."""
+    calling = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        await asyncio.wait([calling])
+        raise
 
 
 def _write_batch(writer: RowWriter, batch: BatchColumns, clicked: bytes, attempts: dict[int, bytes]) -> None:

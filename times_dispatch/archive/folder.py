@@ -98,6 +98,12 @@ class ArchiveFolder:
             if self._is_local:
                 _to_disk_folder(Path(self._root) / archive)
 
+    def delete_others(self, archive: str, operation: str) -> None:
+        """Delete the files of a campaign that another attempt than this one has left."""
+        for name in self.names(archive):
+            if not name.startswith(f"{operation}."):
+                self.delete(archive, name)
+
     def names(self, archive: str) -> list[str]:
         """Return the names of all files of a campaign, sorted."""
         with self._refusals(archive, ""):

@@ -57,6 +57,11 @@ class ParquetRows:
         self._flush()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Give up a file that is not finished; nothing may be written afterwards."""
+        self._batches = []
+        self._writer.close()
+
     def _flush(self) -> None:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches))

@@ -105,7 +105,10 @@ class Retention:
         now_ms = await self._clock.now_ms()
         for sender in await self._queries.senders():
             for campaign in await self._states.leaving(sender):
-                await self._archiver.delete_keys(sender, campaign)
+                try:
+                    await self._archiver.finish(sender, campaign)
+                except ArchiveError as error:
+                    result.failed.append((campaign, str(error)))
             await self._archive_due(sender, now_ms, max_campaigns, result)
             await self._erase_due(sender, now_ms, result)
         return result
@@ -118,6 +121,7 @@ class Retention:
         folder = self._archive.folder(stub.folder)
         manifest = await self._archive.manifest(stub)
         self._before_step("destroy the key")
+        await asyncio.to_thread(folder.delete_others, stub.id, stub.operation)
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("delete the rows")
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{ROWS}")

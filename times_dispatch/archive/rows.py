@@ -103,6 +103,10 @@ class RowWriter:
         """Write the last rows and the end of the file."""
         self._rows.finish()
 
+    def abandon(self) -> None:
+        """Give up the file, while it is still open: it is not whole, and nobody will read it."""
+        self._rows.abandon()
+
 
 class RowReader:
     """Reads the rows of an archived campaign from an open file."""

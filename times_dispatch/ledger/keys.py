@@ -41,6 +41,8 @@ KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
+RETENTION_LOCK = "{retention}:lock"
+"""String: the lock of the worker that archives and erases; it expires a minute after the worker's last step."""
 CONNECTION_PROBE = "{check}:probe"
 """String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
 
