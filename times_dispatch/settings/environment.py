@@ -118,6 +118,15 @@ def read_link_keys(environment: Environment, *, is_needed: bool) -> tuple[Secret
     return key, old_key if old_key != key else SecretBytes()
 
 
+def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
+    """Read the key that wraps the keys of archives, and the old key, empty if it equals the key or is not set."""
+    key = _read_key(
+        environment, "DISPATCH_ARCHIVE_KEY", purpose="it wraps the keys of the archive" if is_needed else ""
+    )
+    old_key = _read_key(environment, "DISPATCH_ARCHIVE_KEY_OLD")
+    return key, old_key if old_key != key else SecretBytes()
+
+
 def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
     """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
     key = environment.get(name, purpose=purpose)

@@ -23,6 +23,7 @@ from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.environment import (
     Environment,
     read_address,
+    read_archive_keys,
     read_broker_url,
     read_callback_secrets,
     read_flower_basic_auth,
@@ -56,6 +57,7 @@ class Need(Enum):
     LEDGER = "the ledger's address"
     IDS = "the key of the correlation ids"
     LINKS = "the key of the tracked links"
+    ARCHIVE = "the key of the archive, if [retention] has a path"
     CALLBACKS = "the secret part of the receiver's path"
     PROVIDERS = "credentials for every provider"
     FLOWER = "the user and password of Flower"
@@ -93,6 +95,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     broker_url = read_broker_url(environment) or redis_url
     id_key, old_id_key = read_id_keys(environment, is_needed=Need.IDS in need)
     link_key, old_link_key = read_link_keys(environment, is_needed=Need.LINKS in need)
+    archives = Need.ARCHIVE in need and file is not None and bool(file.retention.path)
+    archive_key, old_archive_key = read_archive_keys(environment, is_needed=archives)
     callback_secret, old_callback_secret = read_callback_secrets(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
@@ -132,6 +136,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         old_id_key=old_id_key,
         link_key=link_key,
         old_link_key=old_link_key,
+        archive_key=archive_key,
+        old_archive_key=old_archive_key,
         callback_secret=callback_secret,
         old_callback_secret=old_callback_secret,
         flower_basic_auth=flower_basic_auth,
@@ -147,6 +153,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         callbacks=callbacks,
         links=links,
         metrics=metrics,
+        retention=file.retention,
         metrics_token=metrics_token,
         heartbeat_path=variables.get("DISPATCH_HEARTBEAT_PATH", ""),
         alerts=file.alerts,

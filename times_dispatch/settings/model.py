@@ -18,6 +18,7 @@ from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.recipients import RecipientsSettings
+from times_dispatch.settings.retention import RetentionSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import StrictTable
@@ -149,6 +150,7 @@ class SettingsFile(StrictTable):
     links: LinkSettings = LinkSettings()
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -174,6 +176,10 @@ class Settings:
     """The key that signs the codes of tracked links; at least 16 bytes. Empty if there are no tracked links."""
     old_link_key: bytes = SecretBytes()
     """The key that signed the codes of earlier campaigns. Empty if there is none."""
+    archive_key: bytes = SecretBytes()
+    """The key that wraps the keys of archives; at least 16 bytes. Empty if there is no archive."""
+    old_archive_key: bytes = SecretBytes()
+    """The key that wrapped the keys of earlier archives. Empty if there is none."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
@@ -201,6 +207,7 @@ class Settings:
     links: LinkSettings = field(default_factory=LinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
