@@ -41,6 +41,7 @@ class ReportStreamWriter:
         timeout_s: float = 3.0,
         max_group_bytes: int = 128 * 1024,
         max_held_bytes: int = 64 * 1024 * 1024,
+        from_links: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a writer.
@@ -50,12 +51,14 @@ class ReportStreamWriter:
             timeout_s: seconds that one write may take.
             max_group_bytes: bytes of bodies in one write; a longer body is written alone.
             max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.
+            from_links: whether the bodies are visits of tracked links, whose ids are true (``streams.FROM_LINKS``).
             clock: times the writes.
         """
         self._redis = redis
         self._timeout_s = timeout_s
         self._max_group_bytes = max_group_bytes
         self._max_held_bytes = max_held_bytes
+        self._from_links = from_links
         self._clock = clock
         self._held_bytes = 0
         self._waiting: deque[_WaitingBody] = deque()
@@ -102,7 +105,8 @@ class ReportStreamWriter:
     async def _write(self, group: list[_WaitingBody]) -> None:
         try:
             async with self._clock.timeout(self._timeout_s):
-                await self._redis.xadd(REPORTS, fields_of(pack([waiting.body for waiting in group]), group[0].via))
+                payload = pack([waiting.body for waiting in group])
+                await self._redis.xadd(REPORTS, fields_of(payload, group[0].via, from_links=self._from_links))
         except (RedisError, OSError) as error:
             self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
