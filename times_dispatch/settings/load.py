@@ -193,6 +193,7 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
         "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", check_listen_address),
         "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
         "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
+        "forward_url": read_address(environment, "DISPATCH_CALLBACKS_FORWARD_URL", check_http_url),
     }
     proxies = read_address(environment, "DISPATCH_CALLBACKS_TRUSTED_PROXIES", check_networks).split(",")
     update: dict[str, Any] = {name: address for name, address in addresses.items() if address}

@@ -12,7 +12,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
 from times_dispatch.settings.alerts import AlertSettings
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
-from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.durations import check_duration, parse_seconds
 from times_dispatch.settings.links import LinkSettings
 from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.optouts import OptOutSettings
@@ -54,7 +54,7 @@ Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CallbackSettings(StrictTable):
-    """``[callbacks]``: the receiver, and the relay of other systems' reports."""
+    """``[callbacks]``: the receiver, the relay of other systems' reports, and the forwarding of ours."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """The ``host:port`` at which the receiver listens."""
@@ -65,6 +65,17 @@ class CallbackSettings(StrictTable):
     poster comes again; then 404. ``0s`` is always 404."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    forward_url: OptionalUrl = ""
+    """The URL that gets copies of the reports about our messages, in the provider's format; if empty, none are made."""
+    forward: list[Literal["reports", "clicks"]] = Field(default=["reports", "clicks"], min_length=1)
+    """The reports that ``forward_url`` gets: ``reports`` are delivered, failed and replied; ``clicks`` are those of the
+    provider's links and of tracked links."""
+    max_forward_mb: Megabytes = 256
+    """Megabytes of reports that may wait for ``forward_url``; more are dropped and counted."""
+    max_forward_events: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
+    """Reports that may wait for ``forward_url``; more are dropped and counted."""
+    max_forward_age: Annotated[str, AfterValidator(check_duration)] = "3d"
+    """How long a report may wait for ``forward_url``; then it is dropped and counted."""
     max_waiting_mb: Megabytes = 1024
     """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
     max_relay_mb: Megabytes = 512
@@ -80,6 +91,11 @@ class CallbackSettings(StrictTable):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The same as networks."""
         return tuple(map(ip_network, self.trusted_proxies))
+
+    @property
+    def max_forward_age_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.max_forward_age)
 
     @property
     def unknown_secret_503_s(self) -> int:

@@ -11,6 +11,7 @@ from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
 from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
 from times_dispatch.ledger.keys import (
@@ -165,6 +166,7 @@ async def _reports(redis: Redis) -> ReportsStatus:
     return ReportsStatus(
         backlog=await read_backlog(redis),
         relay_waiting=relay,
+        forward=await read_forward_backlog(redis),
         dead_letters=sum(kept),
         dead_letters_ever=sum(map(int, totals.values())),
     )
