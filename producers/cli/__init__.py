@@ -53,6 +53,7 @@ COMMANDS = {
     "provider": ("producers.cli.provider:provider", "List providers; check their settings."),
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
+    "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
     "reports": ("producers.cli.reports:reports", "List reports that could not be used; try them again."),
     "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import state_in_words
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
 from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState

@@ -55,6 +55,16 @@ OTHERS = {
         "GET token:tm",
         "LPUSH bulk x",
     ],
+    "console": [
+        "HSET id_key a b",
+        "BRPOP bulk 1",
+        "DEL unacked",
+        "HSET callback_secrets a b",
+        "XDEL reports:rejected 1",
+        "GET token:tm",
+        "ZADD test_send:1 1 a",
+        "PUBLISH /0.celery.pidbox x",
+    ],
     "flower": [
         "HGETALL {TIMESM}:sender",
         "LPUSH upkeep x",
@@ -151,6 +161,7 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
         "reconciler": {"id_key", "id_key_old"},
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "metrics": {"metrics_token"},
+        "console": {"console_secret"},
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",

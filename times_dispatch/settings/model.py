@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.links import LinkSettings
@@ -145,6 +146,7 @@ class SettingsFile(StrictTable):
     callbacks: CallbackSettings = CallbackSettings()
     links: LinkSettings = LinkSettings()
     metrics: MetricsSettings = MetricsSettings()
+    console: ConsoleSettings = ConsoleSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -178,6 +180,8 @@ class Settings:
     """The login of Flower, ``user:password``."""
     metrics_token: str = Secret()
     """The bearer token of the metrics process; empty if it asks for none."""
+    console_secret: str = Secret()
+    """The key that signs the sessions of the console; at least 32 characters."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
@@ -192,6 +196,8 @@ class Settings:
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     links: LinkSettings = field(default_factory=LinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    """Its path of the users file is relative to the working directory, or absolute."""
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
