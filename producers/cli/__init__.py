@@ -54,6 +54,7 @@ COMMANDS = {
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
     "archive": ("producers.cli.archive:archive", "Archive old campaigns; list, verify and erase archives."),
+    "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
     "alerts": ("producers.cli.alerts:alerts", "List what is wrong; send a test to those who are told."),
     "complaints": ("producers.cli.complaints:complaints", "Keep complaints about senders, which alerts count."),

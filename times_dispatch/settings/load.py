@@ -10,6 +10,7 @@ from typing import Any
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
 from times_dispatch.settings.alerts import read_alert_urls, unknown_alert_senders
+from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
@@ -26,6 +27,7 @@ from times_dispatch.settings.environment import (
     read_archive_keys,
     read_broker_url,
     read_callback_secrets,
+    read_console_secret,
     read_flower_basic_auth,
     read_id_keys,
     read_link_keys,
@@ -63,9 +65,10 @@ class Need(Enum):
     FLOWER = "the user and password of Flower"
     ALERTS = "the addresses of the targets of alerts"
     METRICS = "the token of the metrics, if another host can reach them"
+    CONSOLE = "the key of the console's sessions"
 
 
-ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS, Need.ALERTS}
+ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS, Need.ALERTS, Need.CONSOLE}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -105,6 +108,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     metrics = _metrics(environment, file.metrics if file else MetricsSettings())
     metrics_token = read_metrics_token(environment, is_needed=Need.METRICS in need and not metrics.is_on_loopback)
     alert_urls = read_alert_urls(environment, document, are_needed=Need.ALERTS in need)
+    console = _console(environment, file.console if file else ConsoleSettings(), path.parent)
+    console_secret = read_console_secret(environment, is_needed=Need.CONSOLE in need)
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -158,6 +163,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         heartbeat_path=variables.get("DISPATCH_HEARTBEAT_PATH", ""),
         alerts=file.alerts,
         alert_urls=alert_urls,
+        console=console,
+        console_secret=console_secret,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
@@ -210,6 +217,15 @@ def _metrics(environment: Environment, table: MetricsSettings) -> MetricsSetting
     """Return the table with the address that the environment overrides."""
     listen = read_address(environment, "DISPATCH_METRICS_LISTEN", check_listen_address)
     return table.model_copy(update={"listen": listen}) if listen else table
+
+
+def _console(environment: Environment, table: ConsoleSettings, folder: Path) -> ConsoleSettings:
+    """Return the table with what the environment overrides; its users file stands in the folder of the settings."""
+    listen = read_address(environment, "DISPATCH_CONSOLE_LISTEN", check_listen_address)
+    public_url = read_address(environment, "DISPATCH_CONSOLE_PUBLIC_URL", check_http_url)
+    users = environment.get("DISPATCH_CONSOLE_USERS") or str(folder / table.users)
+    update = {"listen": listen, "public_url": public_url, "users": users}
+    return table.model_copy(update={name: value for name, value in update.items() if value})
 
 
 def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:

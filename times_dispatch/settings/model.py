@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
 from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import check_duration, parse_seconds
 from times_dispatch.settings.links import LinkSettings
@@ -167,6 +168,7 @@ class SettingsFile(StrictTable):
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
+    console: ConsoleSettings = ConsoleSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -208,6 +210,8 @@ class Settings:
     """A file that workers, beat and reconcilers touch every few seconds while they work; empty for none."""
     alert_urls: dict[str, Secret] = field(default_factory=dict)
     """The addresses of the targets of alerts, by their names; an address that is not given is empty."""
+    console_secret: str = Secret()
+    """The key that signs the sessions of the console; at least 32 characters."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
@@ -224,6 +228,8 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    """Its path of the users file is relative to the working directory, or absolute."""
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
