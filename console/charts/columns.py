@@ -13,7 +13,7 @@ _WIDTH: Final = 1000
 _HEIGHT: Final = 160
 _MIN_HEIGHT: Final = 1.5
 _GAP: Final = 0.18
-"""The share of a column's place that stays empty."""
+"""The share of a column's slot that stays empty."""
 _SHARE_OF_COLUMN: Final = 0.72
 """The share of the rest that the column has, if something stands beside the column."""
 
@@ -27,8 +27,8 @@ class Piece(msgspec.Struct, frozen=True):
     number: int
 
 
-class Column(msgspec.Struct, frozen=True):
-    """One place on the horizontal axis."""
+class ChartColumn(msgspec.Struct, frozen=True):
+    """One slot on the horizontal axis."""
 
     label: str
     """What the column is about: ``8 Nov 2026``, ``10 am``, ``2 to 4 s``."""
@@ -50,7 +50,7 @@ class Column(msgspec.Struct, frozen=True):
         return max(self.total, self.beside.number if self.beside else 0)
 
 
-def column_chart(columns: Sequence[Column], f: Formats, *, label: str) -> Markup:
+def column_chart(columns: Sequence[ChartColumn], f: Formats, *, label: str) -> Markup:
     """Return a chart with its scale, as an HTML figure; empty without columns.
 
     Args:
@@ -61,9 +61,9 @@ def column_chart(columns: Sequence[Column], f: Formats, *, label: str) -> Markup
     if not columns:
         return Markup("")
     most = max(1, *(column.height for column in columns))
-    place = _WIDTH / len(columns)
+    slot = _WIDTH / len(columns)
     drawn = Markup("").join(
-        _column(column, f, left=place * index, place=place, most=most) for index, column in enumerate(columns)
+        _column(column, f, left=slot * index, slot=slot, most=most) for index, column in enumerate(columns)
     )
     marks = [columns[0], columns[len(columns) // 2], columns[-1]] if len(columns) > 2 else list(columns)
     axis = Markup("").join(Markup("<span>{}</span>").format(visible(mark.label)) for mark in marks)
@@ -92,17 +92,17 @@ def column_chart(columns: Sequence[Column], f: Formats, *, label: str) -> Markup
     )
 
 
-def _column(column: Column, f: Formats, *, left: float, place: float, most: int) -> Markup:
+def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: int) -> Markup:
     """Return one column.
 
     Args:
         column: the column.
         f: writes the numbers.
-        left: where its place begins.
-        place: the width of its place.
+        left: where its slot begins.
+        slot: the width of its slot.
         most: the number that is as high as the chart.
     """
-    inner, begin = place * (1 - _GAP), left + place * _GAP / 2
+    inner, begin = slot * (1 - _GAP), left + slot * _GAP / 2
     width = inner * _SHARE_OF_COLUMN if column.beside else inner
     rects, bottom = list[Markup](), float(_HEIGHT)
     for piece in column.pieces:
@@ -115,7 +115,7 @@ def _column(column: Column, f: Formats, *, left: float, place: float, most: int)
     beside = (column.beside,) if column.beside else ()
     words = ", ".join(f"{f.number(piece.number)} {piece.words}" for piece in (*column.pieces, *beside) if piece.number)
     drawn = Markup('<rect class="hit" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>{}').format(
-        f"{left:.2f}", f"{place:.2f}", _HEIGHT, visible(f"{column.label}: {words or 'none'}"), Markup("").join(rects)
+        f"{left:.2f}", f"{slot:.2f}", _HEIGHT, visible(f"{column.label}: {words or 'none'}"), Markup("").join(rects)
     )
     return Markup('<a href="{}" tabindex="-1">{}</a>').format(column.href, drawn) if column.href else drawn
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from console.charts.columns import Column, Piece, column_chart
+from console.charts.columns import ChartColumn, Piece, column_chart
 from console.formats import Formats, NumberForm
 from times_dispatch.ledger.statistics.delivery_times import DeliveryTimes, bounds_s
 from times_dispatch.ledger.statistics.figures import Course
@@ -21,7 +21,7 @@ def course_chart(course: Mapping[int, Course], f: Formats, *, href: str) -> Mark
     return column_chart(course_columns(course, f, href=href), f, label="Sent by hour")
 
 
-def course_columns(course: Mapping[int, Course], f: Formats, *, href: str) -> list[Column]:
+def course_columns(course: Mapping[int, Course], f: Formats, *, href: str) -> list[ChartColumn]:
     """Return a column for each hour from the first to the last, or for each day of a long course."""
     if not course:
         return []
@@ -47,7 +47,7 @@ def delivery_chart(times: DeliveryTimes, f: Formats, *, href: str) -> Markup:
     buckets = range(min(times.counts), max(times.counts) + 1)
     known = [bucket for bucket in buckets if bucket == 0 or bounds_s(bucket)[1] > 1]
     columns = [
-        Column(
+        ChartColumn(
             bucket_label(bucket, f),
             [Piece("s-delivered", "delivered", times.counts.get(bucket, 0))],
             f"{href}?state=delivered&bucket={bucket}",
@@ -77,12 +77,12 @@ def day_of_epoch(day: int) -> date:
     return _EPOCH + timedelta(days=day)
 
 
-def course_column(label: str, course: Course, href: str) -> Column:
+def course_column(label: str, course: Course, href: str) -> ChartColumn:
     """Return the column of an hour or a day: what was sent, the delivered part of it, and errors beside it.
 
     Errors are no part of the column, because rejected messages were never sent.
     """
-    return Column(
+    return ChartColumn(
         label,
         [
             Piece("s-delivered", "delivered", course.delivered),
@@ -94,7 +94,7 @@ def course_column(label: str, course: Course, href: str) -> Column:
 
 
 def summed(several: Sequence[Course]) -> Course:
-    """Add up courses."""
+    """Return the sums of several courses."""
     return Course(
         sent=sum(each.sent for each in several),
         delivered=sum(each.delivered for each in several),

@@ -1,4 +1,7 @@
-"""The funnel of a campaign: accepted, sent, delivered, clicked; and why messages were lost between two stages."""
+"""The funnel of a campaign: accepted, sent, delivered, clicked; and why messages were lost between two stages.
+
+Nobody knows why a person does not click. A click may also come from a message without a report.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -59,7 +62,6 @@ def funnel_of(view: CampaignView, statistics: Statistics, codes: Sequence[CodeWo
     by_state = _by_state(codes)
     sent = sum(view.counts[state] for state in SENT)
     delivered = view.counts[MessageState.DELIVERED]
-    unclicked = delivered - statistics.clickers
     return [
         Stage(name="Accepted", messages=view.total, href=href, losses=_losses(view, _NOT_SENT, by_state, href)),
         Stage(
@@ -68,22 +70,7 @@ def funnel_of(view: CampaignView, statistics: Statistics, codes: Sequence[CodeWo
             href=_in_states(href, sorted(SENT)),
             losses=_losses(view, _UNDELIVERED, by_state, href),
         ),
-        Stage(
-            name="Delivered",
-            messages=delivered,
-            href=_in_states(href, [MessageState.DELIVERED]),
-            losses=[
-                Loss(
-                    reason="delivered, and no click yet",
-                    messages=unclicked,
-                    href=_in_states(href, [MessageState.DELIVERED]),
-                    is_open=True,
-                    state="delivered",
-                )
-            ]
-            if statistics.clickers and unclicked > 0
-            else [],
-        ),
+        Stage(name="Delivered", messages=delivered, href=_in_states(href, [MessageState.DELIVERED])),
         Stage(name="Clicked", messages=statistics.clickers, href=f"{href}?clicked=1"),
     ]
 

@@ -40,8 +40,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     hour: int | None = None
     """The hour of the last push, counted in India since the epoch."""
-    clicked: bool = False
-    """Only messages whose links were clicked."""
+    clicked: bool | None = None
+    """Only messages whose links were clicked, or only the others."""
     bucket: int | None = None
     """The bucket of the time until delivery (``statistics/delivery_times.py``)."""
 
@@ -104,9 +104,10 @@ async def list_messages(
         candidates = await _candidates(redis, view, wanted, numbers)
         async for batch in read_batches(redis, view, candidates):
             unpacked += 1
-            clicked = await _clicked(redis, view, batch) if wanted.clicked else None
+            clicked = frozenset() if wanted.clicked is None else await _clicked(redis, view, batch)
             for message in _matches(view, batch, wanted, shows_people=shows_people):
-                if message.index <= after or (clicked is not None and message.index not in clicked):
+                is_clicked = message.index in clicked
+                if message.index <= after or (wanted.clicked is not None and is_clicked != wanted.clicked):
                     continue
                 if len(listed) == count:
                     return MessagePage(messages=listed, next=listed[-1].index, is_cut=False)

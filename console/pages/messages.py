@@ -34,7 +34,7 @@ async def show_messages(visit: Visit) -> Response:
     }
     here = f"/campaigns/{view.id}/messages"
     words = [words_of(state) for state in BAR_ORDER if state in wanted.states]
-    words += ["clicked"] if wanted.clicked else []
+    words += [] if wanted.clicked is None else ["clicked" if wanted.clicked else "not clicked"]
     words += [f"code {wanted.code}"] if wanted.code is not None else []
     words += [f"sent in the hour from {hour_label(wanted.hour, f)}"] if wanted.hour is not None else []
     words += [f"delivered within {bucket_label(wanted.bucket, f)}"] if wanted.bucket is not None else []
@@ -61,7 +61,7 @@ def _filter(visit: Visit) -> MessageFilter:
     return MessageFilter(
         states=frozenset(_LABELS[name] for name in visit.query("state").split(",") if name in _LABELS),
         code=_number(visit.query("code")),
-        clicked=visit.query("clicked") == "1",
+        clicked={"1": True, "0": False}.get(visit.query("clicked")),
         hour=_number(visit.query("hour")),
         bucket=bucket if bucket is not None and bucket < 128 else None,
     )

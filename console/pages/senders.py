@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from console.access import page
-from console.charts.columns import Column, column_chart
+from console.charts.columns import ChartColumn, column_chart
 from console.charts.course import course_column
 from console.charts.lines import spark_line
 from console.figures.code_words import CodeBook
@@ -140,7 +140,7 @@ def _spark(group: Group) -> object:
     return spark_line(group.sent_by_day, label=f"{group.name}: sent by day")
 
 
-def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> Column:
+def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> ChartColumn:
     figures = group.statistics if group else statistics_of({})
     course = Course(sent=figures.sent, delivered=figures.delivered, errors=figures.errors, clicked=figures.clicked)
     return course_column(label, course, f"/campaigns?sender={sender}&since={day}&until={day}")
