@@ -98,7 +98,7 @@ sbom: $(READY) ## write sbom.json, a bill of materials (CycloneDX) of what the i
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json lock/run.txt
 
 # The users of redis-users.acl.
-REDIS_USERS := worker beat receiver reconciler links metrics console flower command admin
+REDIS_USERS := worker beat receiver reconciler links metrics alerts console flower command admin
 
 VERSION_HERE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 

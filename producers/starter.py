@@ -66,9 +66,11 @@ _PROCFILE: Final = """\
 sandbox: exec dispatch sandbox --port 8086
 worker: exec celery --quiet -A workers.app worker --hostname=${HONCHO_PROCESS_NAME:-worker}@%h \
 --queues=upkeep,urgent,bulk --without-gossip --without-mingle --loglevel=INFO
-beat: exec celery --quiet -A workers.beat beat --scheduler=celery.beat:Scheduler --loglevel=INFO
+beat: exec celery --quiet -A workers.beat beat --loglevel=INFO
 receiver: exec python -m callbacks.receiver
 reconciler: exec python -m callbacks.reconciler
+metrics: exec python -m times_dispatch.metrics
+alerts: exec python -m times_dispatch.alerts
 console: exec python -m console
 flower: exec python -m times_dispatch.broker.flower --port=${FLOWER_PORT:-5555}
 """
