@@ -26,7 +26,7 @@ from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
-from callbacks.relay import MAX_RELAYS, read_relay_id, relays_in
+from callbacks.relay.via import MAX_RELAYS, read_relay_id, relays_in
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, Send, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter

@@ -47,6 +47,7 @@ class ReportStreamWriter:
         max_held_bytes: int = 64 * 1024 * 1024,
         wait_for_replicas: int = 0,
         replicas_within_s: float = 0.2,
+        from_links: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a writer.
@@ -58,6 +59,7 @@ class ReportStreamWriter:
             max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.
             wait_for_replicas: how many replicas must have a body before it counts as stored.
             replicas_within_s: seconds that a write waits for them.
+            from_links: whether the bodies are visits of tracked links, whose ids are true (``streams.FROM_LINKS``).
             clock: times the writes.
         """
         self._wait_for_replicas = wait_for_replicas
@@ -66,6 +68,7 @@ class ReportStreamWriter:
         self._timeout_s = timeout_s
         self._max_group_bytes = max_group_bytes
         self._max_held_bytes = max_held_bytes
+        self._from_links = from_links
         self._clock = clock
         self._held_bytes = 0
         self._waiting: deque[_WaitingBody] = deque()
@@ -112,7 +115,8 @@ class ReportStreamWriter:
     async def _write(self, group: list[_WaitingBody]) -> None:
         try:
             async with self._clock.timeout(self._timeout_s):
-                await self._add(fields_of(pack([waiting.body for waiting in group]), group[0].via))
+                payload = pack([waiting.body for waiting in group])
+                await self._add(fields_of(payload, group[0].via, from_links=self._from_links))
         except (RedisError, OSError) as error:
             self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)

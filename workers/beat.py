@@ -34,7 +34,7 @@ app.conf.beat_schedule = {
 
 
 def _start_heartbeats(**_: Any) -> None:
-    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT, beside=lease.run)
+    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT, path=settings.heartbeat_path, beside=lease.run)
     heartbeats.start()
     atexit.register(heartbeats.stop)
 

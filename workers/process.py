@@ -5,7 +5,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,6 +15,7 @@ from celery import Celery, bootsteps, signals
 from celery.worker import state
 from redis.asyncio import Redis
 
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
     BrokerUnavailable,
@@ -157,7 +158,7 @@ class WorkerProcess:
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
-        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures, path=self._settings.heartbeat_path)
         await self._started.enter_async_context(heartbeat.running())
         self._upkeep = Upkeep(
             redis,
@@ -165,7 +166,32 @@ class WorkerProcess:
             wake_workers=self._wake_workers,
             update_flower=self._update_flower,
             backlog=self._backlog,
+            retention=await self._start_retention(redis),
         )
+
+    async def _start_retention(self, redis: Redis) -> Callable[[], Awaitable[None]] | None:
+        """Return the round of the retention; None without an archive, or if its folder cannot be used."""
+        settings = self._settings
+        if not settings.retention.path:
+            return None
+        # pyarrow costs 60 MB, and most workers have no archive.
+        from times_dispatch.archive.retention import RetentionRule  # noqa: PLC0415
+        from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
+        from workers.background_retention import BackgroundRetention  # noqa: PLC0415
+
+        rule = RetentionRule(
+            folder=settings.retention.path,
+            live_s=settings.retention.live_s,
+            archive_s=settings.retention.archive_s,
+            links_s=settings.links.expire_after_s,
+        )
+        try:
+            retention = BackgroundRetention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key))
+        except ArchiveError as error:
+            log.error("nothing is archived", reason=str(error))
+            return None
+        self._started.push_async_callback(retention.close)
+        return retention.round
 
     async def _wake_workers(self, ready: Sequence[BatchReady]) -> None:
         try:

@@ -27,6 +27,7 @@ def make_links(redis: Redis, settings: Settings, *, room: ReportRoom, refusals: 
         LinkDirectory(redis, keys),
         ReportStreamWriter(
             redis,
+            from_links=True,
             wait_for_replicas=settings.ledger.wait_for_replicas,
             replicas_within_s=settings.ledger.replicas_within_s,
         ),

@@ -99,6 +99,8 @@ def _parts(now: DeploymentStatus) -> Iterator[str]:
         backlog, relay = now.reports.backlog, now.reports.relay_waiting
         age = f", the oldest for {format_duration(backlog.oldest_s)}" if backlog.entries else ""
         relayed = f", {relay:,} wait for the relay" if relay else ""
+        if (forward := now.reports.forward).events:
+            relayed += f", {forward.events:,} to be forwarded, the oldest for {format_duration(forward.oldest_s)}"
         yield f"reports    {backlog.entries:,} wait{age}{relayed}; {counted(now.reports.dead_letters, 'dead letter')}"
     yield f"campaigns  {now.work.campaigns:,} live, {counted(now.work.unsent, 'message')} to send"
 

@@ -23,6 +23,7 @@ class HeartbeatThread:
         redis_url: str,
         kind: ProcessKind,
         *,
+        path: str = "",
         beside: Callable[[Redis, asyncio.Event], Awaitable[None]] | None = None,
     ) -> None:
         """Make the thread.
@@ -30,11 +31,13 @@ class HeartbeatThread:
         Args:
             redis_url: the address of the ledger.
             kind: the kind of the process.
+            path: a file that is touched with each heartbeat; empty for none.
             beside: another loop of this thread; it gets the ledger, and ends when the event (the stop) is set.
         """
         self._beside = beside
         self._redis_url = redis_url
         self._kind = kind
+        self._path = path
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="dispatch-heartbeats", daemon=True)
@@ -64,7 +67,7 @@ class HeartbeatThread:
 
     async def _beat(self) -> None:
         async with connect(self._redis_url, max_connections=2) as redis, asyncio.TaskGroup() as group:
-            group.create_task(Heartbeat(redis, self._kind).run(self._stop))
+            group.create_task(Heartbeat(redis, self._kind, path=self._path).run(self._stop))
             if self._beside:
                 group.create_task(_run(self._beside, redis, self._stop))
 

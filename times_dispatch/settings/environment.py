@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
+from times_dispatch.settings.console import MIN_SECRET
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
@@ -118,6 +119,15 @@ def read_link_keys(environment: Environment, *, is_needed: bool) -> tuple[Secret
     return key, old_key if old_key != key else SecretBytes()
 
 
+def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
+    """Read the key that wraps the keys of archives, and the old key, empty if it equals the key or is not set."""
+    key = _read_key(
+        environment, "DISPATCH_ARCHIVE_KEY", purpose="it wraps the keys of the archive" if is_needed else ""
+    )
+    old_key = _read_key(environment, "DISPATCH_ARCHIVE_KEY_OLD")
+    return key, old_key if old_key != key else SecretBytes()
+
+
 def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
     """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
     key = environment.get(name, purpose=purpose)
@@ -159,6 +169,15 @@ def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
     if token and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,128}", token):
         environment.add_mistake("DISPATCH_METRICS_TOKEN", "must be 16 to 128 letters, digits, . _ ~ + / = or -")
     return token
+
+
+def read_console_secret(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the key that signs the sessions of the console."""
+    purpose = "it signs the logins of the console" if is_needed else ""
+    secret = environment.get("DISPATCH_CONSOLE_SECRET", purpose=purpose)
+    if secret and len(secret) < MIN_SECRET:
+        environment.add_mistake("DISPATCH_CONSOLE_SECRET", f"must have at least {MIN_SECRET} characters")
+    return secret
 
 
 def read_address(environment: Environment, name: str, check: Callable[[str], str]) -> str:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from times_dispatch.ledger.alerts import TargetState
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.heartbeats import ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
 from times_dispatch.ledger.report_backlog import Backlog
@@ -77,6 +79,8 @@ class ReportsStatus(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Backlog
     relay_waiting: int
     """Posted bodies that wait to be relayed."""
+    forward: ForwardBacklog = ForwardBacklog()
+    """Reports of our messages that wait to be forwarded."""
     dead_letters: int
     """Dead letters that are kept now."""
     dead_letters_ever: int
@@ -124,6 +128,8 @@ class DeploymentStatus(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportsStatus | None = None
     stops: list[Stop] = []
     work: Work = Work()
+    alert_targets: dict[str, TargetState] = {}
+    """Whether the targets of alerts can be reached, by their names."""
     memory: MemoryPace | None = None
 
     @property

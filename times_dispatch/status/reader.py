@@ -7,9 +7,11 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
 from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
 from times_dispatch.ledger.keys import (
@@ -92,8 +94,16 @@ async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Cl
             unsent=sum(view.unsent for view in live),
             damaged=[damage.campaign for damage in damaged],
         ),
+        alert_targets=await _alert_targets(redis),
         memory=await read_memory_pace(redis, memory_in(info), max_share=max_memory_share),
     )
+
+
+async def _alert_targets(redis: Redis) -> dict[str, TargetState]:
+    try:
+        return await read_target_states(redis)
+    except NoPermissionError:  # an older redis-users.acl
+        return {}
 
 
 async def _info(redis: Redis) -> Mapping[str, Any]:
@@ -156,6 +166,7 @@ async def _reports(redis: Redis) -> ReportsStatus:
     return ReportsStatus(
         backlog=await read_backlog(redis),
         relay_waiting=relay,
+        forward=await read_forward_backlog(redis),
         dead_letters=sum(kept),
         dead_letters_ever=sum(map(int, totals.values())),
     )

@@ -42,6 +42,8 @@ ROLES: Final = {
     ProcessKind.RECONCILER: Role("python -m callbacks.reconciler", "delivery reports wait in Redis"),
     ProcessKind.LINKS: Role("python -m callbacks.links", "nobody can open a tracked link", is_optional=True),
     ProcessKind.METRICS: Role("python -m times_dispatch.metrics", "Prometheus gets no metrics", is_optional=True),
+    ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is told what is wrong", is_optional=True),
+    ProcessKind.CONSOLE: Role("python -m console", "its pages are not there", is_optional=True),
     ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
 }
 """The kinds of processes that people start."""
