@@ -137,7 +137,7 @@ class Maintenance:
 
     async def closed_send_windows(self, sender: SenderId, *, max_campaigns: int = 100) -> list[ClosedSendWindow]:
         """Return campaigns whose send window has closed, or was never set; the caller sets the next send window."""
-        now_ms, send_windows_key = await self._redis_clock.now_ms(), sender_key(sender, SenderKey.SEND_WINDOWS)
+        now_ms, send_windows_key = await self._redis_clock.now_ms(sender), sender_key(sender, SenderKey.SEND_WINDOWS)
         members = await self._redis.zrangebyscore(send_windows_key, "-inf", now_ms, start=0, num=max_campaigns)
         ended = []
         for campaign in (CampaignId(text(member)) for member in members):
@@ -162,7 +162,7 @@ class Maintenance:
 
         A large campaign is ended over several calls: the campaign's hash holds how many batches are ended.
         """
-        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms()
+        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms(sender)
         messages = 0
         for member in await self._redis.zrangebyscore(validity_ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
@@ -195,7 +195,7 @@ class Maintenance:
 
     async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
         """Settle messages whose report is overdue, and messages in doubt at the end of the validity."""
-        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms()
+        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms(sender)
         due = await self._redis.zrangebyscore(settle_due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
         for member in map(text, due):
