@@ -92,15 +92,15 @@ class Cluster:
         """Return the id of a node."""
         return str(call(server, "CLUSTER", "MYID").decode())
 
-    def owner(self, tag: str) -> EmbeddedServer:
+    def owner(self, hash_tag: str) -> EmbeddedServer:
         """Return the node that owns the slot of a hash tag."""
-        slot = key_slot(tag.encode())
+        slot = key_slot(hash_tag.encode())
         for server in self._living():
             if self.role(server) == "master":
                 for first, last, (_, port, *_rest), *_replicas in call(server, "CLUSTER", "SLOTS"):
                     if first <= slot <= last and port == server.port:
                         return server
-        raise LookupError(tag)
+        raise LookupError(hash_tag)
 
     def replica_of(self, primary: EmbeddedServer) -> EmbeddedServer:
         """Return a replica of a node."""
@@ -110,18 +110,18 @@ class Cluster:
                 return server
         raise LookupError(primary.port)
 
-    def fail_over(self, tag: str) -> None:
+    def fail_over(self, hash_tag: str) -> None:
         """Let the replica take over the slots of a hash tag's node, without losing a write; return afterwards."""
-        replica = self.replica_of(self.owner(tag))
+        replica = self.replica_of(self.owner(hash_tag))
         call(replica, "CLUSTER", "FAILOVER")
         _wait(lambda: self.role(replica) == "master", "the failover")
 
-    def moving(self, tag: str, *, target: EmbeddedServer | None = None) -> Iterator[int]:
+    def moving(self, hash_tag: str, *, target: EmbeddedServer | None = None) -> Iterator[int]:
         """Move the slot of a hash tag to another node, key by key, as ``redis-cli --cluster reshard`` does.
 
         Yields after each step with the number of keys that have moved.
         """
-        source, slot = self.owner(tag), key_slot(tag.encode())
+        source, slot = self.owner(hash_tag), key_slot(hash_tag.encode())
         target = target or next(
             server for server in self._living() if self.role(server) == "master" and server.port != source.port
         )

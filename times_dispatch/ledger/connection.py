@@ -206,7 +206,7 @@ def _connect_to_cluster(
         open_node,
         retries=retries,
         repeat_after_timeout=repeat_after_timeout,
-        patience_s=socket_timeout_s,
+        slot_timeout_s=socket_timeout_s,
     )
 
 

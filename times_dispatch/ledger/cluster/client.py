@@ -18,7 +18,7 @@ from times_dispatch.ledger.cluster.topology import Topology
 T = TypeVar("T")
 
 Call = Callable[[Any, bool], Awaitable[T]]
-"""Runs commands of one slot on a node, a ``Redis``; the flag says whether ASKING goes before each command. The type of
+"""Runs commands of one slot on a node, a ``Redis``; the flag says whether ASKING precedes each command. The type of
 the node is left open, because redis-py's methods for whole commands have no types."""
 
 _ON_ALL_PRIMARIES: Final = frozenset({"SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
@@ -43,7 +43,7 @@ class ClusterRedis(Redis):
         *,
         retries: int,
         repeat_after_timeout: bool,
-        patience_s: float,
+        slot_timeout_s: float,
     ) -> None:
         """Make the client; nothing is connected yet.
 
@@ -52,16 +52,16 @@ class ClusterRedis(Redis):
             open_node: Makes the client of one node; that client must not repeat calls by itself.
             retries: How many times a call is repeated after its node did not answer.
             repeat_after_timeout: Whether a call is also repeated if the connection stands, but no answer came in time.
-            patience_s: How long a call waits for a slot that is moving or not served, in seconds.
+            slot_timeout_s: How long a call waits for a slot that is moving or not served, in seconds.
         """
         self.topology = Topology(seeds, open_node)
         super().__init__(connection_pool=self.topology.node(seeds[0]).connection_pool)
         self._retries = retries
         self._lost = LOST if repeat_after_timeout else LOST[:1]
-        self._patience_s = patience_s
+        self._slot_timeout_s = slot_timeout_s
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Run one command."""
+        """Run a command on the node that owns its slot; return its reply."""
         command = str(args[0]).upper()
         if command in _ON_ALL_PRIMARIES:
             return await self._on_all_primaries(args, options)
@@ -84,7 +84,7 @@ class ClusterRedis(Redis):
     async def at_slot(self, slot: int, call: Call[T]) -> T:
         """Make a call to the owner of a slot, and follow the slot; raise the last error if that does not help."""
         clock = asyncio.get_running_loop().time
-        give_up_at, failures, hops, pause_s = clock() + self._patience_s, 0, 0, _FIRST_PAUSE_S
+        give_up_at, failures, hops, pause_s = clock() + self._slot_timeout_s, 0, 0, _FIRST_PAUSE_S
         backoff = ExponentialWithJitterBackoff(base=0.05, cap=1.0)
         asked: Redis | None = None
         while True:

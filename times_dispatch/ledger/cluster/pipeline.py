@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions
@@ -44,12 +45,10 @@ class ClusterPipeline(Pipeline):
         async def call(node: Any, is_asking: bool) -> Any:
             if is_asking:
                 raise exceptions.TryAgainError("TRYAGAIN the hash slot of a watched key is being moved")
-            bound: Any = node.pipeline(transaction=True)
-            try:
+            async with AsyncExitStack() as on_failure:
+                bound: Any = await on_failure.enter_async_context(node.pipeline(transaction=True))
                 reply = await bound.immediate_execute_command(*args, **options)
-            except BaseException:
-                await bound.reset()
-                raise
+                on_failure.pop_all()
             self._bound, self.watching = bound, True
             return reply
 
