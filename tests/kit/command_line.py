@@ -23,7 +23,7 @@ CAMPAIGN = """\
 name = "{name}"
 sender = "{sender}"
 template = "order-shipped"
-variables = ["{{name}}", "{{order}}", "Rs {{amount}}"]
+variables = ["{{name}}", "{{order}}"]
 """
 
 

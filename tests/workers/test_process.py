@@ -18,7 +18,8 @@ from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.connection import address_of, connect
+from times_dispatch.ledger.cluster.servers import address_of
+from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.settings.model import Settings

@@ -14,6 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.node_urls import Address
+from times_dispatch.ledger.cluster.servers import address_of, servers_of
 from times_dispatch.ledger.health import configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.tls_options import certificate_problem
@@ -208,19 +209,6 @@ def _connect_to_cluster(
         repeat_after_timeout=repeat_after_timeout,
         slot_timeout_s=socket_timeout_s,
     )
-
-
-async def servers_of(redis: Redis) -> dict[str, Redis]:
-    """Return a client of each server that holds a part of the ledger, by its address: one server without a cluster."""
-    if isinstance(redis, ClusterRedis):
-        return {str(address): node for address, node in (await redis.primaries()).items()}
-    return {address_of(redis): redis}
-
-
-def address_of(redis: Redis) -> str:
-    """Return the host and port of a client, for messages; never the password."""
-    kwargs = redis.connection_pool.connection_kwargs
-    return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
 
 
 async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:

@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
+from times_dispatch.ledger.cluster.servers import address_of
+from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, program_version, read_processes
