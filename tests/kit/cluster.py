@@ -116,6 +116,10 @@ class Cluster:
         call(replica, "CLUSTER", "FAILOVER")
         _wait(lambda: self.role(replica) == "master", "the failover")
 
+    def wait_for_owner(self, hash_tag: str, *, other_than: EmbeddedServer) -> None:
+        """Wait until another node has taken over the slot of a hash tag."""
+        _wait(lambda: self.owner(hash_tag) is not other_than, "another node to take over")
+
     def moving(self, hash_tag: str, *, target: EmbeddedServer | None = None) -> Iterator[int]:
         """Move the slot of a hash tag to another node, key by key, as ``redis-cli --cluster reshard`` does.
 

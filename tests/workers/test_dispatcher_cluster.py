@@ -65,7 +65,8 @@ async def _send_through(
     async with connect(cluster.url) as redis:
         rig = WorkerRig(redis, provider)
         campaigns = [
-            await rig.submit(MESSAGES, campaign=f"camp{number}", sender=sender) for number, sender in enumerate(SENDERS)
+            await rig.submit(MESSAGES, campaign=f"cluster{number}", sender=sender)
+            for number, sender in enumerate(SENDERS)
         ]
         async with rig.worker(rates=dict.fromkeys(SENDERS, 100.0), wait_for_replicas=1) as worker:
 
@@ -128,10 +129,18 @@ async def test_a_primary_that_is_killed_loses_and_doubles_nothing(
     cluster: Cluster, provider: FakeProvider, seed: int
 ) -> None:
     rng = random.Random(seed)
+
+    def kill() -> None:
+        sender = rng.choice(SENDERS)
+        killed = cluster.owner(sender)
+        killed.kill()
+        cluster.wait_for_owner(sender, other_than=killed)
+        killed.start()  # as the replica of the new primary, for which the openings of blocks wait
+
     await _send_through(
         cluster,
         provider,
-        lambda: cluster.owner(rng.choice(SENDERS)).kill(),
+        kill,
         after=rng.randrange(50, 600),
         max_in_doubt=60,
     )

@@ -30,6 +30,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |
 | ``note_heartbeat`` | says again that the process lives, which it did a moment ago |
+| ``note_upkeep`` | says again that there is upkeep, as there was a moment ago |
 | replay of dead letters, relay | post again what was posted: every reader of them takes duplicates |
 """
 

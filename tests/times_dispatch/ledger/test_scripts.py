@@ -102,6 +102,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -126,6 +127,7 @@ RUN_WHEN_FULL = {
     "take_changed",
     "configure_rate",
     "note_heartbeat",
+    "note_upkeep",
 }
 """Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
