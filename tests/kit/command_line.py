@@ -62,7 +62,7 @@ def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tu
 
 
 async def _compare(stack: Stack, campaign: CampaignId, within_s: float) -> tuple[CampaignView, Comparison]:
-    redis = connect(stack.redis_url(""))
+    redis = connect(stack.environment["DISPATCH_REDIS_URL"])
     try:
         queries = Queries(redis)
         until = time.monotonic() + within_s

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from times_dispatch.ledger.cluster.servers import address_of
+from times_dispatch.ledger.connection import address_of
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.keys import ID_KEY, IdKeyField
 from times_dispatch.ledger.secret_digest import digest_secret

@@ -7,8 +7,7 @@ from redis import exceptions
 
 from tests.kit.cluster import Cluster, one_tag_each
 from times_dispatch.ledger.cluster.client import ClusterRedis
-from times_dispatch.ledger.cluster.servers import servers_of
-from times_dispatch.ledger.connection import RedisUnavailable, check, connect
+from times_dispatch.ledger.connection import RedisUnavailable, check, connect, servers_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 
