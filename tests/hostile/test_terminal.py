@@ -137,6 +137,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "archive verify": [(), ("@",), (HOSTILE,)],
     "archive erase": [("@",), ("@", "--yes"), (HOSTILE, "--yes")],
     "archive rewrap": [()],
+    "forget": [("9876543210",), ("9876543210", "--unsealed", "--yes"), (HOSTILE, "--yes")],
     "audit": [(), ("--json",), ("@",), (HOSTILE,), ("--sender", HOSTILE), ("--since", HOSTILE), ("--max", HOSTILE)],
     "callback-url": [("timesmobile",), (HOSTILE,)],
     "reports rejected": [(), ("--json",), ("--reason", HOSTILE)],
