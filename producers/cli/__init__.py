@@ -55,7 +55,10 @@ COMMANDS = {
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
     "archive": ("producers.cli.archive:archive", "Archive old campaigns; list, verify and erase archives."),
     "forget": ("producers.cli.forget:forget", "Forget a phone number: it gets no message, and its data is deleted."),
+    "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
+    "alerts": ("producers.cli.alerts:alerts", "List what is wrong; send a test to those who are told."),
+    "complaints": ("producers.cli.complaints:complaints", "Keep complaints about senders, which alerts count."),
     "reports": ("producers.cli.reports:reports", "List reports that could not be used; try them again."),
     "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),
 }

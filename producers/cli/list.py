@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import STATES, list_figures, state_in_words
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import INDIA, campaign_as_json, console, counted, echo
 from producers.cli.types import DurationType
 from times_dispatch.archive.catalog import Catalog
+from times_dispatch.ledger.campaign_words import STATES, list_figures, state_in_words
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 

@@ -12,7 +12,6 @@ from rich.table import Table
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
-from producers.cli.campaign_words import state_in_words
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
@@ -20,6 +19,7 @@ from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of

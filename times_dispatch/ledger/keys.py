@@ -39,8 +39,22 @@ PROCESSES_SEEN = "{processes}:seen"
 """Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
 KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+BEAT_LEASE = "{processes}:beat"
+"""Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
+ALERTS = "alerts"
+"""The hash tag of the alerts, in place of a sender."""
+ALERTS_LEASE = "{alerts}:lease"
+"""String: the token of the process that decides about alerts, a blank, and the number of its last call; expires."""
+ALERTS_OPEN = "{alerts}:open"
+"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or of which somebody has to be told."""
+ALERTS_ENDED = "{alerts}:ended"
+"""Sorted set: ``AlertRecord`` in JSON by the time at which the alert ended; the newest 500 are kept."""
+ALERT_TARGETS = "{alerts}:targets"
+"""Hash: name of a target of alerts to a ``TargetState`` in JSON."""
+ALERTS_WATCHED = "{alerts}:watched"
+"""Hash: what the last look at the ledger saw, see ``WatchedField``."""
 RETENTION_LOCK = "{retention}:lock"
 """String: the lock of the worker that archives and erases; it expires a minute after the worker's last step."""
 CONNECTION_PROBE = "{check}:probe"
@@ -54,6 +68,14 @@ RELAY = "relay"
 """Stream: posted bodies that belong to another system of the same provider account, and wait to be posted to it."""
 RELAY_ID = "reports:relay_id"
 """String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
+FORWARD_LANE = "forward"
+"""Sorted set at ``forward:<lane>``: reports of our messages that wait to be posted to another system, by the time of
+their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32, and the
+packed event (callbacks/relay/forward_queue.py)."""
+FORWARD_OWNER = "forward:owner"
+"""String: the name of the process that forwards; expires 15 s after the process died."""
+FORWARD_TOTALS = "forward:totals"
+"""Hash: what came of events that were to be forwarded, see ``ForwardCount`` (ledger/forward_backlog.py)."""
 DEAD_LETTERS = "reports:rejected"
 """Stream: report events that could not be used, each with its reason."""
 FOREIGN_DEAD_LETTERS = "reports:rejected:foreign"
@@ -147,6 +169,8 @@ class SenderKey(StrEnum):
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
+    COMPLAINTS = "complaints"
+    """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -181,6 +205,9 @@ class CampaignKey(StrEnum):
     expires three days after the submit or the start."""
     CLICKED = "clicked"
     """Set: digests, 8 bytes, of the clicks that were counted."""
+    VISITS = "visits"
+    """Hash: ``<name of a links process>:<block>`` to a bitmap of 1,024 visits of tracked links that were counted, by
+    their numbers."""
     REPLIED = "replied"
     """Set: digests, 8 bytes, of the replies that were counted."""
     OPTED_OUT = "opted_out"
@@ -495,6 +522,28 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class BeatField(StrEnum):
+    """Fields of the hash ``{processes}:beat``, the lease of beat."""
+
+    OPERATION = "operation"
+    """The id that the holder chose at its start."""
+    PROCESS = "process"
+    """The host and the process id of the holder: ``web1:71``."""
+    TOKEN = "token"  # noqa: S105 - a fencing token is no secret
+    """The last fencing token."""
+    UNTIL_MS = "until_ms"
+    """When the lease ends; 0 after a release."""
+
+
+class WatchedField(StrEnum):
+    """Fields of the hash ``{alerts}:watched``."""
+
+    UNTIL_MS = "until_ms"
+    """The time of the last look at the ledger for alerts."""
+    LIVE = "live"
+    """The campaigns that were live then, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):

@@ -203,6 +203,12 @@ class Queries:
         """Return these campaigns of one sender; raise ``CampaignDamaged``."""
         return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
 
+    async def some(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], *, damaged: list[CampaignDamaged]
+    ) -> list[CampaignView]:
+        """Return campaigns of several senders in their order; damaged campaigns are appended to *damaged*."""
+        return [view async for view in self._read(ids, damaged)]
+
     async def messages(self, campaign: CampaignId) -> AsyncIterator[MessageView]:
         """Yield every message of a campaign with its row, batch by batch; raise as ``campaign`` and ``batch`` do."""
         view = await self.campaign(campaign)

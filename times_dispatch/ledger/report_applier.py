@@ -49,7 +49,11 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds, and for a
+    visit with an id."""
+    visit: str = ""
+    """The id of a visit of a tracked link: 16 characters that name a links process, a hyphen, and a number. The visit
+    counts once, however often it is reported."""
     link: int = 0
     """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
     asks_to_stop: bool = False
@@ -196,9 +200,15 @@ class ReportApplier:
             ]
         )
         reactions = [
-            {"kind": kind, "index": report.index - first, "link": report.link, "digest": report.digest}
+            {
+                "kind": kind,
+                "index": report.index - first,
+                "link": report.link,
+                "digest": report.digest,
+                "visit": report.visit,
+            }
             for report in reports
-            if report.digest
+            if report.digest or report.visit
             for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
         ]
         reply = await self._apply(

@@ -42,6 +42,8 @@ class TrailAction(StrEnum):
     EXPORTED = "exported"
     RESENT = "resent"
     TEST_SENT = "test message sent"
+    COMPLAINT_ADDED = "complaint added"
+    COMPLAINT_REMOVED = "complaint removed"
     ARCHIVED = "archived"
     ARCHIVE_ERASED = "archive erased"
     FORGOTTEN = "number forgotten"

@@ -12,11 +12,12 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
+from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
@@ -121,7 +122,11 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
+        "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
+            PROCESSES, operation="o", process="web1:71", lease_ms=2500
+        ),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -145,7 +150,9 @@ RUN_WHEN_FULL = {
     "renew",
     "take_changed",
     "configure_rate",
+    "keep_alerts",
     "note_heartbeat",
+    "hold_beat",
     "begin_archive",
     "commit_archive",
     "delete_archived",
