@@ -148,7 +148,5 @@ class Forgetter:
                     )
                 return others
             if asyncio.get_running_loop().time() >= deadline:
-                raise ForgettingUnfinished(
-                    "a message to the number is being sent; run the command again in a minute"
-                )
+                raise ForgettingUnfinished("a message to the number is being sent; run the command again in a minute")
             await asyncio.sleep(_POLL_S)

@@ -64,7 +64,7 @@ async def test_a_push_that_does_not_end_leaves_the_number_suppressed_until_the_n
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    with pytest.raises(ForgettingUnfinished, match="run the same command again"):
+    with pytest.raises(ForgettingUnfinished, match="run the command again"):
         await forgetter(redis, tmp_path, wait_s=0).forget(NUMBER)
     assert (await OptOuts(redis).contains([NUMBER]))[0]
     await ledger.record(lease, block, b"aia")
