@@ -76,6 +76,8 @@ class DeadLetterReason(StrEnum):
     """Its id has the form of ours, but our key did not make its signature."""
     UNKNOWN = "unknown_message"
     """Its id is ours, but the ledger has no such message, or no longer."""
+    ARCHIVED = "archived"
+    """Its id is ours, and its campaign is in the archive, where nothing changes any more."""
     UNREADABLE = "unreadable"
     """The posted body cannot be read at all."""
     UNUSABLE = "unusable_row"
@@ -104,6 +106,7 @@ _TEXTS: Final = {
     DeadLetterReason.NOT_OURS: "not ours",
     DeadLetterReason.FORGED: "forged",
     DeadLetterReason.UNKNOWN: "unknown campaign or message",
+    DeadLetterReason.ARCHIVED: "too late: the campaign is archived",
     DeadLetterReason.UNREADABLE: "unreadable",
     DeadLetterReason.UNUSABLE: "a row that cannot be used",
     DeadLetterReason.NOT_APPLIED: "could not be applied",

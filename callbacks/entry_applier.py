@@ -41,6 +41,10 @@ _REPORTS_AT_ONCE: Final = 4_000
 """Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
 
 
+_WITHOUT_MESSAGE: Final = frozenset({None, ReportEffect.UNKNOWN, ReportEffect.ARCHIVED})
+"""The effects of reports of which the ledger has no message."""
+
+
 @dataclass(frozen=True)
 class AppliedEntries:
     """Entries whose reports were applied to the ledger, and whose side effects are still to be stored."""
@@ -58,9 +62,7 @@ class AppliedEntries:
     @property
     def stop_replies(self) -> list[int]:
         """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
-        return [
-            index for index in self.classified.stop_replies if self.results[index] not in {None, ReportEffect.UNKNOWN}
-        ]
+        return [index for index in self.classified.stop_replies if self.results[index] not in _WITHOUT_MESSAGE]
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ class EntryApplier:
                 dead_letters.append(DeadLetter(DeadLetterReason.NOT_APPLIED, event.raw))
             elif result is ReportEffect.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
+            elif result is ReportEffect.ARCHIVED:
+                dead_letters.append(DeadLetter(DeadLetterReason.ARCHIVED, event.raw))
         await self._note_dead_numbers(applied)
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
@@ -220,7 +224,7 @@ class EntryApplier:
         reports = [
             report
             for report, effect in zip(applied.classified.reports, applied.results, strict=True)
-            if report.code in codes and report.kind == "failed" and effect not in {None, ReportEffect.UNKNOWN}
+            if report.code in codes and report.kind == "failed" and effect not in _WITHOUT_MESSAGE
         ]
         if reports:
             delivered = await self._report_applier.are_delivered(reports)

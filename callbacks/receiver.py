@@ -292,9 +292,12 @@ async def serve(settings: Settings) -> None:
         )
         dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=stream_limits.max_dead_letter_bytes))
         refusals = RefusalLog()
-        receiver = Receiver(
-            redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters, refusals=refusals
+        writer = ReportStreamWriter(
+            redis,
+            wait_for_replicas=settings.ledger.wait_for_replicas,
+            replicas_within_s=settings.ledger.replicas_within_s,
         )
+        receiver = Receiver(redis, writer, secrets, room=room, dead_letters=dead_letters, refusals=refusals)
         max_visits = 0
         if settings.links.with_receiver:
             receiver.links = make_links(redis, settings, room=room, refusals=refusals)

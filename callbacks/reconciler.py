@@ -383,7 +383,7 @@ async def serve(settings: Settings) -> None:
             except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
                 refusal = error
 
-        heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
         runs = [reconcile, heartbeat.run]
         if settings.relay_url:
             runs.append(ForeignRelay(redis, settings.relay_url).run)

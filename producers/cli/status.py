@@ -137,6 +137,8 @@ def _kind_text(kind: KindStatus, now: DeploymentStatus) -> str:
     shown = f"{len(hosts):,} hosts" if len(hosts) > 3 else ", ".join(hosts)
     words = [f"{len(kind.alive):,} on {shown}", f"version {' and '.join(kind.versions)}"]
     words += [f"{name.replace('_', ' ')} {value:,}" for name, value in figures.items()]
+    if kind.working:
+        words.append(f"{kind.working} works" + (", the others stand by" if len(kind.alive) > 1 else ""))
     return ", ".join([*words, f"seen {min(process.silent_s for process in kind.alive):,.0f} s ago"])
 
 

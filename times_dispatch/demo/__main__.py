@@ -14,6 +14,7 @@ import httpx
 import tomlkit
 from rich.console import Console
 
+from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.demo.processes import ProcessFailed, run, start
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 def _demo() -> int:
     began = time.monotonic()
-    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX, settings=_settings_with_price())
+    stack = Stack(workers=2, flower=True, links=True, console=True, sandbox=SANDBOX, settings=_settings_with_price())
     succeeded = False
     try:
         _start(stack)
@@ -101,7 +102,9 @@ def _settings_with_price() -> str:
 
 def _up(settings: str | None, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
-    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX, settings=settings, redis_folder=kept)
+    stack = Stack(
+        workers=2, flower=True, links=True, console=True, sandbox=SANDBOX, settings=settings, redis_folder=kept
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
@@ -122,11 +125,14 @@ def _up(settings: str | None, kept: Path | None) -> int:
 
 
 def _start(stack: Stack) -> None:
-    names = "Redis, sandbox, two workers, beat, receiver, reconciler, links process and Flower"
+    names = "Redis, sandbox, two workers, beat, receiver, reconciler, links process, console and Flower"
     out.print(f"[bold]Starting[/] {names}", end=" ")
     stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
+    owner = ConsoleRole.OWNER.value
+    password = stack.console_users[owner]
+    out.print(f"\nConsole: {stack.console_url} (user {owner}, password {password})", markup=False)
     user, password = stack.flower_auth
-    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password}); reload the page")
+    out.print(f"Flower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password}); reload the page")
 
 
 def _campaign(stack: Stack) -> bool:

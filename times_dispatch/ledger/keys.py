@@ -39,8 +39,24 @@ PROCESSES_SEEN = "{processes}:seen"
 """Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
 KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+BEAT_LEASE = "{processes}:beat"
+"""Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
 """Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
+ALERTS = "alerts"
+"""The hash tag of the alerts, in place of a sender."""
+ALERTS_LEASE = "{alerts}:lease"
+"""String: the token of the process that decides about alerts, a blank, and the number of its last call; expires."""
+ALERTS_OPEN = "{alerts}:open"
+"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or of which somebody has to be told."""
+ALERTS_ENDED = "{alerts}:ended"
+"""Sorted set: ``AlertRecord`` in JSON by the time at which the alert ended; the newest 500 are kept."""
+ALERT_TARGETS = "{alerts}:targets"
+"""Hash: name of a target of alerts to a ``TargetState`` in JSON."""
+ALERTS_WATCHED = "{alerts}:watched"
+"""Hash: what the last look at the ledger saw, see ``WatchedField``."""
+RETENTION_LOCK = "{retention}:lock"
+"""String: the lock of the worker that archives and erases; it expires a minute after the worker's last step."""
 CONNECTION_PROBE = "{check}:probe"
 """String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
 
@@ -123,6 +139,12 @@ class SenderKey(StrEnum):
     """Set: campaigns that are neither finished nor cancelled."""
     ENDED = "ended"
     """Sorted set: campaigns that are finished or cancelled, by the time of their creation."""
+    ARCHIVED = "archived"
+    """Sorted set: campaigns whose messages are in the archive and not in Redis, by the time of their creation."""
+    ERASED = "erased"
+    """Sorted set: campaigns whose archive was erased, by the time of their creation; their counters can be read."""
+    LEAVING = "leaving"
+    """Set: archived campaigns of which some keys are still to be deleted."""
     CHANGED = "changed"
     """Set: campaigns that changed since upkeep last showed them."""
     SHOWING = "showing"
@@ -139,6 +161,8 @@ class SenderKey(StrEnum):
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
+    COMPLAINTS = "complaints"
+    """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -361,6 +385,21 @@ class CampaignField(StrEnum):
     """When the campaign's last block was opened."""
     FINISHED_MS = "finished_ms"
     """When the campaign was finished."""
+    ARCHIVE = "archive"
+    """An ``ArchiveState``; missing until the campaign is archived. Once the campaign is archived, its hash has only the
+    fields that begin with ``archive``."""
+    ARCHIVE_OPERATION = "archive_operation"
+    """The id of the attempt to archive the campaign, which names the files of the attempt."""
+    ARCHIVE_FOLDER = "archive_folder"
+    """The path or URL of the folder in which the campaign was archived."""
+    ARCHIVE_NAME = "archive_name"
+    """The name of an archived campaign."""
+    ARCHIVE_TEMPLATE = "archive_template"
+    """The template of an archived campaign."""
+    ARCHIVE_ENDED_MS = "archive_ended_ms"
+    """When an archived campaign was finished or cancelled."""
+    ARCHIVE_BATCHES = "archive_batches"
+    """Counter: batches of an archived campaign that are still to be deleted; missing when nothing is left to delete."""
     TEMPLATE = "template"
     """The name of the template, under which the statistics count."""
     PRICE = "price"
@@ -475,6 +514,28 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class BeatField(StrEnum):
+    """Fields of the hash ``{processes}:beat``, the lease of beat."""
+
+    OPERATION = "operation"
+    """The id that the holder chose at its start."""
+    PROCESS = "process"
+    """The host and the process id of the holder: ``web1:71``."""
+    TOKEN = "token"  # noqa: S105 - a fencing token is no secret
+    """The last fencing token."""
+    UNTIL_MS = "until_ms"
+    """When the lease ends; 0 after a release."""
+
+
+class WatchedField(StrEnum):
+    """Fields of the hash ``{alerts}:watched``."""
+
+    UNTIL_MS = "until_ms"
+    """The time of the last look at the ledger for alerts."""
+    LIVE = "live"
+    """The campaigns that were live then, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):

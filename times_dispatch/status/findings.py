@@ -17,7 +17,7 @@ from times_dispatch.status.model import (
     Severity,
     StatusFinding,
 )
-from times_dispatch.status.roles import ROLES, absence
+from times_dispatch.status.roles import ROLES, absence, clock_time
 
 CRITICAL, WARNING, NOTE = Severity.CRITICAL, Severity.WARNING, Severity.NOTE
 
@@ -54,6 +54,7 @@ def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStat
         *_of_queues(status),
         *(_of_reports(status.reports) if status.reports else ()),
         *_of_stops(status),
+        *_of_alert_targets(status),
         *_of_memory(status),
     ]
     # The sort keeps the order above among findings of one severity.
@@ -132,6 +133,17 @@ def _of_upkeep(status: DeploymentStatus) -> Iterator[StatusFinding]:
             "workers must read the queue upkeep, and all processes must have the same broker; if they were just "
             "started, wait some seconds",
         )
+
+
+def _of_alert_targets(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    for name, target in sorted(status.alert_targets.items()):
+        if target.failing_since_ms:
+            since = clock_time(target.failing_since_ms, now_s=status.at_ms / 1000)
+            yield StatusFinding(
+                WARNING,
+                f"alerts do not reach {name} since {since} ({target.reason})",
+                f"correct {name}'s address, or the service behind it: dispatch alerts test {name}",
+            )
 
 
 def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:

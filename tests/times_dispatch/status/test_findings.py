@@ -2,6 +2,7 @@
 
 import pytest
 
+from times_dispatch.ledger.alerts import TargetState
 from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
@@ -52,6 +53,16 @@ def test_reports_that_were_never_forwarded_are_named() -> None:
     ((severity, problem),) = _found(reports=reports)
     assert severity is Severity.NOTE
     assert problem.startswith("3 reports were never forwarded")
+
+
+def test_a_target_of_alerts_that_takes_nothing_is_named_with_its_reason() -> None:
+    targets = {
+        "mail": TargetState(notified_ms=1),
+        "oncall": TargetState(failing_since_ms=1_789_999_000_000, failures=2, reason="HTTP 401"),
+    }
+    assert _found(alert_targets=targets) == [
+        (Severity.WARNING, "alerts do not reach oncall since 19:26 (HTTP 401)"),
+    ]
 
 
 def test_a_silent_process_is_named() -> None:
