@@ -11,7 +11,7 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import state_in_words
+from producers.cli.campaign_words import retry_rule_in_words, second_tries_in_words, state_in_words
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
@@ -110,6 +110,9 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     ):
         if epoch_ms:
             out.print(f"{name} {second_in_india(epoch_ms / 1000)}")
+    if plan.retry:
+        out.print(retry_rule_in_words(plan.retry))
+        out.print(f"second tries: {second_tries_in_words(view, statistics)}")
     states = Table("state", box=None, pad_edge=False)
     states.add_column("messages", justify="right")
     states.add_column("")

@@ -36,7 +36,7 @@ _TRIES: Final = 3
 _ATTEMPT: Final = struct.Struct(">BBHB")
 _PROVED: Final = 1
 _TRIED_AGAIN: Final = 2
-"""The marks of an attempt, see ``lua/lib/statistics.lua``."""
+"""The flags of an attempt, see ``lua/lib/statistics.lua``."""
 _HAS_CODE: Final = {*ERROR_STATES, MessageState.IN_DOUBT, MessageState.SUPPRESSED}
 _NOT_IN_RECORDS: Final = (
     StatisticsField.CLICKED,
@@ -82,8 +82,8 @@ class _Totals:
     def add(self, record: MessageRecord, parts: int, attempts: bytes) -> None:
         """Count a message, with its SMS parts and the entries of its attempts."""
         for attempt_at in range(0, len(attempts), _ATTEMPT.size):
-            attempt, chain_index, day, marks = _ATTEMPT.unpack_from(attempts, attempt_at)
-            if marks & _PROVED:
+            attempt, chain_index, day, flags = _ATTEMPT.unpack_from(attempts, attempt_at)
+            if flags & _PROVED:
                 self._put_parts(StatisticsField.PARTS, parts, (day, chain_index))
                 if tries := _tries_before(attempts, attempt):
                     self._put(f"{StatisticsField.RETRIED}{tries}", 1, (day, chain_index))
@@ -234,7 +234,7 @@ class Recount:
 
 def _tries_before(attempts: bytes, attempt: int) -> int:
     """Return how many attempts before this one failed and were followed by a second try."""
-    return sum(known < attempt and marks & _TRIED_AGAIN > 0 for known, _, _, marks in _ATTEMPT.iter_unpack(attempts))
+    return sum(known < attempt and flags & _TRIED_AGAIN > 0 for known, _, _, flags in _ATTEMPT.iter_unpack(attempts))
 
 
 def _is_reaction(field: str) -> bool:

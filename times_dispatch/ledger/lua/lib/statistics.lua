@@ -24,21 +24,21 @@ end
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record says why.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
--- An entry of an attempt: attempt, index of the provider, day, and the sum of two marks.
+-- An entry of an attempt: attempt, index of the provider, day, and the sum of two flags.
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
--- The marks: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
+-- The flags: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
 -- is sent again for that.
-local PROVED_MARK = 1
-local TRIED_AGAIN_MARK = 2
+local PROVED = 1
+local TRIED_AGAIN = 2
 
 -- Return how many second tries a message had up to an attempt: how many attempts before it failed. `entries` are those
 -- of the message.
 local function tries_before(entries, attempt)
   local tries = 0
   for entry_at = 1, #entries, ATTEMPT_BYTES do
-    local known, _, _, marks = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-    if known < attempt and marks >= TRIED_AGAIN_MARK then tries = tries + 1 end
+    local known, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+    if known < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
   end
   return tries
 end
@@ -229,17 +229,17 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local entries = attempts_of(index)
     if not entries then return end
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, marks = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
       if known == attempt then
-        if marks % 2 == 0 then
-          put_attempt(index, entries, entry_at, attempt, provider, day, marks + PROVED_MARK)
+        if flags % 2 == 0 then
+          put_attempt(index, entries, entry_at, attempt, provider, day, flags + PROVED)
           count_proved(index, provider, day, tries_before(entries, attempt))
         end
         return
       end
     end
     local provider, day = provider_and_day(sent)
-    put_attempt(index, entries, #entries + 1, attempt, provider, day, PROVED_MARK)
+    put_attempt(index, entries, #entries + 1, attempt, provider, day, PROVED)
     count_proved(index, provider, day, tries_before(entries, attempt))
   end
 
@@ -260,9 +260,9 @@ local function message_statistics(campaign_key, batch_number, campaign)
     prove(index, attempt, sent)
     local entries = attempts_of(index)
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, marks = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-      if known == attempt and marks < TRIED_AGAIN_MARK then
-        put_attempt(index, entries, entry_at, attempt, provider, day, marks + TRIED_AGAIN_MARK)
+      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if known == attempt and flags < TRIED_AGAIN then
+        put_attempt(index, entries, entry_at, attempt, provider, day, flags + TRIED_AGAIN)
       end
     end
   end
