@@ -44,16 +44,16 @@ _CAMPAIGN: Final = """\
 name = "first-campaign"
 sender = "TIMESM"                                        # a sender of dispatch.toml
 template = "order-shipped"                               # a template of dispatch.toml
-variables = ["{name|there}", "{order}", "Rs {amount}"]   # columns; "there" stands for an empty cell
+variables = ["{name|there}", "{order}"]                  # columns; "there" stands for an empty cell
 recipients = "customers.csv"
 validity = "24h"                                         # messages that are not sent by then expire
 """
 
 _CUSTOMERS: Final = """\
-to,name,order,amount
-+91 98765-43210,Asha,OD1001,499
-09876543211,Ravi,OD1002,"1,299"
-9876543212,,OD1003,749
+to,name,order
++91 98765-43210,Asha,OD1001
+09876543211,Ravi,OD1002
+9876543212,,OD1003
 """
 
 _REDIS_LINE: Final = (

@@ -69,10 +69,13 @@ def _providers(options: CliContext, *, connect: bool) -> int:
 
 
 def _templates(settings: Settings) -> int:
-    with_problems = 0
+    with_problems = with_advice = 0
     for name in settings.templates:
-        lines, has_problems = checked_template(name, settings)
-        echo(*(f"template {name}: {line}" for line in lines))
-        with_problems += has_problems
+        problems, advice = checked_template(name, settings)
+        echo(*(f"template {name}: {line}" for line in problems))
+        with_problems += bool(problems)
+        with_advice += bool(advice)
     echo(f"templates  {len(settings.templates):,} checked, {with_problems:,} with something to look at")
+    if with_advice:
+        echo(f"           dispatch template check has advice about {with_advice:,} of them")
     return 1 if with_problems else 0

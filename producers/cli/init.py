@@ -8,6 +8,7 @@ import click
 from producers.cli import CliContext
 from producers.cli.output import echo
 from producers.starter import make_starter
+from times_dispatch.demo.redis_server import EmbeddedServerFailed, find_server
 
 
 @click.command()
@@ -29,6 +30,11 @@ def init(options: CliContext, folder: Path) -> None:
     echo("", "start Redis, the sandbox and all processes, and leave them in this terminal:")
     if folder != Path():
         echo(f"  cd {shlex.quote(str(folder))}")
+    if not options.redis_url:
+        try:
+            find_server()
+        except EmbeddedServerFailed as failed:
+            echo(f"  first: {failed}")
     echo("  honcho start")
     echo("in a second terminal, in the same folder:")
     echo(*(f"  dispatch {command}" for command in ("doctor", "check campaign.toml", "submit campaign.toml", "list")))

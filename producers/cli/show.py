@@ -20,7 +20,7 @@ from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUM
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
@@ -118,7 +118,7 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     states.add_column("")
     for state, number in view.counts.items():
         if number:
-            states.add_row(state.label, f"{number:,}", _meaning(state))
+            states.add_row(state.label, f"{number:,}", _meaning(state, cancelled=view.state is CampaignState.CANCELLED))
     states.add_row("all", f"{sum(view.counts.values()):,}", f"of {view.total:,} submitted", style="bold")
     out.print(states)
     if view.codes:
@@ -148,11 +148,11 @@ def _money(statistics: Statistics) -> str:
     return f", {format_rupees(statistics.cost)} so far{unpriced}"
 
 
-def _meaning(state: MessageState) -> str:
+def _meaning(state: MessageState, *, cancelled: bool) -> str:
     if state is MessageState.SENDING:
         return "may have been sent; the response decides"
     if state in UNSENT:
-        return "not sent yet"
+        return "will not be sent" if cancelled else "not sent yet"
     if state is MessageState.IN_DOUBT:
         return "may have been sent; a report decides"
     if state is MessageState.ACCEPTED:

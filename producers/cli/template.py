@@ -110,22 +110,22 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
         raise InputInvalid(*(f"there is no template {name}" for name in unknown))
     with_problems = 0
     for name in names or settings.templates:
-        lines, has_problems = checked_template(name, settings)
-        echo(*(f"{name}: {line}" for line in lines))
-        with_problems += has_problems
+        problems, advice = checked_template(name, settings)
+        echo(*(f"{name}: {line}" for line in [*problems, *advice]))
+        with_problems += bool(problems)
     echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
     if with_problems:
         raise SystemExit(1)
 
 
-def checked_template(name: str, settings: Settings) -> tuple[list[str], bool]:
-    """Return all lines about a template, the problems first, and whether there are problems."""
+def checked_template(name: str, settings: Settings) -> tuple[list[str], list[str]]:
+    """Return the lines about a template's problems, and those that are advice."""
     findings = lint(name, settings)
     problems = [
         *template_problems(name, settings),
         *(str(finding) for finding in findings if finding.rule.is_problem),
     ]
-    return [*problems, *(str(finding) for finding in findings if not finding.rule.is_problem)], bool(problems)
+    return problems, [str(finding) for finding in findings if not finding.rule.is_problem]
 
 
 def _named_columns(options: tuple[str, ...]) -> dict[str, str]:

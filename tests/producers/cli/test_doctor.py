@@ -43,3 +43,10 @@ def test_an_address_that_is_missing_is_a_mistake_of_the_settings(run: Run) -> No
     result = run("--redis-url", "nonsense", "doctor")
     assert "DISPATCH_REDIS_URL: must be a URL" in result.stdout
     assert result.exit_code == 2
+
+
+def test_advice_about_templates_is_counted_and_only_problems_are_printed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in SECRETS.items()))
+    result = run("doctor")
+    assert "advice:" not in result.stdout
+    assert "dispatch template check has advice about 2 of them" in result.stdout

@@ -13,7 +13,7 @@ def test_the_shipped_example_is_valid_and_warns_of_nothing() -> None:
     settings = load(SHIPPED, VARIABLES)
     assert settings.warnings == ()
     assert settings.senders["TIMESM"].provider == "timesmobile"
-    assert settings.templates["festive-offer"].headers == ("567890", "TIMESM")
+    assert settings.templates["festive-offer"].headers == ("567890",)
 
 
 def test_a_minimal_file_takes_defaults_for_the_rest(loaded: Loader) -> None:
