@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from producers.cli.campaign_words import retry_rule_in_words
 from producers.cli.output import INDIA, counted, minute_in_india
+from producers.cli.retry_words import retry_rule_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import format_duration

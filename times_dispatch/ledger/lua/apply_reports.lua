@@ -17,11 +17,12 @@
 --                           u16, time u32 (epoch, seconds); cheapest if sorted by index
 --   reactions               a list of clicks, replies and opt-outs: kind (clicked, replied or opted_out), the index of
 --                           the message in the batch, the number of the link from 1 (0: not known), and digest, eight
---                           bytes that tell one reaction from others
+--                           bytes that tell one reaction from others; or, instead of the digest, visit: the id of a
+--                           visit of a tracked link
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   attempts, retries, reacted and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked,
---   live, ended, changed, statistics and minutes.
+--   visits, attempts, retries, reacted and statistics of the campaign; the sender's settle_due, rotations, waiting,
+--   blocked, live, ended, changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --
@@ -35,6 +36,8 @@ local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The field `sent_ms` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
+-- How many visits of tracked links share a field of the campaign's visits.
+local VISITS_IN_BLOCK = 1024
 -- The kinds of reports.
 local REPORT_DELIVERED = 'd'
 local REPORT_FAILED = 'f'
@@ -56,14 +59,15 @@ local NOT_HANDED_OVER = {[REJECTED] = true, [SUPPRESSED] = true, [EXPIRED] = tru
 -- The states in which no push of the recorded attempt is under way.
 local NOT_UNDER_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
-local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'index', 'link', 'digest'}})
+local args = arguments({'campaign', 'batch_number', 'reports'},
+  {reactions = {'kind', 'index', 'link', 'digest', 'visit'}})
 local id, batch_number, reports = args.campaign, tonumber(args.batch_number), args.reports
 local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack, struct.unpack
-local counts, codes, effects = counter_deltas(), counter_deltas(), {}
+local counts, codes, effects, effect_count = counter_deltas(), counter_deltas(), {}, 0
 -- For the automatic brake a flag for each report that settled a message: 1 if the report says failed, else 0.
-local failed_flags = {}
+local failed_flags, flag_count = {}, 0
 -- When the first message was sent of those that become accepted by these reports.
 local first_sent_ms = nil
 -- The indexes of messages that turned out to be accepted, and of messages that turned out to be handed to a provider.
@@ -134,7 +138,7 @@ end
 
 -- Count that a report gives a message a new state.
 --   is_of_failed  whether the report is about an attempt that a report called failed: its parts were counted before
---   is_unknown    whether the report proves a push that the ledger lost, of a message that is failed
+--   is_unknown    whether the report proves a push of a second try that the ledger lost
 local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
   if state == IN_DOUBT or state == GIVEN_UP or state == REJECTED or state == SUPPRESSED then
@@ -149,20 +153,21 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
   if new_state == FAILED then codes.add('report:' .. code, 1) end
   counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
-  if new_state ~= ACCEPTED then failed_flags[#failed_flags + 1] = new_state == FAILED and '1' or '0' end
+  if new_state ~= ACCEPTED then
+    flag_count = flag_count + 1
+    failed_flags[flag_count] = new_state == FAILED and '1' or '0'
+  end
 end
 
--- Let a failed message wait for a second try, if the campaign's rule wants one; end the wait of every other message.
-local function follow_rule(index, new_state, attempt, code, sent, reported_s)
-  local in_campaign = statistics.index_in_campaign(index)
-  end_wait_for_second_try(campaign_key, in_campaign)
-  if new_state ~= FAILED or not rule.codes[code] or attempt >= MAX_ATTEMPT or has_reaction(index) then return end
+-- Let a failed message wait for a second try, if the campaign's rule wants one.
+local function follow_rule(index, attempt, code, sent, reported_s)
+  if not rule.codes[code] or attempt >= MAX_ATTEMPT or has_reaction(index) then return end
   if rule.state ~= 'running' and rule.state ~= 'paused' and rule.state ~= 'braked' then return end
   local tries, now_ms = statistics.tries_of(index, attempt), math.floor(now_us() / 1000)
   if tries >= rule.at_most then return end
   local due_ms = second_try_due_ms(rule, campaign.created_ms + sent % PROVIDER_UNIT, reported_s, tries, now_ms)
   if math.max(due_ms, now_ms) >= rule.until_ms then return end
-  wait_for_second_try(campaign_key, in_campaign)
+  wait_for_second_try(campaign_key, statistics.index_in_campaign(index))
   second_try_ms = math.min(second_try_ms or due_ms, due_ms)
 end
 
@@ -171,13 +176,17 @@ end
 -- are put together again from the changed bytes and from the unchanged pieces between. The list `state_pieces` gets two
 -- pieces for each changed message: the states before it, and its state. The list `record_pieces` gets four: the bytes
 -- before its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no
--- names, because table.concat joins a list.
+-- names, because table.concat joins a list. Nearly all reports settle an accepted message: those are counted in the
+-- loop, and the others by count_change.
 local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local state_pieces, record_pieces, changed_count = {}, {}, 0
   local states_from, records_from = 1, 1
+  local settle, delivered, failed = statistics.settle, 0, 0
+  -- The bytes of the field `sent` that were unpacked last, and their value.
+  local known_sent_bytes, known_sent = nil, nil
   -- The message that the last report changed; several reports may be about it.
   local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
   for item_at = span_at, last_at, ITEM_BYTES do
@@ -186,49 +195,75 @@ local function apply_span(span_at, last_at, first, last, count)
     local record = offset * WIDTH + 1
     local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
     local recorded_attempt = index == changed and changed_attempt or byte(records, record)
-    local has_failed = recorded_attempt > 0 and NOT_ACCEPTED[state]
-      and sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1) ~= NO_TIME
-    local waits = rule and state == FAILED
-      and waits_for_second_try(campaign_key, statistics.index_in_campaign(index))
-    local new_state, effect = state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
+    local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
+    if sent_bytes ~= known_sent_bytes then
+      known_sent_bytes, known_sent = sent_bytes, unpack_bytes('>I5', sent_bytes)
+    end
+    local sent = known_sent
+    local is_settling = state == ACCEPTED and attempt == recorded_attempt and sent > 0 and index ~= changed
+      and (kind == REPORT_DELIVERED or kind == REPORT_FAILED)
+    local new_state, effect, has_failed, waits
+    if is_settling then
+      new_state = kind == REPORT_DELIVERED and DELIVERED or FAILED
+    else
+      has_failed = recorded_attempt > 0 and NOT_ACCEPTED[state]
+        and sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1) ~= NO_TIME
+      waits = rule and state == FAILED
+        and waits_for_second_try(campaign_key, statistics.index_in_campaign(index))
+      new_state, effect = state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
+    end
     if new_state then
-      local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
-      local is_of_failed, is_unknown = has_failed and attempt < recorded_attempt, waits and attempt > recorded_attempt
-      if has_failed and state == PENDING and attempt >= recorded_attempt then is_unknown = true end
-      count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
       local is_first = index ~= changed
-      if is_first then
-        state_pieces[2 * changed_count + 1] = sub(states, states_from, offset)
-        record_pieces[4 * changed_count + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
-        states_from, records_from, changed_count = offset + 2, record + TRANSACTION_OFFSET, changed_count + 1
-      end
-      changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
-      local has_result = state ~= SENDING and attempt < recorded_attempt
-        and sub(records, record + TRANSACTION_OFFSET, record + WIDTH - 1) ~= NO_TRANSACTION
-      changed_attempt = attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
       local last_piece = 4 * changed_count
-      if changed_attempt ~= recorded_attempt then
-        local before = record_pieces[last_piece - 3]
-        local at_attempt = #before - CODE_OFFSET
-        before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
-        record_pieces[last_piece - 3] = before
+      if is_first then
+        state_pieces[2 * changed_count + 1] = states_from > offset and '' or sub(states, states_from, offset)
+        record_pieces[last_piece + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
+        states_from, records_from = offset + 2, record + TRANSACTION_OFFSET
+        changed_count, last_piece = changed_count + 1, last_piece + 4
       end
       state_pieces[2 * changed_count] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
       record_pieces[last_piece - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
-      local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
-      local old_sent = unpack_bytes('>I5', sent_bytes)
-      local sent = old_sent
-      if sent_bytes == NEVER_SENT then
-        sent = time_since_creation()
-        sent_bytes = pack_bytes('>I5', sent)
-        -- An earlier report of this call gave the message the same time.
-        if not is_first then old_sent = sent end
+      if is_settling then
+        settle(sent, reported_s, new_state, code)
+        flag_count = flag_count + 1
+        if new_state == DELIVERED then
+          delivered, failed_flags[flag_count] = delivered + 1, '0'
+        else
+          failed, failed_flags[flag_count] = failed + 1, '1'
+          codes.add('report:' .. code, 1)
+        end
+        changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
+        changed_attempt = recorded_attempt
+      else
+        local old_code = is_first and unpack_bytes('>I2', records, record + CODE_OFFSET) or changed_code
+        local is_unknown = (waits and attempt > recorded_attempt)
+          or (has_failed and state == PENDING and attempt >= recorded_attempt)
+        local is_of_failed = has_failed and attempt < recorded_attempt
+        count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
+        changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
+        local has_result = state ~= SENDING and attempt < recorded_attempt
+          and sub(records, record + TRANSACTION_OFFSET, record + WIDTH - 1) ~= NO_TRANSACTION
+        changed_attempt = attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
+        if changed_attempt ~= recorded_attempt then
+          local before = record_pieces[last_piece - 3]
+          local at_attempt = #before - CODE_OFFSET
+          before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
+          record_pieces[last_piece - 3] = before
+        end
+        local old_sent = sent
+        if sent_bytes == NEVER_SENT then
+          sent = time_since_creation()
+          sent_bytes = pack_bytes('>I5', sent)
+          -- An earlier report of this call gave the message the same time.
+          if not is_first then old_sent = sent end
+        end
+        statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
+        if waits then end_wait_for_second_try(campaign_key, statistics.index_in_campaign(index)) end
       end
+      if changed_attempt > 0 and new_state == DELIVERED then statistics.recover(index, changed_attempt, sent, 1) end
+      if rule and new_state == FAILED then follow_rule(index, changed_attempt, code, sent, reported_s) end
       record_pieces[last_piece - 1] = sent_bytes
-      statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
-      if new_state == DELIVERED and campaign.resent then statistics.recover(index, changed_attempt, sent, 1) end
-      if rule then follow_rule(index, new_state, changed_attempt, changed_code, sent, reported_s) end
       if new_state == ACCEPTED then
         record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
         local sent_ms = sent % PROVIDER_UNIT
@@ -237,15 +272,21 @@ local function apply_span(span_at, last_at, first, last, count)
         record_pieces[last_piece] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
       end
     end
-    effects[#effects + 1] = effect or APPLIED
-    -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
-    local proves_nothing = kind == REPORT_NOTICED
-      or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
-    if campaign.resent and not proves_nothing then
-      proved[#proved + 1] = {index = index, attempt = attempt}
+    effect_count = effect_count + 1
+    effects[effect_count] = effect or APPLIED
+    if campaign.resent then
+      -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
+      local proves_nothing = kind == REPORT_NOTICED
+        or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
+      if not proves_nothing then proved[#proved + 1] = {index = index, attempt = attempt} end
     end
   end
   if changed then
+    if delivered + failed > 0 then
+      counts.add(ACCEPTED, -delivered - failed)
+      counts.add(DELIVERED, delivered)
+      counts.add(FAILED, failed)
+    end
     redis.call('SETRANGE', messages_key, first, table.concat(state_pieces) .. sub(states, states_from))
     redis.call('SETRANGE', messages_key, start, table.concat(record_pieces) .. sub(records, records_from))
   end
@@ -256,10 +297,11 @@ local function apply_all(count)
   while span_at <= #reports do
     local first = unpack_bytes('>I2', reports, span_at)
     if first >= count then
-      effects[#effects + 1] = UNKNOWN
+      effect_count = effect_count + 1
+      effects[effect_count] = UNKNOWN
       span_at = span_at + ITEM_BYTES
     else
-      local last_at, last = end_of_span(reports, ITEM_BYTES, span_at)
+      local last_at, last = end_of_span(reports, ITEM_BYTES, span_at, 0)
       while last >= count do
         last_at = last_at - ITEM_BYTES
         last = unpack_bytes('>I2', reports, last_at)
@@ -276,12 +318,36 @@ local function sent_of(index, count)
   return unpack_bytes('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
 end
 
+-- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
+-- links process are numbered, so that a visit takes one bit.
+local function is_new_visit(visit)
+  local process, number = string.match(visit, '^(%x+)-(%d+)$')
+  number = tonumber(number)
+  local block = math.floor(number / VISITS_IN_BLOCK)
+  local field = process .. ':' .. block
+  local bit_at = number - block * VISITS_IN_BLOCK
+  local byte_at, mask = math.floor(bit_at / 8) + 1, bit.lshift(1, bit_at % 8)
+  local visits_key = key_of_visits(campaign_key)
+  local bits = redis.call('HGET', visits_key, field) or ''
+  if #bits < byte_at then bits = bits .. string.rep('\0', byte_at - #bits) end
+  local old = byte(bits, byte_at)
+  if bit.band(old, mask) ~= 0 then return false end
+  local changed = sub(bits, 1, byte_at - 1) .. string.char(bit.bor(old, mask)) .. sub(bits, byte_at + 1)
+  redis.call('HSET', visits_key, field, changed)
+  return true
+end
+
+local function is_new_reaction(reaction)
+  if reaction.visit ~= '' then return is_new_visit(reaction.visit) end
+  return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+end
+
 -- Count clicks, replies and opt-outs; a reaction that is reported several times counts once. For the statistics a
 -- reaction counts with its message. A message that is clicked several times counts once among `clickers`.
 local function count_reactions(count)
   for _, reaction in ipairs(args.reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
-    local is_new = redis.call('SADD', key_of_reactions(campaign_key, kind), reaction.digest) == 1
+    local is_new = is_new_reaction(reaction)
     if is_new then counts.add('stat:' .. kind, 1) end
     if is_new and index < count then
       local sent = sent_of(index, count)
@@ -333,7 +399,7 @@ statistics = message_statistics(campaign_key, batch_number, campaign)
 rule = retry_rule(campaign_key, campaign.retry_codes)
 if rule then note_reactions(count) end
 apply_all(count)
-counts.add('stat:reports', #failed_flags)
+counts.add('stat:reports', flag_count)
 count_reactions(count)
 count_proved(count)
 if #accepted > 0 then counts.add('parts', parts_of(campaign_key, batch_number, accepted)) end
