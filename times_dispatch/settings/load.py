@@ -157,6 +157,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         registry_path=registry_path(document),
         optouts=file.optouts,
         dead_numbers=file.dead_numbers,
+        retry_failed=file.retry_failed,
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,
