@@ -18,9 +18,9 @@ from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
 from callbacks.relay.forwarder import Forwarder
 from tests.kit.callbacks import eventually
 from tests.kit.command_line import campaign_file
-from tests.kit.mirror_host import serving_mirror
 from tests.kit.console import make_rig, sent_campaign
 from tests.kit.ledger import Ledger
+from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo.processes import Process, free_port, run
