@@ -33,6 +33,7 @@ from benchmarks import (
     reports,
     scaling,
     show,
+    stats,
     submit,
 )
 from benchmarks.figures import Figure, format_value
@@ -47,6 +48,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
+    "stats": stats.figures,
     "number": number.figures,
     "pacing": pacing.figures,
     "fairness": fairness.figures,

@@ -19,7 +19,8 @@ from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
+from times_dispatch.ledger.states import SENT
+from times_dispatch.ledger.statistics.figures import ERROR_STATES, Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
 from times_dispatch.provider.code_advice import advice_of
@@ -28,11 +29,13 @@ from times_dispatch.settings.money import format_rupees
 
 _BAR_WIDTH = 20
 _GROUPS: dict[str, Callable[[RollupKey], str]] = {
-    "day": lambda key: f"{key.day:%Y-%m-%d}",
+    "day": lambda key: key.day.isoformat(),
     "sender": lambda key: key.sender,
     "provider": lambda key: key.provider,
     "template": lambda key: key.template,
 }
+_FIELDS_OF_ROWS = tuple(state.value for state in {*SENT, *ERROR_STATES})
+"""The counters of which the rows of the table are made."""
 _MAX_DIFFERENCES = 20
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -95,9 +98,10 @@ def stats(
             since=_date(day or since),
             until=_date(day or until),
         )
-        sums = with_ledger(options, lambda redis: _of_rollups(redis, chosen, by))
-        statistics = statistics_of(total(sums.values()))
-        groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.items())}
+        fields = () if as_json or as_csv else _FIELDS_OF_ROWS
+        sums = with_ledger(options, lambda redis: StatisticsReader(redis).sums(chosen, _GROUPS[by], fields=fields))
+        statistics = statistics_of(sums.total)
+        groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.groups.items())}
     if as_json:
         rows = {name: statistics_as_json(each) for name, each in groups.items()}
         echo(json.dumps({**statistics_as_json(statistics), **({"by": by, "rows": rows} if not campaign else {})}))
@@ -114,16 +118,6 @@ def _date(moment: datetime | None) -> date | None:
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
     sender = await Queries(redis).sender_of(campaign)
     return statistics_of(await StatisticsReader(redis).campaign(sender, campaign))
-
-
-async def _of_rollups(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, Amounts]:
-    groups: dict[str, list[Amounts]] = {}
-    name_of, sums = _GROUPS[by], dict[str, Amounts]()
-    async for key, amounts in StatisticsReader(redis).rollups(chosen):
-        groups.setdefault(name_of(key), []).append(amounts)
-    for name, several in groups.items():
-        sums[name] = total(several)
-    return sums
 
 
 def _recount(options: CliContext, *, as_json: bool) -> None:
