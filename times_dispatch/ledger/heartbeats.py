@@ -10,10 +10,9 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
@@ -23,7 +22,8 @@ from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES, PROCES
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 EVERY_S: Final = 3.0
 """The time from one heartbeat to the next."""
@@ -171,12 +171,12 @@ class Heartbeat:
                 )
         except NoPermissionError:
             if not self._is_refused:
-                log.warning(
+                _log().warning(
                     "heartbeats are refused", to_do="load redis-users.acl of this version", user_of=self._record.kind
                 )
             self._is_refused = True
         except LEDGER_ERRORS as error:
-            log.debug("no heartbeat", error=type(error).__name__)
+            _log().debug("no heartbeat", error=type(error).__name__)
 
     async def _leave(self) -> None:
         with suppress(*LEDGER_ERRORS):
@@ -214,3 +214,10 @@ def _process(reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
         )
     except (KeyError, ValueError, msgspec.MsgspecError):
         return None
+
+
+def _log() -> "BoundLogger":
+    import structlog  # noqa: PLC0415  # slow to import, and commands only read heartbeats
+
+    logger: BoundLogger = structlog.get_logger(__name__)
+    return logger
