@@ -63,6 +63,8 @@ class RecordColumns(msgspec.Struct, frozen=True, gc=False):
     """Epoch seconds; 0 without a report."""
     transaction_ids: Sequence[str]
     """Empty without an id, or if the id does not fit the record."""
+    chain_indexes: Sequence[int] = ()
+    """Index, in the campaign's chain, of the provider of the last push; 0 for a message that was never pushed."""
 
 
 def pack_recipients(recipients: Recipients) -> bytes:
@@ -146,7 +148,7 @@ def read_record_columns(
     """
     if not packed:
         zeros = [0] * count
-        return RecordColumns(without_records.value * count, zeros, zeros, zeros, zeros, [""] * count)
+        return RecordColumns(without_records.value * count, zeros, zeros, zeros, zeros, [""] * count, zeros)
     if len(packed) != count * (1 + RECORD_WIDTH):
         raise ValueError(f"{len(packed)} bytes for {count} records")
     attempts, _blocks, codes, sent_highs, sent_lows, reported_s, transactions = zip(
@@ -156,9 +158,10 @@ def read_record_columns(
         packed[:count].decode("ascii"),
         attempts,
         codes,
-        [high << 32 | low for high, low in zip(sent_highs, sent_lows, strict=True)],
+        [(high & 0xF) << 32 | low for high, low in zip(sent_highs, sent_lows, strict=True)],
         reported_s,
         [_transaction_text(transaction) for transaction in transactions],
+        [high >> 4 for high in sent_highs],
     )
 
 

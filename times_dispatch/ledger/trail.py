@@ -42,6 +42,11 @@ class TrailAction(StrEnum):
     EXPORTED = "exported"
     RESENT = "resent"
     TEST_SENT = "test message sent"
+    COMPLAINT_ADDED = "complaint added"
+    COMPLAINT_REMOVED = "complaint removed"
+    ARCHIVED = "archived"
+    ARCHIVE_ERASED = "archive erased"
+    FORGOTTEN = "number forgotten"
     OPT_OUTS_ADDED = "opt-outs added"
     OPT_OUTS_REMOVED = "opt-outs removed"
 

@@ -94,6 +94,11 @@ class CorrelationIds:
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
 
 
+def bare_id(meta: str) -> str:
+    """Return an id that ``CorrelationIds.parse`` reads in the form in which it was made."""
+    return _DECORATION.sub("", meta.lower())
+
+
 def _keyed(key: bytes) -> blake2b:
     if not 16 <= len(key) <= 64:
         msg = f"the key of the correlation ids must have 16 to 64 bytes, has {len(key)}"

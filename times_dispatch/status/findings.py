@@ -17,13 +17,15 @@ from times_dispatch.status.model import (
     Severity,
     StatusFinding,
 )
-from times_dispatch.status.roles import ROLES, absence
+from times_dispatch.status.roles import ROLES, absence, clock_time
 
 CRITICAL, WARNING, NOTE = Severity.CRITICAL, Severity.WARNING, Severity.NOTE
 
 _ORDER: Final = (CRITICAL, WARNING, NOTE)
 LATE_S: Final = 60.0
 """A report that waits for longer is late: a running reconciler applies a report within about a second."""
+FORWARD_LATE_S: Final = 600.0
+"""A report that waits for longer to be forwarded is late."""
 _SOON_S: Final = 2 * 24 * 3600.0
 """Memory that lasts for less than this is a warning."""
 _MANY_WAKEUPS: Final = 1_000
@@ -52,6 +54,7 @@ def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStat
         *_of_queues(status),
         *(_of_reports(status.reports) if status.reports else ()),
         *_of_stops(status),
+        *_of_alert_targets(status),
         *_of_memory(status),
     ]
     # The sort keeps the order above among findings of one severity.
@@ -132,6 +135,17 @@ def _of_upkeep(status: DeploymentStatus) -> Iterator[StatusFinding]:
         )
 
 
+def _of_alert_targets(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    for name, target in sorted(status.alert_targets.items()):
+        if target.failing_since_ms:
+            since = clock_time(target.failing_since_ms, now_s=status.at_ms / 1000)
+            yield StatusFinding(
+                WARNING,
+                f"alerts do not reach {name} since {since} ({target.reason})",
+                f"correct {name}'s address, or the service behind it: dispatch alerts test {name}",
+            )
+
+
 def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:
     if status.queues is None:
         yield StatusFinding(
@@ -152,6 +166,19 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
             WARNING,
             f"{backlog.entries:,} posts of reports wait, the oldest for {format_duration(backlog.oldest_s)}",
             f"start reconcilers: {ROLES[ProcessKind.RECONCILER].start}",
+        )
+    forward = reports.forward
+    if forward.oldest_s >= FORWARD_LATE_S:
+        yield StatusFinding(
+            WARNING,
+            f"{forward.events:,} reports wait to be forwarded, the oldest for {format_duration(forward.oldest_s)}",
+            "see whether the host of callbacks.forward_url answers, and whether reconcilers run with that setting",
+        )
+    if forward.dropped:
+        yield StatusFinding(
+            NOTE,
+            f"{forward.dropped:,} reports were never forwarded, because too many waited or they waited for too long",
+            "dispatch report exports what became of the messages",
         )
     if reports.dead_letters:
         yield StatusFinding(

@@ -22,7 +22,7 @@ def all_run(redis_url: str) -> None:
             usual = (
                 kind
                 for kind in ProcessKind
-                if kind not in {ProcessKind.LINKS, ProcessKind.CONSOLE, ProcessKind.METRICS}
+                if kind not in {ProcessKind.LINKS, ProcessKind.CONSOLE, ProcessKind.METRICS, ProcessKind.ALERTS}
             )
             await let_run(redis, *usual)
             await redis.set(UPKEEP_SINCE, "1790000000000")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from times_dispatch.ledger.alerts import TargetState
 from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
 from times_dispatch.status.findings import find
@@ -31,6 +32,16 @@ def test_memory_is_a_warning_first_and_critical_where_nothing_is_taken_any_more(
 def test_the_clock_the_disk_and_evicted_keys_are_critical() -> None:
     redis = RedisStatus(max_bytes=MB, ahead_s=61, last_write_ok=False, evicted_keys=3)
     assert [severity for severity, _ in _found(redis=redis)] == [Severity.CRITICAL] * 3
+
+
+def test_a_target_of_alerts_that_takes_nothing_is_named_with_its_reason() -> None:
+    targets = {
+        "mail": TargetState(notified_ms=1),
+        "oncall": TargetState(failing_since_ms=1_789_999_000_000, failures=2, reason="HTTP 401"),
+    }
+    assert _found(alert_targets=targets) == [
+        (Severity.WARNING, "alerts do not reach oncall since 19:26 (HTTP 401)"),
+    ]
 
 
 def test_a_silent_process_is_named() -> None:

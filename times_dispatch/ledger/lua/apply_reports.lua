@@ -14,10 +14,11 @@
 --                           u16, time u32 (epoch, seconds); cheapest if sorted by index
 --   reactions               a list of clicks, replies and opt-outs: kind (clicked, replied or opted_out), the index of
 --                           the message in the batch, the number of the link from 1 (0: not known), and digest, eight
---                           bytes that tell one reaction from others
+--                           bytes that tell one reaction from others; or, instead of the digest, visit: the id of a
+--                           visit of a tracked link
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
+--   visits, attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
 --   changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
@@ -32,6 +33,8 @@ local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The field `sent_ms` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
+-- How many visits of tracked links share a field of the campaign's visits.
+local VISITS_IN_BLOCK = 1024
 -- The kinds of reports.
 local REPORT_DELIVERED = 'd'
 local REPORT_FAILED = 'f'
@@ -53,7 +56,8 @@ local NOT_HANDED_OVER = {[REJECTED] = true, [SUPPRESSED] = true, [EXPIRED] = tru
 -- The states in which no push of the recorded attempt is under way.
 local NOT_UNDER_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
-local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'index', 'link', 'digest'}})
+local args = arguments({'campaign', 'batch_number', 'reports'},
+  {reactions = {'kind', 'index', 'link', 'digest', 'visit'}})
 local id, batch_number, reports = args.campaign, tonumber(args.batch_number), args.reports
 local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
@@ -254,12 +258,36 @@ local function sent_of(index, count)
   return unpack_bytes('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
 end
 
+-- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
+-- links process are numbered, so that a visit takes one bit.
+local function is_new_visit(visit)
+  local process, number = string.match(visit, '^(%x+)-(%d+)$')
+  number = tonumber(number)
+  local block = math.floor(number / VISITS_IN_BLOCK)
+  local field = process .. ':' .. block
+  local bit_at = number - block * VISITS_IN_BLOCK
+  local byte_at, mask = math.floor(bit_at / 8) + 1, bit.lshift(1, bit_at % 8)
+  local visits_key = key_of_visits(campaign_key)
+  local bits = redis.call('HGET', visits_key, field) or ''
+  if #bits < byte_at then bits = bits .. string.rep('\0', byte_at - #bits) end
+  local old = byte(bits, byte_at)
+  if bit.band(old, mask) ~= 0 then return false end
+  local changed = sub(bits, 1, byte_at - 1) .. string.char(bit.bor(old, mask)) .. sub(bits, byte_at + 1)
+  redis.call('HSET', visits_key, field, changed)
+  return true
+end
+
+local function is_new_reaction(reaction)
+  if reaction.visit ~= '' then return is_new_visit(reaction.visit) end
+  return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+end
+
 -- Count clicks, replies and opt-outs; a reaction that is reported several times counts once. For the statistics a
 -- reaction counts with its message. A message that is clicked several times counts once among `clickers`.
 local function count_reactions(count)
   for _, reaction in ipairs(args.reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
-    local is_new = redis.call('SADD', key_of_reactions(campaign_key, kind), reaction.digest) == 1
+    local is_new = is_new_reaction(reaction)
     if is_new then counts.add('stat:' .. kind, 1) end
     if is_new and index < count then
       local sent = sent_of(index, count)

@@ -1,0 +1,80 @@
+"""What a look at the ledger saw, for tests of alerts: nothing is wrong unless the test says so."""
+
+from typing import Any
+
+from tests.kit.ledger import SENDER, plan
+from times_dispatch.alerts.observation import Observation
+from times_dispatch.ledger.alerts import Watched
+from times_dispatch.ledger.health import Memory
+from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessesSeen, ProcessKind, ProcessSeen
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+NOW_MS = 1_790_000_000_000
+"""2026-09-21 19:43:20 in India."""
+
+
+def processes(*kinds: ProcessKind, seen: dict[str, int] | None = None) -> ProcessesSeen:
+    """Return living processes, one of each kind; *seen* has the times at which kinds were last seen."""
+    alive = [
+        ProcessSeen(
+            record=HeartbeatRecord(kind=kind, version="1", host="web1", pid=7, started_ms=0), silent_s=1, ahead_s=0
+        )
+        for kind in kinds
+    ]
+    return ProcessesSeen(processes=alive, kinds_seen_ms=seen or {})
+
+
+def observation(**changes: Any) -> Observation:
+    """Return a look that saw a worker, beat, and nothing that is wrong."""
+    fields: dict[str, Any] = {
+        "now_ms": NOW_MS,
+        "processes": processes(ProcessKind.WORKER, ProcessKind.BEAT),
+        "memory": Memory(),
+        "backlog": Backlog(0, 0.0),
+        "senders": [],
+        "live": [],
+        "budgets": {},
+        "counts": [],
+        "complaints": {},
+        "finished": [],
+        "watched": Watched(),
+    }
+    return Observation(**{**fields, **changes})
+
+
+def campaign_view(state: CampaignState, *, name: str = "diwali-sale", **changes: Any) -> CampaignView:
+    """Return a campaign of three messages."""
+    fields: dict[str, Any] = {
+        "id": CampaignId("diwali01"),
+        "state": state,
+        "reason": "",
+        "plan": plan(name=name),
+        "total": 3,
+        "batches": 1,
+        "counts": dict.fromkeys(MessageState, 0),
+        "codes": {},
+        "parts": 0,
+        "stats": {},
+        "created_ms": 0,
+        "sealed_ms": 0,
+        "first_sent_ms": 0,
+        "last_sent_ms": 0,
+        "finished_ms": 0,
+    }
+    return CampaignView(**{**fields, **changes})
+
+
+def sender_view(**changes: Any) -> SenderView:
+    """Return a sender that nothing stops."""
+    fields: dict[str, Any] = {
+        "id": SENDER,
+        "rate_per_s": 0.0,
+        "paused": False,
+        "unavailable": [],
+        "batches_out": 0,
+        "campaigns_in_turn": 0,
+    }
+    return SenderView(**{**fields, **changes})

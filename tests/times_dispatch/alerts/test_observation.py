@@ -1,0 +1,69 @@
+"""A campaign that finished is seen by exactly one look, whatever happens between two looks."""
+
+from redis.asyncio import Redis
+
+from tests.kit.callbacks import ID_KEY, send_campaign
+from tests.kit.ledger import SENDER, Ledger
+from times_dispatch.alerts.observation import Observation, Observer
+from times_dispatch.ledger.alerts import Watched
+from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.provider.correlation_ids import CorrelationIds
+
+IDS = CorrelationIds(ID_KEY.encode())
+
+
+async def look(redis: Redis, before: Watched) -> Observation:
+    return await Observer(redis).look(before)
+
+
+async def test_a_first_look_sees_no_campaign_that_finished(redis: Redis) -> None:
+    await send_campaign(redis, IDS)
+    now = await look(redis, Watched())
+    assert (now.finished, now.live, now.watched.live) == ([], [], {})
+    assert now.watched.until_ms == now.now_ms
+
+
+async def test_a_campaign_that_was_submitted_and_finished_between_two_looks_is_seen_once(redis: Redis) -> None:
+    first = await look(redis, Watched())
+    sent = await send_campaign(redis, IDS)
+    second = await look(redis, first.watched)
+    third = await look(redis, second.watched)
+    seen = [[view.id for view in now.finished] for now in (first, second, third)]
+    # A campaign that finishes in the millisecond of the look is seen by the next look.
+    assert sorted(seen) == [[], [], [sent.campaign]]
+
+
+async def test_a_campaign_that_was_live_for_long_is_seen_when_it_finishes(ledger: Ledger) -> None:
+    campaign = await ledger.submit()
+    before = await look(ledger.redis, Watched())
+    assert before.watched.live == {SENDER: [campaign]}
+    await ledger.redis.hset(campaign_key(SENDER, campaign), CampaignField.CREATED_MS, "1")
+    await ledger.control.campaign(SENDER, campaign, ControlAction.CANCEL)
+    assert (await look(ledger.redis, before.watched)).finished == []
+
+
+async def test_a_campaign_that_finishes_while_a_look_reads_is_seen_by_the_next_look(redis: Redis) -> None:
+    before = await look(redis, Watched())
+    sent = await send_campaign(redis, IDS)
+    key = campaign_key(SENDER, sent.campaign)
+    later_ms = before.now_ms + 3_600_000
+    await redis.hset(key, CampaignField.FINISHED_MS, str(later_ms))
+    now = await look(redis, before.watched)
+    assert now.finished == []
+    assert now.watched.live == {SENDER: [sent.campaign]}
+    finished_ms = now.now_ms + 1
+    await redis.hset(key, CampaignField.FINISHED_MS, str(finished_ms))
+    while (later := await look(redis, now.watched)).now_ms < finished_ms:
+        pass
+    assert [view.id for view in later.finished] == [sent.campaign]
+
+
+async def test_a_damaged_campaign_hides_no_other(ledger: Ledger) -> None:
+    good, bad = await ledger.submit(campaign="goodgood"), await ledger.submit(campaign="badbad00")
+    await ledger.redis.hset(campaign_key(SENDER, bad), CampaignField.STATE, "nonsense")
+    now = await look(ledger.redis, Watched(until_ms=1, live={SENDER: [CampaignId("neverwas"), bad]}))
+    assert [view.id for view in now.live] == [good]
+    assert now.processes.alive(ProcessKind.WORKER) == []

@@ -1,0 +1,103 @@
+"""What keeps messages from going out: limits just below and at the limit, and the words."""
+
+import pytest
+
+from tests.kit.observation import NOW_MS, campaign_view, observation, processes, sender_view
+from times_dispatch.alerts.observation import BudgetUse
+from times_dispatch.alerts.sending import (
+    braked_campaigns,
+    full_memory,
+    missing_processes,
+    reports_behind,
+    spent_budgets,
+    unavailable_providers,
+)
+from times_dispatch.ledger.health import Memory
+from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import UnavailableProvider
+from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.settings.alerts import AlertSettings
+
+RULES = AlertSettings()
+
+
+def provider(*, brake: str = "", until_ms: int = 0, why: str = "") -> UnavailableProvider:
+    return UnavailableProvider(provider="times", brake=brake, backing_off_until_ms=until_ms, backing_off_why=why)
+
+
+def test_workers_and_beat_are_missed_and_nothing_else() -> None:
+    assert list(missing_processes(observation())) == []
+    seen = {"worker": NOW_MS - 3_600_000}
+    worker, beat = missing_processes(observation(processes=processes(seen=seen)))
+    assert (worker.id, beat.id) == ("no_worker:worker", "no_worker:beat")
+    assert worker.text.startswith("no worker since 18:43: nothing is sent; start one: celery -A workers.app")
+    assert beat.text.startswith("no beat has run yet: no campaign starts or ends by its time")
+
+
+@pytest.mark.parametrize(("oldest_s", "subjects"), [(299.9, []), (300, ["backlog"])])
+def test_reports_that_wait_for_five_minutes_are_a_condition(oldest_s: float, subjects: list[str]) -> None:
+    found = list(reports_behind(observation(backlog=Backlog(1_200, oldest_s)), RULES))
+    assert [condition.subject for condition in found] == subjects
+    assert [condition.text for condition in found] == [
+        "1,200 posts of delivery reports wait, the oldest for 5m: start reconcilers"
+    ] * len(subjects)
+
+
+def test_only_a_receiver_or_reconciler_that_once_ran_is_missed() -> None:
+    assert list(reports_behind(observation(), RULES)) == []
+    seen = processes(seen={"receiver": NOW_MS, "reconciler": NOW_MS})
+    assert [condition.subject for condition in reports_behind(observation(processes=seen), RULES)] == [
+        "receiver",
+        "reconciler",
+    ]
+    both = processes(ProcessKind.RECEIVER, ProcessKind.RECONCILER, seen={"receiver": 1, "reconciler": 1})
+    assert list(reports_behind(observation(processes=both), RULES)) == []
+
+
+def test_a_braked_campaign_is_a_condition_with_its_reason_and_a_paused_one_is_none() -> None:
+    braked = campaign_view(CampaignState.BRAKED, reason="wrong price for +91-98765-43210")
+    paused = campaign_view(CampaignState.PAUSED, reason="lunch")
+    (condition,) = braked_campaigns(observation(live=[braked, paused]))
+    assert (condition.id, condition.sender) == ("braked:campaign:diwali01", "TIMESM")
+    assert condition.text == (
+        "campaign diwali01 (diwali-sale) of sender TIMESM is braked: wrong price for …; "
+        "when that is mended: dispatch resume diwali01"
+    )
+
+
+def test_a_brake_and_a_back_off_are_conditions_of_their_sender() -> None:
+    braked = sender_view(unavailable=[provider(brake="insufficient balance (6001)", until_ms=5, why="refused")])
+    (condition,) = unavailable_providers(observation(senders=[braked]))
+    assert condition.id == "braked:provider:TIMESM:times"
+    assert condition.text == (
+        "provider times is braked for sender TIMESM: insufficient balance (6001); "
+        "when that is mended: dispatch sender resume TIMESM"
+    )
+    away = sender_view(unavailable=[provider(until_ms=5, why="connection refused")])
+    (condition,) = unavailable_providers(observation(senders=[away]))
+    assert condition.id == "provider_away:TIMESM:times"
+    assert condition.text.startswith("sender TIMESM backs off from provider times: connection refused; ")
+    assert list(unavailable_providers(observation(senders=[sender_view()]))) == []
+
+
+@pytest.mark.parametrize(("parts", "count"), [(79, 0), (80, 1), (100, 1)])
+def test_a_budget_is_a_condition_from_80_percent_on(parts: int, count: int) -> None:
+    budgets = {CampaignId("diwali01"): BudgetUse(parts_out=parts, max_parts=100)}
+    live = [campaign_view(CampaignState.RUNNING)]
+    senders = [sender_view(max_parts_per_day=100, parts_today=parts)]
+    found = list(spent_budgets(observation(live=live, budgets=budgets, senders=senders), RULES))
+    assert [condition.id for condition in found] == ["budget:campaign:diwali01", "budget:sender:TIMESM"][: 2 * count]
+    if count:
+        assert f"has spent {parts} % of its budget".replace(" %", "%") in found[0].text
+
+
+def test_campaigns_and_senders_without_a_budget_are_no_condition() -> None:
+    now = observation(live=[campaign_view(CampaignState.RUNNING)], senders=[sender_view(parts_today=9)])
+    assert list(spent_budgets(now, RULES)) == []
+
+
+@pytest.mark.parametrize(("used", "max_bytes", "count"), [(799, 1_000, 0), (800, 1_000, 1), (800, 0, 0)])
+def test_memory_is_a_condition_from_80_percent_of_its_limit_on(used: int, max_bytes: int, count: int) -> None:
+    assert len(list(full_memory(observation(memory=Memory(used, max_bytes)), RULES))) == count

@@ -1,0 +1,49 @@
+"""The alerts process: tells people what is wrong, ``python -m times_dispatch.alerts``; one is enough, two may run."""
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+
+from times_dispatch.alerts.observation import Observer
+from times_dispatch.alerts.service import AlertService
+from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
+from times_dispatch.ledger.alerts import AlertStore
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.process import run_until_signalled
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.startup import load_settings_or_exit
+
+log = structlog.get_logger(__name__)
+
+_TIMEOUT_S: Final = 3.0
+"""How long Redis may take to answer one call."""
+
+
+async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
+    """Look at the ledger and tell people until a signal."""
+    async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
+        service = AlertService(AlertStore(redis), Observer(redis).look, settings.alerts, targets)
+        heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures, path=settings.heartbeat_path)
+        log.info("alerts process started", targets=sorted(targets))
+        await run_until_signalled(service.run, heartbeat.run)
+    log.info("alerts process stopped")
+
+
+def main() -> None:
+    """Run the process with the settings that its environment names."""
+    settings = load_settings_or_exit(Need.LEDGER, Need.ALERTS)
+    keep_addresses_out_of_logs()
+    try:
+        targets = {name: AppriseTarget(name, url) for name, url in settings.alert_urls.items()}
+    except TargetInvalid as invalid:
+        sys.stderr.write(f"{invalid}\n")
+        sys.exit(2)
+    asyncio.run(serve(settings, targets))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A condition: something that is so now, or that happened; its words hold no phone number and no text of a message."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.visible_text import visible
+
+_LONG_NUMBER: Final = re.compile(r"[+(]*\d(?:[ ().-]{0,2}\d){6,}")
+_MAX_FOREIGN: Final = 200
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is so now, or that happened once."""
+
+    kind: AlertKind
+    subject: str
+    """What the condition is about, so that the same condition is known again: ``TIMESM:times``."""
+    sender: str = ""
+    """Empty if the condition is about the whole deployment."""
+    text: str
+    """One line for people."""
+
+    @property
+    def id(self) -> str:
+        """Return the id of the alert."""
+        return f"{self.kind}:{self.subject}"
+
+
+def foreign(text: str) -> str:
+    """Return a text that a person or a provider wrote, on one line and without anything that may be a phone number."""
+    return _LONG_NUMBER.sub("…", visible(text))[:_MAX_FOREIGN]
+
+
+def campaign_in_words(view: CampaignView) -> str:
+    """Return how alerts name a campaign."""
+    return f"campaign {view.id} ({foreign(view.plan.name)}) of sender {view.plan.sender}"

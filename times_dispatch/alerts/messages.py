@@ -1,0 +1,58 @@
+"""The words of what a target is notified: a title, and a line for each alert."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from times_dispatch.alerts.decisions import DueAlert, Tell
+from times_dispatch.settings.durations import format_duration
+
+_MAX_LINES: Final = 20
+"""Alerts in one message; some services cut long messages."""
+_MAX_TITLE: Final = 120
+
+
+class AlertMessage(NamedTuple):
+    """What one target is told at once."""
+
+    title: str
+    body: str
+    level: str
+    """How the target shows the message: info, success or warning; the words of apprise."""
+
+
+def message_of(alerts: Sequence[DueAlert], *, name: str, now_ms: int) -> AlertMessage:
+    """Write a message about alerts.
+
+    Args:
+        alerts: at least one.
+        name: the name of the deployment.
+        now_ms: the time, in epoch milliseconds.
+    """
+    lines = [_line(alert, now_ms) for alert in alerts[:_MAX_LINES]]
+    if len(alerts) > _MAX_LINES:
+        lines.append(f"and {len(alerts) - _MAX_LINES:,} more: dispatch alerts list")
+    title = f"{name}: {lines[0]}" if len(alerts) == 1 else f"{name}: {len(alerts):,} alerts"
+    return AlertMessage(_cut(title), "\n".join(lines), _level(alerts))
+
+
+def _line(alert: DueAlert, now_ms: int) -> str:
+    record = alert.record
+    match alert.tell:
+        case Tell.RESOLVED:
+            lasted = format_duration((record.resolved_ms - record.opened_ms) / 1000)
+            return f"over after {lasted}: {record.text}"
+        case Tell.REPEATED:
+            return f"still, for {format_duration((now_ms - record.opened_ms) / 1000)}: {record.text}"
+        case Tell.OPENED | Tell.HAPPENED:
+            return record.text
+
+
+def _level(alerts: Sequence[DueAlert]) -> str:
+    tells = {alert.tell for alert in alerts}
+    if tells & {Tell.OPENED, Tell.REPEATED}:
+        return "warning"
+    return "success" if Tell.RESOLVED in tells else "info"
+
+
+def _cut(title: str) -> str:
+    return title if len(title) <= _MAX_TITLE else f"{title[: _MAX_TITLE - 1]}…"

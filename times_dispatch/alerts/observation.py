@@ -1,0 +1,139 @@
+"""Reads from the ledger what alerts are about: ``Observer``. The cost grows with the number of live campaigns."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.alerts.counts import CountsReader, ProviderCounts
+from times_dispatch.ledger.alerts import Watched
+from times_dispatch.ledger.complaints import Complaints, window_since_ms
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.health import Memory, read_memory
+from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
+from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.report_backlog import Backlog, read_backlog
+from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.states import CampaignState
+
+
+class BudgetUse(NamedTuple):
+    """How much of a campaign's budget is spent."""
+
+    parts_out: int
+    max_parts: int
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at the ledger saw."""
+
+    now_ms: int
+    """When the look began, by Redis' clock."""
+    processes: ProcessesSeen
+    memory: Memory
+    backlog: Backlog
+    senders: list[SenderView]
+    live: list[CampaignView]
+    """The campaigns that are neither finished nor cancelled."""
+    budgets: dict[CampaignId, BudgetUse]
+    """The budgets of the live campaigns that have one."""
+    counts: list[ProviderCounts]
+    complaints: dict[SenderId, int]
+    """How many complaints about each sender count now; senders without a complaint are missing."""
+    finished: list[CampaignView]
+    """The campaigns that finished after the look before this look began, and before this look began."""
+    watched: Watched
+    """What the next look needs."""
+
+
+class Observer:
+    """Looks at the ledger again and again."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._queries = Queries(redis)
+        self._counts = CountsReader(redis)
+
+    async def look(self, before: Watched) -> Observation:
+        """Look at the ledger. Raises Redis errors.
+
+        A campaign that finished is seen by exactly one look: by the first look that began after the campaign finished.
+        The very first look sees no campaign that finished.
+
+        Args:
+            before: what the last look saw.
+        """
+        now_ms = await RedisClock(self._redis).now_ms()
+        processes = await read_processes(self._redis)
+        names = await self._queries.senders()
+        senders, live = list[SenderView](), list[CampaignView]()
+        for name in names:
+            senders.append(await self._queries.sender(name))
+            live += await self._queries.live(name, damaged=list[CampaignDamaged]())
+        finished, later = await self._finished(names, before, live, now_ms) if before.until_ms else ([], [])
+        watched: dict[SenderId, list[CampaignId]] = {}
+        for view in (*live, *later):
+            watched.setdefault(view.plan.sender, []).append(view.id)
+        return Observation(
+            now_ms=now_ms,
+            processes=processes,
+            memory=await read_memory(self._redis),
+            backlog=await read_backlog(self._redis),
+            senders=senders,
+            live=live,
+            budgets=await self._budgets(live),
+            counts=await self._counts.read(now_ms / 1000),
+            complaints=await self._complaints(names, now_ms),
+            finished=finished,
+            watched=Watched(until_ms=now_ms, live={sender: sorted(ids) for sender, ids in sorted(watched.items())}),
+        )
+
+    async def _budgets(self, live: list[CampaignView]) -> dict[CampaignId, BudgetUse]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for view in live:
+                pipe.hmget(campaign_key(view.plan.sender, view.id), [CampaignField.MAX_PARTS, CampaignField.PARTS_OUT])
+            replies: list[Any] = await pipe.execute()
+        uses = {
+            view.id: BudgetUse(parts_out=int(parts_out or 0), max_parts=int(max_parts or 0))
+            for view, (max_parts, parts_out) in zip(live, replies, strict=True)
+        }
+        return {campaign: use for campaign, use in uses.items() if use.max_parts}
+
+    async def _complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
+        complaints = Complaints(self._redis)
+        counts = {sender: len(await complaints.of(sender, since_ms=window_since_ms(now_ms))) for sender in senders}
+        return {sender: number for sender, number in counts.items() if number}
+
+    async def _finished(
+        self, senders: list[SenderId], before: Watched, live: list[CampaignView], now_ms: int
+    ) -> tuple[list[CampaignView], list[CampaignView]]:
+        """Return the campaigns that finished between two looks, and those that finished since this look began.
+
+        A campaign that finished was live at the last look, or it was created since.
+
+        Args:
+            senders: all senders.
+            before: what the last look saw.
+            live: the campaigns that are live now.
+            now_ms: when this look began, in epoch milliseconds by Redis' clock.
+        """
+        live_ids = {view.id for view in live}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.zrangebyscore(sender_key(sender, SenderKey.ENDED), str(before.until_ms), "+inf")
+            created_since = await pipe.execute()
+        finished, later = list[CampaignView](), list[CampaignView]()
+        for sender, created in zip(senders, created_since, strict=True):
+            ended = ({CampaignId(text(member)) for member in created} | set(before.live.get(sender, []))) - live_ids
+            for campaign in sorted(ended):
+                try:
+                    views = await self._queries.of_sender(sender, [campaign])
+                except CampaignDamaged:
+                    continue
+                for view in views:
+                    if view.state is CampaignState.FINISHED and view.finished_ms > before.until_ms:
+                        (finished if view.finished_ms <= now_ms else later).append(view)
+        return finished, later

@@ -1,0 +1,60 @@
+"""The alert that the ledger is away: kept in the memory of one process, because there is no ledger to keep it."""
+
+import msgspec
+
+from times_dispatch.alerts.decisions import DueAlert, Tell
+from times_dispatch.clock import Clock
+from times_dispatch.ledger.alerts import AlertKind, AlertRecord
+
+_TEXT = "Redis cannot be used: nothing is sent and no report is taken; start it, or correct DISPATCH_REDIS_URL"
+
+
+class LedgerOutage:
+    """Whether the ledger is away, and which targets were told.
+
+    Only the process that decided about alerts before the outage tells people, or a process that never reached the
+    ledger: so two processes do not tell the same.
+    """
+
+    def __init__(self, *, after_s: float, clock: Clock) -> None:
+        """Begin without an outage; people are told after an outage of *after_s* seconds."""
+        self._after_s = after_s
+        self._clock = clock
+        self._record: AlertRecord | None = None
+        self._notified = dict[str, Tell]()
+
+    def note_failure(self, *, tells: bool) -> None:
+        """Note that the ledger could not be used; *tells* says whether this process tells people."""
+        now_ms = self._now_ms()
+        if self._record is None or self._record.resolved_ms:
+            if not tells:
+                return
+            self._notified.clear()
+            self._record = AlertRecord(
+                id=f"{AlertKind.REDIS_AWAY}:redis", kind=AlertKind.REDIS_AWAY, text=_TEXT, seen_ms=now_ms
+            )
+        if not self._record.opened_ms and now_ms - self._record.seen_ms >= self._after_s * 1000:
+            self._record = msgspec.structs.replace(self._record, opened_ms=now_ms)
+
+    def note_success(self) -> None:
+        """Note that the ledger was used."""
+        if self._record and not self._record.opened_ms:
+            self._record = None
+        elif self._record and not self._record.resolved_ms:
+            self._record = msgspec.structs.replace(self._record, resolved_ms=self._now_ms())
+
+    def due(self, target: str) -> DueAlert | None:
+        """Return what a target is to be told now; None if nothing."""
+        if self._record is None or not self._record.opened_ms:
+            return None
+        if self._record.resolved_ms:
+            is_due = self._notified.get(target) is Tell.OPENED
+            return DueAlert(self._record, Tell.RESOLVED) if is_due else None
+        return None if target in self._notified else DueAlert(self._record, Tell.OPENED)
+
+    def note_sent(self, target: str, tell: Tell) -> None:
+        """Note that a target was told."""
+        self._notified[target] = tell
+
+    def _now_ms(self) -> int:
+        return int(self._clock.monotonic() * 1000) + 1

@@ -1,0 +1,112 @@
+"""Conditions that keep messages from going out: missing processes, brakes, back-offs, budgets and Redis' memory."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from times_dispatch.alerts.condition import Condition, campaign_in_words, foreign
+from times_dispatch.alerts.observation import Observation
+from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.durations import format_duration
+from times_dispatch.status.roles import ROLES, absence
+
+_VITAL: Final = tuple(kind for kind, role in ROLES.items() if role.is_vital)
+_OF_REPORTS: Final = (ProcessKind.RECEIVER, ProcessKind.RECONCILER)
+
+
+def missing_processes(now: Observation) -> Iterator[Condition]:
+    """Yield a condition for each vital kind of process that does not run."""
+    for kind in _VITAL:
+        if not now.processes.alive(kind):
+            yield Condition(kind=AlertKind.NO_WORKER, subject=kind.value, text=_absence(now, kind))
+
+
+def reports_behind(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
+    """Yield a condition for reports that wait too long, and for missing processes that take or apply reports."""
+    for kind in _OF_REPORTS:
+        # A deployment may do without callbacks: only a process that once ran is missed.
+        if now.processes.kinds_seen_ms.get(kind) and not now.processes.alive(kind):
+            yield Condition(kind=AlertKind.REPORTS_BEHIND, subject=kind.value, text=_absence(now, kind))
+    if now.backlog.oldest_s >= settings.reports_behind_after_s:
+        yield Condition(
+            kind=AlertKind.REPORTS_BEHIND,
+            subject="backlog",
+            text=f"{now.backlog.entries:,} posts of delivery reports wait, the oldest for "
+            f"{format_duration(now.backlog.oldest_s)}: start reconcilers",
+        )
+
+
+def braked_campaigns(now: Observation) -> Iterator[Condition]:
+    """Yield a condition for each braked campaign."""
+    for view in now.live:
+        if view.state is CampaignState.BRAKED:
+            reason = f": {foreign(view.reason)}" if view.reason else ""
+            yield Condition(
+                kind=AlertKind.BRAKED,
+                subject=f"campaign:{view.id}",
+                sender=view.plan.sender,
+                text=f"{campaign_in_words(view)} is braked{reason}; when that is mended: dispatch resume {view.id}",
+            )
+
+
+def unavailable_providers(now: Observation) -> Iterator[Condition]:
+    """Yield a condition for each provider that is braked for a sender, or from which a sender backs off."""
+    for sender in now.senders:
+        for provider in sender.unavailable:
+            if provider.brake:
+                yield Condition(
+                    kind=AlertKind.BRAKED,
+                    subject=f"provider:{sender.id}:{provider.provider}",
+                    sender=sender.id,
+                    text=f"provider {provider.provider} is braked for sender {sender.id}: {foreign(provider.brake)}; "
+                    f"when that is mended: dispatch sender resume {sender.id}",
+                )
+            elif provider.backing_off_until_ms:
+                yield Condition(
+                    kind=AlertKind.PROVIDER_AWAY,
+                    subject=f"{sender.id}:{provider.provider}",
+                    sender=sender.id,
+                    text=f"sender {sender.id} backs off from provider {provider.provider}: "
+                    f"{foreign(provider.backing_off_why)}; sending goes on by itself when the provider is back",
+                )
+
+
+def spent_budgets(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
+    """Yield a condition for each live campaign, and each sender's day, whose budget is nearly spent."""
+    for view in now.live:
+        use = now.budgets.get(view.id)
+        if use and use.parts_out >= settings.budget_share * use.max_parts:
+            yield Condition(
+                kind=AlertKind.BUDGET,
+                subject=f"campaign:{view.id}",
+                sender=view.plan.sender,
+                text=f"{campaign_in_words(view)} has spent {use.parts_out / use.max_parts:.0%} of its budget of "
+                f"{use.max_parts:,} parts; raise it with: dispatch budget {view.id}",
+            )
+    for sender in now.senders:
+        if sender.max_parts_per_day and sender.parts_today >= settings.budget_share * sender.max_parts_per_day:
+            yield Condition(
+                kind=AlertKind.BUDGET,
+                subject=f"sender:{sender.id}",
+                sender=sender.id,
+                text=f"sender {sender.id} has spent {sender.parts_today / sender.max_parts_per_day:.0%} of its "
+                f"{sender.max_parts_per_day:,} parts of today",
+            )
+
+
+def full_memory(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
+    """Yield a condition if Redis is nearly full."""
+    if now.memory.share >= settings.memory_share:
+        yield Condition(
+            kind=AlertKind.MEMORY,
+            subject="redis",
+            text=f"Redis uses {now.memory.share:.0%} of its memory: raise maxmemory before reports and campaigns are "
+            "refused",
+        )
+
+
+def _absence(now: Observation, kind: ProcessKind) -> str:
+    since = absence(kind, now.processes.kinds_seen_ms.get(kind, 0), now_s=now.now_ms / 1000)
+    return f"{since}: {ROLES[kind].without}; start one: {ROLES[kind].start}"

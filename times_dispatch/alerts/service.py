@@ -1,0 +1,233 @@
+"""The loop of the alerts process: look at the ledger, decide, write the decisions down, and tell the targets."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+
+from times_dispatch.alerts.conditions import conditions, events
+from times_dispatch.alerts.decisions import (
+    DueAlert,
+    Records,
+    after_telling,
+    claimed,
+    due,
+    is_done,
+    unclaimed,
+    updated,
+)
+from times_dispatch.alerts.messages import AlertMessage, message_of
+from times_dispatch.alerts.observation import Observation
+from times_dispatch.alerts.outage import LedgerOutage
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.alerts import AlertChange, AlertKind, AlertsKept, AlertStore, TargetState, Watched
+from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.settings.alerts import AlertSettings
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 5.0
+_END_WITHIN_S: Final = 3.0
+"""How long a stop waits for messages that are being sent."""
+_FIRST_PAUSE_S: Final = 30.0
+_MAX_PAUSE_S: Final = 600.0
+
+
+class AlertTarget(Protocol):
+    """A target, as the service sees it."""
+
+    async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
+        """Send a message; return why it was not sent, or an empty text."""
+
+
+class _Sent(NamedTuple):
+    """What became of a message."""
+
+    target: str
+    alerts: list[DueAlert]
+    reason: str
+    """Why the target did not take the message; empty if it did."""
+
+
+class AlertService:
+    """Looks at the ledger and tells people, as long as no other process does."""
+
+    def __init__(
+        self,
+        store: AlertStore,
+        observe: Callable[[Watched], Awaitable[Observation]],
+        settings: AlertSettings,
+        targets: Mapping[str, AlertTarget],
+        *,
+        every_s: float = EVERY_S,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make the service of a process.
+
+        Args:
+            store: the alerts in the ledger.
+            observe: looks at the ledger; gets what the last look saw.
+            settings: ``[alerts]``.
+            targets: the targets by their names.
+            every_s: seconds from one look to the next.
+            clock: the clock of the waits.
+        """
+        self._store = store
+        self._observe = observe
+        self._settings = settings
+        self._targets = targets
+        self._every_s = every_s
+        self._clock = clock
+        self._sending = dict[str, asyncio.Task[None]]()
+        """The messages that are being sent, by target: a target that hangs delays no other target."""
+        self._sent = list[_Sent]()
+        """What became of messages and is not in the ledger yet."""
+        self._stop = asyncio.Event()
+        self._open = 0
+        self._leads = False
+        self._reached = False
+        """Whether this process ever reached the ledger."""
+        self._outage = LedgerOutage(after_s=settings.worker_away_after_s, clock=clock)
+
+    def figures(self) -> dict[str, int]:
+        """Return what heartbeats tell: whether this process decides, and how many alerts are open."""
+        return {"leads": int(self._leads), "open": self._open if self._leads else 0}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look and tell until the stop is set; then write down what was notified, and let another process decide."""
+        while not stop.is_set():
+            was_leader = self._leads
+            try:
+                await self.round()
+            except LEDGER_ERRORS as error:
+                log.warning("the ledger is unavailable", error=type(error).__name__)
+                self._outage.note_failure(tells=was_leader or not self._reached)
+            else:
+                self._reached = True
+                self._outage.note_success()
+            self._tell_of_outage()
+            await self._clock.wait(stop, self._every_s)
+        await self._end()
+
+    async def round(self) -> None:
+        """Look at the ledger once, write the decisions down, and begin to tell targets. Raises Redis errors."""
+        self._leads = await self._store.keep()
+        if not self._leads:
+            return
+        kept = await self._store.read()
+        now = await self._observe(kept.watched)
+        sent, records, states = list(self._sent), dict(kept.open), dict(kept.targets)
+        _apply(sent, records, states, now.now_ms)
+        records = updated(records, conditions(now, self._settings), events(now), self._settings, now_ms=now.now_ms)
+        messages = self._claim(records, states, now.now_ms)
+        changes = self._changes(kept, records, states, now)
+        if not await self._store.keep(changes):
+            self._leads = False
+            return
+        del self._sent[: len(sent)]
+        self._open = sum(1 for record in records.values() if record.opened_ms and not record.is_event)
+        for target, alerts in messages.items():
+            message = message_of(alerts, name=self._settings.name, now_ms=now.now_ms)
+            self._sending[target] = asyncio.create_task(self._send(target, message, alerts))
+
+    def _claim(self, records: Records, states: Mapping[str, TargetState], now_ms: int) -> dict[str, list[DueAlert]]:
+        """Choose what each target is told now, and note in the records that this process is telling it."""
+        messages = dict[str, list[DueAlert]]()
+        for target in self._targets:
+            is_busy = target in self._sending and not self._sending[target].done()
+            if is_busy or states.get(target, TargetState()).next_try_ms > now_ms:
+                continue
+            if alerts := due(records.values(), target, self._settings, now_ms=now_ms):
+                messages[target] = alerts
+                for alert in alerts:
+                    record = records[alert.record.id]
+                    records[record.id] = claimed(record, target, by=self._store.token, now_ms=now_ms)
+        return messages
+
+    def _changes(
+        self, kept: AlertsKept, records: Records, states: Mapping[str, TargetState], now: Observation
+    ) -> list[AlertChange]:
+        """Return the writes that lead from what is kept to the new decisions."""
+        changes = AlertChange.of_watched(kept.watched, now.watched)
+        for name, record in records.items():
+            if is_done(record, self._settings, now_ms=now.now_ms):
+                changes += [AlertChange.closed(record), AlertChange.ended(record)]
+            elif record != kept.open.get(name):
+                changes.append(AlertChange.of_open(record))
+        changes += [AlertChange.closed(record) for name, record in kept.open.items() if name not in records]
+        changes += [
+            AlertChange.of_target(name, state) for name, state in states.items() if state != kept.targets.get(name)
+        ]
+        return changes + [AlertChange.no_target(name) for name in kept.targets if name not in self._targets]
+
+    async def _send(self, target: str, message: AlertMessage, alerts: list[DueAlert]) -> None:
+        reason = await self._targets[target].send(message, stop=self._stop)
+        if reason:
+            log.warning("alerts were not sent", target=target, alerts=len(alerts), reason=reason)
+        else:
+            log.info("alerts sent", target=target, alerts=len(alerts))
+        self._sent.append(_Sent(target, alerts, reason))
+
+    def _tell_of_outage(self) -> None:
+        """Tell of the outage of the ledger, or of its end, without the ledger."""
+        for target in self._targets:
+            busy = self._sending.get(target)
+            if (busy and not busy.done()) or AlertKind.REDIS_AWAY not in self._kinds_of(target):
+                continue
+            if alert := self._outage.due(target):
+                message = message_of([alert], name=self._settings.name, now_ms=alert.record.opened_ms)
+                self._sending[target] = asyncio.create_task(self._send_of_outage(target, message, alert))
+
+    def _kinds_of(self, target: str) -> Sequence[str]:
+        return self._settings.targets[target].kinds or [kind.value for kind in AlertKind]
+
+    async def _send_of_outage(self, target: str, message: AlertMessage, alert: DueAlert) -> None:
+        if reason := await self._targets[target].send(message, stop=self._stop):
+            log.warning("alerts were not sent", target=target, alerts=1, reason=reason)
+        else:
+            self._outage.note_sent(target, alert.tell)
+
+    async def _end(self) -> None:
+        """Write down what was notified, and give the lease back."""
+        self._stop.set()
+        running = [task for task in self._sending.values() if not task.done()]
+        if running:
+            await asyncio.wait(running, timeout=_END_WITHIN_S)
+        if not self._leads:
+            return
+        try:
+            kept = await self._store.read()
+            records, states = dict(kept.open), dict(kept.targets)
+            _apply(self._sent, records, states, kept.watched.until_ms)
+            changes = [AlertChange.of_open(record) for name, record in records.items() if record != kept.open.get(name)]
+            changes += [AlertChange.of_target(name, state) for name, state in states.items()]
+            if await self._store.keep(changes):
+                await self._store.release()
+        except LEDGER_ERRORS as error:
+            log.warning("what was told last is not in the ledger", error=type(error).__name__)
+
+
+def _apply(sent: list[_Sent], records: Records, states: dict[str, TargetState], now_ms: int) -> None:
+    """Note in the records and in the states of targets what became of messages."""
+    for message in sent:
+        for alert in message.alerts:
+            record = records.get(alert.record.id)
+            if record is None:
+                continue
+            if message.reason:
+                records[record.id] = unclaimed(record, message.target)
+            else:
+                records[record.id] = after_telling(record, message.target, alert.tell, at_ms=now_ms)
+        before = states.get(message.target, TargetState())
+        if message.reason:
+            pause_s = min(_FIRST_PAUSE_S * 2 ** min(before.failures, 10), _MAX_PAUSE_S)
+            states[message.target] = TargetState(
+                notified_ms=before.notified_ms,
+                failing_since_ms=before.failing_since_ms or now_ms,
+                failures=before.failures + 1,
+                reason=message.reason,
+                next_try_ms=now_ms + int(pause_s * 1000),
+            )
+        else:
+            states[message.target] = TargetState(notified_ms=now_ms)

@@ -1,0 +1,116 @@
+"""Sends messages to one target through apprise, with time-outs and a few retries; no error names an address."""
+
+import asyncio
+import logging
+import re
+from typing import Final
+
+from times_dispatch.alerts.messages import AlertMessage
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.retry import Backoff, retry
+from times_dispatch.settings.alerts import url_variable
+
+SEND_WITHIN_S: Final = 20.0
+"""How long one attempt may take."""
+_ATTEMPTS: Final = 3
+_FIRST_WAIT_S: Final = 1.0
+_MAX_WAIT_S: Final = 5.0
+_HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
+_HOPELESS: Final = re.compile(r"HTTP (?:400|401|403|404|410)")
+"""A target that answers so is not asked again at once."""
+
+
+class TargetInvalid(Exception):
+    """The address of a target is none that apprise knows; the message does not repeat the address."""
+
+
+class MessageNotSent(Exception):
+    """A target did not take a message; the text of the error says why, without an address."""
+
+
+def keep_addresses_out_of_logs() -> None:
+    """Silence the loggers of apprise and of its HTTP client, whose lines hold addresses."""
+    for name in ("urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logger = logging.getLogger("apprise")
+    logger.setLevel(logging.WARNING)  # a target reads the warnings, to say why a message was not sent
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+
+
+class AppriseTarget:
+    """A target of alerts."""
+
+    def __init__(
+        self, name: str, url: str, *, clock: Clock = SYSTEM_CLOCK, first_wait_s: float = _FIRST_WAIT_S
+    ) -> None:
+        """Make a target.
+
+        Args:
+            name: the name of the target in the settings.
+            url: its address, which is a secret.
+            clock: the clock of the waits between attempts.
+            first_wait_s: the wait after a first failure, in seconds.
+
+        Raises:
+            TargetInvalid: apprise does not know such an address.
+        """
+        import apprise  # noqa: PLC0415  # needs a fifth of a second, and only processes that tell people need it
+
+        asset = apprise.AppriseAsset(async_mode=False, app_id="times-dispatch", app_desc="times-dispatch")
+        self._apprise = apprise.Apprise(asset=asset)
+        if not self._apprise.add(url):
+            raise TargetInvalid(f"environment: {url_variable(name)}: is no address that apprise knows")
+        self.name = name
+        self.service = str(self._apprise[0].service_name)
+        """What the target is, as apprise calls it: ``Slack``, ``E-Mail``."""
+        self._clock = clock
+        self._first_wait_s = first_wait_s
+
+    async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
+        """Send a message; return why it was not sent, or an empty text. A stop ends the retries."""
+        failures = 0
+
+        def count(error: Exception) -> None:
+            nonlocal failures
+            failures += 1
+            if failures >= _ATTEMPTS:
+                raise error
+
+        try:
+            await retry(
+                lambda: asyncio.to_thread(self._send, message),
+                on=(MessageNotSent,),
+                only_if=lambda error: not _HOPELESS.fullmatch(str(error)),
+                backoff=Backoff(first_s=self._first_wait_s, max_s=_MAX_WAIT_S),
+                before_wait=count,
+                clock=self._clock,
+                stop=stop,
+            )
+        except MessageNotSent as error:
+            return str(error)
+        return ""
+
+    def _send(self, message: AlertMessage) -> None:
+        """Send a message once; raise ``MessageNotSent``."""
+        result = self._apprise.notify(
+            body=message.body,
+            title=message.title,
+            notify_type=message.level,
+            body_format="text",
+            timeout=SEND_WITHIN_S,
+        )
+        if not result:
+            raise MessageNotSent(_reason(result.status.name, [str(entry.message) for entry in result.logs()]))
+
+
+def _reason(status: str, lines: list[str]) -> str:
+    """Return why a message was not sent; the lines of apprise may hold addresses, so only known words are kept."""
+    if status == "TIMEOUT":
+        return f"no answer within {SEND_WITHIN_S:.0f} s"
+    for line in lines:
+        if match := _HTTP_STATUS.search(line):
+            return f"HTTP {match[1]}"
+    if any("onnection" in line for line in lines):
+        return "the connection failed"
+    return "not taken"

@@ -1,0 +1,238 @@
+"""The alerts in the ledger: which are open, who was told what, and which targets cannot be reached.
+
+One process at a time decides about alerts: it holds a lease. All processes, and all restarts, see the same records, so
+nobody is told twice. ``times_dispatch.alerts`` decides; this module reads and writes.
+"""
+
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import (
+    ALERT_TARGETS,
+    ALERTS,
+    ALERTS_ENDED,
+    ALERTS_OPEN,
+    ALERTS_WATCHED,
+    WatchedField,
+)
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import Status
+from times_dispatch.ledger.scripts import Script, text
+
+LEASE_S: Final = 30.0
+"""How long another process waits for the process that decides about alerts."""
+
+
+class AlertKind(StrEnum):
+    """What an alert is about; the values stand in dispatch.toml and in the ledger."""
+
+    FINISHED = "finished"
+    """A campaign finished: told once."""
+    BRAKED = "braked"
+    """A campaign, or a provider for a sender, is braked."""
+    NO_WORKER = "no_worker"
+    """No worker, or no beat, runs."""
+    REDIS_AWAY = "redis_away"
+    """The ledger cannot be used; the alerts process tells this without the ledger."""
+    MEMORY = "memory"
+    """Redis is nearly full."""
+    BUDGET = "budget"
+    """The budget of a campaign, or of a sender's day, is nearly spent."""
+    PROVIDER_AWAY = "provider_away"
+    """A sender backs off from a provider."""
+    IN_DOUBT = "in_doubt"
+    """Too many messages of a sender are in doubt."""
+    REPORTS_BEHIND = "reports_behind"
+    """Reports wait too long, or no process takes or applies them."""
+    DELIVERED_SHARE = "delivered_share"
+    """Fewer messages are delivered than is usual."""
+    COMPLAINTS = "complaints"
+    """Complaints about a sender are near the number that starts an action."""
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """What one target was told about one alert; times are epoch milliseconds, 0 is never."""
+
+    opened_ms: int = 0
+    """When the target was told that the alert is open, or that the event happened."""
+    last_ms: int = 0
+    """When the target was last told that the alert is open."""
+    resolved_ms: int = 0
+    """When the target was told that the alert is over."""
+    claimed_ms: int = 0
+    """Since when a process has been telling the target; 0 if none is."""
+    claimed_by: str = ""
+    """The token of that process."""
+
+
+class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert; times are epoch milliseconds by Redis' clock, and 0 if the moment has not come."""
+
+    id: str
+    """``braked:TIMESM:times``: the kind and the subject."""
+    kind: str
+    """An ``AlertKind``; a text, because a newer version may have other kinds."""
+    sender: str = ""
+    """Empty if the alert is about the whole deployment."""
+    text: str
+    """One line for people, without a phone number and without the text of a message."""
+    is_event: bool = False
+    """Whether the alert is about something that happened once: it is told once, and is never over."""
+    seen_ms: int
+    """Since when the condition holds."""
+    absent_ms: int = 0
+    """Since when the condition has not held any more."""
+    opened_ms: int = 0
+    """When the condition had held for long enough to tell people."""
+    resolved_ms: int = 0
+    """When the condition had been absent for long enough."""
+    notified: dict[str, Notification] = {}
+    """By target."""
+
+
+class TargetState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a target can be reached; times are epoch milliseconds, and 0 if there was no such moment."""
+
+    notified_ms: int = 0
+    """When the target last took a message."""
+    failing_since_ms: int = 0
+    """Since when the target has taken none."""
+    failures: int = 0
+    """Messages in a row that the target did not take."""
+    reason: str = ""
+    """Why the last message was not taken; holds no address and no secret."""
+    next_try_ms: int = 0
+    """Nothing is sent to the target before."""
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """The live campaigns that the last look saw, so that the next look knows which of them finished."""
+
+    until_ms: int = 0
+    """The time of the last look, by Redis' clock; 0 if there was none."""
+    live: dict[SenderId, list[CampaignId]] = {}
+
+
+class AlertsKept(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the ledger keeps about alerts, but for those that ended."""
+
+    open: dict[str, AlertRecord]
+    """By id: alerts that are not over, or of which somebody has to be told."""
+    targets: dict[str, TargetState]
+    watched: Watched
+
+
+class AlertChange(NamedTuple):
+    """One write of the process that decides."""
+
+    key_end: str
+    """Where to write: open, ended, targets or watched."""
+    name: str
+    value: bytes
+    """Empty to delete the name."""
+
+    @classmethod
+    def of_open(cls, record: AlertRecord) -> "AlertChange":
+        """Write an alert that is open."""
+        return cls("open", record.id, msgspec.json.encode(record))
+
+    @classmethod
+    def closed(cls, record: AlertRecord) -> "AlertChange":
+        """Delete an alert from those that are open."""
+        return cls("open", record.id, b"")
+
+    @classmethod
+    def ended(cls, record: AlertRecord) -> "AlertChange":
+        """Keep an alert among those that ended."""
+        return cls("ended", str(record.resolved_ms or record.opened_ms), msgspec.json.encode(record))
+
+    @classmethod
+    def of_target(cls, name: str, state: TargetState) -> "AlertChange":
+        """Write whether a target can be reached."""
+        return cls("targets", name, msgspec.json.encode(state))
+
+    @classmethod
+    def no_target(cls, name: str) -> "AlertChange":
+        """Forget a target that the settings do not have any more."""
+        return cls("targets", name, b"")
+
+    @classmethod
+    def of_watched(cls, before: Watched, now: Watched) -> list["AlertChange"]:
+        """Write what the last look saw; the campaigns only if they are others than before."""
+        changes = [cls("watched", WatchedField.UNTIL_MS, str(now.until_ms).encode())]
+        if now.live != before.live:
+            changes.append(cls("watched", WatchedField.LIVE, msgspec.json.encode(now.live)))
+        return changes
+
+
+async def read_target_states(redis: Redis) -> dict[str, TargetState]:
+    """Return whether targets can be reached, by their names. Raises Redis errors."""
+    reply: Any = await redis.hgetall(ALERT_TARGETS)
+    return _decoded(reply, TargetState)
+
+
+class AlertStore:
+    """Reads and writes the alerts of the ledger for one process."""
+
+    def __init__(self, redis: Redis, *, lease_s: float = LEASE_S) -> None:
+        self._redis = redis
+        self._keep = Script(redis, "keep_alerts")
+        self._lease_ms = int(lease_s * 1000)
+        self._number = 0
+        self.token = secrets.token_hex(8)
+        """Names this process in the lease and in claims."""
+
+    async def keep(self, changes: Sequence[AlertChange] = ()) -> bool:
+        """Take or renew the lease, and write; return False, with nothing written, if another process has the lease."""
+        return await self._write(changes, self._lease_ms)
+
+    async def release(self) -> None:
+        """Let another process take the lease at once."""
+        await self._write((), 1)
+
+    async def _write(self, changes: Sequence[AlertChange], lease_ms: int) -> bool:
+        self._number += 1
+        items = [change._asdict() for change in changes]
+        reply = await self._keep(ALERTS, token=self.token, number=self._number, lease_ms=lease_ms, changes=items)
+        return text(reply["status"]) == Status.RECORDED
+
+    async def read(self) -> AlertsKept:
+        """Return what is kept; a record that cannot be read is left out."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(ALERTS_OPEN)
+            pipe.hgetall(ALERT_TARGETS)
+            pipe.hgetall(ALERTS_WATCHED)
+            opened, targets, watched = await pipe.execute()
+        records = _decoded(opened, AlertRecord)
+        return AlertsKept(open=records, targets=_decoded(targets, TargetState), watched=_watched(watched))
+
+    async def ended(self, *, limit: int) -> list[AlertRecord]:
+        """Return the alerts that ended last, the newest first."""
+        replies: Any = await self._redis.zrevrange(ALERTS_ENDED, 0, limit - 1)
+        return list(_decoded(dict(enumerate(replies)), AlertRecord).values())
+
+
+def _decoded(replies: dict[Any, bytes], kind: Any) -> dict[str, Any]:
+    decoded = dict[str, Any]()
+    for name, value in replies.items():
+        try:
+            decoded[text(name)] = msgspec.json.decode(value, type=kind)
+        except msgspec.MsgspecError:  # another version wrote it
+            continue
+    return decoded
+
+
+def _watched(reply: dict[bytes, bytes]) -> Watched:
+    until_ms, live = (reply.get(field.value.encode()) for field in (WatchedField.UNTIL_MS, WatchedField.LIVE))
+    try:
+        return Watched(
+            until_ms=int(until_ms or 0),
+            live=msgspec.json.decode(live, type=dict[SenderId, list[CampaignId]]) if live else {},
+        )
+    except (ValueError, msgspec.MsgspecError):
+        return Watched()
