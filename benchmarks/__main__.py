@@ -35,12 +35,14 @@ from benchmarks import (
     show,
     stats,
     submit,
+    tls,
 )
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
 MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "dispatch": dispatch.figures,
+    "tls": tls.figures,
     "scaling": scaling.scaling,
     "slow": scaling.slow,
     "submit": submit.figures,
