@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 NOW_PIECES: Final = ("needs", "figures", "running", "senders", "ended", "read")
 """The pieces of the page Now, from top to bottom."""
-CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "course", "codes", "money", "trail")
+CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "retries", "course", "codes", "money", "trail")
 """The pieces of the page of a campaign that change by themselves."""
 
 
