@@ -117,6 +117,7 @@ class Submissions:
             template=plan.template,
             price=price_micros,
             resend_of=plan.resend_of,
+            is_promotional=int(plan.category == "promotional"),
             trail=trail,
         )
         return Begun(

@@ -82,6 +82,20 @@ def test_a_brake_and_a_back_off_are_conditions_of_their_sender() -> None:
     assert list(unavailable_providers(observation(senders=[sender_view()]))) == []
 
 
+def test_missing_reports_are_a_condition_of_their_sender_unless_the_sender_backs_off_anyway() -> None:
+    fields = {"provider": "times", "brake": "", "backing_off_why": "", "silent_why": "no delivery report for 6m"}
+    silent = UnavailableProvider(**fields, backing_off_until_ms=0, silent_since_ms=5)  # type: ignore[arg-type]
+    (condition,) = unavailable_providers(observation(senders=[sender_view(unavailable=[silent])]))
+    assert condition.id == "silence:TIMESM:times"
+    assert condition.text == (
+        "promotional messages of sender TIMESM are held back from provider times: no delivery report for 6m; "
+        "they go on by themselves when reports come"
+    )
+    away = UnavailableProvider(**fields, backing_off_until_ms=9, silent_since_ms=5)  # type: ignore[arg-type]
+    (condition,) = unavailable_providers(observation(senders=[sender_view(unavailable=[away])]))
+    assert condition.id == "provider_away:TIMESM:times"
+
+
 @pytest.mark.parametrize(("parts", "count"), [(79, 0), (80, 1), (100, 1)])
 def test_a_budget_is_a_condition_from_80_percent_on(parts: int, count: int) -> None:
     budgets = {CampaignId("diwali01"): BudgetUse(parts_out=parts, max_parts=100)}

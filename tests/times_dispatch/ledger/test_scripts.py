@@ -32,6 +32,7 @@ from times_dispatch.ledger.scripts import (
     text,
     used_libs,
 )
+from times_dispatch.ledger.silence import SilenceStore
 
 OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))
 
@@ -102,6 +103,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
+        "set_silence": lambda: SilenceStore(ledger.redis).hold(SENDER, "times", "no report", wait_s=1),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
@@ -128,6 +130,7 @@ RUN_WHEN_FULL = {
     "take_changed",
     "configure_rate",
     "keep_alerts",
+    "set_silence",
     "note_heartbeat",
 }
 """Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
