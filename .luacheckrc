@@ -8,7 +8,7 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 -- known in every script and lib. A test looks whether each file names the libs that it uses, and whether each definition is used.
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
-  "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
+  "archive", "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
   "names", "pacing", "paces", "providers", "records", "rotation", "spans", "statistics",
   "suppression", "trail",
 }

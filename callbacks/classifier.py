@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -45,6 +45,8 @@ class ClassifiedReports:
         """Reports that are to be applied to the ledger."""
         self.events: list[ReportEvent] = []
         """The rows from which ``reports`` were read, in the same order."""
+        self.ends: list[int] = []
+        """For each body, how many reports it and the bodies before it have."""
         self.stop_replies: list[int] = []
         """Indexes in ``reports`` of replies that ask for no more messages."""
         self.test_sends: list[tuple[int, SendTestReport]] = []
@@ -79,14 +81,20 @@ class ReportClassifier:
         self._relaying = relaying
         self._stop_words = StopWords(stop_words)
 
-    def classify(self, bodies: Iterable[bytes]) -> ClassifiedReports:
-        """Classify the rows of bodies that the receiver stored."""
+    def classify(self, bodies: Iterable[bytes], *, from_links: Sequence[bool] = ()) -> ClassifiedReports:
+        """Classify the rows of bodies that the receiver or the links process stored.
+
+        Args:
+            bodies: the bodies.
+            from_links: for each body, whether the links process stored it; without values, the receiver stored all.
+        """
         classified = ClassifiedReports()
-        for body in bodies:
-            self._classify_body(body, classified)
+        for index, body in enumerate(bodies):
+            self._classify_body(body, classified, is_from_links=index < len(from_links) and from_links[index])
+            classified.ends.append(len(classified.reports))
         return classified
 
-    def _classify_body(self, body: bytes, classified: ClassifiedReports) -> None:
+    def _classify_body(self, body: bytes, classified: ClassifiedReports, *, is_from_links: bool) -> None:
         try:
             parsed = parse(body)
         except ReportsUnreadable as error:
@@ -111,7 +119,8 @@ class ReportClassifier:
             asks_to_stop = kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text)
             if asks_to_stop:
                 classified.stop_replies.append(len(reports))
-            digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
+            visit = event.visit if is_from_links else ""
+            digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE and not visit else b""
             reports.append(
                 DeliveryReport(
                     CampaignId(ref.campaign),
@@ -121,6 +130,7 @@ class ReportClassifier:
                     event.code,
                     event.ts,
                     digest,
+                    visit=visit,
                     link=event.link,
                     asks_to_stop=asks_to_stop,
                 )
@@ -161,9 +171,9 @@ def join(rows: list[bytes]) -> bytes:
 def _digest(index: int, event: ReportEvent) -> bytes:
     """Return eight bytes that tell the clicks of a message from each other, or its replies.
 
-    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. The clicks
-    on one link within a span of so many seconds have different digests; of other clicks, one in ``MAX_REACTIONS`` is
-    taken for another.
+    Visits that our links process reports have ids instead. A message has at most ``MAX_REACTIONS`` digests of each
+    kind, so that nobody fills Redis with clicks. The clicks on one link within a span of so many seconds have different
+    digests; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
     """
     span = event.ts // MAX_REACTIONS  # without the span, clicks that far apart would be one click for certain
     content = f"{event.url}\0{event.incoming_text}\0{span}".encode("utf-8", "surrogatepass")

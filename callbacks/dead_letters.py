@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from callbacks.relay.forward_queue import ForwardQueue, events_of
 from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import (
     BODY,
@@ -75,6 +76,8 @@ class DeadLetterReason(StrEnum):
     """Its id has the form of ours, but our key did not make its signature."""
     UNKNOWN = "unknown_message"
     """Its id is ours, but the ledger has no such message, or no longer."""
+    ARCHIVED = "archived"
+    """Its id is ours, and its campaign is in the archive, where nothing changes any more."""
     UNREADABLE = "unreadable"
     """The posted body cannot be read at all."""
     UNUSABLE = "unusable_row"
@@ -85,6 +88,8 @@ class DeadLetterReason(StrEnum):
     RELAY_REFUSED = "relay_refused"
     RELAY_FAILED = "relay_failed"
     RELAY_FULL = "relay_full"
+    FORWARD_REFUSED = "forward_refused"
+    """The report was applied; the system to which it was to be forwarded refused its copy."""
 
     @property
     def text(self) -> str:
@@ -101,12 +106,14 @@ _TEXTS: Final = {
     DeadLetterReason.NOT_OURS: "not ours",
     DeadLetterReason.FORGED: "forged",
     DeadLetterReason.UNKNOWN: "unknown campaign or message",
+    DeadLetterReason.ARCHIVED: "too late: the campaign is archived",
     DeadLetterReason.UNREADABLE: "unreadable",
     DeadLetterReason.UNUSABLE: "a row that cannot be used",
     DeadLetterReason.NOT_APPLIED: "could not be applied",
     DeadLetterReason.RELAY_REFUSED: "refused by the relay's host",
     DeadLetterReason.RELAY_FAILED: "the relay's host could not be reached in time",
     DeadLetterReason.RELAY_FULL: "too much is waiting for the relay's host",
+    DeadLetterReason.FORWARD_REFUSED: "a copy that was refused by the host to which reports are forwarded",
 }
 
 _FOREIGN_REASONS = frozenset(
@@ -116,6 +123,7 @@ _FOREIGN_REASONS = frozenset(
         DeadLetterReason.RELAY_REFUSED,
         DeadLetterReason.RELAY_FAILED,
         DeadLetterReason.RELAY_FULL,
+        DeadLetterReason.FORWARD_REFUSED,  # not foreign, but a mirror: a flood of them must push out no row of ours
     }
 )
 
@@ -228,18 +236,29 @@ class DeadLetters:
     async def replay(self, *, reason: DeadLetterReason | None = None) -> int:
         """Give the dead letters of one reason, or all of them, to the reconcilers again; return how many.
 
-        A row that fails again becomes a new dead letter. A row that was too long to be kept stays. A replay that is
-        stopped half-way may give rows to the reconcilers twice, which is harmless.
+        A row that fails again becomes a new dead letter. A row that was too long to be kept stays. A copy of a report
+        that was refused is forwarded again; it stays if the queue of forwarding is full. A replay that is stopped
+        half-way may give rows to the reconcilers twice, which is harmless, and copies to the other system twice.
         """
         replayed = 0
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
                 rows = [row for row in page if row.body and reason in {None, row.reason}]
+                copies = [row for row in rows if row.reason is DeadLetterReason.FORWARD_REFUSED]
+                rows = [row for row in rows if row.reason is not DeadLetterReason.FORWARD_REFUSED]
                 if rows:
                     await store_one_by_one(self._redis, [row.body for row in rows])
+                if copies and await self._forward_again(copies):
+                    rows += copies
+                if rows:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                     replayed += len(rows)
         return replayed
+
+    async def _forward_again(self, rows: Sequence[StoredDeadLetter]) -> bool:
+        """Put copies of reports into the queue of forwarding; return False if there is no room for all of them."""
+        events = [(row.id.encode(), 0, event) for row in rows for event in events_of(row.body)]
+        return not await ForwardQueue(self._redis).add_all(events)
 
     async def _pages(self, stream: str) -> AsyncIterator[list[StoredDeadLetter]]:
         """Yield a stream's rows up to the newest at the start, so that a replay does not meet its own failures."""

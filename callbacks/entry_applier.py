@@ -13,7 +13,9 @@ from redis.exceptions import ResponseError
 
 from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.relay import enqueue
+from callbacks.relay.foreign_relay import enqueue
+from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
+from callbacks.relay.forward_rows import ForwardRows
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
 from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
@@ -24,6 +26,8 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.test_sends import SendTestReports
+from times_dispatch.log_sums import LogSums
+from times_dispatch.provider.correlation_ids import bare_id
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
@@ -35,6 +39,10 @@ _REPORTS_AT_ONCE: Final = 4_000
 """Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
 
 
+_WITHOUT_MESSAGE: Final = frozenset({None, ReportEffect.UNKNOWN, ReportEffect.ARCHIVED})
+"""The effects of reports of which the ledger has no message."""
+
+
 @dataclass(frozen=True)
 class AppliedEntries:
     """Entries whose reports were applied to the ledger, and whose side effects are still to be stored."""
@@ -42,6 +50,8 @@ class AppliedEntries:
     classified: ClassifiedReports
     results: Sequence[ReportEffect | None]
     """The effect of each of ``classified.reports``; None if the report could not be applied."""
+    ends: Sequence[tuple[bytes, int]]
+    """The id of each entry, and how many of ``classified.reports`` are of it and of the entries before it."""
     via: bytes = b""
     """The relays of other ledgers which all the entries came by."""
     has_failures: bool = False
@@ -50,9 +60,15 @@ class AppliedEntries:
     @property
     def stop_replies(self) -> list[int]:
         """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
-        return [
-            index for index in self.classified.stop_replies if self.results[index] not in {None, ReportEffect.UNKNOWN}
-        ]
+        return [index for index in self.classified.stop_replies if self.results[index] not in _WITHOUT_MESSAGE]
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """Copies of reports for another system: which ones, and the queue in which they wait."""
+
+    rows: ForwardRows
+    queue: ForwardQueue
 
 
 class EntryApplier:
@@ -70,6 +86,7 @@ class EntryApplier:
         *,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
+        forwarding: Forwarding | None = None,
     ) -> None:
         """Make an applier.
 
@@ -80,8 +97,11 @@ class EntryApplier:
             id_key_guard: checks whether this process has all the keys of our ids.
             streams: how many bytes the streams that the applier writes may take.
             dead_numbers: which failed reports mean that a number is dead.
+            forwarding: the copies of reports that another system gets; None if no system gets any.
         """
         self._redis = redis
+        self._forwarding = forwarding
+        self._sums = LogSums(log)
         self._id_key_guard = id_key_guard
         self._report_applier = report_applier
         self._classifier = classifier
@@ -98,8 +118,16 @@ class EntryApplier:
         """
 
         async def apply() -> AppliedEntries:
-            classified = await self._classify([body for entry in entries for body in posted_bodies(entry)])
-            return AppliedEntries(classified, await self._apply_in_pieces(classified.reports), entries[0].via)
+            bodies, from_links, bodies_until = list[bytes](), list[bool](), list[int]()
+            for entry in entries:
+                bodies += posted_bodies(entry)
+                from_links += [entry.from_links] * (len(bodies) - len(from_links))
+                bodies_until.append(len(bodies))
+            classified = await self._classify(bodies, from_links)
+            ends = [0, *classified.ends]
+            until = [(entry.id, ends[end]) for entry, end in zip(entries, bodies_until, strict=True)]
+            results = await self._apply_in_pieces(classified.reports)
+            return AppliedEntries(classified, results, until, entries[0].via)
 
         outcome = await attempt(apply)
         if isinstance(outcome, Failed):
@@ -115,13 +143,15 @@ class EntryApplier:
         A body that cannot be classified, or a report that cannot be applied, does not affect the others.
         """
         classifiable, unclassifiable = await self._split(entry)
-        classified = await self._classify(classifiable)
+        classified = await self._classify(classifiable, [entry.from_links] * len(classifiable))
         classified.dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in unclassifiable]
         results: list[ReportEffect | None] = []
         for report in classified.reports:
             await before_each()
             results.append(await self._apply_alone(report))
-        return AppliedEntries(classified, results, entry.via, has_failures=bool(unclassifiable) or None in results)
+        ends = [(entry.id, len(classified.reports))]
+        has_failures = bool(unclassifiable) or None in results
+        return AppliedEntries(classified, results, ends, entry.via, has_failures=has_failures)
 
     async def store_side_effects(self, applied: AppliedEntries) -> int:
         """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
@@ -139,6 +169,8 @@ class EntryApplier:
                 dead_letters.append(DeadLetter(DeadLetterReason.NOT_APPLIED, event.raw))
             elif result is ReportEffect.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
+            elif result is ReportEffect.ARCHIVED:
+                dead_letters.append(DeadLetter(DeadLetterReason.ARCHIVED, event.raw))
         await self._note_dead_numbers(applied)
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
@@ -151,13 +183,34 @@ class EntryApplier:
         )
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
+        if self._forwarding:
+            await self._forward(applied, self._forwarding)
         return len(dead_letters)
 
-    async def _classify(self, bodies: Sequence[bytes]) -> ClassifiedReports:
+    async def _forward(self, applied: AppliedEntries, forwarding: Forwarding) -> None:
+        """Queue copies of the reports about messages that the ledger knows, also of reports that changed nothing.
+
+        A report that changes nothing may have been applied by a reconciler that died before it queued the copy.
+        """
+        copies, begin = list[tuple[bytes, int, ForwardedEvent]](), 0
+        events, results = applied.classified.events, applied.results
+        for entry_id, end in applied.ends:
+            for index in range(begin, end):
+                if results[index] in {None, ReportEffect.UNKNOWN}:
+                    continue
+                if row := forwarding.rows.write(events[index]):
+                    event = events[index]
+                    copy = ForwardedEvent(event.kind.value, bare_id(event.meta), row, applied.via)
+                    copies.append((entry_id, index - begin, copy))
+            begin = end
+        if dropped := await forwarding.queue.add_all(copies):
+            self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
+
+    async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
         """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
         if sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
-            return self._classifier.classify(bodies)
-        return await asyncio.to_thread(self._classifier.classify, bodies)
+            return self._classifier.classify(bodies, from_links=from_links)
+        return await asyncio.to_thread(self._classifier.classify, bodies, from_links=from_links)
 
     async def _apply_in_pieces(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         effects: list[ReportEffect] = []
@@ -175,7 +228,7 @@ class EntryApplier:
         reports = [
             report
             for report, effect in zip(applied.classified.reports, applied.results, strict=True)
-            if report.code in codes and report.kind == "failed" and effect not in {None, ReportEffect.UNKNOWN}
+            if report.code in codes and report.kind == "failed" and effect not in _WITHOUT_MESSAGE
         ]
         if reports:
             delivered = await self._report_applier.are_delivered(reports)
@@ -200,7 +253,7 @@ class EntryApplier:
         unclassifiable: list[bytes] = []
 
         async def classify(body: bytes) -> None:
-            await self._classify([body])
+            await self._classify([body], [entry.from_links])
 
         for body in posted_bodies(entry):
             outcome = await attempt(partial(classify, body))

@@ -26,7 +26,7 @@ from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
-from callbacks.relay import MAX_RELAYS, read_relay_id, relays_in
+from callbacks.relay.via import MAX_RELAYS, read_relay_id, relays_in
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, Send, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -292,9 +292,12 @@ async def serve(settings: Settings) -> None:
         )
         dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=stream_limits.max_dead_letter_bytes))
         refusals = RefusalLog()
-        receiver = Receiver(
-            redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters, refusals=refusals
+        writer = ReportStreamWriter(
+            redis,
+            wait_for_replicas=settings.ledger.wait_for_replicas,
+            replicas_within_s=settings.ledger.replicas_within_s,
         )
+        receiver = Receiver(redis, writer, secrets, room=room, dead_letters=dead_letters, refusals=refusals)
         if settings.links.with_receiver:
             receiver.links = make_links(redis, settings, room=room, refusals=refusals)
         limits = server_limits(settings.callbacks, max_per_address=settings.callbacks.max_per_address)

@@ -21,8 +21,18 @@ from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
-from callbacks.entry_applier import NO_DEAD_NUMBERS, AppliedEntries, EntryApplier, max_rows, posted_bodies
-from callbacks.relay import Relay
+from callbacks.entry_applier import (
+    NO_DEAD_NUMBERS,
+    AppliedEntries,
+    EntryApplier,
+    Forwarding,
+    max_rows,
+    posted_bodies,
+)
+from callbacks.relay.foreign_relay import ForeignRelay
+from callbacks.relay.forward_queue import ForwardLimits, ForwardQueue
+from callbacks.relay.forward_rows import ForwardRows
+from callbacks.relay.forwarder import Forwarder
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
@@ -38,7 +48,7 @@ from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.model import Settings
+from times_dispatch.settings.model import CallbackSettings, Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
@@ -99,6 +109,7 @@ class Reconciler:
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
+        forwarding: Forwarding | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -112,11 +123,18 @@ class Reconciler:
             limits: how many entries the reconciler takes at once, and how often it tries an entry that fails.
             streams: how many bytes the streams that the reconciler writes may take.
             dead_numbers: which failed reports mean that a number is dead.
+            forwarding: the copies of reports that another system gets; None if no system gets any.
             clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
         self._applier = EntryApplier(
-            redis, report_applier, classifier, id_key_guard, streams=streams, dead_numbers=dead_numbers
+            redis,
+            report_applier,
+            classifier,
+            id_key_guard,
+            streams=streams,
+            dead_numbers=dead_numbers,
+            forwarding=forwarding,
         )
         self._id_key_guard = id_key_guard
         self._is_registered = False
@@ -290,7 +308,7 @@ class Reconciler:
         bodies = posted_bodies(entry)
         if len(bodies) > 1:
             log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
-            await store_one_by_one(self._redis, bodies, via=entry.via)
+            await store_one_by_one(self._redis, bodies, via=entry.via, from_links=entry.from_links)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
             await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])
@@ -310,8 +328,24 @@ class Reconciler:
         )
 
 
+def forward_limits(callbacks: CallbackSettings) -> ForwardLimits:
+    """Return how much may wait to be forwarded, by the settings."""
+    return ForwardLimits(
+        max_events=callbacks.max_forward_events,
+        max_bytes=callbacks.max_forward_mb * 1_000_000,
+        max_age_s=callbacks.max_forward_age_s,
+    )
+
+
+def make_forwarding(redis: Redis, callbacks: CallbackSettings) -> Forwarding | None:
+    """Return the copies that the system in the settings gets; None if there is no such system."""
+    if not callbacks.forward_url:
+        return None
+    return Forwarding(ForwardRows(callbacks.forward), ForwardQueue(redis, limits=forward_limits(callbacks)))
+
+
 async def serve(settings: Settings) -> None:
-    """Reconcile until a signal, and relay if the settings have an address of the other system.
+    """Reconcile until a signal, and relay and forward if the settings have addresses of other systems.
 
     Raises:
         IdKeyRefused: the settings lack a key with which our ids may have been made.
@@ -332,21 +366,30 @@ async def serve(settings: Settings) -> None:
             id_key_guard,
             streams=streams,
             dead_numbers=settings.dead_numbers.rule,
+            forwarding=make_forwarding(redis, settings.callbacks),
         )
         refusal: IdKeyRefused | None = None
 
         async def reconcile(stop: asyncio.Event) -> None:
             nonlocal refusal
-            log.info("reconciler started", relaying=bool(settings.relay_url))  # from now on a signal stops it in order
+            # from now on a signal stops it in order
+            log.info(
+                "reconciler started",
+                relaying=bool(settings.relay_url),
+                forwarding=bool(settings.callbacks.forward_url),
+            )
             try:
                 await reconciler.run(stop)
             except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
                 refusal = error
 
-        heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
         runs = [reconcile, heartbeat.run]
         if settings.relay_url:
-            runs.append(Relay(redis, settings.relay_url).run)
+            runs.append(ForeignRelay(redis, settings.relay_url).run)
+        if settings.callbacks.forward_url:
+            limits = forward_limits(settings.callbacks)
+            runs.append(Forwarder(redis, settings.callbacks.forward_url, queue_limits=limits).run)
         await run_until_signalled(*runs)
     log.info("reconciler stopped")
     if refusal:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from callbacks.streams import BODY, VIA
+from callbacks.streams import BODY, FROM_LINKS, VIA
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 CLAIM_AFTER_MS: Final = 15_000
@@ -29,6 +29,8 @@ class Entry(NamedTuple):
     """How often the entry was delivered to a reader, this time included."""
     via: bytes = b""
     """The relays of other ledgers which the payload came by (``streams.VIA``)."""
+    from_links: bool = False
+    """Whether the links process wrote the entry (``streams.FROM_LINKS``)."""
 
 
 class StreamReader:
@@ -77,11 +79,7 @@ class StreamReader:
         except ResponseError as error:
             await self._create_group(error)
             return []
-        return [
-            Entry(id_, fields.get(BODY, b""), 1, fields.get(VIA, b""))
-            for _stream, entries in reply or []
-            for id_, fields in entries
-        ]
+        return [_entry(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries]
 
     async def claim(
         self, count: int, min_idle_ms: Callable[[int], int], *, alone_after: float = math.inf
@@ -118,11 +116,7 @@ class StreamReader:
         pairs: Any = await self._redis.xclaim(
             self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
         )
-        return [
-            Entry(id_, fields.get(BODY, b""), overdue[id_], fields.get(VIA, b""))
-            for id_, fields in pairs
-            if id_ is not None
-        ]
+        return [_entry(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None]
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
         """Hold entries as if they had been delivered *idle_ms* ago; this does not count as a delivery."""
@@ -162,3 +156,7 @@ class StreamReader:
         except ResponseError as raced:
             if not str(raced).startswith("BUSYGROUP"):
                 raise
+
+
+def _entry(id_: bytes, fields: dict[bytes, bytes], deliveries: int) -> Entry:
+    return Entry(id_, fields.get(BODY, b""), deliveries, fields.get(VIA, b""), FROM_LINKS in fields)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import MutableSequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +17,10 @@ log = structlog.get_logger(__name__)
 
 class NotStored(Exception):
     """A body may not be in the stream; the provider must post it again."""
+
+
+class _TooFewReplicas(RedisError):
+    """The body is in the stream of the primary only, and a failover would lose it."""
 
 
 class _WaitingBody(NamedTuple):
@@ -41,6 +45,9 @@ class ReportStreamWriter:
         timeout_s: float = 3.0,
         max_group_bytes: int = 128 * 1024,
         max_held_bytes: int = 64 * 1024 * 1024,
+        wait_for_replicas: int = 0,
+        replicas_within_s: float = 0.2,
+        from_links: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a writer.
@@ -50,12 +57,18 @@ class ReportStreamWriter:
             timeout_s: seconds that one write may take.
             max_group_bytes: bytes of bodies in one write; a longer body is written alone.
             max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.
+            wait_for_replicas: how many replicas must have a body before it counts as stored.
+            replicas_within_s: seconds that a write waits for them.
+            from_links: whether the bodies are visits of tracked links, whose ids are true (``streams.FROM_LINKS``).
             clock: times the writes.
         """
+        self._wait_for_replicas = wait_for_replicas
+        self._replicas_within_ms = round(replicas_within_s * 1000)
         self._redis = redis
         self._timeout_s = timeout_s
         self._max_group_bytes = max_group_bytes
         self._max_held_bytes = max_held_bytes
+        self._from_links = from_links
         self._clock = clock
         self._held_bytes = 0
         self._waiting: deque[_WaitingBody] = deque()
@@ -102,7 +115,8 @@ class ReportStreamWriter:
     async def _write(self, group: list[_WaitingBody]) -> None:
         try:
             async with self._clock.timeout(self._timeout_s):
-                await self._redis.xadd(REPORTS, fields_of(pack([waiting.body for waiting in group]), group[0].via))
+                payload = pack([waiting.body for waiting in group])
+                await self._add(fields_of(payload, group[0].via, from_links=self._from_links))
         except (RedisError, OSError) as error:
             self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
@@ -115,6 +129,17 @@ class ReportStreamWriter:
                 self._refused = 0
         finally:
             self._fail(group)
+
+    async def _add(self, fields: dict[Any, Any]) -> None:
+        if not self._wait_for_replicas:
+            await self._redis.xadd(REPORTS, fields)
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(REPORTS, fields)
+            pipe.wait(self._wait_for_replicas, self._replicas_within_ms)
+            _, replicas = await pipe.execute()
+        if replicas < self._wait_for_replicas:
+            raise _TooFewReplicas
 
     def _log_failure(self, error: Exception, bodies: int) -> None:
         if not self._refused:

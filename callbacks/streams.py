@@ -34,6 +34,9 @@ DEAD_LETTER_TOTALS: Final = keys.DEAD_LETTER_TOTALS
 
 VIA: Final = b"via"
 """The field that names the relays of other ledgers which a body came by, as in the header Via; missing if none."""
+FROM_LINKS: Final = b"l"
+"""The field that says that the links process wrote the entry: the ids of visits in it are true. The receiver never
+writes this field, so nobody who posts can make up ids."""
 BODY: Final = b"b"
 """The field of an entry that holds its payload, in all of these streams."""
 
@@ -89,16 +92,23 @@ def unpack(payload: bytes) -> list[bytes]:
 _UNPACKER = msgspec.msgpack.Decoder(list[bytes])
 
 
-def fields_of(payload: bytes, via: bytes) -> dict[Any, Any]:
+def fields_of(payload: bytes, via: bytes, *, from_links: bool = False) -> dict[Any, Any]:
     """Return the fields of an entry of ``reports`` or ``relay``."""
-    return {BODY: payload, VIA: via} if via else {BODY: payload}
+    fields: dict[Any, Any] = {BODY: payload}
+    if via:
+        fields[VIA] = via
+    if from_links:
+        fields[FROM_LINKS] = b"1"
+    return fields
 
 
-async def store_one_by_one(redis: Redis, bodies: Sequence[bytes], *, via: bytes = b"") -> None:
+async def store_one_by_one(
+    redis: Redis, bodies: Sequence[bytes], *, via: bytes = b"", from_links: bool = False
+) -> None:
     """Add posted bodies, which came by the same relays, to ``reports``, each as an entry. Raises Redis errors."""
     async with redis.pipeline(transaction=False) as pipe:
         for body in bodies:
-            pipe.xadd(REPORTS, fields_of(pack([body]), via))
+            pipe.xadd(REPORTS, fields_of(pack([body]), via, from_links=from_links))
         raise_first(await pipe.execute(raise_on_error=False))
 
 

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.submit import BATCH_SIZE, Progress
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.number_samples import NumberSample, NumberSamples, SampledCampaign
 from times_dispatch.ledger.queries import Queries
@@ -59,6 +59,6 @@ def overlaps(draft: Draft, campaigns: Sequence[SampledCampaign], progress: Progr
 async def _reached_nobody(redis: Redis, campaign: SampledCampaign) -> bool:
     try:
         view = await Queries(redis).campaign(campaign.id)
-    except (CampaignUnknown, CampaignDamaged):
+    except (CampaignUnknown, CampaignArchived, CampaignDamaged):
         return False
     return view.state is CampaignState.CANCELLED and not view.first_sent_ms

@@ -29,6 +29,9 @@ DISPATCH_CALLBACK_SECRET={callback_secret}
 # The login of Flower's page, http://127.0.0.1:5555
 DISPATCH_FLOWER_BASIC_AUTH=people:{flower_password}
 
+# Signs the logins of the console, http://127.0.0.1:8089. Make a user: dispatch console user add NAME --role owner
+DISPATCH_CONSOLE_SECRET={console_secret}
+
 # The account at the provider. These two are for the sandbox: replace them with those of your account.
 DISPATCH_PROVIDER_TIMESMOBILE_USERNAME=sandbox
 DISPATCH_PROVIDER_TIMESMOBILE_PASSWORD={account_password}
@@ -63,11 +66,12 @@ _PROCFILE: Final = """\
 sandbox: exec dispatch sandbox --port 8086
 worker: exec celery --quiet -A workers.app worker --hostname=${HONCHO_PROCESS_NAME:-worker}@%h \
 --queues=upkeep,urgent,bulk --without-gossip --without-mingle --loglevel=INFO
-beat: exec celery --quiet -A workers.beat beat --scheduler=celery.beat:Scheduler --loglevel=INFO
+beat: exec celery --quiet -A workers.beat beat --loglevel=INFO
 receiver: exec python -m callbacks.receiver
 reconciler: exec python -m callbacks.reconciler
 metrics: exec python -m times_dispatch.metrics
 alerts: exec python -m times_dispatch.alerts
+console: exec python -m console
 flower: exec python -m times_dispatch.broker.flower --port=${FLOWER_PORT:-5555}
 """
 
@@ -117,6 +121,7 @@ def _files(redis_url: str) -> Mapping[str, tuple[str, str]]:
     env = _ENV.format(
         redis_url=redis_url or _EMBEDDED_REDIS,
         id_key=secrets.token_urlsafe(24),
+        console_secret=secrets.token_urlsafe(32),
         link_key=secrets.token_urlsafe(24),
         callback_secret=secrets.token_urlsafe(24),
         flower_password=secrets.token_urlsafe(12),

@@ -6,7 +6,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 from workers.process import WorkerProcess, bootstep
 from workers.tasks import register
 
-settings = load_settings_or_exit(Need.LEDGER, Need.IDS, Need.PROVIDERS)
+settings = load_settings_or_exit(Need.LEDGER, Need.IDS, Need.PROVIDERS, Need.ARCHIVE)
 app = celery_app(settings)
 app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200

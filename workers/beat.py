@@ -1,4 +1,7 @@
-"""The Celery app of beat: ``celery -A workers.beat beat``. It needs the address of the broker, and no other secret."""
+"""The Celery app of beat: ``celery -A workers.beat beat``. It needs the addresses of Redis and of the broker, no more.
+
+Two beats or more may run: one works, and another one takes over when that one ends (``ledger/beat_lease.py``).
+"""
 
 import atexit
 from typing import Any
@@ -8,14 +11,19 @@ from celery import signals
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
 from times_dispatch.broker.queues import UPKEEP_QUEUE
+from times_dispatch.ledger.beat_lease import BeatLease
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
+from workers.beat_scheduler import lease_scheduler
 
 _UPKEEP_EVERY_S = 1.0
 
 settings = load_settings_or_exit(Need.LEDGER)
+lease = BeatLease()
 app = celery_app(settings)
+app.conf.beat_scheduler = lease_scheduler(lease)
+app.conf.beat_schedule_filename = ""  # no file, unless --schedule names one
 app.conf.beat_schedule = {
     UPKEEP_TASK: {
         "task": UPKEEP_TASK,
@@ -26,7 +34,7 @@ app.conf.beat_schedule = {
 
 
 def _start_heartbeats(**_: Any) -> None:
-    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT)
+    heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT, path=settings.heartbeat_path, beside=lease.run)
     heartbeats.start()
     atexit.register(heartbeats.stop)
 

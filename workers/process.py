@@ -5,7 +5,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state
+from redis.asyncio import Redis
 
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
     BrokerUnavailable,
@@ -23,6 +25,7 @@ from times_dispatch.broker.app import (
 )
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.broker.queues import URGENT_QUEUE
+from times_dispatch.ledger.beat_lease import newest_token
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
@@ -61,6 +64,7 @@ class WorkerProcess:
         """Everything that ``start`` opened; closed in reverse."""
         self._dispatcher: Dispatcher | None = None
         self._upkeep: Upkeep | None = None
+        self._redis: Redis | None = None
         self._rows: FlowerRows | None = None
 
     def start(self, worker: str) -> None:
@@ -108,16 +112,28 @@ class WorkerProcess:
         """Return whether this process should take no more batches of a queue; may be called from any thread."""
         return self._dispatcher is not None and self._dispatcher.is_full(is_urgent=queue == URGENT_QUEUE)
 
-    def upkeep(self) -> None:
-        """Do one round of upkeep; after a failure of the ledger or the broker, the next round comes in a second."""
+    def upkeep(self, *, beat_token: int = 0) -> None:
+        """Do one round of upkeep; after a failure of the ledger or the broker, the next round comes in a second.
+
+        *beat_token* is the fencing token of the beat that sent the message, 0 if there is none. A message of a beat
+        that another one has replaced does nothing.
+        """
         if self._upkeep is None:
             return
         try:
-            self._loop.call(self._upkeep.round(), timeout_s=_MAX_ROUND_S)
+            self._loop.call(self._round(beat_token), timeout_s=_MAX_ROUND_S)
         except LEDGER_ERRORS as error:  # also the TimeoutError of a long round, which is an OSError
             log_failed_call(error, doing="upkeep")
         except (LoopStopped, CancelledError):
             log.info("upkeep ended by the stop")
+
+    async def _round(self, beat_token: int) -> None:
+        assert self._upkeep  # noqa: S101  # for the type checker
+        assert self._redis  # noqa: S101  # for the type checker
+        if beat_token and beat_token < await newest_token(self._redis):
+            log.info("message of a replaced beat ignored", token=beat_token)
+            return
+        await self._upkeep.round()
 
     def _stop_at_once(self, **_: Any) -> None:
         """Begin the stop at the signal: Celery's own thread may hang in a broker that does not answer."""
@@ -131,7 +147,7 @@ class WorkerProcess:
         os._exit(1)
 
     async def _start(self) -> None:
-        redis = connect(self._settings.redis_url)
+        redis = self._redis = connect(self._settings.redis_url)
         self._started.push_async_callback(redis.aclose)
         dispatcher = Dispatcher(
             self._settings,
@@ -143,7 +159,7 @@ class WorkerProcess:
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
-        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures, path=self._settings.heartbeat_path)
         await self._started.enter_async_context(heartbeat.running())
         self._upkeep = Upkeep(
             redis,
@@ -156,7 +172,32 @@ class WorkerProcess:
                 {SenderId(name): sender.silence_brake for name, sender in self._settings.senders.items()},
                 min_wait_s=self._settings.brake.silence_after_s,
             ).round,
+            retention=await self._start_retention(redis),
         )
+
+    async def _start_retention(self, redis: Redis) -> Callable[[], Awaitable[None]] | None:
+        """Return the round of the retention; None without an archive, or if its folder cannot be used."""
+        settings = self._settings
+        if not settings.retention.path:
+            return None
+        # pyarrow costs 60 MB, and most workers have no archive.
+        from times_dispatch.archive.retention import RetentionRule  # noqa: PLC0415
+        from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
+        from workers.background_retention import BackgroundRetention  # noqa: PLC0415
+
+        rule = RetentionRule(
+            folder=settings.retention.path,
+            live_s=settings.retention.live_s,
+            archive_s=settings.retention.archive_s,
+            links_s=settings.links.expire_after_s,
+        )
+        try:
+            retention = BackgroundRetention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key))
+        except ArchiveError as error:
+            log.error("nothing is archived", reason=str(error))
+            return None
+        self._started.push_async_callback(retention.close)
+        return retention.round
 
     async def _wake_workers(self, ready: Sequence[BatchReady]) -> None:
         try:

@@ -7,6 +7,7 @@ from celery import Celery, Task
 from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK
 from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from workers.beat_scheduler import TOKEN_HEADER
 from workers.process import WorkerProcess
 
 
@@ -23,6 +24,7 @@ def register(app: Celery, process: WorkerProcess) -> None:
 
         send_events = False
 
-    @app.task(name=UPKEEP_TASK, base=Silent)
-    def upkeep() -> None:
-        process.upkeep()
+    @app.task(name=UPKEEP_TASK, base=Silent, bind=True)
+    def upkeep(self: Any) -> None:
+        # Celery makes an attribute of each header; beats of older versions send none.
+        process.upkeep(beat_token=self.request.get(TOKEN_HEADER) or 0)

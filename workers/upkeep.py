@@ -18,7 +18,7 @@ from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.leases import BatchLeases
@@ -72,6 +72,7 @@ class Upkeep:
         update_flower: Callable[[list[CampaignView]], Awaitable[bool]],
         backlog: Callable[[], Awaitable[WaitingWakeups]] | None = None,
         watch_silence: Callable[[Iterable[SenderId]], Awaitable[None]] | None = None,
+        retention: Callable[[], Awaitable[None]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -85,6 +86,7 @@ class Upkeep:
             update_flower: shows campaigns in Flower; returns whether the broker took them.
             backlog: returns how many wake-ups wait in the broker; raises nothing.
             watch_silence: looks whether delivery reports of senders are missing; None to look at none.
+            retention: begins to archive and erase what is due, and returns at once; None without an archive.
             audited_per_round: campaigns whose counters one round checks, also if nothing happens in them.
             rng: shuffles the senders, so that no sender is always the last of a round.
             clock: the host's clock, with which Redis' clock is compared.
@@ -101,6 +103,7 @@ class Upkeep:
         self._update_flower = update_flower
         self._backlog = backlog
         self._watch_silence = watch_silence
+        self._retention = retention
         self._again_shares = {True: 1.0, False: 1.0}
         """The share of the batches that no worker took for which workers are woken again; True for urgent batches."""
         self._lease_ms = int(lease_s * 1000)
@@ -125,6 +128,8 @@ class Upkeep:
         if self._is_running:
             return
         await self._log_warnings()
+        if self._retention:
+            await self._retention()
         self._is_running = True
         try:
             await self._work_on_senders(decided_ms)
@@ -285,7 +290,7 @@ class Upkeep:
         if self._logged.get(campaign) != counters:
             log.error("the counters do not add up to the total", sender=sender, campaign=campaign, **counters)
         self._logged[campaign] = counters
-        with suppress(CampaignUnknown):
+        with suppress(CampaignUnknown, CampaignArchived):
             await self._control.campaign(sender, campaign, ControlAction.BRAKE, reason=StopReason.COUNTERS_MISMATCH)
 
 

@@ -5,7 +5,6 @@ while a write is under way share the next write, so that the answer waits for on
 """
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 from callbacks.http.refusal_log import RefusalLog
 from callbacks.links import pages
 from callbacks.links.directory import LinkDirectory, MessageLink
+from callbacks.links.visit_ids import VisitIds
 from callbacks.links.visitors import kind_of_visit
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import AsgiMessage, Receive, Send
@@ -109,6 +109,7 @@ class LinksApplication:
         self._refusals = refusals or RefusalLog()
         self._clock = clock
         self._visits = _VisitCounter(clock)
+        self._visit_ids = VisitIds()
 
     @staticmethod
     def serves(path: bytes) -> bool:
@@ -154,14 +155,20 @@ class LinksApplication:
             self._refusals.warning("a link is visited too often")
             await self._respond_with_page(send, 429, pages.UNAVAILABLE, headers=[(b"retry-after", b"60")])
             return
+        visit = self._visit_ids.next(link.campaign.id)
         row = {
             "url": target,
             "shorturl": f"{link.campaign.links.prefix}{request.code}",
             "link": link.number + 1,
-            "id": secrets.token_hex(8),
+            "id": visit,
         }
         await self._store(kind_of_visit(request.method, request.headers), link, row)
-        headers = [(b"location", target.encode("ascii")), (b"content-length", b"0"), *_COMMON_HEADERS]
+        headers = [
+            (b"location", target.encode("ascii")),
+            (b"content-length", b"0"),
+            (b"x-request-id", visit.encode()),
+            *_COMMON_HEADERS,
+        ]
         await send({"type": "http.response.start", "status": 302, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 

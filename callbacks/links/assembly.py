@@ -25,7 +25,12 @@ def make_links(redis: Redis, settings: Settings, *, room: ReportRoom, refusals: 
     return LinksApplication(
         redis,
         LinkDirectory(redis, keys),
-        ReportStreamWriter(redis),
+        ReportStreamWriter(
+            redis,
+            from_links=True,
+            wait_for_replicas=settings.ledger.wait_for_replicas,
+            replicas_within_s=settings.ledger.replicas_within_s,
+        ),
         CorrelationIds(settings.id_key, settings.old_id_key),
         expire_after_s=settings.links.expire_after_s,
         stop_word=stop_words[0] if stop_words else "",

@@ -53,6 +53,8 @@ COMMANDS = {
     "provider": ("producers.cli.provider:provider", "List providers; check their settings."),
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
+    "archive": ("producers.cli.archive:archive", "Archive old campaigns; list, verify and erase archives."),
+    "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
     "alerts": ("producers.cli.alerts:alerts", "List what is wrong; send a test to those who are told."),
     "complaints": ("producers.cli.complaints:complaints", "Keep complaints about senders, which alerts count."),
@@ -107,6 +109,21 @@ class CliContext:
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
         return url
+
+    def archive_keys(self) -> tuple[bytes, bytes]:
+        """Return the key of the archive and the old one, from the environment alone; empty if they are not set.
+
+        Raises:
+            SettingsInvalid: a key cannot be used.
+        """
+        from times_dispatch.settings.environment import Environment, read_archive_keys  # noqa: PLC0415  # as above
+        from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+        environment = Environment(self.variables())
+        keys = read_archive_keys(environment, is_needed=False)
+        if environment.mistakes:
+            raise SettingsInvalid(environment.mistakes)
+        return keys
 
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""

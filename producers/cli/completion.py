@@ -29,7 +29,7 @@ def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     """Suggest ``last`` and the ids of the live and the newest campaigns; and their names once a name is begun."""
 
     async def read(redis: "Redis") -> list[CompletionItem]:
-        from producers.cli.campaign_words import state_in_words  # noqa: PLC0415  # slow to import
+        from times_dispatch.ledger.campaign_words import state_in_words  # noqa: PLC0415  # slow to import
         from times_dispatch.ledger.queries import Queries  # noqa: PLC0415
 
         views, _ = await Queries(redis).live_and_ended(max_ended=_MAX_ENDED, damaged=[])

@@ -6,6 +6,7 @@ import click
 from redis import exceptions
 
 from producers.errors import CommandFailed, InputInvalid
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown, IdKeyRefused, LedgerError, is_transient
 from times_dispatch.settings.errors import SettingsInvalid
@@ -38,7 +39,7 @@ def exit_for(error: Exception) -> FailureExit | None:
             return RefusalExit(*lines)
         case RedisUnavailable() | CampaignUnknown() | CampaignAmbiguous() | IdKeyRefused():
             return RefusalExit(str(error))
-        case CommandFailed() | LedgerError():
+        case CommandFailed() | LedgerError() | ArchiveError():
             return FailureExit(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
             return FailureExit(f"{name}: {reason.lower()}")

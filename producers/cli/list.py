@@ -10,13 +10,13 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import STATES, list_figures, state_in_words
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import INDIA, campaign_as_json, console, counted, echo
 from producers.cli.types import DurationType
+from times_dispatch.archive.catalog import Catalog
+from times_dispatch.ledger.campaign_words import STATES, list_figures, state_in_words
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries
 
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
@@ -74,7 +74,7 @@ def list_(
 
     async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
         only = SenderId(sender) if sender else None
-        listed = await Queries(redis).live_and_ended(max_ended=max_ended, only_sender=only, damaged=read_damaged)
+        listed = await Catalog(redis).live_and_ended(max_ended=max_ended, only_sender=only, damaged=read_damaged)
         await warn_without_workers(redis)
         return listed
 

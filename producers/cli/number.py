@@ -9,11 +9,13 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
+from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, counted, echo, second_in_india
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
+from times_dispatch.archive.number_search import with_archived
 from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history
@@ -38,7 +40,8 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
         await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="one number"))
         if not_dead:
             await DeadNumbers(redis, rule).remove(wanted)
-        return await number_history(redis, wanted, rule)
+        history = await number_history(redis, wanted, rule)
+        return await with_archived(catalog_with_keys(options, redis), history, wanted)
 
     history = with_ledger(options, read)
     for damage in history.damaged:
@@ -80,6 +83,7 @@ def _row(options: CliContext, message: NumberMessage) -> dict[str, Any]:
         "sent_ms": message.sent_ms or None,
         "reported_ms": message.reported_ms or None,
         "transaction_id": message.transaction_id or None,
+        "clicked": message.clicked,
     }
 
 
@@ -87,7 +91,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     table = Table("sent", "sender", "campaign", "state", "reported", "", box=None, pad_edge=False)
     for row in rows:
         sent, reported = (second_in_india(row[at] / 1000) if row[at] else "" for at in ("sent_ms", "reported_ms"))
-        why = f"{row['code']}: {row['meaning']}" if row["code"] else ""
+        why = f"{row['code']}: {row['meaning']}" if row["code"] else "clicked" if row["clicked"] else ""
         table.add_row(sent, row["sender"], f"{row['campaign']} {row['name']}", row["state"], reported, why)
     console().print(table)
 

@@ -10,6 +10,7 @@ import click
 from redis.asyncio import Redis
 
 from producers.cli import CliContext, completion
+from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import INDIA, counted, echo
@@ -27,10 +28,10 @@ from producers.export.files import (
 from producers.export.own_columns import OwnColumns
 from producers.export.rows import CampaignRows, RowFilter
 from producers.export.schema import Column, columns_of
+from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.settings.durations import parse_seconds
@@ -106,7 +107,8 @@ def report(
     row_filter = RowFilter(frozenset(MessageState[state.upper()] for state in states), codes)
 
     async def write(redis: Redis) -> tuple[int, int]:
-        views = await _views(redis, campaigns, since, until)
+        catalog = catalog_with_keys(options, redis)
+        views = await _views(redis, catalog, campaigns, since, until)
         for view in views:
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=_detail(row_filter))
             await Trail(redis).note(view.plan.sender, entry)
@@ -125,16 +127,16 @@ def report(
             for view in views
         ]
         if out == _STDOUT:
-            return await _write_stdout(redis, rows, chosen, columns), len(views)
+            return await _write_stdout(catalog, rows, chosen, columns), len(views)
         if not partitioned:
             with open_export(Path(out), chosen, columns) as writer:
-                return await write_rows(redis, rows, writer), len(views)
+                return await write_rows(catalog, rows, writer), len(views)
         written = 0
         for view, of_campaign in zip(views, rows, strict=True):
             path = path_by_day(Path(out), view, chosen)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open_export(path, chosen, columns) as writer:
-                written += await write_rows(redis, [of_campaign], writer)
+                written += await write_rows(catalog, [of_campaign], writer)
         return written, len(views)
 
     written, of_campaigns = with_ledger(options, write)
@@ -153,19 +155,18 @@ def _format(out: str, form: str | None, *, partitioned: bool) -> ExportFormat:
 
 
 async def _views(
-    redis: Redis, campaigns: Sequence[str], since: date | None, until: date | None
+    redis: Redis, catalog: Catalog, campaigns: Sequence[str], since: date | None, until: date | None
 ) -> Sequence[CampaignView]:
     """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning."""
-    queries = Queries(redis)
     if campaigns:
         search, ids = CampaignSearch(redis), list[CampaignId]()
         for words in campaigns:
             ids.append(await search.find(words))
             name_campaign(words, ids[-1])
-        views: Iterable[CampaignView] = [await queries.campaign(campaign) for campaign in dict.fromkeys(ids)]
+        views: Iterable[CampaignView] = [await catalog.campaign(campaign) for campaign in dict.fromkeys(ids)]
     else:
         damaged: list[CampaignDamaged] = []
-        views = reversed(await queries.campaigns(damaged=damaged))
+        views = reversed(await catalog.campaigns(damaged=damaged))
         for damage in damaged:
             echo(f"warning: left out: {damage}", err=True)
     return [
@@ -176,10 +177,10 @@ async def _views(
 
 
 async def _write_stdout(
-    redis: Redis, rows: Sequence[CampaignRows], form: ExportFormat, columns: Sequence[Column]
+    catalog: Catalog, rows: Sequence[CampaignRows], form: ExportFormat, columns: Sequence[Column]
 ) -> int:
     try:
-        written = await write_rows(redis, rows, standard_output(form, columns, sys.stdout.write))
+        written = await write_rows(catalog, rows, standard_output(form, columns, sys.stdout.write))
         sys.stdout.flush()
     except OSError as error:
         raise CommandFailed(f"standard output: {(error.strerror or 'unknown reason').lower()}") from None

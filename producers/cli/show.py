@@ -11,18 +11,18 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import state_in_words
+from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
 from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
+from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.settings.money import format_rupees
 
@@ -44,17 +44,17 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
 
     async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry], Statistics]:
-        queries = Queries(redis)
-        view = await queries.campaign(await CampaignSearch(redis).find(campaign))
+        catalog = catalog_with_keys(options, redis) if export else Catalog(redis)
+        view = await catalog.campaign(await CampaignSearch(redis).find(campaign))
         if export:
             detail = f"rows {export[0].replace('_', ' ')}"
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
             await Trail(redis).note(view.plan.sender, entry)
-            written = await _export(queries, view, MessageState[export[0].upper()], export[1])
+            written = await _export(catalog, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
         await warn_without_workers(redis)
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
-        statistics = statistics_of(await StatisticsReader(redis).campaign(view.plan.sender, view.id))
+        statistics = statistics_of(await catalog.statistics(view))
         return view, await trail, statistics
 
     view, trail, statistics = with_ledger(options, read)
@@ -68,16 +68,20 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
         raise SystemExit(1)
 
 
-async def _export(queries: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
+async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path) -> int:
     written = 0
     with open_atomic(path) as file:
         rows = csv.writer(file)
         slots = view.plan.text.count("{#")
         rows.writerow([*EXPORT_COLUMNS, *(f"var{number}" for number in range(1, slots + 1)), EXPORT_LAST_COLUMN])
-        async for message in queries.messages(view.id):
-            if message.record.state is state:
-                rows.writerow(guard_all((message.line, message.to, *message.slots, message.record.code or "")))
-                written += 1
+        async for batch in catalog.batches(view):
+            recipients, records = batch.recipients, batch.records
+            for position, letter in enumerate(records.states):
+                if letter == state:
+                    values = (column[position] for column in recipients.slots)
+                    cells = (recipients.lines[position], recipients.to[position], *values)
+                    rows.writerow(guard_all((*cells, records.codes[position] or "")))
+                    written += 1
     return written
 
 

@@ -12,13 +12,15 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext, completion
+from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
+from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
@@ -112,8 +114,8 @@ def _date(moment: datetime | None) -> date | None:
 
 
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
-    sender = await Queries(redis).sender_of(campaign)
-    return statistics_of(await StatisticsReader(redis).campaign(sender, campaign))
+    catalog = Catalog(redis)
+    return statistics_of(await catalog.statistics(await catalog.campaign(campaign)))
 
 
 async def _of_rollups(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, Amounts]:
@@ -128,7 +130,9 @@ async def _of_rollups(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, 
 
 def _recount(options: CliContext, *, as_json: bool) -> None:
     async def run(redis: Redis) -> Recounted:
-        return await Recount(redis).all()
+        catalog = catalog_with_keys(options, redis)
+        archived = await recountable(catalog)
+        return await Recount(redis).all(archived.campaigns, first_day=archived.first_day)
 
     result = with_ledger(options, run)
     differences = [

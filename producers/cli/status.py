@@ -99,6 +99,8 @@ def _parts(now: DeploymentStatus) -> Iterator[str]:
         backlog, relay = now.reports.backlog, now.reports.relay_waiting
         age = f", the oldest for {format_duration(backlog.oldest_s)}" if backlog.entries else ""
         relayed = f", {relay:,} wait for the relay" if relay else ""
+        if (forward := now.reports.forward).events:
+            relayed += f", {forward.events:,} to be forwarded, the oldest for {format_duration(forward.oldest_s)}"
         yield f"reports    {backlog.entries:,} wait{age}{relayed}; {counted(now.reports.dead_letters, 'dead letter')}"
     yield f"campaigns  {now.work.campaigns:,} live, {counted(now.work.unsent, 'message')} to send"
 
@@ -135,6 +137,8 @@ def _kind_text(kind: KindStatus, now: DeploymentStatus) -> str:
     shown = f"{len(hosts):,} hosts" if len(hosts) > 3 else ", ".join(hosts)
     words = [f"{len(kind.alive):,} on {shown}", f"version {' and '.join(kind.versions)}"]
     words += [f"{name.replace('_', ' ')} {value:,}" for name, value in figures.items()]
+    if kind.working:
+        words.append(f"{kind.working} works" + (", the others stand by" if len(kind.alive) > 1 else ""))
     return ", ".join([*words, f"seen {min(process.silent_s for process in kind.alive):,.0f} s ago"])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.retention import parse_period_s
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
@@ -19,6 +20,21 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has 
             return float(value)
         try:
             return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class PeriodType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """A period as in ``[retention]``, in seconds: ``14d``, ``1y``, ``0s``."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds, or fail as click's types do."""
+        if isinstance(value, int):
+            return value
+        try:
+            return 0 if value == "0s" else parse_period_s(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

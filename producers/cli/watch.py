@@ -9,13 +9,13 @@ from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
 from producers.cli import CliContext, completion
-from producers.cli.campaign_words import state_in_words
 from producers.cli.ledger import name_campaign, warn_without_workers, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainColumn, PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState

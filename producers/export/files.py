@@ -8,13 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from redis.asyncio import Redis
-
 from producers.atomic_file import AtomicFile
 from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import CampaignRows
 from producers.export.schema import Column
 from producers.export.text_writers import CsvWriter, ExportWriter, JsonLinesWriter, VisibleLines
+from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
@@ -48,11 +47,11 @@ def path_by_day(folder: Path, view: CampaignView, form: ExportFormat) -> Path:
     return folder / f"day={submit_day(view)}" / f"{view.id}.{form}"
 
 
-async def write_rows(redis: Redis, campaigns: Sequence[CampaignRows], writer: ExportWriter) -> int:
+async def write_rows(catalog: Catalog, campaigns: Sequence[CampaignRows], writer: ExportWriter) -> int:
     """Write the rows of campaigns, one campaign after the other; return how many rows."""
     written = 0
     for rows in campaigns:
-        async for group in rows.groups(redis):
+        async for group in rows.groups(catalog):
             writer.write(group)
             written += len(group[0])
     writer.finish()

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from producers.export.own_columns import OwnColumns
-from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
+from times_dispatch.archive.catalog import Catalog
+from times_dispatch.ledger.batch_columns import BatchColumns
 from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import SUPPRESSION_REASONS, MessageState
@@ -78,9 +78,9 @@ class CampaignRows:
         self._own = own
         self._code_texts: dict[tuple[str, int], tuple[str, str]] = {}
 
-    async def groups(self, redis: Redis) -> AsyncIterator[RowGroup]:
-        """Yield the rows batch by batch; raise ``CampaignDamaged``, or what ``OwnColumns.of`` raises."""
-        async for batch in read_batches(redis, self._view):
+    async def groups(self, catalog: Catalog) -> AsyncIterator[RowGroup]:
+        """Yield the rows batch by batch; raise what ``Catalog.batches`` and ``OwnColumns.of`` raise."""
+        async for batch in catalog.batches(self._view):
             own = self._own.of(batch.recipients) if self._own else []
             positions = self._filter.positions(batch)
             if positions:

@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
+from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
-from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
+from callbacks.entry_applier import EntryApplier, Forwarding
+from callbacks.relay.forward_queue import ForwardQueue
+from callbacks.relay.forward_rows import ForwardRows
+from callbacks.stream_reader import Entry
+from callbacks.streams import BODY, REPORTS
+from tests.kit.callbacks import ID_KEY, NOW_S, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.forward_backlog import LANES
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
@@ -136,3 +146,80 @@ async def test_who_replies_with_a_stop_word_to_a_test_message_is_opted_out(redis
     assert await opted_out(redis) == ["919876543210"]
     assert await DeadLetters(redis).totals() == {DeadLetterReason.NOT_APPLIED: 1}
     assert await is_settled(redis)
+
+
+async def forwarded(redis: Redis) -> list[tuple[str, dict[str, Any]]]:
+    """Return the events that wait to be forwarded, with their rows, by message."""
+    queue = ForwardQueue(redis)
+    heads = [await queue.head(lane, 1_000) for lane in range(LANES)]
+    events = [event.content for head in heads for event in head]
+    return [(event.event, msgspec.json.decode(event.row)) for event in events]
+
+
+def forwarding(redis: Redis) -> Forwarding:
+    return Forwarding(ForwardRows(["reports", "clicks"]), ForwardQueue(redis))
+
+
+async def test_reports_of_our_messages_are_queued_to_be_forwarded(redis: Redis, sent: SentCampaign) -> None:
+    await accept(
+        redis,
+        posted("delivered", row(sent.meta(3)), row("of-another-system")),
+        posted("failed", row(sent.meta(3), code="912"), row(sent.meta(3).upper(), code=910)),
+    )
+    await accept(redis, posted("clicked", row(sent.meta(3), url="https://a.example/", shorturl="go.brand.in/x")))
+    await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
+    await settle(make_reconciler(redis, forwarding=forwarding(redis)))
+    meta = {"ts": NOW_S, "meta": sent.meta(3)}
+    assert await forwarded(redis) == [
+        ("delivered", meta),
+        ("failed", {**meta, "code": "912"}),
+        ("failed", {**meta, "code": "910"}),
+        ("clicked", {**meta, "url": "https://a.example/", "shorturl": "go.brand.in/x"}),
+        ("replied", {**meta, "incomingText": "STOP"}),
+    ]
+    assert await is_settled(redis)
+
+
+async def test_reports_of_unknown_messages_and_of_test_messages_are_not_forwarded(
+    redis: Redis, ids: CorrelationIds, sent: SentCampaign
+) -> None:
+    metas = [ids.make("nocampgn", 0), ids.make(sent.campaign, sent.total), ids.make(SEND_TEST_CAMPAIGN, 5)]
+    await accept(redis, posted("delivered", *map(row, metas)))
+    await settle(make_reconciler(redis, forwarding=forwarding(redis)))
+    assert await forwarded(redis) == []
+
+
+async def test_a_report_that_changes_nothing_is_forwarded_because_its_reconciler_may_have_died(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    delivered = posted("delivered", row(sent.meta(3)))
+    await accept(redis, delivered)
+    await settle(make_reconciler(redis))
+    assert await forwarded(redis) == []
+    await accept(redis, delivered)
+    await settle(make_reconciler(redis, forwarding=forwarding(redis)))
+    assert len(await forwarded(redis)) == 1
+
+
+async def test_an_entry_whose_reports_are_applied_one_by_one_is_forwarded_once(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(3)), row(sent.meta(4))))
+    entries: Any = await redis.xrange(REPORTS)
+    applier = EntryApplier(
+        redis,
+        ReportApplier(redis),
+        ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=False),
+        IdKeyGuard(redis, ID_KEY.encode()),
+        forwarding=forwarding(redis),
+    )
+    entry = Entry(entries[0][0], entries[0][1][BODY], 1)
+    together = await applier.apply_together([entry])
+    assert together
+    await applier.store_side_effects(together)
+
+    async def nothing() -> None: ...
+
+    await applier.store_side_effects(await applier.apply_one_by_one(entry, before_each=nothing))
+    await redis.delete(REPORTS)
+    assert len(await forwarded(redis)) == 2

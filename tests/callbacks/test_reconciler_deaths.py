@@ -87,11 +87,11 @@ class FailingClassifier(ReportClassifier):
         super().__init__(CorrelationIds(ID_KEY.encode()), relaying=False)
         self._fails = fails
 
-    def classify(self, bodies: Iterable[bytes]) -> ClassifiedReports:
+    def classify(self, bodies: Iterable[bytes], *, from_links: Sequence[bool] = ()) -> ClassifiedReports:
         bodies = list(bodies)
         if any(map(self._fails, bodies)):
             raise ZeroDivisionError
-        return super().classify(bodies)
+        return super().classify(bodies, from_links=from_links)
 
 
 async def test_an_entry_that_cannot_be_classified_is_given_up_whole(redis: Redis, sent: SentCampaign) -> None:

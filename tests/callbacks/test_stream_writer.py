@@ -25,6 +25,18 @@ async def test_a_body_is_in_the_stream_when_put_returns(redis: Redis) -> None:
     assert await stored(redis) == [[b"1"]]
 
 
+async def test_a_body_that_too_few_replicas_have_is_not_stored(redis: Redis) -> None:
+    with pytest.raises(NotStored):
+        await ReportStreamWriter(redis, wait_for_replicas=1, replicas_within_s=0.01).put(b"1")
+
+
+@pytest.mark.processes
+async def test_a_body_that_enough_replicas_have_is_stored() -> None:
+    async with two_servers() as servers, connect(servers.url) as redis:
+        await ReportStreamWriter(redis, wait_for_replicas=1, replicas_within_s=0.5).put(b"1")
+        assert await stored(redis) == [[b"1"]]
+
+
 async def test_bodies_that_arrive_during_a_write_share_the_next(redis: Redis) -> None:
     writer = ReportStreamWriter(redis)
     await asyncio.gather(*(writer.put(b"%d" % n) for n in range(50)))

@@ -24,6 +24,7 @@ MAX_OPEN_PER_WORKER = 400
 """The most messages that a worker can have been sending, if Redis could not say how many there were."""
 NEVER_ACCEPTED = "not accepted in the end"
 ACCEPTED_TWICE = "rows accepted more than once"
+WRONG_STATISTICS = "statistics against books and recount, differences"
 LOST_WORKERS = "in doubt after a worker was lost"
 ARRIVING = "most in a second, arriving"
 SENT_IN_A_SECOND = "most in a second, sent"
@@ -39,6 +40,7 @@ def figures(observations: Observations, *, gap_s: float) -> list[ChaosFigure]:
         accepted_twice(observations),
         in_no_single_state(observations),
         differences(observations),
+        wrong_statistics(observations),
         lost_workers(observations),
         undecided(observations),
         unfinished(observations),
@@ -79,6 +81,16 @@ def differences(observations: Observations) -> ChaosFigure:
             figure.name, f"{figure.value}, and {unknown_ids} ids of no message", figure.must_be, False, examples
         )
     return figure
+
+
+def wrong_statistics(observations: Observations) -> ChaosFigure:
+    """Count numbers of the statistics that are not those of the books, or not those of a recount."""
+    counted = _per_campaign(observations, lambda outcome: len(outcome.wrong_statistics))
+    examples = [example for outcome in observations.campaigns.values() for example in outcome.wrong_statistics]
+    examples += observations.wrong_rollups
+    if observations.wrong_rollups:
+        counted["days"] = len(observations.wrong_rollups)
+    return _must_be_zero(WRONG_STATISTICS, counted, examples)
 
 
 def undecided(observations: Observations) -> ChaosFigure:

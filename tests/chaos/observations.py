@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from redis.asyncio import Redis
 
+from tests.chaos.counted_visits import CampaignVisits, answered_visits, counted_visits
 from tests.chaos.monitor import Monitor
 from tests.chaos.standstill import explain
 from tests.chaos.testbed import ChaosTestbed, EventLog, Span
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
+from times_dispatch.demo.statistics_comparison import statistics_against_books
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.statistics.figures import statistics_of
+from times_dispatch.ledger.statistics.recount import Recount
+from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Arrival, Entry
@@ -35,6 +41,10 @@ class CampaignOutcome:
     comparison: Comparison
     arrivals_s: list[float]
     """Times at which its pushes reached the sandbox, sorted; seconds since the epoch."""
+    wrong_statistics: list[str] = field(default_factory=list)
+    """How its statistics differ from the books, and from a recount of its messages."""
+    visits: CampaignVisits | None = None
+    """The visits of its tracked links; None without links."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class Observations:
     """When upkeep took batches from lost workers, and how many messages it put in doubt."""
     events: EventLog
     monitor: Monitor
+    wrong_rollups: list[str] = field(default_factory=list)
+    """How the statistics of days differ from a recount of all messages."""
     not_sent_in_time: dict[CampaignId, list[str]] = field(default_factory=dict)
     """What is known about each campaign that did not finish, or whose messages were not all sent."""
 
@@ -62,6 +74,7 @@ class Observations:
             self,
             span=span,
             campaigns=campaigns,
+            wrong_rollups=[],
             accepted_ids=sum(outcome.comparison.in_books for outcome in campaigns.values()),
             arrivals_s={
                 sender: [at for at in times_s if span.contains(at)] for sender, times_s in self.arrivals_s.items()
@@ -89,8 +102,8 @@ class Observations:
         return sum(outcome.comparison.states[state] for outcome in self.campaigns.values() for state in states)
 
 
-async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
-    """Read all data; nothing may be sent or reported any more."""
+async def collect(testbed: ChaosTestbed, monitor: Monitor, *, recounts: bool = True) -> Observations:
+    """Read all data; nothing may be sent or reported any more. With *recounts*, recount the statistics too."""
     redis = connect(testbed.ledger_url)
     queries = Queries(redis)
     ids = CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode())
@@ -101,11 +114,20 @@ async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
         at_s = seconds(arrival.at_ns)
         by_sender[arrival.sender].append(at_s)
         by_campaign[arrival.message_id[:CAMPAIGN_CHARACTERS]].append(at_s)
+    recounted = await _recount(redis) if recounts else {}
+    answered = answered_visits(testbed.journal) if testbed.has_links else {}
     campaigns = {}
     for campaign, count in testbed.sent.items():
         view = await queries.campaign(campaign)
         comparison = await compare(queries, view, ids=ids, books=books)
-        campaigns[campaign] = CampaignOutcome(count, view, comparison, sorted(by_campaign[campaign]))
+        statistics = statistics_of(await StatisticsReader(redis).campaign(view.plan.sender, campaign))
+        wrong = statistics_against_books(statistics, comparison.totals) + recounted.pop(f"campaign {campaign}", [])
+        visits = None
+        if testbed.has_links:
+            counted = await counted_visits(redis, view.plan.sender, campaign)
+            visits = CampaignVisits(answered.get(campaign, set()), counted, statistics.clicked)
+        arrivals_s = sorted(by_campaign[campaign])
+        campaigns[campaign] = CampaignOutcome(count, view, comparison, arrivals_s, wrong, visits)
     await redis.aclose()
     return Observations(
         span=Span(0.0),
@@ -117,12 +139,24 @@ async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
         ),
         events=testbed.events,
         monitor=monitor,
+        wrong_rollups=[line for lines in recounted.values() for line in lines],
         not_sent_in_time={
             campaign: explain(outcome.view, testbed.standstills.found.get(campaign), testbed.logs)
             for campaign, outcome in campaigns.items()
             if messages_not_sent(outcome.view, testbed.events)
         },
     )
+
+
+async def _recount(redis: Redis) -> dict[str, list[str]]:
+    """Return how counters differ from a recount of all messages, by campaign or rollup."""
+    recounted = await Recount(redis).all()
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in recounted.differences:
+        found[each.where].append(f"{each.where}: {each.field} is {each.counted}, and {each.recounted} by the records")
+    for campaign in recounted.moving:
+        found[f"campaign {campaign}"].append("changes during the recount")
+    return found
 
 
 def messages_not_sent(view: CampaignView, events: EventLog) -> int:

@@ -14,12 +14,19 @@ _TIMEOUT_S = 60.0
 
 
 async def wait_for_reports(testbed: ChaosTestbed) -> None:
-    """Tell the sandbox to post all reports now, and wait until the ledger has them."""
+    """Tell the sandbox to post all reports now, and wait until the ledger has them, and all clicks."""
     with suppress(httpx.TransportError):
         await testbed.sandbox.post("/sandbox/flush", timeout=_TIMEOUT_S)
     ends = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < ends:
-        with suppress(RedisError):
-            if not await testbed.redis.xlen(REPORTS):
+        with suppress(RedisError, httpx.TransportError):
+            if not await _pending_clicks(testbed) and not await testbed.redis.xlen(REPORTS):
                 return
         await asyncio.sleep(0.1)
+
+
+async def _pending_clicks(testbed: ChaosTestbed) -> int:
+    if not testbed.has_links:
+        return 0
+    books = (await testbed.sandbox.get("/sandbox/books")).json()
+    return int(books["reports"]["pending_clicks"])

@@ -64,7 +64,7 @@ async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Ch
         await wait_for_reports(testbed)
         if plan.resends:
             progress("all reports have arrived; sending messages in doubt again")
-            before = (await collect(testbed, monitor)).campaigns.values()
+            before = (await collect(testbed, monitor, recounts=False)).campaigns.values()
             testbed.events.reported_in_doubt = sum(outcome.comparison.undecided_in_books for outcome in before)
             await submitting.resend(testbed)
         else:

@@ -7,6 +7,7 @@ from tests.chaos.conditions import (
     full_ledger,
     full_worker,
     lonely_primary,
+    lost_links,
     many_campaigns,
     slow_redis,
     waiting_reports,
@@ -34,6 +35,7 @@ def run_plans(lease_s: float) -> list[RunPlan]:
         full_ledger.plan(),
         waiting_reports.plan(),
         full_worker.plan(),
+        lost_links.plan(),
     ]
 
 

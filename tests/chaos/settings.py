@@ -43,12 +43,26 @@ before upkeep takes the batch.
 """
 
 
-def dispatch_toml(lease_s: float, rates: Mapping[str, float] = RATES) -> str:
+CLICKS: dict[str, Any] = {"share": 0.3, "max_clicks": 3, "delay_max_ms": 8_000}
+"""The recipients who click tracked links, in runs with links."""
+
+LINKS_DOMAIN = "go.chaos.in"
+
+
+def sandbox_options(seed: int, *, with_links: bool) -> dict[str, Any]:
+    """Return the configuration of the sandbox; with links, all clicks are those of recipients."""
+    options = {**SANDBOX, "seed": seed}
+    return {**options, "clicks": CLICKS, "reports": {**SANDBOX["reports"], "clicked": 0.0}} if with_links else options
+
+
+def dispatch_toml(lease_s: float, rates: Mapping[str, float] = RATES, *, with_links: bool = False) -> str:
     """Return the text of ``dispatch.toml`` for all processes."""
     senders = "".join(
         f'[senders.{name}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate:g}\n'
+        + (f'links = ["{LINKS_DOMAIN}/{name}/"]\n' if with_links else "")
         for name, rate in rates.items()
     )
+    links = f'[links]\nurl = "{LINKS_DOMAIN}"\n' if with_links else ""
     return f"""
 [providers.timesmobile]
 preset = "timesmobile-post"
@@ -62,6 +76,12 @@ senders = {list(rates)}
 content_id = "1207161786534401928"
 text = "Dear {{#var#}}, your order {{#var#}} for {{#var#}} has been shipped and reaches you within 3 days. - TIMES"
 
+[templates.tracked]
+senders = {list(rates)}
+content_id = "1207161786534401959"
+text = "Dear {{#var#}}, your order has been shipped. Follow it at {{#url#}} - TIMES"
+
+{links}
 [logs]
 format = "json"
 
@@ -71,14 +91,28 @@ max_in_flight = {MAX_IN_FLIGHT}
 """
 
 
-def campaign_toml(*, name: str, sender: str, validity: str, in_doubt: str, rate_per_s: float) -> str:
-    """Return the text of a campaign file."""
+def campaign_toml(
+    *, name: str, sender: str, validity: str, in_doubt: str, rate_per_s: float, with_links: bool = False
+) -> str:
+    """Return the text of a campaign file.
+
+    Args:
+        name: the campaign's name.
+        sender: its sender.
+        validity: its validity, as in ``120s``.
+        in_doubt: what becomes of messages in doubt.
+        rate_per_s: its own rate limit; 0 means none.
+        with_links: whether each recipient gets a tracked link.
+    """
+    text = 'template = "order"\nvariables = ["{name}", "{order}", "Rs {amount}"]'
+    if with_links:
+        text = 'template = "tracked"\nvariables = ["{name}", "{track}"]\n'
+        text += 'links = { track = "https://shop.example/orders/{order}?amount={amount}" }'
     rate = f"rate_per_s = {rate_per_s:g}" if rate_per_s else ""
     return f"""
 name = "{name}"
 sender = "{sender}"
-template = "order"
-variables = ["{{name}}", "{{order}}", "Rs {{amount}}"]
+{text}
 validity = "{validity}"
 in_doubt = "{in_doubt}"
 {rate}

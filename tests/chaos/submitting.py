@@ -42,6 +42,7 @@ async def submit(
         validity=f"{validity_s}s",
         in_doubt=spec.in_doubt,
         rate_per_s=spec.rate_per_s,
+        with_links=testbed.has_links,
     )
     file.write_text(text, "utf-8")
     await until(began_s + spec.at_s)

@@ -14,10 +14,12 @@ from tests.chaos.conditions import (
     full_ledger,
     full_worker,
     lonely_primary,
+    lost_links,
     many_campaigns,
     slow_redis,
     waiting_reports,
 )
+from tests.chaos.counted_visits import CampaignVisits
 from tests.chaos.figure import ChaosFigure
 from tests.chaos.figures import GAP_S, not_measured
 from tests.chaos.goes_on import goes_on
@@ -30,6 +32,9 @@ from tests.kit.ledger import Ledger
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
+
+ANSWERED = {f"0-{number}" for number in range(500)}
+"""Ids of visits, as many as the figure needs."""
 
 
 @pytest.mark.parametrize("sender", [SLOW, UNLIMITED])
@@ -91,6 +96,22 @@ def test_second_copies_after_a_failover_are_at_most_what_the_old_primary_opened_
     run.campaigns[CAMPAIGN].comparison.accepted_twice = 2
     run.events.opened_alone = opened_alone
     assert lonely_primary.judge_twice(run).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("visits", "holds"),
+    [
+        (CampaignVisits(ANSWERED, ANSWERED, 500), True),
+        (CampaignVisits(ANSWERED, ANSWERED | {"of-a-lost-answer"}, 501), True),
+        (CampaignVisits(ANSWERED, ANSWERED - {"0-7"}, 499), False),
+        (CampaignVisits(ANSWERED, ANSWERED, 501), False),
+        (CampaignVisits(ANSWERED - {"0-7"}, ANSWERED, 500), False),
+    ],
+)
+def test_each_of_enough_redirects_must_be_counted_exactly_once(visits: CampaignVisits, *, holds: bool) -> None:
+    run = good()
+    run.campaigns[CAMPAIGN] = replace(run.campaigns[CAMPAIGN], visits=visits)
+    assert lost_links.judge(run).holds is holds
 
 
 @pytest.mark.parametrize(("wait_s", "holds"), [(GAP_S, True), (GAP_S + 0.1, False)])

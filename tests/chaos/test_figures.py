@@ -95,6 +95,14 @@ def _differs(run: Observations) -> None:
     run.campaigns[CAMPAIGN].comparison.differences = 1
 
 
+def _wrong_statistics(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].wrong_statistics.append("sent: 1 in the statistics, 2 in the books")
+
+
+def _wrong_rollup(run: Observations) -> None:
+    run.wrong_rollups.append("2026-11-27 TIMESM times t: d is 1, and 2 by the records")
+
+
 def _of_no_message(run: Observations) -> None:
     run.campaigns[CAMPAIGN].comparison.in_books -= 1
 
@@ -160,6 +168,8 @@ def _slow_to_stop(run: Observations) -> None:
         (_in_two_states, "messages in no state, or in two"),
         (_lost_at_submit, "messages in no state, or in two"),
         (_differs, "ledger against books, differences"),
+        (_wrong_statistics, "statistics against books and recount, differences"),
+        (_wrong_rollup, "statistics against books and recount, differences"),
         (_of_no_message, "ledger against books, differences"),
         (_more_in_doubt_than_open, "in doubt after a worker was lost"),
         (_in_doubt_and_not_open, "in doubt after a worker was lost"),

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from tests.chaos.faked_clock import FakedClock
 from tests.chaos.figure import ChaosFigure
 from tests.chaos.replica import Replica
-from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
+from tests.chaos.settings import RATES, SANDBOX, dispatch_toml, sandbox_options
 from tests.chaos.standstill import StandstillWatch
 from tests.chaos.wire import Wire
 from times_dispatch.demo.processes import Process
@@ -111,6 +111,8 @@ class TestbedOptions:
     """Processes that reach Redis through a wire of their own; "" is for all others, and for commands."""
     has_replica: bool = False
     """Whether Redis has a replica, which follows through the wire ``REPLICATION``."""
+    links: bool = False
+    """Whether campaigns have tracked links, which recipients click, and the links process runs."""
     fakes_clock: bool = False
     """Whether the clock of the Redis process can be set (``clock``); needs libfaketime."""
 
@@ -126,13 +128,15 @@ class ChaosTestbed:
         options = options or TestbedOptions()
         self.lease_s = lease_s
         self.seed = seed
+        self.has_links = options.links
         self.clock = FakedClock() if options.fakes_clock else None
         self.stack = Stack(
-            settings=dispatch_toml(lease_s, options.rates),
+            settings=dispatch_toml(lease_s, options.rates, with_links=options.links),
+            links=options.links,
             workers=options.workers,
             reconcilers=2,
             appendfsync="always",
-            sandbox={**SANDBOX, "seed": seed},
+            sandbox=sandbox_options(seed, with_links=options.links),
             redis_executable=str(self.clock.server()) if self.clock else None,
         )
         self.wires = {name: Wire() for name in options.wires}

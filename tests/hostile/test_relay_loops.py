@@ -6,7 +6,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
-from callbacks.relay import MAX_RELAYS, Relay, RelayLimits, enqueue
+from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits, enqueue
+from callbacks.relay.via import MAX_RELAYS
 from callbacks.streams import BODY, RELAY, REPORTS, VIA
 from tests.kit.callbacks import eventually, posted, row, stored
 from tests.kit.receiver import PATH, receiving
@@ -19,7 +20,7 @@ FOREIGN = posted("delivered", row("of-another-system"))
 async def test_a_receiver_refuses_what_a_relay_of_its_ledger_posts(redis: Redis) -> None:
     stop = asyncio.Event()
     async with receiving(redis) as http:
-        relay = Relay(redis, f"{http.base_url}{PATH}", limits=RelayLimits(block_ms=50, claim_every_s=0.05))
+        relay = ForeignRelay(redis, f"{http.base_url}{PATH}", limits=RelayLimits(block_ms=50, claim_every_s=0.05))
         running = asyncio.create_task(relay.run(stop))
         await enqueue(redis, [FOREIGN])
 
@@ -52,8 +53,8 @@ async def test_reports_that_go_round_over_two_relays_come_back_once_and_are_refu
         receiving(other) as second,
     ):
         relays = [
-            asyncio.create_task(Relay(redis, f"{second.base_url}{PATH}", limits=limits).run(stop)),
-            asyncio.create_task(Relay(other, f"{first.base_url}{PATH}", limits=limits).run(stop)),
+            asyncio.create_task(ForeignRelay(redis, f"{second.base_url}{PATH}", limits=limits).run(stop)),
+            asyncio.create_task(ForeignRelay(other, f"{first.base_url}{PATH}", limits=limits).run(stop)),
         ]
         reconcilers = [make_reconciler(ledger, relaying=True) for ledger in (redis, other)]
         assert (await first.post(PATH, content=FOREIGN)).status_code == 200

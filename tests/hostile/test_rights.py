@@ -64,6 +64,14 @@ OTHERS = {
         "HGETALL id_key",
         "GET token:tm",
         "LPUSH bulk x",
+    "console": [
+        "HSET id_key a b",
+        "BRPOP bulk 1",
+        "DEL unacked",
+        "HSET callback_secrets a b",
+        "XDEL reports:rejected 1",
+        "ZADD test_send:1 1 a",
+        "PUBLISH /0.celery.pidbox x",
     ],
     "flower": [
         "HGETALL {TIMESM}:sender",
@@ -162,6 +170,7 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "metrics": {"metrics_token"},
         "alerts": set[str](),
+        "console": {"console_secret"},
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("producers", "workers", "callbacks", "times_dispatch")
+PRODUCT = ("producers", "workers", "callbacks", "console", "times_dispatch")
 CODE = (*PRODUCT, "benchmarks", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
 

@@ -23,7 +23,7 @@ CAMPAIGN = """\
 name = "{name}"
 sender = "{sender}"
 template = "order-shipped"
-variables = ["{{name}}", "{{order}}", "Rs {{amount}}"]
+variables = ["{{name}}", "{{order}}"]
 """
 
 
@@ -62,7 +62,7 @@ def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tu
 
 
 async def _compare(stack: Stack, campaign: CampaignId, within_s: float) -> tuple[CampaignView, Comparison]:
-    redis = connect(stack.redis.url)
+    redis = connect(stack.environment["DISPATCH_REDIS_URL"])
     try:
         queries = Queries(redis)
         until = time.monotonic() + within_s

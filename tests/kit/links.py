@@ -112,7 +112,7 @@ def application(
     return LinksApplication(
         redis,
         LinkDirectory(redis, keys, clock=clock),
-        ReportStreamWriter(redis),
+        ReportStreamWriter(redis, from_links=True),
         CorrelationIds(ID_KEY.encode()),
         expire_after_s=7 * 86_400,
         stop_word=stop_word,

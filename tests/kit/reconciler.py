@@ -6,7 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from callbacks.classifier import ReportClassifier
-from callbacks.entry_applier import NO_DEAD_NUMBERS
+from callbacks.entry_applier import NO_DEAD_NUMBERS, Forwarding
 from callbacks.reconciler import Reconciler, ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
@@ -33,6 +33,7 @@ def make_reconciler(
     keys: tuple[str, str] = (ID_KEY, ""),
     clock: Clock = SYSTEM_CLOCK,
     dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
+    forwarding: Forwarding | None = None,
     **limits: Any,
 ) -> Reconciler:
     """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
@@ -45,6 +46,7 @@ def make_reconciler(
         name=name,
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
         dead_numbers=dead_numbers,
+        forwarding=forwarding,
         clock=clock,
     )
 

@@ -15,13 +15,16 @@ from redis.asyncio import Redis
 
 from tests.kit.flower import Flower
 from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
-from times_dispatch.broker.app import celery_app, wake_workers
+from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
+from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import address_of, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import BEAT_LEASE, UPKEEP_SINCE, BeatField
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.settings.model import Settings
+from workers.beat_scheduler import TOKEN_HEADER
 
 pytestmark = pytest.mark.processes
 
@@ -215,6 +218,24 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
         assert stage.sms.ids == []
         for secret in SECRETS:
             assert secret not in stage.log
+
+
+async def test_a_message_of_a_beat_that_was_replaced_starts_no_upkeep(tmp_path: Path, redis: Redis) -> None:
+    async with scene(tmp_path, f"redis://{address_of(redis)}/0", grace_s=0.5) as stage:
+        await stage.ready()
+        await redis.hset(BEAT_LEASE, BeatField.TOKEN, "7")
+
+        def send(token: int | None) -> None:
+            headers = {} if token is None else {TOKEN_HEADER: token}
+            stage.app.send_task(UPKEEP_TASK, queue=UPKEEP_QUEUE, headers=headers)
+
+        send(6)
+        await until(lambda: "message of a replaced beat ignored" in stage.log)
+        assert await redis.exists(UPKEEP_SINCE) == 0
+        for accepted in (7, None):  # a beat of an older version has no token
+            send(accepted)
+            await until(lambda: redis.exists(UPKEEP_SINCE))
+            await redis.delete(UPKEEP_SINCE)
 
 
 async def test_a_worker_outlives_a_redis_that_is_unavailable_refuses_to_write_or_is_mute_and_a_terminate(

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import Any, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
 
 from amqp.exceptions import AMQPError
 from celery import Celery, signals
@@ -19,6 +20,8 @@ from times_dispatch.broker.queues import BULK_QUEUE, QUEUES, UPKEEP_QUEUE, URGEN
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.ready_batches import BatchReady
+from times_dispatch.ledger.sentinel.url import is_sentinel
+from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings import logs
 from times_dispatch.settings.model import Settings
@@ -32,6 +35,8 @@ BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
 """The errors of a call to the broker: kombu wraps some errors of its libraries, but not all."""
 
 _MAX_WAKE_ATTEMPTS = 3
+_AMQP_HEARTBEAT_S = 10
+"""A worker whose RabbitMQ vanished without a word notices within two heartbeats; Celery's default is two minutes."""
 _CAMPAIGN_ROWS = uuid.UUID("6f1f0f6e-3f0e-5b7a-9a54-6a3b0a1c7d11")
 
 
@@ -93,7 +98,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     """
     app = Celery(
         name,
-        broker=without_options(settings.broker_url),
+        broker=_celery_url(settings.broker_url),
         include=list(include),
         amqp=EverySecondAMQP,
         set_as_current=False,
@@ -116,8 +121,10 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     )
     if tls := _tls(settings.broker_url):
         app.conf.broker_use_ssl = tls
+    if settings.broker_url.startswith("amqp"):
+        app.conf.update(broker_heartbeat=_AMQP_HEARTBEAT_S, broker_transport_options=_AMQP_OPTIONS)
     if settings.broker_url.startswith("redis"):
-        app.conf.update(worker_disable_prefetch=True, broker_transport_options=_REDIS_OPTIONS)
+        app.conf.update(worker_disable_prefetch=True, broker_transport_options=_redis_options(settings.broker_url))
 
     def configure_logs(**_: Any) -> None:
         logs.configure(json=settings.logs.as_json, level=settings.logs.level)
@@ -130,7 +137,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
 def _tls(broker_url: str) -> dict[str, object]:
     """Return Celery's ``broker_use_ssl`` for a URL. Without it, Celery does not verify the certificate of rediss://."""
     files = files_of(broker_url)
-    if broker_url.startswith("rediss:"):
+    if broker_url.startswith("rediss"):
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **files}
     if broker_url.startswith("amqps:"):
         # kombu replaces None by the name of the host, and py-amqp checks the name only if it is given.
@@ -139,6 +146,7 @@ def _tls(broker_url: str) -> dict[str, object]:
     return {}
 
 
+_AMQP_OPTIONS = {"max_retries": 0}  # as below
 _REDIS_OPTIONS = {
     "queue_order_strategy": "times_dispatch.broker.app:QueueOrder",
     "priority_steps": [0],
@@ -148,6 +156,26 @@ _REDIS_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 15,
 }
+
+
+def _celery_url(broker_url: str) -> str:
+    """Return the URL that Celery gets: without the options, which Celery takes apart from the URL."""
+    if is_sentinel(broker_url):
+        return parse_sentinel_url(broker_url).of_broker
+    return without_options(broker_url)
+
+
+def _redis_options(broker_url: str) -> dict[str, object]:
+    if not is_sentinel(broker_url):
+        return _REDIS_OPTIONS
+    url = parse_sentinel_url(broker_url)
+    of_sentinels: dict[str, object] = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    if url.scheme == "rediss":
+        of_sentinels |= {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True, **files_of(broker_url)}
+    if url.sentinels_want_login:
+        login = urlsplit(url.of_server)
+        of_sentinels |= {"username": unquote(login.username or "") or None, "password": unquote(login.password or "")}
+    return {**_REDIS_OPTIONS, "master_name": url.master, "sentinel_kwargs": of_sentinels}
 
 
 def campaign_row(campaign: CampaignId) -> str:
@@ -194,6 +222,7 @@ async def waiting_wakeups(app: Celery) -> WaitingWakeups:
 
 def _waiting_wakeups(app: Celery) -> WaitingWakeups:
     with app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=0)
         return WaitingWakeups(urgent=_length(connection, URGENT_QUEUE), bulk=_length(connection, BULK_QUEUE))
 
 

@@ -32,8 +32,10 @@ async def queue_lengths(settings: Settings, ledger: Redis) -> dict[str, int]:
             return await _lengths(broker)
     from times_dispatch.broker.app import BROKER_ERRORS, celery_app, waiting_wakeups  # noqa: PLC0415  # slow to import
 
+    app = celery_app(settings)
+    app.conf.broker_connection_timeout = _TIMEOUT_S
     try:
-        waiting = await waiting_wakeups(celery_app(settings))
+        waiting = await waiting_wakeups(app)
     except BROKER_ERRORS as error:
         raise OSError(type(error).__name__) from error
     return {URGENT_QUEUE: waiting.urgent, BULK_QUEUE: waiting.bulk}

@@ -6,16 +6,20 @@ import json
 import signal
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
+import tomlkit
 from rich.console import Console
 
+from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
-from times_dispatch.demo.comparison import compare, fetch_books
+from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.demo.processes import ProcessFailed, run, start
-from times_dispatch.demo.stack import Stack
+from times_dispatch.demo.stack import SETTINGS, Stack
+from times_dispatch.demo.statistics_comparison import comparison_table, differing, read_numbers, recount
 from times_dispatch.demo.tables import ledger_and_books_table
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -25,6 +29,7 @@ from times_dispatch.provider.correlation_ids import CorrelationIds
 
 RECIPIENTS = 20_000
 SETTLE_WITHIN_S = 45.0
+PRICE_PER_PART = Decimal("0.125")
 SANDBOX = {
     "seed": 2026,
     "latency_min_ms": 5,
@@ -37,7 +42,7 @@ SANDBOX = {
         "duplicated": 0.02,
         "clicked": 0.0,
     },
-    "clicks": {"share": 0.2},
+    "clicks": {"share": 0.2, "max_clicks": 3},
 }
 
 out = Console(highlight=False, soft_wrap=True)
@@ -67,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 def _demo() -> int:
     began = time.monotonic()
-    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX)
+    stack = Stack(workers=2, flower=True, links=True, console=True, sandbox=SANDBOX, settings=_settings_with_price())
     succeeded = False
     try:
         _start(stack)
@@ -87,9 +92,19 @@ def _demo() -> int:
     return 0 if succeeded else 1
 
 
+def _settings_with_price() -> str:
+    """Return the demo's settings with a price, so that the comparison has a cost."""
+    settings = tomlkit.parse(SETTINGS.read_text("utf-8"))
+    for table in settings.unwrap()["senders"]:
+        settings["senders"][table]["price_per_part"] = f"Rs {PRICE_PER_PART}"
+    return tomlkit.dumps(settings)
+
+
 def _up(settings: str | None, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
-    stack = Stack(workers=2, flower=True, links=True, sandbox=SANDBOX, settings=settings, redis_folder=kept)
+    stack = Stack(
+        workers=2, flower=True, links=True, console=True, sandbox=SANDBOX, settings=settings, redis_folder=kept
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
@@ -110,11 +125,14 @@ def _up(settings: str | None, kept: Path | None) -> int:
 
 
 def _start(stack: Stack) -> None:
-    names = "Redis, sandbox, two workers, beat, receiver, reconciler, links process and Flower"
+    names = "Redis, sandbox, two workers, beat, receiver, reconciler, links process, console and Flower"
     out.print(f"[bold]Starting[/] {names}", end=" ")
     stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
+    owner = ConsoleRole.OWNER.value
+    password = stack.console_users[owner]
+    out.print(f"\nConsole: {stack.console_url} (user {owner}, password {password})", markup=False)
     user, password = stack.flower_auth
-    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password}); reload the page")
+    out.print(f"Flower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password}); reload the page")
 
 
 def _campaign(stack: Stack) -> bool:
@@ -177,10 +195,19 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
         f"compared with the books message by message: {comparison.differences} differences; "
         f"accepted twice: {comparison.accepted_twice}"
     )
-    clicks = view.stats.get("clicked", 0), books["all"]["reports"]["posted"].get("clicked", 0)
-    out.print(f"clicks: {clicks[0]:,} in the ledger, {clicks[1]:,} redirects in the books")
-    equal = equal and clicks[0] == clicks[1]
+    equal = _compare_statistics(stack, campaign, comparison) and equal
     return view.counters_add_up and equal and comparison.accepted_twice == 0 and comparison.undecided == 0
+
+
+def _compare_statistics(stack: Stack, campaign: CampaignId, comparison: Comparison) -> bool:
+    """Print the campaign's numbers as each command and the books have them; return whether all are equal."""
+    sources = read_numbers(stack, campaign, comparison.totals, PRICE_PER_PART)
+    messages, differences = recount(stack)
+    out.print(comparison_table(sources))
+    wrong = differing(sources)
+    result = f"different: {', '.join(wrong)}" if wrong else "all numbers are equal"
+    out.print(f"{result}; recount of {messages:,} messages: {differences} differences")
+    return not wrong and not differences
 
 
 def _never_accepted(view: CampaignView) -> int:

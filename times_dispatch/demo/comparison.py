@@ -20,6 +20,41 @@ UNDECIDED = frozenset({MessageState.SENDING, MessageState.IN_DOUBT, MessageState
 _MAX_EXAMPLES = 10
 
 
+class BookTotals(msgspec.Struct, kw_only=True):
+    """What the books say of a campaign's messages, in sum."""
+
+    sent: int = 0
+    """Messages of which any attempt was accepted."""
+    delivered: int = 0
+    failed: Counter[int] = msgspec.field(default_factory=Counter)
+    """Messages that failed and were never delivered, by code."""
+    parts: int = 0
+    """SMS parts of all accepted attempts."""
+    clicked: int = 0
+    """Clicks that were acknowledged."""
+    clickers: int = 0
+    """Messages with a click."""
+
+    def add(self, entries: list[Accepted], code: int) -> None:
+        """Count a message.
+
+        Args:
+            entries: its accepted attempts, not empty.
+            code: the code in the message's record, which counts if the books have it too.
+        """
+        self.sent += 1
+        self.parts += sum(entry.parts * entry.times for entry in entries)
+        clicks = sum(entry.clicked for entry in entries)
+        self.clicked += clicks
+        self.clickers += clicks > 0
+        events = {entry.event for entry in entries}
+        if "delivered" in events:
+            self.delivered += 1
+        elif "failed" in events:
+            codes = [int(entry.code) for entry in entries if entry.event == "failed"]
+            self.failed[code if code in codes else codes[0]] += 1
+
+
 class Comparison(msgspec.Struct, kw_only=True):
     """The result of comparing one campaign with the books."""
 
@@ -37,6 +72,8 @@ class Comparison(msgspec.Struct, kw_only=True):
     """Undecided messages that the provider accepted; 0 once every report has arrived."""
     in_books: int = 0
     """Different ids of the campaign's messages that the provider accepted."""
+    totals: BookTotals = msgspec.field(default_factory=BookTotals)
+    """The campaign's messages in the books."""
     sent_ms: list[int] = msgspec.field(default_factory=list)
     """Epoch milliseconds at which the last attempt of each message was sent, sorted."""
 
@@ -69,6 +106,8 @@ async def compare(
         attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 2))
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
+        if entries:
+            comparison.totals.add(entries, record.code)
         if record.sent_ms:
             comparison.sent_ms.append(view.created_ms + record.sent_ms)
         if sum(entry.times for entry in entries) > 1:

@@ -20,6 +20,7 @@ import httpx
 import tomlkit
 
 import times_dispatch
+from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 
@@ -33,13 +34,14 @@ _USERNAME = "demo-account"
 
 
 class Stack:
-    """Redis, sandbox, workers, beat, receiver, reconciler and Flower, in a temporary folder.
+    """Redis, sandbox, workers, beat, receiver, reconciler, console and Flower, in a temporary folder.
 
     Args:
         settings: The text of ``dispatch.toml``; by default the demo's own.
         workers: Number of worker processes.
         reconcilers: Number of reconciler processes.
         flower: Whether Flower is started.
+        console: Whether the console is started, with a user of each role.
         links: Whether the links process is started, and recipients of the sandbox click links.
         appendonly: Whether Redis writes its append-only file.
         appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
@@ -57,6 +59,7 @@ class Stack:
         reconcilers: int = 1,
         flower: bool = False,
         links: bool = False,
+        console: bool = False,
         appendonly: bool = True,
         appendfsync: str = "everysec",
         sandbox: Mapping[str, Any] | None = None,
@@ -68,13 +71,17 @@ class Stack:
         self._settings = settings or SETTINGS.read_text("utf-8")
         self._with_flower = flower
         self._with_links = links
+        self._with_console = console
         self._workers = workers
         self._reconcilers = reconcilers
         self._ledger_password = secrets.token_urlsafe(12)
         self._password = secrets.token_urlsafe(12)
         self._callback_secret = secrets.token_urlsafe(18)
         self.flower_auth = ("demo", secrets.token_urlsafe(9))
-        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower", "links")}
+        self.console_users = {role.value: secrets.token_urlsafe(12) for role in ConsoleRole}
+        """The password of each user of the console; the name of a user is the name of the role."""
+        self._console_secret = secrets.token_urlsafe(24)
+        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower", "links", "console")}
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
         self.redis = EmbeddedServer(
@@ -114,6 +121,11 @@ class Stack:
         return f"http://127.0.0.1:{self._ports['flower']}"
 
     @property
+    def console_url(self) -> str:
+        """The URL of the console's first page."""
+        return f"http://127.0.0.1:{self._ports['console']}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables of every process."""
         return {
@@ -127,6 +139,8 @@ class Stack:
             "DISPATCH_LINK_KEY": "demo-link-key-" + "0" * 18,
             "DISPATCH_LINKS_LISTEN": f"127.0.0.1:{self._ports['links']}",
             "DISPATCH_CALLBACK_SECRET": self._callback_secret,
+            "DISPATCH_CONSOLE_SECRET": self._console_secret,
+            "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self._ports['console']}",
             "DISPATCH_CALLBACKS_LISTEN": f"127.0.0.1:{self._ports['receiver']}",
             "DISPATCH_FLOWER_BASIC_AUTH": ":".join(self.flower_auth),
             "DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": f"{self.sandbox_url}/ct/api/v1/message",
@@ -172,6 +186,9 @@ class Stack:
             self._start(name, worker_command(name))
         schedule = str(self.folder / "beat-schedule")
         self._start("beat", [python, "-m", "celery", "-A", "workers.beat", "beat", "--schedule", schedule])
+        if self._with_console:
+            self._write_console_users()
+            self._start("console", [python, "-m", "console"])
         if self._with_flower:
             self._start("flower", flower_command(self._ports["flower"]))
         for name, url in self._health():
@@ -227,6 +244,14 @@ class Stack:
             options["clicks"] = {"url": self.links_url, "domain": domain, **options.get("clicks", {})}
         (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
 
+    def _write_console_users(self) -> None:
+        users = ConsoleUsers(self.folder / "console-users.toml")
+        known = {
+            name: ConsoleUser(name=name, role=ConsoleRole(name), password=users.hashed(password))
+            for name, password in self.console_users.items()
+        }
+        write_users(users.path, known)
+
     def _start(self, name: str, command: list[str]) -> None:
         process = Process(name, command, environment=self.environment_of(name), folder=self.folder)
         self.processes[name] = process
@@ -239,6 +264,8 @@ class Stack:
         ]
         if self._with_links:
             checks.append(("links", f"{self.links_url}/ready"))
+        if self._with_console:
+            checks.append(("console", f"{self.console_url}/health"))
         if self._with_flower:
             checks.append(("flower", f"{self.flower_url}/healthcheck"))
         return checks

@@ -5,6 +5,7 @@ from itertools import chain
 
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -27,6 +28,7 @@ class CampaignSearch:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._queries = Queries(redis)
+        self._archives = ArchiveStates(redis)
 
     async def find(self, words: str) -> CampaignId:
         """Return the campaign with this id, the one whose id begins so, the one of this name, or the last one.
@@ -38,12 +40,15 @@ class CampaignSearch:
         if await self._redis.hexists(CAMPAIGNS, words):
             return CampaignId(words)
         views, _ = await self._queries.live_and_ended(max_ended=1 if words == LAST else MAX_NAMED, damaged=[])
-        if words == LAST and views:
-            return views[0].id
+        stubs, _ = await self._archives.newest(await self._queries.senders(), limit=1 if words == LAST else MAX_NAMED)
+        if words == LAST and (views or stubs):
+            newest = [*((view.created_ms, view.id) for view in views), *((stub.created_ms, stub.id) for stub in stubs)]
+            return max(newest)[1]
         named = [view.id for view in views if view.plan.name == words]
+        named += [stub.id for stub in stubs if stub.name == words]
         matches = list(dict.fromkeys(chain(named, await self._beginning_with(words))))
         if len(matches) > 1:
-            raise CampaignAmbiguous(words, _described(matches, views))
+            raise CampaignAmbiguous(words, _described(matches, views, stubs))
         if not matches:
             raise CampaignUnknown(words, similar=similar_name(words, (view.plan.name for view in views)))
         return matches[0]
@@ -59,6 +64,7 @@ class CampaignSearch:
                 return sorted(matches)
 
 
-def _described(matches: Sequence[CampaignId], views: Sequence[CampaignView]) -> list[str]:
-    known = {view.id: f"{view.id} ({view.plan.name}, {view.state})" for view in views}
+def _described(matches: Sequence[CampaignId], views: Sequence[CampaignView], stubs: Sequence[ArchiveStub]) -> list[str]:
+    known = {stub.id: f"{stub.id} ({stub.name}, {stub.state})" for stub in stubs}
+    known |= {view.id: f"{view.id} ({view.plan.name}, {view.state})" for view in views}
     return [known.get(campaign, campaign) for campaign in matches]

@@ -13,6 +13,9 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from times_dispatch.ledger.health import configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
+from times_dispatch.ledger.sentinel.primary import PrimaryFinder
+from times_dispatch.ledger.sentinel.url import is_sentinel
+from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.tls_options import certificate_problem
 
 SOCKET_TIMEOUT_S = 5.0
@@ -128,6 +131,28 @@ class _Tls(_LedgerConnection, SSLConnection):
     pass
 
 
+class _BehindSentinel(_LedgerConnection):
+    """A connection that asks the sentinels for the primary each time before it connects."""
+
+    def __init__(self, *args: Any, finder: PrimaryFinder, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._finder = finder
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Find the primary and connect; raise only Redis errors."""
+        if not self.is_connected:
+            self.host, self.port = await self._finder.address()
+        await super().connect_check_health(check_health, retry_socket_connect)
+
+
+class _TcpBehindSentinel(_BehindSentinel, Connection):
+    pass
+
+
+class _TlsBehindSentinel(_BehindSentinel, SSLConnection):
+    pass
+
+
 def connect(
     url: str,
     *,
@@ -143,7 +168,8 @@ def connect(
     become a replica is closed.
 
     Args:
-        url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``.
+        url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``; or
+            the URL of a Redis behind Sentinel, see ``sentinel/url.py``.
         max_connections: Size of the pool.
         socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
         retries: How many times a call is repeated after a connection error.
@@ -152,6 +178,13 @@ def connect(
     Raises:
         RedisUnavailable: The URL cannot be parsed.
     """
+    finder: PrimaryFinder | None = None
+    if is_sentinel(url):
+        try:
+            sentinel_url = parse_sentinel_url(url)
+        except ValueError as error:
+            raise RedisUnavailable(f"the address of Redis {error}") from None
+        url, finder = sentinel_url.of_server, PrimaryFinder(sentinel_url)
     errors: tuple[type[exceptions.RedisError], ...] = (exceptions.ConnectionError,)
     if repeat_after_timeout:
         errors = (*errors, exceptions.TimeoutError)
@@ -171,13 +204,19 @@ def connect(
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
     # Not an argument of from_url, because the URL's scheme overrides that argument.
-    pool.connection_class = _Tls if issubclass(pool.connection_class, SSLConnection) else _Tcp
+    is_tls = issubclass(pool.connection_class, SSLConnection)
+    pool.connection_class = _Tls if is_tls else _Tcp
+    if finder:
+        pool.connection_class = _TlsBehindSentinel if is_tls else _TcpBehindSentinel
+        pool.connection_kwargs["finder"] = finder
     return Redis.from_pool(pool)
 
 
 def address_of(redis: Redis) -> str:
     """Return the host and port of a client, for messages; never the password."""
     kwargs = redis.connection_pool.connection_kwargs
+    if finder := kwargs.get("finder"):
+        return str(finder)
     return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
+from times_dispatch.ledger.archive_states import missing_campaign
+from times_dispatch.ledger.errors import CampaignDamaged, is_transient
 from times_dispatch.ledger.keys import (
     SENDERS,
     CampaignField,
@@ -76,6 +77,7 @@ class Control:
 
         Raises:
             CampaignUnknown: No campaign has this id.
+            CampaignArchived: The campaign is archived.
         """
         decided_us = await self._now_us() if action == ControlAction.RESUME or replaces_reason else 0
         trail = self._entry(_TRAIL_ACTIONS[action], campaign=campaign, detail=reason)
@@ -90,7 +92,7 @@ class Control:
         )
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
-            raise CampaignUnknown(campaign)
+            raise await missing_campaign(self._redis, sender, campaign)
         return status == Status.CHANGED, CampaignState(text(reply["state"]))
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
@@ -112,11 +114,11 @@ class Control:
     async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> None:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        Parts that were handed over before count. Raises ``CampaignUnknown``.
+        Parts that were handed over before count. Raises ``CampaignUnknown`` or ``CampaignArchived``.
         """
         key = campaign_key(sender, campaign)
         if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
-            raise CampaignUnknown(campaign)
+            raise await missing_campaign(self._redis, sender, campaign)
         detail = f"{max_parts:,} parts" if max_parts else "no limit"
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, CampaignField.MAX_PARTS, max_parts)

@@ -3,6 +3,7 @@
 LedgerError
 ├── CampaignUnknown    no campaign has this id or name
 ├── CampaignAmbiguous  several campaigns have this name, or an id that begins so
+├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
@@ -54,6 +55,17 @@ class CampaignAmbiguous(LedgerError):
         more = f" and {len(candidates) - _MAX_CANDIDATES:,} more" if len(candidates) > _MAX_CANDIDATES else ""
         named = ", ".join(candidates[:_MAX_CANDIDATES])
         super().__init__(f"campaign {words}: {len(candidates):,} campaigns are meant, give the id: {named}{more}")
+
+
+class CampaignArchived(LedgerError):
+    """The messages of this campaign are in the archive: they can be read, and nothing can be done with them."""
+
+    def __init__(self, campaign: CampaignId, sender: SenderId) -> None:
+        super().__init__(
+            f"campaign {campaign}: is archived; show, report, stats and number read it, and it can be sent no more"
+        )
+        self.campaign = campaign
+        self.sender = sender
 
 
 class CampaignDamaged(LedgerError):

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -112,6 +113,7 @@ class Heartbeat:
         kind: ProcessKind,
         *,
         figures: Figures = dict,
+        path: str = "",
         every_s: float = EVERY_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -121,6 +123,8 @@ class Heartbeat:
             redis: the ledger.
             kind: the kind of the process.
             figures: returns what the process does now; called for each heartbeat.
+            path: a file whose time of change is the last heartbeat, also while Redis is unavailable; empty for none. An
+                orchestrator that looks at the file restarts a process that stands still, and none because of Redis.
             every_s: seconds from one heartbeat to the next.
             clock: the clock of the waits, and the clock that is compared with Redis' clock.
         """
@@ -135,6 +139,7 @@ class Heartbeat:
         )
         self._name = f"{kind}:{self._record.host}:{self._record.pid}"
         self._figures = figures
+        self._path = Path(path) if path else None
         self._every_s = every_s
         self._clock = clock
         self._is_refused = False
@@ -143,6 +148,7 @@ class Heartbeat:
         """Send heartbeats until the stop is set, then take the process from the list."""
         try:
             while not stop.is_set():
+                self._touch()
                 await self.beat()
                 await self._clock.wait(stop, self._every_s)
         finally:
@@ -179,6 +185,14 @@ class Heartbeat:
             self._is_refused = True
         except LEDGER_ERRORS as error:
             log.debug("no heartbeat", error=type(error).__name__)
+
+    def _touch(self) -> None:
+        if self._path:
+            try:
+                self._path.touch()
+            except OSError as error:
+                log.warning("the file of heartbeats cannot be written", path=str(self._path), error=error.strerror)
+                self._path = None
 
     async def _leave(self) -> None:
         with suppress(*LEDGER_ERRORS):

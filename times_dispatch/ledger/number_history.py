@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.dead_numbers import DeadNumber, DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.keys import BatchKey, batch_key
+from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.number_fingerprints import batches_that_may_hold
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -34,6 +34,8 @@ class NumberMessage(msgspec.Struct, frozen=True, kw_only=True):
     sent_ms: int
     reported_ms: int
     transaction_id: str
+    clicked: bool = False
+    """Whether a tracked link of the message was clicked."""
 
 
 class NumberHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
 async def _messages_of(
     redis: Redis, find_number: Script, view: CampaignView, number: str
 ) -> AsyncIterator[NumberMessage]:
+    clickers = f"{campaign_key(view.plan.sender, view.id)}:{CampaignKey.CLICKERS}"
     batches = await batches_that_may_hold(find_number, view.plan.sender, view.id, batches=view.batches, number=number)
     async for batch in read_batches(redis, view, await _holding(redis, view, batches, number)):
         recipients, records = batch.recipients, batch.records
@@ -91,6 +94,7 @@ async def _messages_of(
                     sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
                     reported_ms=records.reported_s[at] * 1000,
                     transaction_id=records.transaction_ids[at],
+                    clicked=bool(await redis.getbit(clickers, recipients.first + at)),
                 )
 
 

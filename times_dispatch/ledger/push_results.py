@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, PushResult
-from times_dispatch.ledger.records import transaction_bytes
+from times_dispatch.ledger.records import transaction_number
 
 _ITEM = struct.Struct(">HHcHQB")
 _MAX_CODE = 0xFFFF
@@ -62,16 +62,17 @@ _index = attrgetter("index")
 
 def pack_results(results: Iterable[Result]) -> bytes:
     """Pack results for the script ``record``, sorted by index."""
-    return b"".join(map(_packed, sorted(results, key=_index)))
-
-
-def _packed(result: Result) -> bytes:
-    is_accepted = result.result == PushResult.ACCEPTED
-    return _ITEM.pack(
-        result.index,
-        result.block,
-        result.result,
-        min(result.code, _MAX_CODE),
-        int.from_bytes(transaction_bytes(result.transaction_id), "big") if is_accepted else 0,
-        min(result.parts, _MAX_PARTS),
+    pack, accepted = _ITEM.pack, PushResult.ACCEPTED
+    return b"".join(
+        [
+            pack(
+                result.index,
+                result.block,
+                result.result,
+                code if (code := result.code) <= _MAX_CODE else _MAX_CODE,
+                transaction_number(result.transaction_id) if result.result == accepted else 0,
+                parts if (parts := result.parts) <= _MAX_PARTS else _MAX_PARTS,
+            )
+            for result in sorted(results, key=_index)
+        ]
     )

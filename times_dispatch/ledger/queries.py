@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.archive_states import missing_campaign
 from times_dispatch.ledger.audit import COUNTERS, reason_with_mismatch
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
@@ -207,14 +208,21 @@ class Queries:
         return sorted(views, key=lambda view: (-view.created_ms, view.id))
 
     async def campaign(self, campaign: CampaignId) -> CampaignView:
-        """Return one campaign; raise ``CampaignUnknown`` or ``CampaignDamaged``."""
-        async for view in self._read([(campaign, await self.sender_of(campaign))]):
+        """Return one campaign; raise ``CampaignUnknown``, ``CampaignArchived`` or ``CampaignDamaged``."""
+        sender = await self.sender_of(campaign)
+        async for view in self._read([(campaign, sender)]):
             return view
-        raise CampaignUnknown(campaign)
+        raise await missing_campaign(self._redis, sender, campaign)
 
     async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
         """Return these campaigns of one sender; raise ``CampaignDamaged``."""
         return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
+
+    async def some(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], *, damaged: list[CampaignDamaged]
+    ) -> list[CampaignView]:
+        """Return campaigns of several senders in their order; damaged campaigns are appended to *damaged*."""
+        return [view async for view in self._read(ids, damaged)]
 
     async def messages(self, campaign: CampaignId) -> AsyncIterator[MessageView]:
         """Yield every message of a campaign with its row, batch by batch; raise as ``campaign`` and ``batch`` do."""
@@ -252,7 +260,7 @@ class Queries:
         for (campaign, sender), fields, codes in zip(wanted, of_campaigns[::2], of_campaigns[1::2], strict=True):
             try:
                 named = [_by_name(reply) for reply in (fields, codes, hashes[sender])]
-                view = _view(campaign, *named, now_s=now_s) if fields else None
+                view = read_view(campaign, *named, now_s=now_s) if fields and not _is_archived(fields) else None
             except _UNREADABLE as error:
                 damage = CampaignDamaged(campaign, sender, _what(error))
                 if damaged is None:
@@ -284,6 +292,11 @@ def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
     return {name.decode(): value for name, value in reply.items()}
 
 
+def _is_archived(fields: object) -> bool:
+    """Say whether the hash of a campaign is what stays in Redis of an archived campaign."""
+    return isinstance(fields, dict) and b"archive" in fields and CampaignField.STATE.encode() not in fields
+
+
 def _what(error: Exception) -> str:
     if isinstance(error, ResponseError):
         if is_transient(error):
@@ -307,8 +320,8 @@ def _messages(recipients: Recipients, records: bytes, without_records: MessageSt
     ]
 
 
-def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *, now_s: float) -> CampaignView:
-    """Read a campaign.
+def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *, now_s: float) -> CampaignView:
+    """Make the view of a campaign from its hashes.
 
     Args:
         campaign: The id of the campaign.

@@ -25,6 +25,7 @@ _RECORD = struct.Struct(">BHHBII8s")
 
 _NO_TRANSACTION = bytes(8)
 _UNKNOWN_TRANSACTION = b"\xff" * 8
+_UNKNOWN_TRANSACTION_NUMBER = int.from_bytes(_UNKNOWN_TRANSACTION, "big")
 _MAX_TRANSACTION_DIGITS = len(str(2**63))
 _STATES = {ord(state.value): state for state in MessageState}
 
@@ -62,6 +63,8 @@ class RecordColumns(msgspec.Struct, frozen=True, gc=False):
     """Epoch seconds; 0 without a report."""
     transaction_ids: Sequence[str]
     """Empty without an id, or if the id does not fit the record."""
+    chain_indexes: Sequence[int] = ()
+    """Index, in the campaign's chain, of the provider of the last push; 0 for a message that was never pushed."""
 
 
 def pack_recipients(recipients: Recipients) -> bytes:
@@ -145,7 +148,7 @@ def read_record_columns(
     """
     if not packed:
         zeros = [0] * count
-        return RecordColumns(without_records.value * count, zeros, zeros, zeros, zeros, [""] * count)
+        return RecordColumns(without_records.value * count, zeros, zeros, zeros, zeros, [""] * count, zeros)
     if len(packed) != count * (1 + RECORD_WIDTH):
         raise ValueError(f"{len(packed)} bytes for {count} records")
     attempts, _blocks, codes, sent_highs, sent_lows, reported_s, transactions = zip(
@@ -155,9 +158,10 @@ def read_record_columns(
         packed[:count].decode("ascii"),
         attempts,
         codes,
-        [high << 32 | low for high, low in zip(sent_highs, sent_lows, strict=True)],
+        [(high & 0xF) << 32 | low for high, low in zip(sent_highs, sent_lows, strict=True)],
         reported_s,
         [_transaction_text(transaction) for transaction in transactions],
+        [high >> 4 for high in sent_highs],
     )
 
 
@@ -183,13 +187,17 @@ def pack_records(records: Iterable[MessageRecord]) -> bytes:
     return bytes(states + rest)
 
 
-def transaction_bytes(transaction_id: str) -> bytes:
-    """Return a provider's transaction id as the eight bytes of a record.
+def transaction_number(transaction_id: str) -> int:
+    """Return a provider's transaction id as the number in a record.
 
-    An id that is not a positive decimal number below 2**63 is not stored: the bytes only say that there is an id.
+    An id that is not a positive decimal number below 2**63 is not stored: the number only says that there is an id.
     """
-    if len(transaction_id) <= _MAX_TRANSACTION_DIGITS and transaction_id.isdecimal():
-        number = int(transaction_id)
-        if 0 < number < 2**63 and str(number) == transaction_id:
-            return number.to_bytes(8, "big")
-    return _UNKNOWN_TRANSACTION
+    is_number = transaction_id.isascii() and transaction_id.isdigit() and transaction_id[0] != "0"
+    if is_number and len(transaction_id) <= _MAX_TRANSACTION_DIGITS and (number := int(transaction_id)) < 2**63:
+        return number
+    return _UNKNOWN_TRANSACTION_NUMBER
+
+
+def transaction_bytes(transaction_id: str) -> bytes:
+    """Return a provider's transaction id as the eight bytes of a record."""
+    return transaction_number(transaction_id).to_bytes(8, "big")

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple, cast
 
@@ -49,7 +49,11 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds, and for a
+    visit with an id."""
+    visit: str = ""
+    """The id of a visit of a tracked link: 16 characters that name a links process, a hyphen, and a number. The visit
+    counts once, however often it is reported."""
     link: int = 0
     """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
     asks_to_stop: bool = False
@@ -67,6 +71,8 @@ class ReportEffect(StrEnum):
     """The report changed nothing: it says that an earlier attempt failed."""
     UNKNOWN = "U"
     """The ledger has no such campaign or message."""
+    ARCHIVED = "R"
+    """The campaign is archived: nothing of it changes any more."""
 
 
 _LETTERS: dict[ReportKind, bytes] = {
@@ -80,6 +86,8 @@ _LETTERS: dict[ReportKind, bytes] = {
     "link_scanned": ReportLetter.NOTICED.value,
     "link_probed": ReportLetter.NOTICED.value,
 }
+_ARCHIVED = frozenset({b"archived", b"erased"})
+"""The states of the archive in which the messages of a campaign are not in Redis."""
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 
 
@@ -116,7 +124,23 @@ class ReportApplier:
         for positions, batch_effects in zip(batches.values(), await asyncio.gather(*calls), strict=True):
             for position, effect in zip(positions, batch_effects, strict=True):
                 effects[position] = _EFFECTS[effect]
+        unknown = {reports[at].campaign for at, effect in enumerate(effects) if effect is ReportEffect.UNKNOWN}
+        if unknown and (archived := await self._archived(unknown)):
+            for position, report in enumerate(reports):
+                if report.campaign in archived:
+                    effects[position] = ReportEffect.ARCHIVED
         return effects
+
+    async def _archived(self, campaigns: Collection[CampaignId]) -> set[CampaignId]:
+        """Return those of these campaigns that are archived."""
+        wanted = list(campaigns)
+        senders = await self._redis.hmget(CAMPAIGNS, wanted)
+        known = [(id_, SenderId(text(sender))) for id_, sender in zip(wanted, senders, strict=True) if sender]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for campaign, sender in known:
+                pipe.hget(campaign_key(sender, campaign), CampaignField.ARCHIVE)
+            states = await pipe.execute()
+        return {campaign for (campaign, _), state in zip(known, states, strict=True) if state in _ARCHIVED}
 
     async def phones(self, reports: Sequence[DeliveryReport]) -> list[str]:
         """Return the phones of the messages that reports are about; empty where the ledger does not know the phone.
@@ -176,9 +200,15 @@ class ReportApplier:
             ]
         )
         reactions = [
-            {"kind": kind, "index": report.index - first, "link": report.link, "digest": report.digest}
+            {
+                "kind": kind,
+                "index": report.index - first,
+                "link": report.link,
+                "digest": report.digest,
+                "visit": report.visit,
+            }
             for report in reports
-            if report.digest
+            if report.digest or report.visit
             for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
         ]
         reply = await self._apply(

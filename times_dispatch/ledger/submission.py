@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.errors import SubmissionRefused
+from times_dispatch.ledger.errors import CampaignArchived, SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
@@ -92,6 +92,9 @@ class Submissions:
             brake: The limits above which the campaign is braked.
             price_micros: The price of one SMS part in millionths of a rupee, for the statistics; 0 if there is none.
             trail: The packed entry of the sender's trail about a resend, noted if the campaign is new; else empty.
+
+        Raises:
+            CampaignArchived: The campaign was submitted before, and is archived.
         """
         brake = brake or BrakeRule()
         reply = await self._begin(
@@ -120,6 +123,8 @@ class Submissions:
             is_promotional=int(plan.category == "promotional"),
             trail=trail,
         )
+        if reply.get("is_archived"):
+            raise CampaignArchived(campaign, plan.sender)
         return Begun(
             state=CampaignState(text(reply["state"])),
             batches=reply["batches"],

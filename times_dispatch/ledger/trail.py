@@ -46,6 +46,9 @@ class TrailAction(StrEnum):
     SILENCE_ENDED = "promotional messages go on"
     COMPLAINT_ADDED = "complaint added"
     COMPLAINT_REMOVED = "complaint removed"
+    ARCHIVED = "archived"
+    ARCHIVE_ERASED = "archive erased"
+    FORGOTTEN = "number forgotten"
     OPT_OUTS_ADDED = "opt-outs added"
     OPT_OUTS_REMOVED = "opt-outs removed"
 

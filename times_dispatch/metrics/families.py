@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from times_dispatch.ledger.forward_backlog import ForwardCount
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.metrics.reader import LedgerFigures, Snapshot
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
@@ -81,6 +82,11 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
     if reports := status.reports:
         dead_letters = "Reports that could not be used, ever."
         yield CounterMetricFamily("dispatch_dead_letters", dead_letters, value=reports.dead_letters_ever)
+        words = "Reports that were to be forwarded, ever: taken, refused, dropped_full or dropped_old."
+        forwarded = CounterMetricFamily("dispatch_forwarded_reports", words, labels=["result"])
+        for result in ForwardCount:
+            forwarded.add_metric([result.value], reports.forward.totals.get(result, 0))
+        yield forwarded
 
 
 def _of_counted(ledger: LedgerFigures) -> Iterator[Metric]:

@@ -12,9 +12,11 @@ from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import (
     DEAD_LETTERS,
     FOREIGN_DEAD_LETTERS,
+    FORWARD_LANE,
     LONG_DEAD_LETTERS,
     LONG_FOREIGN_DEAD_LETTERS,
     RELAY,
@@ -121,7 +123,7 @@ async def _ledger_figures(redis: Redis, days: int, clock: Clock) -> LedgerFigure
         since=since,
         counted=await _counted(redis, since, today),
         senders=await _senders(redis, clock),
-        streams=await _streams(redis, clock),
+        streams={**await _streams(redis, clock), FORWARD_LANE: await _forward_queue(redis)},
     )
 
 
@@ -184,6 +186,11 @@ async def _streams(redis: Redis, clock: Clock) -> dict[str, StreamSize]:
         stream: StreamSize(entries=entries, bytes=size or 0, oldest_s=_age_s(oldest, clock.time()))
         for stream, (entries, size, oldest) in zip(_STREAMS, sizes, strict=True)
     }
+
+
+async def _forward_queue(redis: Redis) -> StreamSize:
+    backlog = await read_forward_backlog(redis)
+    return StreamSize(entries=backlog.events, bytes=backlog.bytes, oldest_s=backlog.oldest_s)
 
 
 def _age_s(oldest: Any, now_s: float) -> float:

@@ -43,7 +43,7 @@ class CorrelationIds:
     which is a keyed hash of the first 16 characters.
     """
 
-    __slots__ = ("_keyed", "_old_keyed")
+    __slots__ = ("_keyed", "_known_campaign", "_old_keyed")
 
     def __init__(self, key: bytes, old_key: bytes = b"") -> None:
         """Make the ids of one installation.
@@ -57,12 +57,16 @@ class CorrelationIds:
         """
         self._keyed = _keyed(key)
         self._old_keyed = _keyed(old_key) if old_key else None
+        self._known_campaign = ""
+        """The campaign of the last id that was made; its form need not be checked again."""
 
     def make(self, campaign: str, index: int, attempt: int = 0) -> str:
         """Return the id of one attempt at one message; raise ValueError for values that do not fit into an id."""
-        if not (_CAMPAIGN.fullmatch(campaign) and 0 <= index <= LAST_INDEX and 0 <= attempt <= LAST_ATTEMPT):
+        is_campaign = campaign == self._known_campaign or _CAMPAIGN.fullmatch(campaign)
+        if not (is_campaign and 0 <= index <= LAST_INDEX and 0 <= attempt <= LAST_ATTEMPT):
             msg = f"no correlation id for campaign {campaign!r}, index {index}, attempt {attempt}"
             raise ValueError(msg)
+        self._known_campaign = campaign
         high, low = divmod(index, 1296)
         named = campaign + _PAIRS[high // 1296] + _PAIRS[high % 1296] + _PAIRS[low] + _PAIRS[attempt]
         return named + _signature(self._keyed, named.encode()).decode()
@@ -88,6 +92,11 @@ class CorrelationIds:
         ):
             return None
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
+
+
+def bare_id(meta: str) -> str:
+    """Return an id that ``CorrelationIds.parse`` reads in the form in which it was made."""
+    return _DECORATION.sub("", meta.lower())
 
 
 def _keyed(key: bytes) -> blake2b:

@@ -15,7 +15,8 @@ from times_dispatch.sandbox.submission import Submission
 
 _USER_AGENT = "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
 _PATH = r"(/(?:[A-Za-z]{3,6}|[0-9]{6})/[0-9A-Za-z]{11})"
-_CLICKED, _DELAY = 0, 1
+_CLICKED, _DELAY, _CLICKS = 0, 1, 2
+_NEXT_CLICK_S = 0.1
 _LOOK_EVERY_S = 0.05
 
 
@@ -55,14 +56,15 @@ class Clicker:
         return len(self._planned) + len(self._under_way)
 
     def plan(self, submission: Submission) -> None:
-        """Plan the click of a message that was accepted for the first time, if its recipient is one who clicks."""
+        """Plan the clicks on a message that was accepted for the first time, if its recipient is one who clicks."""
         if not self._config.url or not (link := self._link.search(submission.text)):
             return
         draws = self._random.draws(submission.correlation_id, purpose=b"clicks")
         if draws[_CLICKED] < self._config.share:
             config = self._config
             delay_ms = config.delay_min_ms + draws[_DELAY] * (config.delay_max_ms - config.delay_min_ms)
-            self._push(delay_ms / 1000, submission.correlation_id, link[1], 0)
+            for click in range(1 + int(draws[_CLICKS] * config.max_clicks)):
+                self._push(delay_ms / 1000 + click * _NEXT_CLICK_S, submission.correlation_id, link[1], 0)
 
     async def run(self) -> None:
         """Click links when they are due, until cancelled."""
@@ -85,11 +87,11 @@ class Clicker:
             async with self._session.get(
                 self._config.url + path, allow_redirects=False, headers={"User-Agent": _USER_AGENT}
             ) as response:
-                status = response.status
+                status, visit = response.status, response.headers.get("X-Request-Id", "")
         except (aiohttp.ClientError, TimeoutError):
-            status = 503
+            status, visit = 503, ""
         if status == 302:
-            self._enter(ReportEntry("clicked", meta, "", "own"))
+            self._enter(ReportEntry("clicked", meta, "", "own", visit))
         elif status >= 500 and tries < self._config.retries:
             self._push(1.0, meta, path, tries + 1)
 

@@ -87,7 +87,9 @@ class ClicksConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     domain: str = ""
     """The beginning of links in texts, as in ``go.brand.in``."""
     share: Share = 0.2
-    """The share of accepted messages with a link whose recipient clicks the link, once."""
+    """The share of accepted messages with a link whose recipient clicks the link."""
+    max_clicks: Positive = 1
+    """How often such a recipient clicks at most; the clicks follow each other within a tenth of a second."""
     delay_min_ms: Milliseconds = 100
     delay_max_ms: Milliseconds = 2_000
     concurrency: Positive = 16

@@ -99,10 +99,11 @@ def caps_without_price(
 
 
 def relay_to_receiver(document: Document, callbacks: CallbackSettings) -> Iterator[str]:
-    """Yield a mistake if the relay would post to the receiver, which would give the reports to the relay again."""
-    if callbacks.relay_url and _is_receiver(callbacks.relay_url, callbacks):
-        reason = "is the address of the receiver itself: reports would go round for ever"
-        yield document.mistake(("callbacks", "relay_url"), reason)
+    """Yield a mistake for each URL at which reports would be posted to the receiver, which would post them again."""
+    for name, url in (("relay_url", callbacks.relay_url), ("forward_url", callbacks.forward_url)):
+        if url and _is_receiver(url, callbacks):
+            reason = "is the address of the receiver itself: reports would go round for ever"
+            yield document.mistake(("callbacks", name), reason)
 
 
 def _is_receiver(url: str, callbacks: CallbackSettings) -> bool:

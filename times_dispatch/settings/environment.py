@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from times_dispatch.ledger.sentinel.url import is_sentinel
+from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
+from times_dispatch.settings.console import MIN_SECRET
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
@@ -56,6 +59,9 @@ class Environment:
         return value
 
 
+_OTHER_URLS = "rediss:// for TLS, or redis+sentinel://host:26379,host:26379/0?master=NAME"
+
+
 def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     """Read the URL of the ledger's Redis, and put the password into it if the password has a variable of its own."""
     url = environment.get("DISPATCH_REDIS_URL", purpose="the ledger, redis://host:6379/0" if is_needed else "")
@@ -64,11 +70,11 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
         return url
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+        usable = is_sentinel(url) or (parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0)
     except ValueError:
         usable = False
     if not usable:
-        environment.add_mistake("DISPATCH_REDIS_URL", "must be a URL like redis://host:6379/0, or rediss:// for TLS")
+        environment.add_mistake("DISPATCH_REDIS_URL", f"must be a URL like redis://host:6379/0, {_OTHER_URLS}")
         return url
     _check_options(environment, "DISPATCH_REDIS_URL", url)
     if not password:
@@ -83,8 +89,10 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
 def read_broker_url(environment: Environment) -> Secret:
     """Read the URL of Celery's broker; empty if Celery uses the ledger's Redis."""
     url = environment.get("DISPATCH_BROKER_URL")
-    if url and not re.match(r"(rediss?|amqps?)://.", url):
-        environment.add_mistake("DISPATCH_BROKER_URL", "must begin with redis://, rediss://, amqp:// or amqps://")
+    if url and not re.match(r"(rediss?(\+sentinel)?|amqps?)://.", url):
+        environment.add_mistake(
+            "DISPATCH_BROKER_URL", "must begin with redis://, rediss://, redis+sentinel://, amqp:// or amqps://"
+        )
     elif url:
         _check_options(environment, "DISPATCH_BROKER_URL", url)
     return url
@@ -92,7 +100,7 @@ def read_broker_url(environment: Environment) -> Secret:
 
 def _check_options(environment: Environment, name: str, url: str) -> None:
     try:
-        check_options(url)
+        check_options(parse_sentinel_url(url).of_server if is_sentinel(url) else url)
     except ValueError as error:
         environment.add_mistake(name, str(error))
 
@@ -108,6 +116,15 @@ def read_link_keys(environment: Environment, *, is_needed: bool) -> tuple[Secret
     """Read the key that signs codes of links, and the old key, which is empty if it equals the key or is not set."""
     key = _read_key(environment, "DISPATCH_LINK_KEY", purpose="it signs tracked links" if is_needed else "")
     old_key = _read_key(environment, "DISPATCH_LINK_KEY_OLD")
+    return key, old_key if old_key != key else SecretBytes()
+
+
+def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
+    """Read the key that wraps the keys of archives, and the old key, empty if it equals the key or is not set."""
+    key = _read_key(
+        environment, "DISPATCH_ARCHIVE_KEY", purpose="it wraps the keys of the archive" if is_needed else ""
+    )
+    old_key = _read_key(environment, "DISPATCH_ARCHIVE_KEY_OLD")
     return key, old_key if old_key != key else SecretBytes()
 
 
@@ -152,6 +169,15 @@ def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
     if token and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,128}", token):
         environment.add_mistake("DISPATCH_METRICS_TOKEN", "must be 16 to 128 letters, digits, . _ ~ + / = or -")
     return token
+
+
+def read_console_secret(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the key that signs the sessions of the console."""
+    purpose = "it signs the logins of the console" if is_needed else ""
+    secret = environment.get("DISPATCH_CONSOLE_SECRET", purpose=purpose)
+    if secret and len(secret) < MIN_SECRET:
+        environment.add_mistake("DISPATCH_CONSOLE_SECRET", f"must have at least {MIN_SECRET} characters")
+    return secret
 
 
 def read_address(environment: Environment, name: str, check: Callable[[str], str]) -> str:

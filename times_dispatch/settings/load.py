@@ -10,6 +10,7 @@ from typing import Any
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
 from times_dispatch.settings.alerts import read_alert_urls, unknown_alert_senders
+from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
@@ -23,8 +24,10 @@ from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.environment import (
     Environment,
     read_address,
+    read_archive_keys,
     read_broker_url,
     read_callback_secrets,
+    read_console_secret,
     read_flower_basic_auth,
     read_id_keys,
     read_link_keys,
@@ -56,14 +59,16 @@ class Need(Enum):
     LEDGER = "the ledger's address"
     IDS = "the key of the correlation ids"
     LINKS = "the key of the tracked links"
+    ARCHIVE = "the key of the archive, if [retention] has a path"
     CALLBACKS = "the secret part of the receiver's path"
     PROVIDERS = "credentials for every provider"
     FLOWER = "the user and password of Flower"
     ALERTS = "the addresses of the targets of alerts"
     METRICS = "the token of the metrics, if another host can reach them"
+    CONSOLE = "the key of the console's sessions"
 
 
-ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS, Need.ALERTS}
+ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS, Need.METRICS, Need.ALERTS, Need.CONSOLE}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -93,6 +98,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     broker_url = read_broker_url(environment) or redis_url
     id_key, old_id_key = read_id_keys(environment, is_needed=Need.IDS in need)
     link_key, old_link_key = read_link_keys(environment, is_needed=Need.LINKS in need)
+    archives = Need.ARCHIVE in need and file is not None and bool(file.retention.path)
+    archive_key, old_archive_key = read_archive_keys(environment, is_needed=archives)
     callback_secret, old_callback_secret = read_callback_secrets(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
@@ -101,6 +108,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     metrics = _metrics(environment, file.metrics if file else MetricsSettings())
     metrics_token = read_metrics_token(environment, is_needed=Need.METRICS in need and not metrics.is_on_loopback)
     alert_urls = read_alert_urls(environment, document, are_needed=Need.ALERTS in need)
+    console = _console(environment, file.console if file else ConsoleSettings(), path.parent)
+    console_secret = read_console_secret(environment, is_needed=Need.CONSOLE in need)
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -132,6 +141,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         old_id_key=old_id_key,
         link_key=link_key,
         old_link_key=old_link_key,
+        archive_key=archive_key,
+        old_archive_key=old_archive_key,
         callback_secret=callback_secret,
         old_callback_secret=old_callback_secret,
         flower_basic_auth=flower_basic_auth,
@@ -147,9 +158,13 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         callbacks=callbacks,
         links=links,
         metrics=metrics,
+        retention=file.retention,
         metrics_token=metrics_token,
+        heartbeat_path=variables.get("DISPATCH_HEARTBEAT_PATH", ""),
         alerts=file.alerts,
         alert_urls=alert_urls,
+        console=console,
+        console_secret=console_secret,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
@@ -185,6 +200,7 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
         "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", check_listen_address),
         "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
         "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
+        "forward_url": read_address(environment, "DISPATCH_CALLBACKS_FORWARD_URL", check_http_url),
     }
     proxies = read_address(environment, "DISPATCH_CALLBACKS_TRUSTED_PROXIES", check_networks).split(",")
     update: dict[str, Any] = {name: address for name, address in addresses.items() if address}
@@ -201,6 +217,15 @@ def _metrics(environment: Environment, table: MetricsSettings) -> MetricsSetting
     """Return the table with the address that the environment overrides."""
     listen = read_address(environment, "DISPATCH_METRICS_LISTEN", check_listen_address)
     return table.model_copy(update={"listen": listen}) if listen else table
+
+
+def _console(environment: Environment, table: ConsoleSettings, folder: Path) -> ConsoleSettings:
+    """Return the table with what the environment overrides; its users file stands in the folder of the settings."""
+    listen = read_address(environment, "DISPATCH_CONSOLE_LISTEN", check_listen_address)
+    public_url = read_address(environment, "DISPATCH_CONSOLE_PUBLIC_URL", check_http_url)
+    users = environment.get("DISPATCH_CONSOLE_USERS") or str(folder / table.users)
+    update = {"listen": listen, "public_url": public_url, "users": users}
+    return table.model_copy(update={name: value for name, value in update.items() if value})
 
 
 def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:

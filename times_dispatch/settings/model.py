@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
 from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import check_duration, parse_seconds
 from times_dispatch.settings.links import LinkSettings
@@ -18,6 +19,7 @@ from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.recipients import RecipientsSettings
+from times_dispatch.settings.retention import RetentionSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import StrictTable
@@ -53,7 +55,7 @@ Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CallbackSettings(StrictTable):
-    """``[callbacks]``: the receiver, and the relay of other systems' reports."""
+    """``[callbacks]``: the receiver, the relay of other systems' reports, and the forwarding of ours."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """The ``host:port`` at which the receiver listens."""
@@ -64,6 +66,17 @@ class CallbackSettings(StrictTable):
     poster comes again; then 404. ``0s`` is always 404."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    forward_url: OptionalUrl = ""
+    """The URL that gets copies of the reports about our messages, in the provider's format; if empty, none are made."""
+    forward: list[Literal["reports", "clicks"]] = Field(default=["reports", "clicks"], min_length=1)
+    """The reports that ``forward_url`` gets: ``reports`` are delivered, failed and replied; ``clicks`` are those of the
+    provider's links and of tracked links."""
+    max_forward_mb: Megabytes = 256
+    """Megabytes of reports that may wait for ``forward_url``; more are dropped and counted."""
+    max_forward_events: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
+    """Reports that may wait for ``forward_url``; more are dropped and counted."""
+    max_forward_age: Annotated[str, AfterValidator(check_duration)] = "3d"
+    """How long a report may wait for ``forward_url``; then it is dropped and counted."""
     max_waiting_mb: Megabytes = 1024
     """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
     max_relay_mb: Megabytes = 512
@@ -79,6 +92,11 @@ class CallbackSettings(StrictTable):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The same as networks."""
         return tuple(map(ip_network, self.trusted_proxies))
+
+    @property
+    def max_forward_age_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.max_forward_age)
 
     @property
     def unknown_secret_503_s(self) -> int:
@@ -127,9 +145,11 @@ class LedgerSettings(StrictTable):
     max_memory_share: Share = 0.9
     """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
     wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
-    """How many replicas must have an opening of messages before these are pushed; 0 is not to wait."""
+    """How many replicas must have an opening of messages before these are pushed, and a report before the receiver
+    acknowledges it; 0 is not to wait."""
     replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
-    """Seconds that the replicas get for that; after them the messages go back and are opened again later."""
+    """Seconds that the replicas get for that; after them messages go back and are opened again later, and
+    reports get 503, so that the provider posts them again."""
 
 
 class WorkerSettings(StrictTable):
@@ -158,6 +178,8 @@ class SettingsFile(StrictTable):
     links: LinkSettings = LinkSettings()
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
+    console: ConsoleSettings = ConsoleSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -183,6 +205,10 @@ class Settings:
     """The key that signs the codes of tracked links; at least 16 bytes. Empty if there are no tracked links."""
     old_link_key: bytes = SecretBytes()
     """The key that signed the codes of earlier campaigns. Empty if there is none."""
+    archive_key: bytes = SecretBytes()
+    """The key that wraps the keys of archives; at least 16 bytes. Empty if there is no archive."""
+    old_archive_key: bytes = SecretBytes()
+    """The key that wrapped the keys of earlier archives. Empty if there is none."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
@@ -191,8 +217,12 @@ class Settings:
     """The login of Flower, ``user:password``."""
     metrics_token: str = Secret()
     """The bearer token of the metrics process; empty if it asks for none."""
+    heartbeat_path: str = ""
+    """A file that workers, beat and reconcilers touch every few seconds while they work; empty for none."""
     alert_urls: dict[str, Secret] = field(default_factory=dict)
     """The addresses of the targets of alerts, by their names; an address that is not given is empty."""
+    console_secret: str = Secret()
+    """The key that signs the sessions of the console; at least 32 characters."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, SenderSettings] = field(default_factory=dict)
@@ -208,6 +238,9 @@ class Settings:
     links: LinkSettings = field(default_factory=LinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    """Its path of the users file is relative to the working directory, or absolute."""
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)

@@ -24,6 +24,8 @@ CRITICAL, WARNING, NOTE = Severity.CRITICAL, Severity.WARNING, Severity.NOTE
 _ORDER: Final = (CRITICAL, WARNING, NOTE)
 LATE_S: Final = 60.0
 """A report that waits for longer is late: a running reconciler applies a report within about a second."""
+FORWARD_LATE_S: Final = 600.0
+"""A report that waits for longer to be forwarded is late."""
 _SOON_S: Final = 2 * 24 * 3600.0
 """Memory that lasts for less than this is a warning."""
 _MANY_WAKEUPS: Final = 1_000
@@ -164,6 +166,19 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
             WARNING,
             f"{backlog.entries:,} posts of reports wait, the oldest for {format_duration(backlog.oldest_s)}",
             f"start reconcilers: {ROLES[ProcessKind.RECONCILER].start}",
+        )
+    forward = reports.forward
+    if forward.oldest_s >= FORWARD_LATE_S:
+        yield StatusFinding(
+            WARNING,
+            f"{forward.events:,} reports wait to be forwarded, the oldest for {format_duration(forward.oldest_s)}",
+            "see whether the host of callbacks.forward_url answers, and whether reconcilers run with that setting",
+        )
+    if forward.dropped:
+        yield StatusFinding(
+            NOTE,
+            f"{forward.dropped:,} reports were never forwarded, because too many waited or they waited for too long",
+            "dispatch report exports what became of the messages",
         )
     if reports.dead_letters:
         yield StatusFinding(

@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from times_dispatch.ledger.alerts import TargetState
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.heartbeats import ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
 from times_dispatch.ledger.report_backlog import Backlog
@@ -62,6 +63,9 @@ class KindStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that have not been seen for some seconds, and did not say that they stop."""
     last_seen_ms: int
     """When a process of the kind was last seen, in epoch milliseconds; 0 if none ever was."""
+    working: str = ""
+    """Host and process id of the only process of the kind that works while the others stand by; empty for kinds of
+    which all work, and while none works."""
 
     @property
     def versions(self) -> list[str]:
@@ -75,6 +79,8 @@ class ReportsStatus(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Backlog
     relay_waiting: int
     """Posted bodies that wait to be relayed."""
+    forward: ForwardBacklog = ForwardBacklog()
+    """Reports of our messages that wait to be forwarded."""
     dead_letters: int
     """Dead letters that are kept now."""
     dead_letters_ever: int

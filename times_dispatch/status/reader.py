@@ -8,10 +8,12 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
+from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
 from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
-from times_dispatch.ledger.heartbeats import ProcessesSeen, program_version, read_processes
+from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
 from times_dispatch.ledger.keys import (
     DEAD_LETTER_TOTALS,
     DEAD_LETTERS,
@@ -82,7 +84,7 @@ async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Cl
         version=program_version(),
         findings=[],
         redis=await _redis_status(redis, info, clock),
-        kinds=_kinds(await read_processes(redis)),
+        kinds=_kinds(await read_processes(redis), await working_beat(redis)),
         upkeep_since_ms=int(since_ms) if since_ms else None,
         queues=await _lengths(queues),
         reports=await _reports(redis),
@@ -132,7 +134,7 @@ async def _redis_status(redis: Redis, info: Mapping[str, Any], clock: Clock) -> 
     )
 
 
-def _kinds(seen: ProcessesSeen) -> list[KindStatus]:
+def _kinds(seen: ProcessesSeen, beat: str) -> list[KindStatus]:
     """Return the kinds that a deployment needs, also those without a process, and all others that were ever seen."""
     needed = [kind for kind, role in ROLES.items() if not role.is_optional or kind in seen.kinds_seen_ms]
     names = [*needed, *sorted(seen.kinds_seen_ms.keys() - set(ROLES))]
@@ -142,6 +144,7 @@ def _kinds(seen: ProcessesSeen) -> list[KindStatus]:
             alive=[process for process in seen.processes if process.record.kind == name and process.is_alive],
             silent=[process for process in seen.processes if process.record.kind == name and not process.is_alive],
             last_seen_ms=seen.kinds_seen_ms.get(name, 0),
+            working=beat if name == ProcessKind.BEAT else "",
         )
         for name in names
     ]
@@ -163,6 +166,7 @@ async def _reports(redis: Redis) -> ReportsStatus:
     return ReportsStatus(
         backlog=await read_backlog(redis),
         relay_waiting=relay,
+        forward=await read_forward_backlog(redis),
         dead_letters=sum(kept),
         dead_letters_ever=sum(map(int, totals.values())),
     )

@@ -8,9 +8,12 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
+from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
+_STARTS_WITHIN_S: Final = 30.0
+"""Upkeep may be missing for so long after the start of the first worker."""
 
 
 class Role(NamedTuple):
@@ -40,6 +43,7 @@ ROLES: Final = {
     ProcessKind.LINKS: Role("python -m callbacks.links", "nobody can open a tracked link", is_optional=True),
     ProcessKind.METRICS: Role("python -m times_dispatch.metrics", "Prometheus gets no metrics", is_optional=True),
     ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is told what is wrong", is_optional=True),
+    ProcessKind.CONSOLE: Role("python -m console", "its pages are not there", is_optional=True),
     ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
 }
 """The kinds of processes that people start."""
@@ -57,10 +61,23 @@ def absence(kind: ProcessKind, last_seen_ms: int, *, now_s: float) -> str:
 
 
 async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
-    """Return one line for people if no worker runs, else an empty text. Raises Redis errors."""
+    """Return one line for people if no worker runs, or if workers learn of no work; else an empty text.
+
+    Raises Redis errors.
+    """
     seen = await read_processes(redis)
-    if seen.alive(ProcessKind.WORKER):
-        return ""
+    if workers := seen.alive(ProcessKind.WORKER):
+        since_ms = min(process.record.started_ms for process in workers)
+        if clock.time() - since_ms / 1000 < _STARTS_WITHIN_S or await redis.exists(UPKEEP_SINCE):
+            return ""
+        if not seen.alive(ProcessKind.BEAT):
+            beat, role = ProcessKind.BEAT, ROLES[ProcessKind.BEAT]
+            since = absence(beat, seen.kinds_seen_ms.get(beat, 0), now_s=clock.time())
+            return f"{since}, so {role.without}: start one ({role.start}); dispatch status shows all processes"
+        return (
+            "workers and beat run, but workers learn of no work: start the broker, or correct DISPATCH_BROKER_URL; "
+            "dispatch status shows more"
+        )
     since = absence(ProcessKind.WORKER, seen.kinds_seen_ms.get(ProcessKind.WORKER, 0), now_s=clock.time())
     role = ROLES[ProcessKind.WORKER]
     return f"{since}, so {role.without}: start one ({role.start}); dispatch status shows all processes"

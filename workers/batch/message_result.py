@@ -74,6 +74,19 @@ def stops_others(outcome: Outcome) -> bool:
     return outcome.verdict is Verdict.BRAKE or outcome.scope is not None
 
 
+def are_all_accepted(group: Sequence[MessageResult]) -> bool:
+    """Return whether the provider accepted each message of a group: nothing follows from such a group but its record.
+
+    Most groups are like this, so the recorder asks this once instead of going through the group for each consequence.
+    """
+    accepted = Verdict.ACCEPTED
+    for result in group:
+        outcome = result.outcome
+        if outcome is None or outcome.verdict is not accepted or outcome.scope is not None:
+            return False
+    return True
+
+
 def widest_brake(group: Sequence[MessageResult]) -> Outcome | None:
     """Return the outcome of a group whose brake has the widest scope: a provider, then a sender, then a campaign."""
     brakes = [result.outcome for result in group if result.outcome and stops_others(result.outcome)]
@@ -107,10 +120,10 @@ def consequence_of(group: Sequence[MessageResult], rng: random.Random) -> Conseq
 
 def part_disagreements(group: Sequence[MessageResult]) -> int:
     """Count the accepted messages for which the provider counted another number of SMS parts than we did."""
-    return sum(
-        1
-        for result in group
-        if result.outcome is not None
-        and result.outcome.verdict is Verdict.ACCEPTED
-        and result.outcome.parts not in {0, result.parts}
-    )
+    disagreements = 0
+    for result in group:
+        outcome = result.outcome
+        # The outcome has no parts if the provider did not count any.
+        if outcome and outcome.parts and outcome.parts != result.parts and outcome.verdict is Verdict.ACCEPTED:
+            disagreements += 1
+    return disagreements

@@ -12,7 +12,14 @@ from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun, end_of_writes
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.message_result import MessageResult, consequence_of, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import (
+    MessageResult,
+    are_all_accepted,
+    consequence_of,
+    ledger_result,
+    part_disagreements,
+    widest_brake,
+)
 from workers.batch.suppression_check import SuppressionCheck
 
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
@@ -112,12 +119,15 @@ class Recorder:
                 await self._collect()
                 group, self._queued = self._queued, []
                 self._write_now.clear()
-                self._written.update(result.label for result in group)
+                self._count(group)
                 by_provider = defaultdict[int, list[MessageResult]](list)
                 for result in group:
                     by_provider[result.chain_index].append(result)
                 for chain_index, of_provider in by_provider.items():
-                    await self._write(of_provider, self._chain[chain_index])
+                    if are_all_accepted(of_provider):
+                        await self._write_accepted(of_provider, self._chain[chain_index])
+                    else:
+                        await self._write(of_provider, self._chain[chain_index])
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
         finally:
@@ -129,7 +139,25 @@ class Recorder:
         if len(self._queued) < self._group_size and not self._run.stopping.is_set():
             await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
 
+    def _count(self, group: Sequence[MessageResult]) -> None:
+        """Count a group that is about to be written."""
+        if are_all_accepted(group):
+            self._written[group[0].label] += len(group)
+        else:
+            self._written.update(result.label for result in group)
+
+    async def _write_accepted(self, group: list[MessageResult], provider: str) -> None:
+        """Write a group of which every message was accepted."""
+        results = [ledger_result(result) for result in group]
+        disagreements = part_disagreements(group)
+        await self._ledger_retry.call(
+            lambda: self._context.leases.record(
+                self._lease, results, provider=provider, part_disagreements=disagreements
+            )
+        )
+
     async def _write(self, group: list[MessageResult], provider: str) -> None:
+        """Write any group; before the record, tell others what follows from the group."""
         results = [ledger_result(result) for result in group]
         consequence = consequence_of(group, self._context.rng)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:

@@ -12,6 +12,7 @@ from callbacks.classifier import ReportClassifier
 from callbacks.links import pages
 from callbacks.reconciler import Reconciler
 from callbacks.report_room import ReportRoom
+from callbacks.streams import fields_of, pack
 from tests.kit.callbacks import ID_KEY, SENDER, eventually, stored
 from tests.kit.clock import FakeClock
 from tests.kit.links import VALID_UNTIL_MS, LinkedCampaign, application, serving_links, submit_with_links
@@ -19,6 +20,8 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.statistics.figures import statistics_of
+from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.links.codes import ALPHABET
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
@@ -98,8 +101,49 @@ async def test_clicks_are_counted_in_the_campaign(
     stats = (await Queries(redis).campaign(campaign.id)).stats
     assert stats["clicked"] == 3
     assert [report.link for report in ReportClassifier(IDS, relaying=False).classify(bodies).reports[:3]] == [1, 1, 1]
-    assert (stats["link_scanned"], stats["link_probed"]) == (1, 1)
-    assert stats["link_previewed"] in {1, 2}  # two of one second count as one
+    assert (stats["link_previewed"], stats["link_scanned"], stats["link_probed"]) == (2, 1, 1)
+
+
+async def test_each_redirect_counts_once_also_within_one_second(
+    client: httpx.AsyncClient, campaign: LinkedCampaign, redis: Redis
+) -> None:
+    answers = [await client.get(campaign.path(number % 2)) for number in range(30)]
+    await reconcile(redis)
+
+    view = await Queries(redis).campaign(campaign.id)
+    assert [answer.status_code for answer in answers] == [302] * 30
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 30
+    assert view.stats["clicked"] == 30
+    statistics = statistics_of(await StatisticsReader(redis).campaign(SENDER, campaign.id))
+    assert (statistics.clicked, statistics.clickers, statistics.links) == (30, 2, {1: 30})
+
+
+async def test_a_stream_entry_that_comes_twice_counts_its_visits_once(
+    client: httpx.AsyncClient, campaign: LinkedCampaign, redis: Redis
+) -> None:
+    for number in range(5):
+        await client.get(campaign.path(number % 2))
+    entries: Any = await redis.xrange("reports")
+    await reconcile(redis)
+    for _, fields in entries:
+        await redis.xadd("reports", fields)
+    await reconcile(redis)
+
+    assert (await Queries(redis).campaign(campaign.id)).stats["clicked"] == 5
+
+
+async def test_ids_of_visits_count_only_if_the_links_process_stored_them(
+    campaign: LinkedCampaign, redis: Redis
+) -> None:
+    meta = IDS.make(campaign.id, 0)
+    visits = [{"ts": 1_795_300_000, "meta": meta, "url": "https://a.example/", "id": f"{0:016x}-{n}"} for n in range(9)]
+    body = msgspec.json.encode([{"event": "clicked", "data": visits}])
+    await redis.xadd("reports", fields_of(pack([body]), b""))
+    await reconcile(redis)
+    assert (await Queries(redis).campaign(campaign.id)).stats["clicked"] == 1
+    await redis.xadd("reports", fields_of(pack([body]), b"", from_links=True))
+    await reconcile(redis)
+    assert (await Queries(redis).campaign(campaign.id)).stats["clicked"] == 10
 
 
 @pytest.mark.parametrize(("headers", "event"), PROGRAMS)

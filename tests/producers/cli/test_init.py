@@ -84,7 +84,7 @@ def test_a_first_campaign_is_sent_with_the_commands_that_init_prints(dispatch: D
         assert time.monotonic() < deadline, status.stdout + status.stderr + (shop / "honcho.log").read_text()
         time.sleep(0.5)
     kinds = {kind["kind"]: len(kind["alive"]) for kind in json.loads(status.stdout)["kinds"]}
-    assert kinds == {"worker": 1, "beat": 1, "receiver": 1, "reconciler": 1, "flower": 1}
+    assert kinds == {"worker": 1, "beat": 1, "receiver": 1, "reconciler": 1, "console": 1, "flower": 1}
 
     doctor = dispatch("doctor", "--connect")
     assert doctor.returncode == 0

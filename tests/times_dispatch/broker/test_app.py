@@ -203,6 +203,7 @@ def test_only_json_is_taken_from_the_broker(app_at: Callable[[str], Celery], red
 
 def test_another_broker_than_redis_gets_none_of_its_options() -> None:
     app = celery_app(Settings(redis_url="redis://127.0.0.1/0", broker_url="amqp://127.0.0.1//"))
-    assert app.conf.broker_transport_options == {}
+    assert app.conf.broker_transport_options == {"max_retries": 0}
     assert not app.conf.worker_disable_prefetch
+    assert app.conf.broker_heartbeat == 10
     assert Connection(app.conf.broker_url).transport_cls == "amqp"

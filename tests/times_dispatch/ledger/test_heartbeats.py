@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -154,3 +155,36 @@ async def test_a_record_of_another_version_that_cannot_be_read_is_left_out(redis
     await redis.hset(KINDS_SEEN, "worker", "5")
     seen = await read_processes(redis)
     assert (seen.processes, seen.kinds_seen_ms) == ([], {"worker": 5})
+
+
+async def test_the_file_of_heartbeats_is_touched_also_while_redis_is_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "heartbeat"
+    clock = FakeClock(auto=True)
+    stop = asyncio.Event()
+    async with connect("redis://127.0.0.1:1", max_connections=1) as nowhere:
+        running = asyncio.create_task(Heartbeat(nowhere, ProcessKind.WORKER, path=str(path), clock=clock).run(stop))
+        try:
+            async with asyncio.timeout(10):
+                while not path.exists():
+                    await asyncio.sleep(0.01)
+                os.utime(path, (START_S, START_S))
+                while path.stat().st_mtime == START_S:
+                    await asyncio.sleep(0.01)
+        finally:
+            stop.set()
+            await running
+
+
+async def test_a_file_of_heartbeats_that_cannot_be_written_is_said_once(redis: Redis, tmp_path: Path) -> None:
+    clock = FakeClock()
+    stop = asyncio.Event()
+    heartbeat = Heartbeat(redis, ProcessKind.WORKER, path=str(tmp_path / "missing" / "heartbeat"), clock=clock)
+    with capture_logs() as logs:
+        running = asyncio.create_task(heartbeat.run(stop))
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            await clock.advance(EVERY_S)
+        stop.set()
+        await clock.advance(EVERY_S)
+        await running
+    assert [entry["event"] for entry in logs].count("the file of heartbeats cannot be written") == 1

@@ -16,6 +16,7 @@ from times_dispatch.ledger import keys
 from times_dispatch.ledger.keys import (
     RESEND_PREFIX,
     BatchKey,
+    BeatField,
     CampaignField,
     CampaignKey,
     CodeOrigin,
@@ -60,6 +61,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
     "heartbeat_key": set(HeartbeatField),
+    "beat_key": set(BeatField),
     "registry_key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -126,6 +128,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
         *SenderField,
         *LeaseField,
         *HeartbeatField,
+        *BeatField,
         *RegistryField,
         *IdKeyField,
         *LinksField,
@@ -146,12 +149,8 @@ def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
 
 def test_the_keys_of_a_sender_are_the_same_on_both_sides() -> None:
     used = set(re.findall(r"key_of_sender\('([\w:]+)'\)", ALL_LUA))
-    assert used == {*SenderKey} - {
-        SenderKey.NUMBER_SAMPLES,
-        SenderKey.COMPLAINTS,
-        SenderKey.SILENCE,
-        SenderKey.SILENCE_LOOKED,
-    }  # no script knows them
+    in_python_only = {SenderKey.COMPLAINTS, SenderKey.SILENCE, SenderKey.SILENCE_LOOKED}
+    assert used == {*SenderKey} - in_python_only
 
 
 def test_the_keys_of_a_campaign_are_the_same_on_both_sides() -> None:

@@ -31,7 +31,12 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |
 | ``keep_alerts`` | fenced by the token, and by the number of the call: writes nothing after a later call |
+| ``begin_archive`` | begins another attempt, or finds the campaign archived |
+| ``commit_archive`` | an attempt that another one followed is refused; the campaign is archived once |
+| ``delete_archived`` | deletes only keys of archived campaigns, which nobody reads |
+| ``erase_archive`` | an erased archive stays erased |
 | ``note_heartbeat`` | says again that the process lives, which it did a moment ago |
+| ``hold_beat`` | the holder gets its own lease again; a release that is repeated ends no lease of another beat |
 | replay of dead letters, relay | post again what was posted: every reader of them takes duplicates |
 """
 

@@ -6,15 +6,17 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.alerts import AlertStore
+from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
@@ -34,6 +36,7 @@ from times_dispatch.ledger.scripts import (
 )
 from times_dispatch.ledger.silence import SilenceStore
 
+ENDED, STORED, GONE = map(CampaignId, ("ended001", "stored01", "gone0001"))
 OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))
 
 
@@ -57,6 +60,16 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(ledger: Ledger) 
 @pytest.fixture
 async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
     """A call of each script, on a ledger in which every script changes something."""
+    states = ArchiveStates(ledger.redis)
+    for name in (ENDED, STORED, GONE):
+        await ledger.submit(0, campaign=name, sealed=False)
+        await ledger.control.campaign(SENDER, name, ControlAction.CANCEL)
+    await ledger.maintenance.end_pending(SENDER)
+    ending: Any = {"operation": "1", "before_ms": YEAR_2100_MS}
+    stored: Any = {"operation": "1", "folder": "f", "name": "n", "template": "t"}
+    _, digest = await states.begin(SENDER, STORED, **ending)
+    _, digest_of_gone = await states.begin(SENDER, GONE, **ending)
+    await states.commit(SENDER, GONE, digest=digest_of_gone, **stored)
     await ledger.submit(12)
     await ledger.submit(3, campaign=CANCELLED)
     await ledger.control.campaign(SENDER, CANCELLED, ControlAction.CANCEL)
@@ -75,6 +88,10 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
     yield {
+        "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
+        "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
+        "delete_archived": lambda: states.delete_some(SENDER, GONE),
+        "erase_archive": lambda: states.erase(SENDER, GONE),
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
         "seal": lambda: ledger.submissions.seal(OTHER, SENDER, total=3, batches=1),
@@ -106,6 +123,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "set_silence": lambda: SilenceStore(ledger.redis).hold(SENDER, "times", "no report", wait_s=1),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
+            PROCESSES, operation="o", process="web1:71", lease_ms=2500
+        ),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -132,6 +152,11 @@ RUN_WHEN_FULL = {
     "keep_alerts",
     "set_silence",
     "note_heartbeat",
+    "hold_beat",
+    "begin_archive",
+    "commit_archive",
+    "delete_archived",
+    "erase_archive",
 }
 """Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)

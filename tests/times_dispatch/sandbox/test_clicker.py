@@ -27,6 +27,15 @@ async def test_a_recipient_fetches_the_link_and_the_books_count_the_redirect(
     assert [message["clicked"] for message in await sandbox.accepted()] == [1]
 
 
+async def test_a_recipient_may_click_several_times(start: Start, links_server: ReportReceiver) -> None:
+    sandbox = await clicking(start, links_server, max_clicks=4)
+    for number in range(20):
+        await sandbox.push(text=f"See {LINK} now", corelationid=correlation_id(number))
+
+    await sandbox.until(lambda books: books["reports"]["pending_clicks"] == 0)
+    assert {message["clicked"] for message in await sandbox.accepted()} == {1, 2, 3, 4}
+
+
 async def test_only_links_of_the_domain_are_clicked(start: Start, links_server: ReportReceiver) -> None:
     sandbox = await clicking(start, links_server)
 

@@ -47,7 +47,7 @@ async def test_reports_that_are_held_are_posted_afterwards(start: Start, receive
     await asyncio.sleep(0.1)
     assert receiver.bodies == []
     assert (await client.books())["reports"]["pending"] == 3
-    await client.set_faults(reports_held=False)
+    await client.change(reports_held=False)
     await until(lambda: len(receiver.rows) == 3)
 
 

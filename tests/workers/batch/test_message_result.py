@@ -3,9 +3,17 @@ import random
 import pytest
 
 from times_dispatch.ledger.protocol import BackOffPolicy, PushResult
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.message_result import MessageResult, consequence_of, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import (
+    MessageResult,
+    are_all_accepted,
+    consequence_of,
+    ledger_result,
+    part_disagreements,
+    widest_brake,
+)
 
 
 def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> MessageResult:
@@ -157,3 +165,18 @@ def test_parts_are_compared_with_the_gateways_count_if_it_said_one(ours: int, th
 def test_only_accepted_messages_have_parts_to_compare() -> None:
     rejected = MessageResult(0, 1, Outcome(verdict=Verdict.REJECTED, parts=3), 1, 0)
     assert part_disagreements([rejected, NEVER_BEGUN]) == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [NOT_SENT, IN_DOUBT, NEVER_BEGUN, _throttled(), _brake(BrakeScope.SENDER), _pushed(Verdict.REJECTED)],
+    ids=lambda result: result.label,
+)
+def test_a_group_with_any_other_result_is_not_all_accepted(other: MessageResult) -> None:
+    assert are_all_accepted([ACCEPTED, ACCEPTED])
+    assert not are_all_accepted([ACCEPTED, other])
+
+
+def test_an_accepted_group_has_no_consequence() -> None:
+    consequence = consequence_of([ACCEPTED, ACCEPTED], RNG)
+    assert consequence._replace(jitter=1.0) == Consequence()

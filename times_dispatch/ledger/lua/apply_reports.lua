@@ -14,10 +14,11 @@
 --                           u16, time u32 (epoch, seconds); cheapest if sorted by index
 --   reactions               a list of clicks, replies and opt-outs: kind (clicked, replied or opted_out), the index of
 --                           the message in the batch, the number of the link from 1 (0: not known), and digest, eight
---                           bytes that tell one reaction from others
+--                           bytes that tell one reaction from others; or, instead of the digest, visit: the id of a
+--                           visit of a tracked link
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
+--   visits, attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
 --   changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
@@ -32,6 +33,8 @@ local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The field `sent_ms` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
+-- How many visits of tracked links share a field of the campaign's visits.
+local VISITS_IN_BLOCK = 1024
 -- The kinds of reports.
 local REPORT_DELIVERED = 'd'
 local REPORT_FAILED = 'f'
@@ -53,14 +56,15 @@ local NOT_HANDED_OVER = {[REJECTED] = true, [SUPPRESSED] = true, [EXPIRED] = tru
 -- The states in which no push of the recorded attempt is under way.
 local NOT_UNDER_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
-local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'index', 'link', 'digest'}})
+local args = arguments({'campaign', 'batch_number', 'reports'},
+  {reactions = {'kind', 'index', 'link', 'digest', 'visit'}})
 local id, batch_number, reports = args.campaign, tonumber(args.batch_number), args.reports
 local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack, struct.unpack
-local counts, codes, effects = counter_deltas(), counter_deltas(), {}
+local counts, codes, effects, effect_count = counter_deltas(), counter_deltas(), {}, 0
 -- For the automatic brake a flag for each report that settled a message: 1 if the report says failed, else 0.
-local failed_flags = {}
+local failed_flags, flag_count = {}, 0
 -- When the first message was sent of those that become accepted by these reports.
 local first_sent_ms = nil
 -- The indexes of messages that turned out to be accepted, and of messages that turned out to be handed to a provider.
@@ -113,7 +117,10 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
   if new_state == FAILED then codes.add('report:' .. code, 1) end
   counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
-  if new_state ~= ACCEPTED then failed_flags[#failed_flags + 1] = new_state == FAILED and '1' or '0' end
+  if new_state ~= ACCEPTED then
+    flag_count = flag_count + 1
+    failed_flags[flag_count] = new_state == FAILED and '1' or '0'
+  end
 end
 
 -- Apply the reports that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, in
@@ -121,13 +128,17 @@ end
 -- are put together again from the changed bytes and from the unchanged pieces between. The list `state_pieces` gets two
 -- pieces for each changed message: the states before it, and its state. The list `record_pieces` gets four: the bytes
 -- before its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no
--- names, because table.concat joins a list.
+-- names, because table.concat joins a list. Nearly all reports settle an accepted message: those are counted in the
+-- loop, and the others by count_change.
 local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local state_pieces, record_pieces, changed_count = {}, {}, 0
   local states_from, records_from = 1, 1
+  local settle, delivered, failed = statistics.settle, 0, 0
+  -- The bytes of the field `sent` that were unpacked last, and their value.
+  local known_sent_bytes, known_sent = nil, nil
   -- The message that the last report changed; several reports may be about it.
   local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
   for item_at = span_at, last_at, ITEM_BYTES do
@@ -136,39 +147,63 @@ local function apply_span(span_at, last_at, first, last, count)
     local record = offset * WIDTH + 1
     local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
     local recorded_attempt = index == changed and changed_attempt or byte(records, record)
-    local new_state, effect = state_after_report(state, recorded_attempt, attempt, kind)
+    local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
+    if sent_bytes ~= known_sent_bytes then
+      known_sent_bytes, known_sent = sent_bytes, unpack_bytes('>I5', sent_bytes)
+    end
+    local sent = known_sent
+    local is_settling = state == ACCEPTED and attempt == recorded_attempt and sent > 0 and index ~= changed
+      and (kind == REPORT_DELIVERED or kind == REPORT_FAILED)
+    local new_state, effect
+    if is_settling then
+      new_state = kind == REPORT_DELIVERED and DELIVERED or FAILED
+    else
+      new_state, effect = state_after_report(state, recorded_attempt, attempt, kind)
+    end
     if new_state then
-      local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
-      count_change(index, state, recorded_attempt, old_code, new_state, code)
       local is_first = index ~= changed
-      if is_first then
-        state_pieces[2 * changed_count + 1] = sub(states, states_from, offset)
-        record_pieces[4 * changed_count + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
-        states_from, records_from, changed_count = offset + 2, record + TRANSACTION_OFFSET, changed_count + 1
-      end
-      changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
-      changed_attempt = attempt_after(state, recorded_attempt, attempt, kind)
       local last_piece = 4 * changed_count
-      if changed_attempt ~= recorded_attempt then
-        local before = record_pieces[last_piece - 3]
-        local at_attempt = #before - CODE_OFFSET
-        before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
-        record_pieces[last_piece - 3] = before
+      if is_first then
+        state_pieces[2 * changed_count + 1] = states_from > offset and '' or sub(states, states_from, offset)
+        record_pieces[last_piece + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
+        states_from, records_from = offset + 2, record + TRANSACTION_OFFSET
+        changed_count, last_piece = changed_count + 1, last_piece + 4
       end
       state_pieces[2 * changed_count] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
       record_pieces[last_piece - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
-      local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
-      local old_sent = unpack_bytes('>I5', sent_bytes)
-      local sent = old_sent
-      if sent_bytes == NEVER_SENT then
-        sent = time_since_creation()
-        sent_bytes = pack_bytes('>I5', sent)
-        -- An earlier report of this call gave the message the same time.
-        if not is_first then old_sent = sent end
+      if is_settling then
+        settle(sent, reported_s, new_state, code)
+        flag_count = flag_count + 1
+        if new_state == DELIVERED then
+          delivered, failed_flags[flag_count] = delivered + 1, '0'
+        else
+          failed, failed_flags[flag_count] = failed + 1, '1'
+          codes.add('report:' .. code, 1)
+        end
+        changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
+        changed_attempt = recorded_attempt
+      else
+        local old_code = is_first and unpack_bytes('>I2', records, record + CODE_OFFSET) or changed_code
+        count_change(index, state, recorded_attempt, old_code, new_state, code)
+        changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
+        changed_attempt = attempt_after(state, recorded_attempt, attempt, kind)
+        if changed_attempt ~= recorded_attempt then
+          local before = record_pieces[last_piece - 3]
+          local at_attempt = #before - CODE_OFFSET
+          before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
+          record_pieces[last_piece - 3] = before
+        end
+        local old_sent = sent
+        if sent_bytes == NEVER_SENT then
+          sent = time_since_creation()
+          sent_bytes = pack_bytes('>I5', sent)
+          -- An earlier report of this call gave the message the same time.
+          if not is_first then old_sent = sent end
+        end
+        statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
       end
       record_pieces[last_piece - 1] = sent_bytes
-      statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
       if new_state == ACCEPTED then
         record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
         local sent_ms = sent % PROVIDER_UNIT
@@ -177,15 +212,21 @@ local function apply_span(span_at, last_at, first, last, count)
         record_pieces[last_piece] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
       end
     end
-    effects[#effects + 1] = effect or APPLIED
-    -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
-    local proves_nothing = kind == REPORT_NOTICED
-      or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
-    if campaign.resent and not proves_nothing then
-      proved[#proved + 1] = {index = index, attempt = attempt}
+    effect_count = effect_count + 1
+    effects[effect_count] = effect or APPLIED
+    if campaign.resent then
+      -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
+      local proves_nothing = kind == REPORT_NOTICED
+        or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
+      if not proves_nothing then proved[#proved + 1] = {index = index, attempt = attempt} end
     end
   end
   if changed then
+    if delivered + failed > 0 then
+      counts.add(ACCEPTED, -delivered - failed)
+      counts.add(DELIVERED, delivered)
+      counts.add(FAILED, failed)
+    end
     redis.call('SETRANGE', messages_key, first, table.concat(state_pieces) .. sub(states, states_from))
     redis.call('SETRANGE', messages_key, start, table.concat(record_pieces) .. sub(records, records_from))
   end
@@ -196,10 +237,11 @@ local function apply_all(count)
   while span_at <= #reports do
     local first = unpack_bytes('>I2', reports, span_at)
     if first >= count then
-      effects[#effects + 1] = UNKNOWN
+      effect_count = effect_count + 1
+      effects[effect_count] = UNKNOWN
       span_at = span_at + ITEM_BYTES
     else
-      local last_at, last = end_of_span(reports, ITEM_BYTES, span_at)
+      local last_at, last = end_of_span(reports, ITEM_BYTES, span_at, 0)
       while last >= count do
         last_at = last_at - ITEM_BYTES
         last = unpack_bytes('>I2', reports, last_at)
@@ -216,12 +258,36 @@ local function sent_of(index, count)
   return unpack_bytes('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
 end
 
+-- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
+-- links process are numbered, so that a visit takes one bit.
+local function is_new_visit(visit)
+  local process, number = string.match(visit, '^(%x+)-(%d+)$')
+  number = tonumber(number)
+  local block = math.floor(number / VISITS_IN_BLOCK)
+  local field = process .. ':' .. block
+  local bit_at = number - block * VISITS_IN_BLOCK
+  local byte_at, mask = math.floor(bit_at / 8) + 1, bit.lshift(1, bit_at % 8)
+  local visits_key = key_of_visits(campaign_key)
+  local bits = redis.call('HGET', visits_key, field) or ''
+  if #bits < byte_at then bits = bits .. string.rep('\0', byte_at - #bits) end
+  local old = byte(bits, byte_at)
+  if bit.band(old, mask) ~= 0 then return false end
+  local changed = sub(bits, 1, byte_at - 1) .. string.char(bit.bor(old, mask)) .. sub(bits, byte_at + 1)
+  redis.call('HSET', visits_key, field, changed)
+  return true
+end
+
+local function is_new_reaction(reaction)
+  if reaction.visit ~= '' then return is_new_visit(reaction.visit) end
+  return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+end
+
 -- Count clicks, replies and opt-outs; a reaction that is reported several times counts once. For the statistics a
 -- reaction counts with its message. A message that is clicked several times counts once among `clickers`.
 local function count_reactions(count)
   for _, reaction in ipairs(args.reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
-    local is_new = redis.call('SADD', key_of_reactions(campaign_key, kind), reaction.digest) == 1
+    local is_new = is_new_reaction(reaction)
     if is_new then counts.add('stat:' .. kind, 1) end
     if is_new and index < count then
       local sent = sent_of(index, count)
@@ -259,7 +325,7 @@ local count = find_batch()
 if count == 0 then return reply({effects = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 statistics = message_statistics(campaign_key, batch_number, campaign)
 apply_all(count)
-counts.add('stat:reports', #failed_flags)
+counts.add('stat:reports', flag_count)
 count_reactions(count)
 count_proved(count)
 if #accepted > 0 then counts.add('parts', parts_of(campaign_key, batch_number, accepted)) end

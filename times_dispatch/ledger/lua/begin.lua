@@ -28,6 +28,7 @@
 --   created                     1 if the campaign is new, else 0
 --   state, batch_size, plan     these fields of the campaign
 --   batches                     how many batches are stored
+-- or is_archived = 1 if the campaign is archived: it was submitted before, and is not created again.
 -- Keys: campaign, and the campaign resend_of; the sender's hash, live, ended and trail.
 -- Atomic: the campaign is there whole, or not at all.
 -- Cost: O(1).
@@ -62,6 +63,8 @@ local function create()
 end
 
 fail_if_memory_is_full()
+local archive = redis.call('HGET', campaign_key, 'archive')
+if archive == 'archived' or archive == 'erased' then return reply({is_archived = 1}) end
 local created = redis.call('HSETNX', campaign_key, 'plan', args.plan)
 if created == 1 then create() end
 local campaign = read_fields(campaign_key, 'state', 'batches', 'batch_size', 'plan')

@@ -27,9 +27,10 @@
 --
 -- Execution starts at run_without_memory(), below the functions.
 
--- One item of the results. The results are packed, and the functions below take the values of an item and not a table:
--- a table for each message would be slower.
-local ITEM = '>I2I2c1I2c8I1'
+-- One item of the results: index, block, result, code, transaction, parts. The block and the code stay bytes, because
+-- most results only copy them. The results are packed, and the functions below take the values of an item and not a
+-- table: a table for each message would be slower.
+local ITEM = '>I2c2c1c2c8I1'
 local ITEM_BYTES = 16
 -- The results that are no states: both make the message pending again.
 local NOT_SENT = 'p'
@@ -57,6 +58,10 @@ local now = now_us()
 local last_block, campaign, statistics
 -- The field `sent` of a record that is sent now, through the provider of these results.
 local sent_now
+-- The block of the last item, and how the record of a message begins that is sent for the first time in this block:
+-- false if a message of this block needs a closer look.
+local item_block, plain_head
+local sub, unpack_bytes, pack_bytes = string.sub, struct.unpack, struct.pack
 local counts, codes = counter_deltas(), counter_deltas()
 -- How many messages changed their state, how many the provider accepted and with how many parts, how many are
 -- suppressed, and the lowest index of those that are pending again.
@@ -100,13 +105,12 @@ local function sent_through_provider()
   return chain_index * PROVIDER_UNIT + time_since_created(campaign.created_ms, math.floor(now / 1000))
 end
 
--- Apply the result of a block that the ledger lost, as the header says.
-local function regain(span, index, block, result, code, transaction, parts)
-  local state, attempt = span.get(index)
-  if state ~= PENDING or result == NOT_SENT or result == NEVER_BEGUN then return end
+-- Apply the result of a block that the ledger lost, as the header says. Return the message's new state and record, or
+-- nothing.
+local function regain(index, state, attempt, block, result, code, transaction, parts)
+  if state ~= PENDING or result == NOT_SENT or result == NEVER_BEGUN then return nil end
   sent_now = sent_now or sent_through_provider()
   local new_state, new_attempt = state_after(result, attempt)
-  span.put(index, new_state, new_attempt, block, code, sent_now, 0, transaction)
   statistics.change(index, PENDING, 0, 0, 0, new_state, code, sent_now, 0)
   if result == ACCEPTED then statistics.prove(index, attempt, sent_now) end
   counts.move(PENDING, new_state)
@@ -114,18 +118,21 @@ local function regain(span, index, block, result, code, transaction, parts)
   if result == ACCEPTED then accepted_parts, accepted_count = accepted_parts + parts, accepted_count + 1 end
   if result == ACCEPTED or result == IN_DOUBT then regained[#regained + 1] = index end
   if result ~= ACCEPTED then codes.add(code_origin(code) .. code, 1) end
+  return new_state, pack_bytes(RECORD, new_attempt, block, code, sent_now, 0, transaction)
 end
 
-local function apply_result(span, index, block, result, code, transaction, parts)
-  local state, attempt, opened_by, old_code, sent, reported_s, old_transaction = span.get(index)
-  if is_later_block(block, last_block) then return regain(span, index, block, result, code, transaction, parts) end
-  if opened_by ~= block then return end
+-- Apply any result to a message. Return the message's new state and record; nothing if neither changes.
+local function apply_result(index, state, record, block, result, code, transaction, parts)
+  local attempt, opened_by, old_code, sent, reported_s, old_transaction = unpack_bytes(RECORD, record)
+  if is_later_block(block, last_block) then
+    return regain(index, state, attempt, block, result, code, transaction, parts)
+  end
+  if opened_by ~= block then return nil end
   if state == SENDING then
     local new_state, new_attempt = state_after(result, attempt)
     -- A message that was not sent forgets its block: if a report proves an earlier attempt later, a repeated call must
     -- not return the parts of this attempt a second time.
     local kept_block = UNSENT_RESULTS[result] and 0 or block
-    span.put(index, new_state, new_attempt, kept_block, code, sent, reported_s, transaction)
     statistics.change(index, SENDING, 0, 0, 0, new_state, code, sent, reported_s)
     counts.move(SENDING, new_state)
     changed = changed + 1
@@ -136,31 +143,103 @@ local function apply_result(span, index, block, result, code, transaction, parts
     else
       count_failure(result, code, index, sent)
     end
+    return new_state, pack_bytes(RECORD, new_attempt, kept_block, code, sent, reported_s, transaction)
   elseif result == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report or a click was applied before this result, and counted the parts: only the transaction id is new.
-    span.put(index, state, attempt, block, old_code, sent, reported_s, transaction)
     statistics.prove(index, attempt, sent)
     accepted_count = accepted_count + 1
+    return state, pack_bytes(RECORD, attempt, block, old_code, sent, reported_s, transaction)
   elseif attempt > 0 and UNSENT_RESULTS[result] and old_transaction == NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report proved the earlier attempt while this attempt was under way; this attempt was not sent. With the block
     -- number 0 no other result of this block counts.
-    span.put(index, state, attempt - 1, 0, old_code, sent, reported_s, NO_TRANSACTION)
     unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
+    return state, pack_bytes(RECORD, attempt - 1, 0, old_code, sent, reported_s, NO_TRANSACTION)
+  end
+  return nil
+end
+
+local function begin_block(block)
+  item_block, plain_head = block, false
+  if not campaign.resent and not is_later_block(unpack_bytes('>I2', block), last_block) then
+    plain_head = '\0' .. block
   end
 end
 
-local function apply_results(count)
-  local unpack_item, span_at = struct.unpack, 1
-  while span_at <= #results do
-    local last_at, last = end_of_span(results, ITEM_BYTES, span_at)
-    local span = read_span(messages_key, count, unpack_item('>I2', results, span_at), last)
-    for item_at = span_at, last_at, ITEM_BYTES do
-      local index, block, result, code, transaction, parts = unpack_item(ITEM, results, item_at)
-      apply_result(span, index, block, result, code, transaction, parts)
+-- Count messages that were sent at the same time, and are accepted now. `sent_bytes` begins with the field `sent`.
+local function count_accepted(sent_bytes, messages, parts)
+  if messages > 0 then statistics.accept(unpack_bytes('>I5', sent_bytes), messages, parts) end
+end
+
+-- Apply the results that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, each
+-- about another one. Nearly all messages are sending and become accepted: such a record gets its new bytes without
+-- being unpacked. The states and the records are put together again from the changed messages and from the unchanged
+-- ones between. The pieces have positions and no names, because table.concat joins a list.
+local function apply_span(span_at, last_at, first, last, count)
+  local states = redis.call('GETRANGE', messages_key, first, last)
+  local start = record_range(count, first)
+  local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
+  local part_counts, byte = statistics.part_counts(), string.byte
+  local state_pieces, record_pieces, state_count, record_count = {}, {}, 0, 0
+  -- Where the messages begin that come after the last changed one.
+  local states_from = 1
+  -- The messages that are accepted and were sent at the same time as the last of them.
+  local sent_bytes, together, parts_together, plain, flags = nil, 0, 0, 0, #rejected_flags
+  for item_at = span_at, last_at, ITEM_BYTES do
+    local index, block, result, code, transaction, parts = unpack_bytes(ITEM, results, item_at)
+    local offset = index - first
+    local record = offset * WIDTH + 1
+    local state, new_state, new_record = sub(states, offset + 1, offset + 1), ACCEPTED, nil
+    if block ~= item_block then begin_block(block) end
+    local is_plain = result == ACCEPTED and state == SENDING and sub(records, record, record + 2) == plain_head
+    if not is_plain then
+      new_state, new_record = apply_result(index, state, sub(records, record, record + WIDTH - 1),
+        unpack_bytes('>I2', block), result, unpack_bytes('>I2', code), transaction, parts)
+      flags = #rejected_flags
     end
-    span.write()
+    if new_state then
+      if states_from <= offset then
+        state_pieces[state_count + 1] = sub(states, states_from, offset)
+        record_pieces[record_count + 1] = sub(records, (states_from - 1) * WIDTH + 1, record - 1)
+        state_count, record_count = state_count + 1, record_count + 1
+      end
+      states_from, state_count = offset + 2, state_count + 1
+      state_pieces[state_count] = new_state
+    end
+    if is_plain then
+      local times = sub(records, record + SENT_OFFSET, record + TRANSACTION_OFFSET - 1)
+      if times ~= sent_bytes then
+        count_accepted(sent_bytes, together, parts_together)
+        sent_bytes, together, parts_together = times, 0, 0
+      end
+      together, parts_together = together + 1, parts_together + (part_counts and byte(part_counts, index + 1) or 1)
+      plain, accepted_parts, flags = plain + 1, accepted_parts + parts, flags + 1
+      rejected_flags[flags] = '0'
+      record_pieces[record_count + 1], record_pieces[record_count + 2] = plain_head, code
+      record_pieces[record_count + 3], record_pieces[record_count + 4] = times, transaction
+      record_count = record_count + 4
+    elseif new_state then
+      record_count = record_count + 1
+      record_pieces[record_count] = new_record
+    end
+  end
+  if state_count == 0 then return end
+  count_accepted(sent_bytes, together, parts_together)
+  counts.add(SENDING, -plain)
+  counts.add(ACCEPTED, plain)
+  changed, accepted_count = changed + plain, accepted_count + plain
+  state_pieces[state_count + 1] = sub(states, states_from)
+  record_pieces[record_count + 1] = sub(records, (states_from - 1) * WIDTH + 1)
+  redis.call('SETRANGE', messages_key, first, table.concat(state_pieces))
+  redis.call('SETRANGE', messages_key, start, table.concat(record_pieces))
+end
+
+local function apply_results(count)
+  local span_at = 1
+  while span_at <= #results do
+    local last_at, last = end_of_span(results, ITEM_BYTES, span_at, 1)
+    apply_span(span_at, last_at, unpack_bytes('>I2', results, span_at), last, count)
     span_at = last_at + ITEM_BYTES
   end
 end
@@ -168,7 +247,7 @@ end
 -- Return the parts of messages that the provider did not take.
 local function return_unsent_parts()
   local created_ms = tonumber(campaign.created_ms)
-  local part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number))
+  local part_counts = statistics.part_counts()
   local parts, parts_of_today, today = 0, 0, day_of(now / 1000)
   for _, message in ipairs(unsent) do
     local part_count = part_counts and string.byte(part_counts, message.index + 1) or 1

@@ -6,9 +6,9 @@ incomparable for the moment, and are no difference.
 
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -65,6 +65,32 @@ class Recounted(msgspec.Struct, kw_only=True):
     moving: list[str] = []
     """Campaigns whose messages changed during the recount."""
     differences: list[Difference] = []
+
+
+class CountedMessage(NamedTuple):
+    """What a recount needs of one message."""
+
+    record: MessageRecord
+    parts: int
+    attempts: bytes
+    """The entries of the attempts of a message that was sent again (``CampaignKey.ATTEMPTS``)."""
+
+
+class ArchivedMessages(NamedTuple):
+    """A campaign whose messages are not in Redis, for a recount."""
+
+    view: CampaignView
+    price: int
+    """The price of one SMS part, millionths of a rupee."""
+    counted: Amounts
+    """The statistics of the campaign."""
+    messages: AsyncIterator[Sequence[CountedMessage]]
+
+
+async def _nothing_archived() -> AsyncIterator[ArchivedMessages]:
+    """Yield no campaign: nothing is archived."""
+    for campaign in list[ArchivedMessages]():
+        yield campaign
 
 
 class _Totals:
@@ -146,8 +172,16 @@ class Recount:
         self._redis = redis
         self._reader = StatisticsReader(redis)
 
-    async def all(self) -> Recounted:
-        """Recount all campaigns; rollups are compared if no message changed meanwhile."""
+    async def all(
+        self, archived: AsyncIterator[ArchivedMessages] | None = None, *, first_day: date | None = None
+    ) -> Recounted:
+        """Recount all campaigns; rollups are compared if no message changed meanwhile.
+
+        Args:
+            archived: the campaigns that are not in Redis.
+            first_day: rollups of earlier days are not compared, because messages of these days are erased; None
+                compares all rollups.
+        """
         result = Recounted()
         expected = defaultdict[RollupKey, Counter[str]](Counter)
         for view in await Queries(self._redis).campaigns(damaged=[]):
@@ -157,8 +191,11 @@ class Recount:
                 continue
             for (day, chain_index), amounts in totals.of_rollups.items():
                 expected[self._key(view, day, chain_index)].update(amounts)
+        async for campaign in archived or _nothing_archived():
+            for (day, chain_index), amounts in (await _recount_archived(campaign, result)).of_rollups.items():
+                expected[self._key(campaign.view, day, chain_index)].update(amounts)
         if not result.moving:
-            await self._compare_rollups(expected, result)
+            await self._compare_rollups(expected, result, first_day or date.min)
         return result
 
     async def _campaign(self, view: CampaignView, result: Recounted) -> _Totals | None:
@@ -212,17 +249,34 @@ class Recount:
         provider = chain[chain_index] if chain_index < len(chain) else chain[0]
         return RollupKey(day_of(day), view.plan.sender, provider, view.plan.template)
 
-    async def _compare_rollups(self, expected: Mapping[RollupKey, Counter[str]], result: Recounted) -> None:
+    async def _compare_rollups(
+        self, expected: Mapping[RollupKey, Counter[str]], result: Recounted, first_day: date
+    ) -> None:
         seen = set[RollupKey]()
         seconds, _ = await self._redis.time()
         oldest = datetime.fromtimestamp(seconds, UTC).date() - timedelta(days=KEPT_DAYS)
         async for key, counted in self._reader.rollups(RollupFilter()):
             seen.add(key)
+            if key.day < first_day:
+                continue
             comparable = {field: amount for field, amount in counted.items() if not _is_reaction(field)}
             _note_differences(result, _where(key), comparable, expected.get(key, Counter()))
         for key, amounts in expected.items():
-            if key not in seen and key.day > oldest:
+            if key not in seen and key.day > oldest and key.day >= first_day:
                 _note_differences(result, _where(key), {}, amounts)
+
+
+async def _recount_archived(campaign: ArchivedMessages, result: Recounted) -> _Totals:
+    """Recount one archived campaign, which changes no more."""
+    totals = _Totals(campaign.view, campaign.price)
+    async for messages in campaign.messages:
+        for message in messages:
+            totals.add(message.record, message.parts, message.attempts)
+        result.messages += len(messages)
+    totals.add_untold(campaign.counted)
+    result.campaigns += 1
+    _note_differences(result, f"campaign {campaign.view.id}", campaign.counted, totals.of_campaign)
+    return totals
 
 
 def _is_reaction(field: str) -> bool:

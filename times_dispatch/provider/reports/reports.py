@@ -23,6 +23,8 @@ MAX_CODE: Final = 65535
 
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """Kinds of events of which only the time and the id are read."""
+_VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
+_VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
 _CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
 
 
@@ -45,6 +47,8 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     url: str = ""
     link: int = 0
     """Which tracked link of the message was clicked, from 1; 0 unless our links process reports the click."""
+    visit: str = ""
+    """The id of a visit of a tracked link, as our links process writes it; others may write one too."""
     incoming_text: str = ""
     """The first 512 characters of the reply."""
 
@@ -100,6 +104,7 @@ class _Row(msgspec.Struct, gc=False):
     code: Any = None
     url: Any = None
     link: Any = None
+    id: Any = None
     incomingText: Any = None  # noqa: N815 - the provider's spelling
     incomingMessage: Any = None  # noqa: N815 - the provider's spelling
 
@@ -293,6 +298,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         code_text=code_text,
         url=_text("url", fields.url) if kind is EventKind.CLICKED else "",
         link=fields.link if kind is EventKind.CLICKED and fields.link in _LINK_NUMBERS else 0,
+        visit=fields.id if kind in _VISITS and isinstance(fields.id, str) and _VISIT.fullmatch(fields.id) else "",
         incoming_text=_incoming(fields)[:MAX_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
     )
 

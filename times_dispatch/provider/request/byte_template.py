@@ -6,6 +6,7 @@ change the bytes around it.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote_from_bytes
 
@@ -22,6 +23,10 @@ from times_dispatch.provider.description.placeholders import (
 from times_dispatch.provider.push import Push
 
 Escape = Callable[[str], bytes]
+
+_SAME_FOR_MANY: Final = frozenset({"TemplateID", "CampaignID", "From", "EntityID", "Unicode"})
+"""Placeholders whose values are the same for all pushes of a campaign: each value is escaped once."""
+_MAX_KNOWN_VALUES: Final = 1_000
 
 
 class ByteTemplate:
@@ -58,7 +63,8 @@ class ByteTemplate:
             else:
                 self._bytes += b"%b"
                 getter = PUSH_GETTERS.get(piece) or custom_getter(piece, self._defaults.get(piece))
-                self._inserts.append((getter, escape))
+                is_repeated = piece in _SAME_FOR_MANY
+                self._inserts.append((getter, lru_cache(_MAX_KNOWN_VALUES)(escape) if is_repeated else escape))
 
     def add_variables(self, escape: Escape) -> None:
         """Add the values of the template's slots as a JSON array, which stands outside the strings of its document."""

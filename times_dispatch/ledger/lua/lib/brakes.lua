@@ -20,6 +20,11 @@ local function too_many_bad(campaign_key, which, bad_flags)
   if #bad_flags > last then bad_flags = string.sub(bad_flags, -last) end
   local recent_key = key_of_recent(campaign_key, which)
   local seen, bad = tonumber(campaign[seen_field] or '0'), tonumber(campaign[bad_field] or '0')
+  -- As long as all were good, no byte says otherwise: there is nothing to overwrite.
+  if bad == 0 and not string.find(bad_flags, '1', 1, true) then
+    redis.call('HSET', campaign_key, seen_field, seen + #bad_flags)
+    return false
+  end
 
   local function count_bad(bytes)
     return select(2, string.gsub(bytes, '1', ''))

@@ -30,6 +30,11 @@ local function key_of_reactions(campaign_key, kind)
   return campaign_key .. ':' .. kind
 end
 
+-- Return the key of the visits of tracked links of a campaign that were counted.
+local function key_of_visits(campaign_key)
+  return campaign_key .. ':visits'
+end
+
 -- Return the key of the campaign's statistics.
 local function key_of_statistics(campaign_key)
   return campaign_key .. ':statistics'

@@ -5,17 +5,17 @@
 local MAX_GAP = 8
 
 -- Return where a span ends that begins with the packed item at `item_at` (a position in `packed`). The items are of
--- `width` bytes each, and begin with the index of a message (u16); the span goes on while the indexes ascend by at most
--- MAX_GAP. Returns the position of the span's last item, and the index in that item: two values and no table, because
--- this runs for each span of a group of results or reports.
-local function end_of_span(packed, width, item_at)
+-- `width` bytes each, and begin with the index of a message (u16); the span goes on while the indexes ascend by at
+-- least `min_step` and at most MAX_GAP. Returns the position of the span's last item, and the index in that item: two
+-- values and no table, because this runs for each span of a group of results or reports.
+local function end_of_span(packed, width, item_at, min_step)
   local byte = string.byte
   local high, low = byte(packed, item_at, item_at + 1)
   local last = high * 256 + low
   while item_at + width <= #packed do
     high, low = byte(packed, item_at + width, item_at + width + 1)
     local following = high * 256 + low
-    if following < last or following > last + MAX_GAP then break end
+    if following < last + min_step or following > last + MAX_GAP then break end
     item_at, last = item_at + width, following
   end
   return item_at, last

@@ -54,17 +54,20 @@ end
 -- Add amounts to the fields of a hash, in two commands; return whether the hash had none of these fields. Statistics
 -- whose key is damaged are left out: they may not stop the messages.
 local function add_to_fields(key, amounts)
-  local names, list, is_new = {}, {}, true
+  local names, list, length, is_new = {}, {}, 0, true
   for name, amount in pairs(amounts) do
-    if amount ~= 0 then names[#names + 1] = name end
+    if amount ~= 0 then
+      length = length + 1
+      names[length] = name
+    end
   end
-  if #names == 0 then return false end
+  if length == 0 then return false end
   local values = redis.pcall('HMGET', key, unpack(names))
   if values.err then return false end
-  for position, name in ipairs(names) do
-    local before = values[position]
-    is_new = is_new and not before
-    list[2 * position - 1], list[2 * position] = name, (tonumber(before or '0') or 0) + amounts[name]
+  for position = 1, length do
+    local name, before = names[position], values[position]
+    if before then is_new = false end
+    list[2 * position - 1], list[2 * position] = name, (tonumber(before or 0) or 0) + amounts[name]
   end
   redis.call('HSET', key, unpack(list))
   return is_new
@@ -100,46 +103,70 @@ end
 -- Returns a table of functions; all take plain values, because most of them run for each message:
 --   change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
 --                                 the record of a message changed; index: in the batch
+--   accept(sent, messages, parts)  so many messages, sent then and never before, were sending and are accepted
+--   settle(sent, reported_s, state, code)  a message that was accepted is delivered or failed
 --   prove(index, attempt, sent)   a provider accepted an attempt of a message that was sent again
 --   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: the one before
---   add(name, amount, sent)       count something else of a message that was sent then
+--   add(name, amount, sent)       count something else of a message that was sent then; see StatisticsField
+--   part_counts()                 the SMS parts of each message of the batch, one byte each; false if each has one
+--   index_in_campaign(index)      the index of a message in its campaign
 --   write(now_ms)                 write all changes
+-- `accept` and `settle` are short ways for the two commonest changes, and count the same as `change`.
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)
   local base_ms = created_ms + INDIA_OFFSET_MS
   local into_minute_ms = base_ms % 60000
-  local groups, part_counts, is_known = {}, nil, false
+  local groups, known_part_counts = {}, nil
   local attempts_key = campaign.resent and key_of_attempts(campaign_key)
-  local first_index, last_sent, last_group = nil, nil, nil
+  local first_index = nil
+  -- The last group that was asked for, and the range of `sent` of its messages.
+  local last_group, group_from, group_until = nil, 0, 0
 
+  -- Return the group of the messages that were sent in the same minute through the same provider. A group is a table:
+  --   amounts  what is counted by the same name for the campaign and the day: states, codes, reactions
+  --   times    deliveries by the number of the field of the histogram
+  --   parts    SMS parts of messages that a provider accepted
+  --   kept     SMS parts of messages that were not sent, by the reason
+  --   links    clicks by the name of the field
   local function group_of(sent)
-    if sent == last_sent then return last_group end
-    local key
-    if sent < PROVIDER_UNIT then
-      key = floor((into_minute_ms + sent) / 60000)
-    else
-      key = floor((into_minute_ms + sent % PROVIDER_UNIT) / 60000) + floor(sent / PROVIDER_UNIT) * MINUTES
-    end
+    if sent >= group_from and sent < group_until then return last_group end
+    local provider = floor(sent / PROVIDER_UNIT)
+    local provider_from = provider * PROVIDER_UNIT
+    local minute = floor((into_minute_ms + sent - provider_from) / 60000)
+    local key = minute + provider * MINUTES
     local group = groups[key]
     if not group then
-      group = {}
+      group = {amounts = {}, times = {}, parts = 0, kept = {}, links = {}}
       groups[key] = group
     end
-    last_sent, last_group = sent, group
+    local minute_from = provider_from + minute * 60000 - into_minute_ms
+    last_group, group_from = group, math.max(minute_from, provider_from)
+    group_until = math.min(minute_from + 60000, provider_from + PROVIDER_UNIT)
     return group
   end
 
   local function add(name, amount, sent)
     local group = group_of(sent)
-    group[name] = (group[name] or 0) + amount
+    local amounts, field = group.amounts, name
+    if string.sub(name, 1, 5) == 'link:' then
+      amounts = group.links
+    elseif string.sub(name, 1, 11) == 'kept_parts:' then
+      amounts, field = group.kept, string.sub(name, 12)
+    end
+    amounts[field] = (amounts[field] or 0) + amount
+  end
+
+  local function part_counts()
+    if known_part_counts == nil then
+      known_part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number))
+    end
+    return known_part_counts
   end
 
   local function parts_of_message(index)
-    if not is_known then
-      part_counts, is_known = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number)), true
-    end
-    return part_counts and byte(part_counts, index + 1) or 1
+    local counts = part_counts()
+    return counts and byte(counts, index + 1) or 1
   end
 
   local function index_in_campaign(index)
@@ -156,21 +183,26 @@ local function message_statistics(campaign_key, batch_number, campaign)
 
   local function count(state, code, sent, reported_s, sign)
     local group = group_of(sent)
-    group[state] = (group[state] or 0) + sign
+    local amounts = group.amounts
+    amounts[state] = (amounts[state] or 0) + sign
     if state == DELIVERED then
       local field = delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
-      group[field] = (group[field] or 0) + sign
+      group.times[field] = (group.times[field] or 0) + sign
     elseif HAS_CODE[state] then
       local field = state .. ':' .. code
-      group[field] = (group[field] or 0) + sign
+      amounts[field] = (amounts[field] or 0) + sign
     end
   end
 
   local function count_parts(index, state, code, sent, sign)
     if IS_SENT[state] then
-      if not attempts_of(index) then add('parts', sign * parts_of_message(index), sent) end
+      if not attempts_of(index) then
+        local group = group_of(sent)
+        group.parts = group.parts + sign * parts_of_message(index)
+      end
     elseif state == SUPPRESSED then
-      add('kept_parts:' .. code, sign * parts_of_message(index), sent)
+      local kept = group_of(sent).kept
+      kept[code] = (kept[code] or 0) + sign * parts_of_message(index)
     end
   end
 
@@ -180,6 +212,27 @@ local function message_statistics(campaign_key, batch_number, campaign)
     if not (IS_SENT[old_state] and IS_SENT[state] and old_sent == sent) then
       count_parts(index, old_state, old_code, old_sent, -1)
       count_parts(index, state, code, sent, 1)
+    end
+  end
+
+  local function accept(sent, messages, parts)
+    local group = group_of(sent)
+    group.amounts[ACCEPTED] = (group.amounts[ACCEPTED] or 0) + messages
+    group.parts = group.parts + parts
+  end
+
+  local function settle(sent, reported_s, state, code)
+    local group = sent >= group_from and sent < group_until and last_group or group_of(sent)
+    local amounts = group.amounts
+    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - 1
+    amounts[state] = (amounts[state] or 0) + 1
+    if state == DELIVERED then
+      local times = group.times
+      local field = delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
+      times[field] = (times[field] or 0) + 1
+    else
+      local field = state .. ':' .. code
+      amounts[field] = (amounts[field] or 0) + 1
     end
   end
 
@@ -232,6 +285,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
 
   -- Sort what a group counts into the statistics of the campaign, the rollup of its day and its minute.
   local function write(now_ms)
+    if next(groups) == nil and next(proved_parts) == nil then return end
     local of_campaign, rollups, minutes = {}, {}, {}
     local price = tonumber(campaign.price or '0')
 
@@ -240,14 +294,13 @@ local function message_statistics(campaign_key, batch_number, campaign)
       of_rollup[name] = (of_rollup[name] or 0) + amount
     end
 
-    local function put_parts(name, amount, of_rollup)
-      put(name, amount, of_rollup)
+    local function put_parts(parts, of_rollup)
+      if parts == 0 then return end
+      put('parts', parts, of_rollup)
       if price == 0 then
-        if name == 'parts' then put('unpriced', amount, of_rollup) end
-      elseif name == 'parts' then
-        put('cost', amount * price, of_rollup)
+        put('unpriced', parts, of_rollup)
       else
-        put('kept_cost:' .. string.sub(name, 12), amount * price, of_rollup)
+        put('cost', parts * price, of_rollup)
       end
     end
 
@@ -269,29 +322,24 @@ local function message_statistics(campaign_key, batch_number, campaign)
 
     for key, group in pairs(groups) do
       local minute = floor(base_ms / 60000) + key % MINUTES
-      local of_rollup = rollup_of(floor(key / MINUTES), floor(minute / 1440))
-      for name, amount in pairs(group) do
-        if type(name) == 'number' then name = 't' .. name end
-        if name == 'parts' or string.sub(name, 1, 11) == 'kept_parts:' then
-          put_parts(name, amount, of_rollup)
-        elseif string.sub(name, 1, 5) == 'link:' then
-          of_campaign[name] = (of_campaign[name] or 0) + amount
-        else
-          put(name, amount, of_rollup)
-        end
+      local of_rollup, amounts = rollup_of(floor(key / MINUTES), floor(minute / 1440)), group.amounts
+      for name, amount in pairs(amounts) do put(name, amount, of_rollup) end
+      for field, amount in pairs(group.times) do put('t' .. field, amount, of_rollup) end
+      put_parts(group.parts, of_rollup)
+      for reason, parts in pairs(group.kept) do
+        put('kept_parts:' .. reason, parts, of_rollup)
+        if price ~= 0 then put('kept_cost:' .. reason, parts * price, of_rollup) end
       end
-      local failed = (group[FAILED] or 0) + (group[REJECTED] or 0) + (group[GIVEN_UP] or 0)
-      local delivered, without_report = group[DELIVERED] or 0, group[NO_REPORT] or 0
-      local sent = (group[ACCEPTED] or 0) + delivered + (group[FAILED] or 0) + without_report
+      for name, amount in pairs(group.links) do of_campaign[name] = (of_campaign[name] or 0) + amount end
+      local failed = (amounts[FAILED] or 0) + (amounts[REJECTED] or 0) + (amounts[GIVEN_UP] or 0)
+      local delivered, without_report = amounts[DELIVERED] or 0, amounts[NO_REPORT] or 0
+      local sent = (amounts[ACCEPTED] or 0) + delivered + (amounts[FAILED] or 0) + without_report
       put_course('s', sent, of_rollup, minute)
       put_course('d', delivered, of_rollup, minute)
       put_course('e', failed, of_rollup, minute)
-      put_course('c', group.clicked or 0, of_rollup, minute)
+      put_course('c', amounts.clicked or 0, of_rollup, minute)
     end
-    for key, parts in pairs(proved_parts) do
-      put_parts('parts', parts, rollup_of(floor(key / MINUTES), key % MINUTES))
-    end
-    if next(rollups) == nil then return end
+    for key, parts in pairs(proved_parts) do put_parts(parts, rollup_of(floor(key / MINUTES), key % MINUTES)) end
 
     add_to_fields(key_of_statistics(campaign_key), of_campaign)
     local template = campaign.template
@@ -305,7 +353,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
   end
 
   return {
-    change = change, add = add, prove = prove, sent_again = sent_again, write = write,
-    index_in_campaign = index_in_campaign,
+    change = change, accept = accept, settle = settle, add = add, prove = prove, sent_again = sent_again,
+    part_counts = part_counts, index_in_campaign = index_in_campaign, write = write,
   }
 end

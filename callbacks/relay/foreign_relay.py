@@ -2,21 +2,18 @@
 
 import asyncio
 import random
-import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
 import structlog
 from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.relay.relay_poster import PostResult, RelayPoster
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, RELAY_ID, fields_of, raise_first, stream_bytes
+from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, fields_of, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
@@ -27,11 +24,6 @@ GROUP: Final = "relays"
 
 MAX_WAITING: Final = 100_000
 """Bodies that may wait for the relay's host; more become dead letters."""
-
-TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
-
-_TRY_LATER = frozenset({408, 425, 429})
-"""HTTP statuses after which a post is repeated, besides 5xx."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,46 +82,13 @@ async def enqueue(
     return [DeadLetter(DeadLetterReason.RELAY_FULL, body) for body in bodies[room:]]
 
 
-VIA: Final = "times-dispatch-"
-"""How the name of a relay in the header Via begins (RFC 9110, section 7.6.3)."""
-MAX_RELAYS: Final = 8
-"""Relays that a body may come by; more are a loop of relays that forget each other's names."""
-_RELAY_NAME: Final = re.compile(rb"times-dispatch-[0-9a-f]{16}")
-
-
-def relays_in(via: str) -> list[bytes]:
-    """Return the names of relays in the header Via, in their order and each once; at most one more than allowed."""
-    return list(dict.fromkeys(_RELAY_NAME.findall(via.encode())))[: MAX_RELAYS + 1]
-
-
-async def make_relay_id(redis: Redis) -> str:
-    """Return the name of this ledger's relays; the first call makes the name. Raises Redis errors."""
-    await redis.set(RELAY_ID, secrets.token_hex(8), nx=True)
-    return await read_relay_id(redis)
-
-
-async def read_relay_id(redis: Redis) -> str:
-    """Return the name of this ledger's relays; empty if no relay ever ran. Raises Redis errors."""
-    name: Any = await redis.get(RELAY_ID)
-    return VIA + name.decode() if name else ""
-
-
-class _PostResult(Enum):
-    TAKEN = auto()
-    REFUSED = auto()
-    FAILED = auto()
-    """The body was not taken, or may not have been: it is to be posted again."""
-
-
-class Relay:
+class ForeignRelay:
     """Posts the bodies of its stream to one URL. Any number of processes may do so together.
 
     A body is posted at least once, and again if the response was lost. After a failed connection or the status 408,
     425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
     letter at once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in
-    the stream, so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is
-    never logged. The header Via names the relay, behind the relays which the body came by: a receiver of the ledger of
-    any of them refuses the body, which has come round.
+    the stream, so that a host that is unavailable for long costs little.
     """
 
     def __init__(
@@ -154,10 +113,7 @@ class Relay:
             clock: the clock that the pauses use.
             rng: shortens the pauses at random.
         """
-        self._url = url
-        self._redis = redis
-        self._headers: dict[str, str] = {}
-        self._name = b""
+        self._poster = RelayPoster(redis, url, clock=clock)
         self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
         self._dead_letters = DeadLetters(redis)
         self._limits = limits
@@ -171,16 +127,15 @@ class Relay:
         """Relay until the stop is set."""
         max_pause_s = self._limits.max_pause_s
         backoff = Backoff(first_s=min(1.0, max_pause_s), max_s=max_pause_s, rng=self._rng)
-        async with aiohttp.ClientSession(timeout=TIMEOUT, headers={"content-type": "application/json"}) as session:
+        async with self._poster:
 
             async def step() -> None:
-                if not self._headers:
-                    name = await make_relay_id(self._redis)
-                    self._name, self._headers = name.encode(), {"via": f"1.1 {name}"}
+                await self._poster.prepare()
                 entries = await self._next_entries()
-                results = await asyncio.gather(*(self._post(session, entry) for entry in entries))
+                posts = (self._poster.post(entry.payload, via=entry.via) for entry in entries)
+                results = await asyncio.gather(*posts)
                 await self._finish(entries, results)
-                if results and _PostResult.FAILED in results and _PostResult.TAKEN not in results:
+                if PostResult.FAILED in results and PostResult.TAKEN not in results:
                     await self._clock.wait(stop, backoff.next_s())
                 else:
                     backoff.reset()
@@ -198,20 +153,7 @@ class Relay:
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
         return await self._reader.read(limits.posts_at_once, block_ms=limits.block_ms)
 
-    async def _post(self, session: aiohttp.ClientSession, entry: Entry) -> _PostResult:
-        headers = self._headers
-        if entry.via:
-            headers = {"via": ", ".join(f"1.1 {name.decode()}" for name in (*entry.via.split(), self._name))}
-        try:
-            async with session.post(self._url, data=entry.payload, headers=headers, allow_redirects=False) as response:
-                status = response.status
-        except (aiohttp.ClientError, OSError):
-            return _PostResult.FAILED
-        if 200 <= status < 300:
-            return _PostResult.TAKEN
-        return _PostResult.FAILED if status >= 500 or status in _TRY_LATER else _PostResult.REFUSED
-
-    async def _finish(self, entries: Sequence[Entry], results: Sequence[_PostResult]) -> None:
+    async def _finish(self, entries: Sequence[Entry], results: Sequence[PostResult]) -> None:
         """Finish the bodies that were taken or refused, or have failed too often; leave the others in the stream.
 
         A body in the stream is claimed and posted again after ``retry_after_ms``.
@@ -221,18 +163,18 @@ class Relay:
         finished: list[bytes] = []
         dead_letters: list[DeadLetter] = []
         for entry, result in zip(entries, results, strict=True):
-            if result is _PostResult.REFUSED:
+            if result is PostResult.REFUSED:
                 dead_letters.append(DeadLetter(DeadLetterReason.RELAY_REFUSED, entry.payload))
-            elif result is _PostResult.FAILED and entry.deliveries >= self._limits.max_tries:
+            elif result is PostResult.FAILED and entry.deliveries >= self._limits.max_tries:
                 dead_letters.append(DeadLetter(DeadLetterReason.RELAY_FAILED, entry.payload))
-            elif result is _PostResult.FAILED:
+            elif result is PostResult.FAILED:
                 continue
             finished.append(entry.id)
         await self._dead_letters.add(dead_letters)
         await self._reader.finish(finished)
         self._sums.info(
             "reports relayed",
-            taken=results.count(_PostResult.TAKEN),
-            refused=results.count(_PostResult.REFUSED),
-            failed=results.count(_PostResult.FAILED),
+            taken=results.count(PostResult.TAKEN),
+            refused=results.count(PostResult.REFUSED),
+            failed=results.count(PostResult.FAILED),
         )

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
-from callbacks.relay import TIMEOUT, Relay, RelayLimits, enqueue, retry_after_ms
+from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits, enqueue, retry_after_ms
+from callbacks.relay.relay_poster import TIMEOUT
 from callbacks.streams import RELAY
 from tests.kit.callbacks import eventually
 from tests.kit.clock import FakeClock
@@ -54,7 +55,7 @@ async def host() -> AsyncIterator[RelayHost]:
 
 
 @asynccontextmanager
-async def running(*relays: Relay) -> AsyncIterator[asyncio.Event]:
+async def running(*relays: ForeignRelay) -> AsyncIterator[asyncio.Event]:
     stop = asyncio.Event()
     tasks = [asyncio.create_task(relay.run(stop)) for relay in relays]
     yield stop
@@ -62,10 +63,10 @@ async def running(*relays: Relay) -> AsyncIterator[asyncio.Event]:
     await asyncio.wait_for(asyncio.gather(*tasks), 30)
 
 
-def quick(redis: Redis, host: RelayHost, *, max_tries: int = 24) -> Relay:
+def quick(redis: Redis, host: RelayHost, *, max_tries: int = 24) -> ForeignRelay:
     """Make a relay that tries again after a tenth of a second."""
     limits = RelayLimits(max_tries=max_tries, block_ms=50, claim_every_s=0.05, max_pause_s=0.05)
-    return Relay(redis, host.url, limits=limits, retry_after_ms=lambda _: 100)
+    return ForeignRelay(redis, host.url, limits=limits, retry_after_ms=lambda _: 100)
 
 
 def emptied(redis: Redis) -> Callable[[], Coroutine[Any, Any, bool]]:
@@ -121,7 +122,7 @@ async def test_while_the_host_is_dead_only_a_few_bodies_are_tried(redis: Redis, 
     host.statuses = {body: [503] * 3 for body in bodies}
     await enqueue(redis, bodies)
     clock, waited_s = FakeClock(), list[float]()
-    async with running(Relay(redis, host.url, clock=clock, rng=random.Random(1))):
+    async with running(ForeignRelay(redis, host.url, clock=clock, rng=random.Random(1))):
         for waits in range(1, 5):
             await eventually(lambda: asyncio.sleep(0, len(clock.slept)))
             assert len(host.posted) == waits * RelayLimits().posts_at_once

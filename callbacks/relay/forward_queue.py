@@ -1,0 +1,207 @@
+"""The queue of reports that are to be forwarded, in Redis: in order for each message, and bounded.
+
+The queue has eight lanes, and all events of a message are in the same lane. A lane is a sorted set: its members sort by
+the entry of the stream ``reports`` that an event came in, and within the entry by the event's position. So the order
+does not depend on which of several reconcilers is quicker, and an event that a reconciler adds twice, because another
+reconciler died with it, is in the queue once. The score is the time of the entry, so that old events are found.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+
+from callbacks.streams import REPORTS, raise_first
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.forward_backlog import ForwardCount, lane_keys
+from times_dispatch.ledger.keys import FORWARD_TOTALS
+
+HELD_BACK_S: Final = 60.0
+"""How long an unfinished entry of ``reports`` holds back later events; then its own events may come out of order."""
+
+_POSITION: Final = struct.Struct(">QQI")
+"""The entry's id, and the position in the entry."""
+_MEMBER_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardLimits:
+    """How much may wait in the queue."""
+
+    max_events: int = 1_000_000
+    max_bytes: int = 256_000_000
+    """Bytes of Redis' memory, approximately. An event takes about 300."""
+    max_age_s: float = 3 * 86_400.0
+    """Events that wait for longer are dropped."""
+
+
+class ForwardedEvent(msgspec.Struct, frozen=True, array_like=True):
+    """One event to forward."""
+
+    event: str
+    """The name of the event: delivered, failed, clicked or replied."""
+    meta: str
+    """The correlation id of the message, as we sent it."""
+    row: bytes
+    """The row as JSON."""
+    via: bytes = b""
+    """The relays of other ledgers that the report came by (``streams.VIA``)."""
+
+
+class QueuedEvent(NamedTuple):
+    """An event in the queue."""
+
+    member: bytes
+    """Names the event in its lane."""
+    content: ForwardedEvent
+
+
+_CONTENT: Final = msgspec.msgpack.Decoder(ForwardedEvent)
+
+
+class ForwardQueue:
+    """The events that wait to be posted. Every method raises Redis errors."""
+
+    def __init__(self, redis: Redis, *, limits: ForwardLimits | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make a queue.
+
+        Args:
+            redis: the Redis with the queue and the stream ``reports``.
+            limits: how much may wait; None takes the default limits.
+            clock: times how long an unfinished entry of ``reports`` holds back later events.
+        """
+        self._redis = redis
+        self._limits = limits or ForwardLimits()
+        self._clock = clock
+        self._keys = lane_keys()
+        self._oldest_entry: tuple[int, int] | None = None
+        self._oldest_since_s = 0.0
+
+    async def add_all(self, events: Sequence[tuple[bytes, int, ForwardedEvent]]) -> int:
+        """Add events; return how many were dropped.
+
+        Events are dropped if the queue is full, or if Redis is: forwarding must not hold up the reports themselves.
+
+        Args:
+            events: for each event the id of its entry in ``reports``, its position in the entry, and the event.
+        """
+        if not events:
+            return 0
+        lanes = defaultdict[int, dict[bytes, int]](dict)
+        room = await self._room(sum(len(event.row) for _, _, event in events))
+        for entry_id, position, event in events[:room]:
+            id_ = read_entry_id(entry_id)
+            member = _POSITION.pack(*id_, position) + _MEMBER_ENCODER.encode(event)
+            lanes[lane_of(event.meta)][member] = id_[0]
+        dropped = len(events) - room if room < len(events) else 0
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for lane, members in lanes.items():
+                    pipe.zadd(self._keys[lane], members)
+                if dropped:
+                    pipe.hincrby(FORWARD_TOTALS, ForwardCount.DROPPED_FULL, dropped)
+                raise_first(await pipe.execute(raise_on_error=False))
+        except OutOfMemoryError:
+            dropped = len(events)
+        return dropped
+
+    async def _room(self, added_bytes: int) -> int:
+        """Return how many events may be added; none if their bytes do not fit."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in self._keys:
+                pipe.zcard(key)
+                pipe.memory_usage(key)
+            replies: Any = await pipe.execute()
+        if sum(size or 0 for size in replies[1::2]) + added_bytes > self._limits.max_bytes:
+            return 0
+        waiting: int = sum(replies[::2])
+        return max(0, self._limits.max_events - waiting)
+
+    async def head(self, lane: int, max_events: int) -> list[QueuedEvent]:
+        """Return the oldest events of a lane, in order.
+
+        An event whose entry came after an unfinished entry of ``reports`` is left out, because the unfinished entry may
+        hold an earlier event of the same message.
+        """
+        async with self._redis.pipeline(transaction=True) as pipe:  # at one moment, or an entry could slip through
+            pipe.xrange(REPORTS, count=1)
+            pipe.zrange(self._keys[lane], 0, max_events - 1)
+            oldest, members = await pipe.execute()
+        before = self._holding_back(read_entry_id(oldest[0][0]) if oldest else None)
+        return [
+            QueuedEvent(member, _CONTENT.decode(member[_POSITION.size :]))
+            for member in members
+            if before is None or _POSITION.unpack_from(member)[:2] < before
+        ]
+
+    def _holding_back(self, oldest: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return the entry of ``reports`` that holds back later events; None if none does."""
+        now = self._clock.monotonic()
+        if oldest != self._oldest_entry:
+            self._oldest_entry, self._oldest_since_s = oldest, now
+        return oldest if now - self._oldest_since_s < HELD_BACK_S else None
+
+    async def remove(self, lane: int, events: Sequence[QueuedEvent], *, count: ForwardCount) -> None:
+        """Remove events that were taken or refused, and count them."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(self._keys[lane], *(event.member for event in events))
+            pipe.hincrby(FORWARD_TOTALS, count, len(events))
+            await pipe.execute()
+
+    async def drop_old(self) -> int:
+        """Drop the events that wait for too long; return how many."""
+        seconds, _ = await self._redis.time()
+        before_ms = int((int(seconds) - self._limits.max_age_s) * 1000)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in self._keys:
+                pipe.zremrangebyscore(key, "-inf", f"({before_ms}")
+            dropped: int = sum(await pipe.execute())
+        if dropped:
+            await self._redis.hincrby(FORWARD_TOTALS, ForwardCount.DROPPED_OLD, dropped)
+        return dropped
+
+
+def lane_of(meta: str) -> int:
+    """Return the number of the lane that holds the events of a message."""
+    return crc32(meta.encode()) % len(lane_keys())
+
+
+def read_entry_id(entry_id: bytes) -> tuple[int, int]:
+    """Return the time in milliseconds, and the sequence number, of an entry's id in a stream."""
+    milliseconds, _, sequence = entry_id.partition(b"-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def body_of(events: Sequence[ForwardedEvent]) -> bytes:
+    """Return the body that posts events, in their order: neighbours of one kind share their rows' array."""
+    groups = list[tuple[str, list[bytes]]]()
+    for event in events:
+        if not groups or groups[-1][0] != event.event:
+            groups.append((event.event, []))
+        groups[-1][1].append(event.row)
+    posted = (b'{"event":"%b","data":[%b]}' % (name.encode(), b",".join(rows)) for name, rows in groups)
+    return b"[" + b",".join(posted) + b"]"
+
+
+class _PostedGroup(msgspec.Struct):
+    event: str
+    data: list[msgspec.Raw]
+
+
+class _RowMeta(msgspec.Struct):
+    meta: str
+
+
+def events_of(body: bytes) -> list[ForwardedEvent]:
+    """Return the events of a body that ``body_of`` made; raise msgspec.DecodeError for another body."""
+    return [
+        ForwardedEvent(group.event, msgspec.json.decode(row, type=_RowMeta).meta, bytes(row))
+        for group in msgspec.json.decode(body, type=list[_PostedGroup])
+        for row in group.data
+    ]

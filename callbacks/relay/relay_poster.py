@@ -1,0 +1,88 @@
+"""Posts bodies to the URL of another system, and says whether that system took them."""
+
+from enum import Enum, auto
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from redis.asyncio import Redis
+
+from callbacks.relay.via import make_relay_id
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
+
+_TRY_LATER: Final = frozenset({408, 425, 429})
+"""HTTP statuses after which a post is repeated, besides 5xx."""
+
+
+class PostResult(Enum):
+    """The result of one post."""
+
+    TAKEN = auto()
+    REFUSED = auto()
+    FAILED = auto()
+    """The body was not taken, or may not have been: it is to be posted again."""
+
+
+class RelayPoster:
+    """Posts to one URL, which is never logged. Redirects are not followed. Open it with ``async with``.
+
+    The header Via names the relays of this ledger, behind the relays of other ledgers that a body came by: a receiver
+    of the ledger of any of them refuses the body, which has come round.
+    """
+
+    def __init__(
+        self, redis: Redis, url: str, *, timeout: aiohttp.ClientTimeout = TIMEOUT, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """Make a poster.
+
+        Args:
+            redis: the ledger, which keeps the name of its relays.
+            url: the address to which bodies are posted; the address may hold a secret.
+            timeout: how long a post may take.
+            clock: the clock of ``taken_at_s``.
+        """
+        self._redis = redis
+        self._url = url
+        self._timeout = timeout
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._name = b""
+        self.taken_at_s = float("-inf")
+        """When the system took a body last, on the clock's monotonic time."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=self._timeout, headers={"content-type": "application/json"})
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def prepare(self) -> None:
+        """Learn the name of this ledger's relays, before the first post. Raises Redis errors."""
+        if not self._name:
+            self._name = (await make_relay_id(self._redis)).encode()
+
+    async def post(self, body: bytes, *, via: bytes = b"") -> PostResult:
+        """Post a body; *via* names the relays of other ledgers that the body came by (``streams.VIA``).
+
+        After a failed connection or the status 408, 425, 429 or 5xx the result is FAILED. After any other status but
+        2xx the result is REFUSED.
+        """
+        assert self._session  # noqa: S101  # for the type checker
+        names = ", ".join(f"1.1 {name.decode()}" for name in (*via.split(), self._name))
+        try:
+            async with self._session.post(
+                self._url, data=body, headers={"via": names}, allow_redirects=False
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, OSError):
+            return PostResult.FAILED
+        if 200 <= status < 300:
+            self.taken_at_s = self._clock.monotonic()
+            return PostResult.TAKEN
+        return PostResult.FAILED if status >= 500 or status in _TRY_LATER else PostResult.REFUSED

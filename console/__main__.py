@@ -1,0 +1,54 @@
+"""The console process: serves the pages, ``python -m console``."""
+
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvloop
+
+from console.application import make_application, make_resources
+from console.server import FINISH_WITHIN_S, make_console_server
+from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.process import run_until_signalled
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.startup import load_settings_or_exit
+
+log = structlog.get_logger(__name__)
+
+_TIMEOUT_S: Final = 5.0
+"""How long Redis may take to answer one call of a page."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the pages until a signal."""
+    users = ConsoleUsers(Path(settings.console.users))
+    _warn_without_users(users)
+    async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
+        resources = make_resources(redis, settings, users=users)
+        server = make_console_server(make_application(resources), settings.console.listen)
+        heartbeat = Heartbeat(
+            redis, ProcessKind.CONSOLE, figures=lambda: {"requests": server.server_state.total_requests}
+        )
+        log.info("console started", listen=settings.console.listen)
+        await run_until_signalled(server.run_until, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0)
+    log.info("console stopped")
+
+
+def _warn_without_users(users: ConsoleUsers) -> None:
+    try:
+        if not users.all():
+            log.warning("nobody can log in: dispatch console user add NAME --role owner", users=str(users.path))
+    except ConsoleUsersInvalid as invalid:
+        log.error("nobody can log in", reason=str(invalid))
+
+
+def main() -> None:
+    """Run the process with the settings that its environment names."""
+    uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.CONSOLE)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Who may see a page: every request passes here before its page runs.
+
+A page needs a login and a role. A POST also needs the CSRF token of the session, and must not come from another site.
+"""
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from console.sessions import is_csrf_token, user_of
+from console.visit import ConsoleResources, FormTooLong, Visit, read_form
+from times_dispatch.console_users import ConsoleRole, ConsoleUser
+
+Page = Callable[[Visit], Awaitable[Response]]
+"""Answers a request of somebody who may make it."""
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "X-CSRF-Token"
+_OWN_SITES: Final = frozenset({"", "same-origin", "none"})
+
+
+def page(path: str, answer: Page, *, role: ConsoleRole | None = ConsoleRole.VIEWER) -> Route:
+    """Return the route of a page that only reads.
+
+    Args:
+        path: its address.
+        answer: makes the response.
+        role: the role that the user needs; None if nobody has to be logged in.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        resources = resources_of(request)
+        user = current_user(request, resources)
+        visit = Visit(request=request, resources=resources, user=user)
+        return refusal(visit, role) or await answer(visit)
+
+    return Route(path, endpoint, methods=["GET"], name=f"GET {path}")
+
+
+def action(path: str, answer: Page, *, role: ConsoleRole | None) -> Route:
+    """Return the route of a POST: it answers only to a form with the right CSRF token, as ``page`` does otherwise."""
+
+    async def endpoint(request: Request) -> Response:
+        resources = resources_of(request)
+        user = current_user(request, resources)
+        try:
+            form = await read_form(request)
+        except FormTooLong:
+            return PlainTextResponse("This form is too long.", 413)
+        except ValueError:
+            return PlainTextResponse("This is no form.", 400)
+        token = request.headers.get(CSRF_HEADER) or next(iter(form.get(CSRF_FIELD, ())), "")
+        visit = Visit(request=request, resources=resources, user=user, form=form)
+        if request.headers.get("sec-fetch-site", "") not in _OWN_SITES or not is_csrf_token(request.session, token):
+            return visit.page("forged.html", status=403)
+        return refusal(visit, role) or await answer(visit)
+
+    return Route(path, endpoint, methods=["POST"], name=f"POST {path}")
+
+
+def resources_of(request: Request) -> ConsoleResources:
+    """Return what all requests share."""
+    resources: ConsoleResources = request.app.state.resources
+    return resources
+
+
+def current_user(request: Request, resources: ConsoleResources) -> ConsoleUser | None:
+    """Return the user who is logged in here, or whom a trusted proxy names; None if there is no such user."""
+    settings, users = resources.settings.console, resources.users.all()
+    if settings.user_header and is_trusted_proxy(request, resources):
+        return users.get(request.headers.get(settings.user_header, ""))
+    return user_of(request.session, users, now_s=resources.clock.time(), max_age_s=settings.session_s)
+
+
+def is_trusted_proxy(request: Request, resources: ConsoleResources) -> bool:
+    """Return whether the peer of the connection is a proxy that the settings trust."""
+    try:
+        peer = ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return False
+    return any(peer in network for network in resources.settings.console.trusted_networks)
+
+
+def address_of(request: Request, resources: ConsoleResources) -> str:
+    """Return the address of the browser: that of the peer, or the last one that a trusted proxy names."""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if forwarded and is_trusted_proxy(request, resources):
+        return forwarded[:64]
+    return request.client.host if request.client else ""
+
+
+def refusal(visit: Visit, role: ConsoleRole | None) -> Response | None:
+    """Return the answer to somebody who may not see a page; None to somebody who may."""
+    if role is None or visit.may(role):
+        return None
+    if visit.user is None:
+        if visit.request.headers.get("hx-request"):
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        if visit.request.method != "GET":
+            return RedirectResponse("/login", status_code=303)
+        url = visit.request.url
+        back = urlencode({"next": url.path + (f"?{url.query}" if url.query else "")})
+        return RedirectResponse("/login" if url.path == "/" else f"/login?{back}", status_code=303)
+    return visit.page("forbidden.html", status=403, needed=role.value)

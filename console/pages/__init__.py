@@ -1,0 +1,19 @@
+"""The pages of the console: each module reads what its page shows, and lists its routes.
+
+A function of a page gets a ``Visit`` of somebody who may see the page, and returns the response. ``routes`` lists all.
+Terms: docs/glossary.md.
+"""
+
+from starlette.routing import Route
+
+from console.pages import campaign, campaigns, login, now
+
+
+def routes() -> list[Route]:
+    """Return the routes of all pages."""
+    return [
+        *login.ROUTES,
+        *now.ROUTES,
+        *campaigns.ROUTES,
+        *campaign.ROUTES,
+    ]

@@ -1,0 +1,58 @@
+"""The page Campaigns: searched, filtered and paged by the ledger; the address holds every filter."""
+
+from datetime import date
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from console.access import page
+from console.visit import Visit
+from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages, PagePosition
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState
+
+_ROWS: Final = 50
+_MAX_WORDS: Final = 64
+
+
+async def show_campaigns(visit: Visit) -> Response:
+    """Show a page of campaigns."""
+    wanted = _filter(visit)
+    after = PagePosition.parse(visit.query("after"))
+    listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after)
+    parameters = {name: value for name in ("q", "sender", "state", "since", "until") if (value := visit.query(name))}
+    next_page = f"/campaigns?{urlencode({**parameters, 'after': str(listed.next)})}" if listed.next else ""
+    return visit.page(
+        "campaigns.html",
+        listed=listed,
+        wanted=wanted,
+        state=visit.query("state"),
+        states=list(CampaignState),
+        senders=await Queries(visit.redis).senders(),
+        is_filtered=bool(parameters),
+        first_page=f"/campaigns?{urlencode(parameters)}" if after else "",
+        next_page=next_page,
+    )
+
+
+def _filter(visit: Visit) -> CampaignFilter:
+    state = visit.query("state")
+    return CampaignFilter(
+        words=visit.query("q")[:_MAX_WORDS],
+        sender=visit.query("sender")[:16],
+        states=frozenset({CampaignState(state)}) if state in set(CampaignState) else frozenset(),
+        since=_day(visit.query("since")),
+        until=_day(visit.query("until")),
+    )
+
+
+def _day(written: str) -> date | None:
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 3000 else None
+
+
+ROUTES = (page("/campaigns", show_campaigns),)

@@ -1,0 +1,14 @@
+"""The page Now: what needs a person, what runs, and how fast."""
+
+from starlette.responses import Response
+
+from console.access import page
+from console.visit import Visit
+
+
+async def show_now(visit: Visit) -> Response:
+    """Show the page; all who look at the same time share one reading of the ledger."""
+    return visit.page("now.html", now=await visit.resources.now_data.get())
+
+
+ROUTES = (page("/", show_now),)

@@ -1,0 +1,130 @@
+"""One request of a person who may make it, and what its page needs: the ledger, the settings, the user, the form."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from console.formats import Formats, Look
+from console.login_limits import LoginLimits
+from console.now_data import NowData
+from console.rendering import Renderer
+from console.sessions import csrf_token, look_of
+from console.shared_reading import SharedReading
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers
+from times_dispatch.settings.model import Settings
+
+MAX_FORM_BYTES: Final = 16 * 1024
+_MAX_FIELDS: Final = 100
+
+
+class FormTooLong(Exception):
+    """The body of a request is longer than any form of the console."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleResources:
+    """What all requests share."""
+
+    redis: Redis
+    settings: Settings
+    users: ConsoleUsers
+    renderer: Renderer
+    now_data: SharedReading[NowData]
+    """The data of the page Now, read once for all who look at the same time."""
+    login_limits: LoginLimits
+    clock: Clock = SYSTEM_CLOCK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request of a person who may make the request."""
+
+    request: Request
+    resources: ConsoleResources
+    user: ConsoleUser | None
+    """Who is logged in; None on the page of the login only."""
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The fields of the posted form, whose CSRF token was right; empty for a GET."""
+
+    @property
+    def redis(self) -> Redis:
+        return self.resources.redis
+
+    @property
+    def settings(self) -> Settings:
+        return self.resources.settings
+
+    @property
+    def look(self) -> Look:
+        """The look that the person chose."""
+        return look_of(self.request.session)
+
+    @property
+    def formats(self) -> Formats:
+        """The formats of this page."""
+        return Formats(self.look.form, now_s=self.resources.clock.time())
+
+    @property
+    def actor(self) -> str:
+        """Who acts, for the trail."""
+        return f"{self.user.name} (console)" if self.user else ""
+
+    def may(self, role: ConsoleRole) -> bool:
+        """Return whether the user has a role."""
+        return self.user is not None and self.user.role.includes(role)
+
+    def query(self, name: str) -> str:
+        """Return a parameter of the address; empty if there is none."""
+        return self.request.query_params.get(name, "").strip()
+
+    def field(self, name: str) -> str:
+        """Return a field of the posted form; empty if there is none."""
+        return next(iter(self.form.get(name, ())), "").strip()
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Return a page.
+
+        Args:
+            template: the name of its template.
+            status: the HTTP status.
+            values: what the template needs besides what all templates get.
+        """
+        return HTMLResponse(self.html(template, **values), status_code=status)
+
+    def html(self, template: str, **values: Any) -> str:
+        """Return the text of a template, of a page or a fragment."""
+        return self.resources.renderer.render(
+            template,
+            visit=self,
+            user=self.user,
+            look=self.look,
+            f=self.formats,
+            csrf=csrf_token(self.request.session),
+            path=self.request.url.path,
+            is_operator=self.may(ConsoleRole.OPERATOR),
+            is_owner=self.may(ConsoleRole.OWNER),
+            **values,
+        )
+
+    def redirect(self, path: str) -> Response:
+        """Return the way to another page of the console."""
+        return RedirectResponse(path, status_code=303)
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """Return the fields of a posted form; raise FormTooLong, or ValueError if it is no form in UTF-8."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_FORM_BYTES:
+            raise FormTooLong
+    fields = dict[str, list[str]]()
+    for name, value in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS):
+        fields.setdefault(name, []).append(value)
+    return fields

@@ -1,0 +1,87 @@
+"""The words, signs and classes of states on the pages: a colour never says something alone."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+STATE_SIGNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pending": "○",
+        "sending": "↗",
+        "accepted": "→",
+        "delivered": "✓",
+        "failed": "✗",
+        "no_report": "–",
+        "rejected": "⊘",
+        "in_doubt": "?",
+        "given_up": "‽",
+        "suppressed": "∅",
+        "expired": "⌛︎",
+        "cancelled": "⊗",
+        "submitting": "…",
+        "running": "▶︎",
+        "paused": "‖",
+        "braked": "!",
+        "finished": "✓",
+        "waiting": "◷",
+    }
+)
+"""A sign for each state of a message or of a campaign."""
+
+BAR_ORDER: Final = (
+    MessageState.DELIVERED,
+    MessageState.ACCEPTED,
+    MessageState.NO_REPORT,
+    MessageState.SENDING,
+    MessageState.PENDING,
+    MessageState.IN_DOUBT,
+    MessageState.GIVEN_UP,
+    MessageState.FAILED,
+    MessageState.REJECTED,
+    MessageState.SUPPRESSED,
+    MessageState.EXPIRED,
+    MessageState.CANCELLED,
+)
+"""The order of the states in a bar: what went well comes first, and what is over without a message comes last."""
+
+MEANINGS: Final[Mapping[MessageState, str]] = MappingProxyType(
+    {
+        MessageState.PENDING: "not sent yet",
+        MessageState.SENDING: "may have been sent; the response decides",
+        MessageState.ACCEPTED: "the provider took it; a report is awaited",
+        MessageState.DELIVERED: "a report says that it arrived",
+        MessageState.FAILED: "a report says that it did not arrive",
+        MessageState.NO_REPORT: "sent; no report came in time",
+        MessageState.REJECTED: "the provider refused it",
+        MessageState.IN_DOUBT: "may have been sent; a report decides",
+        MessageState.GIVEN_UP: "nobody can say whether it was sent",
+        MessageState.SUPPRESSED: "kept back by a rule of ours",
+        MessageState.EXPIRED: "the validity ended before it was sent",
+        MessageState.CANCELLED: "somebody cancelled the campaign",
+    }
+)
+
+
+def words_of(state: MessageState) -> str:
+    """Return the name of a message's state in words: ``in doubt``."""
+    return state.label.replace("_", " ")
+
+
+def state_class(view: CampaignView) -> str:
+    """Return the CSS class and the key of the sign for the state of a campaign."""
+    if view.state is CampaignState.RUNNING and view.waits_for.value != "nothing":
+        return "waiting"
+    return view.state.value
+
+
+def sender_state(view: SenderView) -> str:
+    """Return whether a sender sends, and if not, why."""
+    if view.paused:
+        return f"paused: {view.pause_reason}" if view.pause_reason else "paused"
+    if view.day_is_used_up:
+        return "parts of the day used up"
+    return "; ".join(f"provider {provider.provider} is {provider.why}" for provider in view.unavailable) or "sends"

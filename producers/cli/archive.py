@@ -1,0 +1,173 @@
+"""``dispatch archive``: moves old campaigns into the archive; lists, verifies and erases archives."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from redis.asyncio import Redis
+from rich.table import Table
+
+from producers.cli import CliContext, completion
+from producers.cli.archived import catalog_with_keys, required_path
+from producers.cli.confirmation import confirm, yes_option
+from producers.cli.ledger import campaign_meant, with_ledger
+from producers.cli.output import INDIA, console, counted, echo
+from producers.cli.types import PeriodType
+from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.settings.load import Need
+
+if TYPE_CHECKING:
+    from times_dispatch.archive.retention import Retention, RetentionResult
+    from times_dispatch.settings.model import Settings
+
+_MAX_LISTED = 100
+
+
+@click.group()
+def archive() -> None:
+    """Archive campaigns that ended long ago; list, verify and erase archives (docs/retention.md)."""
+
+
+@archive.command()
+@click.option("--older-than", "live_s", type=PeriodType(), help="In place of [retention] live: 14d, 0s.")
+@click.option("--max", "max_campaigns", type=click.IntRange(min=1), help="Archive so many campaigns, at most.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, as_json: bool) -> None:
+    """Do now what upkeep does by itself: archive what is old enough, and erase archives whose time is over.
+
+    Exits with 1 if a campaign could not be archived or erased.
+    """
+    settings = options.settings(Need.LEDGER, Need.ARCHIVE)
+
+    async def archive_due(redis: Redis) -> "RetentionResult":
+        retention = _retention(options, settings, redis, live_s=live_s)
+        return await retention.run(max_campaigns=max_campaigns)
+
+    result = with_ledger(options, archive_due)
+    if as_json:
+        echo(json.dumps(msgspec.to_builtins(result)))
+    else:
+        echo(f"{counted(len(result.archived), 'campaign')} archived with {counted(result.rows, 'message')}")
+        if result.erased:
+            echo(f"{counted(len(result.erased), 'archive')} erased: {', '.join(result.erased)}")
+        for campaign, reason in result.waiting:
+            echo(f"{campaign} stays in Redis: {reason}")
+        for _, error in result.failed:
+            echo(error, err=True)
+    if result.failed:
+        raise SystemExit(1)
+
+
+@archive.command("list")
+@click.option("--max", "max_archives", type=click.IntRange(min=1), default=_MAX_LISTED, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:
+    """List the archived campaigns, the newest first."""
+
+    async def read(redis: Redis) -> tuple[list[ArchiveStub], int]:
+        return await ArchiveStates(redis).newest(await Queries(redis).senders(), limit=max_archives)
+
+    stubs, left_out = with_ledger(options, read)
+    if left_out:
+        echo(f"not shown: {counted(left_out, 'older archive')}", err=True)
+    if as_json:
+        echo(json.dumps([stub._asdict() for stub in stubs]))
+        return
+    table = Table("id", "name", "sender", "submitted", "ended", "state", box=None, pad_edge=False)
+    for stub in stubs:
+        table.add_row(stub.id, stub.name, stub.sender, _day(stub.created_ms), _day(stub.ended_ms), stub.state)
+    console().print(table if stubs else "no campaign is archived")
+
+
+@archive.command()
+@click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
+@click.pass_obj
+def verify(options: CliContext, campaigns: tuple[str, ...]) -> None:
+    """Read archives whole, by default all, and compare their rows with their counters; exit with 1 if one is wrong."""
+    wanted = [campaign_meant(options, words) for words in campaigns]
+
+    async def check(redis: Redis) -> tuple[int, int, list[str]]:
+        return await _verify(options, redis, wanted)
+
+    archives, rows, problems = with_ledger(options, check)
+    for problem in problems:
+        echo(problem, err=True)
+    echo(f"{counted(archives, 'archive')} with {counted(rows, 'message')} verified, {len(problems):,} wrong")
+    if problems:
+        raise SystemExit(1)
+
+
+@archive.command()
+@click.argument("campaign", shell_complete=completion.campaigns)
+@yes_option
+@click.pass_obj
+def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
+    """Destroy the key of an archived CAMPAIGN: nobody can read its messages any more. Its counters stay."""
+    settings = options.settings(Need.LEDGER)
+    id_ = campaign_meant(options, campaign)
+    stub = with_ledger(options, lambda redis: catalog_with_keys(options, redis).archive.stub(id_))
+    if not yes:
+        confirm(f"the messages of campaign {stub.id} ({stub.name} from {stub.sender}) are lost for good")
+
+    with_ledger(options, lambda redis: _retention(options, settings, redis).erase(stub))
+    echo(f"campaign {stub.id}: its archive is erased; its counters stay")
+
+
+@archive.command()
+@click.pass_obj
+def rewrap(options: CliContext) -> None:
+    """Wrap the keys of all archives with DISPATCH_ARCHIVE_KEY; after it, DISPATCH_ARCHIVE_KEY_OLD is needed no more."""
+
+    async def wrap_all(redis: Redis) -> tuple[int, int]:
+        catalog = catalog_with_keys(options, redis)
+        stubs, _ = await ArchiveStates(redis).newest(await Queries(redis).senders(), with_erased=False)
+        return sum([catalog.archive.rewrap(stub) for stub in stubs]), len(stubs)
+
+    wrapped, archives = with_ledger(options, wrap_all)
+    echo(f"{wrapped:,} of {counted(archives, 'key')} wrapped anew")
+
+
+async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -> tuple[int, int, list[str]]:
+    from times_dispatch.archive.archiver import differences  # noqa: PLC0415  # pyarrow costs 60 MB
+
+    archives = catalog_with_keys(options, redis).archive
+    if wanted:
+        stubs = [await archives.stub(campaign) for campaign in wanted]
+    else:
+        stubs, _ = await archives.states.newest(await Queries(redis).senders(), with_erased=False)
+    rows, problems = 0, list[str]()
+    for stub in stubs:
+        try:
+            manifest = await archives.manifest(stub)
+            with archives.rows(stub, manifest) as reader:
+                sums = reader.sums()
+        except ArchiveError as error:
+            problems.append(str(error))
+            continue
+        rows += sums.rows
+        problems += [f"archive {stub.id}: {each}" for each in differences(manifest.view(), manifest.codes, sums)]
+    return len(stubs), rows, problems
+
+
+def _retention(options: CliContext, settings: "Settings", redis: Redis, *, live_s: int | None = None) -> "Retention":
+    from times_dispatch.archive.retention import Retention, RetentionRule  # noqa: PLC0415  # pyarrow costs 60 MB
+    from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
+
+    rule = RetentionRule(
+        folder=required_path(settings.retention.path),
+        live_s=settings.retention.live_s if live_s is None else live_s,
+        archive_s=settings.retention.archive_s,
+        links_s=settings.links.expire_after_s,
+    )
+    return Retention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key), actor=options.actor)
+
+
+def _day(epoch_ms: int) -> str:
+    return f"{datetime.fromtimestamp(epoch_ms / 1000, INDIA):%Y-%m-%d}" if epoch_ms else ""

@@ -1,0 +1,24 @@
+"""The archive for commands: its keys from the environment, and the rule of retention from the settings."""
+
+from redis.asyncio import Redis
+
+from producers.cli import CliContext
+from producers.errors import InputInvalid
+from times_dispatch.archive.catalog import Catalog
+
+
+def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:
+    """Return the catalog that opens the rows of archived campaigns too, if the environment has the archive's key."""
+    key, old_key = options.archive_keys()
+    if not key and not old_key:
+        return Catalog(redis)
+    from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415  # imports cryptography
+
+    return Catalog(redis, MasterKeys(key, old_key))
+
+
+def required_path(path: str) -> str:
+    """Return the folder of the archive; raise InputInvalid if the settings name none."""
+    if not path:
+        raise InputInvalid("[retention] path: is not set in the settings, so there is no archive (docs/retention.md)")
+    return path

@@ -1,0 +1,129 @@
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from callbacks.relay.forward_queue import (
+    HELD_BACK_S,
+    ForwardedEvent,
+    ForwardLimits,
+    ForwardQueue,
+    body_of,
+    events_of,
+    lane_of,
+)
+from callbacks.streams import BODY, REPORTS
+from tests.kit.clock import FakeClock
+from times_dispatch.ledger.forward_backlog import LANES, ForwardCount, read_forward_backlog
+from times_dispatch.ledger.keys import FORWARD_TOTALS
+
+LANE = lane_of("m")
+
+
+def event(name: str, meta: str = "m") -> ForwardedEvent:
+    return ForwardedEvent("delivered", meta, msgspec.json.encode({"ts": 1, "meta": meta, "description": name}))
+
+
+async def waiting(queue: ForwardQueue, lane: int = LANE) -> list[ForwardedEvent]:
+    return [queued.content for queued in await queue.head(lane, 100)]
+
+
+async def test_events_come_in_the_order_of_their_entries_and_rows_whoever_added_them_first(redis: Redis) -> None:
+    queue = ForwardQueue(redis)
+    places = [(b"5-0", 0), (b"1-2", 1), (b"1-2", 0), (b"1-10", 0), (b"900000000000-0", 0), (b"1-2", 10)]
+    await queue.add_all([(entry, row, event(f"{entry!r} {row}")) for entry, row in places])
+    ordered = [(b"1-2", 0), (b"1-2", 1), (b"1-2", 10), (b"1-10", 0), (b"5-0", 0), (b"900000000000-0", 0)]
+    assert await waiting(queue) == [event(f"{entry!r} {row}") for entry, row in ordered]
+
+
+async def test_an_event_that_is_added_twice_is_in_the_queue_once(redis: Redis) -> None:
+    queue = ForwardQueue(redis)
+    for _ in range(2):
+        await queue.add_all([(b"1-0", 0, event("a")), (b"1-0", 1, event("a"))])
+    assert len(await waiting(queue)) == 2
+
+
+async def test_an_unfinished_report_holds_back_what_came_after_it_but_not_for_ever(redis: Redis) -> None:
+    clock = FakeClock()
+    queue = ForwardQueue(redis, clock=clock)
+    await redis.xadd(REPORTS, {BODY: b"x"}, id="7-1")
+    await queue.add_all([(b"7-0", 0, event("before")), (b"7-2", 0, event("after"))])
+    assert await waiting(queue) == [event("before")]
+    await clock.advance(HELD_BACK_S)
+    assert len(await waiting(queue)) == 2
+    await redis.xadd(REPORTS, {BODY: b"x"}, id="8-0")
+    await queue.add_all([(b"8-1", 0, event("later"))])
+    await redis.xdel(REPORTS, "7-1")
+    assert await waiting(queue) == [event("before"), event("after")]
+    await redis.xdel(REPORTS, "8-0")
+    assert len(await waiting(queue)) == 3
+
+
+async def test_removed_events_are_counted(redis: Redis) -> None:
+    queue = ForwardQueue(redis)
+    await queue.add_all([(b"1-0", row, event(str(row))) for row in range(5)])
+    head = await queue.head(LANE, 3)
+    await queue.remove(LANE, head[:2], count=ForwardCount.TAKEN)
+    await queue.remove(LANE, head[2:], count=ForwardCount.REFUSED)
+    assert await waiting(queue) == [event("3"), event("4")]
+    backlog = await read_forward_backlog(redis)
+    assert (backlog.events, backlog.totals) == (2, {"taken": 2, "refused": 1})
+
+
+@pytest.mark.parametrize(("room", "dropped"), [(4, 1), (5, 0), (6, 0)])
+async def test_events_above_the_bound_are_dropped_and_counted(redis: Redis, room: int, dropped: int) -> None:
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_events=room))
+    assert await queue.add_all([(b"1-0", row, event(str(row), meta=f"m{row}")) for row in range(3)]) == 0
+    assert await queue.add_all([(b"2-0", row, event(str(row), meta=f"m{row}")) for row in range(2)]) == dropped
+    backlog = await read_forward_backlog(redis)
+    assert (backlog.events, backlog.dropped) == (5 - dropped, dropped)
+
+
+async def test_events_above_the_bytes_are_dropped(redis: Redis) -> None:
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=20_000))
+    events = [(b"1-0", row, event("x" * 100)) for row in range(100)]
+    assert await queue.add_all(events) == 0
+    assert await queue.add_all([(b"2-0", row, each) for _, row, each in events]) == 100
+
+
+async def test_while_redis_is_full_events_are_dropped_and_no_error_is_raised(redis: Redis) -> None:
+    queue = ForwardQueue(redis)
+    await redis.config_set("maxmemory", 1)
+    try:
+        assert await queue.add_all([(b"1-0", 0, event("a"))]) == 1
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert await waiting(queue) == []
+
+
+async def test_events_that_waited_too_long_are_dropped_and_counted(redis: Redis) -> None:
+    now_ms = int((await redis.time())[0]) * 1000
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_age_s=60))
+    ids = [f"{now_ms - age_s * 1000}-0".encode() for age_s in (3_600, 90, 30, 0)]
+    await queue.add_all([(entry, 0, event(str(entry))) for entry in ids])
+    assert await queue.drop_old() == 2
+    assert await queue.drop_old() == 0
+    assert len(await waiting(queue)) == 2
+    assert await redis.hget(FORWARD_TOTALS, ForwardCount.DROPPED_OLD) == b"2"
+
+
+def test_all_events_of_a_message_are_in_one_lane() -> None:
+    lanes = {lane_of(f"{number:032}") for number in range(1_000)}
+    assert lanes == set(range(LANES))
+
+
+_EVENTS = st.lists(st.tuples(st.sampled_from(["delivered", "failed", "clicked"]), st.text(min_size=1, max_size=5)))
+
+
+@given(_EVENTS)
+def test_a_body_has_the_events_in_their_order(pairs: Sequence[tuple[str, str]]) -> None:
+    events = [ForwardedEvent(name, meta, msgspec.json.encode({"ts": 1, "meta": meta})) for name, meta in pairs]
+    body = body_of(events)
+    assert events_of(body) == events
+    groups = msgspec.json.decode(body)
+    assert [group["event"] for group in groups] == [
+        name for at, (name, _) in enumerate(pairs) if at == 0 or pairs[at - 1][0] != name
+    ]

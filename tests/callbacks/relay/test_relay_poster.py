@@ -1,0 +1,52 @@
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from callbacks.relay.relay_poster import PostResult, RelayPoster
+from callbacks.relay.via import read_relay_id
+from tests.kit.mirror_host import MirrorHost
+
+BODY = b'[{"event":"delivered","data":[{"ts":1,"meta":"m"}]}]'
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (200, PostResult.TAKEN),
+        (204, PostResult.TAKEN),
+        (302, PostResult.REFUSED),
+        (400, PostResult.REFUSED),
+        (404, PostResult.REFUSED),
+        (408, PostResult.FAILED),
+        (425, PostResult.FAILED),
+        (429, PostResult.FAILED),
+        (500, PostResult.FAILED),
+        (503, PostResult.FAILED),
+        (0, PostResult.FAILED),
+        (-1, PostResult.FAILED),
+    ],
+)
+async def test_the_answer_says_whether_a_body_was_taken(
+    redis: Redis, mirror: MirrorHost, status: int, result: PostResult
+) -> None:
+    mirror.misbehave = lambda _: status
+    async with RelayPoster(redis, mirror.url, timeout=aiohttp.ClientTimeout(total=0.2)) as poster:
+        await poster.prepare()
+        assert await poster.post(BODY) is result
+    assert (poster.taken_at_s > 0) is (result is PostResult.TAKEN)
+
+
+async def test_a_host_that_is_away_is_no_error(redis: Redis) -> None:
+    async with RelayPoster(redis, "http://127.0.0.1:9/") as poster:
+        await poster.prepare()
+        assert await poster.post(BODY) is PostResult.FAILED
+
+
+async def test_a_post_names_all_relays_that_the_body_came_by(redis: Redis, mirror: MirrorHost) -> None:
+    async with RelayPoster(redis, mirror.url) as poster:
+        await poster.prepare()
+        await poster.post(BODY)
+        await poster.post(BODY, via=b"times-dispatch-00000000000000aa times-dispatch-00000000000000bb")
+    name = await read_relay_id(redis)
+    others = "1.1 times-dispatch-00000000000000aa, 1.1 times-dispatch-00000000000000bb"
+    assert [headers["via"] for headers in mirror.headers] == [f"1.1 {name}", f"{others}, 1.1 {name}"]

@@ -1,0 +1,40 @@
+import re
+
+from tests.kit.console import Browser
+from tests.kit.ledger import Ledger
+
+
+def _ids(html: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="/campaigns/(\w{8})">', html)
+
+
+async def test_filters_stand_in_the_address_and_in_the_form(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(3, campaign="diwali01", name="Diwali sale")
+    await ledger.submit(3, campaign="holi0001", name="Holi sale")
+    assert _ids((await viewer.get("/campaigns?q=diw")).text) == ["diwali01"]
+    html = (await viewer.get("/campaigns?q=SALE&state=running&sender=TIMESM")).text
+    assert sorted(_ids(html)) == ["diwali01", "holi0001"]
+    assert 'value="SALE"' in html
+    assert "<option selected>running</option>" in html
+    assert "No campaign fits" in (await viewer.get("/campaigns?state=paused")).text
+    assert "No campaign fits" in (await viewer.get("/campaigns?until=2020-01-01")).text
+
+
+async def test_filters_that_make_no_sense_are_left_out(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(3)
+    response = await viewer.get("/campaigns?state=asleep&since=tomorrow&after=x-y&until=9999-12-31")
+    assert (response.status_code, len(_ids(response.text))) == (200, 1)
+
+
+async def test_a_second_page_goes_on_where_the_first_ended(viewer: Browser, ledger: Ledger) -> None:
+    for number in range(55):
+        await ledger.submit(1, campaign=f"c{number:07}")
+    html = (await viewer.get("/campaigns")).text
+    [more] = re.findall(r'href="(/campaigns\?[^"]+)" rel="next"', html)
+    second = (await viewer.get(more.replace("&amp;", "&"))).text
+    assert sorted(_ids(html) + _ids(second)) == [f"c{number:07}" for number in range(55)]
+    assert 'rel="next"' not in second
+
+
+async def test_an_empty_ledger_says_what_to_do(viewer: Browser) -> None:
+    assert "There are no campaigns yet" in (await viewer.get("/campaigns")).text

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from tests.kit.console import Browser, ConsoleRig, make_rig
+from tests.kit.ledger import CAMPAIGN, Ledger
+from times_dispatch.console_users import ConsoleRole
+from times_dispatch.demo.processes import free_port
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignId, SenderId
+
+
+async def test_a_page_that_is_not_there_says_so(owner: Browser) -> None:
+    response = await owner.get("/nowhere")
+    assert (response.status_code, "There is no such page" in response.text) == (404, True)
+    response = await owner.get("/campaigns/nothing1")
+    assert (response.status_code, "no campaign has this id" in response.text) == (404, True)
+
+
+async def test_an_unavailable_ledger_is_a_page_and_the_first_page_still_opens(tmp_path: Path) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    async with connect(url, retries=0) as nowhere:
+        rig = make_rig(nowhere, url, tmp_path)
+        browser = rig.logged_in(ConsoleRole.OWNER)
+        now, campaigns = await browser.get("/"), await browser.get("/campaigns")
+        await rig.close()
+    assert (now.status_code, "nothing works without Redis" in now.text) == (200, True)
+    assert (campaigns.status_code, "The ledger is unavailable" in campaigns.text) == (503, True)
+
+
+async def test_a_damaged_campaign_is_a_page(owner: Browser, ledger: Ledger, redis: Redis) -> None:
+    await ledger.submit(3)
+    await redis.hset(campaign_key(SenderId("TIMESM"), CampaignId(CAMPAIGN)), "plan", "{")
+    response = await owner.get(f"/campaigns/{CAMPAIGN}")
+    assert (response.status_code, "damaged in the ledger" in response.text) == (500, True)
+
+
+async def test_a_users_file_that_cannot_be_read_lets_nobody_in(rig: ConsoleRig, owner: Browser) -> None:
+    rig.resources.users.path.write_text("users = 5")
+    assert (await owner.get("/")).status_code == 503
+    assert (await rig.browser().get("/health")).status_code == 200

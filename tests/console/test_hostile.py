@@ -1,0 +1,30 @@
+"""Foreign names on every page: they stay texts, and do not steer the text around them."""
+
+import pytest
+
+from tests.kit.console import Browser
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
+
+NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'\"></title><svg/onload=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "sale\u202egnp.exe\u2066",
+    "a\u200bb\x00c\x1b[31m",
+    "&lt;b&gt;[brackets](javascript:alert(1))",
+)
+PAGES = ("/", "/campaigns", f"/campaigns/{CAMPAIGN}", "/campaigns?q=%3Cscript%3E%22%3E&sender=%22%3E%3Cb%3E")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_hostile_name_stays_a_text_on_every_page(owner: Browser, ledger: Ledger, name: str) -> None:
+    await ledger.submit(3, name=name, template=name, text=name, provider=name)
+    await ledger.control.campaign(SENDER, CampaignId(CAMPAIGN), ControlAction.PAUSE, reason=name)
+    for path in PAGES:
+        html = (await owner.get(path)).text
+        for markup in ("<script>alert", "<img src=x", "<svg/onload", '"><b>'):
+            assert markup not in html, path
+        assert not [char for char in html if not char.isprintable() and char != "\n"], path

@@ -1,0 +1,47 @@
+from redis.asyncio import Redis
+
+from console.now_data import NowReader
+from tests.kit.clock import FakeClock
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.demo.processes import free_port
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
+
+
+async def _queues() -> dict[str, int]:
+    return {}
+
+
+async def test_a_rate_is_that_of_the_last_seconds(redis: Redis, ledger: Ledger) -> None:
+    clock = FakeClock(auto=True)
+    reader = NowReader(redis, _queues, clock=clock)
+    await ledger.submit(6, batch_size=6, rate_per_s=2.0)
+    [campaign] = (await reader.read()).campaigns
+    assert campaign.rate_per_s is None
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease, 1), b"a")
+    await clock.sleep(10)
+    now = await reader.read()
+    [campaign] = now.campaigns
+    assert campaign.view.id == CAMPAIGN
+    assert campaign.rate_per_s == 0.1
+    assert campaign.left_s == 50
+    assert campaign.limit_per_s == 2
+    assert [(sender.rate_per_s, sender.unsent) for sender in now.senders] == [(0.1, 5)]
+
+
+async def test_stopped_campaigns_come_first_and_need_a_person(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(3, campaign="braked01")
+    await ledger.submit(3, campaign="running1")
+    await ledger.control.campaign(SENDER, CampaignId("braked01"), ControlAction.BRAKE, reason="too many rejected")
+    now = await NowReader(redis, _queues).read()
+    assert [item.view.id for item in now.campaigns] == ["braked01", "running1"]
+    assert any("braked01" in finding.problem for finding in now.needs_person)
+
+
+async def test_without_redis_the_data_says_so() -> None:
+    async with connect(f"redis://127.0.0.1:{free_port()}/0", retries=0) as nowhere:
+        now = await NowReader(nowhere, _queues).read()
+    assert now.status.redis is None
+    assert now.needs_person

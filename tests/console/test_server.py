@@ -1,0 +1,47 @@
+"""The process itself: it starts, serves, says that it lives, and stops after a signal."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.kit.console import SECRET
+from tests.kit.producers import SETTINGS
+from times_dispatch.demo.processes import Process, clean_environment, free_port
+
+
+@pytest.mark.processes
+def test_the_console_serves_until_a_signal(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "dispatch.toml").write_text(SETTINGS)
+    listen = f"127.0.0.1:{free_port()}"
+    environment = {
+        **clean_environment(),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "DISPATCH_REDIS_URL": redis_url,
+        "DISPATCH_CONSOLE_SECRET": SECRET,
+        "DISPATCH_CONSOLE_LISTEN": listen,
+    }
+    process = Process("console", [sys.executable, "-m", "console"], environment=environment, folder=tmp_path)
+    process.start()
+    try:
+        deadline = time.monotonic() + 30
+        while "console started" not in process.log_tail():
+            process.check()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
+            response = client.get(f"http://{listen}/login")
+            assert client.get(f"http://{listen}/health").text == "ok\n"
+        assert "There are no users yet" in response.text
+        assert "nobody can log in" in process.log_tail()
+        with Redis.from_url(redis_url) as redis:
+            assert redis.hget("{processes}:kinds", "console")
+        process.send(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.stop()

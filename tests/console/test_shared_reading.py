@@ -1,0 +1,32 @@
+import asyncio
+
+import pytest
+
+from console.shared_reading import SharedReading
+from tests.kit.clock import FakeClock
+
+
+async def test_many_who_ask_at_once_cause_one_reading() -> None:
+    async def read() -> int:
+        await asyncio.sleep(0.01)
+        return 7
+
+    reading = SharedReading(read, clock=FakeClock())
+    assert await asyncio.gather(*(reading.get() for _ in range(100))) == [7] * 100
+    assert reading.readings == 1
+
+
+async def test_an_error_goes_to_the_caller_and_the_next_caller_reads_again() -> None:
+    calls = 0
+
+    async def read() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ConnectionError
+        return calls
+
+    reading = SharedReading(read, clock=FakeClock())
+    with pytest.raises(ConnectionError):
+        await reading.get()
+    assert await reading.get() == 2

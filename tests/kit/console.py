@@ -1,0 +1,119 @@
+"""A console for tests: the application itself without a socket, and browsers that keep cookies."""
+
+import re
+from base64 import b64encode
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import itsdangerous
+import msgspec
+from argon2 import PasswordHasher
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from console.application import make_application, make_resources
+from console.sessions import SESSION_COOKIE, log_in
+from console.visit import ConsoleResources
+from tests.kit.producers import SETTINGS
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
+from times_dispatch.settings.load import Need, load
+
+SECRET = "a-secret-of-the-console-for-tests-only"
+PASSWORD = "correct horse battery"
+NAMES = {ConsoleRole.VIEWER: "vera", ConsoleRole.OPERATOR: "omar", ConsoleRole.OWNER: "olga"}
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Hashes that cost nothing, for tests."""
+BASE_URL = "https://console.test"
+
+
+class Browser:
+    """An HTTP client with cookies, which sends the CSRF token of the last page with its forms."""
+
+    def __init__(self, application: Starlette, *, address: str = "127.0.0.1") -> None:
+        transport = httpx.ASGITransport(application, client=(address, 5000))
+        self.http = httpx.AsyncClient(transport=transport, base_url=BASE_URL, follow_redirects=False)
+        self.csrf = ""
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        response = await self.http.get(path, **more)
+        if match := re.search(r'name="csrf" value="([^"]+)"', response.text):
+            self.csrf = match[1]
+        return response
+
+    async def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        """Post a form with the CSRF token of the last page, unless the fields have a token."""
+        return await self.http.post(path, data={"csrf": self.csrf, **(fields or {})}, **more)
+
+
+class ConsoleRig:
+    """The application, its resources, and the browsers that look at it."""
+
+    def __init__(self, resources: ConsoleResources) -> None:
+        self.resources = resources
+        self.application = make_application(resources)
+        self.browsers = list[Browser]()
+
+    def browser(self, *, address: str = "127.0.0.1") -> Browser:
+        """Return a browser in which nobody is logged in."""
+        browser = Browser(self.application, address=address)
+        self.browsers.append(browser)
+        return browser
+
+    def logged_in(self, role: ConsoleRole) -> Browser:
+        """Return a browser with a session that the console has signed."""
+        browser = self.browser()
+        session: dict[str, Any] = {}
+        log_in(session, self.resources.users.all()[NAMES[role]], now_s=self.resources.clock.time())
+        browser.http.cookies.set(SESSION_COOKIE, signed(session), domain="console.test", path="/")
+        return browser
+
+    async def close(self) -> None:
+        for browser in self.browsers:
+            await browser.http.aclose()
+
+
+def signed(session: dict[str, Any], *, secret: str = SECRET) -> str:
+    """Return the cookie of a session."""
+    return itsdangerous.TimestampSigner(secret).sign(b64encode(msgspec.json.encode(session))).decode()
+
+
+def make_rig(
+    redis: Redis, redis_url: str, folder: Path, *, settings: str = SETTINGS, clock: Clock = SYSTEM_CLOCK
+) -> ConsoleRig:
+    """Return a console with a user for each role.
+
+    Args:
+        redis: the ledger.
+        redis_url: its address.
+        folder: gets the settings file and the users file.
+        settings: the text of the settings file.
+        clock: the clock of logins.
+    """
+    path = folder / "dispatch.toml"
+    path.write_text(settings)
+    hashed = CHEAP.hash(PASSWORD)
+    users = {name: ConsoleUser(name=name, role=role, password=hashed) for role, name in NAMES.items()}
+    write_users(folder / "console-users.toml", users)
+    variables = {"DISPATCH_REDIS_URL": redis_url, "DISPATCH_CONSOLE_SECRET": SECRET}
+    loaded = load(path, variables, need=frozenset({Need.LEDGER, Need.CONSOLE}))
+    reader = ConsoleUsers(Path(loaded.console.users), hasher=CHEAP)
+    return ConsoleRig(make_resources(redis, loaded, users=reader, clock=clock))
+
+
+class _Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts = list[str]()
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def text_of_page(html: str) -> str:
+    """Return what a person reads on a page, with single blanks."""
+    parser = _Texts()
+    parser.feed(html)
+    return " ".join(" ".join(parser.texts).split())

@@ -1,0 +1,165 @@
+"""Three real sentinels that watch a primary and its replicas."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from redis import Redis, RedisError
+
+from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
+
+MASTER = "dispatch"
+SENTINELS = 3
+_READY_WITHIN_S = 30.0
+
+
+class SentinelGroup:
+    """Replicas and sentinels of a primary that somebody else starts and ends; ``close`` ends them by their ids.
+
+    Args:
+        primary: The server; it must run when ``start`` is called.
+        password: The primary's password; empty without one.
+        replicas: Number of replicas.
+        down_after_ms: After this silence a sentinel takes the primary for dead.
+    """
+
+    def __init__(
+        self, primary: EmbeddedServer, *, password: str = "", replicas: int = 2, down_after_ms: int = 1_000
+    ) -> None:
+        self.primary = primary
+        self.replicas: list[EmbeddedServer] = []
+        self.sentinels: list[Process] = []
+        self.ports: list[int] = []
+        self._password = password
+        self._number = replicas
+        self._down_after_ms = down_after_ms
+        self._opened = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """The URL for ``DISPATCH_REDIS_URL`` and ``DISPATCH_BROKER_URL``."""
+        login = f":{self._password}@" if self._password else ""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return f"redis+sentinel://{login}{hosts}/0?master={MASTER}"
+
+    def start(self) -> None:
+        """Start replicas and sentinels, and return when all replicas are in step and the sentinels know each other."""
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        options = {"masterauth": self._password} if self._password else {}
+        if self._password:
+            with self.client(self.primary) as redis:
+                redis.config_set("masterauth", self._password)
+        for _ in range(self._number):
+            replica = EmbeddedServer(
+                appendonly=True,
+                password=self._password,
+                options={**options, "replicaof": f"127.0.0.1 {self.primary.port}", "repl-diskless-sync-delay": "0"},
+            )
+            self.replicas.append(self._opened.enter_context(replica))
+        folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="times-dispatch-sentinel-")))
+        for number in range(SENTINELS):
+            self._start_sentinel(number, folder)
+        _wait(lambda: all(self._is_ready(port) for port in self.ports))
+
+    def _start_sentinel(self, number: int, folder: Path) -> None:
+        port = free_port()
+        settings = folder / f"sentinel-{number}.conf"
+        settings.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor {MASTER} 127.0.0.1 {self.primary.port} 2\n"
+            f"sentinel down-after-milliseconds {MASTER} {self._down_after_ms}\n"
+            f"sentinel failover-timeout {MASTER} 6000\n"
+            + (f"sentinel auth-pass {MASTER} {self._password}\n" if self._password else "")
+        )
+        command = [str(find_server()), str(settings), "--sentinel"]
+        process = Process(f"sentinel-{number}", command, environment=clean_environment(), folder=folder)
+        self._opened.callback(process.stop)
+        process.start()
+        self.sentinels.append(process)
+        self.ports.append(port)
+
+    def _is_ready(self, port: int) -> bool:
+        with Redis(port=port, socket_timeout=1) as sentinel:
+            state = sentinel.sentinel_master(MASTER)
+        return state["num-slaves"] == self._number and state["num-other-sentinels"] == SENTINELS - 1 and self.in_step()
+
+    def in_step(self) -> bool:
+        """Return whether every replica has a link to its primary."""
+        for replica in self.replicas:
+            with self.client(replica) as redis:
+                if redis.info("replication").get("master_link_status") != "up":
+                    return False
+        return True
+
+    def client(self, server: EmbeddedServer) -> Redis:
+        """Return a client of one server."""
+        return Redis.from_url(server.url, socket_timeout=5)
+
+    def primary_port(self) -> int:
+        """Return the port of the primary as the first sentinel knows it."""
+        with Redis(port=self.ports[0], socket_timeout=1) as sentinel:
+            return int(sentinel.sentinel_master(MASTER)["port"])
+
+    def cut_links(self) -> None:
+        """Let no replica follow the primary any more; both sides stay alive."""
+        for replica in self.replicas:
+            with self.client(replica) as redis:
+                redis.config_set("masterauth", "wrong")
+        with self.client(self.primary) as redis:
+            redis.client_kill_filter(_type="replica")
+
+    def mend_links(self) -> None:
+        """Let replicas follow again whichever server is the primary."""
+        for replica in self.replicas:
+            with self.client(replica) as redis:
+                redis.config_set("masterauth", self._password)
+
+    def wait_for_failover(self, within_s: float = 30.0) -> float:
+        """Wait until a sentinel names another primary; return the seconds."""
+        began = time.monotonic()
+        _wait(lambda: self.primary_port() != self.primary.port, within_s)
+        return time.monotonic() - began
+
+    def configure(self, name: str, value: object, *servers: EmbeddedServer) -> None:
+        """Change a setting of the primary and of all replicas, or of these servers."""
+        for server in servers or (self.primary, *self.replicas):
+            with self.client(server) as redis:
+                redis.config_set(name, value)
+
+    def close(self) -> None:
+        """End sentinels and replicas."""
+        self._opened.close()
+
+    def __enter__(self) -> "SentinelGroup":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def any_of(servers: Sequence[EmbeddedServer], port: int) -> EmbeddedServer:
+    """Return the server with a port."""
+    return next(server for server in servers if server.port == port)
+
+
+def _wait(reached: Callable[[], object], within_s: float = _READY_WITHIN_S) -> None:
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            if reached():
+                return
+        except RedisError:
+            pass
+        if time.monotonic() > until:
+            raise EmbeddedServerFailed("Sentinel was not ready, or did not fail over, in time")
+        time.sleep(0.1)

@@ -1,0 +1,171 @@
+import asyncio
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.archive import ended_campaign
+from tests.kit.ledger import CAMPAIGN, Ledger
+from tests.kit.producers import SETTINGS, Run
+from times_dispatch.ledger.connection import connect
+
+KEY = "0123456789abcdef0123"
+
+
+@pytest.fixture
+def ended(run: Run, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Settings with an archive, and a campaign that ended."""
+    (tmp_path / "dispatch.toml").write_text(f'{SETTINGS}\n[retention]\npath = "{tmp_path}/archive"\nlive = "1s"\n')
+    monkeypatch.setenv("DISPATCH_ARCHIVE_KEY", KEY)
+
+    async def make() -> str:
+        async with connect(redis_url) as redis:
+            return await ended_campaign(Ledger(redis))
+
+    return asyncio.run(make())
+
+
+READS = [
+    ("show", CAMPAIGN, "--json"),
+    ("show", "diwali-sale"),
+    ("list", "--json"),
+    ("stats", "--campaign", CAMPAIGN, "--json"),
+    ("stats", "--json"),
+    ("report", CAMPAIGN, "--out", "-", "--numbers"),
+    ("report", CAMPAIGN, "--out", "-", "--format", "jsonl", "--state", "failed"),
+    ("report", "--since", "7d", "--out", "-"),
+    ("number", "919800000001", "--json"),
+    ("number", "919800000000"),
+    ("audit", CAMPAIGN, "--json"),
+]
+
+
+def without_archiving(output: str) -> Any:
+    """Leave the entry about the archiving itself out of an output."""
+    try:
+        value = json.loads(output)
+    except ValueError:
+        return "\n".join(line for line in output.splitlines() if " archived by " not in line)
+    entries = value if isinstance(value, list) else value.get("trail", [])
+    entries[:] = [entry for entry in entries if entry.get("action") != "archived"]
+    return value
+
+
+def archive_all(run: Run) -> None:
+    done = run("archive", "run", "--older-than", "0s")
+    assert (done.exit_code, done.stdout) == (0, "1 campaign archived with 7 messages\n"), done.output
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+def test_a_command_that_reads_prints_the_same_before_and_after_the_archiving(
+    run: Run, ended: str, command: tuple[str, ...]
+) -> None:
+    before = run(*command)
+    assert before.exit_code == 0, before.output
+    archive_all(run)
+    after = run(*command)
+    assert (after.exit_code, without_archiving(after.stdout)) == (0, without_archiving(before.stdout)), after.output
+
+
+def test_a_recount_goes_over_the_archives_too(run: Run, ended: str) -> None:
+    archive_all(run)
+    done = run("stats", "--recount")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "7 messages of 1 campaign recounted\nall counters are equal to the recount\n",
+    )
+
+
+def test_rows_are_exported_to_a_csv_from_the_archive(run: Run, ended: str) -> None:
+    archive_all(run)
+    assert run("show", CAMPAIGN, "--export", "failed", "failed.csv").exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(Path("failed.csv").read_text("utf-8"))))
+    assert [(row["to"], row["var1"], row["code"]) for row in rows] == [("919800000001", "name 1", "910")]
+
+
+def test_archives_are_listed_and_verified(run: Run, ended: str) -> None:
+    assert run("archive", "list").stdout == "no campaign is archived\n"
+    archive_all(run)
+    [archive] = json.loads(run("archive", "list", "--json").stdout)
+    assert (archive["id"], archive["name"], archive["state"]) == (CAMPAIGN, "diwali-sale", "archived")
+    assert CAMPAIGN in run("archive", "list").stdout
+    done = run("archive", "verify")
+    assert (done.exit_code, done.stdout) == (0, "1 archive with 7 messages verified, 0 wrong\n")
+    [rows] = Path("archive").rglob("*.parquet")
+    rows.write_bytes(rows.read_bytes()[:-100])
+    done = run("archive", "verify", CAMPAIGN)
+    assert done.exit_code == 1
+    assert done.stderr == f"archive {CAMPAIGN}: its rows cannot be decrypted\n"
+
+
+def test_an_erased_archive_has_counters_and_no_message(run: Run, ended: str) -> None:
+    shown = json.loads(run("show", CAMPAIGN, "--json").stdout)
+    archive_all(run)
+    refused = run("archive", "erase", CAMPAIGN)
+    assert refused.exit_code == 2
+    assert "are lost for good" in refused.stderr
+    assert run("archive", "erase", CAMPAIGN, "--yes").exit_code == 0
+    assert [path.suffix for path in Path("archive").rglob("*.*")] == [".json"]
+    after = json.loads(run("show", CAMPAIGN, "--json").stdout)
+    assert (after["states"], after["statistics"]) == (shown["states"], shown["statistics"])
+    assert after["trail"][-1]["action"] == "archive erased"
+    done = run("report", CAMPAIGN, "--out", "-")
+    assert done.exit_code == 1
+    assert "its archive was erased on" in done.stderr
+    assert json.loads(run("number", "919800000001", "--json").stdout)["messages"] == []
+    assert run("stats", "--recount").exit_code == 0
+    assert "erased" in run("archive", "list").stdout
+
+
+def test_without_the_key_counters_can_be_read_and_messages_cannot(
+    run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_all(run)
+    monkeypatch.delenv("DISPATCH_ARCHIVE_KEY")
+    assert run("show", CAMPAIGN).exit_code == 0
+    done = run("report", CAMPAIGN, "--out", "-")
+    assert done.exit_code == 1
+    assert "cannot be opened here without DISPATCH_ARCHIVE_KEY" in done.stderr
+    assert "DISPATCH_ARCHIVE_KEY" in run("number", "919800000001").stderr
+    done = run("archive", "run")
+    assert done.exit_code == 2
+    assert "DISPATCH_ARCHIVE_KEY: is not set (it wraps the keys of the archive)" in done.stderr
+
+
+def test_the_master_key_is_changed_with_the_old_key_beside_the_new(
+    run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_all(run)
+    monkeypatch.setenv("DISPATCH_ARCHIVE_KEY", "another key of the archive")
+    assert "another key wrapped" in run("report", CAMPAIGN, "--out", "-").stderr
+    monkeypatch.setenv("DISPATCH_ARCHIVE_KEY_OLD", KEY)
+    assert run("report", CAMPAIGN, "--out", "-").exit_code == 0
+    assert run("archive", "rewrap").stdout == "1 of 1 key wrapped anew\n"
+    monkeypatch.delenv("DISPATCH_ARCHIVE_KEY_OLD")
+    assert run("report", CAMPAIGN, "--out", "-").exit_code == 0
+    assert run("archive", "rewrap").stdout == "0 of 1 key wrapped anew\n"
+
+
+def test_commands_that_change_a_campaign_refuse_an_archived_campaign_in_one_line(run: Run, ended: str) -> None:
+    archive_all(run)
+    for command in (
+        ("cancel", CAMPAIGN, "--yes"),
+        ("pause", CAMPAIGN),
+        ("resume", CAMPAIGN),
+        ("budget", CAMPAIGN, "5"),
+        ("resolve", CAMPAIGN, "--as", "sent", "--force"),
+        ("resend", CAMPAIGN, "--state", "failed", "--yes"),
+        ("watch", CAMPAIGN, "--timeout", "1"),
+    ):
+        done = run(*command)
+        assert done.exit_code in {1, 2}, command
+        assert done.stderr.startswith(f"campaign {CAMPAIGN}: is archived; "), (command, done.output)
+
+
+def test_without_retention_in_the_settings_nothing_is_archived(run: Run) -> None:
+    done = run("archive", "run")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("[retention] path: is not set in the settings")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
+from times_dispatch.archive.folder import ArchiveFolder
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveFolder:
+    """A folder on the disk, and one in another storage."""
+    return ArchiveFolder(str(tmp_path / "a") if request.param == "local" else f"memory://{tmp_path.name}")
+
+
+def test_files_are_written_read_listed_and_deleted(folder: ArchiveFolder) -> None:
+    assert folder.names("x") == folder.archives() == []
+    assert folder.read("x", "1.key") is None
+    folder.write("x", "1.key", b"first")
+    folder.write("x", "1.key", b"second")
+    with folder.writing("x", "1.parquet") as file:
+        file.write(b"rows")
+    assert folder.names("x") == ["1.key", "1.parquet"]
+    assert folder.archives() == ["x"]
+    assert folder.read("x", "1.key") == b"second"
+    with folder.reading("x", "1.parquet") as file:
+        assert file.read() == b"rows"
+    for _ in range(2):  # a repeated deletion does nothing
+        folder.delete("x", "1.key")
+    assert folder.names("x") == ["1.parquet"]
+
+
+def test_a_missing_file_that_should_be_there_is_damage(folder: ArchiveFolder) -> None:
+    with (
+        pytest.raises(ArchiveDamaged, match=r"archive x: its file 1\.parquet is missing"),
+        folder.reading("x", "1.parquet"),
+    ):
+        pass
+
+
+def test_a_small_file_is_whole_or_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ArchiveFolder(str(tmp_path))
+    folder.write("x", "1.json", b"before")
+    monkeypatch.setattr("os.fsync", _fail)
+    with pytest.raises(ArchiveUnavailable, match="no space left"):
+        folder.write("x", "1.json", b"after")
+    assert folder.read("x", "1.json") == b"before"
+
+
+def _fail(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
+    with pytest.raises(ArchiveUnavailable) as error:
+        ArchiveFolder("nowhere://user:secret@host/archive")
+    assert "secret" not in str(error.value)
+    assert str(error.value).startswith("nowhere://host/archive: ")

@@ -1,0 +1,118 @@
+"""Of several beats one holds the lease; the fencing token grows with each new holder."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+from structlog.testing import capture_logs
+
+from tests.kit.clock import FakeClock
+from tests.kit.redis_clock import MovedClock, moved_clock
+from tests.kit.workers import until
+from times_dispatch.ledger.beat_lease import LEASE_S, RENEW_EVERY_S, BeatLease, newest_token, working_beat
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import BEAT_LEASE
+
+
+@pytest.fixture
+def redis_clock(redis: Redis) -> Iterator[MovedClock]:
+    with moved_clock(redis) as clock:
+        yield clock
+
+
+@asynccontextmanager
+async def running(redis: Redis, lease: BeatLease) -> AsyncIterator[asyncio.Task[None]]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(lease.run(redis, stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_of_two_beats_one_holds_the_lease_and_the_other_gets_it_after_a_clean_stop(redis: Redis) -> None:
+    first, second = BeatLease(), BeatLease()
+    async with running(redis, first):
+        await until(lambda: first.token)
+        async with running(redis, second):
+            await asyncio.sleep(2 * RENEW_EVERY_S)
+            assert (first.token, second.token, second.may_send) == (1, 0, False)
+            assert await working_beat(redis) != ""
+        assert first.token == 1
+    assert first.token == 0
+    assert await working_beat(redis) == ""
+    async with running(redis, second):
+        await until(lambda: second.token, within_s=1)
+        assert (second.token, await newest_token(redis)) == (2, 2)
+
+
+async def test_a_beat_that_died_is_replaced_when_its_lease_ends(redis: Redis, redis_clock: MovedClock) -> None:
+    dead, other = BeatLease(clock=FakeClock()), BeatLease()  # nothing advances the clock, so the lease is not renewed
+    async with running(redis, dead):
+        await until(lambda: dead.token)
+        async with running(redis, other):
+            await asyncio.sleep(0.05)
+            assert other.token == 0
+            await redis_clock.set_ahead(LEASE_S)
+            await until(lambda: other.token == 2, within_s=3)
+
+
+async def test_a_beat_that_cannot_renew_stops_by_its_own_clock() -> None:
+    clock = FakeClock()
+    lease = BeatLease(clock=clock)
+    async with connect("redis://127.0.0.1:1/0", retries=0) as nowhere, running(nowhere, lease):
+        await until(lambda: clock.slept)
+        assert (lease.token, lease.may_send) == (0, False)
+
+
+async def test_a_held_lease_ends_after_its_time_without_an_answer(redis: Redis) -> None:
+    clock = FakeClock()
+    lease = BeatLease(clock=clock)
+    async with running(redis, lease):
+        await until(lambda: lease.token)
+        clock._now += LEASE_S - 0.1
+        assert lease.token == 1
+        clock._now += 0.1
+        assert lease.token == 0
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_over(redis: Redis, redis_clock: MovedClock) -> None:
+    first, second = BeatLease(), BeatLease()
+    await redis_clock.set_ahead(600)
+    async with running(redis, first):
+        await until(lambda: first.token)
+        await redis_clock.set_ahead(0)
+        async with running(redis, second):
+            await until(lambda: second.token, within_s=1)
+            await until(lambda: first.token == 0, within_s=3)
+
+
+async def test_a_release_that_comes_late_ends_no_lease_of_another_beat(redis: Redis) -> None:
+    late, other = BeatLease(clock=FakeClock()), BeatLease()
+    async with running(redis, late):
+        await until(lambda: late.token)
+        await redis.hset(BEAT_LEASE, mapping={"until_ms": 0})
+        other_running = running(redis, other)
+        await other_running.__aenter__()
+        await until(lambda: other.token == 2)
+    assert int(await redis.hget(BEAT_LEASE, "until_ms") or 0) > 0
+    await other_running.__aexit__(None, None, None)
+
+
+class _Refusing(Redis):
+    async def execute_command(self, *args: object, **options: object) -> object:
+        raise NoPermissionError("no")
+
+
+async def test_a_beat_whose_user_may_not_hold_a_lease_works_as_before_and_says_so_once() -> None:
+    lease = BeatLease()
+    with capture_logs() as logs:
+        async with running(_Refusing(), lease):
+            await until(lambda: lease.may_send)
+            await asyncio.sleep(2 * RENEW_EVERY_S)
+    assert lease.token == 0
+    assert [entry["event"] for entry in logs] == ["the lease of beat is refused"]

@@ -1,0 +1,112 @@
+"""Pages of campaigns: order, filters, and the border between pages."""
+
+from datetime import date
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.kit.ledger import SENDER, Ledger
+from times_dispatch.ledger import campaign_pages
+from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages, PagePosition
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import CampaignState
+
+OTHER = SenderId("OTHERS")
+
+
+async def _cancel(ledger: Ledger, campaign: str, sender: SenderId = SENDER) -> None:
+    await ledger.control.campaign(sender, CampaignId(campaign), ControlAction.CANCEL)
+
+
+async def _ids(redis: Redis, *, count: int = 50, **fields: object) -> list[str]:
+    """Return the ids of all campaigns that fit, page by page."""
+    pages, ids, after = CampaignPages(redis), list[str](), None
+    while True:
+        page = await pages.page(CampaignFilter(**fields), count=count, after=after)  # type: ignore[arg-type]
+        ids += [view.id for view in page.campaigns]
+        if page.next is None:
+            return ids
+        after = page.next
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 50])
+async def test_pages_hold_each_campaign_once_the_newest_first(redis: Redis, ledger: Ledger, count: int) -> None:
+    created = [await ledger.submit(1, campaign=f"c{number:07}") for number in range(9)]
+    created += [await ledger.submit(1, campaign=f"d{number:07}", sender=OTHER) for number in range(3)]
+    for campaign in ("c0000000", "c0000003", "c0000004", "c0000008"):
+        await _cancel(ledger, campaign)
+    await _cancel(ledger, "d0000001", OTHER)
+    views = {view.id: view.created_ms for view in await ledger.queries.campaigns()}
+    assert await _ids(redis, count=count) == sorted(created, key=lambda each: (views[each], each), reverse=True)
+
+
+async def test_campaigns_of_one_moment_stand_on_one_page_each(redis: Redis, ledger: Ledger) -> None:
+    for number in range(7):
+        campaign = await ledger.submit(1, campaign=f"c{number:07}")
+        await redis.hset(campaign_key(SENDER, campaign), "created_ms", 1_700_000_000_000)
+        if number % 2:
+            await _cancel(ledger, campaign)
+            await redis.zadd(f"{{{SENDER}}}:ended", {campaign: 1_700_000_000_000})
+    assert await _ids(redis, count=2) == [f"c{number:07}" for number in reversed(range(7))]
+
+
+async def test_filters_choose_by_name_id_state_sender_and_day(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01", name='Diwali "mega" sale')
+    await ledger.submit(1, campaign="holi0001", name="होली sale")
+    await ledger.submit(1, campaign="others01", name="bill", sender=OTHER)
+    await _cancel(ledger, "diwali01")
+    assert await _ids(redis, words="SALE") == ["holi0001", "diwali01"]
+    assert await _ids(redis, words='"mega"') == ["diwali01"]
+    assert await _ids(redis, words="होली") == ["holi0001"]
+    assert await _ids(redis, words="others0") == ["others01"]
+    assert await _ids(redis, words="%a*") == []
+    assert await _ids(redis, words="TIMESM") == []
+    assert await _ids(redis, states=frozenset({CampaignState.CANCELLED})) == ["diwali01"]
+    assert await _ids(redis, states=frozenset({CampaignState.RUNNING}), words="sale") == ["holi0001"]
+    assert await _ids(redis, sender=OTHER) == ["others01"]
+    assert await _ids(redis, sender=SenderId("NOBODY")) == []
+    assert await _ids(redis, until=date(2020, 1, 1)) == []
+    assert len(await _ids(redis, since=date(2020, 1, 1))) == 3
+
+
+async def test_a_search_goes_through_all_campaigns_in_slices(
+    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign_pages, "_MAX_EXAMINED", 2)
+    for number in range(11):
+        campaign = await ledger.submit(1, campaign=f"c{number:07}", name="rare" if number in {0, 4} else "often")
+        await _cancel(ledger, campaign)
+    assert await _ids(redis, words="rare") == ["c0000004", "c0000000"]
+    assert await _ids(redis, words="rare", count=1) == ["c0000004", "c0000000"]
+    assert len(await _ids(redis, words="often", count=4)) == 9
+
+
+async def test_the_number_of_all_campaigns_is_known_without_a_search(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01")
+    await ledger.submit(1, campaign="holi0001")
+    await _cancel(ledger, "holi0001")
+    pages = CampaignPages(redis)
+    assert (await pages.page(CampaignFilter())).total == 2
+    assert (await pages.page(CampaignFilter(words="x"))).total is None
+
+
+async def test_a_damaged_campaign_is_named_beside_the_others(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01")
+    await ledger.submit(1, campaign="holi0001")
+    await redis.hset(campaign_key(SENDER, CampaignId("holi0001")), "plan", "{")
+    page = await CampaignPages(redis).page(CampaignFilter())
+    assert [view.id for view in page.campaigns] == ["diwali01"]
+    assert [damage.campaign for damage in page.damaged] == ["holi0001"]
+    await redis.delete(campaign_key(SENDER, CampaignId("holi0001")))
+    await redis.set(campaign_key(SENDER, CampaignId("holi0001")), "x")
+    assert [view.id for view in (await CampaignPages(redis).page(CampaignFilter(words="s"))).campaigns] == ["diwali01"]
+    await redis.hdel("campaigns", "holi0001")
+    await redis.delete(campaign_key(SENDER, CampaignId("holi0001")))
+
+
+@pytest.mark.parametrize("written", ["", "x", "-", "x-y", "1" * 20 + "-a", "-5-a"])
+def test_a_damaged_position_is_none(written: str) -> None:
+    assert PagePosition.parse(written) is None
+    assert PagePosition.parse(str(PagePosition(5, "abc"))) == PagePosition(5, "abc")

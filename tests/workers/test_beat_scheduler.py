@@ -1,0 +1,105 @@
+"""Two real beats: one sends the messages for upkeep, and the other takes over within five seconds."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+
+from producers.cli import main
+from tests.kit.producers import SETTINGS
+from times_dispatch.broker.queues import UPKEEP_QUEUE
+from times_dispatch.demo.processes import Process, clean_environment
+from times_dispatch.ledger.keys import BEAT_LEASE, PROCESSES_SEEN
+from times_dispatch.ledger.scripts import text
+from workers.beat_scheduler import TOKEN_HEADER
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a lease of beat lasts 2.5 s
+
+TAKES_OVER_WITHIN_S = 5.0
+AFTER_A_STOP_WITHIN_S = 2.5
+ROOT = Path(__file__).parents[2]
+
+
+class Beats:
+    """Two beats on one Redis, and the messages that they send."""
+
+    def __init__(self, redis: Redis, beats: list[Process]) -> None:
+        self.redis = redis
+        self.beats = beats
+
+    def next_token(self, within_s: float = 30.0) -> int:
+        """Take the next message; return the token that it carries."""
+        taken = self.redis.brpop([UPKEEP_QUEUE], timeout=within_s)
+        assert taken, f"no message within {within_s} s"
+        return int(json.loads(taken[1])["headers"][TOKEN_HEADER])
+
+    def holder(self) -> Process:
+        process = text(self.redis.hget(BEAT_LEASE, "process"))
+        return next(beat for beat in self.beats if process.endswith(f":{beat.pid}"))
+
+    def gap_until(self, token: int) -> float:
+        """Take messages until one carries the token; return the seconds since the call."""
+        began = time.monotonic()
+        while self.next_token() != token:
+            assert time.monotonic() - began < 30
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def beats(redis_url: str, tmp_path: Path) -> Iterator[Beats]:
+    (tmp_path / "dispatch.toml").write_text(SETTINGS)
+    environment = {**clean_environment(), "PYTHONPATH": str(ROOT), "DISPATCH_REDIS_URL": redis_url}
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.beat", "beat", "--loglevel=INFO"]
+    with ExitStack() as stack, Redis.from_url(redis_url, socket_timeout=60) as redis:
+        both = [Process(name, command, environment=environment, folder=tmp_path) for name in ("beat-1", "beat-2")]
+        for beat in both:
+            stack.callback(beat.kill)
+            beat.start()
+        scene = Beats(redis, both)
+        assert scene.next_token() == 1
+        _wait_until(lambda: redis.zcard(PROCESSES_SEEN) == len(both))
+        yield scene
+
+
+def _wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_one_of_two_beats_works_and_after_kill_9_the_other_takes_over_within_five_seconds(beats: Beats) -> None:
+    assert {beats.next_token() for _ in range(4)} == {1}
+    beats.holder().kill()
+    assert beats.gap_until(2) <= TAKES_OVER_WITHIN_S
+
+
+def test_a_clean_stop_hands_over_at_once(beats: Beats) -> None:
+    beats.holder().stop()
+    assert beats.gap_until(2) <= AFTER_A_STOP_WITHIN_S
+
+
+def test_a_beat_that_was_frozen_sends_nothing_after_another_one_took_over(beats: Beats) -> None:
+    frozen = beats.holder()
+    frozen.send(signal.SIGSTOP)
+    assert beats.gap_until(2) <= TAKES_OVER_WITHIN_S
+    frozen.send(signal.SIGCONT)
+    assert {beats.next_token() for _ in range(4)} == {2}
+    assert frozen.running
+
+
+def test_the_status_shows_both_beats_and_names_the_one_that_works(
+    beats: Beats, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, ["status"]).stdout
+    line = next(line for line in shown.splitlines() if line.startswith("beat "))
+    assert line.startswith("beat       2 on ")
+    assert f":{beats.holder().pid} works, the others stand by" in line

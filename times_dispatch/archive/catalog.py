@@ -1,0 +1,210 @@
+"""The catalog: campaigns wherever they are, in Redis or in the archive, for people and programs that only read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from redis.asyncio import Redis
+
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveErased, ArchiveError, ArchiveKeyMissing
+from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.manifest import Manifest, read_manifest
+from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
+from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.statistics.figures import Amounts
+from times_dispatch.ledger.statistics.rollups import StatisticsReader
+
+if TYPE_CHECKING:
+    from times_dispatch.archive.rows import ArchivedRows, RowReader
+    from times_dispatch.archive.wrapped_keys import MasterKeys
+
+_AT_ONCE: Final = 16
+"""Manifests that are read at the same time."""
+
+
+class Archive:
+    """The archives of one ledger; several folders are possible, because each campaign names its own."""
+
+    def __init__(self, redis: Redis, keys: "MasterKeys | None" = None) -> None:
+        """Make a reader.
+
+        Args:
+            redis: the ledger.
+            keys: open the rows; without keys only manifests can be read.
+        """
+        self.states = ArchiveStates(redis)
+        self._keys = keys
+        self._folders: dict[str, ArchiveFolder] = {}
+
+    def folder(self, url: str) -> ArchiveFolder:
+        """Return a folder; raise ``ArchiveUnavailable``."""
+        if url not in self._folders:
+            self._folders[url] = ArchiveFolder(url)
+        return self._folders[url]
+
+    async def stub(self, campaign: CampaignId) -> ArchiveStub:
+        """Return what Redis keeps of an archived campaign; raise ``CampaignUnknown``."""
+        stub = await self.states.find(campaign)
+        if stub is None:
+            raise CampaignUnknown(campaign)
+        return stub
+
+    async def manifest(self, stub: ArchiveStub) -> Manifest:
+        """Return the manifest of an archived campaign; raise ``ArchiveError``."""
+        return await asyncio.to_thread(self._read_manifest, stub)
+
+    async def manifests(self, stubs: Sequence[ArchiveStub]) -> list[Manifest | ArchiveError]:
+        """Return the manifest of each of these campaigns, or why it cannot be read."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(stub: ArchiveStub) -> Manifest | ArchiveError:
+            async with at_once:
+                try:
+                    return await self.manifest(stub)
+                except ArchiveError as error:
+                    return error
+
+        return await asyncio.gather(*map(read, stubs))
+
+    @contextmanager
+    def rows(self, stub: ArchiveStub, manifest: Manifest) -> "Iterator[RowReader]":
+        """Open the rows of an archived campaign; raise ``ArchiveError``. This blocks."""
+        if stub.state is ArchiveState.ERASED or manifest.erased_ms:
+            raise ArchiveErased(f"campaign {stub.id}: {_erased(manifest)}; only its counters are left")
+        from times_dispatch.archive.rows import RowReader  # noqa: PLC0415  # pyarrow costs 60 MB
+
+        data_key = self.data_key(stub)
+        with self.folder(stub.folder).reading(stub.id, f"{stub.operation}.{ROWS}") as file:
+            yield RowReader(file, manifest, data_key=data_key)
+
+    def data_key(self, stub: ArchiveStub) -> bytes:
+        """Return the key of an archive; raise ``ArchiveError``. This blocks."""
+        wrapped = self.folder(stub.folder).read(stub.id, f"{stub.operation}.{KEY}")
+        if wrapped is None:
+            raise ArchiveErased(f"campaign {stub.id}: the key of its archive is destroyed; only its counters are left")
+        if self._keys is None:
+            raise ArchiveKeyMissing(f"archive {stub.id}: cannot be opened here without DISPATCH_ARCHIVE_KEY")
+        return self._keys.unwrap(wrapped, archive=stub.id)
+
+    def rewrap(self, stub: ArchiveStub) -> bool:
+        """Wrap the key of an archive with the current master key, if the old one wrapped it; say whether it did.
+
+        Raises ``ArchiveError``. This blocks.
+        """
+        name = f"{stub.operation}.{KEY}"
+        wrapped = self.folder(stub.folder).read(stub.id, name)
+        if wrapped is None or self._keys is None or self._keys.is_current(wrapped, archive=stub.id):
+            return False
+        data_key = self._keys.unwrap(wrapped, archive=stub.id)
+        self.folder(stub.folder).write(stub.id, name, self._keys.wrap(data_key, archive=stub.id))
+        return True
+
+    async def groups(self, stub: ArchiveStub, manifest: Manifest) -> "AsyncIterator[ArchivedRows]":
+        """Yield the rows of an archived campaign, group by group; raise ``ArchiveError``."""
+        with self.rows(stub, manifest) as reader:
+            groups = reader.groups()
+            while (group := await asyncio.to_thread(next, groups, None)) is not None:
+                yield group
+
+    def _read_manifest(self, stub: ArchiveStub) -> Manifest:
+        packed = self.folder(stub.folder).read(stub.id, f"{stub.operation}.{MANIFEST}")
+        if packed is None:
+            raise ArchiveDamaged(f"archive {stub.id}: its manifest is missing in {stub.folder}")
+        return read_manifest(packed, archive=stub.id)
+
+
+def _erased(manifest: Manifest) -> str:
+    if not manifest.erased_ms:
+        return "its archive was erased"
+    return f"its archive was erased on {datetime.fromtimestamp(manifest.erased_ms / 1000, UTC):%Y-%m-%d}"
+
+
+class Catalog:
+    """Reads campaigns in Redis and in the archive in the same way."""
+
+    def __init__(self, redis: Redis, keys: "MasterKeys | None" = None) -> None:
+        """Make a catalog.
+
+        Args:
+            redis: the ledger.
+            keys: open the rows of archived campaigns; without them only their counters can be read.
+        """
+        self._redis = redis
+        self._queries = Queries(redis)
+        self.archive = Archive(redis, keys)
+
+    async def campaign(self, campaign: CampaignId) -> CampaignView:
+        """Return one campaign; raise ``CampaignUnknown``, ``CampaignDamaged`` or ``ArchiveError``."""
+        try:
+            return await self._queries.campaign(campaign)
+        except CampaignArchived:
+            return (await self.archive.manifest(await self.archive.stub(campaign))).view()
+
+    async def campaigns(self, *, damaged: list[CampaignDamaged]) -> list[CampaignView]:
+        """Return all campaigns but those whose archive is erased, the newest first."""
+        views = await self._queries.campaigns(damaged=damaged)
+        stubs = [stub for stub in await self.all_archived() if stub.state is ArchiveState.ARCHIVED]
+        return _newest_first([*views, *await self._archived(stubs, damaged)])
+
+    async def live_and_ended(
+        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged]
+    ) -> tuple[list[CampaignView], int]:
+        """Return all live campaigns and the newest *max_ended* others, as ``Queries.live_and_ended`` does."""
+        views, left_out = await self._queries.live_and_ended(
+            max_ended=max_ended, only_sender=only_sender, damaged=damaged
+        )
+        senders = [only_sender] if only_sender else await self._queries.senders()
+        stubs, archived_left = await self.archive.states.newest(senders, limit=max_ended)
+        ended = sorted(
+            [
+                *((-view.created_ms, view.id) for view in views if view.finished_ms or view.state == "cancelled"),
+                *((-stub.created_ms, stub.id) for stub in stubs),
+            ]
+        )
+        dropped = {campaign for _, campaign in ended[max_ended:]}
+        archived = await self._archived([stub for stub in stubs if stub.id not in dropped], damaged)
+        kept = [view for view in views if view.id not in dropped]
+        return _newest_first([*kept, *archived]), left_out + archived_left + len(dropped)
+
+    async def all_archived(self) -> list[ArchiveStub]:
+        """Return all archived campaigns, also those whose archive is erased, the newest first."""
+        stubs, _ = await self.archive.states.newest(await self._queries.senders())
+        return stubs
+
+    async def statistics(self, view: CampaignView) -> Amounts:
+        """Return the statistics of a campaign; raise ``ArchiveError``."""
+        stub = await self.archive.states.find(view.id)
+        if stub is None:
+            return await StatisticsReader(self._redis).campaign(view.plan.sender, view.id)
+        return (await self.archive.manifest(stub)).statistics
+
+    async def batches(self, view: CampaignView) -> AsyncIterator[BatchColumns]:
+        """Yield the messages of a campaign as columns; raise ``CampaignDamaged`` or ``ArchiveError``."""
+        stub = await self.archive.states.find(view.id)
+        if stub is None:
+            async for batch in read_batches(self._redis, view):
+                yield batch
+            return
+        async for rows in self.archive.groups(stub, await self.archive.manifest(stub)):
+            yield rows.columns
+
+    async def _archived(self, stubs: Sequence[ArchiveStub], damaged: list[CampaignDamaged]) -> list[CampaignView]:
+        views = list[CampaignView]()
+        for stub, manifest in zip(stubs, await self.archive.manifests(stubs), strict=True):
+            if isinstance(manifest, ArchiveError):
+                damaged.append(CampaignDamaged(stub.id, stub.sender, str(manifest)))
+                continue
+            try:
+                views.append(manifest.view())
+            except CampaignDamaged as damage:
+                damaged.append(damage)
+        return views
+
+
+def _newest_first(views: Sequence[CampaignView]) -> list[CampaignView]:
+    return sorted(views, key=lambda view: (-view.created_ms, view.id))

@@ -1,0 +1,164 @@
+"""The folder of the archive: a path, or a URL that fsspec knows, such as ``s3://bucket/archive``.
+
+A campaign has a folder of its own, and an attempt to archive it has three files in there: ``OPERATION.key``,
+``OPERATION.parquet`` and ``OPERATION.json``, the manifest. Every call blocks, so callers use threads.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
+
+KEY: Final = "key"
+ROWS: Final = "parquet"
+MANIFEST: Final = "json"
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+
+
+class ArchiveFolder:
+    """Reads and writes the files of archives; raises ``ArchiveUnavailable`` for whatever the storage refuses."""
+
+    def __init__(self, url: str) -> None:
+        """Open a folder, which need not exist yet; raise ``ArchiveUnavailable`` if its kind of storage is unknown."""
+        try:
+            from fsspec.core import url_to_fs  # noqa: PLC0415  # an extra, which only installations with an archive have
+            from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
+
+            self._fs: Any
+            self._fs, self._root = url_to_fs(url)
+        except ImportError as error:
+            raise ArchiveUnavailable(
+                f"{_without_login(url)}: the archive needs the package {error.name or error}: "
+                "pip install 'times-dispatch[files]', and what fsspec needs for this kind of URL"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise ArchiveUnavailable(f"{_without_login(url)}: is no folder that fsspec knows") from error
+        self.url = url
+        self._is_local = isinstance(self._fs, LocalFileSystem)
+
+    def write(self, archive: str, name: str, content: bytes) -> None:
+        """Write a small file whole or not at all; when this returns, the file is on the disk or in the storage."""
+        with self._refusals(archive, name):
+            if not self._is_local:
+                self._fs.pipe_file(self._path(archive, name), content)
+                return
+            path = self._make_folder(archive) / name
+            temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+            with open(temporary, "wb", opener=_private) as file:  # the opener makes the file private
+                file.write(content)
+                _to_disk(file)
+            temporary.replace(path)
+            _to_disk_folder(path.parent)
+
+    @contextmanager
+    def writing(self, archive: str, name: str) -> Iterator[IO[bytes]]:
+        """Open a new file, which is on the disk or in the storage when the block ends without an error."""
+        with self._refusals(archive, name):
+            if not self._is_local:
+                with self._fs.open(self._path(archive, name), "wb") as file:
+                    yield file
+                return
+            path = self._make_folder(archive) / name
+            with open(path, "wb", opener=_private) as file:  # as above
+                yield file
+                _to_disk(file)
+            _to_disk_folder(path.parent)
+
+    def read(self, archive: str, name: str) -> bytes | None:
+        """Return a small file; None if there is no such file."""
+        with self._refusals(archive, name):
+            try:
+                content: bytes = self._fs.cat_file(self._path(archive, name))
+            except FileNotFoundError:
+                return None
+            return content
+
+    @contextmanager
+    def reading(self, archive: str, name: str) -> Iterator[IO[bytes]]:
+        """Open a file; raise ``ArchiveDamaged`` if there is no such file."""
+        with self._refusals(archive, name):
+            try:
+                file = self._fs.open(self._path(archive, name), "rb")
+            except FileNotFoundError:
+                raise ArchiveDamaged(f"archive {archive}: its file {name} is missing") from None
+            with file:
+                yield file
+
+    def delete(self, archive: str, name: str) -> None:
+        """Delete a file, if there is such a file."""
+        with self._refusals(archive, name):
+            try:
+                self._fs.rm_file(self._path(archive, name))
+            except FileNotFoundError:
+                return
+            if self._is_local:
+                _to_disk_folder(Path(self._root) / archive)
+
+    def delete_others(self, archive: str, operation: str) -> None:
+        """Delete the files of a campaign that another attempt than this one has left."""
+        for name in self.names(archive):
+            if not name.startswith(f"{operation}."):
+                self.delete(archive, name)
+
+    def names(self, archive: str) -> list[str]:
+        """Return the names of all files of a campaign, sorted."""
+        with self._refusals(archive, ""):
+            self._fs.invalidate_cache()
+            try:
+                paths: list[str] = self._fs.ls(self._path(archive, ""), detail=False)
+            except FileNotFoundError:
+                return []
+            return sorted(path.rpartition("/")[2] for path in paths)
+
+    def archives(self) -> list[str]:
+        """Return the names of all archives in the folder, sorted."""
+        with self._refusals("", ""):
+            self._fs.invalidate_cache()
+            try:
+                paths: list[str] = self._fs.ls(self._root, detail=False)
+            except FileNotFoundError:
+                return []
+            return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+    def _path(self, archive: str, name: str) -> str:
+        return f"{self._root}/{archive}/{name}".rstrip("/")
+
+    def _make_folder(self, archive: str) -> Path:
+        folder = Path(self._root) / archive
+        folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def _refusals(self, archive: str, name: str) -> Iterator[None]:
+        """Turn what the storage refuses into one error, whose message has no login."""
+        try:
+            yield
+        except OSError as error:
+            where = f"{_without_login(self.url)}: {archive}/{name}".rstrip("/: ")
+            raise ArchiveUnavailable(f"{where}: {(error.strerror or type(error).__name__).lower()}") from error
+
+
+def _without_login(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE_FILE)
+
+
+def _to_disk(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _to_disk_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

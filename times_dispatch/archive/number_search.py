@@ -1,0 +1,75 @@
+"""The search for a phone number in all archives.
+
+A search reads one column of each archive, eight bytes a message before compression, and the whole rows only of groups
+that have the number. docs/performance.md has the time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.archive.manifest import Manifest
+from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.number_history import NumberHistory, NumberMessage
+from times_dispatch.ledger.states import MessageState
+
+if TYPE_CHECKING:
+    from times_dispatch.archive.rows import ArchivedRows
+
+_AT_ONCE: Final = 4
+"""Archives that are searched at the same time."""
+
+
+async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -> NumberHistory:
+    """Return what is known of a number with its messages in archives; archives that cannot be read are named."""
+    stubs = [stub for stub in await catalog.all_archived() if stub.state is ArchiveState.ARCHIVED]
+    if not stubs:
+        return history
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def search(stub: ArchiveStub) -> list[NumberMessage] | ArchiveError:
+        async with at_once:
+            try:
+                return await asyncio.to_thread(_search, catalog, stub, await catalog.archive.manifest(stub), number)
+            except ArchiveError as error:
+                return error
+
+    results = await asyncio.gather(*map(search, stubs))
+    messages = [message for result in results if not isinstance(result, ArchiveError) for message in result]
+    return msgspec.structs.replace(
+        history,
+        messages=sorted([*history.messages, *messages], key=lambda message: -message.campaign.created_ms),
+        damaged=[*history.damaged, *(str(result) for result in results if isinstance(result, ArchiveError))],
+    )
+
+
+def _search(catalog: Catalog, stub: ArchiveStub, manifest: Manifest, number: str) -> list[NumberMessage]:
+    with catalog.archive.rows(stub, manifest) as reader:
+        groups = list(reader.groups_with(number))
+    view = manifest.view() if groups else None
+    return [message for rows, positions in groups if view for message in _messages(view, rows, positions)]
+
+
+def _messages(view: CampaignView, rows: "ArchivedRows", positions: Sequence[int]) -> list[NumberMessage]:
+    recipients, records = rows.columns.recipients, rows.columns.records
+    return [
+        NumberMessage(
+            campaign=view,
+            index=recipients.first + at,
+            line=recipients.lines[at],
+            state=MessageState(records.states[at]),
+            code=records.codes[at],
+            attempt=records.attempts[at],
+            parts=recipients.parts[at],
+            sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
+            reported_ms=records.reported_s[at] * 1000,
+            transaction_id=records.transaction_ids[at],
+            clicked=bool(rows.clicked[at]),
+        )
+        for at in positions
+    ]

@@ -1,0 +1,78 @@
+"""Parquet files, compressed with zstd: groups of rows go in as columns; a file may be encrypted as a whole.
+
+An encrypted file has Parquet's own modular encryption (AES-GCM): each page names its place in the file, and the footer
+the number of the rows, so that no page can be changed, moved or left out, and the end cannot be cut off.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.parquet.encryption import create_decryption_properties, create_encryption_properties
+
+
+class ParquetRows:
+    """Writes a Parquet file."""
+
+    def __init__(
+        self,
+        file: Path | IO[bytes],
+        schema: Sequence[tuple[str, Any]],
+        *,
+        rows_at_once: int,
+        data_key: bytes = b"",
+        file_name: str = "",
+    ) -> None:
+        """Begin a file; raise OSError if it cannot be written.
+
+        Args:
+            file: the path, which may exist already, or an open file, which stays open.
+            schema: the name and the type of each column, a type of pyarrow.
+            rows_at_once: rows of one row group of the file; so many rows are in memory.
+            data_key: encrypts the file, 32 bytes; empty: the file is not encrypted.
+            file_name: is authenticated with an encrypted file, so that no other file can stand in its place.
+        """
+        self._schema = pa.schema(list(schema))
+        encryption = _encryption(data_key, file_name) if data_key else None
+        self._writer = pq.ParquetWriter(
+            file, self._schema, compression="zstd", compression_level=3, encryption_properties=encryption
+        )
+        self._rows_at_once = rows_at_once
+        self._batches: list[Any] = []
+        self._rows = 0
+
+    def write(self, group: Sequence[Sequence[Any]]) -> None:
+        """Write rows, given as columns in the order of the schema."""
+        columns = [pa.array(values, field.type) for values, field in zip(group, self._schema, strict=True)]
+        batch = pa.record_batch(columns, schema=self._schema)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= self._rows_at_once:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write the last rows and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Give up a file that is not finished; nothing may be written afterwards."""
+        self._batches = []
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches))
+            self._batches, self._rows = [], 0
+
+
+def open_encrypted(file: IO[bytes], *, data_key: bytes, file_name: str) -> Any:
+    """Return pyarrow's reader of an encrypted file; raise OSError or ValueError if the file was changed or cut."""
+    decryption = create_decryption_properties(data_key, aad_prefix=file_name.encode())
+    return pq.ParquetFile(file, decryption_properties=decryption)
+
+
+def _encryption(data_key: bytes, file_name: str) -> Any:
+    return create_encryption_properties(data_key, aad_prefix=file_name.encode(), store_aad_prefix=False)

@@ -1,0 +1,171 @@
+"""Retention: which campaigns are archived now, and which archives are erased, in small steps that may be repeated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from times_dispatch.archive.archiver import Archiver
+from times_dispatch.archive.catalog import Archive
+from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.manifest import pack_manifest
+from times_dispatch.archive.wrapped_keys import MasterKeys
+from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
+
+log = structlog.get_logger(__name__)
+
+_MS: Final = 1000
+
+
+class RetentionRule(NamedTuple):
+    """How long campaigns stay where; all times are in seconds."""
+
+    folder: str
+    """The path or URL of the folder of the archive."""
+    live_s: int
+    """A campaign that ended longer ago is archived."""
+    archive_s: int
+    """A campaign that ended longer ago is erased from the archive."""
+    links_s: int = 0
+    """Tracked links work for so long after the end of the validity; until then their campaign stays in Redis."""
+
+
+class RetentionResult(msgspec.Struct):
+    """What one run did."""
+
+    archived: list[CampaignId] = []
+    rows: int = 0
+    erased: list[CampaignId] = []
+    waiting: list[tuple[CampaignId, str]] = []
+    """Campaigns that are old enough and stay in Redis, each with the reason in words."""
+    failed: list[tuple[CampaignId, str]] = []
+    """Campaigns that could not be archived or erased, each with the error."""
+
+
+_REASONS: Final = {
+    ArchiveBegin.UNSETTLED: "a report or the end of the validity is awaited",
+    ArchiveBegin.LIVE: "it runs again",
+    ArchiveBegin.YOUNG: "it has not ended long enough ago",
+    ArchiveBegin.NO_CAMPAIGN: "it is not there",
+}
+
+
+async def _no_pause() -> None:
+    """Do not wait between steps."""
+
+
+class Retention:
+    """Archives and erases what is due."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        rule: RetentionRule,
+        keys: MasterKeys,
+        *,
+        actor: str = PROGRAM,
+        pause: Callable[[], Awaitable[None]] = _no_pause,
+        before_step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Make the retention of a ledger; raise ``ArchiveUnavailable`` if the folder is of an unknown kind.
+
+        Args:
+            redis: the ledger.
+            rule: how long campaigns stay where.
+            keys: wrap and open the keys of the archives.
+            actor: who archives, for the trail.
+            pause: awaited after each small step.
+            before_step: called with the name of each step before it is taken.
+        """
+        self._redis = redis
+        self._rule = rule
+        self._actor = actor
+        self._pause = pause
+        self._before_step = before_step
+        self._queries = Queries(redis)
+        self._states = ArchiveStates(redis)
+        self._archive = Archive(redis, keys)
+        self._clock = RedisClock(redis)
+        self._archiver = Archiver(
+            redis, ArchiveFolder(rule.folder), keys, actor=actor, pause=pause, before_step=before_step
+        )
+
+    async def run(self, *, max_campaigns: int | None = None) -> RetentionResult:
+        """Do everything that is due; archive at most so many campaigns."""
+        result = RetentionResult()
+        now_ms = await self._clock.now_ms()
+        for sender in await self._queries.senders():
+            for campaign in await self._states.leaving(sender):
+                try:
+                    await self._archiver.finish(sender, campaign)
+                except ArchiveError as error:
+                    result.failed.append((campaign, str(error)))
+            await self._archive_due(sender, now_ms, max_campaigns, result)
+            await self._erase_due(sender, now_ms, result)
+        return result
+
+    async def erase(self, stub: ArchiveStub) -> None:
+        """Destroy the key of an archive, and delete its rows; its counters stay. May be repeated.
+
+        The key goes first: whatever happens after it, nobody can read the rows any more.
+        """
+        folder = self._archive.folder(stub.folder)
+        manifest = await self._archive.manifest(stub)
+        self._before_step("destroy the key")
+        await asyncio.to_thread(folder.delete_others, stub.id, stub.operation)
+        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")
+        self._before_step("delete the rows")
+        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{ROWS}")
+        self._before_step("note in the manifest")
+        erased = msgspec.structs.replace(manifest, erased_ms=manifest.erased_ms or await self._clock.now_ms())
+        await asyncio.to_thread(folder.write, stub.id, f"{stub.operation}.{MANIFEST}", pack_manifest(erased))
+        self._before_step("note in the ledger")
+        trail = packed_entry(self._actor, TrailAction.ARCHIVE_ERASED, campaign=stub.id)
+        await self._states.erase(stub.sender, stub.id, trail=trail)
+
+    async def _archive_due(
+        self, sender: SenderId, now_ms: int, max_campaigns: int | None, result: RetentionResult
+    ) -> None:
+        before_ms = now_ms - self._rule.live_s * _MS
+        async for campaign in self._states.ended(sender, created_before_ms=before_ms):
+            if max_campaigns is not None and len(result.archived) >= max_campaigns:
+                return
+            try:
+                view = await self._queries.campaign(campaign)
+                if view.plan.tracked_links and view.plan.valid_until_ms + self._rule.links_s * _MS > now_ms:
+                    result.waiting.append((campaign, "its tracked links still work"))
+                    continue
+                archived = await self._archiver.archive(sender, campaign, before_ms=before_ms)
+            except (CampaignUnknown, CampaignArchived):
+                continue
+            except (ArchiveError, CampaignDamaged) as error:
+                result.failed.append((campaign, str(error)))
+                continue
+            if archived.answer is ArchiveBegin.ARCHIVED:
+                result.archived.append(campaign)
+                result.rows += archived.rows
+            else:
+                result.waiting.append((campaign, _REASONS[archived.answer]))
+            await self._pause()
+
+    async def _erase_due(self, sender: SenderId, now_ms: int, result: RetentionResult) -> None:
+        before_ms = now_ms - self._rule.archive_s * _MS
+        stubs, _ = await self._states.newest([sender], with_erased=False)
+        for stub in stubs:
+            if stub.state is ArchiveState.ARCHIVED and 0 < stub.ended_ms <= before_ms:
+                try:
+                    await self.erase(stub)
+                except ArchiveError as error:
+                    result.failed.append((stub.id, str(error)))
+                else:
+                    result.erased.append(stub.id)
+                await self._pause()

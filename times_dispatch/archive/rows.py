@@ -1,0 +1,206 @@
+"""The rows of an archived campaign: one for each message, with everything that the ledger knew of the message.
+
+The columns are those of a batch (``BatchColumns``), so that every reader of batches can read an archive, and three that
+stand beside the batches in Redis: whether the message was clicked, its attempts, its provider. Numbers are integers: to
+find one, a reader compares one column of eight bytes a message.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from times_dispatch.archive.errors import ArchiveDamaged
+from times_dispatch.archive.manifest import Manifest
+from times_dispatch.archive.parquet import ParquetRows, open_encrypted
+from times_dispatch.ledger.batch_columns import BatchColumns
+from times_dispatch.ledger.model import Recipients
+from times_dispatch.ledger.records import RecordColumns
+
+ROWS_OF_GROUP: Final = 20_000
+"""Rows that a reader has in memory, some megabytes."""
+FORGOTTEN: Final = "000000"
+"""Stands for a number that is forgotten; in the file it is 0."""
+_NUMBERS: Final = ("number", "line", "parts", "code", "attempt", "chain_index", "sent_ms", "reported_s", "clicked")
+_LOW_BITS: Final = 32
+_LOW: Final = (1 << _LOW_BITS) - 1
+_TEXTS: Final = ("state", "transaction_id", "attempts")
+
+
+class ArchivedRows(msgspec.Struct, frozen=True, gc=False):
+    """Some rows of an archive; entry *i* of every column is about message ``columns.recipients.first + i``."""
+
+    columns: BatchColumns
+    clicked: Sequence[int]
+    """1 if the message was clicked, else 0."""
+    attempts: Sequence[str]
+    """The entries of the attempts of a message that was sent again (``CampaignKey.ATTEMPTS``), in hexadecimal."""
+
+
+class RowSums(msgspec.Struct):
+    """Sums over all rows, by which what was written is compared with what is read back."""
+
+    rows: int = 0
+    states: dict[str, int] = {}
+    """Messages by state and code: ``f:910``."""
+    numbers: dict[str, int] = {}
+    """The sum of each column of integers, and the length of each column of texts."""
+
+    def add(self, other: "RowSums") -> None:
+        """Add the sums over further rows."""
+        self.rows += other.rows
+        for mine, others in ((self.states, other.states), (self.numbers, other.numbers)):
+            for name, amount in others.items():
+                mine[name] = mine.get(name, 0) + amount
+
+
+class RowWriter:
+    """Writes the rows of one campaign into an encrypted file."""
+
+    def __init__(self, file: IO[bytes], *, data_key: bytes, archive: str, first: Recipients | None) -> None:
+        """Begin the file.
+
+        Args:
+            file: the open file, which stays open.
+            data_key: encrypts the file.
+            archive: the name of the archive, which is authenticated with the file.
+            first: the first batch, from which the columns follow; None if the campaign has no message.
+        """
+        self.slots = len(first.slots) if first else 0
+        self.custom = sorted(first.custom) if first else []
+        self.link_values = len(first.link_values) if first else 0
+        self.sums = RowSums()
+        self._names = _names(self.slots, self.custom, self.link_values)
+        schema = [(name, pa.int64() if name in _NUMBERS else pa.string()) for name in self._names]
+        self._rows = ParquetRows(file, schema, rows_at_once=ROWS_OF_GROUP, data_key=data_key, file_name=archive)
+
+    def write(self, batch: BatchColumns, *, clicked: Sequence[int], attempts: Sequence[str]) -> None:
+        """Write a batch, with the flags and the attempts that Redis keeps beside it."""
+        recipients, records = batch.recipients, batch.records
+        columns: list[Sequence[Any]] = [
+            [int(number) for number in recipients.to],
+            recipients.lines,
+            recipients.parts,
+            records.codes,
+            records.attempts,
+            records.chain_indexes,
+            records.sent_ms,
+            records.reported_s,
+            clicked,
+            list(records.states),
+            records.transaction_ids,
+            attempts,
+            *recipients.slots,
+            *[recipients.custom[name] for name in self.custom],
+            *recipients.link_values,
+        ]
+        self._rows.write(columns)
+        self.sums.add(_sums(dict(zip(self._names, map(pa.array, columns), strict=True))))
+
+    def finish(self) -> None:
+        """Write the last rows and the end of the file."""
+        self._rows.finish()
+
+    def abandon(self) -> None:
+        """Give up the file, while it is still open: it is not whole, and nobody will read it."""
+        self._rows.abandon()
+
+
+class RowReader:
+    """Reads the rows of an archived campaign from an open file."""
+
+    def __init__(self, file: IO[bytes], manifest: Manifest, *, data_key: bytes) -> None:
+        """Open the file; raise ``ArchiveDamaged`` if it was changed, cut, or is that of another archive."""
+        self._manifest = manifest
+        self._names = _names(manifest.slots, manifest.custom, manifest.link_values)
+        try:
+            self._file = open_encrypted(file, data_key=data_key, file_name=manifest.campaign)
+            rows = self._file.metadata.num_rows
+        except (OSError, ValueError) as error:
+            raise self._damaged("its rows cannot be decrypted") from error
+        if rows != manifest.rows:
+            raise self._damaged(f"it has {rows:,} rows, and its manifest says {manifest.rows:,}")
+
+    def groups(self) -> Iterator[ArchivedRows]:
+        """Yield all rows, group by group."""
+        first = 0
+        for number in range(self._file.metadata.num_row_groups):
+            rows = self._rows(number, first)
+            yield rows
+            first += len(rows.clicked)
+
+    def groups_with(self, number: str) -> Iterator[tuple[ArchivedRows, list[int]]]:
+        """Yield the groups that have a phone number, each with the positions of its rows in the group."""
+        first, wanted = 0, int(number)
+        for group in range(self._file.metadata.num_row_groups):
+            numbers = self._table(group, ["number"]).column("number").combine_chunks()
+            positions = pc.indices_nonzero(pc.equal(numbers, wanted)).to_pylist()
+            if positions:
+                yield self._rows(group, first), positions
+            first += len(numbers)
+
+    def sums(self) -> RowSums:
+        """Return the sums over all rows."""
+        sums = RowSums()
+        for group in range(self._file.metadata.num_row_groups):
+            table = self._table(group, self._names)
+            sums.add(_sums({name: table.column(name).combine_chunks() for name in self._names}))
+        return sums
+
+    def _table(self, group: int, names: Sequence[str]) -> Any:
+        try:
+            return self._file.read_row_group(group, columns=list(names))
+        except (OSError, ValueError) as error:
+            raise self._damaged(f"its rows cannot be decrypted (group {group + 1})") from error
+
+    def _rows(self, group: int, first: int) -> ArchivedRows:
+        table = self._table(group, self._names)
+        values: Mapping[str, list[Any]] = {name: table.column(name).to_pylist() for name in self._names}
+        manifest = self._manifest
+        recipients = Recipients(
+            first=first,
+            to=[str(number) if number else FORGOTTEN for number in values["number"]],
+            lines=values["line"],
+            slots=[values[f"slot{slot}"] for slot in range(1, manifest.slots + 1)],
+            parts=values["parts"],
+            custom={name: values[f"custom_{name}"] for name in manifest.custom},
+            link_values=[values[f"link_value{number}"] for number in range(1, manifest.link_values + 1)],
+        )
+        records = RecordColumns(
+            states="".join(values["state"]),
+            attempts=values["attempt"],
+            codes=values["code"],
+            sent_ms=values["sent_ms"],
+            reported_s=values["reported_s"],
+            transaction_ids=values["transaction_id"],
+            chain_indexes=values["chain_index"],
+        )
+        return ArchivedRows(BatchColumns(recipients, records), values["clicked"], values["attempts"])
+
+    def _damaged(self, reason: str) -> ArchiveDamaged:
+        return ArchiveDamaged(f"archive {self._manifest.campaign}: {reason}")
+
+
+def _names(slots: int, custom: Sequence[str], link_values: int) -> list[str]:
+    return [
+        *_NUMBERS,
+        *_TEXTS,
+        *(f"slot{slot}" for slot in range(1, slots + 1)),
+        *(f"custom_{name}" for name in custom),
+        *(f"link_value{number}" for number in range(1, link_values + 1)),
+    ]
+
+
+def _sums(columns: Mapping[str, Any]) -> RowSums:
+    sums = RowSums(rows=len(columns["number"]))
+    for name, values in columns.items():
+        lengths = values if name in _NUMBERS else pc.utf8_length(values)
+        # In two halves: the sum of a group of phone numbers may be larger than 64 bits.
+        low, high = pc.bit_wise_and(lengths, _LOW), pc.shift_right(lengths, _LOW_BITS)
+        sums.numbers[name] = (pc.sum(low).as_py() or 0) + ((pc.sum(high).as_py() or 0) << _LOW_BITS)
+    coded = pa.table({"state": columns["state"], "code": columns["code"]}).group_by(["state", "code"])
+    counted = coded.aggregate([([], "count_all")]).to_pylist()
+    sums.states = {f"{row['state']}:{row['code']}": row["count_all"] for row in counted}
+    return sums

@@ -1,0 +1,84 @@
+"""The keys of the archive: a data key for each campaign, wrapped by a master key that only the environment has.
+
+A wrapped key is a JSON document: which master key wrapped it, and the data key, encrypted with AES-256-GCM. The name of
+the archive is authenticated with it, so that no wrapped key can be put beside another archive.
+"""
+
+import os
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveKeyMissing
+
+DATA_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+
+
+class _WrappedKey(msgspec.Struct, frozen=True):
+    """A data key as it is stored."""
+
+    master: str
+    """Names the master key, and tells nothing about it."""
+    nonce: bytes
+    wrapped: bytes
+
+
+class MasterKeys:
+    """Wraps data keys with the master key, and opens those of the master key or the old one."""
+
+    def __init__(self, key: bytes = b"", old_key: bytes = b"") -> None:
+        """Take the keys of the environment; without a key nothing can be wrapped or opened."""
+        self._ciphers = {_name(each): AESGCM(_derived(each)) for each in (key, old_key) if each}
+        self._current = _name(key) if key else ""
+
+    def __bool__(self) -> bool:
+        return bool(self._current)
+
+    def wrap(self, data_key: bytes, *, archive: str) -> bytes:
+        """Return a data key wrapped by the master key, for the archive of this name; raise ``ArchiveKeyMissing``."""
+        if not self._current:
+            raise ArchiveKeyMissing("DISPATCH_ARCHIVE_KEY is not set; it wraps the keys of the archive")
+        nonce = os.urandom(_NONCE_BYTES)
+        wrapped = self._ciphers[self._current].encrypt(nonce, data_key, archive.encode())
+        return msgspec.json.encode(_WrappedKey(self._current, nonce, wrapped))
+
+    def unwrap(self, packed: bytes, *, archive: str) -> bytes:
+        """Return the data key of an archive; raise ``ArchiveKeyMissing`` or ``ArchiveDamaged``."""
+        stored = _read(packed, archive)
+        if (cipher := self._ciphers.get(stored.master)) is None:
+            reason = "another key wrapped it" if self._ciphers else "DISPATCH_ARCHIVE_KEY is not set"
+            raise ArchiveKeyMissing(f"archive {archive}: cannot be opened: {reason} (key {stored.master})")
+        try:
+            return cipher.decrypt(stored.nonce, stored.wrapped, archive.encode())
+        except InvalidTag:
+            raise ArchiveDamaged(f"archive {archive}: its wrapped key was changed, or is that of another") from None
+
+    def is_current(self, packed: bytes, *, archive: str) -> bool:
+        """Say whether the master key wrapped this key, and not the old one."""
+        return _read(packed, archive).master == self._current
+
+
+def new_data_key() -> bytes:
+    """Return a new random data key."""
+    return os.urandom(DATA_KEY_BYTES)
+
+
+def _read(packed: bytes, archive: str) -> _WrappedKey:
+    try:
+        return msgspec.json.decode(packed, type=_WrappedKey)
+    except msgspec.DecodeError:
+        raise ArchiveDamaged(f"archive {archive}: its wrapped key cannot be read") from None
+
+
+def _name(key: bytes) -> str:
+    return blake2b(key, digest_size=6, person=b"archive key name").hexdigest()
+
+
+def _derived(key: bytes) -> bytes:
+    return HKDF(SHA256(), DATA_KEY_BYTES, salt=None, info=b"times-dispatch archive").derive(key)

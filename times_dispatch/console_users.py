@@ -1,0 +1,155 @@
+"""The users of the console: a TOML file with a role and an argon2 hash of the password for each name.
+
+``dispatch console user`` writes the file, and the console reads it again after each change.
+"""
+
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import tomlkit
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MIN_PASSWORD: Final = 12
+MAX_PASSWORD: Final = 200
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_WRITABLE_BY_OTHERS: Final = 0o022
+_HEADER: Final = "Users of the console. Change them with: dispatch console user add, list, remove"
+
+
+class ConsoleRole(StrEnum):
+    """What a user of the console may do; each role includes the roles before it."""
+
+    VIEWER = "viewer"
+    """Sees campaigns, figures and the state of the deployment, and neither numbers nor texts."""
+    OPERATOR = "operator"
+    """Also sees masked numbers and texts, and may pause, resume, cancel and resend campaigns and change rates."""
+    OWNER = "owner"
+    """Also sees the users and what they did."""
+
+    def includes(self, other: "ConsoleRole") -> bool:
+        """Return whether a user with this role may do what the other role allows."""
+        order = list(ConsoleRole)
+        return order.index(self) >= order.index(other)
+
+
+class ConsoleUser(msgspec.Struct, frozen=True, kw_only=True):
+    """One user of the console."""
+
+    name: str
+    role: ConsoleRole
+    password: str = ""
+    """The argon2 hash of the password; empty if the user only comes through a proxy that has checked the login."""
+
+    def __repr__(self) -> str:
+        """Return a text without the hash."""
+        return f"ConsoleUser({self.name!r}, {self.role.value})"
+
+
+class ConsoleUsersInvalid(Exception):
+    """The users file cannot be read; the message says why, and holds no hash."""
+
+
+class ConsoleUsers:
+    """Reads the users file when it has changed."""
+
+    def __init__(self, path: Path, *, hasher: PasswordHasher | None = None) -> None:
+        """Make a reader of a file, which may be missing.
+
+        Args:
+            path: the users file.
+            hasher: makes and checks hashes; by default with the parameters that argon2-cffi recommends.
+        """
+        self.path = path
+        self._hasher = hasher or PasswordHasher()
+        self._version: tuple[int, int, int] | None = None
+        self._users: Mapping[str, ConsoleUser] = {}
+        self._unknown = self._hasher.hash("the password of a user who does not exist")
+
+    def all(self) -> Mapping[str, ConsoleUser]:
+        """Return the users by name, none if there is no file; raise ConsoleUsersInvalid."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ConsoleUsersInvalid(f"{self.path}: cannot be read: {error.strerror}") from None
+        version = status.st_mtime_ns, status.st_size, status.st_ino
+        if version != self._version:
+            if status.st_mode & _WRITABLE_BY_OTHERS:
+                raise ConsoleUsersInvalid(f"{self.path}: other users of this host can write it: chmod 600 {self.path}")
+            self._users = read_users(self.path)
+            self._version = version
+        return self._users
+
+    def hashed(self, password: str) -> str:
+        """Return the hash of a password that may be stored; raise ValueError if the password is too short or long."""
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise ValueError(
+                f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters, this one has {len(password)}"
+            )
+        return self._hasher.hash(password)
+
+    def with_password(self, name: str, password: str) -> ConsoleUser | None:
+        """Return the user with this name and password; None if there is none.
+
+        An unknown name takes as long as a wrong password. The call takes some hundredths of a second and 64 MB.
+        """
+        user = self.all().get(name)
+        try:
+            self._hasher.verify(user.password if user and user.password else self._unknown, password)
+        except (VerificationError, InvalidHashError):
+            return None
+        return user if user and user.password else None
+
+
+def check_user_name(name: str) -> str:
+    """Return the name of a user; raise ValueError if it has another form."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a user's name is letters, digits, . _ @ + or -, at most 64, and begins with a letter or digit"
+        )
+    return name
+
+
+def read_users(path: Path) -> dict[str, ConsoleUser]:
+    """Return the users of a file by name; raise ConsoleUsersInvalid."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        tables = msgspec.convert(data.get("users", {}), dict[str, dict[str, str]])
+        return {
+            check_user_name(name): ConsoleUser(
+                name=name, role=ConsoleRole(table["role"]), password=table.get("password", "")
+            )
+            for name, table in tables.items()
+        }
+    except OSError as error:
+        raise ConsoleUsersInvalid(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, msgspec.ValidationError):
+        raise ConsoleUsersInvalid(f"{path}: is no users file: each table [users.NAME] needs a role") from None
+
+
+def write_users(path: Path, users: Mapping[str, ConsoleUser]) -> None:
+    """Replace the users file in one step; only its owner can read it. Raises OSError."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment(_HEADER))
+    tables = tomlkit.table(is_super_table=True)
+    for name, user in sorted(users.items()):
+        tables[name] = {"role": user.role.value, **({"password": user.password} if user.password else {})}
+    document["users"] = tables
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(tomlkit.dumps(document))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

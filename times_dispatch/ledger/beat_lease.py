@@ -1,0 +1,113 @@
+"""The lease of beat: of several beats one sends the messages for upkeep, and another one takes over when that one ends.
+
+The lease has a fencing token. Each message of beat carries the token, and a worker ignores a message whose token is
+older than the newest one. A beat also stops by its own clock when it could not renew the lease in time.
+"""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.ledger.keys import BEAT_LEASE, PROCESSES, BeatField
+from times_dispatch.ledger.openings import new_operation
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.scripts import Script, text
+
+log = structlog.get_logger(__name__)
+
+LEASE_S: Final = 2.5
+"""How long a lease lasts without renewal: a second beat takes over within this time, and within 5 s altogether."""
+RENEW_EVERY_S: Final = 0.7
+_CALL_WITHIN_S: Final = 1.0
+
+
+class _Held(NamedTuple):
+    """A lease as the process knows it; the default is none."""
+
+    token: int = 0
+    until_s: float = 0.0
+    """When the lease ends, on the monotonic clock of the process."""
+
+
+class BeatLease:
+    """The lease as one beat sees it. ``run`` belongs to one event loop; all else may be called from any thread."""
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make the lease of a process.
+
+        Args:
+            clock: times the waits, and the end of the lease.
+        """
+        self._clock = clock
+        self._operation = new_operation()
+        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        self._held = _Held()
+        self._is_refused = False
+
+    @property
+    def token(self) -> int:
+        """The fencing token; 0 while this process does not hold the lease."""
+        held = self._held
+        return held.token if self._clock.monotonic() < held.until_s else 0
+
+    @property
+    def may_send(self) -> bool:
+        """Whether this process may send messages: it holds the lease, or Redis does not permit leases to it."""
+        return self._is_refused or self.token > 0
+
+    async def run(self, redis: Redis, stop: asyncio.Event) -> None:
+        """Hold the lease, or wait for it, until the stop is set; then release it."""
+        script = Script(redis, "hold_beat")
+        try:
+            while not stop.is_set():
+                await self._renew(script)
+                await self._clock.wait(stop, RENEW_EVERY_S)
+        finally:
+            self._held = _Held()
+            with suppress(*LEDGER_ERRORS):
+                async with self._clock.timeout(_CALL_WITHIN_S):
+                    await self._call(script, lease_ms=0)
+
+    async def _renew(self, script: Script) -> None:
+        asked_at = self._clock.monotonic()
+        try:
+            async with self._clock.timeout(_CALL_WITHIN_S):
+                token = await self._call(script, lease_ms=round(LEASE_S * 1000))
+        except NoPermissionError:
+            if not self._is_refused:
+                log.warning(
+                    "the lease of beat is refused", to_do="load redis-users.acl of this version", user_of="beat"
+                )
+            self._is_refused = True
+            return
+        except LEDGER_ERRORS as error:
+            log.debug("no lease of beat", error=type(error).__name__)
+            return
+        before, self._is_refused = self.token, False
+        self._held = _Held(token, asked_at + LEASE_S)
+        if bool(before) != bool(token):
+            log.info("this beat works" if token else "another beat works", token=token or before)
+
+    async def _call(self, script: Script, *, lease_ms: int) -> int:
+        reply = await script(PROCESSES, operation=self._operation, process=self._process, lease_ms=lease_ms)
+        return int(reply["token"])
+
+
+async def newest_token(redis: Redis) -> int:
+    """Return the newest fencing token; 0 if no beat ever held the lease. Raises Redis errors."""
+    return int(await redis.hget(BEAT_LEASE, BeatField.TOKEN) or 0)
+
+
+async def working_beat(redis: Redis) -> str:
+    """Return host and process id of the beat that holds the lease, empty if none does. Raises Redis errors."""
+    process, until_ms = await redis.hmget(BEAT_LEASE, [BeatField.PROCESS, BeatField.UNTIL_MS])
+    is_held = int(until_ms or 0) > await RedisClock(redis).now_ms()
+    return text(process) if process and is_held else ""

@@ -1,0 +1,158 @@
+"""Pages of campaigns, the newest first, that fit a part of the name, a sender, states and days; the ledger searches.
+
+Only the campaigns of a page are read: the cost does not grow with the number of campaigns, except for a search by name
+or state, which a script makes in slices, so that it never keeps Redis busy for long.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import SenderKey, sender_key
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.states import CampaignState
+
+_MAX_EXAMINED: Final = 400
+"""Ended campaigns that one call of the script examines: about two milliseconds of Redis' time."""
+_MAX_MS: Final = 9_999_999_999_999
+_INDIA: Final = ZoneInfo("Asia/Kolkata")
+
+
+class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which campaigns are wanted; an empty field wants all."""
+
+    words: str = ""
+    """A part of the name, in any case of ASCII letters, or the beginning of the id."""
+    sender: SenderId | str = ""
+    states: frozenset[CampaignState] = frozenset()
+    since: date | None = None
+    """The first day of creation, in India."""
+    until: date | None = None
+    """The last day of creation, in India."""
+
+    @property
+    def since_ms(self) -> int:
+        """The first moment of creation, in epoch milliseconds."""
+        return _midnight_ms(self.since) if self.since else 0
+
+    @property
+    def until_ms(self) -> int:
+        """The last moment of creation, in epoch milliseconds."""
+        return _midnight_ms(self.until + timedelta(days=1)) - 1 if self.until else _MAX_MS
+
+
+class PagePosition(msgspec.Struct, frozen=True):
+    """The campaign after which a page begins."""
+
+    created_ms: int
+    id: str
+
+    def __str__(self) -> str:
+        """Return the position as it stands in an address."""
+        return f"{self.created_ms}-{self.id}"
+
+    @classmethod
+    def parse(cls, written: str) -> "PagePosition | None":
+        """Return the position of an address; None if it is empty or damaged."""
+        created_ms, dash, campaign = written.partition("-")
+        is_position = dash and created_ms.isascii() and created_ms.isdecimal() and len(created_ms) < 15
+        return cls(int(created_ms), campaign[:16]) if is_position else None
+
+
+class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some campaigns, and where the next page begins."""
+
+    campaigns: list[CampaignView]
+    next: PagePosition | None
+    """None if this is the last page."""
+    total: int | None
+    """How many campaigns fit the filter; None if only a search through all would say it."""
+    damaged: list[CampaignDamaged]
+
+
+class CampaignPages:
+    """Reads pages of campaigns."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._queries = Queries(redis)
+        self._search = Script(redis, "search_campaigns")
+
+    async def page(self, wanted: CampaignFilter, *, count: int = 50, after: PagePosition | None = None) -> CampaignPage:
+        """Return a page of campaigns.
+
+        Args:
+            wanted: which campaigns.
+            count: how many, at most.
+            after: where the page begins; by default the first page.
+        """
+        senders = [SenderId(wanted.sender)] if wanted.sender else await self._queries.senders()
+        matches = list[tuple[int, str, SenderId]]()
+        for sender in senders:
+            matches += [(*match, sender) for match in await self._of_sender(sender, wanted, count + 1, after)]
+        matches.sort(key=lambda match: match[:2], reverse=True)
+        rows, damaged = matches[:count], list[CampaignDamaged]()
+        ids = [(CampaignId(campaign), sender) for _, campaign, sender in rows]
+        views = {view.id: view for view in await self._queries.some(ids, damaged=damaged)}
+        return CampaignPage(
+            campaigns=[views[campaign] for campaign, _ in ids if campaign in views],
+            next=PagePosition(*rows[-1][:2]) if len(matches) > count else None,
+            total=None if wanted.words or wanted.states else await self._count(senders, wanted),
+            damaged=damaged,
+        )
+
+    async def _of_sender(
+        self, sender: SenderId, wanted: CampaignFilter, count: int, after: PagePosition | None
+    ) -> list[tuple[int, str]]:
+        """Return the time of creation and the id of a sender's campaigns that come first in the order."""
+        position, matches = after, list[tuple[int, str]]()
+        while True:
+            reply = await self._search(
+                sender,
+                words=_as_in_json(wanted.words),
+                states=f" {' '.join(sorted(wanted.states))} " if wanted.states else "",
+                since_ms=wanted.since_ms,
+                until_ms=wanted.until_ms,
+                before_ms=position.created_ms if position else 0,
+                before_id=position.id if position else "",
+                count=count,
+                max_examined=_MAX_EXAMINED,
+            )
+            for match in text(reply["matches"]).split():
+                created_ms, _, campaign = match.partition(":")
+                matches.append((int(created_ms), campaign))
+            examined = PagePosition(int(text(reply["examined_ms"])), text(reply["examined_id"]))
+            # A live campaign is in the reply of each call that begins before it, and counts once.
+            matches = sorted(set(matches), reverse=True)
+            if (
+                not examined.id
+                or len([match for match in matches if match >= (examined.created_ms, examined.id)]) >= count
+            ):
+                return matches[:count]
+            position = examined
+
+    async def _count(self, senders: Sequence[SenderId], wanted: CampaignFilter) -> int | None:
+        if wanted.since or wanted.until:
+            return None
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.scard(sender_key(sender, SenderKey.LIVE))
+                pipe.zcard(sender_key(sender, SenderKey.ENDED))
+            return sum(map(int, await pipe.execute()))
+
+
+def _midnight_ms(day: date) -> int:
+    return int(datetime.combine(day, time(), _INDIA).timestamp() * 1000)
+
+
+def _as_in_json(words: str) -> str:
+    """Return words as they stand in the JSON of a plan, with small ASCII letters."""
+    written = msgspec.json.encode(words)[1:-1].decode("utf-8", "replace")
+    return "".join(char.lower() if char.isascii() else char for char in written)

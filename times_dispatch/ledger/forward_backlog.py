@@ -1,0 +1,72 @@
+"""The backlog of forwarding: reports of our messages that wait to be posted to another system, and what came of others.
+
+``callbacks.relay.forward_queue`` writes the queue; the command ``dispatch status`` and the metrics read it here.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import FORWARD_LANE, FORWARD_TOTALS
+
+LANES: Final = 8
+"""The parts of the queue. The events of a message are in one lane; the lanes are posted at the same time."""
+
+
+class ForwardCount(StrEnum):
+    """Fields of the hash ``forward:totals``: what came of events."""
+
+    TAKEN = "taken"
+    """The other system took them."""
+    REFUSED = "refused"
+    """The other system refused them: they are dead letters."""
+    DROPPED_FULL = "dropped_full"
+    """Too many events waited already, or they took too many bytes."""
+    DROPPED_OLD = "dropped_old"
+    """They waited for too long."""
+
+
+class ForwardBacklog(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that wait to be forwarded, and the totals of those that do not wait any more."""
+
+    events: int = 0
+    bytes: int = 0
+    """The memory of the queue, as Redis estimates it."""
+    oldest_s: float = 0.0
+    """For how long the oldest event has been waiting, in seconds."""
+    totals: dict[str, int] = {}
+    """Events ever, by ``ForwardCount``."""
+
+    @property
+    def dropped(self) -> int:
+        """Return how many events were never posted."""
+        return self.totals.get(ForwardCount.DROPPED_FULL, 0) + self.totals.get(ForwardCount.DROPPED_OLD, 0)
+
+
+def lane_keys() -> list[str]:
+    """Return the keys of the lanes."""
+    return _LANE_KEYS
+
+
+_LANE_KEYS: Final = [f"{FORWARD_LANE}:{lane}" for lane in range(LANES)]
+
+
+async def read_forward_backlog(redis: Redis) -> ForwardBacklog:
+    """Return the backlog. Raises Redis errors."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.hgetall(FORWARD_TOTALS)
+        for key in _LANE_KEYS:
+            pipe.zcard(key)
+            pipe.memory_usage(key)
+            pipe.zrange(key, 0, 0, withscores=True)
+        (seconds, _), totals, *lanes = await pipe.execute()
+    oldest: list[Any] = [first[0][1] for first in lanes[2::3] if first]
+    return ForwardBacklog(
+        events=sum(lanes[::3]),
+        bytes=sum(size or 0 for size in lanes[1::3]),
+        oldest_s=max(0.0, int(seconds) - min(oldest) / 1000) if oldest else 0.0,
+        totals={name.decode(): int(number) for name, number in totals.items()},
+    )

@@ -1,0 +1,22 @@
+-- uses: keys
+-- The archive: campaigns whose messages left Redis.
+
+-- Return a digest of all counters of a campaign: of its hash without the fields of the archive, its codes and its
+-- statistics. Whatever changes a message, a click or a reply changes a counter too.
+local function digest_of_counters(campaign_key)
+  local pieces = {}
+  for _, key in ipairs({campaign_key, key_of_codes(campaign_key), key_of_statistics(campaign_key)}) do
+    local flat, fields, is_name, name = redis.call('HGETALL', key), {}, true, nil
+    for _, value in ipairs(flat) do
+      if is_name then
+        name = value
+      elseif string.sub(name, 1, 7) ~= 'archive' then
+        fields[#fields + 1] = name .. '=' .. value
+      end
+      is_name = not is_name
+    end
+    table.sort(fields)
+    pieces[#pieces + 1] = table.concat(fields, '\n')
+  end
+  return redis.sha1hex(table.concat(pieces, '\n\n'))
+end

@@ -1,0 +1,94 @@
+-- uses: names keys
+--
+-- Find campaigns of a sender, the newest first, by a part of the name, the state and the time of creation. This script
+-- writes nothing.
+--
+-- Arguments
+--   words        a part of the name, or the beginning of the id, as it stands in JSON, with small ASCII letters; empty
+--                for all campaigns
+--   states       states of campaigns, each between blanks (" finished cancelled "); empty for all
+--   since_ms, until_ms  times of creation, both included
+--   before_ms, before_id  only campaigns that come after this one in the order; before_id is empty at the beginning
+--   count        how many campaigns are wanted, at most
+--   max_examined how many ended campaigns this call may examine
+-- Reply
+--   matches      "<time of creation>:<id>" of each match, the newest first, joined by blanks
+--   examined_ms, examined_id  where the next call goes on; examined_id is empty if all were examined
+-- Keys: the sender's live and ended, campaigns.
+-- Cost: O(live campaigns of the sender + max_examined), and O(count) if neither words nor states are given.
+local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'before_ms', 'before_id', 'count', 'max_examined'})
+local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
+local before_ms, before_id = tonumber(args.before_ms), args.before_id
+local wants_words, wants_states = args.words ~= '', args.states ~= ''
+local wants_ended = not wants_states or string.find(args.states, ' finished ', 1, true)
+  or string.find(args.states, ' cancelled ', 1, true)
+local matches = {}
+
+-- Say whether a campaign comes after another in the order: newest first, and of one moment the larger id first.
+local function comes_after(created_ms, id, other_ms, other_id)
+  return created_ms < other_ms or (created_ms == other_ms and id < other_id)
+end
+
+local function is_named(id, plan)
+  if string.sub(id, 1, #args.words) == args.words then return true end
+  local name = string.match(plan or '', '^{"name":"(.-)","sender":')
+  return name and string.find(string.lower(name), args.words, 1, true)
+end
+
+-- Return the fields of a campaign that decide; nil if the campaign cannot be read.
+local function fields_of(id)
+  local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan')
+  if values.err then return nil end
+  local state, created_ms, plan = unpack(values)
+  return state and {state = state, created_ms = tonumber(created_ms), plan = plan}
+end
+
+local function fits(id, fields)
+  return (not wants_states or string.find(args.states, ' ' .. fields.state .. ' ', 1, true))
+    and (not wants_words or is_named(id, fields.plan))
+end
+
+local function add(created_ms, id)
+  matches[#matches + 1] = {created_ms = created_ms, id = id}
+end
+
+for _, id in ipairs(redis.call('SMEMBERS', key_of_sender('live'))) do
+  local fields = fields_of(id)
+  local created_ms = fields and fields.created_ms
+  if created_ms and created_ms >= since and created_ms <= last and fits(id, fields)
+    and (before_id == '' or comes_after(created_ms, id, before_ms, before_id)) then
+    add(created_ms, id)
+  end
+end
+
+local offset, examined, examined_ms, examined_id, from_ended, is_whole = 0, 0, 0, '', 0, false
+local newest = before_id == '' and last or math.min(last, before_ms)
+while wants_ended and not is_whole and from_ended < count and examined < tonumber(args.max_examined) do
+  local page = redis.call('ZREVRANGEBYSCORE', key_of_sender('ended'), string.format('%.0f', newest), args.since_ms,
+    'WITHSCORES', 'LIMIT', offset, math.min(100, count + 1))
+  is_whole = #page == 0
+  offset = offset + #page / 2
+  for position = 1, #page, 2 do
+    local id, created_ms = page[position], tonumber(page[position + 1])
+    if from_ended < count and (before_id == '' or comes_after(created_ms, id, before_ms, before_id)) then
+      examined, examined_ms, examined_id = examined + 1, created_ms, id
+      local fields = (wants_words or wants_states) and fields_of(id)
+      if not (wants_words or wants_states) or (fields and fits(id, fields)) then
+        add(created_ms, id)
+        from_ended = from_ended + 1
+      end
+    end
+  end
+end
+if is_whole or not wants_ended then examined_id = '' end
+
+table.sort(matches, function(left, right)
+  return comes_after(right.created_ms, right.id, left.created_ms, left.id)
+end)
+local named = {}
+for position = 1, math.min(count, #matches) do
+  local match = matches[position]
+  named[position] = string.format('%.0f', match.created_ms) .. ':' .. match.id
+end
+return reply({matches = table.concat(named, ' '), examined_ms = string.format('%.0f', examined_ms),
+  examined_id = examined_id})

@@ -1,0 +1,83 @@
+"""Which server is the primary: all sentinels are asked, and the one that knows of the latest failover is believed."""
+
+import asyncio
+from typing import Any, Final, NamedTuple
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.sentinel.url import SentinelUrl
+
+_ASK_WITHIN_S: Final = 1.0
+"""A sentinel that has not answered by then is left out."""
+_FRESH_S: Final = 0.2
+"""All connections that are opened within this time share one answer."""
+
+
+class _Answer(NamedTuple):
+    epoch: int
+    """How many failovers the sentinel knows of; a sentinel that was cut off knows of fewer."""
+    host: str
+    port: int
+
+
+class PrimaryFinder:
+    """Finds the primary for the connections of one client."""
+
+    def __init__(self, url: SentinelUrl, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make the finder; nothing is connected yet.
+
+        Args:
+            url: names the sentinels and the primary.
+            clock: times how long an answer is fresh.
+        """
+        self._url = url
+        self._clock = clock
+        self._latest: _Answer | None = None
+        self._answered_at = 0.0
+        self._asking: asyncio.Task[_Answer] | None = None
+
+    def __str__(self) -> str:
+        """Return the names for messages, without the password."""
+        return self._url.shown
+
+    async def address(self) -> tuple[str, int]:
+        """Return host and port of the primary.
+
+        Raises:
+            ConnectionError: (redis-py's) no sentinel answers, or none knows a primary that lives.
+        """
+        if self._latest and self._clock.monotonic() - self._answered_at < _FRESH_S:
+            return self._latest.host, self._latest.port
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_all())
+        # A caller that is cancelled must not cancel the question of the others.
+        self._latest = await asyncio.shield(self._asking)
+        self._answered_at = self._clock.monotonic()
+        return self._latest.host, self._latest.port
+
+    async def _ask_all(self) -> _Answer:
+        answers = await asyncio.gather(*(self._ask(url) for url in self._url.of_sentinels))
+        if latest := max((answer for answer in answers if answer), default=None):
+            return latest
+        raise exceptions.ConnectionError(f"no sentinel knows a primary of the name {self._url.master}")
+
+    async def _ask(self, url: str) -> _Answer | None:
+        sentinel = Redis.from_url(
+            url,
+            socket_timeout=_ASK_WITHIN_S,
+            socket_connect_timeout=_ASK_WITHIN_S,
+            retry=Retry(NoBackoff(), 0),
+            client_name="times-dispatch",
+        )
+        try:
+            async with asyncio.timeout(_ASK_WITHIN_S), sentinel:
+                state: Any = await sentinel.sentinel_master(self._url.master)
+        except (exceptions.RedisError, OSError, RuntimeError):  # uvloop raises RuntimeError while it connects
+            return None
+        if not state["is_master"] or state["is_odown"] or state["is_sdown"]:
+            return None
+        return _Answer(int(state["config-epoch"]), str(state["ip"]), int(state["port"]))

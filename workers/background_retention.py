@@ -1,0 +1,108 @@
+"""Retention in the background of a worker: one run at a time among all workers, in steps that leave time for pushes."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
+
+from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.archive.retention import Retention, RetentionResult, RetentionRule
+from times_dispatch.archive.wrapped_keys import MasterKeys
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.ledger.keys import RETENTION_LOCK
+from times_dispatch.settings.logs import failure
+from workers.ledger_failures import log_failed_call
+
+log = structlog.get_logger(__name__)
+
+RUN_EVERY_S: Final = 60.0
+"""Seconds from the begin of a run of this process to the begin of its next run."""
+_LOCK_S: Final = 60.0
+"""A worker that died in the middle of a run blocks other workers for so long."""
+_EXTEND_EVERY_S: Final = 10.0
+_PAUSE_S: Final = 0.05
+"""How long a run rests after each step: a batch that is stored, or some keys that are deleted."""
+
+
+class BackgroundRetention:
+    """Runs the retention of a ledger beside everything else that a worker does.
+
+    The lock only keeps workers from doing the same work at the same time. Two runs at once would do no harm.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        rule: RetentionRule,
+        keys: MasterKeys,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        pause_s: float = _PAUSE_S,
+    ) -> None:
+        """Make the retention of a worker; raise ``ArchiveUnavailable`` if the folder is of an unknown kind.
+
+        Args:
+            redis: the ledger.
+            rule: how long campaigns stay where.
+            keys: wrap and open the keys of the archives.
+            clock: decides when a run begins.
+            pause_s: how long a run rests after each step, in seconds.
+        """
+        self._retention = Retention(redis, rule, keys, pause=self._rest)
+        self._lock: Lock = redis.lock(RETENTION_LOCK, timeout=_LOCK_S, blocking=False, thread_local=False)
+        self._clock = clock
+        self._pause_s = pause_s
+        self._begin_at = clock.monotonic()
+        self._extend_at = 0.0
+        self._run: asyncio.Task[None] | None = None
+
+    async def round(self) -> None:
+        """Begin a run if it is time for one; return at once."""
+        if self._run and self._run.done():
+            ended, self._run = self._run, None
+            error = None if ended.cancelled() else ended.exception()
+            if isinstance(error, Exception):
+                log.error("retention failed", **failure(error))
+        if self._run is None and self._clock.monotonic() >= self._begin_at:
+            self._begin_at = self._clock.monotonic() + RUN_EVERY_S
+            self._run = asyncio.create_task(self._run_alone(), name="retention")
+
+    async def close(self) -> None:
+        """End a run between two steps; the next run goes on where it ended."""
+        if self._run:
+            self._run.cancel()
+            await asyncio.wait([self._run])
+
+    async def _run_alone(self) -> None:
+        try:
+            if not await self._lock.acquire():
+                return
+            self._extend_at = self._clock.monotonic() + _EXTEND_EVERY_S
+            try:
+                _log(await self._retention.run())
+            finally:
+                with suppress(LockError):  # the lock has run out
+                    await self._lock.release()
+        except LEDGER_ERRORS as error:
+            log_failed_call(error, doing="retention")
+        except ArchiveError as error:
+            log.error("the archive cannot be used", reason=str(error))
+
+    async def _rest(self) -> None:
+        if self._clock.monotonic() >= self._extend_at:
+            self._extend_at = self._clock.monotonic() + _EXTEND_EVERY_S
+            with suppress(LockError):  # another worker has begun: both go on
+                await self._lock.extend(_LOCK_S, replace_ttl=True)
+        await self._clock.sleep(self._pause_s)
+
+
+def _log(result: RetentionResult) -> None:
+    if result.archived or result.erased:
+        log.info("retention", archived=result.archived, messages=result.rows, erased=result.erased)
+    for campaign, reason in result.failed:
+        log.error("a campaign cannot be archived or erased", campaign=campaign, reason=reason)
