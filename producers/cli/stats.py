@@ -13,7 +13,6 @@ from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
-from producers.cli.code_texts import text_of
 from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
@@ -27,6 +26,7 @@ from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, St
 from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 from times_dispatch.settings.money import format_rupees
+from times_dispatch.status.code_meanings import text_of
 
 _BAR_WIDTH = 20
 _GROUPS: dict[str, Callable[[RollupKey], str]] = {

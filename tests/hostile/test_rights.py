@@ -64,6 +64,7 @@ OTHERS = {
         "HGETALL id_key",
         "GET token:tm",
         "LPUSH bulk x",
+    ],
     "console": [
         "HSET id_key a b",
         "BRPOP bulk 1",

@@ -48,7 +48,7 @@ def _environment(name: str) -> dict[str, str]:
 
 
 def _mounted_secrets(name: str) -> set[str]:
-    (volume,) = [volume["secret"] for volume in PODS[name]["volumes"] if "secret" in volume]
+    (volume,) = [volume["secret"] for volume in PODS[name]["volumes"] if volume["name"] == "secrets"]
     return {item["key"] for item in volume["items"]}
 
 
@@ -90,9 +90,12 @@ def test_a_process_has_the_command_the_secrets_and_the_variables_of_its_service(
     compose = service(_NAMES.get(name, name))
     assert _mounted_secrets(name) == set(compose["secrets"])
     ours = _environment(name)
-    theirs = {variable: value for variable, value in compose["environment"].items() if not value.startswith("${")}
     ours.pop("DISPATCH_HEARTBEAT_PATH", None)
-    assert ours == theirs
+    theirs = {
+        variable: ours.get(variable, "") if value.startswith("${") else value
+        for variable, value in compose["environment"].items()
+    }
+    assert {variable: value for variable, value in theirs.items() if value} == ours
     if name not in _NAMES:
         command = " ".join(_container(name)["command"])
         assert re.sub(r"--schedule\S*", "", command).split() == re.sub(r"--schedule\S*", "", compose["command"]).split()

@@ -27,7 +27,7 @@ async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
     """Look at the ledger and tell people until a signal."""
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
         service = AlertService(AlertStore(redis), Observer(redis).look, settings.alerts, targets)
-        heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures)
+        heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures, path=settings.heartbeat_path)
         log.info("alerts process started", targets=sorted(targets))
         await run_until_signalled(service.run, heartbeat.run)
     log.info("alerts process stopped")

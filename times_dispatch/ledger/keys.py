@@ -150,6 +150,9 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    UPKEEP_SINCE = "upkeep_since"
+    """String, on a cluster only: the time since which upkeep reaches the sender without a gap; it expires when there is
+    a gap. A single Redis has ``upkeep:since`` for all senders."""
     STATISTICS = "statistics"
     """Sorted set: the rollups of the statistics, ``<day>:<provider>:<template>``, by the day (days since the epoch, in
     India). Hash at ``statistics:<day>:<provider>:<template>``: a rollup, see ``StatisticsField``; it expires after

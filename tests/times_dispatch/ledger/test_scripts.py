@@ -123,6 +123,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "set_silence": lambda: SilenceStore(ledger.redis).hold(SENDER, "times", "no report", wait_s=1),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
         "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
         ),
@@ -132,7 +133,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock"}
+READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock", "search_campaigns"}
 RUN_WHEN_FULL = {
     "append_to_trail",
     "confirm_block",
@@ -152,6 +153,7 @@ RUN_WHEN_FULL = {
     "keep_alerts",
     "set_silence",
     "note_heartbeat",
+    "note_upkeep",
     "hold_beat",
     "begin_archive",
     "commit_archive",
