@@ -214,8 +214,8 @@ class Upkeep:
                 sender for sender, result in zip(senders, results, strict=True) if isinstance(result, list)
             )
         await self._audit_some()
-        if self._watch_silence and may_end:
-            await self._watch_silence(steps)
+        if self._watch_silence:
+            await self._watch_silence([sender for sender, moment in moments.items() if moment.clocks_agree])
         for result in results:
             if isinstance(result, BaseException):
                 raise result

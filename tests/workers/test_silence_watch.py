@@ -77,7 +77,7 @@ async def test_messages_are_held_back_when_their_reports_are_missing_and_go_on_w
     assert len(await rig.ledger.issue()) == 1
 
 
-async def test_what_is_held_stays_held_after_a_restart_and_over_midnight(rig: Rig) -> None:
+async def test_messages_stay_held_after_a_restart_and_over_midnight(rig: Rig) -> None:
     await fall_silent(rig)
     redis = rig.ledger.redis
     await rig.look(400, sent=2_000, reported=90, watch=new_watch(redis))

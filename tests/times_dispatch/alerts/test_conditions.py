@@ -28,7 +28,7 @@ def test_every_kind_has_a_condition_or_an_event() -> None:
         backing_off_until_ms=0,
         backing_off_why="",
         silent_since_ms=5,
-        silent_why="no report",
+        silent_why="missing",
     )
     today = DeliveryCounts(days=1, sent=1_000, delivered=100, failed=900)
     usual = DeliveryCounts(days=9, sent=9_000, delivered=9_000)

@@ -127,7 +127,7 @@ def test_many_looks_are_kept_as_few_samples_that_still_cover_the_wait() -> None:
     assert missing(record, 19_990) == pytest.approx(1_969, abs=15)
 
 
-def test_what_is_held_stays_held_over_midnight() -> None:
+def test_messages_that_are_held_stay_held_over_midnight() -> None:
     record = msgspec.structs.replace(begin(DAY, DeliveryCounts(), now_ms=T0), held_day=DAY.toordinal(), held_reported=7)
     after = look(record, 40_000, 5, day=date(2026, 11, 21))
     assert (after.held_day, after.held_reported) == (DAY.toordinal(), 7)

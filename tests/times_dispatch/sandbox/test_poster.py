@@ -6,6 +6,7 @@ import pytest
 
 from tests.kit.sandbox import ReportReceiver, SandboxClient, Start, correlation_id, until
 from times_dispatch.sandbox import ReportsConfig
+from times_dispatch.sandbox.faults import Faults
 
 PLAIN = {
     "delay_min_ms": 0,
@@ -42,7 +43,7 @@ async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Sta
 
 
 async def test_reports_that_are_held_are_posted_afterwards(start: Start, receiver: ReportReceiver) -> None:
-    client = await start(reports=plain(receiver, early=1.0), faults={"reports_held": True})
+    client = await start(reports=plain(receiver, early=1.0), faults=Faults(reports_held=True))
     await push(client, 3)
     await asyncio.sleep(0.1)
     assert receiver.bodies == []
