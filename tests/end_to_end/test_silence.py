@@ -22,7 +22,7 @@ from times_dispatch.ledger.states import CampaignState
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # reports have to be missing for some ten seconds
 
 PROMOTIONAL, SERVICE = SenderId("567890"), SenderId("TIMESM")
-CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvariables = ["{name}", "{amount}"]\n'
+CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvariables = ["{name}", "499"]\n'
 
 
 @pytest.fixture
