@@ -30,7 +30,7 @@ from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,7 @@ async def _problem(request: Request, *, status: int, title: str, reason: str) ->
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    reason = str(error) if isinstance(error, CampaignUnknown) else "There is no such page."
+    reason = str(error) if isinstance(error, CampaignUnknown | CampaignArchived) else "There is no such page."
     return await _problem(request, status=404, title="Not found", reason=reason)
 
 
@@ -142,6 +142,7 @@ async def _users_invalid(_request: Request, error: Exception) -> Response:
 _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _http_error,
     CampaignUnknown: _not_found,
+    CampaignArchived: _not_found,
     CampaignDamaged: _damaged,
     ConsoleUsersInvalid: _users_invalid,
     RedisUnavailable: _ledger_unavailable,

@@ -140,6 +140,17 @@ class RowReader:
                 yield self._rows(group, first), positions
             first += len(numbers)
 
+    def number_at(self, index: int) -> str:
+        """Return the phone number of one message, by its index in the campaign; empty if there is no such message."""
+        first = 0
+        for group in range(self._file.metadata.num_row_groups):
+            rows = self._file.metadata.row_group(group).num_rows
+            if first <= index < first + rows:
+                number = self._table(group, ["number"]).column("number")[index - first].as_py()
+                return str(number) if number else FORGOTTEN
+            first += rows
+        return ""
+
     def sums(self) -> RowSums:
         """Return the sums over all rows."""
         sums = RowSums()
