@@ -119,6 +119,9 @@ class Submissions:
             missed_start=plan.missed_start,
             template=plan.template,
             price=price_micros,
+            retry_codes=_joined(plan.retry.codes) if plan.retry else "",
+            retry_after_s=_joined(plan.retry.after_s) if plan.retry else "",
+            retry_at_most=plan.retry.at_most if plan.retry else 0,
             resend_of=plan.resend_of,
             trail=trail,
         )
@@ -205,6 +208,10 @@ class Submissions:
         if text(reply["status"]) != Status.SEALED:
             raise SubmissionRefused(campaign, _refusal_in_words(reply))
         return CampaignState(text(reply["state"]))
+
+
+def _joined(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 _REFUSALS = {

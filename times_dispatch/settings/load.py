@@ -96,7 +96,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     document, file, mistakes = _read(path)
 
     redis_url = read_redis_url(environment, is_needed=Need.LEDGER in need)
-    broker_url = read_broker_url(environment) or redis_url
+    broker_url = read_broker_url(environment, redis_url)
     id_key, old_id_key = read_id_keys(environment, is_needed=Need.IDS in need)
     link_key, old_link_key = read_link_keys(environment, is_needed=Need.LINKS in need)
     archives = Need.ARCHIVE in need and file is not None and bool(file.retention.path)
@@ -157,6 +157,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         registry_path=registry_path(document),
         optouts=file.optouts,
         dead_numbers=file.dead_numbers,
+        retry_failed=file.retry_failed,
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,

@@ -124,6 +124,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
         "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
         ),
@@ -133,7 +134,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock"}
+READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock", "search_campaigns"}
 RUN_WHEN_FULL = {
     "append_to_trail",
     "confirm_block",
@@ -152,6 +153,7 @@ RUN_WHEN_FULL = {
     "configure_rate",
     "keep_alerts",
     "note_heartbeat",
+    "note_upkeep",
     "hold_beat",
     "begin_archive",
     "commit_archive",
