@@ -103,8 +103,11 @@ FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
 """Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
 FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
 """String: the digest of the key of these digests; missing if no number was ever forgotten."""
+LATE_STOPS = "{opt_outs}:late_stops"
+"""Set: ``<campaign>:<index>`` of each archived message that was answered with a stop word, until its number is opted
+out."""
 SEALED = "{opt_outs}:sealed"
-"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/sealing.py), by the time of their
+"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/erasure/sealing.py), by the time of their
 erasure."""
 
 REPLICATED = "replicated"
