@@ -34,12 +34,14 @@ from benchmarks import (
     scaling,
     show,
     submit,
+    tls,
 )
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
 MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "dispatch": dispatch.figures,
+    "tls": tls.figures,
     "scaling": scaling.scaling,
     "slow": scaling.slow,
     "submit": submit.figures,

@@ -74,7 +74,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 def dispatch(nginx: Nginx, *, messages: int = MESSAGES) -> tuple[float, dict[str, float]]:
     """Return messages per second, and the CPU microseconds of each process per message."""
-    with BenchmarkRig(nginx.url, sender_names(SENDERS), workers=WORKERS) as rig:
+    with BenchmarkRig(nginx.url, sender_names(SENDERS), workers=WORKERS, ca_file=nginx.ca_file) as rig:
         rig.pause()
         campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages))
         meter = rig.meter(nginx.process)

@@ -5,6 +5,8 @@ import socket
 import time
 from pathlib import Path
 
+import trustme
+
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 
 HOW_TO_INSTALL = (
@@ -23,8 +25,8 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 4096; multi_accept on; }}
 http {{
-    access_log off;
-    keepalive_requests 1000000000;
+    {log}
+    keepalive_requests {keepalive_requests};
     keepalive_timeout 75;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -32,7 +34,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog=4096{ssl};
         location / {{ default_type application/json; return 200 '{answer}'; }}
     }}
 }}
@@ -46,8 +48,24 @@ class NginxMissing(Exception):
 class Nginx:
     """A context manager that runs one nginx process with its files in *folder*."""
 
-    def __init__(self, folder: Path) -> None:
-        """Find nginx; raise NginxMissing if there is none."""
+    def __init__(self, folder: Path, *, is_tls: bool = False, keepalive_requests: int = 1_000_000_000) -> None:
+        """Find nginx; raise NginxMissing if there is none.
+
+        Args:
+            folder: where nginx has its files.
+            is_tls: whether nginx speaks TLS 1.3, with a certificate that is made for this run.
+            keepalive_requests: after so many requests nginx closes a connection.
+        """
+        self.ca_file: Path | None = None
+        """The CA of the certificate; None without TLS."""
+        self._certificate = folder / "server.pem"
+        if is_tls:
+            self.ca_file = folder / "ca.pem"
+            ca = trustme.CA()
+            ca.cert_pem.write_to_path(self.ca_file)
+            ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(self._certificate)
+        self._connections = folder / "connections.log"
+        self._keepalive_requests = keepalive_requests
         executable = shutil.which("nginx", path=f"{clean_environment().get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if executable is None:
             raise NginxMissing(HOW_TO_INSTALL)
@@ -61,10 +79,32 @@ class Nginx:
     @property
     def url(self) -> str:
         """The URL to push to."""
-        return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
+        return f"http{'s' if self.ca_file else ''}://127.0.0.1:{self._port}/ct/api/v1/message"
+
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections had a request over TLS, and how many of them resumed a session."""
+        reused = self._connections.read_text("ascii").split()
+        return len(reused), reused.count("r")
+
+    def _config_text(self) -> str:
+        ssl = (
+            f" ssl; ssl_protocols TLSv1.3; ssl_certificate {self._certificate}; ssl_certificate_key {self._certificate}"
+        )
+        log = (
+            "map $connection_requests $is_first { 1 1; default 0; } log_format reused $ssl_session_reused; "
+            f"access_log {self._connections} reused if=$is_first;"
+        )
+        return _CONFIG.format(
+            folder=self._folder,
+            port=self._port,
+            answer=ACCEPTED,
+            ssl=ssl if self.ca_file else "",
+            log=log if self.ca_file else "access_log off;",
+            keepalive_requests=self._keepalive_requests,
+        )
 
     def __enter__(self) -> "Nginx":
-        self._config.write_text(_CONFIG.format(folder=self._folder, port=self._port, answer=ACCEPTED), "utf-8")
+        self._config.write_text(self._config_text(), "utf-8")
         self.process.start()
         until = time.monotonic() + _READY_WITHIN_S
         while True:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice, product
+from pathlib import Path
 from string import ascii_uppercase
 from types import TracebackType
 from typing import TypeVar
@@ -36,9 +37,13 @@ def sender_names(count: int) -> list[SenderId]:
     return [SenderId("BN" + "".join(letters)) for letters in islice(product(ascii_uppercase, repeat=4), count)]
 
 
-def settings_text(senders: Sequence[str], *, rates: Sequence[float] = (), max_in_flight: int = 400) -> str:
+def settings_text(
+    senders: Sequence[str], *, rates: Sequence[float] = (), max_in_flight: int = 400, ca_file: Path | None = None
+) -> str:
     """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit."""
     lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
+    if ca_file:
+        lines[0] += f'ca_file = "{ca_file}"\n'
     for index, sender in enumerate(senders):
         rate = rates[index] if rates else 0
         lines.append(
@@ -59,6 +64,7 @@ class BenchmarkRig:
         workers: Number of worker processes.
         rates: The senders' limits in messages per second, in the same order; none by default.
         max_in_flight: Pushes in flight of each worker.
+        ca_file: The CA of the provider's certificate, if the endpoint is https.
     """
 
     def __init__(
@@ -69,10 +75,11 @@ class BenchmarkRig:
         workers: int = 2,
         rates: Sequence[float] = (),
         max_in_flight: int = 400,
+        ca_file: Path | None = None,
     ) -> None:
         self.senders = list(senders)
         self.stack = Stack(
-            settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight),
+            settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight, ca_file=ca_file),
             workers=workers,
             environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
         )

@@ -5,9 +5,9 @@ from typing import Any
 from celery import Celery, Task
 
 from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK
+from times_dispatch.broker.beat_scheduler import TOKEN_HEADER
 from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from workers.beat_scheduler import TOKEN_HEADER
 from workers.process import WorkerProcess
 
 

@@ -15,6 +15,7 @@ _HEADING = (
     "not sent",
     "differences",
     "in doubt",
+    "of these accepted",
     "another primary after",
     "longest gap",
 )
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     for setting in Setting:
         for event in Event:
             loss = run(setting, event, messages=messages)
-            counts = (loss.accepted_twice, loss.not_sent, loss.differences, loss.in_doubt)
+            counts = (loss.accepted_twice, loss.not_sent, loss.differences, loss.in_doubt, loss.in_doubt_accepted)
             cells = [setting, event, *(f"{count:,}" for count in counts), *(f"{s:.1f} s" for s in loss[-2:])]
             print("| " + " | ".join(cells) + " |", flush=True)  # noqa: T201
     return 0

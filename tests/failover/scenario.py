@@ -48,6 +48,9 @@ class Loss(NamedTuple):
     differences: int
     """Messages of which the ledger says something else than the provider's books."""
     in_doubt: int
+    """Messages of which the ledger does not say whether they were pushed, after all reports came."""
+    in_doubt_accepted: int
+    """Those of them that the provider has accepted."""
     failover_s: float
     """From the event until the sentinels named another primary."""
     gap_s: float
@@ -81,6 +84,7 @@ def run(setting: Setting, event: Event, *, messages: int) -> Loss:
             not_sent=view.unsent,
             differences=comparison.differences,
             in_doubt=comparison.undecided,
+            in_doubt_accepted=comparison.undecided_in_books,
             failover_s=failover_s,
             gap_s=meter.max_gap_s,
         )

@@ -8,6 +8,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a failover takes secon
 
 MESSAGES = 2_400
 MAX_GAP_S = 25.0
+MAX_OPEN = 2 * 2 * 20
+"""Two workers with two batches each, and blocks of a twentieth of a second at 400/s."""
 
 
 @pytest.mark.parametrize(
@@ -17,5 +19,7 @@ def test_a_failover_by_sentinel_under_load_loses_nothing_and_sends_nothing_twice
     setting: Setting, event: Event
 ) -> None:
     loss = run(setting, event, messages=MESSAGES)
-    assert (loss.accepted_twice, loss.not_sent, loss.differences, loss.in_doubt) == (0, 0, 0, 0)
+    assert (loss.accepted_twice, loss.not_sent, loss.differences, loss.in_doubt_accepted) == (0, 0, 0, 0)
+    # A block that was given back on the old primary alone: nothing of it was pushed, and the new one cannot know.
+    assert loss.in_doubt <= MAX_OPEN
     assert loss.gap_s < MAX_GAP_S

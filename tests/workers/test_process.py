@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from tests.kit.flower import Flower
 from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
+from times_dispatch.broker.beat_scheduler import TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
@@ -24,7 +25,6 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import BEAT_LEASE, UPKEEP_SINCE, BeatField
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.settings.model import Settings
-from workers.beat_scheduler import TOKEN_HEADER
 
 pytestmark = pytest.mark.processes
 

@@ -1,6 +1,7 @@
 """One kept-alive HTTP/1.1 connection: a request is written and its response read, one exchange at a time."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
@@ -78,6 +79,11 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self.closed, self.reusable = True, False
             self._transport.abort()
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS layer; None without TLS."""
+        return cast("ssl.SSLObject | None", self._transport.get_extra_info("ssl_object"))
 
     # Called by the event loop (asyncio.Protocol).
 

@@ -12,6 +12,7 @@ import httpx
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
+from times_dispatch.provider.http.tls_sessions import client_context
 from times_dispatch.provider.push_errors import NotSent
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -27,7 +28,8 @@ class Dialer:
         self.forwards = bool(provider.proxy) and url.scheme == "http"
         """Whether a proxy forwards requests, as for http, and does not tunnel them. Such requests name the full URL."""
         self.proxy_authorization = ""
-        self._tls = _tls_context(provider) if url.scheme == "https" else None
+        self.tls = client_context(provider.ca_file) if url.scheme == "https" else None
+        """The context of all connections to the origin; it counts the sessions that were resumed."""
         self._proxy = urlsplit(provider.proxy) if provider.proxy else None
         if self._proxy and self._proxy.username:
             login = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
@@ -37,18 +39,22 @@ class Dialer:
         """Return a new connection within ``within_s`` seconds; raise NotSent with the reason if there is none."""
         try:
             async with asyncio.timeout(within_s):
-                return await self._dial()
+                connection = await self._dial()
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
+        else:
+            if self.tls:
+                self.tls.count(connection.tls)
+            return connection
         raise NotSent(failure)  # outside of ``except``, so that the original error is not its context
 
     async def _dial(self) -> Connection:
         if self._proxy is None:
-            return await _connect(self.host, self.port, self._tls, self.host)
+            return await _connect(self.host, self.port, self.tls, self.host)
         host, scheme = self._proxy.hostname or "", self._proxy.scheme
         port = self._proxy.port or _DEFAULT_PORTS[scheme]
         to_proxy = httpx.create_ssl_context(trust_env=False) if scheme == "https" else None
-        if self._tls is None:
+        if self.tls is None:
             return await _connect(host, port, to_proxy, host)
         return await self._connect_through_tunnel(await _first_address(host, port), port, to_proxy, host)
 
@@ -71,9 +77,9 @@ class Dialer:
             if len(reply) < 2 or not reply[1].startswith(b"2"):
                 raise ssl.SSLError("the proxy refuses the tunnel")
             through_tunnel = Connection()
-            assert self._tls is not None  # noqa: S101  # for the type checker
+            assert self.tls is not None  # noqa: S101  # for the type checker
             transport = await asyncio.get_running_loop().start_tls(
-                writer.transport, through_tunnel, self._tls, server_hostname=self.host
+                writer.transport, through_tunnel, self.tls, server_hostname=self.host
             )
             if transport is None:
                 raise ssl.SSLError("the connection was lost")
@@ -127,11 +133,3 @@ def _failure(error: Exception) -> Failure:
             return Failure.TLS  # lost during the handshake
         case _:
             return Failure.UNREACHABLE
-
-
-def _tls_context(provider: Provider) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    if provider.ca_file:
-        context.load_verify_locations(provider.ca_file)
-    return context

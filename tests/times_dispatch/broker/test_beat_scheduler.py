@@ -14,17 +14,17 @@ from redis import Redis
 
 from producers.cli import main
 from tests.kit.producers import SETTINGS
+from times_dispatch.broker.beat_scheduler import TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.ledger.keys import BEAT_LEASE, PROCESSES_SEEN
 from times_dispatch.ledger.scripts import text
-from workers.beat_scheduler import TOKEN_HEADER
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a lease of beat lasts 2.5 s
 
 TAKES_OVER_WITHIN_S = 5.0
 AFTER_A_STOP_WITHIN_S = 2.5
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Beats:

@@ -1,0 +1,65 @@
+"""Dispatch over TLS 1.3 beside dispatch without TLS: the same messages, in turn; of three rounds the best counts.
+
+Other work on the machine makes a round slower, never quicker.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.dispatch import dispatch
+from benchmarks.figures import Figure
+from benchmarks.nginx import Nginx
+from benchmarks.usage import worker_cpu
+
+MESSAGES = 60_000
+ROUNDS = 3
+_KEEPALIVE_REQUESTS = 1_000
+"""nginx closes a connection after so many requests by default; a new connection resumes a session."""
+
+
+def figures(say: Callable[[str], None]) -> list[Figure]:
+    """Measure both in turn."""
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    cpu_us: dict[bool, list[float]] = {False: [], True: []}
+    provider_us: dict[bool, list[float]] = {False: [], True: []}
+    connections = resumed = 0
+    for number in range(1, ROUNDS + 1):
+        for is_tls in (False, True):
+            say(f"round {number} of {ROUNDS}, {'TLS 1.3' if is_tls else 'plain'}, {MESSAGES:,} messages")
+            with tempfile.TemporaryDirectory(prefix="times-dispatch-bench-") as name:
+                with Nginx(Path(name), is_tls=is_tls, keepalive_requests=_KEEPALIVE_REQUESTS) as nginx:
+                    per_s, used_us = dispatch(nginx, messages=MESSAGES)
+                if is_tls:
+                    counts = nginx.connections()
+                    connections, resumed = connections + counts[0], resumed + counts[1]
+            rates[is_tls].append(per_s)
+            cpu_us[is_tls].append(worker_cpu(used_us))
+            provider_us[is_tls].append(used_us["nginx"])
+    plain_us, tls_us = min(cpu_us[False]), min(cpu_us[True])
+    nginx_note = f"nginx itself: {min(provider_us[False]):.0f} µs plain, {min(provider_us[True]):.0f} µs over TLS"
+    return [
+        Figure(
+            name="dispatch over TLS 1.3",
+            value=max(rates[True]),
+            unit="/s",
+            baseline=max(rates[False]),
+            note=f"baseline: plain; nginx shares the cores, and pays for TLS too. {nginx_note}",
+        ),
+        Figure(
+            name="CPU per message in the worker, over TLS 1.3",
+            value=tls_us,
+            unit="µs",
+            better="less",
+            must=1.25 * plain_us,
+            baseline=plain_us,
+            note="1.25 × the CPU of plain is 20 % of the rate",
+        ),
+        Figure(
+            name="TLS sessions that were resumed",
+            value=100 * resumed / max(1, connections),
+            unit="%",
+            must=50,
+            note=f"{resumed:,} of {connections:,} connections",
+        ),
+    ]

@@ -1,0 +1,105 @@
+"""Connections to a provider over TLS: they resume sessions, and verify the server all the same."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+
+from tests.kit.tls import Certificates
+from times_dispatch.provider.description.provider import timesmobile_post
+from times_dispatch.provider.http.dialing import Dialer
+from times_dispatch.provider.http.tls_sessions import client_context
+from times_dispatch.provider.push_errors import NotSent
+
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@asynccontextmanager
+async def server(context: ssl.SSLContext) -> AsyncIterator[int]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(RESPONSE)
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+def dialer(port: int, ca: Path) -> Dialer:
+    url = f"https://127.0.0.1:{port}/"
+    provider = timesmobile_post(nickname="times", username="u", password="p", endpoint=url, ca_file=str(ca))
+    return Dialer(httpx.URL(url), provider)
+
+
+async def exchange(connections: Dialer) -> None:
+    connection = await connections.dial(10)
+    response = await connection.exchange(b"GET / HTTP/1.1\r\n\r\n", asyncio.get_running_loop().time() + 10)
+    assert response.status == 200
+    connection.close()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_every_connection_after_the_first_resumes_its_session(
+    certificates: Certificates, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def story() -> None:
+        async with server(certificates.server("trusted")) as port:
+            connections = dialer(port, certificates.ca)
+            for _ in range(5):
+                await exchange(connections)
+            assert connections.tls
+            assert (connections.tls.handshakes, connections.tls.resumed) == (5, 4)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(story())
+
+
+async def test_connections_that_are_made_at_the_same_time_have_no_session_yet(certificates: Certificates) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        await asyncio.gather(*(exchange(connections) for _ in range(3)))
+        assert connections.tls
+        assert connections.tls.resumed == 0
+        await exchange(connections)
+        assert connections.tls.resumed == 1
+
+
+async def test_a_server_that_forgot_the_session_gets_a_whole_handshake(certificates: Certificates) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        await exchange(connections)
+    restarted = certificates.server("trusted")
+    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=restarted)
+    async with listening:
+        (await connections.dial(10)).close()
+    assert connections.tls
+    assert (connections.tls.handshakes, connections.tls.resumed) == (2, 0)
+
+
+@pytest.mark.parametrize("kind", ["of an unknown CA", "of another host"])
+async def test_a_session_of_a_trusted_server_helps_no_other_server(certificates: Certificates, kind: str) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        await exchange(connections)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=certificates.server(kind)):
+        with pytest.raises(NotSent):
+            await connections.dial(10)
+
+
+def test_a_context_verifies_as_the_one_of_httpx() -> None:
+    ours, usual = client_context(), httpx.create_ssl_context(trust_env=False)
+    for name in ("verify_mode", "check_hostname", "options", "verify_flags", "minimum_version"):
+        assert getattr(ours, name) == getattr(usual, name), name
+    assert ours.cert_store_stats() == usual.cert_store_stats()
