@@ -99,6 +99,14 @@ since the epoch times 65,536, plus the code. It expires when it gets no new numb
 OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
 """String: there while any dead number counts; expires."""
 
+FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
+"""Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
+FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
+"""String: the digest of the key of these digests; missing if no number was ever forgotten."""
+SEALED = "{opt_outs}:sealed"
+"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/sealing.py), by the time of their
+erasure."""
+
 REPLICATED = "replicated"
 """String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier
 writes."""

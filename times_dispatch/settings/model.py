@@ -200,6 +200,8 @@ class Settings:
     """The key that wraps the keys of archives; at least 16 bytes. Empty if there is no archive."""
     old_archive_key: bytes = SecretBytes()
     """The key that wrapped the keys of earlier archives. Empty if there is none."""
+    forget_key: bytes = SecretBytes()
+    """The key by which forgotten numbers are known; at least 16 bytes. Empty if no number is forgotten."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
