@@ -122,8 +122,8 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
 def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> None:
     """Say how many messages of a draft will be suppressed as repetitions; *ask* whether to go on, if it is possible."""
     with progress_bar(draft) as progress:
-        found = uvloop.run(_count_repetitions(draft, settings, progress))
-    lines = [f"submitted again: {line}" for line in repetitions_in_words(found, draft.campaign.sender)]
+        repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
+    lines = [f"submitted again: {line}" for line in repetitions_in_words(repetitions, draft.campaign.sender)]
     if lines and ask and sys.stdin.isatty():
         confirm(*lines)
     elif lines:

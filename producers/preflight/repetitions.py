@@ -48,9 +48,9 @@ class RepetitionCounter:
         await self._check.add([batch.to[index] for index in rows], texts)
 
     @property
-    def found(self) -> Repetitions:
+    def counts(self) -> Repetitions:
         """The numbers of all batches that were added."""
-        return self._check.found
+        return self._check.counts
 
 
 async def count_repetitions(
@@ -74,15 +74,15 @@ async def count_repetitions(
             await counter.add(batch, [bool(each) for each in listed] if listed else None)
             if progress:
                 progress(row_pass)
-    return counter.found
+    return counter.counts
 
 
-def repetitions_in_words(found: Repetitions, sender: SenderSettings) -> Iterator[str]:
+def repetitions_in_words(counts: Repetitions, sender: SenderSettings) -> Iterator[str]:
     """Yield a line for each reason for which rows will be suppressed, or will wait."""
-    if found.same_text:
+    if counts.same_text:
         after = format_duration(sender.repeat_after_s)
-        yield f"{found.same_text:,} of them will be suppressed: the same text went to their numbers within {after}"
-    if found.too_many:
-        yield f"{found.too_many:,} of them will be suppressed: max_per_number allows {sender.frequency_cap}"
-    if found.undecided:
-        yield f"{found.undecided:,} of them will wait: an earlier message to their numbers is still being sent"
+        yield f"{counts.same_text:,} of them will be suppressed: the same text went to their numbers within {after}"
+    if counts.too_many:
+        yield f"{counts.too_many:,} of them will be suppressed: max_per_number allows {sender.frequency_cap}"
+    if counts.undecided:
+        yield f"{counts.undecided:,} of them will wait: an earlier message to their numbers is still being sent"

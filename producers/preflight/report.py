@@ -166,7 +166,7 @@ async def check(
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
         opted_out=opted_out if opt_outs else None,
-        repetitions=repetitions.found if repetitions else None,
+        repetitions=repetitions.counts if repetitions else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,

@@ -41,7 +41,7 @@ class RepetitionCheck:
         self._digest = text_digest(text)
         self._limit = limit
         self._at_s = int(at_s)
-        self.found = Repetitions()
+        self.counts = Repetitions()
         """The numbers of all messages that were added."""
 
     async def is_needed(self) -> bool:
@@ -54,8 +54,8 @@ class RepetitionCheck:
         """Count the repetitions among messages: the phone (E.164 digits without the plus) and the text of each."""
         for rows in _batched(list(zip(phones, texts, strict=True))):
             reply = await self._call([phone for phone, _ in rows], [text for _, text in rows])
-            numbers = [reply[name] + before for name, before in self.found._asdict().items()]
-            self.found = Repetitions(*numbers)
+            numbers = [reply[name] + before for name, before in self.counts._asdict().items()]
+            self.counts = Repetitions(*numbers)
 
     async def _call(self, phones: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
         prints = b"".join(fingerprint(phone, text) for phone, text in zip(phones, texts, strict=True))

@@ -17,8 +17,8 @@ async def found(ledger: Ledger, limit: FrequencyLimit, *, at_s: float, text: str
     is_needed = await check.is_needed()
     await check.add(PHONES, [word] * len(PHONES))
     assert await ledger.dump() == before
-    assert is_needed or not any(check.found)
-    return check.found if is_needed else None
+    assert is_needed or not any(check.counts)
+    return check.counts if is_needed else None
 
 
 async def test_messages_whose_text_went_to_their_numbers_lately_are_counted(ledger: Ledger) -> None:
@@ -70,4 +70,4 @@ async def test_more_messages_than_one_call_takes_are_counted(ledger: Ledger) -> 
     check = RepetitionCheck(ledger.redis, SENDER, TEXT, HALF_AN_HOUR, at_s=now_s + 60)
     phones = [*[f"9197{index:08}" for index in range(1_200)], *PHONES]
     await check.add(phones, ["hi"] * len(phones))
-    assert check.found == Repetitions(same_text=3)
+    assert check.counts == Repetitions(same_text=3)

@@ -34,16 +34,16 @@ local checks = stretch_checks({
   max_per_phone = args.max_per_phone, period_s = args.period_s, fingerprints = args.fingerprints, first_index = 0,
   phones = args.phones,
 }, 1, tonumber(args.at_s))
-local found = {same_text = 0, too_many = 0, undecided = 0, has_entries = has_entries(checks) and 1 or 0}
-if found.has_entries == 1 then
+local counts = {same_text = 0, too_many = 0, undecided = 0, has_entries = has_entries(checks) and 1 or 0}
+if counts.has_entries == 1 then
   local allowed = 0
   for index = 0, checks.last_index do
     if may_be_sent(checks, index) then allowed = allowed + 1 end
   end
   for _, code in ipairs(checks.codes) do
     local name = code == TOO_MANY and 'too_many' or 'same_text'
-    found[name] = found[name] + 1
+    counts[name] = counts[name] + 1
   end
-  found.undecided = #args.fingerprints / FINGERPRINT_BYTES - allowed - #checks.codes
+  counts.undecided = #args.fingerprints / FINGERPRINT_BYTES - allowed - #checks.codes
 end
-return reply(found)
+return reply(counts)
