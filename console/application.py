@@ -26,6 +26,7 @@ from console.security_headers import SecurityHeaders
 from console.sessions import INSECURE_SESSION_COOKIE, SESSION_COOKIE
 from console.shared_reading import SharedReading
 from console.visit import ConsoleResources, Visit
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
@@ -134,6 +135,14 @@ async def _damaged(request: Request, error: Exception) -> Response:
     return await _problem(request, status=500, title="This campaign is damaged", reason=str(error))
 
 
+async def _archived(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=410, title="This campaign is archived", reason=str(error))
+
+
+async def _archive_unreadable(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=503, title="The archive cannot be read", reason=str(error))
+
+
 async def _users_invalid(_request: Request, error: Exception) -> Response:
     log.error("the users of the console cannot be read", reason=str(error))
     return PlainTextResponse("The users of the console cannot be read; its log says why.\n", 503)
@@ -144,6 +153,8 @@ _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     CampaignUnknown: _not_found,
     CampaignArchived: _not_found,
     CampaignDamaged: _damaged,
+    CampaignArchived: _archived,
+    ArchiveError: _archive_unreadable,
     ConsoleUsersInvalid: _users_invalid,
     RedisUnavailable: _ledger_unavailable,
     RedisError: _ledger_unavailable,

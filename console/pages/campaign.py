@@ -11,13 +11,13 @@ from console.figures.funnel import funnel_of
 from console.figures.message_list import MessageFilter, list_messages
 from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
+from times_dispatch.archive.catalog import Catalog
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import statistics_of
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry
 from times_dispatch.settings.cost_estimate import estimated_cost
 
@@ -28,8 +28,10 @@ _SAMPLES: Final = 5
 async def show_campaign(visit: Visit) -> Response:
     """Show a campaign with the figures that ``dispatch stats`` and ``dispatch show`` print."""
     queries, f = Queries(visit.redis), visit.formats
-    view = await queries.campaign(CampaignId(visit.request.path_params["campaign"]))
-    statistics = statistics_of(await StatisticsReader(visit.redis).campaign(view.plan.sender, view.id))
+    campaign, catalog = CampaignId(visit.request.path_params["campaign"]), Catalog(visit.redis)
+    stub = await catalog.archive.states.find(campaign)
+    view = await catalog.campaign(campaign)
+    statistics = statistics_of(await catalog.statistics(view))
     trail = await Trail(visit.redis).newest(
         [view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms
     )
@@ -37,7 +39,7 @@ async def show_campaign(visit: Visit) -> Response:
     shows_people = visit.may(ConsoleRole.OPERATOR)
     samples = (
         await list_messages(visit.redis, view, MessageFilter(), count=_SAMPLES, shows_people=True)
-        if shows_people and view.sealed_ms
+        if shows_people and view.sealed_ms and stub is None
         else None
     )
     href = f"/campaigns/{view.id}/messages"
@@ -60,7 +62,8 @@ async def show_campaign(visit: Visit) -> Response:
         ],
         rest_cost=estimated_cost(visit.settings, view, view.unsent) if view.unsent else None,
         samples=samples,
-        actions=actions_for(view) if shows_people else [],
+        actions=actions_for(view) if shows_people and stub is None else [],
+        archived=stub,
         href=href,
     )
 
