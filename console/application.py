@@ -18,6 +18,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from console.access import current_user, resources_of
+from console.live.hub import LiveHub
+from console.live.subject import EVERY_S
 from console.login_limits import LoginLimits
 from console.now_data import NowReader
 from console.pages import routes
@@ -62,7 +64,8 @@ def make_resources(
         settings=settings,
         users=users,
         renderer=Renderer(),
-        now_data=SharedReading(reader.read, clock=clock),
+        now_data=SharedReading(reader.read, fresh_s=EVERY_S, clock=clock),
+        live=LiveHub(clock=clock),
         login_limits=LoginLimits(clock=clock),
         clock=clock,
     )
