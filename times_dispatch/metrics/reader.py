@@ -16,7 +16,6 @@ from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import (
     DEAD_LETTERS,
     FOREIGN_DEAD_LETTERS,
-    FORWARD_LANE,
     LONG_DEAD_LETTERS,
     LONG_FOREIGN_DEAD_LETTERS,
     RELAY,
@@ -123,7 +122,7 @@ async def _ledger_figures(redis: Redis, days: int, clock: Clock) -> LedgerFigure
         since=since,
         counted=await _counted(redis, since, today),
         senders=await _senders(redis, clock),
-        streams={**await _streams(redis, clock), FORWARD_LANE: await _forward_queue(redis)},
+        streams={**await _streams(redis, clock), "forward": await _forward_queue(redis)},
     )
 
 
