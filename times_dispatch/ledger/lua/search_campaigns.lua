@@ -74,11 +74,11 @@ local oldest = (after_id == '' or is_newest_first) and since or math.max(since, 
 
 -- Return a page of the ended campaigns with their times, in the order.
 local function ended_page(size)
-  local key, from, to = key_of_sender('ended'), string.format('%.0f', oldest), string.format('%.0f', newest)
+  local key, first_ms, last_ms = key_of_sender('ended'), string.format('%.0f', oldest), string.format('%.0f', newest)
   if is_newest_first then
-    return redis.call('ZREVRANGEBYSCORE', key, to, from, 'WITHSCORES', 'LIMIT', offset, size)
+    return redis.call('ZREVRANGEBYSCORE', key, last_ms, first_ms, 'WITHSCORES', 'LIMIT', offset, size)
   end
-  return redis.call('ZRANGEBYSCORE', key, from, to, 'WITHSCORES', 'LIMIT', offset, size)
+  return redis.call('ZRANGEBYSCORE', key, first_ms, last_ms, 'WITHSCORES', 'LIMIT', offset, size)
 end
 while wants_ended and not is_whole and from_ended < count and examined < tonumber(args.max_examined) do
   local page = ended_page(math.min(100, count + 1))
