@@ -108,12 +108,7 @@ class Network:
 
     def _plug_in(self, host: str, end: str) -> None:
         port = self._ports[host]
-        subprocess.run(
-            ["ip", "link", "add", end, "type", "veth", "peer", "name", port],
-            check=True,
-            capture_output=True,
-            timeout=10,
-        )
+        self._run(DATA, "ip", "link", "add", end, "type", "veth", "peer", "name", port)
         self._opened.callback(self._unplug, end)
         self._run(DATA, "ip", "link", "set", port, "netns", str(self._pids[_SWITCH]))
         self._run(_SWITCH, "ip", "link", "set", port, "master", "switch0", "up")
@@ -123,10 +118,9 @@ class Network:
         self._run(host, "ip", "address", "add", f"{self.address(host)}/24", "dev", end)
         self._run(host, "ip", "link", "set", end, "up")
 
-    @staticmethod
-    def _unplug(end: str) -> None:
+    def _unplug(self, end: str) -> None:
         with suppress(subprocess.SubprocessError):  # the other ends go with their namespaces
-            subprocess.run(["ip", "link", "delete", end], check=False, capture_output=True, timeout=10)
+            self._run(DATA, "ip", "link", "delete", end)
 
     def _run(self, host: str, *command: str) -> None:
         subprocess.run(self.on(host, command), check=True, capture_output=True, timeout=10)

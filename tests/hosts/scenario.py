@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
     taken_over_s: float
     """How long the last of them waited."""
     max_gap_s: float
-    """The longest time in which the provider got no message at all."""
+    """The longest time in which the provider got no message of a sender that had some to send."""
 
 
 def why_skipped(trouble: Trouble) -> str:

@@ -1,7 +1,9 @@
 """All processes on several hosts: Redis, receiver and reconciler on one, the provider on another, two with workers."""
 
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos.faked_clock import find_library
@@ -15,6 +17,7 @@ RATE_PER_S: Final = 40
 TEXT: Final = "Dear {#var#}, your order has been shipped. - TIMES"
 CONTENT_ID: Final = "1207161786534401928"
 _HOSTS: Final = {"sandbox": PROVIDER, "worker-1": WORKERS[0], "beat": WORKERS[0], "worker-2": WORKERS[1]}
+_ON_FAKED_CLOCK: Final = Path(__file__).parent / "on_faked_clock"
 _PASSWORD: Final = "a-password-of-redis"  # of this test
 _SENDER = """
 [senders.{name}]
@@ -79,6 +82,7 @@ class HostsStack(Stack):
             variables["DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT"] = f"http://127.0.0.1:{ports[1]}/ct/api/v1/message"
         if ahead_s := self._ahead_s.get(host):
             variables |= {
+                "PYTHONPATH": os.pathsep.join((str(_ON_FAKED_CLOCK), variables["PYTHONPATH"])),
                 "LD_PRELOAD": str(find_library()),
                 "FAKETIME": f"{ahead_s:+d}s",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
