@@ -80,6 +80,7 @@ def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
                     asyncio.run(_wait_until_sent(stack, campaigns))
             stack.check()
             views, comparisons = zip(*(compare(stack, campaign) for _, campaign in campaigns), strict=True)
+    taken_over_s = list(watch.taken_over_s.values()) if trouble in _HAPPENS else []
     return Outcome(
         trouble=trouble,
         messages=sum(view.total for view in views),
@@ -88,8 +89,8 @@ def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
         differences=sum(comparison.differences for comparison in comparisons),
         in_doubt=sum(comparison.undecided for comparison in comparisons),
         in_doubt_accepted=sum(comparison.undecided_in_books for comparison in comparisons),
-        taken_over=len(watch.taken_over_s),
-        taken_over_s=max(watch.taken_over_s.values(), default=0.0),
+        taken_over=len(taken_over_s),
+        taken_over_s=max(taken_over_s, default=0.0),
         max_gap_s=meter.max_gap_s,
     )
 
