@@ -1,12 +1,13 @@
 """The templates of the pages, filled by Jinja2: every value is escaped, and invisible characters are shown."""
 
 import hashlib
+import re
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from console.charts.bars import state_bar
 from console.words import STATE_SIGNS, sender_state, state_class
@@ -15,6 +16,7 @@ from times_dispatch.ledger.heartbeats import program_version
 from times_dispatch.visible_text import visible
 
 _DIGEST_LETTERS: Final = 10
+_NAMED: Final = re.compile(r"\b(campaign|sender) ([0-9a-z]{8}|[A-Za-z]{3,6}|[0-9]{6})(?= \(|:)")
 
 
 class Renderer:
@@ -31,6 +33,7 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters["sender_state"] = sender_state
+        self._environment.filters["linked"] = linked
         self._environment.globals.update(
             asset=asset_path,
             version=program_version(),
@@ -55,6 +58,16 @@ def asset_path(name: str) -> str:
     """Return the address of a file of the folder ``static``, which changes with the content of the file."""
     content = (resources.files("console") / "static" / name).read_bytes()
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:_DIGEST_LETTERS]}"
+
+
+def linked(text: str) -> Markup:
+    """Return a text in which the campaigns and senders that it names are links: ``campaign diwali01``."""
+    pieces = _NAMED.split(visible(text))
+    links = zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    return escape(pieces[0]) + Markup("").join(
+        Markup('{kind} <a href="/{kind}s/{name}">{name}</a>{rest}').format(kind=kind, name=name, rest=rest)
+        for kind, name, rest in links
+    )
 
 
 def _shown(value: Any) -> Any:

@@ -19,6 +19,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers
 from times_dispatch.settings.model import Settings
 
+_NOTE: Final = "note"
 MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 100
 
@@ -95,10 +96,16 @@ class Visit:
             status: the HTTP status.
             values: what the template needs besides what all templates get.
         """
-        return HTMLResponse(self.html(template, **values), status_code=status)
+        return HTMLResponse(self.html(template, is_whole=True, **values), status_code=status)
 
-    def html(self, template: str, **values: Any) -> str:
-        """Return the text of a template, of a page or a fragment."""
+    def html(self, template: str, *, is_whole: bool = False, **values: Any) -> str:
+        """Return the text of a template.
+
+        Args:
+            template: the name of its template.
+            is_whole: whether it is a page, which shows the note of the last action, and not a fragment.
+            values: what the template needs besides what all templates get.
+        """
         return self.resources.renderer.render(
             template,
             visit=self,
@@ -107,14 +114,21 @@ class Visit:
             f=self.formats,
             csrf=csrf_token(self.request.session),
             path=self.request.url.path,
+            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
             is_operator=self.may(ConsoleRole.OPERATOR),
             is_owner=self.may(ConsoleRole.OWNER),
+            note=self.request.session.pop(_NOTE, "") if is_whole else "",
             **values,
         )
 
     def redirect(self, path: str) -> Response:
         """Return the way to another page of the console."""
         return RedirectResponse(path, status_code=303)
+
+    def redirect_with_note(self, path: str, note: str) -> Response:
+        """Return the way to another page, which shows a note once."""
+        self.request.session[_NOTE] = note
+        return self.redirect(path)
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:

@@ -35,7 +35,7 @@ def check_options(url: str) -> None:
             # What stands behind a question mark may be a piece of a password that is not percent-encoded.
             shown = f" {name}" if "@" not in parts.query and _PLAIN_NAME.fullmatch(name) else ""
             raise ValueError(f"has an unknown option{shown}: a URL may have {', '.join(_OPTIONS)}")
-    if pairs and parts.scheme not in ("rediss", "amqps"):
+    if pairs and parts.scheme not in ("rediss", "rediss+cluster", "amqps"):
         raise ValueError(f"has options for TLS, and {parts.scheme}:// has no TLS: write rediss:// or amqps://")
     if len(dict(pairs)) < len(pairs):
         raise ValueError("has an option twice")

@@ -42,13 +42,13 @@ from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import OpeningLock, WorkerContext
+from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.ledger_failures import log_failed_call
-from workers.link_keys import LinkKeys
 from workers.sender_limits import write_sender_limits
 from workers.waiting_batches import MAX_WAIT_S, WaitingBatches
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from redis.exceptions import OutOfMemoryError
 from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
+from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
@@ -58,6 +60,15 @@ _MIN_GAP_MS = 3_000
 _MAX_BACKLOG = 1_000
 """While more wake-ups than this wait in a queue, workers are woken again for only a share of the batches that no worker
 took. The other wake-ups are probably still in the queue, and each further wake-up makes the queue longer."""
+
+
+class _Moment(NamedTuple):
+    """What the clock of a sender's node allows in this round."""
+
+    decided_ms: int | None
+    """Leases that had run out by then may expire; None if no lease may."""
+    clocks_agree: bool
+    """Whether the node's clock agrees with this host's."""
 
 
 class Upkeep:
@@ -104,6 +115,8 @@ class Upkeep:
         self._again_shares = {True: 1.0, False: 1.0}
         """The share of the batches that no worker took for which workers are woken again; True for urgent batches."""
         self._lease_ms = int(lease_s * 1000)
+        # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
+        self._gap_ms = max(self._lease_ms * 3 // 5, _MIN_GAP_MS)
         self._not_in_flower: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._taken: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         """Campaigns that this process took from the ledger to show, until the ledger knows that they were shown."""
@@ -142,13 +155,27 @@ class Upkeep:
         then the time since which there has been upkeep lies in the future.
         """
         now_ms = await self._redis_clock.now_ms()
-        # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
-        gap_ms = max(self._lease_ms * 3 // 5, _MIN_GAP_MS)
-        since_ms = await self._redis.getex(_SINCE_KEY, px=gap_ms)
+        since_ms = await self._redis.getex(_SINCE_KEY, px=self._gap_ms)
         if since_ms is None or int(since_ms) > now_ms:
-            await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(gap_ms))
+            await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(self._gap_ms))
             return None
-        return now_ms if now_ms - int(since_ms) >= self._lease_ms // 3 else None
+        return self._decided_ms(now_ms, int(since_ms))
+
+    def _decided_ms(self, now_ms: int, since_ms: int) -> int | None:
+        return now_ms if now_ms - since_ms >= self._lease_ms // 3 else None
+
+    async def _moments(self, senders: Sequence[SenderId], decided_ms: int | None) -> dict[SenderId, _Moment]:
+        """Return by which moment the leases of each sender may expire, and whether final steps may be done.
+
+        On a cluster each node may be away by itself and has a clock of its own, so each sender has its own moment.
+        """
+        if not isinstance(self._redis, ClusterRedis):
+            return dict.fromkeys(senders, _Moment(decided_ms, clocks_agree(await self._redis_clock.ahead_s())))
+        reached = await self._maintenance.note_upkeep(senders, gap_ms=self._gap_ms, clock=self._clock)
+        return {
+            sender: _Moment(self._decided_ms(reach.now_ms, reach.since_ms), clocks_agree(reach.ahead_s))
+            for sender, reach in reached.items()
+        }
 
     async def _work_on_senders(self, decided_ms: int | None) -> None:
         """Do the steps of every sender; leases that had run out at *decided_ms* may expire, none if it is None."""
@@ -156,13 +183,17 @@ class Upkeep:
 
         async def do_steps(sender: SenderId) -> list[CampaignView]:
             async with at_once:
-                return await self._do_steps(sender, steps[sender], decided_ms or 0)
+                return await self._do_steps(sender, steps[sender], moments[sender].decided_ms or 0)
 
         self._flower_rows_left = _MAX_ROWS
-        may_end = clocks_agree(await self._redis_clock.ahead_s())
+        moments = await self._moments(await self._queries.senders(), decided_ms)
         steps = {
-            sender: _allowed(of_sender, leases_may_expire=decided_ms is not None, may_end=may_end)
-            for sender, of_sender in (await self._maintenance.pending_steps(await self._queries.senders())).items()
+            sender: _allowed(
+                of_sender,
+                leases_may_expire=moments[sender].decided_ms is not None,
+                may_end=moments[sender].clocks_agree,
+            )
+            for sender, of_sender in (await self._maintenance.pending_steps(list(moments))).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in steps.values()):
             waiting = await self._backlog()

@@ -6,7 +6,20 @@ Terms: docs/glossary.md.
 
 from starlette.routing import Route
 
-from console.pages import campaign, campaigns, login, now
+from console.pages import (
+    campaign,
+    campaign_actions,
+    campaigns,
+    login,
+    messages,
+    now,
+    numbers,
+    resend,
+    sender_actions,
+    senders,
+    system,
+    templates,
+)
 
 
 def routes() -> list[Route]:
@@ -16,4 +29,12 @@ def routes() -> list[Route]:
         *now.ROUTES,
         *campaigns.ROUTES,
         *campaign.ROUTES,
+        *messages.ROUTES,
+        *campaign_actions.ROUTES,
+        *resend.ROUTES,
+        *senders.ROUTES,
+        *sender_actions.ROUTES,
+        *numbers.ROUTES,
+        *templates.ROUTES,
+        *system.ROUTES,
     ]

@@ -5,33 +5,100 @@ from typing import Final
 from starlette.responses import Response
 
 from console.access import page
+from console.charts.course import bucket_label, course_chart, delivery_chart, hour_label
+from console.figures.code_words import CodeBook
+from console.figures.funnel import funnel_of
+from console.figures.message_list import MessageFilter, list_messages
 from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
-from times_dispatch.ledger.trail import Trail
+from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry
+from times_dispatch.settings.cost_estimate import estimated_cost
 
 _MAX_TRAIL: Final = 100
+_SAMPLES: Final = 5
 
 
 async def show_campaign(visit: Visit) -> Response:
     """Show a campaign with the figures that ``dispatch stats`` and ``dispatch show`` print."""
-    queries = Queries(visit.redis)
+    queries, f = Queries(visit.redis), visit.formats
     view = await queries.campaign(CampaignId(visit.request.path_params["campaign"]))
     statistics = statistics_of(await StatisticsReader(visit.redis).campaign(view.plan.sender, view.id))
     trail = await Trail(visit.redis).newest(
         [view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms
     )
+    codes = CodeBook(visit.settings, view.plan.chain).words(statistics.codes)
+    shows_people = visit.may(ConsoleRole.OPERATOR)
+    samples = (
+        await list_messages(visit.redis, view, MessageFilter(), count=_SAMPLES, shows_people=True)
+        if shows_people and view.sealed_ms
+        else None
+    )
+    href = f"/campaigns/{view.id}/messages"
     return visit.page(
         "campaign.html",
         view=view,
         statistics=statistics,
         sender=await queries.sender(view.plan.sender),
-        trail=trail,
+        moments=_moments(view),
+        trail=[(entry, detail_of(entry)) for entry in trail],
         states=[(state, view.counts[state], words_of(state), MEANINGS[state]) for state in BAR_ORDER],
+        funnel=funnel_of(view, statistics, codes),
+        codes=codes,
+        course=course_chart(statistics.course, f, href=href),
+        hours=[(hour_label(hour, f), hour, each) for hour, each in statistics.course.items()],
+        delivery=delivery_chart(statistics.delivery_times, f, href=href),
+        buckets=[
+            (bucket_label(bucket, f), bucket, messages)
+            for bucket, messages in sorted(statistics.delivery_times.counts.items())
+        ],
+        rest_cost=estimated_cost(visit.settings, view, view.unsent) if view.unsent else None,
+        samples=samples,
+        actions=actions_for(view) if shows_people else [],
+        href=href,
     )
+
+
+def actions_for(view: CampaignView) -> list[tuple[str, str]]:
+    """Return the actions that a campaign allows now, each with the text of its button."""
+    actions = list[tuple[str, str]]()
+    if view.state is CampaignState.RUNNING:
+        actions.append(("pause", "Pause"))
+    if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}:
+        actions.append(("resume", "Resume"))
+    if view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}:
+        actions.append(("cancel", "Cancel"))
+    resendable = (MessageState.FAILED, MessageState.REJECTED, MessageState.EXPIRED, MessageState.NO_REPORT)
+    if view.sealed_ms and any(view.counts[state] for state in resendable):
+        actions.append(("resend", "Resend"))
+    return actions
+
+
+def detail_of(entry: TrailEntry) -> str:
+    """Return the detail of an entry of the trail in words."""
+    if entry.action == TrailAction.BRAKED:
+        return stop_reason_in_words(entry.detail, entry.reason_detail)
+    return entry.detail
+
+
+def _moments(view: CampaignView) -> list[tuple[str, int]]:
+    """Return the moments in the life of a campaign, those that are known."""
+    moments = [
+        ("Created", view.created_ms),
+        ("Submitted", view.sealed_ms),
+        ("Start", view.plan.start_at_ms),
+        ("First sent", view.first_sent_ms),
+        ("Last sent", view.last_sent_ms),
+        ("Finished", view.finished_ms),
+        ("Valid until", view.plan.valid_until_ms),
+    ]
+    return [(name, at_ms) for name, at_ms in moments if at_ms]
 
 
 ROUTES = (page("/campaigns/{campaign}", show_campaign),)

@@ -1,21 +1,13 @@
-"""The meanings of the codes that ``dispatch show`` counts: ours, the provider's, and those of delivery reports."""
+"""The meanings of a campaign's codes, by the settings of its providers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from typing import Final
 
 from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
-from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.states import SUPPRESSION_REASONS
-from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES, ResponseRules
-from times_dispatch.provider.failures import FAILURE_TEXTS
-from times_dispatch.provider.outcomes import Verdict
-from times_dispatch.provider.reports.codes import describe
-
-_CONTRADICTION: Final = "the response contradicts itself"
+from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
+from times_dispatch.status.code_meanings import text_of
 
 
 def meaning_of_codes(options: CliContext, view: CampaignView) -> Callable[[str], str]:
@@ -24,41 +16,3 @@ def meaning_of_codes(options: CliContext, view: CampaignView) -> Callable[[str],
     providers = settings.providers if settings else {}
     rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
     return partial(text_of, rules=rules or [TIMES_MOBILE_RESPONSES])
-
-
-def text_of(name: str, rules: Iterable[ResponseRules]) -> str:
-    """Return the meaning of a counted code.
-
-    Args:
-        name: the origin and the code, as in ``push:2054`` (``CodeOrigin``).
-        rules: how the responses of the campaign's providers are read, in the order of the chain.
-    """
-    origin, _, digits = name.partition(":")
-    code = int(digits)
-    if origin == CodeOrigin.SUPPRESSED:
-        return SUPPRESSION_REASONS.get(code, "")
-    if origin == CodeOrigin.REPORT:
-        return describe(code)
-    if code == 0:
-        return "no code"
-    if code in FAILURE_TEXTS:
-        return FAILURE_TEXTS[code]
-    texts = dict.fromkeys(text for each in rules if (text := _by_rules(code, each)))
-    return "; ".join(texts) or _http_status(code) or f"unknown code {code}"
-
-
-def _by_rules(code: int, rules: ResponseRules) -> str:
-    meanings = [meaning for meaning in rules.codes.values() if meaning.number == code]
-    if str(code) in rules.codes:
-        meanings.append(rules.codes[str(code)])
-    for meaning in meanings:
-        return _CONTRADICTION if meaning.verdict is Verdict.ACCEPTED else meaning.reason
-    status = rules.statuses.get(code)
-    return f"{status.reason} ({_http_status(code)})" if status else ""
-
-
-def _http_status(code: int) -> str:
-    try:
-        return f"HTTP {code} {HTTPStatus(code).phrase}"
-    except ValueError:
-        return f"HTTP {code}" if 300 <= code < 600 else ""

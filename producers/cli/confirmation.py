@@ -1,6 +1,5 @@
 """Asks a person before a command does what cannot be undone, and says what the command would do."""
 
-import re
 import sys
 from collections.abc import Iterable
 
@@ -11,8 +10,6 @@ from producers.cli.ledger import settings_if_valid
 from producers.cli.output import counted, echo
 from producers.errors import InputInvalid
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.states import SENT
-from times_dispatch.sms.encoding import measure
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 """The option of every command that asks."""
@@ -44,24 +41,14 @@ def campaign_lines(views: Iterable[CampaignView]) -> list[str]:
 
 
 def about_cost(options: CliContext, view: CampaignView, messages: int) -> str:
-    """Return about what some messages of a campaign cost, as the end of a sentence; empty if the price is unknown.
-
-    A message is taken to have as many parts as the campaign's accepted messages have on average; before any is
-    accepted, as many as the text without its values needs at least.
-    """
-    if not (settings := settings_if_valid(options)) or not (sender := settings.senders.get(view.plan.sender)):
+    """Return about what some messages of a campaign cost, as the end of a sentence; empty if the price is unknown."""
+    if not (settings := settings_if_valid(options)):
         return ""
-    from times_dispatch.settings.money import format_rupees  # noqa: PLC0415  # loaded with the settings only
-    from times_dispatch.settings.prices import price  # noqa: PLC0415
+    from times_dispatch.settings.cost_estimate import estimated_cost  # noqa: PLC0415  # loaded with the settings only
+    from times_dispatch.settings.money import format_rupees  # noqa: PLC0415
 
-    category = next((name for name in settings.categories if name == view.plan.category), sender.category)
-    per_part = price(sender, category, settings.categories)
-    if not per_part:
-        return ""
-    accepted = sum(view.counts[state] for state in SENT)
-    text = re.sub(r"\{#.*?#\}", "", view.plan.text)
-    parts_each = view.parts / accepted if accepted else measure(text).parts
-    return f", about {format_rupees(per_part * round(messages * max(1, parts_each)))}"
+    cost = estimated_cost(settings, view, messages)
+    return "" if cost is None else f", about {format_rupees(cost)}"
 
 
 def unsent_of(views: Iterable[CampaignView]) -> int:

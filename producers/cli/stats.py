@@ -13,7 +13,6 @@ from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
-from producers.cli.code_texts import text_of
 from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
@@ -27,6 +26,7 @@ from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, St
 from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 from times_dispatch.settings.money import format_rupees
+from times_dispatch.status.code_meanings import text_of
 
 _BAR_WIDTH = 20
 _GROUPS: dict[str, Callable[[RollupKey], str]] = {
@@ -224,6 +224,11 @@ def _figure_rows(statistics: Statistics) -> Iterator[tuple[str, str, str]]:
     yield "in doubt", f"{statistics.in_doubt:,}", ""
     yield "clicked", f"{statistics.clicked:,}", f"{counted(statistics.clickers, 'recipient')}"
     yield "replied", f"{statistics.replied:,}", f"{counted(statistics.opted_out, 'opt-out')}"
+    for number, messages in statistics.retried.items():
+        recovered = statistics.recovered.get(number, 0)
+        yield f"second try {number}", f"{messages:,}", f"{recovered:,} delivered ({100 * recovered / messages:.1f} %)"
+    if (percent := statistics.recovered_percent) is not None:
+        yield "recovered", f"{sum(statistics.recovered.values()):,}", f"{percent:.1f} % of those tried again"
     without_price = f"{statistics.unpriced_parts:,} parts had no price" if statistics.unpriced_parts else ""
     yield "cost", format_rupees(statistics.cost), without_price
     yield "money kept", format_rupees(statistics.money_kept), ""

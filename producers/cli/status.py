@@ -64,7 +64,7 @@ def _settings(options: CliContext) -> Settings:
     except SettingsInvalid as invalid:
         environment = Environment(options.variables())
         redis_url = read_redis_url(environment, is_needed=True)
-        broker_url = read_broker_url(environment) or redis_url
+        broker_url = read_broker_url(environment, redis_url)
         if environment.mistakes:
             raise
         echo(f"warning: the settings have {counted(len(invalid.mistakes), 'mistake')}: dispatch doctor", err=True)

@@ -16,7 +16,22 @@ NAMES = (
     "a\u200bb\x00c\x1b[31m",
     "&lt;b&gt;[brackets](javascript:alert(1))",
 )
-PAGES = ("/", "/campaigns", f"/campaigns/{CAMPAIGN}", "/campaigns?q=%3Cscript%3E%22%3E&sender=%22%3E%3Cb%3E")
+PAGES = (
+    "/",
+    "/campaigns",
+    f"/campaigns/{CAMPAIGN}",
+    f"/campaigns/{CAMPAIGN}/messages",
+    f"/campaigns/{CAMPAIGN}/pause",
+    f"/campaigns/{CAMPAIGN}/cancel",
+    f"/campaigns/{CAMPAIGN}/resend",
+    "/senders",
+    "/senders/TIMESM",
+    "/senders/TIMESM/pause",
+    "/system",
+    "/system/trail",
+    "/templates?q=%22%3E%3Cb%3E",
+    "/campaigns?q=%3Cscript%3E%22%3E&sender=%22%3E%3Cb%3E",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

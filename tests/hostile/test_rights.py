@@ -1,5 +1,6 @@
 """Least rights: each kind of process works with its own user of Redis, and can do no more."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,12 +14,17 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
+from callbacks.relay.forwarder import Forwarder
+from tests.kit.callbacks import eventually
 from tests.kit.command_line import campaign_file
+from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
 from times_dispatch.demo.processes import Process, free_port, run
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.forward_backlog import read_forward_backlog
 
 pytestmark = pytest.mark.processes
 
@@ -152,6 +158,23 @@ async def test_the_start_check_of_the_ledger_passes_for_workers_and_commands(ser
     for user in ("worker", "command"):
         async with connect(f"redis://{user}:mellon@127.0.0.1:{server.port}/0") as redis:
             await check(redis)
+
+
+async def test_a_reconciler_may_forward_and_others_may_see_what_waits(server: EmbeddedServer) -> None:
+    event = ForwardedEvent("delivered", "message", b'{"ts":1,"meta":"message"}')
+    stop = asyncio.Event()
+    url = f"redis://{{}}:mellon@127.0.0.1:{server.port}/0"
+    async with serving_mirror() as mirror, connect(url.format("reconciler")) as redis:
+        now_ms = int((await redis.time())[0]) * 1000
+        await ForwardQueue(redis).add_all([(f"{now_ms}-0".encode(), 0, event)])
+        for user in ("metrics", "command"):
+            async with connect(url.format(user)) as other:
+                assert (await read_forward_backlog(other)).events == 1
+        running = asyncio.create_task(Forwarder(redis, mirror.url).run(stop))
+        await eventually(lambda: asyncio.sleep(0, mirror.taken))
+        stop.set()
+        await running
+        assert (await read_forward_backlog(redis)).totals == {"taken": 1}
 
 
 @pytest.mark.parametrize("user", ["worker", "reconciler", "command"])

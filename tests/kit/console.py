@@ -16,9 +16,12 @@ from starlette.applications import Starlette
 from console.application import make_application, make_resources
 from console.sessions import SESSION_COOKIE, log_in
 from console.visit import ConsoleResources
+from tests.kit.ledger import Ledger
 from tests.kit.producers import SETTINGS
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.report_applier import DeliveryReport
 from times_dispatch.settings.load import Need, load
 
 SECRET = "a-secret-of-the-console-for-tests-only"
@@ -117,3 +120,31 @@ def text_of_page(html: str) -> str:
     parser = _Texts()
     parser.feed(html)
     return " ".join(" ".join(parser.texts).split())
+
+
+async def sent_campaign(ledger: Ledger, *, messages: int = 30, **changes: Any) -> CampaignId:
+    """Submit and send a campaign whose messages end in many states, with reports, and clicks on links.
+
+    Args:
+        ledger: the ledger.
+        messages: how many messages.
+        changes: fields of the plan.
+    """
+    campaign = await ledger.submit(messages, batch_size=messages, opted_out=[1], price_micros=123_450, **changes)
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    letters = bytes(b"aaaaarai"[index % 8] for index, _ in block.messages)
+    await ledger.record(lease, block, letters)
+    await ledger.leases.release(lease)
+    now_s = await ledger.now_ms() // 1000
+    accepted = [index for (index, _), letter in zip(block.messages, letters, strict=True) if letter == ord("a")]
+    reports = []
+    for number, index in enumerate(accepted):
+        kind: Any = "failed" if number % 5 == 4 else "delivered"
+        code = (912, 901)[number % 2] if kind == "failed" else 0
+        if number % 7 != 6:
+            reports.append(DeliveryReport(campaign, index, 0, kind, code, now_s + 2 * number))
+        if number % 4 == 0:
+            reports.append(DeliveryReport(campaign, index, 0, "clicked", 0, now_s + 60, index.to_bytes(8, "big")))
+    await ledger.report_applier.apply(reports)
+    return campaign

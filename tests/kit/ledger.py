@@ -90,6 +90,7 @@ class Ledger:
         sealed: bool = True,
         parts: Sequence[int] | None = None,
         brake: BrakeRule | None = None,
+        price_micros: int = 0,
         opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
@@ -102,12 +103,15 @@ class Ledger:
             sealed: Whether the campaign is sealed.
             parts: SMS parts of each message; one each by default.
             brake: When the campaign stops itself; never by default.
+            price_micros: The price of a part, in millionths of a rupee.
             opted_out: Indexes of messages whose numbers have opted out.
             changes: Fields of the plan.
         """
         campaign_plan = plan(**changes)
         claimed = await self.submissions.claim(campaign, campaign_plan.sender, CampaignId(campaign))
-        await self.submissions.begin(claimed, campaign_plan, batch_size=batch_size, brake=brake)
+        await self.submissions.begin(
+            claimed, campaign_plan, batch_size=batch_size, brake=brake, price_micros=price_micros
+        )
         batches = -(-messages // batch_size)
         for number in range(batches):
             first = number * batch_size

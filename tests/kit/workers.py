@@ -28,7 +28,7 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
-from times_dispatch.settings.model import Settings, SettingsFile
+from times_dispatch.settings.model import LedgerSettings, Settings, SettingsFile
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
@@ -225,6 +225,7 @@ class WorkerRig:
         name: str = "",
         failure_policy: FailurePolicy = AT_ONCE,
         dead_codes: Sequence[str] = (),
+        wait_for_replicas: int = 0,
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that wakes nobody but itself.
@@ -251,6 +252,7 @@ class WorkerRig:
             senders=file.senders,
             worker=file.worker,
             dead_numbers=DeadNumberSettings(codes=list(dead_codes)),
+            ledger=LedgerSettings(wait_for_replicas=wait_for_replicas),
         )
 
         async def wake_workers(batches: Sequence[BatchReady]) -> None:

@@ -48,6 +48,7 @@ class Stack:
         sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
         redis_folder: Where Redis keeps its data after the end; by default nowhere.
         redis_executable: The Redis server; by default the first one that ``redis_server.find_server`` finds.
+        ledger_url: The ledger; by default the stack's own Redis, which is the broker in any case.
         environment: More environment variables for all processes; they override the stack's own.
     """
 
@@ -65,6 +66,7 @@ class Stack:
         sandbox: Mapping[str, Any] | None = None,
         redis_folder: Path | None = None,
         redis_executable: str | None = None,
+        ledger_url: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-"))
@@ -84,6 +86,7 @@ class Stack:
         self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower", "links", "console")}
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
+        self._ledger_url = ledger_url
         self.redis = EmbeddedServer(
             directory=redis_folder or self.folder / "redis",
             appendonly=appendonly,
@@ -135,6 +138,7 @@ class Stack:
             "PATH": f"{Path(sys.executable).parent}:{clean_environment().get('PATH', '')}",
             "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),
             "DISPATCH_REDIS_URL": self.redis_url(""),
+            **({"DISPATCH_BROKER_URL": self.redis.url} if self._ledger_url else {}),
             "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
             "DISPATCH_LINK_KEY": "demo-link-key-" + "0" * 18,
             "DISPATCH_LINKS_LISTEN": f"127.0.0.1:{self._ports['links']}",
@@ -156,7 +160,9 @@ class Stack:
         return {**self.environment, "DISPATCH_REDIS_URL": self.redis_url(process), **self._extra}
 
     def redis_url(self, process: str) -> str:
-        """Return the URL through which a process reaches Redis."""
+        """Return the URL through which a process reaches the ledger."""
+        if self._ledger_url:
+            return self._ledger_url
         port = self.redis_ports.get(process) or self.redis_ports.get("") or self.redis.port
         return self.redis.url.replace(f":{self.redis.port}/", f":{port}/")
 

@@ -11,6 +11,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from times_dispatch.ledger.cluster import node_urls
+from times_dispatch.ledger.cluster.client import ClusterRedis
+from times_dispatch.ledger.cluster.node_urls import Address
 from times_dispatch.ledger.health import configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
@@ -169,8 +172,9 @@ def connect(
 
     Args:
         url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``; or
-            the URL of a Redis behind Sentinel, see ``sentinel/url.py``.
-        max_connections: Size of the pool.
+            the URL of a Redis behind Sentinel, see ``sentinel/url.py``; or the URL of a cluster, see
+            ``cluster/node_urls.py``.
+        max_connections: Size of the pool; on a cluster, of the pool of each node.
         socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
         retries: How many times a call is repeated after a connection error.
         repeat_after_timeout: Whether a call is also repeated if no answer came in time.
@@ -178,6 +182,14 @@ def connect(
     Raises:
         RedisUnavailable: The URL cannot be parsed.
     """
+    if node_urls.is_cluster(url):
+        return _connect_to_cluster(
+            url,
+            max_connections=max_connections,
+            socket_timeout_s=socket_timeout_s,
+            retries=retries,
+            repeat_after_timeout=repeat_after_timeout,
+        )
     finder: PrimaryFinder | None = None
     if is_sentinel(url):
         try:
@@ -212,12 +224,42 @@ def connect(
     return Redis.from_pool(pool)
 
 
+def _connect_to_cluster(
+    url: str, *, max_connections: int, socket_timeout_s: float, retries: int, repeat_after_timeout: bool
+) -> ClusterRedis:
+    try:
+        cluster = node_urls.parse(url)
+    except ValueError as error:
+        raise RedisUnavailable(f"the address of the cluster {error}") from None
+
+    def open_node(address: Address) -> Redis:
+        # The client of the cluster repeats calls, because the next try may belong to another node.
+        return connect(
+            cluster.of_node(address), max_connections=max_connections, socket_timeout_s=socket_timeout_s, retries=0
+        )
+
+    return ClusterRedis(
+        cluster.nodes,
+        open_node,
+        retries=retries,
+        repeat_after_timeout=repeat_after_timeout,
+        slot_timeout_s=socket_timeout_s,
+    )
+
+
 def address_of(redis: Redis) -> str:
     """Return the host and port of a client, for messages; never the password."""
     kwargs = redis.connection_pool.connection_kwargs
     if finder := kwargs.get("finder"):
         return str(finder)
     return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
+
+
+async def servers_of(redis: Redis) -> dict[str, Redis]:
+    """Return a client of each server that holds a part of the ledger, by its address: one server without a cluster."""
+    if isinstance(redis, ClusterRedis):
+        return {str(address): node for address, node in (await redis.primaries()).items()}
+    return {address_of(redis): redis}
 
 
 async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
@@ -238,13 +280,15 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
     name = address_of(redis)
     try:
         await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, CONNECTION_PROBE)
-        info = await _info(redis)
+        infos = {address: await _info(server) for address, server in (await servers_of(redis)).items()}
     except exceptions.AuthenticationError as error:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {certificate_problem(error) or _reason(error)}") from error
-    return [f"Redis at {name}: {warning}" for warning in configuration_warnings(info)]
+    return [
+        f"Redis at {address}: {warning}" for address, info in infos.items() for warning in configuration_warnings(info)
+    ]
 
 
 _NO_PERMISSION = "does not permit this user to run scripts that write"
@@ -255,6 +299,9 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ConnectionError, "is unavailable: no connection"),
     (exceptions.ReadOnlyError, "is a replica: it cannot be written to"),
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
+    (exceptions.ClusterDownError, "is unavailable: the cluster does not serve this part of the ledger"),
+    (exceptions.AskError, "is unavailable: this part of the ledger is being moved to another node"),
+    (exceptions.TryAgainError, "is unavailable: this part of the ledger is being moved to another node"),
 )
 """The first matching class gives the reason: some classes are subclasses of others."""
 

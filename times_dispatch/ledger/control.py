@@ -22,6 +22,7 @@ from times_dispatch.ledger.keys import (
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.queries import stored_rate
+from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
@@ -47,6 +48,7 @@ class Control:
     def __init__(self, redis: Redis, *, actor: str = PROGRAM) -> None:
         self._redis = redis
         self._actor = actor
+        self._clock = RedisClock(redis)
         self._control = Script(redis, "control")
         self._configure_rate = Script(redis, "configure_rate")
         self._set_sender = Script(redis, "set_sender")
@@ -79,7 +81,7 @@ class Control:
             CampaignUnknown: No campaign has this id.
             CampaignArchived: The campaign is archived.
         """
-        decided_us = await self._now_us() if action == ControlAction.RESUME or replaces_reason else 0
+        decided_us = await self._clock.now_us(sender) if action == ControlAction.RESUME or replaces_reason else 0
         trail = self._entry(_TRAIL_ACTIONS[action], campaign=campaign, detail=reason)
         reply = await self._control(
             sender,
@@ -177,7 +179,7 @@ class Control:
         Return False, and changes nothing, if the sender was paused or braked after this call began.
         """
         trail = self._entry(TrailAction.SENDER_RESUMED)
-        reply = await self._resume_sender(sender, decided_us=await self._now_us(), trail=trail)
+        reply = await self._resume_sender(sender, decided_us=await self._clock.now_us(sender), trail=trail)
         return text(reply["status"]) == Status.CHANGED
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
@@ -191,7 +193,7 @@ class Control:
         Raises:
             CampaignDamaged: Some batches are damaged; the messages of all other batches are settled.
         """
-        decided_ms = await self._next_ms()
+        decided_ms = await self._next_ms(sender)
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
         settled, damaged = 0, list[str]()
         trail = self._entry(TrailAction.RESOLVED, campaign=campaign, detail=f"as {how}")
@@ -217,13 +219,9 @@ class Control:
             raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of other batches are settled)")
         return settled
 
-    async def _now_us(self) -> int:
-        seconds, microseconds = await self._redis.time()
-        return int(seconds) * 1_000_000 + int(microseconds)
-
-    async def _next_ms(self) -> int:
+    async def _next_ms(self, sender: SenderId) -> int:
         """Wait for the next millisecond of Redis' clock and return it; messages sent before are earlier."""
-        now_us = await self._now_us()
+        now_us = await self._clock.now_us(sender)
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
 

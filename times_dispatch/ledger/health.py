@@ -7,6 +7,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 
 WARN_MEMORY_SHARE = 0.8
@@ -54,9 +55,17 @@ async def read_memory(redis: Redis) -> Memory:
 
 async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
     """Return warnings about problems of Redis, one line each. Raises Redis errors."""
-    ahead_s = await RedisClock(redis, clock=clock).ahead_s()
-    warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
-    return [f"Redis: {warning}" for warning in warnings if warning]
+    if not isinstance(redis, ClusterRedis):
+        ahead_s = await RedisClock(redis, clock=clock).ahead_s()
+        warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
+        return [f"Redis: {warning}" for warning in warnings if warning]
+    lines = list[str]()
+    for address, node in (await redis.primaries()).items():
+        seconds, microseconds = await node.time()
+        ahead_s = int(seconds) + int(microseconds) / 1e6 - clock.time()
+        warnings = [clock_warning(ahead_s), (await read_memory(node)).warning]
+        lines += [f"Redis at {address}: {warning}" for warning in warnings if warning]
+    return lines
 
 
 def clock_warning(ahead_s: float) -> str:

@@ -99,6 +99,14 @@ since the epoch times 65,536, plus the code. It expires when it gets no new numb
 OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
 """String: there while any dead number counts; expires."""
 
+FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
+"""Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
+FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
+"""String: the digest of the key of these digests; missing if no number was ever forgotten."""
+SEALED = "{opt_outs}:sealed"
+"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/sealing.py), by the time of their
+erasure."""
+
 REPLICATED = "replicated"
 """String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier
 writes."""
@@ -150,6 +158,9 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    UPKEEP_SINCE = "upkeep_since"
+    """String, on a cluster only: the time since which upkeep reaches the sender without a gap; it expires when there is
+    a gap. A single Redis has ``upkeep:since`` for all senders."""
     STATISTICS = "statistics"
     """Sorted set: the rollups of the statistics, ``<day>:<provider>:<template>``, by the day (days since the epoch, in
     India). Hash at ``statistics:<day>:<provider>:<template>``: a rollup, see ``StatisticsField``; it expires after
@@ -210,7 +221,12 @@ class CampaignKey(StrEnum):
     """Hash: the statistics of the campaign, see ``StatisticsField``."""
     ATTEMPTS = "attempts"
     """Hash: index of a message that was sent again to its attempts, 5 bytes each: attempt, index of the provider, day
-    u16, whether the provider is known to have accepted the attempt."""
+    u16, and a sum: 1 if the provider is known to have accepted the attempt, 2 if the message was sent again because the
+    attempt failed."""
+    RETRIES = "retries"
+    """Bitmap: 1 for each failed message that waits for a second try, by its index in the campaign."""
+    REACTED = "reacted"
+    """Bitmap, in campaigns with a rule for second tries: 1 for each message with a click or a reply, by its index."""
     LINK_PREVIEWED = "link_previewed"
     """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
     LINK_SCANNED = "link_scanned"
@@ -333,6 +349,14 @@ class CampaignField(StrEnum):
     """1 once the policy sends messages in doubt again."""
     RESENT = "resent"
     """1 once messages in doubt were sent again, by policy or by a person."""
+    RETRY_CODES = "retry_codes"
+    """The codes of failed reports that lead to a second try, joined by blanks; missing without a rule."""
+    RETRY_AFTER_S = "retry_after_s"
+    """How long after the report each second try is made, seconds, joined by blanks."""
+    RETRY_AT_MOST = "retry_at_most"
+    """How many second tries a message gets."""
+    RETRIES_WAITING = "retries_waiting"
+    """Counter: failed messages that wait for a second try; missing if there is none."""
     VALIDITY_MS = "validity_ms"
     """How long the validity was at the submit, milliseconds; missing until messages in doubt are sent again."""
     MAX_PARTS = "max_parts"
@@ -427,6 +451,10 @@ class StatisticsField(StrEnum):
     """``link:<number>``: clicks on a tracked link; in the statistics of a campaign only."""
     LINK_FETCH = "link_"
     """``link_previewed``, ``link_scanned``, ``link_probed``: fetches of tracked links by programs."""
+    RETRIED = "retried:"
+    """``retried:<n>``: messages whose n-th second try a provider accepted, on the day of that try."""
+    RECOVERED = "recovered:"
+    """``recovered:<n>``: messages that were delivered by their n-th second try."""
     REFUSED = "refused:"
     """``refused:<reason>``: rows of the recipients file that the checks refused."""
     KEPT_PARTS = "kept_parts:"
@@ -544,7 +572,8 @@ class CodeOrigin(StrEnum):
     PUSH = "push"
     """The provider's response to a push that left the message rejected or in doubt."""
     RETRY = "retry"
-    """The provider's response to a push whose message became pending again."""
+    """The provider's response to a push whose message became pending again, or whose message is failed again because
+    its second try was not sent (then also a ``Suppression``)."""
     REPORT = "report"
     """A delivery report that says failed."""
     SUPPRESSED = "suppressed"

@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from times_dispatch.clock import Clock
 from times_dispatch.ledger.audit import COUNTERS, Counters, counter_mismatch, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key, split_batch_member
@@ -43,6 +44,16 @@ class PendingSteps(NamedTuple):
     show_changed: bool = True
 
 
+class UpkeepReach(NamedTuple):
+    """Since when upkeep reaches a sender on a cluster, by the clock of the node that has the sender."""
+
+    now_ms: int
+    since_ms: int
+    """There has been no gap since then."""
+    ahead_s: float
+    """By how many seconds the node's clock is ahead of this host's; below 0 if it is behind."""
+
+
 class ExpiredLeases(NamedTuple):
     """The batches whose leases ran out."""
 
@@ -69,6 +80,8 @@ class Settled(NamedTuple):
     no_report: int = 0
     given_up: int = 0
     resent: int = 0
+    tried_again: int = 0
+    """Failed messages that are pending again."""
 
 
 class _Ended(NamedTuple):
@@ -101,6 +114,7 @@ class Maintenance:
         self._lease_ms = int(lease_s * 1000)
         self._redis_clock = RedisClock(redis)
         self._pending_steps = Script(redis, "pending_steps")
+        self._note_upkeep = Script(redis, "note_upkeep")
         self._expire_leases = Script(redis, "expire_leases")
         self._end_pending = Script(redis, "end_pending")
         self._settle_overdue = Script(redis, "settle_overdue")
@@ -118,6 +132,27 @@ class Maintenance:
                 due = {} if isinstance(reply, Exception) else reply
                 steps[sender] = PendingSteps(**{step: bool(is_due) for step, is_due in due.items()})
         return steps
+
+    async def note_upkeep(
+        self, senders: Sequence[SenderId], *, gap_ms: int, clock: Clock
+    ) -> dict[SenderId, UpkeepReach]:
+        """Note on a cluster that there is upkeep, and return since when; a sender that is not reached is missing.
+
+        Args:
+            senders: All senders.
+            gap_ms: A longer time without a call is a gap, in milliseconds.
+            clock: This host's clock.
+        """
+        reached = dict[SenderId, UpkeepReach]()
+        for first in range(0, len(senders), _MAX_SENDERS):
+            page, before_s = senders[first : first + _MAX_SENDERS], clock.time()
+            replies = await self._note_upkeep.for_each(page, gap_ms=gap_ms)
+            host_s = (before_s + clock.time()) / 2
+            for sender, reply in zip(page, replies, strict=True):
+                if not isinstance(reply, Exception):
+                    now_us, since_ms = int(reply["now_us"]), int(reply["since_ms"])
+                    reached[sender] = UpkeepReach(now_us // 1000, since_ms, now_us / 1e6 - host_s)
+        return reached
 
     async def expire_leases(self, sender: SenderId, *, decided_ms: int = 0) -> ExpiredLeases:
         """Reclaim batches of lost workers, and issue batches again that no worker took; the caller wakes workers.
@@ -137,7 +172,7 @@ class Maintenance:
 
     async def closed_send_windows(self, sender: SenderId, *, max_campaigns: int = 100) -> list[ClosedSendWindow]:
         """Return campaigns whose send window has closed, or was never set; the caller sets the next send window."""
-        now_ms, send_windows_key = await self._redis_clock.now_ms(), sender_key(sender, SenderKey.SEND_WINDOWS)
+        now_ms, send_windows_key = await self._redis_clock.now_ms(sender), sender_key(sender, SenderKey.SEND_WINDOWS)
         members = await self._redis.zrangebyscore(send_windows_key, "-inf", now_ms, start=0, num=max_campaigns)
         ended = []
         for campaign in (CampaignId(text(member)) for member in members):
@@ -162,7 +197,7 @@ class Maintenance:
 
         A large campaign is ended over several calls: the campaign's hash holds how many batches are ended.
         """
-        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms()
+        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms(sender)
         messages = 0
         for member in await self._redis.zrangebyscore(validity_ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
@@ -195,7 +230,7 @@ class Maintenance:
 
     async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
         """Settle messages whose report is overdue, and messages in doubt at the end of the validity."""
-        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms()
+        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms(sender)
         due = await self._redis.zrangebyscore(settle_due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
         for member in map(text, due):
@@ -212,6 +247,7 @@ class Maintenance:
                 no_report=total.no_report + reply["no_report"],
                 given_up=total.given_up + reply["given_up"],
                 resent=total.resent + reply["resent"],
+                tried_again=total.tried_again + reply["tried_again"],
             )
         return total
 

@@ -3,13 +3,14 @@
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.cluster.routes import HOME
 from times_dispatch.ledger.scripts import Script
 
 MAX_DIFFERENCE_S = 60.0
 """If the clocks differ by more, no message is ended, expired or settled: nobody knows which clock is right.
 ``lua/issue.lua`` has the same time."""
 
-_OWNER = "clock"
+_OWNER = HOME
 """The hash tag of a call that uses no key."""
 
 
@@ -20,18 +21,19 @@ class RedisClock:
         self._read_clock = Script(redis, "read_clock")
         self._clock = clock
 
-    async def now_ms(self) -> int:
-        """Return milliseconds since the epoch."""
-        return (await self._now_us()) // 1000
+    async def now_ms(self, owner: str = _OWNER) -> int:
+        """Return milliseconds since the epoch; on a cluster, by the clock of the node that has the keys of *owner*."""
+        return (await self.now_us(owner)) // 1000
 
-    async def ahead_s(self) -> float:
+    async def now_us(self, owner: str = _OWNER) -> int:
+        """Return microseconds since the epoch, as ``now_ms`` does."""
+        return int((await self._read_clock(owner))["now_us"])
+
+    async def ahead_s(self, owner: str = _OWNER) -> float:
         """Return by how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
         before_s = self._clock.time()
-        now_us = await self._now_us()
+        now_us = await self.now_us(owner)
         return now_us / 1e6 - (before_s + self._clock.time()) / 2
-
-    async def _now_us(self) -> int:
-        return int((await self._read_clock(_OWNER))["now_us"])
 
 
 def clocks_agree(ahead_s: float) -> bool:

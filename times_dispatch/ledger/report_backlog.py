@@ -45,11 +45,14 @@ class UnappliedReports(NamedTuple):
 
 async def read_backlog(redis: Redis) -> Backlog:
     """Return the backlog, including entries that reconcilers hold and have not finished. Raises Redis errors."""
-    entries = int(await redis.xlen(REPORTS))
-    oldest: Any = await redis.xrange(REPORTS, count=1)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xlen(REPORTS)
+        pipe.xrange(REPORTS, count=1)
+        pipe.time()  # of the server that made the ids of the entries
+        replies: list[Any] = await pipe.execute()
+    entries, oldest, (seconds, microseconds) = replies
     if not oldest:
         return Backlog(0, 0.0)
-    seconds, microseconds = await redis.time()
     ((entry_id, _fields),) = oldest
     stored_ms = int(entry_id.partition(b"-")[0])
     return Backlog(entries, max(0.0, int(seconds) + int(microseconds) / 1e6 - stored_ms / 1000))

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from times_dispatch.ledger.cluster.pipeline import IN_ORDER
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import SenderId
 
@@ -229,9 +230,12 @@ class Script:
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
 
     async def with_get(self, owner: str, key: str, /, **arguments: Any) -> tuple[Reply, bytes | None]:
-        """Run the script as a call of it does, and read a string in the same round trip."""
+        """Run the script as a call of it does, and then read a string, in the same round trip.
+
+        On a cluster, a string of another node takes a second round trip, because it must be read after the script ran.
+        """
         keys, ordered = [hash_tag(owner)], self._ordered(arguments)
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with self._redis.pipeline(transaction=False, shard_hint=IN_ORDER) as pipe:
             pipe.evalsha(self._script.sha, 1, *keys, *ordered)
             pipe.get(key)
             reply, value = await pipe.execute(raise_on_error=False)
@@ -260,7 +264,7 @@ class Script:
         """
         ordered = self._ordered(arguments)
         while True:
-            async with self._redis.pipeline(transaction=False) as pipe:
+            async with self._redis.pipeline(transaction=False, shard_hint=IN_ORDER) as pipe:
                 pipe.evalsha(self._script.sha, 1, hash_tag(owner), *ordered)
                 pipe.set(mark_key, "1", px=60_000)
                 pipe.wait(replicas, timeout_ms)

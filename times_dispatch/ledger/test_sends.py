@@ -50,7 +50,10 @@ class SendTestReports:
 
     async def numbers(self, indexes: Sequence[int]) -> list[str]:
         """Return the phone numbers of test messages; empty where no number is kept, or no longer."""
-        numbers: Any = await self._redis.mget([_number_key(index) for index in indexes]) if indexes else []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for index in indexes:
+                pipe.get(_number_key(index))
+            numbers: Any = await pipe.execute()
         return [number.decode() if number else "" for number in numbers]
 
     async def of(self, index: int) -> list[SendTestReport]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from times_dispatch.ledger.cluster.node_urls import is_cluster, parse
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.settings.console import MIN_SECRET
@@ -59,7 +60,9 @@ class Environment:
         return value
 
 
-_OTHER_URLS = "rediss:// for TLS, or redis+sentinel://host:26379,host:26379/0?master=NAME"
+_OTHER_URLS = (
+    "rediss:// for TLS, redis+sentinel://host:26379,host:26379/0?master=NAME, or redis+cluster://host:6379,host:6379"
+)
 
 
 def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
@@ -70,7 +73,11 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
         return url
     try:
         parts = urlsplit(url)
-        usable = is_sentinel(url) or (parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0)
+        if is_cluster(url):
+            usable = bool(parse(url).nodes)
+        else:
+            has_host = bool(parts.hostname) and parts.port != 0
+            usable = is_sentinel(url) or (parts.scheme in ("redis", "rediss") and has_host)
     except ValueError:
         usable = False
     if not usable:
@@ -86,14 +93,23 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     return Secret(parts._replace(netloc=f"{login}@{host}").geturl())
 
 
-def read_broker_url(environment: Environment) -> Secret:
-    """Read the URL of Celery's broker; empty if Celery uses the ledger's Redis."""
+def read_broker_url(environment: Environment, redis_url: Secret) -> Secret:
+    """Read the URL of Celery's broker; without one, the broker is the ledger's Redis, which must not be a cluster."""
     url = environment.get("DISPATCH_BROKER_URL")
-    if url and not re.match(r"(rediss?(\+sentinel)?|amqps?)://.", url):
+    if not url and is_cluster(redis_url):
+        environment.add_mistake(
+            "DISPATCH_BROKER_URL",
+            "is not set, and the ledger is a cluster, which Celery cannot use as its broker: give the URL of a single "
+            "Redis (redis://host:6379/0) or of RabbitMQ (amqp://host)",
+        )
+        return url
+    if not url:
+        return redis_url
+    if not re.match(r"(rediss?(\+sentinel)?|amqps?)://.", url):
         environment.add_mistake(
             "DISPATCH_BROKER_URL", "must begin with redis://, rediss://, redis+sentinel://, amqp:// or amqps://"
         )
-    elif url:
+    else:
         _check_options(environment, "DISPATCH_BROKER_URL", url)
     return url
 
@@ -126,6 +142,11 @@ def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[Sec
     )
     old_key = _read_key(environment, "DISPATCH_ARCHIVE_KEY_OLD")
     return key, old_key if old_key != key else SecretBytes()
+
+
+def read_forget_key(environment: Environment) -> SecretBytes:
+    """Read the key by which forgotten numbers are known; empty if it is not set."""
+    return _read_key(environment, "DISPATCH_FORGET_KEY")
 
 
 def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:

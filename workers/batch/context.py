@@ -13,11 +13,11 @@ from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
+from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
-from workers.link_keys import LinkKeys
 
 
 class OpeningLock:

@@ -14,6 +14,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.archive_states import ArchiveStates
+from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
@@ -86,7 +87,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.control.brake_provider(SENDER, "unused", "no balance")
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
+    view = await ledger.view(WAITING)
     yield {
+        "forget_messages": lambda: NumberForgetting(ledger.redis, "919800000000").forget_batch(view, 0),
         "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
         "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
         "delete_archived": lambda: states.delete_some(SENDER, GONE),
@@ -121,6 +124,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
+        "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
         "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
         ),
@@ -130,7 +134,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock"}
+READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock", "search_campaigns"}
 RUN_WHEN_FULL = {
     "append_to_trail",
     "confirm_block",
@@ -149,6 +153,7 @@ RUN_WHEN_FULL = {
     "configure_rate",
     "keep_alerts",
     "note_heartbeat",
+    "note_upkeep",
     "hold_beat",
     "begin_archive",
     "commit_archive",

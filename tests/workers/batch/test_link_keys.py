@@ -7,7 +7,7 @@ from times_dispatch.ledger.model import LinkTarget, Plan, TrackedLinks
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE
 from times_dispatch.links.codes import LinkCodes, placeholder
-from workers.link_keys import LinkKeys
+from workers.batch.link_keys import LinkKeys
 
 KEY, OLD_KEY = b"a link key of enough bytes", b"the key before that key"
 PREFIX = "go.brand.in/TIMESM/"

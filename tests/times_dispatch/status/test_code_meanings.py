@@ -1,9 +1,9 @@
 import pytest
 
-from producers.cli.code_texts import text_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES, Meaning, ResponseRules
 from times_dispatch.provider.failures import FAILURE_TEXTS, Failure
 from times_dispatch.provider.outcomes import Verdict
+from times_dispatch.status.code_meanings import text_of
 
 OWN = ResponseRules(
     codes={"E_NUMBER": Meaning(Verdict.REJECTED, "the operator does not know it", number=2054)},

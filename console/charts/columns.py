@@ -1,0 +1,133 @@
+"""A chart of columns, for a course over time or a histogram; each column is a link, and stacks pieces by colour."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from markupsafe import Markup
+
+from console.formats import Formats
+from times_dispatch.visible_text import visible
+
+_WIDTH: Final = 1000
+_HEIGHT: Final = 160
+_MIN_HEIGHT: Final = 1.5
+_GAP: Final = 0.18
+"""The share of a column's slot that stays empty."""
+_SHARE_OF_COLUMN: Final = 0.72
+"""The share of the rest that the column has, if something stands beside the column."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A part of a column."""
+
+    css_class: str
+    """Its colour, as in ``s-delivered``."""
+    words: str
+    number: int
+
+
+class ChartColumn(msgspec.Struct, frozen=True):
+    """One slot on the horizontal axis."""
+
+    label: str
+    """What the column is about: ``8 Nov 2026``, ``10 am``, ``2 to 4 s``."""
+    pieces: Sequence[Piece]
+    """From the bottom to the top."""
+    href: str = ""
+    """The list of what the column counts; empty if there is none."""
+    beside: Piece | None = None
+    """A figure that is no part of the column, and stands beside it."""
+
+    @property
+    def total(self) -> int:
+        """The number of all pieces together."""
+        return sum(piece.number for piece in self.pieces)
+
+    @property
+    def height(self) -> int:
+        """The larger of the column and of what stands beside the column."""
+        return max(self.total, self.beside.number if self.beside else 0)
+
+
+def column_chart(columns: Sequence[ChartColumn], f: Formats, *, label: str) -> Markup:
+    """Return a chart with its scale, as an HTML figure; empty without columns.
+
+    Args:
+        columns: from the left to the right.
+        f: writes the numbers.
+        label: what the chart is about, for screen readers.
+    """
+    if not columns:
+        return Markup("")
+    most = max(1, *(column.height for column in columns))
+    slot = _WIDTH / len(columns)
+    drawn = Markup("").join(
+        _column(column, f, left=slot * index, slot=slot, most=most) for index, column in enumerate(columns)
+    )
+    marks = [columns[0], columns[len(columns) // 2], columns[-1]] if len(columns) > 2 else list(columns)
+    axis = Markup("").join(Markup("<span>{}</span>").format(visible(mark.label)) for mark in marks)
+    largest = max(columns, key=lambda column: column.total)
+    description = (
+        f"{len(columns)} columns from {columns[0].label} to {columns[-1].label}; "
+        f"the largest is {f.number(largest.total)} at {largest.label}"
+    )
+    return Markup(
+        '<div class="chart"><div class="scale" aria-hidden="true"><span>{most}</span><span>{half}</span>'
+        '<span>0</span></div><svg class="columns" viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
+        ' role="group" aria-label="{label}">'
+        "<desc>{description}</desc>"
+        '<path class="grid" d="M0 .5H{width}M0 {middle}H{width}"/>{drawn}</svg>'
+        '<div class="axis" aria-hidden="true">{axis}</div></div>'
+    ).format(
+        most=f.number(most),
+        half=f.number(most / 2) if most > 1 else "",
+        width=_WIDTH,
+        height=_HEIGHT,
+        middle=_HEIGHT / 2,
+        label=visible(f"{label}: {description}"),
+        description=visible(description),
+        drawn=drawn,
+        axis=axis,
+    )
+
+
+def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: int) -> Markup:
+    """Return one column.
+
+    Args:
+        column: the column.
+        f: writes the numbers.
+        left: where its slot begins.
+        slot: the width of its slot.
+        most: the number that is as high as the chart.
+    """
+    inner, begin = slot * (1 - _GAP), left + slot * _GAP / 2
+    width = inner * _SHARE_OF_COLUMN if column.beside else inner
+    rects, bottom = list[Markup](), float(_HEIGHT)
+    for piece in column.pieces:
+        height = _height(piece.number, most)
+        bottom -= height
+        rects.append(_rect(piece, begin, bottom, width, height))
+    if column.beside:
+        height = _height(column.beside.number, most)
+        rects.append(_rect(column.beside, begin + width, _HEIGHT - height, inner - width, height))
+    beside = (column.beside,) if column.beside else ()
+    words = ", ".join(f"{f.number(piece.number)} {piece.words}" for piece in (*column.pieces, *beside) if piece.number)
+    drawn = Markup('<rect class="hit" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>{}').format(
+        f"{left:.2f}", f"{slot:.2f}", _HEIGHT, visible(f"{column.label}: {words or 'none'}"), Markup("").join(rects)
+    )
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(column.href, drawn) if column.href else drawn
+
+
+def _height(number: int, most: int) -> float:
+    return max(_MIN_HEIGHT, _HEIGHT * number / most) if number > 0 else 0.0
+
+
+def _rect(piece: Piece, left: float, top: float, width: float, height: float) -> Markup:
+    """Return the rectangle of a piece; nothing for a piece without messages."""
+    if piece.number <= 0:
+        return Markup("")
+    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
+        piece.css_class, f"{left:.2f}", f"{max(0.0, top):.2f}", f"{width:.2f}", f"{height:.2f}"
+    )

@@ -1,0 +1,103 @@
+"""The charts of statistics: the course over hours or days, and the time until delivery."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+from markupsafe import Markup
+
+from console.charts.columns import ChartColumn, Piece, column_chart
+from console.formats import Formats, NumberForm
+from times_dispatch.ledger.statistics.delivery_times import DeliveryTimes, bounds_s
+from times_dispatch.ledger.statistics.figures import Course
+
+_EPOCH: Final = date(1970, 1, 1)
+_MAX_HOURS: Final = 24 * 4
+"""A longer course is shown by days."""
+
+
+def course_chart(course: Mapping[int, Course], f: Formats, *, href: str) -> Markup:
+    """Return the course of a campaign over the hours since the epoch in India, or over days if it is long."""
+    return column_chart(course_columns(course, f, href=href), f, label="Sent by hour")
+
+
+def course_columns(course: Mapping[int, Course], f: Formats, *, href: str) -> list[ChartColumn]:
+    """Return a column for each hour from the first to the last, or for each day of a long course."""
+    if not course:
+        return []
+    first, last = min(course), max(course)
+    if last - first < _MAX_HOURS:
+        return [
+            course_column(hour_label(hour, f), course.get(hour, Course()), f"{href}?hour={hour}")
+            for hour in range(first, last + 1)
+        ]
+    days = dict[int, list[Course]]()
+    for hour, each in course.items():
+        days.setdefault(hour // 24, []).append(each)
+    return [
+        course_column(f.day(day_of_epoch(day).isoformat()), summed(days.get(day, [])), href)
+        for day in range(first // 24, last // 24 + 1)
+    ]
+
+
+def delivery_chart(times: DeliveryTimes, f: Formats, *, href: str) -> Markup:
+    """Return the histogram of the time until delivery."""
+    if not times.messages:
+        return Markup("")
+    buckets = range(min(times.counts), max(times.counts) + 1)
+    known = [bucket for bucket in buckets if bucket == 0 or bounds_s(bucket)[1] > 1]
+    columns = [
+        ChartColumn(
+            bucket_label(bucket, f),
+            [Piece("s-delivered", "delivered", times.counts.get(bucket, 0))],
+            f"{href}?state=delivered&bucket={bucket}",
+        )
+        for bucket in known
+    ]
+    return column_chart(columns, f, label="Time until delivery")
+
+
+def bucket_label(bucket: int, f: Formats) -> str:
+    """Return the times that a bucket counts: ``2.0 s to 2.4 s``."""
+    shortest, longest = bounds_s(bucket)
+    return f"below {f.duration(longest)}" if not shortest else f"{f.duration(shortest)} to {f.duration(longest)}"
+
+
+def hour_label(hour: int, f: Formats) -> str:
+    """Return an hour since the epoch, counted in India, with its day."""
+    day, of_day = divmod(hour, 24)
+    written = f.day(day_of_epoch(day).isoformat())
+    if f.form is NumberForm.INTERNATIONAL:
+        return f"{written} {of_day:02}:00"
+    return f"{written}, {of_day % 12 or 12} {'am' if of_day < 12 else 'pm'}"
+
+
+def day_of_epoch(day: int) -> date:
+    """Return the date of a day since the epoch."""
+    return _EPOCH + timedelta(days=day)
+
+
+def course_column(label: str, course: Course, href: str) -> ChartColumn:
+    """Return the column of an hour or a day: what was sent, the delivered part of it, and errors beside it.
+
+    Errors are no part of the column, because rejected messages were never sent.
+    """
+    return ChartColumn(
+        label,
+        [
+            Piece("s-delivered", "delivered", course.delivered),
+            Piece("s-accepted", "sent and not delivered", max(0, course.sent - course.delivered)),
+        ],
+        href,
+        Piece("s-failed", "errors", course.errors),
+    )
+
+
+def summed(several: Sequence[Course]) -> Course:
+    """Return the sums of several courses."""
+    return Course(
+        sent=sum(each.sent for each in several),
+        delivered=sum(each.delivered for each in several),
+        errors=sum(each.errors for each in several),
+        clicked=sum(each.clicked for each in several),
+    )

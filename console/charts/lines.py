@@ -1,0 +1,33 @@
+"""A small line of one figure over time, without a scale: the table beside it has the figures."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from markupsafe import Markup
+
+from times_dispatch.visible_text import visible
+
+_WIDTH: Final = 120
+_HEIGHT: Final = 24
+
+
+def spark_line(numbers: Sequence[float], *, label: str) -> Markup:
+    """Return a line through some numbers, from 0 at the bottom to the largest at the top.
+
+    Args:
+        numbers: the numbers, in the order of their times.
+        label: what the line is about, for screen readers.
+    """
+    if len(numbers) < 2:
+        return Markup("")
+    most = max(*numbers, 1e-9)
+    step = _WIDTH / (len(numbers) - 1)
+    points = [
+        f"{index * step:.1f},{_HEIGHT - 1 - (_HEIGHT - 2) * max(0.0, number) / most:.1f}"
+        for index, number in enumerate(numbers)
+    ]
+    line = " ".join(points)
+    return Markup(
+        '<svg class="spark" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        '<polygon points="0,{h} {line} {w},{h}"/><polyline points="{line}"/></svg>'
+    ).format(w=_WIDTH, h=_HEIGHT, line=line, label=visible(label))

@@ -1,0 +1,131 @@
+"""What an action would do to campaigns, in words, before a person confirms the action."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from console.formats import Formats
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.settings.cost_estimate import estimated_cost
+from times_dispatch.settings.model import Settings
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect of an action."""
+
+    summary: str
+    """One line: ``12,304 messages, about Rs 1,476.48``."""
+    lines: Sequence[str] = ()
+    """What else a person should know."""
+    is_possible: bool = True
+    """Whether the action would change anything."""
+
+
+def pause_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
+    """Return what a pause would do."""
+    return Effect(
+        summary=f"{unsent_in_words(view, settings, f)} wait until somebody resumes the campaign.",
+        lines=["Messages that are on their way to the provider arrive within seconds."],
+        is_possible=view.state is CampaignState.RUNNING,
+    )
+
+
+def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f: Formats) -> Effect:
+    """Return what a resume would do."""
+    lines = list[str]()
+    if view.state is CampaignState.BRAKED:
+        lines.append(f"It stopped itself: {view.reason}. Resume it when that is mended, or it stops again.")
+    if sender.waits_for_resume(view.plan.chain):
+        lines.append(f"Nothing is sent yet, because sender {view.plan.sender} is stopped too.")
+    return Effect(
+        summary=f"{unsent_in_words(view, settings, f)} go out.",
+        lines=lines,
+        is_possible=view.state in {CampaignState.PAUSED, CampaignState.BRAKED},
+    )
+
+
+def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
+    """Return what a cancel would do."""
+    lines = ["This cannot be undone."]
+    if in_doubt := view.counts[MessageState.IN_DOUBT]:
+        lines.append(f"{f.number(in_doubt)} messages in doubt are never sent again.")
+    return Effect(
+        summary=f"{unsent_in_words(view, settings, f)} are never sent.",
+        lines=lines,
+        is_possible=view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED},
+    )
+
+
+def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
+    """Return what the pause of a sender would do to its live campaigns."""
+    return Effect(
+        summary=f"{campaigns_in_words(views, settings, f)} wait until somebody resumes the sender.",
+        lines=["Campaigns that are submitted later wait too.", *_named(views)],
+    )
+
+
+def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
+    """Return what the resume of a sender would do to its live campaigns."""
+    running = [view for view in views if view.state is CampaignState.RUNNING]
+    ends = [f"The brake of provider {each.provider} ends: {each.why}." for each in sender.unavailable]
+    stay = [view for view in views if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}]
+    lines = [*ends, *_named(running)]
+    if stay:
+        lines.append(f"Stopped by themselves, and stay so: {', '.join(view.plan.name for view in stay)}.")
+    return Effect(
+        summary=f"{campaigns_in_words(running, settings, f)} go out.",
+        lines=lines,
+        is_possible=sender.paused or bool(sender.unavailable),
+    )
+
+
+def rate_effect(
+    sender: SenderView, new_rate_per_s: float, views: Sequence[CampaignView], settings: Settings, f: Formats
+) -> Effect:
+    """Return what another rate would do.
+
+    Args:
+        sender: the sender.
+        new_rate_per_s: the new rate, messages or SMS parts a second.
+        views: the live campaigns of the sender.
+        settings: give the prices.
+        f: writes the numbers.
+    """
+    unsent = sum(view.unsent for view in views)
+    takes = [
+        f.duration(unsent / rate) if rate else "as fast as the provider takes them"
+        for rate in (sender.rate_per_s, new_rate_per_s)
+    ]
+    lines = [
+        f"At {f.limit(sender.rate_per_s)} they take {takes[0]}, at {f.limit(new_rate_per_s)} they take {takes[1]}."
+    ]
+    return Effect(
+        summary=f"{campaigns_in_words(views, settings, f)} go out at {f.limit(new_rate_per_s)}.",
+        lines=[*(lines if unsent else []), "The new rate holds from the next block on, until the settings change."],
+        is_possible=new_rate_per_s != sender.rate_per_s,
+    )
+
+
+def unsent_in_words(view: CampaignView, settings: Settings, f: Formats) -> str:
+    """Return how many messages of a campaign are unsent, and about what they cost: ``12,304 messages, about Rs 5``."""
+    return _messages(view.unsent, [view], settings, f)
+
+
+def campaigns_in_words(views: Sequence[CampaignView], settings: Settings, f: Formats) -> str:
+    """Return how many campaigns there are, with how many unsent messages, and about what these cost."""
+    noun = "campaign" if len(views) == 1 else "campaigns"
+    unsent = sum(view.unsent for view in views)
+    return f"{f.number(len(views))} live {noun} with {_messages(unsent, views, settings, f)}"
+
+
+def _messages(unsent: int, views: Sequence[CampaignView], settings: Settings, f: Formats) -> str:
+    words = f"{f.number(unsent)} {'message' if unsent == 1 else 'messages'}"
+    costs = [estimated_cost(settings, view, view.unsent) for view in views]
+    known = [cost for cost in costs if cost is not None]
+    return f"{words}, about {f.rupees(sum(known[1:], known[0]))}" if known and unsent else words
+
+
+def _named(views: Sequence[CampaignView]) -> list[str]:
+    return [f"{view.plan.name} ({view.id})" for view in views[:20]]

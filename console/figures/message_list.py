@@ -1,0 +1,211 @@
+"""Lists of the messages that a figure counts: by state, code, hour and time until delivery, page by page.
+
+The state bytes of many batches are read first, and only the batches that may have a match are unpacked, so that a rare
+state among millions is found quickly. Each page reads a bounded number of batches.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from producers.export.rows import RowFilter, code_name
+from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
+from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.statistics.delivery_times import bucket_of
+from times_dispatch.settings.logs import mask
+from times_dispatch.sms.templates import Template, TemplateInvalid
+
+PAGE: Final = 100
+"""Messages of a page."""
+_MAX_BATCH: Final = 1_000
+_BATCHES_AT_ONCE: Final = 256
+_MAX_SEARCHED: Final = 2_048
+"""Batches whose states one page reads."""
+_MAX_UNPACKED: Final = 64
+"""Batches whose messages one page unpacks."""
+_INDIA_OFFSET_MS: Final = 19_800_000
+_HOUR_MS: Final = 3_600_000
+_DIGITS: Final = re.compile(r"\d{6,}")
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages are listed; an empty field takes all."""
+
+    states: frozenset[MessageState] = frozenset()
+    code: int | None = None
+    hour: int | None = None
+    """The hour of the last push, counted in India since the epoch."""
+    clicked: bool | None = None
+    """Only messages whose links were clicked, or only the others."""
+    bucket: int | None = None
+    """The bucket of the time until delivery (``statistics/delivery_times.py``)."""
+
+
+class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a list; times are epoch milliseconds, and 0 without such a time."""
+
+    index: int
+    line: int
+    number: str
+    """The masked number; empty for viewers."""
+    text: str
+    """The text with long numbers masked; empty for viewers."""
+    state: MessageState
+    code: int
+    code_name: str
+    """The code with its origin, ``report:910``; empty if nothing went wrong."""
+    attempt: int
+    parts: int
+    sent_ms: int
+    reported_ms: int
+
+
+class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some messages, and where the next page begins."""
+
+    messages: list[ListedMessage]
+    next: int | None
+    """The index of the message after which the next page begins; None if this is the last page."""
+    is_cut: bool
+    """Whether the page ended because enough batches were searched, and not because it is full."""
+
+
+async def list_messages(
+    redis: Redis,
+    view: CampaignView,
+    wanted: MessageFilter,
+    *,
+    after: int = -1,
+    count: int = PAGE,
+    shows_people: bool,
+) -> MessagePage:
+    """Return a page of messages in the order of the campaign.
+
+    Args:
+        redis: the ledger.
+        view: the campaign.
+        wanted: which messages.
+        after: the index of the message after which the page begins; -1 for the first page.
+        count: messages of the page, at most.
+        shows_people: whether masked numbers and texts are shown.
+
+    Raises:
+        CampaignDamaged: a batch cannot be read.
+    """
+    first_batch, listed = await _batch_of(redis, view, after), list[ListedMessage]()
+    unpacked = 0
+    for begin in range(first_batch, min(view.batches, first_batch + _MAX_SEARCHED), _BATCHES_AT_ONCE):
+        numbers = range(begin, min(begin + _BATCHES_AT_ONCE, view.batches, first_batch + _MAX_SEARCHED))
+        candidates = await _candidates(redis, view, wanted, numbers)
+        async for batch in read_batches(redis, view, candidates):
+            unpacked += 1
+            clicked = frozenset() if wanted.clicked is None else await _clicked(redis, view, batch)
+            for message in _matches(view, batch, wanted, shows_people=shows_people):
+                is_clicked = message.index in clicked
+                if message.index <= after or (wanted.clicked is not None and is_clicked != wanted.clicked):
+                    continue
+                if len(listed) == count:
+                    return MessagePage(messages=listed, next=listed[-1].index, is_cut=False)
+                listed.append(message)
+            if unpacked >= _MAX_UNPACKED:
+                last = batch.recipients.first + len(batch.recipients.to) - 1
+                is_end = last + 1 >= view.total
+                return MessagePage(messages=listed, next=None if is_end else last, is_cut=not is_end)
+    searched = first_batch + _MAX_SEARCHED
+    if searched < view.batches:
+        return MessagePage(messages=listed, next=await _first_of(redis, view, searched) - 1, is_cut=True)
+    return MessagePage(messages=listed, next=None, is_cut=False)
+
+
+async def _batch_of(redis: Redis, view: CampaignView, after: int) -> int:
+    """Return the number of the batch with the message that follows a message; all batches but the last are equal."""
+    if after < 0 or not view.batches:
+        return 0
+    size = await _batch_size(redis, view)
+    return min((after + 1) // size, view.batches)
+
+
+async def _first_of(redis: Redis, view: CampaignView, batch: int) -> int:
+    return batch * await _batch_size(redis, view)
+
+
+async def _batch_size(redis: Redis, view: CampaignView) -> int:
+    async for batch in read_batches(redis, view, [0]):
+        return max(1, len(batch.recipients.to))
+    return 1
+
+
+async def _candidates(redis: Redis, view: CampaignView, wanted: MessageFilter, numbers: Sequence[int]) -> Sequence[int]:
+    """Return those batches that may have a message in a wanted state, by their state bytes alone."""
+    if not wanted.states:
+        return numbers
+    async with redis.pipeline(transaction=False) as pipe:
+        for number in numbers:
+            pipe.getrange(batch_key(view.plan.sender, view.id, BatchKey.MESSAGES, number), 0, _MAX_BATCH - 1)
+        replies = cast("list[bytes]", await pipe.execute())
+    letters = [ord(state.value) for state in wanted.states]
+    return [
+        number
+        for number, states in zip(numbers, replies, strict=True)
+        if (
+            any(letter in states for letter in letters)
+            if states
+            else view.state_without_records(number) in wanted.states
+        )
+    ]
+
+
+async def _clicked(redis: Redis, view: CampaignView, batch: BatchColumns) -> frozenset[int]:
+    """Return the indexes of the messages of a batch whose links were clicked."""
+    first, last = batch.recipients.first, batch.recipients.first + len(batch.recipients.to) - 1
+    key = f"{campaign_key(view.plan.sender, view.id)}:{CampaignKey.CLICKERS}"
+    bits = cast("bytes", await redis.getrange(key, first // 8, last // 8))
+    begin = first // 8 * 8
+    return frozenset(begin + 8 * at + bit for at, byte in enumerate(bits) for bit in range(8) if byte & (0x80 >> bit))
+
+
+def _matches(
+    view: CampaignView, batch: BatchColumns, wanted: MessageFilter, *, shows_people: bool
+) -> Iterator[ListedMessage]:
+    recipients, records = batch.recipients, batch.records
+    codes = frozenset() if wanted.code is None else frozenset({wanted.code})
+    for at in RowFilter(wanted.states, codes).positions(batch):
+        state = MessageState(records.states[at])
+        sent_ms = view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0
+        reported_ms = records.reported_s[at] * 1000
+        if wanted.hour is not None and (not sent_ms or (sent_ms + _INDIA_OFFSET_MS) // _HOUR_MS != wanted.hour):
+            continue
+        if wanted.bucket is not None and (
+            state is not MessageState.DELIVERED or bucket_of(reported_ms - sent_ms) != wanted.bucket
+        ):
+            continue
+        yield ListedMessage(
+            index=recipients.first + at,
+            line=recipients.lines[at],
+            number=mask(recipients.to[at]) if shows_people else "",
+            text=masked_text(view, [column[at] for column in recipients.slots]) if shows_people else "",
+            state=state,
+            code=records.codes[at],
+            code_name=code_name(state, records.codes[at]),
+            attempt=records.attempts[at],
+            parts=recipients.parts[at],
+            sent_ms=sent_ms,
+            reported_ms=reported_ms,
+        )
+
+
+def masked_text(view: CampaignView, values: Sequence[str]) -> str:
+    """Return the text of a message; numbers of six digits and more keep only their first and last two digits."""
+    try:
+        literals = list(Template(view.plan.text).literals)
+    except TemplateInvalid:
+        literals = [view.plan.text]
+    pieces = [literals[0]]
+    for literal, value in zip(literals[1:], [*values, *[""] * len(literals)], strict=False):
+        pieces += [value, literal]
+    return _DIGITS.sub(lambda match: f"{match[0][:2]}***{match[0][-2:]}", "".join(pieces))

@@ -1,0 +1,75 @@
+"""The list of the messages that a figure of a campaign counts; numbers are masked, and viewers see none."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from console.access import page
+from console.charts.course import bucket_label, hour_label
+from console.figures.code_words import CodeBook
+from console.figures.message_list import MessageFilter, list_messages
+from console.visit import Visit
+from console.words import BAR_ORDER, words_of
+from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import MessageState
+
+_LABELS: Final = {state.label: state for state in MessageState}
+_MAX_NUMBER: Final = 10**9
+
+
+async def show_messages(visit: Visit) -> Response:
+    """Show a page of messages; the address holds every filter."""
+    view = await Queries(visit.redis).campaign(CampaignId(visit.request.path_params["campaign"]))
+    wanted, after = _filter(visit), _number(visit.query("after"))
+    shows_people = visit.may(ConsoleRole.OPERATOR)
+    listed = await list_messages(
+        visit.redis, view, wanted, after=-1 if after is None else after, shows_people=shows_people
+    )
+    book, f = CodeBook(visit.settings, view.plan.chain), visit.formats
+    parameters = {
+        name: value for name in ("state", "code", "hour", "bucket", "clicked") if (value := visit.query(name))
+    }
+    here = f"/campaigns/{view.id}/messages"
+    words = [words_of(state) for state in BAR_ORDER if state in wanted.states]
+    words += [] if wanted.clicked is None else ["clicked" if wanted.clicked else "not clicked"]
+    words += [f"code {wanted.code}"] if wanted.code is not None else []
+    words += [f"sent in the hour from {hour_label(wanted.hour, f)}"] if wanted.hour is not None else []
+    words += [f"delivered within {bucket_label(wanted.bucket, f)}"] if wanted.bucket is not None else []
+    return visit.page(
+        "messages.html",
+        view=view,
+        listed=listed,
+        rows=[
+            (message, words_of(message.state), book.meaning(message.code_name) if message.code_name else "")
+            for message in listed.messages
+        ],
+        words=words,
+        shows_people=shows_people,
+        chosen=visit.query("state"),
+        states=[(state.label, words_of(state), view.counts[state]) for state in BAR_ORDER if view.counts[state]],
+        base=here,
+        next_page=f"{here}?{urlencode({**parameters, 'after': listed.next})}" if listed.next is not None else "",
+        first_page=f"{here}?{urlencode(parameters)}" if after is not None else "",
+    )
+
+
+def _filter(visit: Visit) -> MessageFilter:
+    bucket = _number(visit.query("bucket"))
+    return MessageFilter(
+        states=frozenset(_LABELS[name] for name in visit.query("state").split(",") if name in _LABELS),
+        code=_number(visit.query("code")),
+        clicked={"1": True, "0": False}.get(visit.query("clicked")),
+        hour=_number(visit.query("hour")),
+        bucket=bucket if bucket is not None and bucket < 128 else None,
+    )
+
+
+def _number(written: str) -> int | None:
+    is_number = written.isascii() and written.isdecimal() and len(written) < 10
+    return int(written) if is_number and int(written) < _MAX_NUMBER else None
+
+
+ROUTES = (page("/campaigns/{campaign}/messages", show_messages),)

@@ -1,0 +1,102 @@
+"""Resend of chosen messages of a campaign: first their number and cost, then a new campaign."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from console.access import action, page
+from console.pages.worker_wakeup import wake_workers_of
+from console.visit import Visit
+from console.words import BAR_ORDER, MEANINGS, words_of
+from producers.errors import CommandFailed, InputInvalid
+from producers.resend import RESENDABLE, Choice, Resender, Survey
+from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+_CHOICES: Final = tuple(state for state in BAR_ORDER if state in RESENDABLE)
+
+
+async def show_resend(visit: Visit) -> Response:
+    """Show which messages can be sent once more, and after a choice how many these are and what they cost."""
+    view = await _campaign(visit)
+    states = _states(visit.request.query_params.getlist("state"))
+    if not states:
+        return _page(visit, view, states)
+    try:
+        survey = await _resender(visit, view, states).survey()
+    except (InputInvalid, CommandFailed) as error:
+        return _page(visit, view, states, problem=str(error))
+    return _page(visit, view, states, survey=survey)
+
+
+async def do_resend(visit: Visit) -> Response:
+    """Make the new campaign; show the effect again if it has changed since the person saw it."""
+    view = await _campaign(visit)
+    states = _states(visit.form.get("state", []))
+    resender = _resender(visit, view, states)
+    try:
+        survey = await resender.survey() if states else None
+        if survey is None or str(survey.messages) != visit.field("messages"):
+            problem = "The messages have changed meanwhile. Please look again." if survey else "Choose messages first."
+            return _page(visit, view, states, survey=survey, problem=problem)
+        result = await resender.submit(actor=visit.actor)
+    except (InputInvalid, CommandFailed) as error:
+        return _page(visit, view, states, problem=str(error))
+    if result.state is CampaignState.CANCELLED:
+        return _page(visit, view, states, problem=f"Campaign {result.campaign} was cancelled: nothing of it is sent.")
+    await wake_workers_of(visit, view.plan.sender)
+    words = (
+        "These messages were resent before, by this campaign."
+        if result.already_submitted
+        else f"This campaign resends {visit.formats.number(result.messages)} messages of {view.plan.name}."
+    )
+    return visit.redirect_with_note(f"/campaigns/{result.campaign}", words)
+
+
+async def _campaign(visit: Visit) -> CampaignView:
+    return await Queries(visit.redis).campaign(CampaignId(visit.request.path_params["campaign"]))
+
+
+def _resender(visit: Visit, view: CampaignView, states: frozenset[MessageState]) -> Resender:
+    return Resender(visit.redis, visit.settings, view.id, Choice(states=states))
+
+
+def _states(labels: object) -> frozenset[MessageState]:
+    given = set(labels) if isinstance(labels, list | tuple) else set()
+    return frozenset(state for state in _CHOICES if state.label in given)
+
+
+def _page(
+    visit: Visit,
+    view: CampaignView,
+    states: frozenset[MessageState],
+    *,
+    survey: Survey | None = None,
+    problem: str = "",
+) -> Response:
+    """Return the page.
+
+    Args:
+        visit: the request.
+        view: the campaign whose messages are chosen.
+        states: the states that are chosen.
+        survey: what a resend would send; None before a choice.
+        problem: why nothing was sent; empty if nothing is wrong.
+    """
+    return visit.page(
+        "resend.html",
+        status=409 if problem else 200,
+        view=view,
+        choices=[(state, words_of(state), MEANINGS[state], view.counts[state], state in states) for state in _CHOICES],
+        survey=survey,
+        cost=survey.price * survey.parts if survey and survey.price else None,
+        problem=problem,
+    )
+
+
+ROUTES = (
+    page("/campaigns/{campaign}/resend", show_resend, role=ConsoleRole.OPERATOR),
+    action("/campaigns/{campaign}/resend", do_resend, role=ConsoleRole.OPERATOR),
+)

@@ -1,0 +1,162 @@
+"""The pages of senders and providers: what was sent over days, at which rate, and what stops a sender."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from console.access import page
+from console.charts.columns import ChartColumn, column_chart
+from console.charts.course import course_column
+from console.charts.lines import spark_line
+from console.figures.code_words import CodeBook
+from console.formats import INDIA
+from console.pages.campaign import detail_of
+from console.visit import Visit
+from console.words import sender_state
+from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.statistics.figures import Amounts, Course, Statistics, statistics_of, total
+from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
+from times_dispatch.ledger.trail import Trail
+
+SPANS: Final = (1, 7, 30, 90, 365)
+_DEFAULT_DAYS: Final = 7
+_MAX_TRAIL: Final = 20
+
+Rollups = Sequence[tuple[RollupKey, Amounts]]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one row: of a sender, a provider, a template or a day."""
+
+    name: str
+    statistics: Statistics
+    sent_by_day: Sequence[int] = ()
+
+
+async def show_senders(visit: Visit) -> Response:
+    """Show all senders and providers with their figures over some days."""
+    days, since, until = _span(visit)
+    rollups = await _rollups(visit, RollupFilter(since=since, until=until))
+    queries = Queries(visit.redis)
+    names = sorted({*await queries.senders(), *map(SenderId, visit.settings.senders)})
+    by_sender = groups(rollups, lambda key: key.sender, since, until)
+    rows = [
+        (name, await queries.sender(name), by_sender.get(name) or Group(name=name, statistics=statistics_of({})))
+        for name in names
+    ]
+    return visit.page(
+        "senders.html",
+        days=days,
+        spans=SPANS,
+        since=since,
+        until=until,
+        rows=[(name, view, sender_state(view), group, _spark(group)) for name, view, group in rows],
+        providers=[
+            (group, _spark(group))
+            for _, group in sorted(groups(rollups, lambda key: key.provider, since, until).items())
+        ],
+        sums=statistics_of(total(amounts for _, amounts in rollups)),
+    )
+
+
+async def show_sender(visit: Visit) -> Response:
+    """Show one sender over some days: its course, its templates and providers, its errors, and who changed what."""
+    name = SenderId(visit.request.path_params["sender"])
+    queries = Queries(visit.redis)
+    if name not in await queries.senders() and name not in visit.settings.senders:
+        raise HTTPException(404)
+    days, since, until = _span(visit)
+    rollups = await _rollups(visit, RollupFilter(senders=[name], since=since, until=until))
+    by_day = groups(rollups, lambda key: key.day.isoformat(), since, until)
+    statistics = statistics_of(total(amounts for _, amounts in rollups))
+    view, damaged = await queries.sender(name), list[CampaignDamaged]()
+    f = visit.formats
+    all_days = [(since + timedelta(days=number)).isoformat() for number in range((until - since).days + 1)]
+    return visit.page(
+        "sender.html",
+        name=name,
+        view=view,
+        state=sender_state(view),
+        days=days,
+        spans=SPANS,
+        statistics=statistics,
+        live=await queries.live(name, damaged=damaged),
+        damaged=damaged,
+        course=column_chart(
+            [_day_column(day, by_day.get(day), name, f.day(day)) for day in all_days], f, label="Sent by day"
+        ),
+        by_day=[(day, by_day[day].statistics) for day in reversed(all_days) if day in by_day],
+        providers=[group for _, group in sorted(groups(rollups, lambda key: key.provider, since, until).items())],
+        templates=[group for _, group in sorted(groups(rollups, lambda key: key.template, since, until).items())],
+        codes=CodeBook(visit.settings).words(statistics.codes),
+        trail=[(entry, detail_of(entry)) for entry in await Trail(visit.redis).newest([name], limit=_MAX_TRAIL)],
+        configured=_configured(visit, view),
+        actions=_actions(view) if visit.may(ConsoleRole.OPERATOR) else [],
+    )
+
+
+def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, until: date) -> Mapping[str, Group]:
+    """Return the sums of rollups by a name.
+
+    Args:
+        rollups: the rollups.
+        name_of: returns the name to which a rollup counts.
+        since: the first day of the course.
+        until: the last day of the course.
+    """
+    several, sent = dict[str, list[Amounts]](), dict[str, list[int]]()
+    length = (until - since).days + 1
+    for key, amounts in rollups:
+        name = name_of(key)
+        several.setdefault(name, []).append(amounts)
+        by_day = sent.setdefault(name, [0] * length)
+        by_day[(key.day - since).days] += statistics_of(amounts).sent
+    return {
+        name: Group(name=name, statistics=statistics_of(total(each)), sent_by_day=sent[name])
+        for name, each in several.items()
+    }
+
+
+def _span(visit: Visit) -> tuple[int, date, date]:
+    """Return how many days are shown, the first and the last."""
+    written = visit.query("days")
+    days = int(written) if written in {str(span) for span in SPANS} else _DEFAULT_DAYS
+    today = datetime.fromtimestamp(visit.resources.clock.time(), INDIA).date()
+    return days, today - timedelta(days=days - 1), today
+
+
+async def _rollups(visit: Visit, chosen: RollupFilter) -> Rollups:
+    return [rollup async for rollup in StatisticsReader(visit.redis).rollups(chosen)]
+
+
+def _spark(group: Group) -> object:
+    return spark_line(group.sent_by_day, label=f"{group.name}: sent by day")
+
+
+def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> ChartColumn:
+    figures = group.statistics if group else statistics_of({})
+    course = Course(sent=figures.sent, delivered=figures.delivered, errors=figures.errors, clicked=figures.clicked)
+    return course_column(label, course, f"/campaigns?sender={sender}&since={day}&until={day}")
+
+
+def _configured(visit: Visit, view: SenderView) -> float | None:
+    """Return the rate of the settings; None for a sender that the settings do not have."""
+    settings = visit.settings.senders.get(view.id)
+    return settings.rate_per_s if settings else None
+
+
+def _actions(view: SenderView) -> list[tuple[str, str]]:
+    actions = [("pause", "Pause")] if not view.paused else []
+    if view.paused or view.unavailable:
+        actions.append(("resume", "Resume"))
+    return [*actions, ("rate", "Change rate")]
+
+
+ROUTES = (page("/senders", show_senders), page("/senders/{sender}", show_sender))

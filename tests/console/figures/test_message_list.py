@@ -1,0 +1,67 @@
+import pytest
+from redis.asyncio import Redis
+
+from console.figures import message_list
+from console.figures.message_list import MessageFilter, list_messages, masked_text
+from tests.kit.ledger import CAMPAIGN, Ledger
+from times_dispatch.ledger.states import MessageState
+
+
+async def _indexes(redis: Redis, ledger: Ledger, wanted: MessageFilter, *, count: int = 100) -> list[int]:
+    """Return the indexes of all messages that fit, page by page."""
+    view, indexes, after = await ledger.view(), list[int](), -1
+    while True:
+        page = await list_messages(redis, view, wanted, after=after, count=count, shows_people=False)
+        indexes += [message.index for message in page.messages]
+        if page.next is None:
+            return indexes
+        assert page.next > after
+        after = page.next
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 100])
+async def test_pages_hold_each_message_once_in_the_order_of_the_campaign(
+    redis: Redis, ledger: Ledger, count: int
+) -> None:
+    await ledger.submit(17, batch_size=5)
+    assert await _indexes(redis, ledger, MessageFilter(), count=count) == list(range(17))
+
+
+async def test_a_rare_state_is_searched_in_pages_of_bounded_work(
+    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_list, "_MAX_SEARCHED", 2)
+    monkeypatch.setattr(message_list, "_MAX_UNPACKED", 1)
+    await ledger.submit(20, batch_size=2)
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease), b"ra")
+    pending = MessageFilter(states=frozenset({MessageState.PENDING}))
+    assert await _indexes(redis, ledger, MessageFilter(states=frozenset({MessageState.REJECTED}))) == [0]
+    assert await _indexes(redis, ledger, pending) == list(range(2, 20))
+    page = await list_messages(redis, await ledger.view(), pending, shows_people=False)
+    assert page.is_cut
+
+
+async def test_filters_choose_by_code_and_hour(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(4, batch_size=4)
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease), b"raia")
+    assert await _indexes(redis, ledger, MessageFilter(code=2054)) == [0]
+    assert await _indexes(redis, ledger, MessageFilter(code=10)) == [2]
+    assert await _indexes(redis, ledger, MessageFilter(code=999)) == []
+    assert await _indexes(redis, ledger, MessageFilter(hour=1)) == []
+
+
+async def test_people_are_listed_masked_or_not_at_all(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1)
+    view = await ledger.view()
+    [seen] = (await list_messages(redis, view, MessageFilter(), shows_people=True)).messages
+    [hidden] = (await list_messages(redis, view, MessageFilter(), shows_people=False)).messages
+    assert (seen.number, seen.text) == ("9198*****000", "Dear name 0")
+    assert (hidden.number, hidden.text) == ("", "")
+
+
+async def test_long_numbers_in_texts_are_masked(ledger: Ledger) -> None:
+    await ledger.submit(1, campaign=CAMPAIGN, text="Call {#var#} about 12345")
+    assert masked_text(await ledger.view(), ["9876543210"]) == "Call 98***10 about 12345"
+    assert masked_text(await ledger.view(), []) == "Call  about 12345"

@@ -1,0 +1,35 @@
+import re
+
+from tests.kit.console import Browser, sent_campaign, text_of_page
+from tests.kit.ledger import CAMPAIGN, Ledger
+
+
+async def test_viewers_see_lines_and_states_and_no_people(viewer: Browser, operator: Browser, ledger: Ledger) -> None:
+    await sent_campaign(ledger)
+    path = f"/campaigns/{CAMPAIGN}/messages?state=rejected"
+    seen, own = (await viewer.get(path)).text, (await operator.get(path)).text
+    assert "invalid mobile number" in seen
+    assert not re.search(r"9198|name \d|Dear", seen)
+    assert re.search(r"9198\*+\d{3}", own)
+    assert not re.search(r"9198\d{6}", own)
+    assert "Dear name 5" in own
+
+
+async def test_pages_of_messages_hold_each_message_once(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(250, batch_size=60)
+    lines, path = list[int](), f"/campaigns/{CAMPAIGN}/messages?state=pending"
+    for _ in range(3):
+        html = (await viewer.get(path)).text
+        lines += [int(line) for line in re.findall(r'<tr>\s*<td class="n">([\d,]+)</td>', html)]
+        more = re.search(r'href="([^"]+)" rel="next"', html)
+        path = more[1].replace("&amp;", "&") if more else ""
+    assert lines == list(range(2, 252))
+    assert not path
+
+
+async def test_filters_that_make_no_sense_are_left_out(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(3)
+    for query in ("state=asleep", "code=x", "hour=-1", "bucket=999", "after=x", "code=99999999999999", "after=²"):
+        response = await viewer.get(f"/campaigns/{CAMPAIGN}/messages?{query}")
+        assert response.status_code == 200, query
+    assert "No message fits." in text_of_page((await viewer.get(f"/campaigns/{CAMPAIGN}/messages?hour=5")).text)

@@ -1,0 +1,41 @@
+"""The figures of senders over days equal those of ``dispatch stats``."""
+
+from decimal import Decimal
+
+from tests.console.pages.test_campaign import F, in_international_form, rows, stats
+from tests.kit.console import Browser, sent_campaign, text_of_page
+from tests.kit.ledger import SENDER, Ledger
+
+
+async def test_a_sender_has_the_figures_of_dispatch_stats(viewer: Browser, ledger: Ledger, redis_url: str) -> None:
+    await sent_campaign(ledger)
+    figures = await stats(redis_url, "--sender", SENDER)
+    html = (await (await in_international_form(viewer)).get(f"/senders/{SENDER}")).text
+    page = text_of_page(html)
+    for name in ("sent", "delivered", "errors"):
+        assert f"{name.capitalize()} {figures[name]:,}" in page
+    [day] = rows(html, "days-title")
+    assert day[1] == f"{figures['sent']:,}"
+    assert day[-1] == F.rupees(Decimal(figures["cost_rupees"]))
+    codes = [(int(cells[1]), int(cells[2])) for cells in rows(html, "codes-title")]
+    assert codes == [(code["code"], code["messages"]) for code in figures["codes"]]
+
+
+async def test_all_senders_add_up_to_the_figures_of_dispatch_stats(
+    viewer: Browser, ledger: Ledger, redis_url: str
+) -> None:
+    await sent_campaign(ledger)
+    figures = await stats(redis_url, "--by", "provider")
+    page = text_of_page((await (await in_international_form(viewer)).get("/senders?days=1")).text)
+    sums = f"all {figures['sent']:,} {figures['delivered']:,} {figures['errors']:,} {figures['no_report']:,}"
+    assert sums in page
+    [provider] = figures["rows"]
+    assert provider in page
+
+
+async def test_a_sender_that_never_sent_says_so_and_an_unknown_one_is_not_found(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    assert "Nothing was sent in this time." in (await viewer.get("/senders/OTHERS")).text
+    assert (await viewer.get("/senders/NOBODY")).status_code == 404
+    assert "OTHERS" in (await viewer.get("/senders?days=nonsense")).text

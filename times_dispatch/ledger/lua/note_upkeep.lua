@@ -1,0 +1,25 @@
+-- uses: names keys clock
+--
+-- Note that upkeep reaches a sender, and say since when it has done so without a gap. A ledger on a cluster needs this
+-- for each sender, because each node may be away by itself, and has a clock of its own. A single Redis has the key
+-- upkeep:since for all senders.
+--
+-- Arguments
+--   gap_ms  a longer time without a call is a gap
+-- Reply
+--   now_us    the time now, in epoch microseconds
+--   since_ms  the time since which there has been no gap, in epoch milliseconds
+-- Keys: the sender's upkeep_since.
+-- Cost: O(1).
+local args = arguments({'gap_ms'})
+local key, now = key_of_sender('upkeep_since'), now_us()
+local now_ms = math.floor(now / 1000)
+local since_ms = tonumber(redis.call('GETEX', key, 'PX', args.gap_ms) or 'inf')
+-- After the clock was set back the time lies in the future.
+if since_ms > now_ms then
+  since_ms = now_ms
+  -- The first write frees memory, so the script runs also when Redis is full.
+  redis.call('DEL', key)
+  redis.call('SET', key, string.format('%.0f', since_ms), 'PX', args.gap_ms)
+end
+return reply({now_us = now, since_ms = since_ms})
