@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 NO_DEAD_NUMBERS: Final = DeadNumberRule()
 """The rule by which no number is dead."""
 _MAX_LIGHT_ROWS: Final = 1_000
+_COPIES_AT_ONCE: Final = 2_000
+"""Copies of reports that one call puts into the queue of forwarding, within some milliseconds."""
 _REPORTS_AT_ONCE: Final = 4_000
 """Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
 
@@ -192,19 +194,13 @@ class EntryApplier:
 
         A report that changes nothing may have been applied by a reconciler that died before it queued the copy.
         """
-        copies, begin = list[tuple[bytes, int, ForwardedEvent]](), 0
-        events, results = applied.classified.events, applied.results
-        for entry_id, end in applied.ends:
-            for index in range(begin, end):
-                if results[index] in {None, ReportEffect.UNKNOWN}:
-                    continue
-                if row := forwarding.rows.write(events[index]):
-                    event = events[index]
-                    copy = ForwardedEvent(event.kind.value, bare_id(event.meta), row, applied.via)
-                    copies.append((entry_id, index - begin, copy))
-            begin = end
-        if dropped := await forwarding.queue.add_all(copies):
-            self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
+        if len(applied.results) <= _MAX_LIGHT_ROWS:
+            copies = _copies(applied, forwarding.rows)
+        else:
+            copies = await asyncio.to_thread(_copies, applied, forwarding.rows)
+        for at in range(0, len(copies), _COPIES_AT_ONCE):
+            if dropped := await forwarding.queue.add_all(copies[at : at + _COPIES_AT_ONCE]):
+                self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
 
     async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
         """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
@@ -301,6 +297,21 @@ class EntryApplier:
             await check(self._redis)
         except RedisUnavailable:
             raise error from None
+
+
+def _copies(applied: AppliedEntries, rows: ForwardRows) -> list[tuple[bytes, int, ForwardedEvent]]:
+    """Return the copies of applied reports: the id of each one's entry, its position there, and the event."""
+    copies, begin = list[tuple[bytes, int, ForwardedEvent]](), 0
+    events, results = applied.classified.events, applied.results
+    for entry_id, end in applied.ends:
+        for index in range(begin, end):
+            event = events[index]
+            if results[index] in {None, ReportEffect.UNKNOWN} or not (row := rows.write(event)):
+                continue
+            copy = ForwardedEvent(event.kind.value, bare_id(event.meta), row, applied.via)
+            copies.append((entry_id, index - begin, copy))
+        begin = end
+    return copies
 
 
 def max_rows(body: bytes) -> int:

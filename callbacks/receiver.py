@@ -298,10 +298,16 @@ async def serve(settings: Settings) -> None:
             replicas_within_s=settings.ledger.replicas_within_s,
         )
         receiver = Receiver(redis, writer, secrets, room=room, dead_letters=dead_letters, refusals=refusals)
+        max_visits = 0
         if settings.links.with_receiver:
             receiver.links = make_links(redis, settings, room=room, refusals=refusals)
-        limits = server_limits(settings.callbacks, max_per_address=settings.callbacks.max_per_address)
-        server = make_server(receiver, settings.callbacks.listen, limits=limits, refusals=refusals)
+            max_visits = settings.links.max_per_address
+        limits = server_limits(
+            settings.callbacks, max_per_address=settings.callbacks.max_per_address, max_visits_per_address=max_visits
+        )
+        server = make_server(
+            receiver, settings.callbacks.listen, limits=limits, refusals=refusals, is_visit=LinksApplication.serves
+        )
         heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": server.load.requests})
         watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run, heartbeat.run)
         await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)

@@ -68,6 +68,7 @@ def _digest_of_settings(campaign: Campaign) -> bytes:
         "frequency_cap": sender.frequency_cap,
         "repeat_after_s": sender.repeat_after_s,
         "window": [window.from_min, window.until_min, window.zone],
+        "retry_failed": campaign.second_tries.of_settings,
         "price": str(campaign.budget.price),
         "no_value": sorted(campaign.no_value),
         "link_prefix": campaign.links.prefix if campaign.links.written else "",

@@ -24,7 +24,7 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, Submissions
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 from times_dispatch.provider.correlation_ids import new_campaign_id
@@ -208,6 +208,11 @@ class Resender:
         if plan.tracked_links and not settings.link_key:
             raise InputInvalid(
                 f"campaign {parent.id}: its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
+            )
+        if plan.retry and parent.state in LIVE:
+            raise InputInvalid(
+                f"campaign {parent.id}: may send failed messages again by its rule (retry_failed); resend when it is "
+                "finished, or cancel it first"
             )
         sends_itself = plan.in_doubt == "resend" and parent.state is not CampaignState.CANCELLED
         if sends_itself and MessageState.IN_DOUBT in self._choice.states and parent.counts[MessageState.IN_DOUBT]:

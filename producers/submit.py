@@ -21,6 +21,7 @@ from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
 from times_dispatch.broker.app import BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
@@ -126,7 +127,14 @@ async def submit(
     with draft.read() as row_pass:
         try:
             batches, opted_out = await _store_batches(
-                redis, campaign, begun, row_pass, progress, memory_check=memory_check, sample=sample
+                redis,
+                campaign,
+                begun,
+                row_pass,
+                progress,
+                memory_check=memory_check,
+                sample=sample,
+                forget_key=settings.forget_key,
             )
         except UnicodeDecodeError:  # the file was UTF-8 when it was opened
             raise _file_changed(campaign) from None
@@ -207,6 +215,7 @@ async def _store_batches(
     *,
     memory_check: MemoryCheck,
     sample: NumberSample,
+    forget_key: bytes,
 ) -> tuple[int, int]:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
@@ -221,6 +230,7 @@ async def _store_batches(
         progress: is called after each batch.
         memory_check: refuses the campaign if it does not fit.
         sample: gets the numbers of all batches.
+        forget_key: tells which numbers are forgotten.
 
     Returns:
         How many batches there are, and how many messages are suppressed.
@@ -233,15 +243,18 @@ async def _store_batches(
     view = await queries.campaign(campaign)
     opt_outs = OptOuts(redis)
     has_opt_outs = not await opt_outs.is_empty()
+    forgotten_numbers = ForgottenNumbers(redis, forget_key)
     number, opted_out = -1, 0
     storing: asyncio.Task[None] | None = None
     try:
         for number, batch in enumerate(row_pass.batches(begun.batch_size)):
+            forgotten = await forgotten_numbers.positions(batch.to)
+            batch = without_data(batch, forgotten)  # noqa: PLW2901  # nothing may see the number from here on
             sample.add(batch.to)
             if number >= begun.batches:
                 on_list = await opt_outs.contains(batch.to) if has_opt_outs else []
                 suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]
-                opted_out += len(suppressed)
+                opted_out += len({*suppressed, *forgotten})
                 if storing:
                     await storing
                     await memory_check.while_stored(
@@ -252,7 +265,9 @@ async def _store_batches(
                         fraction=row_pass.fraction(),
                     )
                 storing = asyncio.create_task(
-                    submissions.add_batch(campaign, begun.plan.sender, number, batch, opted_out=suppressed)
+                    submissions.add_batch(
+                        campaign, begun.plan.sender, number, batch, opted_out=suppressed, forgotten=forgotten
+                    )
                 )
                 await asyncio.sleep(0)  # sends the batch, so that Redis stores it while the next rows are checked
             else:

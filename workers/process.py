@@ -175,9 +175,9 @@ class WorkerProcess:
         if not settings.retention.path:
             return None
         # pyarrow costs 60 MB, and most workers have no archive.
+        from times_dispatch.archive.background import BackgroundRetention  # noqa: PLC0415
         from times_dispatch.archive.retention import RetentionRule  # noqa: PLC0415
         from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
-        from workers.background_retention import BackgroundRetention  # noqa: PLC0415
 
         rule = RetentionRule(
             folder=settings.retention.path,

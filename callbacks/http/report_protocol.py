@@ -141,7 +141,7 @@ class ReportProtocol(HttpToolsProtocol):
         self._received_at_body = self._received_bytes
         if self.parser.should_upgrade():
             return
-        client = self._load.client(self._peer, self.headers)
+        client = self._load.client(self._peer, self.headers, self.url)
         self._clients.append(client)
         self.app = self._receiver if self._load.begin(self, client) else cast("Any", _refuse_overload)
         self._start_timer(self._load.limits.request_timeout_s, "a request did not end in time")

@@ -1,7 +1,7 @@
 """The HTTP server of the receiver and of the links process: uvicorn, stopped by an event."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -56,7 +56,14 @@ class HttpServer(uvicorn.Server):
             stopping.cancel()
 
 
-def make_server(application: Any, listen: str, *, limits: ServerLimits, refusals: RefusalLog) -> HttpServer:
+def make_server(
+    application: Any,
+    listen: str,
+    *,
+    limits: ServerLimits,
+    refusals: RefusalLog,
+    is_visit: Callable[[bytes], bool] = lambda _: False,
+) -> HttpServer:
     """Return a server of an ASGI application.
 
     Args:
@@ -64,6 +71,7 @@ def make_server(application: Any, listen: str, *, limits: ServerLimits, refusals
         listen: the address ``host:port``.
         limits: how much the server does at once.
         refusals: log the requests that are refused.
+        is_visit: returns whether a path is that of a tracked link, if the limits have one for visits.
     """
     host, _, port = listen.rpartition(":")
     config = uvicorn.Config(
@@ -81,18 +89,22 @@ def make_server(application: Any, listen: str, *, limits: ServerLimits, refusals
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FINISH_WITHIN_S,
     )
-    return HttpServer(config, ServerLoad(limits, refusals=refusals))
+    return HttpServer(config, ServerLoad(limits, refusals=refusals, is_visit=is_visit))
 
 
-def server_limits(callbacks: CallbackSettings, *, max_per_address: int) -> ServerLimits:
+def server_limits(
+    callbacks: CallbackSettings, *, max_per_address: int, max_visits_per_address: int = 0
+) -> ServerLimits:
     """Return the limits of a server, and let the process open as many files as the server needs.
 
     Args:
         callbacks: name the trusted proxies.
         max_per_address: connections, or requests under way, of one address.
+        max_visits_per_address: the same for tracked links, if the server answers them besides posts.
     """
     return ServerLimits(
         max_connections=max_connections(ServerLimits.max_connections),
         max_per_address=max_per_address,
+        max_visits_per_address=max_visits_per_address,
         trusted_proxies=callbacks.trusted_networks,
     )

@@ -2,7 +2,7 @@
 
 import resource
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
@@ -16,6 +16,7 @@ LOOPBACK: Final[tuple[IPNetwork, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Networ
 
 _IPV6_PREFIX: Final = 64
 """A customer of a network has at least this network of IPv6 addresses, so that its addresses count as one."""
+_VISITS: Final = "visits of "
 _SPARE_FILES: Final = 64
 """Files that the process has open besides its connections."""
 
@@ -30,6 +31,9 @@ class ServerLimits:
     """Requests under way; more get 503."""
     max_per_address: int = 256
     """Connections from one address; behind a trusted proxy, requests under way of one address."""
+    max_visits_per_address: int = 0
+    """The same for tracked links, if the server answers them besides posts; 0 if they have no limit of their own. With
+    one, an address may have as many connections as the larger limit, and requests of each kind up to their limit."""
     max_held_bytes: int = 64 * MAX_BODY_BYTES
     """Bytes of requests under way. A connection whose request goes beyond is closed, unless its request is short."""
     short_request_bytes: int = 16 * 1024
@@ -54,8 +58,22 @@ class OpenConnection(Protocol):
 class ServerLoad:
     """What the server does now, compared with its limits."""
 
-    def __init__(self, limits: ServerLimits = DEFAULT_SERVER_LIMITS, *, refusals: RefusalLog | None = None) -> None:
+    def __init__(
+        self,
+        limits: ServerLimits = DEFAULT_SERVER_LIMITS,
+        *,
+        refusals: RefusalLog | None = None,
+        is_visit: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
+        """Make a load of nothing.
+
+        Args:
+            limits: how much the server does at once.
+            refusals: log the requests that are refused; by default a log of this load only.
+            is_visit: returns whether a path is that of a tracked link.
+        """
         self.limits = limits
+        self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
         self.held_bytes = 0
         """Bytes of the requests under way."""
@@ -76,7 +94,8 @@ class ServerLoad:
         address = grouped(peer)
         self._total += 1
         self._connections[address] += 1
-        if self._connections[address] > self.limits.max_per_address and not self.is_trusted(peer):
+        max_per_address = max(self.limits.max_per_address, self.limits.max_visits_per_address)
+        if self._connections[address] > max_per_address and not self.is_trusted(peer):
             self.refusals.warning("an address has too many connections")
             return False
         if self._total > self.limits.max_connections:
@@ -100,14 +119,17 @@ class ServerLoad:
 
         Args:
             connection: the connection of the request.
-            client: the address of the client as a trusted proxy names it; else empty.
+            client: what ``client`` returned for the request.
         """
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
         self.requests += 1
         if client:
             self._requests[client] += 1
-        is_refused = self.requests > self.limits.max_requests or self._requests[client] > self.limits.max_per_address
+        max_of_client = self.limits.max_per_address
+        if client.startswith(_VISITS):
+            max_of_client = self.limits.max_visits_per_address
+        is_refused = self.requests > self.limits.max_requests or self._requests[client] > max_of_client
         if is_refused:
             self.refusals.warning("too many requests are under way")
         return not is_refused
@@ -143,10 +165,27 @@ class ServerLoad:
             return False
         return any(parsed in network for network in self.limits.trusted_proxies)
 
-    def client(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Return the address for which a trusted proxy posts; empty without such a proxy or address."""
+    def client(self, peer: str, headers: Iterable[tuple[bytes, bytes]], target: bytes = b"") -> str:
+        """Return as whose request a request counts; empty if it counts as nobody's.
+
+        A request counts as that of the address that a trusted proxy names. Without a proxy the connections of an
+        address are limited, so its requests need not be; with a limit for tracked links they are, because visits and
+        posts have limits of their own.
+
+        Args:
+            peer: the address of the connection.
+            headers: the fields of the request, with names in lower case.
+            target: the request's path and query.
+        """
+        has_visits = bool(self.limits.max_visits_per_address)
+        address = self._forwarded_for(peer, headers, has_visits=has_visits)
+        if address and has_visits and self._is_visit(target.partition(b"?")[0]):
+            return f"{_VISITS}{address}"
+        return address
+
+    def _forwarded_for(self, peer: str, headers: Iterable[tuple[bytes, bytes]], *, has_visits: bool) -> str:
         if not self.is_trusted(peer):
-            return ""
+            return grouped(peer) if has_visits else ""
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
         addresses = [part.strip().decode("latin-1") for part in forwarded.split(b",") if part.strip()]
         # Each proxy adds the address that it saw, and only what trusted proxies added is true.

@@ -1,5 +1,6 @@
 """Finds the campaign and the target that a code of a link names, with few calls to Redis."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.records import read_link_values
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkCampaign, LinkNumbers
 from times_dispatch.links.codes import LinkCodeReader, LinkRef
@@ -20,7 +22,12 @@ READ_AGAIN_AFTER_S: Final = 10.0
 """How long the directory uses what it read of a campaign, in seconds: a campaign's validity may be prolonged."""
 _MAX_CAMPAIGNS: Final = 10_000
 _MAX_BATCHES: Final = 200
-"""Batches whose values are remembered; those of a thousand messages take about a tenth of a megabyte."""
+"""Batches whose values are remembered as texts; those of a thousand messages take about a tenth of a megabyte."""
+_MAX_CUT_BYTES: Final = 64_000_000
+"""Bytes of values that are remembered besides, as the ledger has them: about ten bytes a message and value."""
+
+_BatchRef = tuple[str, int]
+"""A campaign, and the number of a batch."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,10 +44,18 @@ class MessageLink(NamedTuple):
 
 
 class _Remembered(Generic[K, V]):
-    """The values that were used last, up to a number of them."""
+    """The values that were used last, up to a number or a size of them."""
 
-    def __init__(self, max_values: int) -> None:
-        self._max_values = max_values
+    def __init__(self, max_size: int, size_of: Callable[[V], int] = lambda _: 1) -> None:
+        """Remember nothing yet.
+
+        Args:
+            max_size: the size of all values together.
+            size_of: returns the size of a value; by default each has the size 1.
+        """
+        self._max_size = max_size
+        self._size_of = size_of
+        self._size = 0
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
@@ -49,9 +64,13 @@ class _Remembered(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
+        if (known := self._values.pop(key, None)) is not None:
+            self._size -= self._size_of(known)
         self._values[key] = value
-        if len(self._values) > self._max_values:
-            self._values.popitem(last=False)
+        self._size += self._size_of(value)
+        while self._size > self._max_size:
+            _, oldest = self._values.popitem(last=False)
+            self._size -= self._size_of(oldest)
 
 
 class LinkDirectory:
@@ -70,7 +89,10 @@ class LinkDirectory:
         self._digests = {key: digest_secret(key, purpose=LINK_KEY_PURPOSE) for key in keys}
         self._clock = clock
         self._campaigns: _Remembered[tuple[str, int], tuple[float, LinkCampaign]] = _Remembered(_MAX_CAMPAIGNS)
-        self._values: _Remembered[tuple[str, int], list[list[str]]] = _Remembered(_MAX_BATCHES)
+        self._values: _Remembered[_BatchRef, list[list[str]]] = _Remembered(_MAX_BATCHES)
+        self._cut_values: _Remembered[_BatchRef, bytes] = _Remembered(_MAX_CUT_BYTES, len)
+        self._reading: dict[_BatchRef, asyncio.Task[bytes | None]] = {}
+        """Batches that are being read: clicks on messages of one batch come together, and wait for one call."""
         self._warn_of: Callable[[LinkCampaign], None] = _WarnOnce()
 
     async def find(self, header: str, code: str) -> MessageLink | None:
@@ -92,11 +114,28 @@ class LinkDirectory:
         key = (link.campaign.id, batch_number)
         columns = self._values.get(key)
         if columns is None:
-            columns = await self._numbers.values(link.campaign, batch_number)
+            cut = self._cut_values.get(key)
+            if cut is None:
+                cut = await self._read_values(link.campaign, batch_number)
+            if cut is None:
+                return None
+            columns = read_link_values(cut)
             if not columns:
                 return None
             self._values.put(key, columns)
         return compose_target(target.literals, [columns[column][index] for column in target.columns])
+
+    async def _read_values(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
+        """Read the values of a batch once, however many calls wait for them."""
+        key = (campaign.id, batch_number)
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.create_task(self._numbers.values(campaign, batch_number))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        cut = await asyncio.shield(reading)
+        if cut is not None:
+            self._cut_values.put(key, cut)
+        return cut
 
     async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> MessageLink | None:
         campaign = await self._campaign(sender, ref.number)

@@ -39,7 +39,7 @@ class ForwarderLimits:
     max_body_bytes: int = 256 * 1024
     """Bytes of the rows in one post; a longer row is posted alone."""
     head_events: int = 2_000
-    """Events of a lane that are looked at: messages that fail alone stand at the head of the lane."""
+    """Events of a lane that are looked at while messages fail alone, which stand at the head of the lane."""
     max_blocked: int = 50
     """Messages of a lane that fail alone while others succeed. With more, the lane waits."""
     max_suspects: int = 3
@@ -180,7 +180,8 @@ class Forwarder:
 
     async def _post_next(self, lane: _Lane, ended: asyncio.Event) -> None:
         """Post the next events of a lane; wait if there are none, or if the post fails."""
-        events = self._choose(lane, await self._queue.head(lane.number, self._limits.head_events))
+        looked_at = self._limits.head_events if lane.blocked else lane.rows
+        events = self._choose(lane, await self._queue.head(lane.number, looked_at))
         if not events:
             await self._clock.wait(ended, self._limits.idle_s)
             return

@@ -18,6 +18,7 @@ import msgspec
 from producers.campaign.budget import Budget
 from producers.campaign.custom_values import CustomValues
 from producers.campaign.schedule import Schedule
+from producers.campaign.second_tries import SecondTries
 from producers.campaign.slot_binding import bind_slots
 from producers.campaign.table import ALTERNATIVES, CampaignTable
 from producers.campaign.tracked_links import CampaignLinks
@@ -80,6 +81,7 @@ class Campaign:
             price=price(self.sender, self.category, settings.categories),
             max_parts_per_day=max_parts_per_day(table.sender, settings),
         )
+        self.second_tries = SecondTries(table, settings, self._document)
         bad_text = [
             self._document.mistake(("template",), self._not_whitelisted(problem))
             for problem in self.whitelists().problems_in_text()
@@ -95,7 +97,7 @@ class Campaign:
         bad_text += self.links.whitelist_mistakes(self._link_whitelist().missing(" ".join(self.links.written)))
         if damage := damage_of_template(self.template_settings.text):
             bad_text.append(self._document.mistake(("template",), f"the text of {table.template} {damage}"))
-        if mistakes := [*self.budget.mistakes, *bad_text]:
+        if mistakes := [*self.budget.mistakes, *self.second_tries.mistakes, *bad_text]:
             raise InputInvalid(*mistakes)
         self.custom = CustomValues(
             table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document
@@ -134,6 +136,7 @@ class Campaign:
             zone=window.zone,
             max_parts=self.budget.max_parts,
             tracked_links=self.links.plan(),
+            retry=self.second_tries.rule,
         )
 
     def slot_source(self, heading: Heading) -> SlotSource:
@@ -163,6 +166,7 @@ class Campaign:
             )
         for number in self.whitelists().unlisted_numbers_in_text():
             yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"
+        yield from self.second_tries.warnings(self.schedule.at(now))
         if waiting := self.schedule.waiting_warning(now):
             yield waiting
 

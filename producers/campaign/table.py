@@ -11,6 +11,7 @@ from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
 from times_dispatch.settings.durations import check_duration
 from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import check_rate
+from times_dispatch.settings.retries import RetrySettings
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
@@ -80,6 +81,8 @@ class CampaignTable(StrictTable):
     """Tracked links: the target of each by its name. ``{name}`` in ``variables`` or ``text`` stands for the link."""
     opt_out_link: bool = False
     """Whether recipients can opt out at the address of a link followed by ``/stop``."""
+    retry_failed: RetrySettings | None = None
+    """The rule by which failed messages are sent again. Default: ``[retry_failed]`` of the settings."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` stands for a cell."""
 

@@ -54,6 +54,7 @@ COMMANDS = {
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
     "archive": ("producers.cli.archive:archive", "Archive old campaigns; list, verify and erase archives."),
+    "forget": ("producers.cli.forget:forget", "Forget a phone number: it gets no message, and its data is deleted."),
     "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
     "alerts": ("producers.cli.alerts:alerts", "List what is wrong; send a test to those who are told."),
@@ -124,6 +125,21 @@ class CliContext:
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
         return keys
+
+    def forget_key(self) -> bytes:
+        """Return the key by which forgotten numbers are known, from the environment alone; empty if it is not set.
+
+        Raises:
+            SettingsInvalid: the key cannot be used.
+        """
+        from times_dispatch.settings.environment import Environment, read_forget_key  # noqa: PLC0415  # as above
+        from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+        environment = Environment(self.variables())
+        key = read_forget_key(environment)
+        if environment.mistakes:
+            raise SettingsInvalid(environment.mistakes)
+        return key
 
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""

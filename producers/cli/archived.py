@@ -5,16 +5,18 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.errors import InputInvalid
 from times_dispatch.archive.catalog import Catalog
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 
 
 def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:
     """Return the catalog that opens the rows of archived campaigns too, if the environment has the archive's key."""
     key, old_key = options.archive_keys()
+    forgotten = ForgottenNumbers(redis, options.forget_key())
     if not key and not old_key:
-        return Catalog(redis)
+        return Catalog(redis, forgotten=forgotten)
     from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415  # imports cryptography
 
-    return Catalog(redis, MasterKeys(key, old_key))
+    return Catalog(redis, MasterKeys(key, old_key), forgotten=forgotten)
 
 
 def required_path(path: str) -> str:

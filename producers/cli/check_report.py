@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from producers.cli.output import INDIA, counted, minute_in_india
+from producers.cli.retry_words import retry_rule_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import format_duration
@@ -29,6 +30,7 @@ def report_as_lines(report: CheckReport) -> list[str]:
     lines += _rows(report)
     lines += _parts(report)
     lines += _money(report)
+    lines += _second_tries(report)
     lines += _times(report)
     lines.append(_memory(report))
     lines.append(f"digest    {report.digest}")
@@ -66,6 +68,12 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         },
         "price_per_part": str(report.price_per_part) if report.price_per_part else None,
         "cost": str(report.cost) if report.cost is not None else None,
+        "retry_failed": plan.retry
+        and {
+            **msgspec.to_builtins(plan.retry),
+            "max_parts": report.max_parts_with_tries,
+            "max_cost": str(report.max_cost) if report.max_cost is not None else None,
+        },
         "max_parts": plan.max_parts or None,
         "max_parts_per_day": forecast.max_parts_per_day or None,
         "parts_today": forecast.parts_today,
@@ -128,6 +136,14 @@ def _money(report: CheckReport) -> Iterator[str]:
     if forecast.max_parts_per_day:
         used = f", of which {forecast.parts_today:,} are used today" if forecast.parts_today else ""
         yield f"a day     {counted(forecast.max_parts_per_day, 'part')} of sender {report.plan.sender}{used}"
+
+
+def _second_tries(report: CheckReport) -> Iterator[str]:
+    if not (rule := report.plan.retry):
+        return
+    yield f"again     {retry_rule_in_words(rule)}"
+    cost = f", {format_rupees(report.max_cost)}" if report.max_cost is not None else ""
+    yield f"          at most {counted(report.max_parts_with_tries, 'part')} in all{cost}, if all fail each time"
 
 
 def _times(report: CheckReport) -> Iterator[str]:

@@ -50,6 +50,7 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
     if as_json:
         dead = {"since": _day(history.dead.since_day), "code": history.dead.code} if history.dead else None
         known = {"number": mask(wanted), "opted_out": history.opted_out, "is_dead": history.is_dead, "dead": dead}
+        known["forgotten"] = history.is_forgotten
         echo(json.dumps({**known, "messages": rows}))
         return
     echo(f"{mask(wanted)}: {counted(len(rows), 'message')}; {_standing(history)}")
@@ -58,6 +59,8 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
 
 
 def _standing(history: NumberHistory) -> str:
+    if history.is_forgotten:
+        return "forgotten: no sender texts it, and what archives have of it is sealed"
     standing = ["on the opt-out list" if history.opted_out else "not on the opt-out list"]
     if history.dead:
         until = "" if history.is_dead else ", too long ago to count"

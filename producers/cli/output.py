@@ -132,6 +132,9 @@ def campaign_as_json(view: CampaignView) -> dict[str, Any]:
         "first_sent_ms": view.first_sent_ms,
         "last_sent_ms": view.last_sent_ms,
         "finished_ms": view.finished_ms,
+        "retry_failed": plan.retry
+        and {"codes": plan.retry.codes, "after_s": plan.retry.after_s, "at_most": plan.retry.at_most},
+        "retries_waiting": view.retries_waiting,
         "resend_of": plan.resend_of or None,
         "resends": view.resends,
     }

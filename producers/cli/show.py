@@ -14,6 +14,7 @@ from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
+from producers.cli.retry_words import retry_rule_in_words, second_tries_in_words
 from producers.cli.statistics_json import statistics_as_json
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_search import CampaignSearch
@@ -122,6 +123,9 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     ):
         if epoch_ms:
             out.print(f"{name} {second_in_india(epoch_ms / 1000)}")
+    if plan.retry:
+        out.print(retry_rule_in_words(plan.retry))
+        out.print(f"second tries: {second_tries_in_words(view, statistics)}")
     states = Table("state", box=None, pad_edge=False)
     states.add_column("messages", justify="right")
     states.add_column("")

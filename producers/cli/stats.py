@@ -218,6 +218,11 @@ def _figure_rows(statistics: Statistics) -> Iterator[tuple[str, str, str]]:
     yield "in doubt", f"{statistics.in_doubt:,}", ""
     yield "clicked", f"{statistics.clicked:,}", f"{counted(statistics.clickers, 'recipient')}"
     yield "replied", f"{statistics.replied:,}", f"{counted(statistics.opted_out, 'opt-out')}"
+    for number, messages in statistics.retried.items():
+        recovered = statistics.recovered.get(number, 0)
+        yield f"second try {number}", f"{messages:,}", f"{recovered:,} delivered ({100 * recovered / messages:.1f} %)"
+    if (percent := statistics.recovered_percent) is not None:
+        yield "recovered", f"{sum(statistics.recovered.values()):,}", f"{percent:.1f} % of those tried again"
     without_price = f"{statistics.unpriced_parts:,} parts had no price" if statistics.unpriced_parts else ""
     yield "cost", format_rupees(statistics.cost), without_price
     yield "money kept", format_rupees(statistics.money_kept), ""

@@ -16,7 +16,7 @@ from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.campaign_words import state_in_words
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.model import CampaignId, CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
 from times_dispatch.ledger.summary import progress_line
@@ -34,7 +34,7 @@ class Until(StrEnum):
     """The moment until which a campaign is watched."""
 
     SENT = "sent"
-    """No message is left to send."""
+    """No message is left to send; a report may still bring a second try."""
     REPORTS = "reports"
     """No message is left to send, and none awaits a delivery report."""
 
@@ -139,6 +139,8 @@ def _title(view: CampaignView) -> str:
 def _has_ended(view: CampaignView, until: Until) -> bool:
     if view.state is CampaignState.BRAKED:
         return True
+    if until is Until.SENT and view.waits_for is WaitsFor.REPORTS:
+        return True
     if view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}:
         return False
     return until is Until.SENT or not (view.counts[MessageState.SENDING] or _awaiting_reports(view))
@@ -151,6 +153,8 @@ def _awaiting_reports(view: CampaignView) -> int:
 
 def _problem(view: CampaignView, until: Until) -> str:
     """Return why a campaign did not come to a good end; empty if it did."""
+    if until is Until.SENT and view.waits_for is WaitsFor.REPORTS:
+        return ""
     if view.state is not CampaignState.FINISHED:
         return f"campaign {view.id} is {view.state}" + (f": {view.reason}" if view.reason else "")
     if until is Until.REPORTS and (awaiting := _awaiting_reports(view)):

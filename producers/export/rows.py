@@ -27,6 +27,10 @@ _ORIGINS = {
 """The states in which a message's code says what went wrong, and where the code then comes from."""
 
 
+_TRIED_AGAIN = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTED)
+"""The states in which a message may have the code of an earlier attempt that failed."""
+
+
 class RowFilter(msgspec.Struct, frozen=True):
     """Which messages are taken; an empty set takes all."""
 
@@ -126,15 +130,21 @@ class CampaignRows:
     def _code(self, state: str, code: int) -> tuple[int | None, str | None, str | None]:
         """Return the code, its origin and its meaning, if the state of the message has one."""
         if (state, code) not in self._code_texts:
-            name = code_name(MessageState(state), code)
+            rule = self._view.plan.retry
+            name = code_name(MessageState(state), code, retry_codes=rule.codes if rule else ())
             if not name:
                 return _NO_CODE
             self._code_texts[state, code] = (name.partition(":")[0], self._meaning(name))
         return (code, *self._code_texts[state, code])
 
 
-def code_name(state: MessageState, code: int) -> str:
-    """Return a message's code with its origin, ``report:910``; empty if nothing went wrong."""
+def code_name(state: MessageState, code: int, *, retry_codes: Sequence[int] = ()) -> str:
+    """Return a message's code with its origin, ``report:910``; empty if nothing went wrong.
+
+    A message that is sent again after a failed report has the code of that report, one of *retry_codes*.
+    """
+    if state in _TRIED_AGAIN and code in retry_codes:
+        return f"{CodeOrigin.REPORT}:{code}"
     if not code or state not in _ORIGINS:
         return ""
     return f"{CodeOrigin.SUPPRESSED if code in SUPPRESSION_REASONS else _ORIGINS[state]}:{code}"

@@ -69,6 +69,10 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """In rupees."""
     cost: Decimal | None
     """In rupees."""
+    max_parts_with_tries: int
+    """SMS parts if every message fails each time with a code of the rule; never more than the budget."""
+    max_cost: Decimal | None
+    """The price of these parts, in rupees."""
     forecast: Forecast
     memory: MemoryForecast
     ledger: SenderSnapshot | None
@@ -137,6 +141,7 @@ async def check(
         rejects = row_pass.keep_rejects()
     checker, counts = row_pass.checker, row_pass.checker.parts_counter
     parts = counts.gsm_parts + counts.ucs2_parts
+    max_parts = _max_parts(plan, parts)
     expected = forecast(campaign, ledger, rows=checker.accepted, parts=parts, now=now)
     room = memory_forecast(size.needed_bytes, memory, max_share=max_memory_share)
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
@@ -158,6 +163,8 @@ async def check(
         more_characters=len(characters) - len(shown_characters),
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
+        max_parts_with_tries=max_parts,
+        max_cost=campaign.budget.cost(max_parts),
         forecast=expected,
         memory=room,
         ledger=ledger,
@@ -165,6 +172,12 @@ async def check(
         warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger), *room.warnings],
         problems=[*(() if checker.accepted else ["no row can be sent to"]), *expected.problems, *room.problems],
     )
+
+
+def _max_parts(plan: Plan, parts: int) -> int:
+    """Return how many SMS parts are sent if every message fails each time with a code of the campaign's rule."""
+    all_parts = parts * (1 + (plan.retry.at_most if plan.retry else 0))
+    return min(all_parts, plan.max_parts) if plan.max_parts else all_parts
 
 
 class SampleChooser:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.archive.errors import ArchiveDamaged, ArchiveErased, ArchiveError, ArchiveKeyMissing
@@ -14,6 +15,7 @@ from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.statistics.figures import Amounts
@@ -127,14 +129,18 @@ def _erased(manifest: Manifest) -> str:
 class Catalog:
     """Reads campaigns in Redis and in the archive in the same way."""
 
-    def __init__(self, redis: Redis, keys: "MasterKeys | None" = None) -> None:
+    def __init__(
+        self, redis: Redis, keys: "MasterKeys | None" = None, *, forgotten: ForgottenNumbers | None = None
+    ) -> None:
         """Make a catalog.
 
         Args:
             redis: the ledger.
             keys: open the rows of archived campaigns; without them only their counters can be read.
+            forgotten: the numbers whose archived rows nobody sees any more.
         """
         self._redis = redis
+        self.forgotten = forgotten or ForgottenNumbers(redis)
         self._queries = Queries(redis)
         self.archive = Archive(redis, keys)
 
@@ -184,14 +190,19 @@ class Catalog:
         return (await self.archive.manifest(stub)).statistics
 
     async def batches(self, view: CampaignView) -> AsyncIterator[BatchColumns]:
-        """Yield the messages of a campaign as columns; raise ``CampaignDamaged`` or ``ArchiveError``."""
+        """Yield the messages of a campaign as columns; those to forgotten numbers without their data.
+
+        Raises ``CampaignDamaged``, ``ForgetKeyRefused`` or ``ArchiveError``.
+        """
         stub = await self.archive.states.find(view.id)
         if stub is None:
             async for batch in read_batches(self._redis, view):
                 yield batch
             return
         async for rows in self.archive.groups(stub, await self.archive.manifest(stub)):
-            yield rows.columns
+            hidden = await self.forgotten.positions(rows.columns.recipients.to)
+            recipients = without_data(rows.columns.recipients, hidden)
+            yield msgspec.structs.replace(rows.columns, recipients=recipients)
 
     async def _archived(self, stubs: Sequence[ArchiveStub], damaged: list[CampaignDamaged]) -> list[CampaignView]:
         views = list[CampaignView]()

@@ -4,7 +4,8 @@ ArchiveError
 ├── ArchiveUnavailable  the folder cannot be reached, or a package is missing
 ├── ArchiveKeyMissing   the key that opens the archive is not given, or is another key
 ├── ArchiveErased       the key of the archive is destroyed
-└── ArchiveDamaged      a file of the archive is missing, changed or cut
+├── ArchiveDamaged      a file of the archive is missing, changed or cut
+└── ForgettingUnfinished  a number cannot be forgotten wholly yet
 """
 
 
@@ -26,3 +27,7 @@ class ArchiveErased(ArchiveError):
 
 class ArchiveDamaged(ArchiveError):
     """A file of an archive is missing, was changed or was cut."""
+
+
+class ForgettingUnfinished(ArchiveError):
+    """A number gets no message any more, and some of its data is still needed for a short time."""

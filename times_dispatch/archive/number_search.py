@@ -26,7 +26,12 @@ _AT_ONCE: Final = 4
 
 
 async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -> NumberHistory:
-    """Return what is known of a number with its messages in archives; archives that cannot be read are named."""
+    """Return what is known of a number with its messages in archives; archives that cannot be read are named.
+
+    The archives of a forgotten number are sealed, and are not searched. Raises ``ForgetKeyRefused``.
+    """
+    if (await catalog.forgotten.contain([number]))[0]:
+        return msgspec.structs.replace(history, is_forgotten=True)
     stubs = [stub for stub in await catalog.all_archived() if stub.state is ArchiveState.ARCHIVED]
     if not stubs:
         return history

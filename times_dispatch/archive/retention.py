@@ -13,6 +13,7 @@ from times_dispatch.archive.catalog import Archive
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import pack_manifest
+from times_dispatch.archive.sealing import Sealing
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
@@ -45,6 +46,8 @@ class RetentionResult(msgspec.Struct):
     archived: list[CampaignId] = []
     rows: int = 0
     erased: list[CampaignId] = []
+    sealed_erased: int = 0
+    """Sealed records of forgotten numbers that were erased."""
     waiting: list[tuple[CampaignId, str]] = []
     """Campaigns that are old enough and stay in Redis, each with the reason in words."""
     failed: list[tuple[CampaignId, str]] = []
@@ -95,9 +98,9 @@ class Retention:
         self._states = ArchiveStates(redis)
         self._archive = Archive(redis, keys)
         self._clock = RedisClock(redis)
-        self._archiver = Archiver(
-            redis, ArchiveFolder(rule.folder), keys, actor=actor, pause=pause, before_step=before_step
-        )
+        folder = ArchiveFolder(rule.folder)
+        self._sealing = Sealing(redis, folder, keys)
+        self._archiver = Archiver(redis, folder, keys, actor=actor, pause=pause, before_step=before_step)
 
     async def run(self, *, max_campaigns: int | None = None) -> RetentionResult:
         """Do everything that is due; archive at most so many campaigns."""
@@ -111,6 +114,10 @@ class Retention:
                     result.failed.append((campaign, str(error)))
             await self._archive_due(sender, now_ms, max_campaigns, result)
             await self._erase_due(sender, now_ms, result)
+        try:
+            result.sealed_erased = await self._sealing.erase_due(now_ms)
+        except ArchiveError as error:
+            result.failed.append((CampaignId("sealed"), str(error)))
         return result
 
     async def erase(self, stub: ArchiveStub) -> None:

@@ -2,7 +2,7 @@
 
 The columns are those of a batch (``BatchColumns``), so that every reader of batches can read an archive, and three that
 stand beside the batches in Redis: whether the message was clicked, its attempts, its provider. Numbers are integers: to
-find one, a reader compares one column of eight bytes a message.
+find one, a reader compares one column of eight bytes a message. A forgotten number is 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,12 @@ from times_dispatch.archive.errors import ArchiveDamaged
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.archive.parquet import ParquetRows, open_encrypted
 from times_dispatch.ledger.batch_columns import BatchColumns
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.ledger.records import RecordColumns
 
 ROWS_OF_GROUP: Final = 20_000
 """Rows that a reader has in memory, some megabytes."""
-FORGOTTEN: Final = "000000"
-"""Stands for a number that is forgotten; in the file it is 0."""
 _NUMBERS: Final = ("number", "line", "parts", "code", "attempt", "chain_index", "sent_ms", "reported_s", "clicked")
 _LOW_BITS: Final = 32
 _LOW: Final = (1 << _LOW_BITS) - 1

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _MAX_HEAD = 40
@@ -41,6 +41,8 @@ def row_state(view: CampaignView, rate_per_s: float = 0.0) -> RowState:
             return _state_of_finished(view)
         case CampaignState.CANCELLED:
             return RowState("task-revoked", "cancelled", view.reason)
+        case CampaignState.RUNNING if view.waits_for is WaitsFor.REPORTS:
+            return RowState("task-waiting", "waiting", "to try again" if view.retries_waiting else "for reports")
         case CampaignState.RUNNING if rate_per_s or not view.reason:
             # A reason while messages go out: for example, the next provider of the chain has taken over.
             return RowState("task-progress", "running", view.reason)

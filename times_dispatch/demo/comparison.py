@@ -62,7 +62,10 @@ class Comparison(msgspec.Struct, kw_only=True):
     messages: int = 0
     states: Counter[MessageState] = msgspec.field(default_factory=Counter)
     accepted_twice: int = 0
-    """Messages that the provider accepted more than once, under the same id or under the ids of two attempts."""
+    """Messages that the provider accepted more than once, under the same id or under the ids of two attempts.
+
+    A second try after an attempt that failed does not count.
+    """
     differences: int = 0
     examples: list[str] = msgspec.field(default_factory=list)
     """Descriptions of the first differences, by message index, and of all differences between states and counters."""
@@ -110,7 +113,8 @@ async def compare(
             comparison.totals.add(entries, record.code)
         if record.sent_ms:
             comparison.sent_ms.append(view.created_ms + record.sent_ms)
-        if sum(entry.times for entry in entries) > 1:
+        failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
+        if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
         _compare_message(comparison, message, entries)
     for state, counted in view.counts.items():
@@ -151,7 +155,7 @@ def _compare_message(comparison: Comparison, message: MessageView, entries: list
             comparison.add_difference(message, "not reported failed in the books")
         elif record.state is MessageState.FAILED and str(record.code) not in {entry.code for entry in entries}:
             comparison.add_difference(message, "reported with another code in the books")
-        elif record.state is MessageState.ACCEPTED and events != {""}:
+        elif record.state is MessageState.ACCEPTED and entries[-1].event:
             comparison.add_difference(message, "reported in the books")
 
 

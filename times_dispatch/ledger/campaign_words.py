@@ -10,6 +10,8 @@ STATES = (
     "scheduled",
     "waiting for its hours",
     "waiting for the sender",
+    "waiting for reports",
+    "waiting to try again",
     "running",
     "paused",
     "braked",
@@ -42,6 +44,8 @@ class ListFigures(NamedTuple):
 
 def state_in_words(view: CampaignView) -> str:
     """Return the state of a campaign, and for a running campaign that waits, for which thing it waits."""
+    if view.waits_for is WaitsFor.REPORTS:
+        return "waiting to try again" if view.retries_waiting else "waiting for reports"
     return _WAITS.get(view.waits_for, view.state.value) if view.state is CampaignState.RUNNING else view.state.value
 
 

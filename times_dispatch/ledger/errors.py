@@ -6,6 +6,7 @@ LedgerError
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
+├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── BatchWritesEnded   this worker may write nothing more for a batch
     ├── LeaseLost             another worker has the batch
@@ -106,6 +107,10 @@ class BatchUnreadable(LedgerError):
 
 class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
+
+
+class ForgetKeyRefused(LedgerError):
+    """This process lacks the key that tells which numbers are forgotten; the message says what to do."""
 
 
 class BatchWritesEnded(LedgerError):

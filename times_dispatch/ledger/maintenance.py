@@ -80,6 +80,8 @@ class Settled(NamedTuple):
     no_report: int = 0
     given_up: int = 0
     resent: int = 0
+    tried_again: int = 0
+    """Failed messages that are pending again."""
 
 
 class _Ended(NamedTuple):
@@ -245,6 +247,7 @@ class Maintenance:
                 no_report=total.no_report + reply["no_report"],
                 given_up=total.given_up + reply["given_up"],
                 resent=total.resent + reply["resent"],
+                tried_again=total.tried_again + reply["tried_again"],
             )
         return total
 

@@ -46,6 +46,17 @@ class TrackedLinks(msgspec.Struct, frozen=True, kw_only=True):
     """Whether recipients can opt out at the address of a link followed by ``/stop``."""
 
 
+class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When messages are sent again whose delivery report says failed."""
+
+    codes: list[int]
+    """The codes of the reports that lead to a second try."""
+    after_s: list[int]
+    """For each second try, how long after the report it is made, in seconds; the last holds for all further tries."""
+    at_most: int
+    """How many second tries a message gets."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that workers need to know about a campaign.
 
@@ -87,6 +98,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Values of the provider's own placeholders, by name without the ``$$``."""
     tracked_links: TrackedLinks | None = None
     """The links whose clicks are counted; None if the campaign has none."""
+    retry: RetryRule | None = None
+    """The rule for second tries of failed messages; None if there are no second tries."""
     resend_of: str = ""
     """The campaign whose messages this campaign sends once more; empty if the campaign came from files."""
     resend_choice: str = ""
@@ -133,6 +146,8 @@ class WaitsFor(StrEnum):
     """Its ``start_at``."""
     HOURS = "hours"
     """Its send window."""
+    REPORTS = "reports"
+    """All messages are sent, and reports, or the time of second tries, decide whether some are sent again."""
     SENDER = "sender"
     """Its sender is paused, has used up its parts of the day, or can use no provider of the chain."""
 
@@ -164,6 +179,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the messages in batches below ``unopened_before`` that have no records."""
     unopened_before: int = 0
     waits_for: WaitsFor = WaitsFor.NOTHING
+    retries_waiting: int = 0
+    """Failed messages that wait for a second try."""
     resends: list[CampaignId] = []
     """The campaigns that send messages of this campaign once more, the oldest first."""
 

@@ -52,6 +52,8 @@ class NumberHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The messages of the newest campaign first."""
     damaged: list[str]
     """Campaigns that cannot be read, each with the reason."""
+    is_forgotten: bool = False
+    """Whether the number is forgotten: what is sealed of it in archives is not read."""
 
 
 async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> NumberHistory:

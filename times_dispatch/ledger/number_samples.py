@@ -57,13 +57,17 @@ class SampledCampaign(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: int
     packed_hashes: bytes
 
+    def hashes(self) -> tuple[int, ...]:
+        """Return the sample, in ascending order."""
+        return struct.unpack(f">{len(self.packed_hashes) // 4}I", self.packed_hashes)
+
     def share_of(self, hashes: Sequence[int]) -> float:
         """Return the share of another campaign's numbers that this campaign has too, from 0 to 1.
 
         ``hashes`` is the sample of the other campaign. The share is 0 if the other campaign has fewer than about a
         64th of this campaign's numbers, because too few hashes can be compared then.
         """
-        own = struct.unpack(f">{len(self.packed_hashes) // 4}I", self.packed_hashes)
+        own = self.hashes()
         limit = min((sample[-1] for sample in (own, hashes) if len(sample) == MAX_HASHES), default=_LIMIT)
         compared = [hashed for hashed in hashes if hashed <= limit]
         if not compared or len(compared) < min(_MIN_COMPARED, len(hashes)):
@@ -105,10 +109,10 @@ class NumberSamples:
             return []
         keys = [_key(sender, CampaignId(text(member))) for member in members]
         packed = cast("list[bytes | None]", await self._redis.mget(keys))
-        return [campaign for sample in packed if sample and (campaign := _unpacked(sample))]
+        return [campaign for sample in packed if sample and (campaign := unpacked_sample(sample))]
 
 
-def _unpacked(packed: bytes) -> SampledCampaign | None:
+def unpacked_sample(packed: bytes) -> SampledCampaign | None:
     """Return a stored sample; None if it is damaged, because a question that is left out must stop no campaign."""
     try:
         return msgspec.msgpack.decode(packed, type=SampledCampaign)

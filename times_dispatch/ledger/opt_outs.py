@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
 from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.trail import TrailAction, add_entry, packed_entry
@@ -113,12 +114,13 @@ class OptOuts:
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:
-        """Yield the keys of all buckets, without duplicates."""
+        """Yield the keys of all buckets, without duplicates, and without the one that stands for forgotten numbers."""
+        of_forgotten = f"{OPT_OUTS_BUCKET}:{FORGOTTEN[:_CUT]}"
         cursor = 0
         seen: set[str] = set()
         while True:
             cursor, keys = await self._redis.scan(cursor, match=f"{OPT_OUTS_BUCKET}:*", count=_PAGE)
-            fresh = [key for key in map(text, keys) if key not in seen]
+            fresh = [key for key in map(text, keys) if key not in seen and key != of_forgotten]
             seen.update(fresh)
             if fresh:
                 yield fresh

@@ -34,7 +34,7 @@ from times_dispatch.ledger.keys import (
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId, WaitsFor
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
-from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _SENDING_THROUGH = "sending through "
@@ -325,6 +325,8 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
             waits_for = WaitsFor.START if now_s * 1000 < plan.start_at_ms else WaitsFor.HOURS
         elif (reason := _wait_for_sender(sender, plan, now_s)) and _SENDING_THROUGH not in reason:
             waits_for = WaitsFor.SENDER
+        if plan.retry and waits_for is WaitsFor.NOTHING and not any(counters[unsent.value] for unsent in UNSENT):
+            waits_for = WaitsFor.REPORTS
     detail = fields.get(CampaignField.REASON_DETAIL, b"").decode()
     return CampaignView(
         id=campaign,
@@ -349,6 +351,7 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
         unopened_state=MessageState(fields.get(CampaignField.UNOPENED_STATE, b"p").decode()),
         unopened_before=int(fields.get(CampaignField.UNOPENED_BEFORE, 0)),
         waits_for=waits_for,
+        retries_waiting=int(fields.get(CampaignField.RETRIES_WAITING, 0)),
         resends=_resends(fields),
     )
 

@@ -16,6 +16,7 @@ class Suppression(IntEnum):
     TOO_MANY = 32
     SAME_TEXT = 33
     DEAD_NUMBER = 34
+    FORGOTTEN = 35
 
 
 SUPPRESSION_REASONS: Final[Mapping[int, str]] = MappingProxyType(
@@ -24,6 +25,7 @@ SUPPRESSION_REASONS: Final[Mapping[int, str]] = MappingProxyType(
         Suppression.TOO_MANY: "too many to this number",
         Suppression.SAME_TEXT: "the same text again",
         Suppression.DEAD_NUMBER: "a dead number",
+        Suppression.FORGOTTEN: "a forgotten number",
     }
 )
 

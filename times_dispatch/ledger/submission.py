@@ -119,6 +119,9 @@ class Submissions:
             missed_start=plan.missed_start,
             template=plan.template,
             price=price_micros,
+            retry_codes=_joined(plan.retry.codes) if plan.retry else "",
+            retry_after_s=_joined(plan.retry.after_s) if plan.retry else "",
+            retry_at_most=plan.retry.at_most if plan.retry else 0,
             resend_of=plan.resend_of,
             trail=trail,
         )
@@ -140,6 +143,7 @@ class Submissions:
         recipients: Recipients,
         *,
         opted_out: Sequence[int] = (),
+        forgotten: Sequence[int] = (),
     ) -> None:
         """Append a batch; do nothing if the batch is stored already.
 
@@ -149,6 +153,7 @@ class Submissions:
             number: The number of the batch, from 0.
             recipients: The recipients of the batch.
             opted_out: Indexes within the batch, ascending: these messages are suppressed from the start.
+            forgotten: The same for messages whose numbers are forgotten; the recipients have no data of them.
 
         Raises:
             SubmissionRefused: An earlier batch is missing or short, the batch is empty or too long, or the campaign is
@@ -158,6 +163,8 @@ class Submissions:
         part_counts = b""
         if parts.count(1) != len(parts):
             part_counts = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
+        suppressed = dict.fromkeys(opted_out, Suppression.OPTED_OUT.value)
+        suppressed |= dict.fromkeys(forgotten, Suppression.FORGOTTEN.value)
         count = len(recipients.to)
         reply = await self._add_batch(
             sender,
@@ -167,8 +174,7 @@ class Submissions:
             recipients=pack_recipients(recipients),
             parts=part_counts,
             fingerprints=number_fingerprints(recipients.to),
-            suppressed=struct.pack(f">{len(opted_out)}H", *opted_out),
-            suppressed_code=Suppression.OPTED_OUT.value,
+            suppressed=b"".join(struct.pack(">HH", *item) for item in sorted(suppressed.items())),
         )
         if text(reply["status"]) not in {Status.STORED, Status.PRESENT}:
             raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
@@ -202,6 +208,10 @@ class Submissions:
         if text(reply["status"]) != Status.SEALED:
             raise SubmissionRefused(campaign, _refusal_in_words(reply))
         return CampaignState(text(reply["state"]))
+
+
+def _joined(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 _REFUSALS = {

@@ -17,6 +17,8 @@ def progress_line(view: CampaignView, rate_per_s: float = 0.0) -> str:
         words.append(f"{failed:,} failed")
     shown = (MessageState.IN_DOUBT, MessageState.DELIVERED, *_NEVER_SENT)
     words += [f"{counts[state]:,} {state.label.replace('_', ' ')}" for state in shown if counts[state]]
+    if view.retries_waiting:
+        words.append(f"{view.retries_waiting:,} waiting to try again")
     if view.state is CampaignState.RUNNING and view.unsent and rate_per_s > 0:
         words += [f"{rate_per_s:,.0f}/s", f"{_hours_minutes_seconds(view.unsent / rate_per_s)} left"]
     elif view.state is not CampaignState.RUNNING:

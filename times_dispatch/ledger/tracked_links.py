@@ -15,7 +15,7 @@ from times_dispatch.ledger.keys import (
     sender_key,
 )
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId, TrackedLinks
-from times_dispatch.ledger.records import unpack_link_values
+from times_dispatch.ledger.records import cut_link_values
 from times_dispatch.ledger.scripts import Script, text
 
 LINK_KEY_PURPOSE: Final = "link key"
@@ -61,7 +61,7 @@ class LinkNumbers:
         total, batch_size, until_ms = map(int, fields[1:])
         return LinkCampaign(campaign, sender, links, total, batch_size, until_ms)
 
-    async def values(self, campaign: LinkCampaign, batch_number: int) -> list[list[str]]:
-        """Return the values that the targets of a batch need, by column; none if the batch left the ledger."""
+    async def values(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
+        """Return the values that the targets of a batch need, for ``read_link_values``; None if it left the ledger."""
         packed: Any = await self._redis.get(batch_key(campaign.sender, campaign.id, BatchKey.RECIPIENTS, batch_number))
-        return unpack_link_values(packed) if packed else []
+        return cut_link_values(packed) if packed else None

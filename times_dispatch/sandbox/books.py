@@ -58,7 +58,8 @@ class Books:
         self.unknown_reports: Counter[str] = Counter()
         """Acknowledged rows that are about no message of this account, by origin: forged, foreign."""
         self._arrivals_of: dict[str, int] = {}
-        self._numbers: set[str] = set()
+        self._first_ids: dict[str, str] = {}
+        """The first accepted id of each campaign and number."""
         self._repeated_numbers: set[str] = set()
         if self._journal:
             self._journal.clear()
@@ -87,6 +88,11 @@ class Books:
         """Return how often an id has arrived."""
         return self._arrivals_of.get(message_id, 0)
 
+    def is_first(self, message_id: str) -> bool:
+        """Say whether an accepted message is the first of its campaign to its number."""
+        number = message_id[:CAMPAIGN_CHARACTERS] + self.messages[message_id].to
+        return self._first_ids[number] == message_id
+
     def unreported(self) -> list[Accepted]:
         """Return the accepted messages without an acknowledged report."""
         return [message for message in self.in_order if not message.event]
@@ -112,10 +118,10 @@ class Books:
         else:
             message.times += 1
         number = entry.message_id[:CAMPAIGN_CHARACTERS] + entry.number
-        is_second = number in self._numbers and number not in self._repeated_numbers
+        is_second = number in self._first_ids and number not in self._repeated_numbers
         if is_second:
             self._repeated_numbers.add(number)
-        self._numbers.add(number)
+        self._first_ids.setdefault(number, entry.message_id)
         for counters in (self.all, self._of(entry.sender)):
             counters.accept(entry.message_id, times=message.times, parts=entry.parts)
             counters.repeated_numbers += is_second

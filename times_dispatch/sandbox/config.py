@@ -39,6 +39,9 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     delay_max_ms: Milliseconds = 3_000
     failed: Share = 0.05
     failed_codes: dict[str, Positive] = msgspec.field(default_factory=FAILURE_CODES.copy)
+    failed_first: Share = 0.0
+    """The share of numbers whose first message of a campaign fails; every further message follows ``failed``."""
+    failed_first_codes: dict[str, Positive] = msgspec.field(default_factory=lambda: {"912": 1})
     missing: Share = 0.0
     """The share of messages that never get a report."""
     early: Share = 0.02
@@ -71,6 +74,8 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Raise ValueError for values that contradict each other."""
         if self.delay_min_ms > self.delay_max_ms:
             raise ValueError("delay_min_ms must not be above delay_max_ms")
+        if self.failed_first and not self.failed_first_codes:
+            raise ValueError("failed_first_codes must name at least one code")
         if self.failed and not self.failed_codes:
             raise ValueError("failed_codes must name at least one code")
 

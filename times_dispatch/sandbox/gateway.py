@@ -126,7 +126,8 @@ class Gateway:
         )
         if self._books.messages[submission.correlation_id].times == 1:
             self._clicker.plan(submission)
-        early = self._poster.plan(submission.correlation_id)
+        is_first = self._books.is_first(submission.correlation_id)
+        early = self._poster.plan(submission.correlation_id, is_first=is_first)
         if early:
             await self._poster.post_early(early)
         if fault:

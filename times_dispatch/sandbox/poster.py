@@ -91,19 +91,22 @@ class Poster:
             for _ in range(self._config.concurrency):
                 tasks.create_task(self._post_batches())
 
-    def plan(self, meta: str) -> list[ReportRow]:
-        """Plan the rows of an accepted message; return those to post before its push is answered."""
+    def plan(self, meta: str, *, is_first: bool = False) -> list[ReportRow]:
+        """Plan the rows of an accepted message; return those to post before its push is answered.
+
+        *is_first* says whether the message is the first of its campaign to its number.
+        """
         if not self._config.url:
             return []
-        planned = plan(meta, self._config, self._random)
+        planned = plan(meta, self._config, self._random, is_first=is_first)
         now_s = self._clock.monotonic()
         for delay_s, row in planned.later:
             self._delayed.push(now_s + delay_s, row)
         return planned.early
 
-    def resume(self, meta: str) -> None:
+    def resume(self, meta: str, *, is_first: bool = False) -> None:
         """Plan the rows of a message that was accepted before a restart."""
-        self._queue(self.plan(meta))
+        self._queue(self.plan(meta, is_first=is_first))
 
     async def post_early(self, rows: list[ReportRow]) -> None:
         """Post ``rows`` now and wait for the response; without an acknowledgement in time they join the queue."""

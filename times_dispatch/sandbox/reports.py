@@ -63,16 +63,20 @@ class ReportPlan(msgspec.Struct, frozen=True):
     later: list[tuple[float, ReportRow]]
 
 
-def plan(meta: str, config: ReportsConfig, seeded_random: SeededRandom) -> ReportPlan:
-    """Return all rows about the accepted message ``meta``."""
+def plan(meta: str, config: ReportsConfig, seeded_random: SeededRandom, *, is_first: bool = False) -> ReportPlan:
+    """Return all rows about the accepted message ``meta``; *is_first*: the first of its campaign to its number."""
     draws = seeded_random.draws(meta, purpose=b"reports")
     odd = draws[_ODD] < config.odd
     early: list[ReportRow] = []
     later: list[tuple[float, ReportRow]] = []
     delay_s = _delay_s(config, draws[_DELAY])
     if draws[_MISSING] >= config.missing:
-        failed = draws[_FAILED] < config.failed
-        final = _failure(meta, config, draws[_CODE], odd=odd) if failed else ReportRow(Event.DELIVERED, meta, odd=odd)
+        fails_first = is_first and draws[_FAILED] < config.failed_first
+        failed = fails_first or draws[_FAILED] < config.failed
+        final = ReportRow(Event.DELIVERED, meta, odd=odd)
+        if failed:
+            codes = config.failed_first_codes if fails_first else config.failed_codes
+            final = ReportRow(Event.FAILED, meta, pick(codes, draws[_CODE]), odd=odd)
         if draws[_EARLY] < config.early:
             early.append(final)
             delay_s = 0.0

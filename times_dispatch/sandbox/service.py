@@ -71,7 +71,7 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
             posting = tasks.create_task(poster.run())
             tasks.create_task(clicker.run())
             for message in books.unreported():
-                poster.resume(message.id)
+                poster.resume(message.id, is_first=books.is_first(message.id))
             async with listener:
                 log.info("sandbox listens, seed %d, %d registered senders", config.seed, len(config.senders))
                 if ready:

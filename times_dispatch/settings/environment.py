@@ -143,6 +143,11 @@ def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[Sec
     return key, old_key if old_key != key else SecretBytes()
 
 
+def read_forget_key(environment: Environment) -> SecretBytes:
+    """Read the key by which forgotten numbers are known; empty if it is not set."""
+    return _read_key(environment, "DISPATCH_FORGET_KEY")
+
+
 def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
     """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
     key = environment.get(name, purpose=purpose)

@@ -29,6 +29,7 @@ from times_dispatch.settings.environment import (
     read_callback_secrets,
     read_console_secret,
     read_flower_basic_auth,
+    read_forget_key,
     read_id_keys,
     read_link_keys,
     read_metrics_token,
@@ -100,6 +101,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     link_key, old_link_key = read_link_keys(environment, is_needed=Need.LINKS in need)
     archives = Need.ARCHIVE in need and file is not None and bool(file.retention.path)
     archive_key, old_archive_key = read_archive_keys(environment, is_needed=archives)
+    forget_key = read_forget_key(environment)
     callback_secret, old_callback_secret = read_callback_secrets(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
@@ -143,6 +145,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         old_link_key=old_link_key,
         archive_key=archive_key,
         old_archive_key=old_archive_key,
+        forget_key=forget_key,
         callback_secret=callback_secret,
         old_callback_secret=old_callback_secret,
         flower_basic_auth=flower_basic_auth,
@@ -154,6 +157,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         registry_path=registry_path(document),
         optouts=file.optouts,
         dead_numbers=file.dead_numbers,
+        retry_failed=file.retry_failed,
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,

@@ -20,6 +20,7 @@ from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.recipients import RecipientsSettings
 from times_dispatch.settings.retention import RetentionSettings
+from times_dispatch.settings.retries import RetrySettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import StrictTable
@@ -162,6 +163,7 @@ class SettingsFile(StrictTable):
     registry: RegistrySettings = RegistrySettings()
     optouts: OptOutSettings = OptOutSettings()
     dead_numbers: DeadNumberSettings = DeadNumberSettings()
+    retry_failed: RetrySettings = RetrySettings()
     recipients: RecipientsSettings = RecipientsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     links: LinkSettings = LinkSettings()
@@ -198,6 +200,8 @@ class Settings:
     """The key that wraps the keys of archives; at least 16 bytes. Empty if there is no archive."""
     old_archive_key: bytes = SecretBytes()
     """The key that wrapped the keys of earlier archives. Empty if there is none."""
+    forget_key: bytes = SecretBytes()
+    """The key by which forgotten numbers are known; at least 16 bytes. Empty if no number is forgotten."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
@@ -222,6 +226,7 @@ class Settings:
     """The registry file; None if dispatch.toml does not name one."""
     optouts: OptOutSettings = field(default_factory=OptOutSettings)
     dead_numbers: DeadNumberSettings = field(default_factory=DeadNumberSettings)
+    retry_failed: RetrySettings = field(default_factory=RetrySettings)
     recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     links: LinkSettings = field(default_factory=LinkSettings)

@@ -113,3 +113,40 @@ def test_only_a_trusted_proxy_says_for_whom_it_posts(peer: str, forwarded: bytes
 )
 def test_a_network_of_ipv6_counts_as_one_address(address: str, group: str) -> None:
     assert grouped(address) == group
+
+
+VISITS = ServerLimits(
+    max_per_address=1, max_visits_per_address=3, max_requests=100, trusted_proxies=[ip_network("10.0.0.0/8")]
+)
+
+
+def is_visit(path: bytes) -> bool:
+    return path == b"/TIMESM/code"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers"), [("1.1.1.1", []), (PROXY, [(b"x-forwarded-for", b"1.1.1.1")])], ids=["direct", "proxy"]
+)
+def test_visits_of_tracked_links_and_posts_of_one_address_have_limits_of_their_own(
+    peer: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    load = ServerLoad(VISITS, is_visit=is_visit)
+    visitor = load.client(peer, headers, b"/TIMESM/code?utm=1")
+    poster = load.client(peer, headers, b"/callbacks/secret")
+
+    assert [load.begin(Connection(), visitor) for _ in range(4)] == [True, True, True, False]
+    assert [load.begin(Connection(), poster) for _ in range(2)] == [True, False]
+    load.end(Connection(), visitor, is_idle=False)
+    load.end(Connection(), visitor, is_idle=False)
+    assert load.begin(Connection(), visitor)
+
+
+def test_with_visits_an_address_has_as_many_connections_as_the_larger_limit() -> None:
+    load = ServerLoad(VISITS, is_visit=is_visit)
+    assert [load.open(Connection(), "1.1.1.1") for _ in range(4)] == [True, True, True, False]
+
+
+def test_without_a_limit_for_visits_direct_requests_count_as_nobodys() -> None:
+    load = ServerLoad(LIMITS, is_visit=is_visit)
+    assert load.client("1.1.1.1", [], b"/TIMESM/code") == ""
+    assert load.client(PROXY, [(b"x-forwarded-for", b"1.1.1.1")], b"/TIMESM/code") == "1.1.1.1"

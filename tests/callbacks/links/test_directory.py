@@ -1,3 +1,6 @@
+import asyncio
+
+import pytest
 from redis.asyncio import Redis
 
 from callbacks.links.directory import READ_AGAIN_AFTER_S, LinkDirectory
@@ -55,3 +58,63 @@ async def test_a_target_is_missing_once_its_batch_left_the_ledger(redis: Redis, 
     assert without
     assert await directory.target(with_value) is None
     assert await directory.target(without) == "https://shop.example/help"
+
+
+async def test_clicks_on_one_batch_at_the_same_time_read_the_batch_once(redis: Redis, campaign: LinkedCampaign) -> None:
+    directory = LinkDirectory(redis, [LINK_KEY])
+    link = await directory.find(SENDER, code(campaign, 0))
+    assert link
+    before = (await redis.info("commandstats"))["cmdstat_get"]["calls"]
+    targets = await asyncio.gather(*(directory.target(link) for _ in range(50)))
+    after = (await redis.info("commandstats"))["cmdstat_get"]["calls"]
+
+    assert set(targets) == {"https://shop.example/sale?u=C%201%26x%3D2"}
+    assert after - before == 1
+
+
+async def test_values_that_were_read_are_not_read_again_when_many_other_batches_were_clicked(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callbacks.links.directory._MAX_BATCHES", 1)
+    campaign = await submit_with_links(redis, customers=[f"C{number}" for number in range(10)], batch_size=1)
+    directory = LinkDirectory(redis, [LINK_KEY])
+    links = [await directory.find(SENDER, code(campaign, index)) for index in range(10)]
+    first = [await directory.target(link) for link in links if link]
+    for number in range(10):
+        await redis.delete(batch_key(SENDER, campaign.id, BatchKey.RECIPIENTS, number))
+    again = [await directory.target(link) for link in links if link]
+
+    assert first == again == [f"https://shop.example/sale?u=C{number}" for number in range(10)]
+
+
+async def test_no_more_bytes_of_values_are_remembered_than_allowed(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callbacks.links.directory._MAX_BATCHES", 1)
+    monkeypatch.setattr("callbacks.links.directory._MAX_CUT_BYTES", 20)
+    campaign = await submit_with_links(redis, customers=[f"C{number}" for number in range(10)], batch_size=1)
+    directory = LinkDirectory(redis, [LINK_KEY])
+    links = [await directory.find(SENDER, code(campaign, index)) for index in range(10)]
+    assert all([await directory.target(link) for link in links if link])
+    for number in range(10):
+        await redis.delete(batch_key(SENDER, campaign.id, BatchKey.RECIPIENTS, number))
+    remembered = [bool(await directory.target(link)) for link in links if link]
+
+    assert remembered == [False] * 6 + [True] * 4  # a batch of one short value has five bytes
+
+
+async def test_a_batch_that_cannot_be_read_is_an_error_for_all_that_wait_and_is_read_again(
+    redis: Redis, campaign: LinkedCampaign
+) -> None:
+    directory = LinkDirectory(redis, [LINK_KEY])
+    link = await directory.find(SENDER, code(campaign, 0))
+    assert link
+    key = batch_key(SENDER, campaign.id, BatchKey.RECIPIENTS, 0)
+    whole = await redis.get(key)
+    assert isinstance(whole, bytes)
+    await redis.set(key, b"damaged")
+    results = await asyncio.gather(*(directory.target(link) for _ in range(3)), return_exceptions=True)
+    await redis.set(key, whole)
+
+    assert [type(result) for result in results] == [ValueError] * 3
+    assert await directory.target(link)

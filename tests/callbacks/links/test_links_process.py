@@ -44,6 +44,23 @@ async def test_a_process_answers_clicks_and_stops_after_a_signal(
     assert campaign.path(0).rpartition("/")[2] not in logs
 
 
+async def test_a_receiver_that_answers_clicks_gives_them_the_limit_of_the_links(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    campaign = await submit_with_links(redis)
+    limits = 'max_per_address = 8\n\n[callbacks]\nmax_per_address = 1\ntrusted_proxies = ["10.0.0.0/8"]\n'
+    processes = Processes(tmp_path, SETTINGS.format(with_receiver="true") + limits)
+    try:
+        _, url = processes.receiver(redis_url, ("-m", "callbacks.receiver"), DISPATCH_LINK_KEY=LINK_KEY.decode())
+        clients = [httpx.AsyncClient(base_url=url, headers={"user-agent": BROWSER}) for _ in range(6)]
+        answers = [await client.get(campaign.path(0)) for client in clients]  # each keeps its connection
+        for client in clients:
+            await client.aclose()
+    finally:
+        processes.end()
+    assert [answer.status_code for answer in answers] == [302] * 6
+
+
 def test_the_process_needs_the_link_key(redis_url: str, tmp_path: Path) -> None:
     processes = Processes(tmp_path, SETTINGS.format(with_receiver="false"))
     try:

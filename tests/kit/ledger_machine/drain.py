@@ -37,6 +37,10 @@ async def finish_all(ledger: Ledger, clock: MachineClock) -> None:
         await _send_all(ledger, clock)
         await ledger.maintenance.end_pending(SENDER)
     for view in await ledger.queries.campaigns():
+        if view.plan.retry:  # such a campaign waits for its reports
+            await ledger.end_validity(view.id)
+            await ledger.maintenance.end_pending(SENDER)
+    for view in await ledger.queries.campaigns():
         assert view.unsent == 0, f"{view.id} is {view.state}, and {view.unsent} messages of it are not sent"
         assert view.state in {"finished", "cancelled"}
     await ledger.assert_counters_add_up()

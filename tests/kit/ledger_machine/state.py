@@ -19,7 +19,7 @@ from tests.kit.ledger_model.model import Model
 from tests.kit.ledger_model.pace import Pace
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.keys import CampaignField, campaign_key
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.model import CampaignId, RetryRule
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -37,6 +37,7 @@ LIMITS = [
     FrequencyLimit(repeat_after_s=1_800, max_messages=1, period_s=86_400),
 ]
 MAX_PARTS_PER_DAY = [0, 0, 20]
+RULES = [None, RetryRule(codes=[914], after_s=[60, 3_600], at_most=2)]
 WINDOW_MS = 90_000
 OPTED_OUT = 31
 
@@ -109,6 +110,7 @@ class MachineState(RuleBasedStateMachine):
             size,
             [Message("u", code=OPTED_OUT) if index in opted_out else Message() for index in range(messages)],
             policy=data.draw(st.sampled_from(["give_up", "resend"])),
+            rule=data.draw(st.sampled_from(RULES)),
             brake=brake,
             chain=chain,
             created_ms=self.model.now_ms,
@@ -129,6 +131,7 @@ class MachineState(RuleBasedStateMachine):
                 provider=chain[0],
                 fallbacks=list(chain[1:]),
                 in_doubt=campaign.policy,
+                retry=campaign.rule,
                 max_parts=campaign.max_parts,
                 rate_per_s=campaign.pace.rate_per_s,
                 **changes,

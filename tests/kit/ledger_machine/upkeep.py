@@ -45,7 +45,8 @@ class UpkeepSteps(WorkSteps):
 
     def apply(self, batch_key: BatchKey, rows: list[tuple[int, int, Any, int]]) -> None:
         name, number = batch_key
-        first = number * self.model.campaigns[name].size
+        campaign = self.model.campaigns[name]
+        first = number * campaign.size
         reports = [
             DeliveryReport(CampaignId(name), first + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
@@ -55,6 +56,10 @@ class UpkeepSteps(WorkSteps):
         for report, effect in zip(reports, effects, strict=True):
             if report.kind in {"intermediate", "clicked", "replied"} and effect is not ReportEffect.UNKNOWN:
                 self.seen.arrived.add((name, report.index))
+            if report.index < len(campaign.messages):
+                message = campaign.messages[report.index]
+                if message.state == "f" or message.has_failed:  # the attempt that had arrived failed
+                    self.seen.arrived.discard((name, report.index))
             if effect is ReportEffect.APPLIED:
                 self.unproved = {key for key in self.unproved if key[:2] != (batch_key, report.index - first)}
 

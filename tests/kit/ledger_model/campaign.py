@@ -4,6 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from tests.kit.ledger_model.pace import Pace
+from times_dispatch.ledger.model import RetryRule
 from times_dispatch.ledger.submission import BrakeRule
 
 BatchKey = tuple[str, int]
@@ -23,6 +24,18 @@ class Message:
     """Whether the transaction id is known."""
     sent_ms: int = 0
     """Milliseconds from the campaign's creation to the send time; 0 if the message was never sent."""
+    has_failed: bool = False
+    """Whether an earlier attempt failed, and the message was sent again for that."""
+    tried_again: set[int] = field(default_factory=set)
+    """The attempts that failed and were followed by a second try."""
+
+    def tries(self) -> int:
+        """How many second tries the message had."""
+        return sum(attempt < self.attempt for attempt in self.tried_again)
+
+    def keep_failure(self) -> None:
+        """Fail again, because the second try was not sent."""
+        self.state, self.attempt = "f", self.attempt - 1
 
 
 @dataclass
@@ -55,6 +68,9 @@ class ModelCampaign:
     """The number of the first batch that was never issued."""
     waits_until_ms: dict[int, int] = field(default_factory=dict)
     """When batches may be issued whose pending messages wait for messages of other campaigns."""
+    rule: RetryRule | None = None
+    waiting: set[int] = field(default_factory=set)
+    """The indexes of failed messages that wait for a second try."""
     begun: set[int] = field(default_factory=set)
     due: set[int] = field(default_factory=set)
     pushes: deque[bool] = field(default_factory=deque)
@@ -107,7 +123,38 @@ class ModelCampaign:
             return "expired"
         return "outside_send_window" if self.is_outside_send_window(now_ms) else ""
 
+    def second_try_ms(self, message: Message) -> int:
+        """When the second try of a failed message is due; the times of its reports lie before its sending."""
+        assert self.rule
+        after_ms = self.rule.after_s[min(message.tries(), len(self.rule.after_s) - 1)] * 1000
+        step_ms = min(60_000, after_ms // 10)
+        return -(-(self.created_ms + message.sent_ms + after_ms) // step_ms) * step_ms
+
+    def wants_second_try(self, message: Message) -> bool:
+        return bool(
+            self.rule
+            and message.state == "f"
+            and message.code in self.rule.codes
+            and self.state in MAY_CONTINUE
+            and message.tries() < self.rule.at_most
+            and not self.expired
+        )
+
+    def begin_second_try(self, index: int) -> None:
+        """Make a failed message pending with its next attempt."""
+        message = self.messages[index]
+        message.tried_again.add(message.attempt)
+        message.state, message.attempt, message.has_failed = "p", message.attempt + 1, True
+        self.waiting.discard(index)
+
+    def may_send_again(self) -> bool:
+        """Whether the rule may bring second tries."""
+        is_open = any(message.state in "ai" for message in self.messages)
+        return bool(self.rule and not self.expired and (self.waiting or is_open))
+
     def finish_if_done(self) -> None:
+        if self.may_send_again():
+            return
         if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 

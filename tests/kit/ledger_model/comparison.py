@@ -31,6 +31,8 @@ async def assert_agrees(redis: Redis, model: Model) -> None:
         agree(f"state of {name}", fields[CampaignField.STATE.encode()].decode(), campaign.state)
         agree(f"parts of {name}", int(fields[CampaignField.PARTS_OUT.encode()]), campaign.parts_out)
         agree(f"batches with records of {name}", {n for n, records in enumerate(batches) if records}, campaign.begun)
+        waiting = int(fields.get(CampaignField.RETRIES_WAITING.encode(), 0))
+        agree(f"messages of {name} that wait for a second try", waiting, len(campaign.waiting))
         unopened_state = fields.get(CampaignField.UNOPENED_STATE.encode(), b"").decode()
         unopened_before = int(fields.get(CampaignField.UNOPENED_BEFORE.encode(), 0))
         agree(f"state of unopened batches of {name}", unopened_state, campaign.unopened_state)

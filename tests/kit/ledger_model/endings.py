@@ -16,6 +16,7 @@ class ModelSettled(NamedTuple):
     given_up: int
     resent: int
     as_sent: int
+    tried_again: int = 0
 
 
 def end_pending(model: Model) -> int:
@@ -32,6 +33,7 @@ def end_campaign(model: Model, name: str, state: str) -> int:
     campaign, ended = model.campaigns[name], 0
     if not (campaign.state == "cancelled" if state == "x" else campaign.expired):
         return 0
+    campaign.waiting.clear()
     for number in range(campaign.batches):
         pending = [message for message in campaign.batch(number) if message.state == "p"]
         is_unopened = number not in campaign.begun
@@ -41,7 +43,9 @@ def end_campaign(model: Model, name: str, state: str) -> int:
         if pending and (name, number) not in model.out:
             for message in pending:
                 message.state = campaign.unopened_state if is_unopened else state
-                if message.attempt:
+                if message.has_failed:
+                    message.keep_failure()
+                elif message.attempt:
                     message.state, message.attempt, message.code = "g", message.attempt - 1, NOT_SENT_AGAIN
             ended += len(pending)
     if not any(message.state == "p" for message in campaign.messages):
@@ -51,8 +55,8 @@ def end_campaign(model: Model, name: str, state: str) -> int:
     return ended
 
 
-def settle_overdue(model: Model) -> tuple[int, int, int]:
-    """Return the numbers of messages without a report, given up, and sent again."""
+def settle_overdue(model: Model) -> tuple[int, int, int, int]:
+    """Return the numbers of messages without a report, given up, sent again after doubt, and after a failure."""
     due = sorted(
         (f"{name}:{number}", name, number) for name, campaign in model.campaigns.items() for number in campaign.due
     )
@@ -61,6 +65,7 @@ def settle_overdue(model: Model) -> tuple[int, int, int]:
         sum(batch.no_report for batch in settled),
         sum(batch.given_up for batch in settled),
         sum(batch.resent for batch in settled),
+        sum(batch.tried_again for batch in settled),
     )
 
 
@@ -78,7 +83,12 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
         campaign.due.discard(number)
         return ModelSettled(0, 0, 0, 0)
     batch, changed, is_over = campaign.batch(number), Counter[str](), campaign.expired and not campaign.unsent()
-    for message in batch:
+    tried_again = 0
+    for index, message in enumerate(batch, number * campaign.size):
+        if index in campaign.waiting and how == "policy" and campaign.second_try_ms(message) <= model.now_ms:
+            campaign.begin_second_try(index)
+            tried_again += 1
+            continue
         if message.state == "a" and how == "policy":
             is_overdue = campaign.created_ms + message.sent_ms + campaign.report_wait_ms <= model.now_ms
             new_state = "n" if is_overdue else ""
@@ -89,16 +99,23 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
         if new_state:
             message.state = new_state
             changed[new_state] += 1
+        if new_state == "n":
+            message.code = 0
         if new_state == "p":
             message.attempt, message.code, message.answered = message.attempt + 1, 0, False
+            message.has_failed = False
     if changed["p"]:
         campaign.second = campaign.second or how == "policy"
+    if changed["p"] or tried_again:
         _send_again(model, name, number)
-    waiting = any(message.state in "ai" for message in batch)
+    first = number * campaign.size
+    waiting = any(message.state in "ai" for message in batch) or any(
+        first <= index < first + campaign.size for index in campaign.waiting
+    )
     campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
-    if changed:
+    if changed or tried_again:
         campaign.finish_if_done()
-    return ModelSettled(changed["n"], changed["g"], changed["p"], changed["a"])
+    return ModelSettled(changed["n"], changed["g"], changed["p"], changed["a"], tried_again)
 
 
 def _state_after_doubt(campaign: ModelCampaign, message: Message, how: str, *, is_over: bool) -> str:

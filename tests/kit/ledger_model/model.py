@@ -265,6 +265,9 @@ class Model:
         out.blocks += 1
         for index, code in chosen.suppressed.items():
             message = batch[index]
+            if message.has_failed:
+                message.keep_failure()
+                continue
             message.state, message.block, message.code, message.answered = "u", out.blocks, code, False
             if message.attempt:
                 message.state, message.attempt = "g", message.attempt - 1
@@ -278,7 +281,8 @@ class Model:
             message = batch[index]
             starts_in_us = chosen.first_us - self.now_us + position * chosen.unit_us
             message.sent_ms = self.now_ms - campaign.created_ms + max(0, starts_in_us // 1000)
-            message.state, message.block, message.code, message.answered = "s", out.blocks, 0, False
+            message.state, message.block, message.answered = "s", out.blocks, False
+            message.code = message.code if message.has_failed else 0
         messages = [(index, batch[index].attempt) for index in chosen.indexes]
         out.first_pending, out.operation, out.worker_block = chosen.next_index, call.operation, call.last_block
         out.opened = OpenedBlock(out.blocks, messages, provider.chain_index, len(chosen.suppressed))
@@ -363,6 +367,7 @@ class Model:
                 campaign.finish_if_done()
             case ("cancel", "running" | "paused" | "braked"):
                 campaign.state, campaign.may_end = "cancelled", True
+                campaign.waiting.clear()
             case ("cancel", "finished") if campaign.is_in_doubt():
                 campaign.state, campaign.may_end = "cancelled", True
         return campaign.state

@@ -47,6 +47,9 @@ def record(
     for pushed in sorted(results):
         index, result, code, message = pushed.index, pushed.result, pushed.code, batch[pushed.index]
         if pushed.block > out.blocks:  # the ledger lost the block
+            in_campaign = batch_key[1] * campaign.size + index
+            if in_campaign in campaign.waiting and result not in "pb":
+                campaign.begin_second_try(in_campaign)
             regained = _regain(model, campaign, message, pushed)
             changed, accepted = changed + regained, accepted + (regained and result == "a")
             continue
@@ -79,19 +82,27 @@ def _apply(message: Message, result: str, code: int) -> None:
     message.state = "p" if result == "b" else result
     if result not in "ai":
         message.block = 0  # no other result of the block counts
-    if message.attempt and result in "ru":
+    if not message.has_failed or result == "i":
+        message.code = code
+    if message.has_failed and result in "ru":
+        message.keep_failure()
+    elif message.attempt and result in "ru":
         message.state, message.attempt = "g", message.attempt - 1
-    message.code, message.answered = code, result == "a"
+    message.answered = result == "a"
 
 
 def _regain(model: Model, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
     """Record what became of a message in a block that the ledger lost; return whether that changed it."""
     if message.state != "p" or result.result in "pb":
         return False
-    message.state, message.block, message.code = result.result, result.block, result.code
+    message.state, message.block = result.result, result.block
+    if not message.has_failed or result.result == "i":
+        message.code = result.code
     message.answered, message.sent_ms = result.result == "a", model.now_ms - campaign.created_ms
     if result.result in "ai":
         campaign.parts_out += 1
+    elif message.has_failed:
+        message.keep_failure()
     elif message.attempt:
         message.state, message.attempt = "g", message.attempt - 1
     return True

@@ -30,16 +30,24 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
         if kind == "failed" and attempt < message.attempt:
             effects[position] = ReportEffect.STALE
             continue
-        new_state = state_after_report(message, attempt, kind)
+        waits = batch_key[1] * campaign.size + index in campaign.waiting
+        new_state = state_after_report(message, attempt, kind, waits=waits)
         if not new_state:
             continue
-        if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt):
+        # The report proves a second try that the ledger lost.
+        is_lost = (waits and attempt > message.attempt) or (
+            message.has_failed and message.state == "p" and attempt >= message.attempt
+        )
+        if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt) or is_lost:
             campaign.parts_out += 1
-        if attempt > message.attempt or (new_state == "a" and message.state in "pig"):
-            message.attempt = attempt
+        message.attempt = attempt_after_report(message, attempt, kind)
         message.state, message.code = new_state, code if new_state == "f" else 0
         message.sent_ms = message.sent_ms or model.now_ms - campaign.created_ms
         effects[position] = ReportEffect.APPLIED
+        campaign.waiting.discard(batch_key[1] * campaign.size + index)
+        if campaign.wants_second_try(message):
+            campaign.waiting.add(batch_key[1] * campaign.size + index)
+            campaign.due.add(batch_key[1])
         if new_state == "a":
             campaign.due.add(batch_key[1])
         else:
@@ -49,8 +57,22 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
     return effects
 
 
-def state_after_report(message: Message, attempt: int, kind: str) -> str:
+def attempt_after_report(message: Message, attempt: int, kind: str) -> int:
+    """Return the attempt that the record of a message is about after a report changed its state."""
+    is_under_way = message.state not in "pig"
+    if attempt >= message.attempt:
+        return attempt
+    if kind == "delivered":
+        return attempt if not is_under_way or (message.state != "s" and message.answered) else message.attempt
+    return message.attempt if is_under_way else attempt
+
+
+def state_after_report(message: Message, attempt: int, kind: str, *, waits: bool = False) -> str:
     """Return the state that a report gives to a message; empty if it changes nothing."""
+    if waits and attempt > message.attempt and kind != "delivered":
+        return "f" if kind == "failed" else "a"
+    if message.has_failed and message.state in NOT_ACCEPTED and attempt < message.attempt and kind != "delivered":
+        return ""
     can_change = message.state in NOT_ACCEPTED and (message.state != "r" or attempt > message.attempt)
     match kind:
         case "delivered":

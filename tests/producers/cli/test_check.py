@@ -236,3 +236,18 @@ def test_an_old_name_in_the_campaign_file_is_read_with_one_line_of_warning(run: 
     assert [line for line in checked.stdout.splitlines() if "old name" in line] == [f"warning   {warning}"]
     assert (answer["max_parts"], answer["warnings"]) == (5, [warning])
     assert submitted.stderr == f"warning: {warning}\n"
+
+
+def test_check_names_the_rule_for_second_tries_and_its_greatest_cost(run: Run, write: WriteFile) -> None:
+    write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12 paise"'))
+    rule = '[retry_failed]\ncodes = ["912", "914"]\nafter = ["1h", "6h"]\nat_most = 2\n'
+    write("campaign.toml", CAMPAIGN + rule)
+    shown = run(*CHECK).stdout.splitlines()
+    assert "again     failed with code 912 or 914: sent again after 1h, 6h, at most 2 times" in shown
+    assert "          at most 9 parts in all, Rs 1.08, if all fail each time" in shown
+    answer = json.loads(run(*CHECK, "--json").stdout)["retry_failed"]
+    assert answer == {
+        "codes": [912, 914], "after_s": [3_600, 21_600], "at_most": 2, "max_parts": 9, "max_cost": "1.08",
+    }  # fmt: skip
+    write("campaign.toml", CAMPAIGN + "max_parts = 5\n" + rule)
+    assert json.loads(run(*CHECK, "--json").stdout)["retry_failed"]["max_parts"] == 5

@@ -1,11 +1,12 @@
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-
-import os
-import subprocess
 from pathlib import Path
+
 import pytest
 from redis import Redis as SyncRedis
 

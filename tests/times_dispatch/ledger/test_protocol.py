@@ -87,7 +87,7 @@ def test_kinds_and_effects_of_reports() -> None:
 
 def test_reasons_to_suppress() -> None:
     codes = re.findall(r"^local ([A-Z_]+) = (3\d)$", lib_text("suppression"), re.MULTILINE)
-    by_workers = {Suppression.OPTED_OUT, Suppression.DEAD_NUMBER}
+    by_workers = {Suppression.OPTED_OUT, Suppression.DEAD_NUMBER, Suppression.FORGOTTEN}
     expected = {reason.name: str(reason.value) for reason in Suppression if reason not in by_workers}
     assert dict(codes) == expected
 

@@ -14,6 +14,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.archive_states import ArchiveStates
+from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
@@ -86,7 +87,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.control.brake_provider(SENDER, "unused", "no balance")
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
+    view = await ledger.view(WAITING)
     yield {
+        "forget_messages": lambda: NumberForgetting(ledger.redis, "919800000000").forget_batch(view, 0),
         "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
         "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
         "delete_archived": lambda: states.delete_some(SENDER, GONE),

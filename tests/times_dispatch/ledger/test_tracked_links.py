@@ -1,7 +1,7 @@
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.model import CampaignId, Recipients, SenderId
-from times_dispatch.ledger.records import pack_recipients, unpack_link_values
+from times_dispatch.ledger.records import cut_link_values, pack_recipients, read_link_values
 from times_dispatch.ledger.tracked_links import LinkNumbers
 
 SENDER = SenderId("TIMESM")
@@ -31,8 +31,9 @@ async def test_a_number_without_campaign_is_not_found(redis: Redis) -> None:
 def test_the_values_of_links_are_read_from_a_packed_batch() -> None:
     batch = Recipients(0, ["919876500000"], [2], [["Asha"]], [1], {"x": ["y"]}, [["C1"], ["Pune"]])
 
-    assert unpack_link_values(pack_recipients(batch)) == [["C1"], ["Pune"]]
-    assert unpack_link_values(pack_recipients(Recipients(0, ["919876500000"], [2], [], [1]))) == []
+    assert read_link_values(cut_link_values(pack_recipients(batch))) == [["C1"], ["Pune"]]
+    without = Recipients(0, ["919876500000"], [2], [], [1])
+    assert read_link_values(cut_link_values(pack_recipients(without))) == []
 
 
 def test_a_value_of_eight_digits_takes_less_than_six_bytes_a_message() -> None:

@@ -4,10 +4,12 @@ from datetime import date
 
 from prometheus_client import CollectorRegistry
 
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.report_backlog import Backlog
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Counted, LedgerFigures, Snapshot
-from times_dispatch.status.model import DeploymentStatus, RedisStatus, Severity, StatusFinding
+from times_dispatch.status.model import DeploymentStatus, RedisStatus, ReportsStatus, Severity, StatusFinding
 
 
 def _registry(ledger: LedgerFigures | None) -> CollectorRegistry:
@@ -34,6 +36,22 @@ def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     assert value("dispatch_cost_rupees_total", names) == 0.5
     assert value("dispatch_delivery_seconds", {**names, "quantile": "0.5"}) == 1.0
     assert value("dispatch_redis_memory_used_bytes") == 7
+
+
+def test_what_came_of_reports_that_were_to_be_forwarded_is_counted() -> None:
+    forward = ForwardBacklog(events=5, totals={"taken": 9, "dropped_old": 1})
+    reports = ReportsStatus(
+        backlog=Backlog(0, 0), relay_waiting=0, dead_letters=0, dead_letters_ever=0, forward=forward
+    )
+    status = DeploymentStatus(at_ms=0, version="1", findings=[], redis=RedisStatus(), reports=reports)
+    ledger = LedgerFigures(since=date(2026, 11, 20), counted={}, senders=[], streams={})
+    registry = CollectorRegistry()
+    registry.register(SnapshotCollector(Snapshot(status=status, ledger=ledger, read_s=0.5)))
+    results = {
+        result: registry.get_sample_value("dispatch_forwarded_reports_total", {"result": result})
+        for result in ("taken", "refused", "dropped_full", "dropped_old")
+    }
+    assert results == {"taken": 9, "refused": 0, "dropped_full": 0, "dropped_old": 1}
 
 
 def test_without_redis_only_the_absence_and_the_findings_are_shown() -> None:

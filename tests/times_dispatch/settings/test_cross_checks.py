@@ -75,10 +75,14 @@ def test_two_defaults_are_a_mistake(mistakes: Mistakes) -> None:
         ('public_url = "https://a.in/sms"\nrelay_url = "https://A.in:443/sms/callbacks/x"', True),
         ('public_url = "https://a.in"\nrelay_url = "https://a.in/reports"', False),
         ('public_url = "https://a.in"\nrelay_url = "https://b.in/callbacks/x"', False),
+        ('forward_url = "http://127.0.0.1:8085/x"', True),
+        ('forward_url = "http://127.0.0.1:8086/x"', False),
+        ('public_url = "https://a.in"\nforward_url = "https://a.in/callbacks/x"', True),
     ],
 )
 def test_a_relay_to_the_receiver_itself_is_a_mistake(mistakes: Mistakes, callbacks: str, is_mistake: bool) -> None:
     text = SETTINGS_FILE + f"\n[callbacks]\n{callbacks}\n"
     found = [mistake for mistake in mistakes(text) if "go round for ever" in mistake] if is_mistake else []
     assert bool(found) is is_mistake
-    assert all("callbacks.relay_url: is the address of the receiver itself" in mistake for mistake in found)
+    name = "forward_url" if "forward_url" in callbacks else "relay_url"
+    assert all(f"callbacks.{name}: is the address of the receiver itself" in mistake for mistake in found)

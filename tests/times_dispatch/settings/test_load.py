@@ -159,6 +159,7 @@ def test_addresses_of_the_environment_override_those_of_the_file(loaded: Loader)
         DISPATCH_CALLBACKS_LISTEN="0.0.0.0:8080",
         DISPATCH_CALLBACKS_PUBLIC_URL="https://sms.example",
         DISPATCH_CALLBACKS_RELAY_URL="https://b.example/relay",
+        DISPATCH_CALLBACKS_FORWARD_URL="https://c.example/forward",
         DISPATCH_BROKER_URL="amqp://broker.example//",
     )
     provider = settings.providers["timesmobile"]
@@ -171,6 +172,7 @@ def test_addresses_of_the_environment_override_those_of_the_file(loaded: Loader)
     assert settings.callbacks.listen == "0.0.0.0:8080"
     assert settings.callbacks.public_url == "https://sms.example"
     assert settings.relay_url == "https://b.example/relay"
+    assert settings.callbacks.forward_url == "https://c.example/forward"
     assert settings.broker_url == "amqp://broker.example//"
 
 

@@ -61,3 +61,36 @@ def test_a_mistake_in_another_table_names_its_line(mistakes: Mistakes, table: st
     [mistake] = mistakes(f"{SETTINGS_FILE}\n{table}\n")
 
     assert mistake.startswith(f"dispatch.toml:{reason}")
+
+
+def test_the_settings_of_forwarding_have_defaults_and_can_be_given(loaded: Loader) -> None:
+    callbacks = loaded().callbacks
+    assert (callbacks.forward_url, callbacks.forward, callbacks.max_forward_age_s) == (
+        "",
+        ["reports", "clicks"],
+        259_200,
+    )
+    table = '[callbacks]\nforward_url = "https://a.example/x?account=1"\nforward = ["clicks"]\nmax_forward_mb = 1\n'
+    callbacks = loaded(f'{SETTINGS_FILE}\n{table}max_forward_events = 1\nmax_forward_age = "90m"').callbacks
+    assert (callbacks.forward, callbacks.max_forward_mb, callbacks.max_forward_events) == (["clicks"], 1, 1)
+    assert callbacks.max_forward_age_s == 5_400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'forward_url = "a.example"',
+        'forward_url = "https://me:pw@a.example/"',
+        "forward = []",
+        'forward = ["opens"]',
+        "max_forward_mb = 0",
+        "max_forward_events = 0",
+        "max_forward_events = 100_000_001",
+        'max_forward_age = "0s"',
+        'max_forward_age = "soon"',
+    ],
+)
+def test_settings_of_forwarding_outside_their_limits_are_mistakes(mistakes: Mistakes, line: str) -> None:
+    found = mistakes(f"{SETTINGS_FILE}\n[callbacks]\n{line}\n")
+    assert any(f"callbacks.{line.partition(' ')[0]}" in mistake for mistake in found)
+    assert "pw" not in repr(found)

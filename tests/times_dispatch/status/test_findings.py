@@ -3,10 +3,12 @@
 import pytest
 
 from times_dispatch.ledger.alerts import TargetState
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
 from times_dispatch.ledger.memory_history import MemoryPace
+from times_dispatch.ledger.report_backlog import Backlog
 from times_dispatch.status.findings import find
-from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, Severity, Stop
+from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Severity, Stop
 
 MB = 1_000_000
 
@@ -32,6 +34,25 @@ def test_memory_is_a_warning_first_and_critical_where_nothing_is_taken_any_more(
 def test_the_clock_the_disk_and_evicted_keys_are_critical() -> None:
     redis = RedisStatus(max_bytes=MB, ahead_s=61, last_write_ok=False, evicted_keys=3)
     assert [severity for severity, _ in _found(redis=redis)] == [Severity.CRITICAL] * 3
+
+
+@pytest.mark.parametrize(("oldest_s", "found"), [(599, []), (600, [Severity.WARNING])])
+def test_reports_that_wait_long_to_be_forwarded_are_a_warning(oldest_s: float, found: list[Severity]) -> None:
+    forward = ForwardBacklog(events=7, oldest_s=oldest_s)
+    reports = ReportsStatus(
+        backlog=Backlog(0, 0), relay_waiting=0, dead_letters=0, dead_letters_ever=0, forward=forward
+    )
+    assert [severity for severity, _ in _found(reports=reports)] == found
+
+
+def test_reports_that_were_never_forwarded_are_named() -> None:
+    forward = ForwardBacklog(totals={"taken": 9, "dropped_full": 2, "dropped_old": 1})
+    reports = ReportsStatus(
+        backlog=Backlog(0, 0), relay_waiting=0, dead_letters=0, dead_letters_ever=0, forward=forward
+    )
+    ((severity, problem),) = _found(reports=reports)
+    assert severity is Severity.NOTE
+    assert problem.startswith("3 reports were never forwarded")
 
 
 def test_a_target_of_alerts_that_takes_nothing_is_named_with_its_reason() -> None:

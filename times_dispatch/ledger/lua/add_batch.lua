@@ -8,8 +8,8 @@
 --   recipients              the packed recipients, see ledger/records.py
 --   parts                   the SMS parts of each message, one byte each; empty if every message has one part
 --   fingerprints            the fingerprints of the messages' numbers, see ledger/number_fingerprints.py
---   suppressed              indexes of the messages that are suppressed from the start: u16 each, ascending, each once
---   suppressed_code         why these messages are suppressed: a Suppression
+--   suppressed              the messages that are suppressed from the start, ascending, each once: the index u16, and
+--                           the reason u16, a Suppression
 -- Reply: status is one of
 --   stored
 --   present        the batch was stored already
@@ -21,9 +21,10 @@
 -- Keys: campaign; recipients, parts, fingerprints, messages and codes of the batch; the sender's hash.
 -- Atomic: the batch and the counters.
 -- Cost: O(1), and O(messages) if any message is suppressed.
-local args = arguments({'campaign', 'batch_number', 'count', 'recipients', 'parts', 'fingerprints', 'suppressed',
-  'suppressed_code'})
+local args = arguments({'campaign', 'batch_number', 'count', 'recipients', 'parts', 'fingerprints', 'suppressed'})
 local campaign_key = key_of_campaign(args.campaign)
+local SUPPRESSED_ITEM = '>I2I2'
+local SUPPRESSED_BYTES = 4
 local batch_number, count = tonumber(args.batch_number), tonumber(args.count)
 
 -- Return the states and records of the batch: the suppressed messages are suppressed, the others pending.
@@ -32,10 +33,9 @@ local function suppressed_messages()
   for position = 1, count do
     states[position], records[position] = PENDING, EMPTY_RECORD
   end
-  local record = struct.pack(RECORD, 0, 0, tonumber(args.suppressed_code), 0, 0, NO_TRANSACTION)
-  for index_at = 1, #args.suppressed, 2 do
-    local position = struct.unpack('>I2', args.suppressed, index_at) + 1
-    states[position], records[position] = SUPPRESSED, record
+  for index_at = 1, #args.suppressed, SUPPRESSED_BYTES do
+    local index, code = struct.unpack(SUPPRESSED_ITEM, args.suppressed, index_at)
+    states[index + 1], records[index + 1] = SUPPRESSED, struct.pack(RECORD, 0, 0, code, 0, 0, NO_TRANSACTION)
   end
   return table.concat(states) .. table.concat(records)
 end
@@ -43,9 +43,10 @@ end
 -- Count the suppressed messages for the statistics.
 local function count_suppressed()
   local statistics = message_statistics(campaign_key, batch_number, read_for_statistics(campaign_key))
-  for index_at = 1, #args.suppressed, 2 do
-    local index = struct.unpack('>I2', args.suppressed, index_at)
-    statistics.change(index, PENDING, 0, 0, 0, SUPPRESSED, tonumber(args.suppressed_code), 0, 0)
+  for index_at = 1, #args.suppressed, SUPPRESSED_BYTES do
+    local index, code = struct.unpack(SUPPRESSED_ITEM, args.suppressed, index_at)
+    statistics.change(index, PENDING, 0, 0, 0, SUPPRESSED, code, 0, 0)
+    redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. code, 1)
   end
   statistics.write(math.floor(now_us() / 1000))
 end
@@ -65,11 +66,10 @@ redis.call('SET', key_of_batch(campaign_key, FINGERPRINTS, batch_number), args.f
 if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, batch_number), args.parts) end
 redis.call('HINCRBY', campaign_key, 'batches', 1)
 redis.call('HINCRBY', campaign_key, 'total', count)
-local suppressed = #args.suppressed / 2
+local suppressed = #args.suppressed / SUPPRESSED_BYTES
 if suppressed > 0 then
   redis.call('SET', key_of_batch(campaign_key, MESSAGES, batch_number), suppressed_messages())
   redis.call('HINCRBY', campaign_key, SUPPRESSED, suppressed)
-  redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. args.suppressed_code, suppressed)
   count_suppressed()
 end
 redis.call('HINCRBY', campaign_key, PENDING, count - suppressed)

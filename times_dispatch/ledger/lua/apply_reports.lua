@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records spans counters campaigns brakes budget statistics
+-- uses: names keys memory clock states records spans counters campaigns brakes budget statistics retries
 --
 -- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered
 -- changes every other state. The first failure stays. A report may come before its message is accepted. A report may
@@ -7,6 +7,9 @@
 -- if the ledger did not know that, the message becomes accepted, and waits for its report.
 -- A report proves a push whatever the ledger knows: nobody else can make the correlation id. If the ledger lost the
 -- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
+-- A failed report whose code is in the campaign's rule lets the message wait for a second try, see lib/retries.lua. A
+-- click or a reply ends such a wait for good: somebody has the message. A report about the failed attempt that says
+-- neither changes nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -18,8 +21,8 @@
 --                           visit of a tracked link
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   visits, attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
---   changed, statistics and minutes.
+--   visits, attempts, retries, reacted and statistics of the campaign; the sender's settle_due, rotations, waiting,
+--   blocked, live, ended, changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --
@@ -73,6 +76,11 @@ local accepted, handed_over = {}, {}
 local since_created_ms = nil
 -- The campaign's fields for the statistics, and what they collect.
 local campaign, statistics
+-- The campaign's rule for second tries; nil without a rule. When the first message is due that waits for one.
+local rule, second_try_ms = nil, nil
+-- The reactions that a person makes, and no program.
+local IS_OF_PERSON = {clicked = true, replied = true, opted_out = true}
+local NO_TIME = '\0\0\0\0'
 -- The attempts that reports prove, if messages of the campaign were sent again: index and attempt.
 local proved = {}
 
@@ -84,9 +92,24 @@ local function time_since_creation()
   return since_created_ms
 end
 
+-- Say whether somebody reacted to a message with a click or a reply; known only in campaigns with a rule.
+local function has_reaction(index)
+  return rule and redis.call('GETBIT', key_of_reacted(campaign_key), statistics.index_in_campaign(index)) == 1
+end
+
 -- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
-local function state_after_report(state, recorded_attempt, attempt, kind)
+--   has_failed  whether the message has no report yet, and an earlier attempt of it failed
+--   waits       whether the message is failed and waits for a second try
+local function state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
   if kind == REPORT_NOTICED then return nil, DUPLICATE end
+  if waits and attempt > recorded_attempt then
+    -- The ledger lost the second try.
+    if kind == REPORT_FAILED then return FAILED end
+    if kind == REPORT_ARRIVED then return ACCEPTED end
+  end
+  if has_failed and kind == REPORT_ARRIVED and attempt < recorded_attempt and not has_reaction(index) then
+    return nil, DUPLICATE
+  end
   -- The provider itself said that it rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
   if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end
@@ -98,20 +121,33 @@ local function state_after_report(state, recorded_attempt, attempt, kind)
 end
 
 -- Return which attempt the record of a message is about after a report changed the message's state: the attempt that
--- was pushed, as far as the ledger knows. A failure of that attempt counts.
-local function attempt_after(state, recorded_attempt, attempt, kind)
-  if attempt > recorded_attempt then return attempt end
-  if kind == REPORT_ARRIVED and NOT_UNDER_WAY[state] then return attempt end
+-- was pushed, as far as the ledger knows. A failure of that attempt counts. A delivered message has the attempt that
+-- was delivered, unless a result of a later attempt may still come.
+--   has_failed     see state_after_report
+--   has_result     whether the result of the push of the recorded attempt is known
+local function attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
+  if attempt >= recorded_attempt then return attempt end
+  if kind == REPORT_ARRIVED and NOT_UNDER_WAY[state] then
+    if not has_failed then return attempt end
+    -- A click may be about any attempt that was pushed.
+    return state == PENDING and recorded_attempt - 1 or recorded_attempt
+  end
+  if kind == REPORT_DELIVERED and (NOT_UNDER_WAY[state] or has_result) then return attempt end
   return recorded_attempt
 end
 
-local function count_change(index, state, recorded_attempt, old_code, new_state, code)
+-- Count that a report gives a message a new state.
+--   is_of_failed  whether the report is about an attempt that a report called failed: its parts were counted before
+--   is_unknown    whether the report proves a push of a second try that the ledger lost
+local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
   if state == IN_DOUBT or state == GIVEN_UP or state == REJECTED or state == SUPPRESSED then
     codes.add(code_origin(old_code) .. old_code, -1)
   end
-  if NOT_ACCEPTED[state] then accepted[#accepted + 1] = index end
-  if NOT_HANDED_OVER[state] or (state == PENDING and recorded_attempt == 0) then
+  if (NOT_ACCEPTED[state] and not (is_of_failed and state ~= SENDING)) or is_unknown then
+    accepted[#accepted + 1] = index
+  end
+  if NOT_HANDED_OVER[state] or (state == PENDING and recorded_attempt == 0) or is_unknown then
     handed_over[#handed_over + 1] = index
   end
   if new_state == FAILED then codes.add('report:' .. code, 1) end
@@ -121,6 +157,18 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
     flag_count = flag_count + 1
     failed_flags[flag_count] = new_state == FAILED and '1' or '0'
   end
+end
+
+-- Let a failed message wait for a second try, if the campaign's rule wants one.
+local function follow_rule(index, attempt, code, sent, reported_s)
+  if not rule.codes[code] or attempt >= MAX_ATTEMPT or has_reaction(index) then return end
+  if rule.state ~= 'running' and rule.state ~= 'paused' and rule.state ~= 'braked' then return end
+  local tries, now_ms = statistics.tries_of(index, attempt), math.floor(now_us() / 1000)
+  if tries >= rule.at_most then return end
+  local due_ms = second_try_due_ms(rule, campaign.created_ms + sent % PROVIDER_UNIT, reported_s, tries, now_ms)
+  if math.max(due_ms, now_ms) >= rule.until_ms then return end
+  wait_for_second_try(campaign_key, statistics.index_in_campaign(index))
+  second_try_ms = math.min(second_try_ms or due_ms, due_ms)
 end
 
 -- Apply the reports that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, in
@@ -154,11 +202,15 @@ local function apply_span(span_at, last_at, first, last, count)
     local sent = known_sent
     local is_settling = state == ACCEPTED and attempt == recorded_attempt and sent > 0 and index ~= changed
       and (kind == REPORT_DELIVERED or kind == REPORT_FAILED)
-    local new_state, effect
+    local new_state, effect, has_failed, waits
     if is_settling then
       new_state = kind == REPORT_DELIVERED and DELIVERED or FAILED
     else
-      new_state, effect = state_after_report(state, recorded_attempt, attempt, kind)
+      has_failed = recorded_attempt > 0 and NOT_ACCEPTED[state]
+        and sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1) ~= NO_TIME
+      waits = rule and state == FAILED
+        and waits_for_second_try(campaign_key, statistics.index_in_campaign(index))
+      new_state, effect = state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
     end
     if new_state then
       local is_first = index ~= changed
@@ -185,9 +237,14 @@ local function apply_span(span_at, last_at, first, last, count)
         changed_attempt = recorded_attempt
       else
         local old_code = is_first and unpack_bytes('>I2', records, record + CODE_OFFSET) or changed_code
-        count_change(index, state, recorded_attempt, old_code, new_state, code)
+        local is_unknown = (waits and attempt > recorded_attempt)
+          or (has_failed and state == PENDING and attempt >= recorded_attempt)
+        local is_of_failed = has_failed and attempt < recorded_attempt
+        count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
         changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
-        changed_attempt = attempt_after(state, recorded_attempt, attempt, kind)
+        local has_result = state ~= SENDING and attempt < recorded_attempt
+          and sub(records, record + TRANSACTION_OFFSET, record + WIDTH - 1) ~= NO_TRANSACTION
+        changed_attempt = attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
         if changed_attempt ~= recorded_attempt then
           local before = record_pieces[last_piece - 3]
           local at_attempt = #before - CODE_OFFSET
@@ -202,7 +259,10 @@ local function apply_span(span_at, last_at, first, last, count)
           if not is_first then old_sent = sent end
         end
         statistics.change(index, state, old_code, old_sent, 0, new_state, changed_code, sent, reported_s)
+        if waits then end_wait_for_second_try(campaign_key, statistics.index_in_campaign(index)) end
       end
+      if changed_attempt > 0 and new_state == DELIVERED then statistics.recover(index, changed_attempt, sent, 1) end
+      if rule and new_state == FAILED then follow_rule(index, changed_attempt, code, sent, reported_s) end
       record_pieces[last_piece - 1] = sent_bytes
       if new_state == ACCEPTED then
         record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
@@ -301,6 +361,18 @@ local function count_reactions(count)
   end
 end
 
+-- Note to which messages somebody reacted: they get no second try.
+local function note_reactions(count)
+  for _, reaction in ipairs(args.reactions) do
+    local index = tonumber(reaction.index)
+    if IS_OF_PERSON[reaction.kind] and index < count then
+      local in_campaign = statistics.index_in_campaign(index)
+      redis.call('SETBIT', key_of_reacted(campaign_key), in_campaign, 1)
+      end_wait_for_second_try(campaign_key, in_campaign)
+    end
+  end
+end
+
 -- Count the attempts that these reports prove.
 local function count_proved(count)
   for _, push in ipairs(proved) do statistics.prove(push.index, push.attempt, sent_of(push.index, count)) end
@@ -324,6 +396,8 @@ run_without_memory()
 local count = find_batch()
 if count == 0 then return reply({effects = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 statistics = message_statistics(campaign_key, batch_number, campaign)
+rule = retry_rule(campaign_key, campaign.retry_codes)
+if rule then note_reactions(count) end
 apply_all(count)
 counts.add('stat:reports', flag_count)
 count_reactions(count)
@@ -338,6 +412,9 @@ if first_sent_ms then
   local report_wait_ms = redis.call('HGET', campaign_key, 'report_wait_ms')
   local due_ms = campaign.created_ms + first_sent_ms + report_wait_ms
   redis.call('ZADD', key_of_sender('settle_due'), 'LT', due_ms, batch_member(id, batch_number))
+end
+if second_try_ms then
+  redis.call('ZADD', key_of_sender('settle_due'), 'LT', second_try_ms, batch_member(id, batch_number))
 end
 if too_many_bad(campaign_key, 'report', table.concat(failed_flags)) then
   brake_campaign(id, campaign_key, 'too_many_failed')

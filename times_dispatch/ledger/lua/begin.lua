@@ -21,6 +21,9 @@
 --   template            the name of the template
 --   price               the price of an SMS part, in millionths of a rupee; 0: there is none
 --   missed_start        the policy if nothing ran when the campaign should have started: send, skip or ask
+--   retry_codes         codes of failed reports that lead to a second try, joined by blanks; empty: no second tries
+--   retry_after_s       how long after the report each second try is made, in seconds, joined by blanks
+--   retry_at_most       how many second tries a message gets
 --   resend_of           the campaign of which this campaign sends messages once more; empty: none
 --   trail               the entry of the trail about a resend, see lib/trail.lua; empty: nothing is noted
 -- Reply
@@ -33,7 +36,8 @@
 -- Cost: O(1).
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
-  'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'resend_of', 'trail'})
+  'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'retry_codes', 'retry_after_s',
+  'retry_at_most', 'resend_of', 'trail'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
@@ -53,6 +57,10 @@ local function create()
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)
   redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
     REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
+  if args.retry_codes ~= '' then
+    redis.call('HSET', campaign_key, 'retry_codes', args.retry_codes, 'retry_after_s', args.retry_after_s,
+      'retry_at_most', args.retry_at_most)
+  end
   if args.resend_of ~= '' then
     redis.call('HSET', key_of_campaign(args.resend_of), 'resend:' .. args.campaign, math.floor(now_us() / 1000))
   end

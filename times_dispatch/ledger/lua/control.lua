@@ -1,4 +1,4 @@
--- uses: names keys memory clock states rotation campaigns brakes trail
+-- uses: names keys memory clock states rotation campaigns brakes retries trail
 --
 -- Pause, resume, cancel or brake a campaign. This acts at the next block: no block is opened for a campaign that is not
 -- running. Safe to repeat.
@@ -13,12 +13,12 @@
 --   replaces_reason  1 if a pause gives a paused campaign its reason, 0 if the campaign keeps the reason that it has
 --   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
--- Keys: campaign, and its recent_push and recent_report; the sender's hash, rotations, waiting, changed, validity_ends,
---   live, ended and trail.
+-- Keys: campaign, and its recent_push, recent_report and retries; the sender's hash, rotations, waiting, changed,
+--   validity_ends, live, ended and trail.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
 -- A finished campaign can be cancelled while messages of it are in doubt, so that these are not sent again. The resume
--- of a campaign that has nothing left to send finishes the campaign.
+-- of a campaign that has nothing left to send finishes the campaign. A cancel ends the waits for second tries.
 local NEW_STATES = {
   pause = {running = 'paused', braked = 'paused'},
   resume = {paused = 'running', braked = 'running'},
@@ -65,6 +65,7 @@ if state == 'running' then
   state = resume(tonumber(campaign.start_ms))
 elseif state == 'cancelled' then
   redis.call('HDEL', campaign_key, 'finished_ms')
+  end_waits_for_second_tries(campaign_key)
   redis.call('ZADD', key_of_sender('validity_ends'), 0, id)
   index_as_ended(id, campaign_key)
 end

@@ -1,9 +1,10 @@
--- uses: names keys memory clock states records damage campaigns leases statistics
+-- uses: names keys memory clock states records damage campaigns leases statistics counters retries
 --
 -- End the pending messages in some batches of a campaign that was cancelled, or whose validity is over. Safe to
 -- repeat. A message that is pending because it was in doubt and was to be sent again is given up: its first attempt
--- may have been sent. This script needs no memory: for batches that were never taken, only two fields of the campaign
--- are written (unopened_state and unopened_before).
+-- may have been sent. A message that is pending because it failed and was to be tried again is failed again, and no
+-- failed message waits for a second try any more. This script needs no memory: for batches that were never taken, only
+-- two fields of the campaign are written (unopened_state and unopened_before).
 --
 -- Arguments
 --   campaign     the id of the campaign
@@ -11,9 +12,9 @@
 --   state        the state that the messages get: cancelled or expired, as a MessageState
 -- Reply
 --   is_round_over  1 if this was the last call of a round, else 0
---   ended          how many messages were ended, including those that were given up
+--   ended          how many messages were ended, including those that were given up or are failed again
 --   damaged        a list of replies, one for each batch that cannot be ended: batch_number, error
--- Keys: campaign, its codes and redo list, messages and lease of each batch; the sender's leases, batches_out,
+-- Keys: campaign, its codes, retries and redo list, messages and lease of each batch; the sender's leases, batches_out,
 --   validity_ends, rotations, changed, live and ended.
 -- Atomic: the states and the counters.
 -- Cost: O(batches), and O(messages) of the batches that were taken before; O(1) if nothing is pending.
@@ -29,6 +30,7 @@ local id, new_state, campaign_key = args.campaign, args.state, key_of_campaign(a
 local validity_ends_key = key_of_sender('validity_ends')
 local now = now_us()
 local damaged = {}
+local codes = counter_deltas()
 -- The campaign's fields for the statistics.
 local fields_for_statistics
 
@@ -38,26 +40,32 @@ local function is_campaign_over(campaign)
   return tonumber(campaign.until_ms) <= now / 1000
 end
 
--- Give up the pending messages that were pushed before; return the states of the batch's messages afterwards, and how
--- many messages changed.
-local function give_up_second_attempts(messages_key, states, count, statistics)
-  local records, given_up = redis.call('GETRANGE', messages_key, count, -1), 0
+-- Give up the pending messages that were pushed before, or let them be failed again; return the states of the batch's
+-- messages afterwards, and how many messages were given up, and how many are failed again.
+local function end_second_attempts(messages_key, states, count, statistics)
+  local records, given_up, failed_again = redis.call('GETRANGE', messages_key, count, -1), 0, 0
   local position = string.find(states, PENDING, 1, true)
   while position do
-    local attempt = string.byte(records, (position - 1) * WIDTH + 1)
+    local attempt, _, code, sent, reported_s = struct.unpack(RECORD, records, (position - 1) * WIDTH + 1)
     if attempt > 0 then
-      -- The record is about the attempt that may have been sent.
+      -- The record is about the attempt that may have been sent, or failed.
       local first = record_range(count, position - 1)
       redis.call('SETRANGE', messages_key, first, string.char(attempt - 1))
-      redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', NOT_SENT_AGAIN))
-      redis.call('SETRANGE', messages_key, position - 1, GIVEN_UP)
-      local _, _, _, sent = struct.unpack(RECORD, records, (position - 1) * WIDTH + 1)
-      statistics.change(position - 1, PENDING, 0, 0, 0, GIVEN_UP, NOT_SENT_AGAIN, sent, 0)
-      given_up = given_up + 1
+      if reported_s > 0 then
+        redis.call('SETRANGE', messages_key, position - 1, FAILED)
+        statistics.change(position - 1, PENDING, 0, 0, 0, FAILED, code, sent, reported_s)
+        codes.add('report:' .. code, 1)
+        failed_again = failed_again + 1
+      else
+        redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', NOT_SENT_AGAIN))
+        redis.call('SETRANGE', messages_key, position - 1, GIVEN_UP)
+        statistics.change(position - 1, PENDING, 0, 0, 0, GIVEN_UP, NOT_SENT_AGAIN, sent, 0)
+        given_up = given_up + 1
+      end
     end
     position = string.find(states, PENDING, position + 1, true)
   end
-  return redis.call('GETRANGE', messages_key, 0, count - 1), given_up
+  return redis.call('GETRANGE', messages_key, 0, count - 1), given_up, failed_again
 end
 
 -- End a batch without records; return how many messages were pending in it. Batches are ended in order, so that two
@@ -81,45 +89,49 @@ local function count_ended(messages_key, states, count, statistics)
   end
 end
 
--- End the pending messages of a batch that has records; return how many messages got the state, and how many were given
--- up.
+-- End the pending messages of a batch that has records; return how many messages got the state, how many were given up,
+-- and how many are failed again.
 local function end_opened(batch_number, messages_key, has_resent)
-  if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, batch_number)) then return 0, 0 end
+  if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, batch_number)) then return 0, 0, 0 end
   local count = batch_count(campaign_key, batch_number)
   check_records(messages_key, count)
-  local states, given_up = redis.call('GETRANGE', messages_key, 0, count - 1), 0
+  local states, given_up, failed_again = redis.call('GETRANGE', messages_key, 0, count - 1), 0, 0
   local statistics = message_statistics(campaign_key, batch_number, fields_for_statistics)
-  if has_resent then states, given_up = give_up_second_attempts(messages_key, states, count, statistics) end
+  if has_resent then
+    states, given_up, failed_again = end_second_attempts(messages_key, states, count, statistics)
+  end
   count_ended(messages_key, states, count, statistics)
   local new_states, changed = string.gsub(states, PENDING, new_state)
   if changed > 0 then redis.call('SETRANGE', messages_key, 0, new_states) end
   statistics.write(math.floor(now / 1000))
-  return changed, given_up
+  return changed, given_up, failed_again
 end
 
 local function end_batch(batch_number, unopened, has_resent)
   local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
   if redis.call('EXISTS', messages_key) == 1 then return end_opened(batch_number, messages_key, has_resent) end
-  return end_unopened(batch_number, unopened), 0
+  return end_unopened(batch_number, unopened), 0, 0
 end
 
 -- End batches from `first` on. Returns a table:
 --   next_batch  the batch after the last one
 --   ended       how many messages were ended
 --   given_up    how many of these messages were given up
+--   failed      how many of these messages are failed again
 local function end_batches(first, batches, pending, unopened, has_resent)
-  local batch_number, ended, given_up = first, 0, 0
+  local batch_number, ended, given_up, failed = first, 0, 0, 0
   local last = math.min(batches, first + tonumber(args.max_batches))
   while ended < pending and batch_number < last do
-    local is_sound, outcome, of_batch = pcall(end_batch, batch_number, unopened, has_resent)
+    local is_sound, outcome, batch_given_up, batch_failed = pcall(end_batch, batch_number, unopened, has_resent)
     if is_sound then
-      ended, given_up = ended + outcome + of_batch, given_up + of_batch
+      ended = ended + outcome + batch_given_up + batch_failed
+      given_up, failed = given_up + batch_given_up, failed + batch_failed
     else
       damaged[#damaged + 1] = reply({batch_number = batch_number, error = error_text(outcome)})
     end
     batch_number = batch_number + 1
   end
-  return {next_batch = batch_number, ended = ended, given_up = given_up}
+  return {next_batch = batch_number, ended = ended, given_up = given_up, failed = failed}
 end
 
 run_without_memory()
@@ -127,11 +139,12 @@ local campaign = read_fields(campaign_key, 'state', 'batches', 'until_ms', 'ende
   'unopened_before', 'resent', PENDING, SENDING)
 local batches, pending, sending = tonumber(campaign.batches), tonumber(campaign[PENDING]), tonumber(campaign[SENDING])
 if not is_campaign_over(campaign) then return reply({is_round_over = 1, ended = 0, damaged = {}}) end
+end_waits_for_second_tries(campaign_key)
 local unopened = {before = tonumber(campaign.unopened_before or '0'), ended = 0}
 local first = math.min(tonumber(campaign.ended_batches or '0'), unopened.before)
 fields_for_statistics = read_for_statistics(campaign_key)
 local round = end_batches(first, batches, pending, unopened, campaign.resent)
-local next_batch, ended, given_up = round.next_batch, round.ended, round.given_up
+local next_batch, ended, given_up, failed = round.next_batch, round.ended, round.given_up, round.failed
 -- The fields hold one state: if the validity ended first and a cancel came later, all these messages count as expired.
 local unopened_state = campaign.unopened_state or new_state
 if unopened.ended > 0 then
@@ -144,7 +157,11 @@ redis.call('HSET', campaign_key, 'unopened_before', math.max(unopened.before, ne
 if ended > 0 then
   redis.call('HINCRBY', campaign_key, PENDING, -ended)
   if unopened.ended > 0 then redis.call('HINCRBY', campaign_key, unopened_state, unopened.ended) end
-  if ended > unopened.ended then redis.call('HINCRBY', campaign_key, new_state, ended - unopened.ended - given_up) end
+  if ended > unopened.ended then
+    redis.call('HINCRBY', campaign_key, new_state, ended - unopened.ended - given_up - failed)
+  end
+  if failed > 0 then redis.call('HINCRBY', campaign_key, FAILED, failed) end
+  codes.write(key_of_codes(campaign_key))
   if given_up > 0 then
     redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
     redis.call('HINCRBY', key_of_codes(campaign_key), 'push:' .. NOT_SENT_AGAIN, given_up)
@@ -159,5 +176,5 @@ if ended == pending then
   if sending == 0 then redis.call('ZREM', validity_ends_key, id) end
 end
 redis.call('HSET', campaign_key, 'ended_batches', next_batch < batches and next_batch or 0)
-finish_if_done(id, campaign_key, now)
+if finish_if_done(id, campaign_key, now) then mark_changed(id) end
 return reply({is_round_over = next_batch < batches and 0 or 1, ended = ended, damaged = damaged})

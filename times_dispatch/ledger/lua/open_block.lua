@@ -149,26 +149,34 @@ local function reach_of(campaign, main)
 end
 
 -- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up: nobody
--- may say that the message was never sent.
+-- may say that the message was never sent. A message whose earlier attempt failed is failed again.
 local function suppress(checks, count, block_number)
-  local indexes, by_code, given_up = checks.suppressed, {}, 0
+  local indexes, by_code, given_up, failed_again = checks.suppressed, {}, 0, 0
   if #indexes == 0 then return end
   local first, last = unpack(indexes), indexes[#indexes]
   local span = read_span(messages_key, count, first, last)
   local statistics = message_statistics(campaign_key, tonumber(batch_number), read_for_statistics(campaign_key))
   for position, index in ipairs(indexes) do
     local code = checks.codes[position]
-    local _, attempt, _, _, sent = span.get(index)
-    local is_second = attempt > 0
-    local state = is_second and GIVEN_UP or SUPPRESSED
-    span.put(index, state, is_second and attempt - 1 or attempt, block_number, code, sent, 0, NO_TRANSACTION)
-    statistics.change(index, PENDING, 0, 0, 0, state, code, sent, 0)
-    if is_second then given_up = given_up + 1 end
-    by_code[code] = (by_code[code] or 0) + 1
+    local _, attempt, block, old_code, sent, reported_s, transaction = span.get(index)
+    if reported_s > 0 then
+      span.put(index, FAILED, attempt - 1, block, old_code, sent, reported_s, transaction)
+      statistics.change(index, PENDING, 0, 0, 0, FAILED, old_code, sent, reported_s)
+      redis.call('HINCRBY', key_of_codes(campaign_key), 'report:' .. old_code, 1)
+      failed_again = failed_again + 1
+    else
+      local is_second = attempt > 0
+      local state = is_second and GIVEN_UP or SUPPRESSED
+      span.put(index, state, is_second and attempt - 1 or attempt, block_number, code, sent, 0, NO_TRANSACTION)
+      statistics.change(index, PENDING, 0, 0, 0, state, code, sent, 0)
+      if is_second then given_up = given_up + 1 end
+      by_code[code] = (by_code[code] or 0) + 1
+    end
   end
   span.write()
   statistics.write(now_ms)
-  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes - given_up)
+  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes - given_up - failed_again)
+  if failed_again > 0 then redis.call('HINCRBY', campaign_key, FAILED, failed_again) end
   redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
   for code, messages in pairs(by_code) do
     redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. code, messages)
@@ -265,7 +273,7 @@ end
 --   starts_in_us      the time from now to the first send time
 --   per_unit_us       the time between two send times for each unit of cost
 local function mark_sending(packed, block, count)
-  local byte, pack, max, floor = string.byte, struct.pack, math.max, math.floor
+  local byte, pack, unpack_record, max, floor = string.byte, struct.pack, struct.unpack, math.max, math.floor
   local indexes, costs, number, since_created = block.indexes, block.costs, block.number, block.since_created
   local starts_in_us, per_unit_us = block.starts_in_us, block.per_unit_us
   local run, all_costs = 1, 0
@@ -278,9 +286,15 @@ local function mark_sending(packed, block, count)
     local new_records = {}
     for offset = 0, size - 1 do
       local attempt = byte(old_records, offset * WIDTH + 1)
+      -- A message whose earlier attempt failed keeps the code and the time of that report, see lib/retries.lua.
+      local code, reported_s = 0, 0
+      if attempt > 0 then
+        local _, _, old_code, _, old_reported_s = unpack_record(RECORD, old_records, offset * WIDTH + 1)
+        if old_reported_s > 0 then code, reported_s = old_code, old_reported_s end
+      end
       local sent = since_created + max(0, floor((starts_in_us + all_costs * per_unit_us) / 1000))
       all_costs = all_costs + (costs and byte(costs, first + offset + 1) or 1)
-      new_records[offset + 1] = pack(RECORD, attempt, number, 0, sent, 0, NO_TRANSACTION)
+      new_records[offset + 1] = pack(RECORD, attempt, number, code, sent, reported_s, NO_TRANSACTION)
       packed[#packed + 1] = pack(PACKED_MESSAGE, first + offset, attempt)
     end
     redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))

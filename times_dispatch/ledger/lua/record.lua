@@ -1,9 +1,11 @@
 -- uses: names keys memory clock states records spans counters rotation campaigns brakes providers budget statistics
+-- uses: retries
 --
 -- Write the results of pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by the
 -- token. Safe to repeat: a result counts only for the block that opened its message.
 -- If the ledger lost its last second, messages are pending that the worker pushed: their block has a number that the
--- lease does not know yet. The result of such a block counts for a pending message: nobody else holds the token.
+-- lease does not know yet. The result of such a block counts for a pending message: nobody else holds the token. So
+-- does the result for a failed message that waits for a second try: the ledger lost that its second try was begun.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -70,29 +72,40 @@ local changed, accepted_count, accepted_parts, suppressed, first_pending_again =
 -- flag for each push: 1 if it was rejected, 0 if it was accepted.
 local unsent, regained, rejected_flags = {}, {}, {}
 
+-- Count the code of a message that was not accepted, by its new state and the code of its record.
+local function count_code(result, code, new_state, kept_code)
+  if new_state == FAILED then
+    codes.add('report:' .. kept_code, 1)
+    codes.add('retry:' .. code, 1)
+  elseif result == NOT_SENT then
+    codes.add('retry:' .. code, 1)
+  elseif result ~= NEVER_BEGUN then
+    codes.add(code_origin(code) .. code, 1)
+  end
+end
+
 -- Count a message that was sending and was not accepted.
-local function count_failure(result, code, index, sent)
+local function count_failure(result, index, sent)
   if result ~= IN_DOUBT then unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT} end
   if result == NOT_SENT or result == NEVER_BEGUN then
     first_pending_again = math.min(first_pending_again or index, index)
   end
-  if result == NOT_SENT then
-    codes.add('retry:' .. code, 1)
-  elseif result == SUPPRESSED then
-    codes.add('suppressed:' .. code, 1)
-    suppressed = suppressed + 1
-  elseif result ~= NEVER_BEGUN then
-    codes.add('push:' .. code, 1)
-  end
+  if result == SUPPRESSED then suppressed = suppressed + 1 end
   if result == REJECTED then rejected_flags[#rejected_flags + 1] = '1' end
 end
 
--- Return the state that a result gives to a message that was sending, and the attempt that the message's record is
--- about. If a later attempt was not sent, the earlier attempt is still in doubt: the message is given up.
-local function state_after(result, attempt)
-  if result == NEVER_BEGUN then return PENDING, attempt end
-  if attempt > 0 and (result == REJECTED or result == SUPPRESSED) then return GIVEN_UP, attempt - 1 end
-  return result, attempt
+-- Return the state that a result gives to a message that was sending, the attempt that the message's record is about,
+-- and the code of the record. If a later attempt was not sent, the earlier attempt counts: it is still in doubt, and
+-- the message is given up; or a report said that it failed (then reported_s is not 0, see lib/retries.lua), and the
+-- message is failed again.
+local function state_after(result, attempt, code, old_code, reported_s)
+  local has_failed = reported_s > 0
+  local kept_code = has_failed and result ~= IN_DOUBT and old_code or code
+  if result == NEVER_BEGUN then return PENDING, attempt, kept_code end
+  if attempt > 0 and (result == REJECTED or result == SUPPRESSED) then
+    return has_failed and FAILED or GIVEN_UP, attempt - 1, kept_code
+  end
+  return result, attempt, kept_code
 end
 
 -- Return the field `sent` for messages that count as sent now, through the provider of these results.
@@ -107,33 +120,41 @@ end
 
 -- Apply the result of a block that the ledger lost, as the header says. Return the message's new state and record, or
 -- nothing.
-local function regain(index, state, attempt, block, result, code, transaction, parts)
-  if state ~= PENDING or result == NOT_SENT or result == NEVER_BEGUN then return nil end
+local function regain(index, state, record, block, result, code, transaction, parts)
+  if result == NOT_SENT or result == NEVER_BEGUN then return nil end
+  local attempt, _, old_code, sent, reported_s = unpack_bytes(RECORD, record)
+  if state == FAILED and campaign.retry_codes
+    and waits_for_second_try(campaign_key, statistics.index_in_campaign(index)) then
+    local fields = {attempt = attempt, code = old_code, sent = sent, reported_s = reported_s}
+    count_second_try(campaign_key, counts, codes, statistics, index, fields)
+    state, attempt, reported_s = PENDING, attempt + 1, math.max(reported_s, 1)
+  end
+  if state ~= PENDING then return nil end
   sent_now = sent_now or sent_through_provider()
-  local new_state, new_attempt = state_after(result, attempt)
-  statistics.change(index, PENDING, 0, 0, 0, new_state, code, sent_now, 0)
+  local new_state, new_attempt, new_code = state_after(result, attempt, code, old_code, reported_s)
+  statistics.change(index, PENDING, 0, 0, 0, new_state, new_code, sent_now, reported_s)
   if result == ACCEPTED then statistics.prove(index, attempt, sent_now) end
   counts.move(PENDING, new_state)
   changed = changed + 1
   if result == ACCEPTED then accepted_parts, accepted_count = accepted_parts + parts, accepted_count + 1 end
   if result == ACCEPTED or result == IN_DOUBT then regained[#regained + 1] = index end
-  if result ~= ACCEPTED then codes.add(code_origin(code) .. code, 1) end
-  return new_state, pack_bytes(RECORD, new_attempt, block, code, sent_now, 0, transaction)
+  if result ~= ACCEPTED then count_code(result, code, new_state, new_code) end
+  return new_state, pack_bytes(RECORD, new_attempt, block, new_code, sent_now, reported_s, transaction)
 end
 
 -- Apply any result to a message. Return the message's new state and record; nothing if neither changes.
 local function apply_result(index, state, record, block, result, code, transaction, parts)
   local attempt, opened_by, old_code, sent, reported_s, old_transaction = unpack_bytes(RECORD, record)
   if is_later_block(block, last_block) then
-    return regain(index, state, attempt, block, result, code, transaction, parts)
+    return regain(index, state, record, block, result, code, transaction, parts)
   end
   if opened_by ~= block then return nil end
   if state == SENDING then
-    local new_state, new_attempt = state_after(result, attempt)
+    local new_state, new_attempt, new_code = state_after(result, attempt, code, old_code, reported_s)
     -- A message that was not sent forgets its block: if a report proves an earlier attempt later, a repeated call must
     -- not return the parts of this attempt a second time.
     local kept_block = UNSENT_RESULTS[result] and 0 or block
-    statistics.change(index, SENDING, 0, 0, 0, new_state, code, sent, reported_s)
+    statistics.change(index, SENDING, 0, 0, 0, new_state, new_code, sent, reported_s)
     counts.move(SENDING, new_state)
     changed = changed + 1
     if result == ACCEPTED then
@@ -141,9 +162,10 @@ local function apply_result(index, state, record, block, result, code, transacti
       rejected_flags[#rejected_flags + 1] = '0'
       statistics.prove(index, attempt, sent)
     else
-      count_failure(result, code, index, sent)
+      count_code(result, code, new_state, new_code)
+      count_failure(result, index, sent)
     end
-    return new_state, pack_bytes(RECORD, new_attempt, kept_block, code, sent, reported_s, transaction)
+    return new_state, pack_bytes(RECORD, new_attempt, kept_block, new_code, sent, reported_s, transaction)
   elseif result == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report or a click was applied before this result, and counted the parts: only the transaction id is new.
@@ -154,6 +176,13 @@ local function apply_result(index, state, record, block, result, code, transacti
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
     -- A report proved the earlier attempt while this attempt was under way; this attempt was not sent. With the block
     -- number 0 no other result of this block counts.
+    if state == DELIVERED then
+      statistics.recover(index, attempt, sent, -1)
+      statistics.recover(index, attempt - 1, sent, 1)
+    end
+    -- The parts of an attempt that failed were counted before.
+    local is_try = statistics.tries_of(index, attempt) > statistics.tries_of(index, attempt - 1)
+    if is_try then counts.add('parts', -parts) end
     unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
     return state, pack_bytes(RECORD, attempt - 1, 0, old_code, sent, reported_s, NO_TRANSACTION)
   end

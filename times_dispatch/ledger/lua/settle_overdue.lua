@@ -1,7 +1,7 @@
--- uses: names keys memory clock states records counters rotation campaigns budget trail statistics
+-- uses: names keys memory clock states records counters rotation campaigns budget trail statistics retries
 --
--- Settle messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe
--- to repeat.
+-- Settle messages of a batch that waited long enough: accepted messages without a report, messages in doubt, and failed
+-- messages whose second try is due. Safe to repeat.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -16,8 +16,9 @@
 --   given_up   messages in doubt that are not sent again
 --   resent     messages in doubt that are pending again
 --   as_sent    messages in doubt that count as accepted
--- Keys: campaign, messages, codes, lease and redo of the batch; the sender's hash, settle_due, validity_ends,
---   send_windows, leases, batches_out, rotation and changed.
+--   tried_again  failed messages that are pending again
+-- Keys: campaign with its retries and attempts, messages, codes, lease and redo of the batch; the sender's hash,
+--   settle_due, validity_ends, send_windows, leases, batches_out, rotation and changed.
 -- Atomic: the states, the counters, and the campaign's new validity after a resend.
 -- Cost: O(messages of the batch).
 -- The policy resends a message once at most, with the next attempt in its id. For that the campaign gets its validity
@@ -35,7 +36,7 @@ local messages_key, settle_due_key = key_of_batch(campaign_key, MESSAGES, batch_
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local counts, codes = counter_deltas(), counter_deltas()
-local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0}
+local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0, tried_again = 0}
 -- Indexes of messages in doubt that count as accepted.
 local as_sent = {}
 -- What the statistics collect.
@@ -62,10 +63,29 @@ local function settle_doubt(campaign, attempt, sent_at_ms, is_campaign_over)
   return nil
 end
 
+-- Return when a failed message is to be sent again (epoch, milliseconds); nil if the message does not wait for that.
+local function second_try_ms(campaign, rule, index, fields)
+  if not waits_for_second_try(campaign_key, statistics.index_in_campaign(index)) then return nil end
+  local tries, sent_ms = statistics.tries_of(index, fields.attempt), campaign.created_ms + fields.sent % PROVIDER_UNIT
+  return second_try_due_ms(rule, sent_ms, fields.reported_s, tries, now_ms)
+end
+
+-- Make a failed message pending again. Its record stays as it is but for the attempt, see lib/retries.lua.
+--   position, first, fields  as in change_message
+local function try_again(position, first, fields)
+  local index = position - 1
+  count_second_try(campaign_key, counts, codes, statistics, index, fields)
+  redis.call('SETRANGE', messages_key, index, PENDING)
+  redis.call('SETRANGE', messages_key, first, string.char(fields.attempt + 1))
+  if fields.reported_s == 0 then
+    redis.call('SETRANGE', messages_key, first + REPORTED_OFFSET, struct.pack('>I4', 1))
+  end
+end
+
 -- Write the new state of a message.
 --   position  the position of the message in the states, from 1
 --   first     where the record of the message begins
---   fields    the fields of the record: attempt, block, code, sent
+--   fields    the fields of the record: attempt, block, code, sent, reported_s
 local function change_message(position, first, state, new_state, fields)
   counts.move(state, new_state)
   if new_state == PENDING or (state == IN_DOUBT and new_state == ACCEPTED) then
@@ -73,6 +93,8 @@ local function change_message(position, first, state, new_state, fields)
   end
   if state == IN_DOUBT and new_state == ACCEPTED then as_sent[#as_sent + 1] = position - 1 end
   redis.call('SETRANGE', messages_key, position - 1, new_state)
+  -- The code was that of an earlier attempt that failed.
+  if new_state == NO_REPORT then redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', 0)) end
   statistics.change(position - 1, state, fields.code, fields.sent, 0, new_state, fields.code, fields.sent, 0)
   if new_state == ACCEPTED then statistics.prove(position - 1, fields.attempt, fields.sent) end
   if new_state == PENDING then
@@ -90,22 +112,32 @@ local function settle_messages(campaign, count)
   local unsent = tonumber(campaign[PENDING]) + tonumber(campaign[SENDING])
   local is_campaign_over = until_ms <= now_ms and unsent == 0
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
-  local open_states = '[' .. ACCEPTED .. IN_DOUBT .. ']'
+  local rule = until_ms > now_ms and retry_rule(campaign_key, campaign.retry_codes)
+  local open_states = '[' .. ACCEPTED .. IN_DOUBT .. (rule and FAILED or '') .. ']'
   local next_due_ms = math.huge
   local position = string.find(states, open_states)
   while position do
     local first, last = record_range(count, position - 1)
-    local attempt, block, code, sent = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
+    local attempt, block, code, sent, reported_s = struct.unpack(RECORD,
+      redis.call('GETRANGE', messages_key, first, last))
+    local fields = {attempt = attempt, block = block, code = code, sent = sent, reported_s = reported_s}
     local report_due_ms = created_ms + sent % PROVIDER_UNIT + wait_ms
     local state, new_state, counts_as = string.sub(states, position, position), nil, nil
     if state == IN_DOUBT then
       new_state, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_campaign_over)
-    elseif settlement == 'policy' and report_due_ms <= now_ms then
+    elseif state == FAILED and rule.codes[code] then
+      local again_ms = second_try_ms(campaign, rule, position - 1, fields)
+      if again_ms and again_ms <= now_ms and settlement == 'policy' then
+        settled.tried_again = settled.tried_again + 1
+        try_again(position, first, fields)
+      elseif again_ms then
+        next_due_ms = math.min(next_due_ms, again_ms)
+      end
+    elseif state == ACCEPTED and settlement == 'policy' and report_due_ms <= now_ms then
       new_state, counts_as = NO_REPORT, 'no_report'
     end
     if new_state then
       settled[counts_as] = settled[counts_as] + 1
-      local fields = {attempt = attempt, block = block, code = code, sent = sent}
       change_message(position, first, state, new_state, fields)
     end
     if (new_state or state) == ACCEPTED then
@@ -156,7 +188,8 @@ end
 
 local function settle()
   local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt',
-    'start_ms', 'sealed_ms', 'send_window_closes_ms', 'resending', 'validity_ms', PENDING, SENDING)
+    'start_ms', 'sealed_ms', 'send_window_closes_ms', 'resending', 'validity_ms', 'retry_codes', PENDING,
+    SENDING)
   if not campaign.state or redis.call('EXISTS', messages_key) == 0 then
     redis.call('ZREM', settle_due_key, member)
     return
@@ -169,8 +202,8 @@ local function settle()
   counts.write(campaign_key)
   codes.write(key_of_codes(campaign_key))
   statistics.write(now_ms)
-  if settled.resent > 0 then requeue_batch(campaign) end
-  if settled.no_report + settled.given_up + settled.resent + settled.as_sent > 0 then
+  if settled.resent + settled.tried_again > 0 then requeue_batch(campaign) end
+  if settled.no_report + settled.given_up + settled.resent + settled.as_sent + settled.tried_again > 0 then
     mark_changed(id)
     finish_if_done(id, campaign_key, now)
   end

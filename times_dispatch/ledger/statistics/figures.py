@@ -98,6 +98,10 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Messages with a click: recipients who clicked."""
     replied: int
     opted_out: int
+    retried: dict[int, int]
+    """Messages whose first, second, … second try a provider accepted, by the number of the try."""
+    recovered: dict[int, int]
+    """Messages that were delivered by a second try, by the number of the try."""
     links: dict[int, int]
     """Clicks by the number of the tracked link; for a campaign only."""
     parts: int
@@ -115,6 +119,12 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     def delivery_rate_percent(self) -> float | None:
         """Return delivered / sent × 100; None before anything is sent."""
         return 100 * self.delivered / self.sent if self.sent else None
+
+    @property
+    def recovered_percent(self) -> float | None:
+        """Return which share of the messages that were tried again was delivered so, in percent; None without any."""
+        tried = self.retried.get(1, 0)
+        return 100 * sum(self.recovered.values()) / tried if tried else None
 
     @property
     def click_rate_percent(self) -> float | None:
@@ -150,6 +160,8 @@ def statistics_of(amounts: Amounts) -> Statistics:
         clickers=amounts.get(StatisticsField.CLICKERS, 0),
         replied=amounts.get(StatisticsField.REPLIED, 0),
         opted_out=amounts.get(StatisticsField.OPTED_OUT, 0),
+        retried=_by_try(amounts, StatisticsField.RETRIED),
+        recovered=_by_try(amounts, StatisticsField.RECOVERED),
         links={int(number): clicks for number, clicks in _with_prefix(amounts, StatisticsField.LINK)},
         parts=amounts.get(StatisticsField.PARTS, 0),
         cost=Decimal(amounts.get(StatisticsField.COST, 0)) / MICROS,
@@ -168,6 +180,10 @@ def total(several: Iterable[Amounts]) -> Counter[str]:
     for amounts in several:
         sums.update(amounts)
     return sums
+
+
+def _by_try(amounts: Amounts, prefix: str) -> dict[int, int]:
+    return dict(sorted((int(number), messages) for number, messages in _with_prefix(amounts, prefix)))
 
 
 def _with_prefix(amounts: Amounts, prefix: str) -> Iterator[tuple[str, int]]:

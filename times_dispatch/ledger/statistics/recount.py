@@ -34,6 +34,9 @@ _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
 _TRIES: Final = 3
 _ATTEMPT: Final = struct.Struct(">BBHB")
+_PROVED: Final = 1
+_TRIED_AGAIN: Final = 2
+"""The flags of an attempt, see ``lua/lib/statistics.lua``."""
 _HAS_CODE: Final = {*ERROR_STATES, MessageState.IN_DOUBT, MessageState.SUPPRESSED}
 _NOT_IN_RECORDS: Final = (
     StatisticsField.CLICKED,
@@ -105,9 +108,11 @@ class _Totals:
     def add(self, record: MessageRecord, parts: int, attempts: bytes) -> None:
         """Count a message, with its SMS parts and the entries of its attempts."""
         for attempt_at in range(0, len(attempts), _ATTEMPT.size):
-            _, chain_index, day, is_proved = _ATTEMPT.unpack_from(attempts, attempt_at)
-            if is_proved:
+            attempt, chain_index, day, flags = _ATTEMPT.unpack_from(attempts, attempt_at)
+            if flags & _PROVED:
                 self._put_parts(StatisticsField.PARTS, parts, (day, chain_index))
+                if tries := _tries_before(attempts, attempt):
+                    self._put(f"{StatisticsField.RETRIED}{tries}", 1, (day, chain_index))
         state = record.state
         if state in UNSENT:
             return
@@ -120,6 +125,8 @@ class _Totals:
         if state is MessageState.DELIVERED:
             bucket = bucket_of(record.reported_s * 1000 - at_ms)
             self._put(f"{StatisticsField.DELIVERY_TIME}{bucket}", 1, rollup)
+            if tries := _tries_before(attempts, record.attempt):
+                self._put(f"{StatisticsField.RECOVERED}{tries}", 1, rollup)
             self._put_course("d", hour, rollup)
         if state in SENT:
             self._put_course("s", hour, rollup)
@@ -264,6 +271,11 @@ class Recount:
         for key, amounts in expected.items():
             if key not in seen and key.day > oldest and key.day >= first_day:
                 _note_differences(result, _where(key), {}, amounts)
+
+
+def _tries_before(attempts: bytes, attempt: int) -> int:
+    """Return how many attempts before this one failed and were followed by a second try."""
+    return sum(known < attempt and flags & _TRIED_AGAIN > 0 for known, _, _, flags in _ATTEMPT.iter_unpack(attempts))
 
 
 async def _recount_archived(campaign: ArchivedMessages, result: Recounted) -> _Totals:

@@ -30,12 +30,18 @@ end
 
 -- Finish a campaign if none of its messages is pending or sending; return whether the campaign was finished. A paused
 -- or braked campaign stays as it is while a message is in doubt: if that message is sent again, the campaign waits for
--- a person's resume.
+-- a person's resume. A campaign with a rule for second tries goes on until its validity is over, as long as a message
+-- waits for a second try or for its report: the report may bring a second try.
 local function finish_if_done(id, campaign_key, now)
-  local campaign = read_fields(campaign_key, 'state', PENDING, SENDING, IN_DOUBT)
+  local campaign = read_fields(campaign_key, 'state', 'retry_codes', 'retries_waiting', 'until_ms', PENDING, SENDING,
+    IN_DOUBT, ACCEPTED)
   local is_stopped = campaign.state == 'paused' or campaign.state == 'braked'
   local may_finish = campaign.state == 'running' or (is_stopped and tonumber(campaign[IN_DOUBT]) == 0)
   if not may_finish or tonumber(campaign[PENDING]) > 0 or tonumber(campaign[SENDING]) > 0 then return false end
+  if campaign.retry_codes and tonumber(campaign.until_ms) > now / 1000 then
+    local open = tonumber(campaign.retries_waiting or '0') + campaign[ACCEPTED] + campaign[IN_DOUBT]
+    if open > 0 then return false end
+  end
   redis.call('HSET', campaign_key, 'state', 'finished', 'reason', '', 'finished_ms', math.floor(now / 1000))
   index_as_ended(id, campaign_key)
   unqueue_campaign(id)

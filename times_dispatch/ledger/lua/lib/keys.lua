@@ -45,6 +45,16 @@ local function key_of_clickers(campaign_key)
   return campaign_key .. ':clickers'
 end
 
+-- Return the key of the bits that say which failed messages of a campaign wait for a second try.
+local function key_of_retries(campaign_key)
+  return campaign_key .. ':retries'
+end
+
+-- Return the key of the bits that say to which messages of a campaign somebody reacted: with a click or a reply.
+local function key_of_reacted(campaign_key)
+  return campaign_key .. ':reacted'
+end
+
 -- Return the key of the attempts of messages that were sent again.
 local function key_of_attempts(campaign_key)
   return campaign_key .. ':attempts'

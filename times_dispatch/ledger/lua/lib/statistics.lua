@@ -24,9 +24,24 @@ end
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record says why.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
--- An entry of an attempt, and the number of an attempt whose provider is known to have accepted the message.
+-- An entry of an attempt: attempt, index of the provider, day, and the sum of two flags.
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
+-- The flags: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
+-- is sent again for that.
+local PROVED = 1
+local TRIED_AGAIN = 2
+
+-- Return how many second tries a message had up to an attempt: how many attempts before it failed. `entries` are those
+-- of the message.
+local function tries_before(entries, attempt)
+  local tries = 0
+  for entry_at = 1, #entries, ATTEMPT_BYTES do
+    local known, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+    if known < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
+  end
+  return tries
+end
 
 -- Return the number of the field of the histogram for a time until delivery. There are four fields for each doubling of
 -- the time, so a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all
@@ -95,7 +110,7 @@ end
 
 -- Read the fields of a campaign that its statistics need.
 local function read_for_statistics(campaign_key)
-  local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent')
+  local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent', 'retry_codes')
   return campaign
 end
 
@@ -107,6 +122,9 @@ end
 --   settle(sent, reported_s, state, code)  a message that was accepted is delivered or failed
 --   prove(index, attempt, sent)   a provider accepted an attempt of a message that was sent again
 --   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: the one before
+--   tried_again(index, attempt, sent)  a failed message is to be sent again; attempt: the one that failed
+--   tries_of(index, attempt)      returns how many second tries the message had up to this attempt
+--   recover(index, attempt, sent, sign)  a message is delivered by this attempt (sign 1), or not by it after all (-1)
 --   add(name, amount, sent)       count something else of a message that was sent then; see StatisticsField
 --   part_counts()                 the SMS parts of each message of the batch, one byte each; false if each has one
 --   index_in_campaign(index)      the index of a message in its campaign
@@ -248,29 +266,34 @@ local function message_statistics(campaign_key, batch_number, campaign)
     return floor(sent / PROVIDER_UNIT), floor((base_ms + sent % PROVIDER_UNIT) / 86400000)
   end
 
-  local proved_parts = {}
+  -- By provider and day: the parts of proved attempts, and how many of the attempts are the first, second, … try again.
+  local proved_parts, proved_tries = {}, {}
 
-  local function count_proved(index, provider, day)
-    local parts = proved_parts[provider * MINUTES + day] or 0
-    proved_parts[provider * MINUTES + day] = parts + parts_of_message(index)
+  local function count_proved(index, provider, day, tries)
+    local key = provider * MINUTES + day
+    proved_parts[key] = (proved_parts[key] or 0) + parts_of_message(index)
+    if tries > 0 then
+      proved_tries[key] = proved_tries[key] or {}
+      proved_tries[key][tries] = (proved_tries[key][tries] or 0) + 1
+    end
   end
 
   local function prove(index, attempt, sent)
     local entries = attempts_of(index)
     if not entries then return end
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, is_proved = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
       if known == attempt then
-        if is_proved == 0 then
-          put_attempt(index, entries, entry_at, attempt, provider, day, 1)
-          count_proved(index, provider, day)
+        if flags % 2 == 0 then
+          put_attempt(index, entries, entry_at, attempt, provider, day, flags + PROVED)
+          count_proved(index, provider, day, tries_before(entries, attempt))
         end
         return
       end
     end
     local provider, day = provider_and_day(sent)
-    put_attempt(index, entries, #entries + 1, attempt, provider, day, 1)
-    count_proved(index, provider, day)
+    put_attempt(index, entries, #entries + 1, attempt, provider, day, PROVED)
+    count_proved(index, provider, day, tries_before(entries, attempt))
   end
 
   local function sent_again(index, attempt, sent)
@@ -281,6 +304,29 @@ local function message_statistics(campaign_key, batch_number, campaign)
     end
     local provider, day = provider_and_day(sent)
     put_attempt(index, entries, #entries + 1, attempt, provider, day, 0)
+  end
+
+  local function tried_again(index, attempt, sent)
+    attempts_key = key_of_attempts(campaign_key)
+    if not attempts_of(index) then redis.call('HSET', attempts_key, index_in_campaign(index), '') end
+    -- Its report proves that the provider had accepted the attempt.
+    prove(index, attempt, sent)
+    local entries = attempts_of(index)
+    for entry_at = 1, #entries, ATTEMPT_BYTES do
+      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if known == attempt and flags < TRIED_AGAIN then
+        put_attempt(index, entries, entry_at, attempt, provider, day, flags + TRIED_AGAIN)
+      end
+    end
+  end
+
+  local function tries_of(index, attempt)
+    return attempt > 0 and tries_before(attempts_of(index) or '', attempt) or 0
+  end
+
+  local function recover(index, attempt, sent, sign)
+    local tries = tries_of(index, attempt)
+    if tries > 0 then add('recovered:' .. tries, sign, sent) end
   end
 
   -- Sort what a group counts into the statistics of the campaign, the rollup of its day and its minute.
@@ -339,7 +385,11 @@ local function message_statistics(campaign_key, batch_number, campaign)
       put_course('e', failed, of_rollup, minute)
       put_course('c', amounts.clicked or 0, of_rollup, minute)
     end
-    for key, parts in pairs(proved_parts) do put_parts(parts, rollup_of(floor(key / MINUTES), key % MINUTES)) end
+    for key, parts in pairs(proved_parts) do
+      local of_rollup = rollup_of(floor(key / MINUTES), key % MINUTES)
+      put_parts(parts, of_rollup)
+      for tries, messages in pairs(proved_tries[key] or {}) do put('retried:' .. tries, messages, of_rollup) end
+    end
 
     add_to_fields(key_of_statistics(campaign_key), of_campaign)
     local template = campaign.template
@@ -354,6 +404,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
 
   return {
     change = change, accept = accept, settle = settle, add = add, prove = prove, sent_again = sent_again,
-    part_counts = part_counts, index_in_campaign = index_in_campaign, write = write,
+    tried_again = tried_again, tries_of = tries_of, recover = recover, part_counts = part_counts,
+    index_in_campaign = index_in_campaign, write = write,
   }
 end

@@ -17,13 +17,13 @@ from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, Ledger
 from tests.kit.redis_users import add_users
 from tests.kit.upkeep import Rounds
+from times_dispatch.archive.background import RUN_EVERY_S, BackgroundRetention
 from times_dispatch.archive.errors import ArchiveUnavailable
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import RETENTION_LOCK
 from times_dispatch.ledger.model import CampaignId
-from workers.background_retention import RUN_EVERY_S, BackgroundRetention
 
 
 async def run_once(background: BackgroundRetention) -> None:

@@ -13,10 +13,9 @@ from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.retention import Retention, RetentionResult, RetentionRule
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.ledger.errors import LEDGER_ERRORS, is_transient
 from times_dispatch.ledger.keys import RETENTION_LOCK
 from times_dispatch.settings.logs import failure
-from workers.ledger_failures import log_failed_call
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +88,10 @@ class BackgroundRetention:
                 with suppress(LockError):  # the lock has run out
                     await self._lock.release()
         except LEDGER_ERRORS as error:
-            log_failed_call(error, doing="retention")
+            if is_transient(error):
+                log.warning("ledger unavailable", error=type(error).__name__, doing="retention")
+            else:
+                log.error("a call to the ledger failed", doing="retention", **failure(error))
         except ArchiveError as error:
             log.error("the archive cannot be used", reason=str(error))
 

@@ -1,0 +1,152 @@
+"""Forgets a phone number: no message goes to it any more, and its data leaves Redis (docs/retention.md)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.archive.errors import ForgettingUnfinished
+from times_dispatch.archive.sealing import SealedRow, Sealing, sealed_message
+from times_dispatch.ledger.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forgetting import NumberForgetting, spellings
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.keys import OPT_OUTS
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+
+WAIT_S: Final = 60.0
+"""How long a forgetting waits for pushes that are under way, in seconds."""
+_POLL_S: Final = 0.5
+_SUBMITTING_S: Final = 3.0
+"""A batch that a submit checked before the number was forgotten is stored within this time."""
+
+DeleteDeadLetters = Callable[[Sequence[str]], Awaitable[list[bytes]]]
+"""Deletes the dead letters that hold one of some words, and returns their bodies."""
+
+
+class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was known of the number, and is gone."""
+
+    digest: str
+    """The keyed digest by which the number is still known; the trail has it."""
+    messages: int
+    campaigns: int
+    others: int
+    """Messages to other numbers whose values held the number: their values are gone."""
+    entries: int
+    """Entries of dead numbers, frequency caps, test messages and samples."""
+    dead_letters: int
+    sealed: int
+    """Rows that are sealed until the law allows to erase them."""
+    damaged: list[str]
+    """Campaigns that cannot be read; the number may still be in them."""
+
+
+class Forgetter:
+    """Forgets numbers of one ledger."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        forgotten: ForgottenNumbers,
+        sealing: Sealing | None,
+        *,
+        delete_dead_letters: DeleteDeadLetters,
+        dead_numbers: DeadNumberRule,
+        keep_s: int,
+        actor: str,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        """Make a forgetter.
+
+        Args:
+            redis: the ledger.
+            forgotten: knows the number by a digest from now on.
+            sealing: keeps what the law wants kept; None keeps nothing.
+            delete_dead_letters: deletes dead letters by words.
+            dead_numbers: the rule for dead numbers.
+            keep_s: for how many seconds from now the record is sealed.
+            actor: who forgets, for the trail.
+            wait_s: how long to wait for pushes that are under way, in seconds.
+        """
+        self._redis = redis
+        self._forgotten = forgotten
+        self._sealing = sealing
+        self._delete_dead_letters = delete_dead_letters
+        self._dead_numbers = dead_numbers
+        self._keep_s = keep_s
+        self._actor = actor
+        self._wait_s = wait_s
+
+    async def forget(self, number: str) -> ForgetResult:
+        """Forget a number, given as E.164 digits without the plus. A repeated call finds what an earlier one left.
+
+        Until the last step the number is on the opt-out list, so that a worker that holds it in memory sends nothing.
+
+        Raises:
+            ForgetKeyRefused: the key of forgotten numbers is missing, or is another one.
+            ArchiveError: the sealed record cannot be written; the number is suppressed, and nothing is deleted.
+            ForgettingUnfinished: a push is under way, or the number stands in a message that is still to be sent.
+        """
+        opt_outs = OptOuts(self._redis)
+        digest = await self._forgotten.add(number)
+        await opt_outs.add([FORGOTTEN, number])
+        entry = packed_entry(self._actor, TrailAction.FORGOTTEN, detail=digest)
+        await Trail(self._redis).note(OPT_OUTS, entry)
+        damaged = list[CampaignDamaged]()
+        forgetting = NumberForgetting(self._redis, number)
+        batches = [batch async for batch in forgetting.batches(damaged=damaged)]
+        messages = [
+            (view, message) for view, batch_number in batches for message in await forgetting.read(view, batch_number)
+        ]
+        rows = [sealed_message(view, message) for view, message in messages]
+        dead_letters = await self._delete_dead_letters(spellings(number))
+        rows += [
+            SealedRow(kind="dead letter", number=number, content=body.decode("utf-8", "replace"))
+            for body in dead_letters
+        ]
+        if rows and self._sealing:
+            now_ms = await RedisClock(self._redis).now_ms()
+            await self._sealing.seal(rows, now_ms=now_ms, until_ms=now_ms + self._keep_s * 1000)
+        others = await self._forget_batches(forgetting, damaged)
+        entries = await forgetting.forget_index_entries(self._dead_numbers)
+        await opt_outs.remove([number])
+        return ForgetResult(
+            digest=digest,
+            messages=len(messages),
+            campaigns=len({view.id for view, _ in messages}),
+            others=others,
+            entries=entries,
+            dead_letters=len(dead_letters),
+            sealed=len(rows) if self._sealing else 0,
+            damaged=sorted({str(damage) for damage in damaged}),
+        )
+
+    async def _forget_batches(self, forgetting: NumberForgetting, damaged: list[CampaignDamaged]) -> int:
+        """Take the number out of all batches, until none holds it; return how many other messages lost their values."""
+        others, deadline = 0, asyncio.get_running_loop().time() + self._wait_s
+        must_look_again = await forgetting.is_any_submitting()
+        while True:
+            open_pushes = kept = 0
+            async for view, batch_number in forgetting.batches(damaged=damaged):
+                forgotten = await forgetting.forget_batch(view, batch_number)
+                others, open_pushes = others + forgotten.others, open_pushes + forgotten.sending
+                kept += forgotten.kept
+            if must_look_again:
+                must_look_again = False
+                await asyncio.sleep(_SUBMITTING_S)
+                continue
+            if not open_pushes:
+                if kept:
+                    raise ForgettingUnfinished(
+                        f"the number stands in values of {kept:,} messages to other numbers that may still be sent; "
+                        "run the same command again when they are sent"
+                    )
+                return others
+            if asyncio.get_running_loop().time() >= deadline:
+                raise ForgettingUnfinished("a message to the number is being sent; run the command again in a minute")
+            await asyncio.sleep(_POLL_S)

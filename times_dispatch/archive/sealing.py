@@ -1,0 +1,146 @@
+"""Sealed records: what the law wants kept of a forgotten number, each encrypted under a key of its own.
+
+No command of this program reads a sealed record. Whoever has the master key and a lawful reason can decrypt it
+(docs/retention.md). Upkeep destroys its key when its time is over.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+from redis.asyncio import Redis
+
+from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.parquet import ParquetRows
+from times_dispatch.archive.wrapped_keys import MasterKeys, new_data_key
+from times_dispatch.ledger.keys import SEALED
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import MessageView
+from times_dispatch.ledger.scripts import text
+
+_OPERATION: Final = "sealed"
+_ROWS_AT_ONCE: Final = 1_000
+_SCHEMA: Final = (
+    ("kind", pa.string()),
+    ("number", pa.string()),
+    ("campaign", pa.string()),
+    ("name", pa.string()),
+    ("sender", pa.string()),
+    ("template", pa.string()),
+    ("line", pa.int64()),
+    ("state", pa.string()),
+    ("code", pa.int64()),
+    ("attempt", pa.int64()),
+    ("sent_ms", pa.int64()),
+    ("reported_ms", pa.int64()),
+    ("transaction_id", pa.string()),
+    ("content", pa.string()),
+)
+
+
+class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was known of a number; times are epoch milliseconds, 0 without such a time."""
+
+    kind: str
+    """``message``, or ``dead letter``."""
+    number: str
+    campaign: str = ""
+    name: str = ""
+    sender: str = ""
+    template: str = ""
+    line: int = 0
+    state: str = ""
+    code: int = 0
+    attempt: int = 0
+    sent_ms: int = 0
+    reported_ms: int = 0
+    transaction_id: str = ""
+    content: str = ""
+    """The values of the message, as a JSON array; the body of a dead letter."""
+
+
+class _SealedRecord(msgspec.Struct, frozen=True):
+    """Where a sealed record is."""
+
+    folder: str
+    archive: str
+
+
+class _SealManifest(msgspec.Struct, frozen=True):
+    """What can be read of a sealed record without a key."""
+
+    sealed_ms: int
+    until_ms: int
+    rows: int
+
+
+def sealed_message(view: CampaignView, message: MessageView) -> SealedRow:
+    """Return a message of a campaign as a row of a sealed record."""
+    record, plan = message.record, view.plan
+    return SealedRow(
+        kind="message",
+        number=message.to,
+        campaign=view.id,
+        name=plan.name,
+        sender=plan.sender,
+        template=plan.template,
+        line=message.line,
+        state=record.state.label,
+        code=record.code,
+        attempt=record.attempt,
+        sent_ms=view.created_ms + record.sent_ms if record.sent_ms else 0,
+        reported_ms=record.reported_s * 1000,
+        transaction_id=record.transaction_id,
+        content=msgspec.json.encode(message.slots).decode(),
+    )
+
+
+class Sealing:
+    """Writes sealed records, and erases those whose time is over."""
+
+    def __init__(self, redis: Redis, folder: ArchiveFolder, keys: MasterKeys) -> None:
+        """Make the sealing of a ledger.
+
+        Args:
+            redis: the ledger, which knows when each record is to be erased.
+            folder: the folder of the archive.
+            keys: wrap the keys of the records.
+        """
+        self._redis = redis
+        self._folder = folder
+        self._keys = keys
+
+    async def seal(self, rows: Sequence[SealedRow], *, now_ms: int, until_ms: int) -> None:
+        """Write one record, which is to be erased at a time; raise ``ArchiveError``."""
+        archive = f"sealed-{secrets.token_hex(8)}"
+        manifest = _SealManifest(sealed_ms=now_ms, until_ms=until_ms, rows=len(rows))
+        # First the ledger: a record that nobody erases would stay for ever.
+        record = msgspec.json.encode(_SealedRecord(self._folder.url, archive))
+        await self._redis.zadd(SEALED, {record: until_ms})
+        await asyncio.to_thread(self._write, archive, rows, manifest)
+
+    async def erase_due(self, now_ms: int) -> int:
+        """Destroy the keys of records whose time is over, and delete the records; return how many there were."""
+        due = await self._redis.zrangebyscore(SEALED, "-inf", now_ms)
+        for member in due:
+            record = msgspec.json.decode(text(member), type=_SealedRecord)
+            await asyncio.to_thread(self._delete, record)
+            await self._redis.zrem(SEALED, text(member))
+        return len(due)
+
+    def _write(self, archive: str, rows: Sequence[SealedRow], manifest: _SealManifest) -> None:
+        data_key = new_data_key()
+        self._folder.write(archive, f"{_OPERATION}.{KEY}", self._keys.wrap(data_key, archive=archive))
+        with self._folder.writing(archive, f"{_OPERATION}.{ROWS}") as file:
+            writer = ParquetRows(file, list(_SCHEMA), rows_at_once=_ROWS_AT_ONCE, data_key=data_key, file_name=archive)
+            writer.write([[getattr(row, name) for row in rows] for name, _ in _SCHEMA])
+            writer.finish()
+        self._folder.write(archive, f"{_OPERATION}.{MANIFEST}", msgspec.json.encode(manifest))
+
+    def _delete(self, record: _SealedRecord) -> None:
+        folder = self._folder if record.folder == self._folder.url else ArchiveFolder(record.folder)
+        for kind in (KEY, ROWS, MANIFEST):
+            folder.delete(record.archive, f"{_OPERATION}.{kind}")

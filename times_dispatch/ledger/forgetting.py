@@ -1,0 +1,156 @@
+"""Takes the data of one phone number out of Redis: out of recipients, and out of what the ledger knows of numbers."""
+
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha1
+from typing import Final, NamedTuple, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.forgotten_numbers import packed_indexes, without_data
+from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, SenderKey, batch_key
+from times_dispatch.ledger.model import CampaignView, Recipients
+from times_dispatch.ledger.number_fingerprints import number_fingerprints
+from times_dispatch.ledger.number_samples import NumberSample, unpacked_sample
+from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.records import holds_number, pack_recipients, read_records, unpack_recipients
+from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.states import AWAITING_REPORT, UNSENT, CampaignState, Suppression
+
+_NATIONAL_DIGITS: Final = 10
+_CUT: Final = -5
+_AT_ONCE: Final = 16
+_PAGE: Final = 1_000
+_TRIES: Final = 5
+
+
+class ForgottenBatch(NamedTuple):
+    """What one batch held of a number."""
+
+    view: CampaignView
+    messages: list[MessageView]
+    """The messages to the number, as they were."""
+    others: int
+    """Messages to other numbers whose values held the number and were blanked."""
+    kept: int
+    """Messages to other numbers that may still be sent and whose values hold the number."""
+    sending: int
+    """Messages to the number that a worker is sending at this moment."""
+
+
+class NumberForgetting:
+    """Takes one number out of Redis. Every call may be repeated, and finds less each time."""
+
+    def __init__(self, redis: Redis, number: str) -> None:
+        self._redis = redis
+        self._number = number
+        self._words = spellings(number)
+        self._queries = Queries(redis)
+        self._forget = Script(redis, "forget_messages")
+
+    async def batches(self, *, damaged: list[CampaignDamaged]) -> AsyncIterator[tuple[CampaignView, int]]:
+        """Yield all batches in Redis that hold the number, in recipients or in values. Reads all recipients."""
+        for view in await self._queries.campaigns(damaged=damaged):
+            for first in range(0, view.batches, _AT_ONCE):
+                numbers = range(first, min(first + _AT_ONCE, view.batches))
+                keys = [batch_key(view.plan.sender, view.id, BatchKey.RECIPIENTS, number) for number in numbers]
+                replies = cast("list[bytes | None]", await self._redis.mget(keys))
+                for number, packed in zip(numbers, replies, strict=True):
+                    if packed and any(holds_number(packed, word) for word in self._words):
+                        yield view, number
+
+    async def is_any_submitting(self) -> bool:
+        """Say whether a campaign is being submitted, so that a batch may be stored after it was looked for."""
+        return any(view.state is CampaignState.SUBMITTING for view in await self._queries.campaigns(damaged=[]))
+
+    async def read(self, view: CampaignView, batch_number: int) -> list[MessageView]:
+        """Return the messages of a batch that go to the number; raise ``CampaignDamaged``."""
+        return [message async for message in self._queries.batch(view, batch_number) if message.to == self._number]
+
+    async def forget_batch(self, view: CampaignView, batch_number: int) -> ForgottenBatch:
+        """Take the number out of one batch, and end what may not be sent; raise ``CampaignDamaged``."""
+        sender, keys = view.plan.sender, (BatchKey.RECIPIENTS, BatchKey.MESSAGES)
+        for _ in range(_TRIES):
+            packed, records = cast(
+                "list[bytes | None]",
+                await self._redis.mget([batch_key(sender, view.id, kind, batch_number) for kind in keys]),
+            )
+            try:
+                recipients = unpack_recipients(packed or b"")
+                states = [
+                    record.state
+                    for record in read_records(
+                        records or b"", len(recipients.to), without_records=view.state_without_records(batch_number)
+                    )
+                ]
+            except ValueError as error:
+                raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} cannot be read") from error
+            messages = await self.read(view, batch_number)
+            own = [index for index, to in enumerate(recipients.to) if to == self._number]
+            named = [index for index in self._naming(recipients) if index not in own]
+            open_states = UNSENT | AWAITING_REPORT
+            closed = [index for index in named if states[index] not in open_states]
+            changed = _without_values(without_data(recipients, own), closed)
+            reply = await self._forget(
+                sender,
+                campaign=view.id,
+                batch_number=batch_number,
+                digest=sha1(packed or b"", usedforsecurity=False).hexdigest(),
+                recipients=pack_recipients(changed),
+                fingerprints=number_fingerprints(changed.to),
+                code=Suppression.FORGOTTEN.value,
+                indexes=packed_indexes(own),
+            )
+            if not reply["is_changed"]:
+                return ForgottenBatch(view, messages, len(closed), len(named) - len(closed), reply["sending"])
+        raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} is changed by others all the time")
+
+    async def forget_index_entries(self, rule: DeadNumberRule) -> int:
+        """Take the number out of what the ledger remembers of numbers; return how many entries there were."""
+        removed = int(await DeadNumbers(self._redis, rule).remove(self._number))
+        pattern = f"*:{SenderKey.RECENT_PHONES}:*:{self._number[:_CUT]}"
+        async for key in self._redis.scan_iter(match=pattern, count=_PAGE):
+            removed += int(await self._redis.hdel(key, self._number[_CUT:]))
+        async for key in self._redis.scan_iter(match=f"{TEST_SENDS}:*:number", count=_PAGE):
+            if text(await self._redis.get(key) or b"") == self._number:
+                removed += int(await self._redis.delete(key))
+        return removed + await self._forget_samples()
+
+    async def _forget_samples(self) -> int:
+        """Delete the samples that hold the hash of the number: they serve a question at the submit, for three days."""
+        sample, removed = NumberSample(), 0
+        sample.add([self._number])
+        [hashed] = sample.hashes()
+        async for key in self._redis.scan_iter(match=f"*:{CampaignKey.NUMBER_SAMPLE}", count=_PAGE):
+            kept = unpacked_sample(cast("bytes", await self._redis.get(key) or b""))
+            if kept is None or hashed in kept.hashes():
+                removed += int(await self._redis.delete(key))
+        return removed
+
+    def _naming(self, recipients: Recipients) -> list[int]:
+        """Return the indexes of messages whose values hold the number."""
+        columns = [*recipients.slots, *recipients.custom.values(), *recipients.link_values]
+        return sorted(
+            {
+                index
+                for column in columns
+                for index, value in enumerate(column)
+                if any(word in value for word in self._words)
+            }
+        )
+
+
+def spellings(number: str) -> tuple[str, ...]:
+    """Return how a number stands in texts: with its country's code, and for India also without it."""
+    is_indian = number.startswith("91") and len(number) == _NATIONAL_DIGITS + 2
+    return (number[-_NATIONAL_DIGITS:],) if is_indian else (number,)
+
+
+def _without_values(recipients: Recipients, indexes: Sequence[int]) -> Recipients:
+    """Return recipients without the values of some messages; their numbers stay."""
+    if not indexes:
+        return recipients
+    blanked = without_data(recipients, indexes)
+    return msgspec.structs.replace(blanked, to=recipients.to)

@@ -1,0 +1,103 @@
+"""Numbers that are forgotten: the ledger knows them only by keyed digests, and no message goes to them any more.
+
+Whoever reads Redis cannot tell which numbers these are: the key stands in the environment of commands only. The key can
+never be changed, because nobody has the numbers from which new digests could be made. So the ledger records a digest of
+the key, and a command with another key, or without the key, is refused as soon as any number is forgotten.
+"""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import ForgetKeyRefused
+from times_dispatch.ledger.keys import FORGOTTEN_KEY, FORGOTTEN_NUMBERS
+from times_dispatch.ledger.model import Recipients
+from times_dispatch.ledger.secret_digest import digest_secret
+
+FORGOTTEN: Final = "000000"
+"""Stands in the place of a forgotten number. It is on the opt-out list, so that no worker ever sends anything to it."""
+_PURPOSE: Final = "forget key"
+_DIGEST_BYTES: Final = 12
+
+
+class ForgottenNumbers:
+    """Looks numbers up among the forgotten ones, and adds numbers. Numbers are E.164 digits without the plus."""
+
+    def __init__(self, redis: Redis, key: bytes = b"") -> None:
+        """Take the key of the digests, at least 16 bytes; empty if this process has none."""
+        self._redis = redis
+        self._key = key
+        self._known: frozenset[bytes] = frozenset()
+        """The digests, as they were when their number was last asked for."""
+
+    def digest(self, number: str) -> bytes:
+        """Return the digest of a number."""
+        return blake2b(number.encode(), key=self._key, digest_size=_DIGEST_BYTES, person=b"forgotten").digest()
+
+    async def are_there(self) -> bool:
+        """Say whether any number is forgotten; raise ``ForgetKeyRefused`` if this process cannot look numbers up."""
+        stored: Any = await self._redis.get(FORGOTTEN_KEY)
+        if stored is None:
+            return False
+        if not self._key:
+            raise ForgetKeyRefused("numbers are forgotten, and DISPATCH_FORGET_KEY is not set: it tells which")
+        if stored.decode() != digest_secret(self._key, purpose=_PURPOSE):
+            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not the key with which numbers were forgotten")
+        return True
+
+    async def add(self, number: str) -> str:
+        """Add a number; return its digest in hexadecimal. Raises ``ForgetKeyRefused``."""
+        if not self._key:
+            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: a forgotten number is known by it")
+        await self._redis.set(FORGOTTEN_KEY, digest_secret(self._key, purpose=_PURPOSE), nx=True)
+        await self.are_there()
+        digest = self.digest(number)
+        await self._redis.sadd(FORGOTTEN_NUMBERS, digest)
+        return digest.hex()
+
+    async def contain(self, numbers: Sequence[str]) -> list[bool]:
+        """Return for each number whether it is forgotten; raise ``ForgetKeyRefused``.
+
+        The digests are read again only if their number has changed; none is ever taken away.
+        """
+        if await self._redis.scard(FORGOTTEN_NUMBERS) != len(self._known):
+            await self.are_there()
+            members: Any = await self._redis.smembers(FORGOTTEN_NUMBERS)
+            self._known = frozenset(members)
+        if not self._known:
+            return [False] * len(numbers)
+        known, digest = self._known, self.digest
+        return [digest(number) in known for number in numbers]
+
+    async def positions(self, numbers: Sequence[str]) -> list[int]:
+        """Return the positions of the numbers that are forgotten; raise ``ForgetKeyRefused``."""
+        return [position for position, is_there in enumerate(await self.contain(numbers)) if is_there]
+
+
+def without_data(recipients: Recipients, indexes: Sequence[int]) -> Recipients:
+    """Return recipients without the numbers and the values of some messages."""
+    if not indexes:
+        return recipients
+
+    def blanked(column: Sequence[str], blank: str = "") -> list[str]:
+        kept = list(column)
+        for index in indexes:
+            kept[index] = blank
+        return kept
+
+    return msgspec.structs.replace(
+        recipients,
+        to=blanked(recipients.to, FORGOTTEN),
+        slots=[blanked(column) for column in recipients.slots],
+        custom={name: blanked(column) for name, column in recipients.custom.items()},
+        link_values=[blanked(column) for column in recipients.link_values],
+    )
+
+
+def packed_indexes(indexes: Sequence[int]) -> bytes:
+    """Return indexes in a batch as the script ``forget_messages`` takes them."""
+    return struct.pack(f">{len(indexes)}H", *indexes)
