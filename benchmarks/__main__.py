@@ -34,6 +34,7 @@ from benchmarks import (
     reports,
     scaling,
     show,
+    stats,
     submit,
     tls,
 )
@@ -51,6 +52,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
+    "stats": stats.figures,
     "number": number.figures,
     "pacing": pacing.figures,
     "fairness": fairness.figures,
