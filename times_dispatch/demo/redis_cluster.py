@@ -66,7 +66,7 @@ class EmbeddedCluster:
             self._stack = on_failure.pop_all()
 
     def stop(self) -> None:
-        """End all servers."""
+        """End all servers of the cluster."""
         self._stack.close()
 
     def __enter__(self) -> "EmbeddedCluster":
@@ -79,7 +79,7 @@ class EmbeddedCluster:
         self.stop()
 
     def flush(self) -> None:
-        """Empty all nodes."""
+        """Empty all primaries of the cluster."""
         for server in self.servers:
             if server.running and self.role(server) == "master":
                 call(server, "FLUSHALL")
