@@ -63,7 +63,10 @@ def delivery_chart(times: DeliveryTimes, f: Formats, *, href: str) -> Markup:
 def bucket_label(bucket: int, f: Formats) -> str:
     """Return the times that a bucket counts: ``2.0 s to 2.4 s``."""
     shortest, longest = bounds_s(bucket)
-    return f"below {f.duration(longest)}" if not shortest else f"{f.duration(shortest)} to {f.duration(longest)}"
+    if not shortest:
+        return f"below {f.duration(longest)}"
+    words = f.duration(shortest), f.duration(longest)
+    return f"{words[0]} to {words[1]}" if words[0] != words[1] else f"{shortest:.2f} s to {longest:.2f} s"
 
 
 def hour_label(hour: int, f: Formats) -> str:

@@ -69,7 +69,7 @@ def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Fo
 def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
     """Return what the resume of a sender would do to its live campaigns."""
     running = [view for view in views if view.state is CampaignState.RUNNING]
-    ends = [f"The brake of provider {each.provider} ends: {each.why}." for each in sender.unavailable]
+    ends = [f"Provider {each.provider} is tried again; now it is {each.why}." for each in sender.unavailable]
     stay = [view for view in views if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}]
     lines = [*ends, *_named(running)]
     if stay:

@@ -28,6 +28,7 @@ def test_hours_and_times_have_labels_of_the_chosen_form() -> None:
     assert hour_label(HOUR, F) == "4 Oct 2024, 3 pm"
     assert hour_label(HOUR, Formats(NumberForm.INTERNATIONAL)) == "2024-10-04 15:00"
     assert bucket_label(0, F) == "below 1.0 s"
+    assert bucket_label(bucket_of(1_010), F) == "1.00 s to 1.02 s"
     assert bucket_label(bucket_of(2_100), F) == "2.0 s to 2.4 s"
 
 
