@@ -20,6 +20,7 @@ from rich.table import Table
 
 from benchmarks import (
     clicks,
+    cluster,
     corpus,
     dispatch,
     export,
@@ -44,6 +45,7 @@ from benchmarks.nginx import NginxMissing
 MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "dispatch": dispatch.figures,
     "tls": tls.figures,
+    "cluster": cluster.figures,
     "scaling": scaling.scaling,
     "slow": scaling.slow,
     "submit": submit.figures,
