@@ -191,7 +191,7 @@ local function apply_span(span_at, last_at, first, last, count)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local state_pieces, record_pieces, changed_count = {}, {}, 0
   local states_from, records_from = 1, 1
-  local settle, delivered, failed = statistics.settle, 0, 0
+  local settle, is_resent, delivered, failed = statistics.settle, campaign.resent, 0, 0
   -- The bytes of the field `sent` that were unpacked last, and their value.
   local known_sent_bytes, known_sent = nil, nil
   -- The message that the last report changed; several reports may be about it.
@@ -283,7 +283,7 @@ local function apply_span(span_at, last_at, first, last, count)
     end
     effect_count = effect_count + 1
     effects[effect_count] = effect or APPLIED
-    if campaign.resent then
+    if is_resent then
       -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
       local proves_nothing = kind == REPORT_NOTICED
         or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)

@@ -1,5 +1,4 @@
--- Collects changes of a hash's counters, so that a group of messages costs one HINCRBY for each counter, and not one
--- for each message.
+-- Collects changes of a hash's counters, so that a group of messages costs two commands, and not one for each message.
 
 -- Return a table of three functions:
 --   move(old, new)     subtracts 1 from a counter and adds 1 to another
@@ -16,9 +15,23 @@ local function counter_deltas()
       deltas[name] = (deltas[name] or 0) + amount
     end,
     write = function(key)
+      local names, list, length = {}, {}, 0
       for name, delta in pairs(deltas) do
-        if delta ~= 0 then redis.call('HINCRBY', key, name, delta) end
+        if delta ~= 0 then
+          length = length + 1
+          names[length] = name
+        end
       end
+      if length <= 2 then
+        for _, name in ipairs(names) do redis.call('HINCRBY', key, name, deltas[name]) end
+        return
+      end
+      local values = redis.call('HMGET', key, unpack(names))
+      for position = 1, length do
+        local name = names[position]
+        list[2 * position - 1], list[2 * position] = name, tonumber(values[position] or 0) + deltas[name]
+      end
+      redis.call('HSET', key, unpack(list))
     end,
   }
 end

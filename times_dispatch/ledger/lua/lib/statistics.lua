@@ -49,11 +49,11 @@ end
 local function delivery_time_bucket(ms)
   if ms < 1000 then return 0 end
   local mantissa, exponent = math.frexp(ms)
-  local quarter = 0
-  if mantissa >= 0.8408964152537145 then quarter = 3
-  elseif mantissa >= 0.7071067811865476 then quarter = 2
-  elseif mantissa >= 0.5946035575013605 then quarter = 1 end
-  return math.min(4 * exponent + quarter, 127)
+  local bucket = 4 * exponent
+  if mantissa >= 0.8408964152537145 then bucket = bucket + 3
+  elseif mantissa >= 0.7071067811865476 then bucket = bucket + 2
+  elseif mantissa >= 0.5946035575013605 then bucket = bucket + 1 end
+  return bucket < 127 and bucket or 127
 end
 
 -- Return the name of a provider by its index in a chain.
@@ -102,8 +102,9 @@ local function add_minutes(minutes, now_ms)
   for hour, amounts in pairs(minutes) do
     if hour > this_hour - KEPT_HOURS then
       local key = key_of_sender('minutes') .. ':' .. hour
-      local expires_s = (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000
-      if add_to_fields(key, amounts) then redis.call('EXPIREAT', key, expires_s) end
+      if add_to_fields(key, amounts) then
+        redis.call('EXPIREAT', key, (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000)
+      end
     end
   end
 end
