@@ -34,6 +34,7 @@ from benchmarks import (
     scaling,
     scrape,
     show,
+    stats,
     submit,
     tls,
 )
@@ -50,6 +51,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
+    "stats": stats.figures,
     "number": number.figures,
     "scrape": scrape.figures,
     "pacing": pacing.figures,

@@ -192,7 +192,9 @@ class WorkerProcess:
             links_s=settings.links.expire_after_s,
         )
         try:
-            retention = BackgroundRetention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key))
+            retention = BackgroundRetention(
+                redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key), forget_key=settings.forget_key
+            )
         except ArchiveError as error:
             log.error("nothing is archived", reason=str(error))
             return None

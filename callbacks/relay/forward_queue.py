@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from callbacks.streams import REPORTS, raise_first
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -27,7 +27,12 @@ HELD_BACK_S: Final = 60.0
 
 _POSITION: Final = struct.Struct(">QQI")
 """The entry's id, and the position in the entry."""
+_MAX_SEQUENCE: Final = 2**64 - 1
 _MEMBER_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+EntryId = tuple[int, int]
+"""The id of an entry in a stream: milliseconds since the epoch, and a sequence number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +73,31 @@ _CONTENT: Final = msgspec.msgpack.Decoder(ForwardedEvent)
 class ForwardQueue:
     """The events that wait to be posted. Every method raises Redis errors."""
 
-    def __init__(self, redis: Redis, *, limits: ForwardLimits | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        limits: ForwardLimits | None = None,
+        look_every_s: float = 0.25,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         """Make a queue.
 
         Args:
             redis: the Redis with the queue and the stream ``reports``.
             limits: how much may wait; None takes the default limits.
+            look_every_s: how often the queue looks which entries of ``reports`` are finished.
             clock: times how long an unfinished entry of ``reports`` holds back later events.
         """
         self._redis = redis
         self._limits = limits or ForwardLimits()
         self._clock = clock
         self._keys = lane_keys()
-        self._oldest_entry: tuple[int, int] | None = None
+        self._oldest_entry: EntryId | None = None
         self._oldest_since_s = 0.0
+        self._look_every_s = look_every_s
+        self._complete_until: EntryId = (0, 0)
+        self._complete_until_s = float("-inf")
 
     async def add_all(self, events: Sequence[tuple[bytes, int, ForwardedEvent]]) -> int:
         """Add events; return how many were dropped.
@@ -129,23 +145,44 @@ class ForwardQueue:
         An event whose entry came after an unfinished entry of ``reports`` is left out, because the unfinished entry may
         hold an earlier event of the same message.
         """
-        async with self._redis.pipeline(transaction=True) as pipe:  # at one moment, or an entry could slip through
-            pipe.xrange(REPORTS, count=1)
-            pipe.zrange(self._keys[lane], 0, max_events - 1)
-            oldest, members = await pipe.execute()
-        before = self._holding_back(read_entry_id(oldest[0][0]) if oldest else None)
+        if not await self._redis.zcard(self._keys[lane]):
+            return []
+        # Before the lane is read: the events of entries that are finished by now are in the lane.
+        complete_until = await self._find_complete_until()
+        members: Any = await self._redis.zrange(self._keys[lane], 0, max_events - 1)
         return [
             QueuedEvent(member, _CONTENT.decode(member[_POSITION.size :]))
             for member in members
-            if before is None or _POSITION.unpack_from(member)[:2] < before
+            if complete_until is None or _POSITION.unpack_from(member)[:2] <= complete_until
         ]
 
-    def _holding_back(self, oldest: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Return the entry of ``reports`` that holds back later events; None if none does."""
+    async def _find_complete_until(self) -> EntryId | None:
+        """Return the id of an entry of ``reports`` up to which all entries are finished; None for no bound.
+
+        An old answer is true as well, and is used for a while, because the answer may hold two large entries.
+        """
         now = self._clock.monotonic()
+        if now < self._complete_until_s:
+            return self._complete_until
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xinfo_stream(REPORTS)
+            pipe.time()
+            stream, time = await pipe.execute(raise_on_error=False)
+        if isinstance(stream, ResponseError) and "no such key" in str(stream):
+            return None
+        raise_first([stream, time])
+        first = stream["first-entry"]
+        oldest = read_entry_id(first[0]) if first else None
         if oldest != self._oldest_entry:
             self._oldest_entry, self._oldest_since_s = oldest, now
-        return oldest if now - self._oldest_since_s < HELD_BACK_S else None
+        if not oldest:  # later entries get later ids; a copy that is forwarded again has an id of another stream
+            until = max(read_entry_id(stream["last-generated-id"]), (int(time[0]) * 1000 - 1, _MAX_SEQUENCE))
+        elif now - self._oldest_since_s < HELD_BACK_S:
+            until = (oldest[0], oldest[1] - 1) if oldest[1] else (oldest[0] - 1, _MAX_SEQUENCE)
+        else:
+            return None
+        self._complete_until, self._complete_until_s = until, now + self._look_every_s
+        return until
 
     async def remove(self, lane: int, events: Sequence[QueuedEvent], *, count: ForwardCount) -> None:
         """Remove events that were taken or refused, and count them."""
@@ -172,7 +209,7 @@ def lane_of(meta: str) -> int:
     return crc32(meta.encode()) % len(lane_keys())
 
 
-def read_entry_id(entry_id: bytes) -> tuple[int, int]:
+def read_entry_id(entry_id: bytes) -> EntryId:
     """Return the time in milliseconds, and the sequence number, of an entry's id in a stream."""
     milliseconds, _, sequence = entry_id.partition(b"-")
     return int(milliseconds), int(sequence or 0)

@@ -98,7 +98,10 @@ def _parts(now: DeploymentStatus) -> Iterator[str]:
     if now.reports:
         backlog, relay = now.reports.backlog, now.reports.relay_waiting
         age = f", the oldest for {format_duration(backlog.oldest_s)}" if backlog.entries else ""
-        relayed = f", {relay:,} wait for the relay" if relay else ""
+        relayed = ""
+        if relay:
+            relay_age = format_duration(now.reports.relay_oldest_s)
+            relayed = f", {relay:,} wait for the relay, the oldest for {relay_age}"
         if (forward := now.reports.forward).events:
             relayed += f", {forward.events:,} to be forwarded, the oldest for {format_duration(forward.oldest_s)}"
         yield f"reports    {backlog.entries:,} wait{age}{relayed}; {counted(now.reports.dead_letters, 'dead letter')}"

@@ -16,7 +16,7 @@ LANES: Final = 8
 
 
 class ForwardCount(StrEnum):
-    """Fields of the hash ``forward:totals``: what came of events."""
+    """Fields of the hash ``{reports}:forward:totals``: what came of events."""
 
     TAKEN = "taken"
     """The other system took them."""
@@ -56,13 +56,13 @@ _LANE_KEYS: Final = [f"{FORWARD_LANE}:{lane}" for lane in range(LANES)]
 async def read_forward_backlog(redis: Redis) -> ForwardBacklog:
     """Return the backlog. Raises Redis errors."""
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.time()
         pipe.hgetall(FORWARD_TOTALS)
         for key in _LANE_KEYS:
             pipe.zcard(key)
             pipe.memory_usage(key)
             pipe.zrange(key, 0, 0, withscores=True)
-        (seconds, _), totals, *lanes = await pipe.execute()
+        pipe.time()
+        totals, *lanes, (seconds, _) = await pipe.execute()
     oldest: list[Any] = [first[0][1] for first in lanes[2::3] if first]
     return ForwardBacklog(
         events=sum(lanes[::3]),

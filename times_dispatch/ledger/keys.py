@@ -68,13 +68,14 @@ RELAY = "relay"
 """Stream: posted bodies that belong to another system of the same provider account, and wait to be posted to it."""
 RELAY_ID = "reports:relay_id"
 """String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
-FORWARD_LANE = "forward"
-"""Sorted set at ``forward:<lane>``: reports of our messages that wait to be posted to another system, by the time of
-their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32, and the
-packed event (callbacks/relay/forward_queue.py)."""
-FORWARD_OWNER = "forward:owner"
+FORWARD_LANE = "{reports}:forward"
+"""Sorted set at ``{reports}:forward:<lane>``: reports of our messages that wait to be posted to another system, by the
+time of their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32,
+and the packed event (callbacks/relay/forward_queue.py). The hash tag puts the lanes into the slot of ``reports``,
+because a transaction reads both."""
+FORWARD_OWNER = "{reports}:forward:owner"
 """String: the name of the process that forwards; expires 15 s after the process died."""
-FORWARD_TOTALS = "forward:totals"
+FORWARD_TOTALS = "{reports}:forward:totals"
 """Hash: what came of events that were to be forwarded, see ``ForwardCount`` (ledger/forward_backlog.py)."""
 DEAD_LETTERS = "reports:rejected"
 """Stream: report events that could not be used, each with its reason."""
@@ -103,8 +104,11 @@ FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
 """Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
 FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
 """String: the digest of the key of these digests; missing if no number was ever forgotten."""
+LATE_STOPS = "{opt_outs}:late_stops"
+"""Set: ``<campaign>:<index>`` of each archived message that was answered with a stop word, until its number is opted
+out."""
 SEALED = "{opt_outs}:sealed"
-"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/sealing.py), by the time of their
+"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/erasure/sealing.py), by the time of their
 erasure."""
 
 REPLICATED = "replicated"

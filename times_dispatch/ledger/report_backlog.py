@@ -43,11 +43,14 @@ class UnappliedReports(NamedTuple):
         return f"{waiting}, and no reconciler runs: start one (python -m callbacks.reconciler)"
 
 
-async def read_backlog(redis: Redis) -> Backlog:
-    """Return the backlog, including entries that reconcilers hold and have not finished. Raises Redis errors."""
+async def read_backlog(redis: Redis, *, stream: str = REPORTS) -> Backlog:
+    """Return the backlog, including entries that are held and not finished. Raises Redis errors.
+
+    The stream ``relay`` has a backlog too: bodies that wait to be relayed.
+    """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.xlen(REPORTS)
-        pipe.xrange(REPORTS, count=1)
+        pipe.xlen(stream)
+        pipe.xrange(stream, count=1)
         pipe.time()  # of the server that made the ids of the entries
         replies: list[Any] = await pipe.execute()
     entries, oldest, (seconds, microseconds) = replies

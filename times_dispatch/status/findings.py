@@ -25,7 +25,7 @@ _ORDER: Final = (CRITICAL, WARNING, NOTE)
 LATE_S: Final = 60.0
 """A report that waits for longer is late: a running reconciler applies a report within about a second."""
 FORWARD_LATE_S: Final = 600.0
-"""A report that waits for longer to be forwarded is late."""
+"""A report that waits for longer to be forwarded or relayed is late."""
 _SOON_S: Final = 2 * 24 * 3600.0
 """Memory that lasts for less than this is a warning."""
 _MANY_WAKEUPS: Final = 1_000
@@ -166,6 +166,13 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
             WARNING,
             f"{backlog.entries:,} posts of reports wait, the oldest for {format_duration(backlog.oldest_s)}",
             f"start reconcilers: {ROLES[ProcessKind.RECONCILER].start}",
+        )
+    if reports.relay_oldest_s >= FORWARD_LATE_S:
+        yield StatusFinding(
+            WARNING,
+            f"{reports.relay_waiting:,} posts wait to be relayed, "
+            f"the oldest for {format_duration(reports.relay_oldest_s)}",
+            "see whether the host of callbacks.relay_url answers, and whether reconcilers run with that setting",
         )
     forward = reports.forward
     if forward.oldest_s >= FORWARD_LATE_S:

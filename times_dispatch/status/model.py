@@ -79,6 +79,8 @@ class ReportsStatus(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Backlog
     relay_waiting: int
     """Posted bodies that wait to be relayed."""
+    relay_oldest_s: float = 0.0
+    """For how long the oldest of these bodies has been waiting, in seconds."""
     forward: ForwardBacklog = ForwardBacklog()
     """Reports of our messages that wait to be forwarded."""
     dead_letters: int

@@ -159,13 +159,15 @@ async def _lengths(queues: Queues) -> dict[str, int] | None:
 
 async def _reports(redis: Redis) -> ReportsStatus:
     async with redis.pipeline(transaction=False) as pipe:
-        for stream in (RELAY, *_DEAD_LETTER_STREAMS):
+        for stream in _DEAD_LETTER_STREAMS:
             pipe.xlen(stream)
         pipe.hgetall(DEAD_LETTER_TOTALS)
-        relay, *kept, totals = await pipe.execute()
+        *kept, totals = await pipe.execute()
+    relay = await read_backlog(redis, stream=RELAY)
     return ReportsStatus(
         backlog=await read_backlog(redis),
-        relay_waiting=relay,
+        relay_waiting=relay.entries,
+        relay_oldest_s=relay.oldest_s,
         forward=await read_forward_backlog(redis),
         dead_letters=sum(kept),
         dead_letters_ever=sum(map(int, totals.values())),

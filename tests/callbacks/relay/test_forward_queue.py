@@ -48,7 +48,7 @@ async def test_an_event_that_is_added_twice_is_in_the_queue_once(redis: Redis) -
 
 async def test_an_unfinished_report_holds_back_what_came_after_it_but_not_for_ever(redis: Redis) -> None:
     clock = FakeClock()
-    queue = ForwardQueue(redis, clock=clock)
+    queue = ForwardQueue(redis, clock=clock, look_every_s=0)
     await redis.xadd(REPORTS, {BODY: b"x"}, id="7-1")
     await queue.add_all([(b"7-0", 0, event("before")), (b"7-2", 0, event("after"))])
     assert await waiting(queue) == [event("before")]

@@ -136,7 +136,15 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock", "search_campaigns"}
+READ_ONLY = {
+    "contain_opt_outs",
+    "count_suppressed",
+    "find_number",
+    "pending_steps",
+    "read_clock",
+    "search_campaigns",
+    "sum_rollups",
+}
 RUN_WHEN_FULL = {
     "append_to_trail",
     "confirm_block",

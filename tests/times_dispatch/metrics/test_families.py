@@ -49,7 +49,7 @@ def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     assert value("dispatch_redis_memory_used_bytes") == 7
 
 
-def test_what_came_of_reports_that_were_to_be_forwarded_is_counted() -> None:
+def test_reports_that_were_to_be_forwarded_are_counted_by_their_result() -> None:
     forward = ForwardBacklog(events=5, totals={"taken": 9, "dropped_old": 1})
     reports = ReportsStatus(
         backlog=Backlog(0, 0), relay_waiting=0, dead_letters=0, dead_letters_ever=0, forward=forward

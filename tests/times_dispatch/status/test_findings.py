@@ -45,6 +45,14 @@ def test_reports_that_wait_long_to_be_forwarded_are_a_warning(oldest_s: float, f
     assert [severity for severity, _ in _found(reports=reports)] == found
 
 
+@pytest.mark.parametrize(("oldest_s", "found"), [(599, []), (600, [Severity.WARNING])])
+def test_posts_that_wait_long_to_be_relayed_are_a_warning(oldest_s: float, found: list[Severity]) -> None:
+    reports = ReportsStatus(
+        backlog=Backlog(0, 0), relay_waiting=3, relay_oldest_s=oldest_s, dead_letters=0, dead_letters_ever=0
+    )
+    assert [severity for severity, _ in _found(reports=reports)] == found
+
+
 def test_reports_that_were_never_forwarded_are_named() -> None:
     forward = ForwardBacklog(totals={"taken": 9, "dropped_full": 2, "dropped_old": 1})
     reports = ReportsStatus(
