@@ -11,8 +11,9 @@ from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
 from times_dispatch.ledger.queries import UnavailableProvider
 from times_dispatch.ledger.report_backlog import Backlog
 from times_dispatch.ledger.statistics.figures import statistics_of
+from times_dispatch.metrics.counted import Counted
 from times_dispatch.metrics.families import SnapshotCollector
-from times_dispatch.metrics.reader import Counted, LedgerFigures, SenderWork, Snapshot
+from times_dispatch.metrics.reader import LedgerFigures, SenderWork, Snapshot
 from times_dispatch.status.model import (
     DeploymentStatus,
     KindStatus,
