@@ -154,7 +154,6 @@ async def _users_invalid(_request: Request, error: Exception) -> Response:
 _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _http_error,
     CampaignUnknown: _not_found,
-    CampaignArchived: _not_found,
     CampaignDamaged: _damaged,
     CampaignArchived: _archived,
     ArchiveError: _archive_unreadable,
