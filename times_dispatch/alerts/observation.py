@@ -1,6 +1,6 @@
 """Reads from the ledger what alerts are about: ``Observer``. The cost grows with the number of live campaigns."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -22,6 +22,8 @@ from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 
 log = structlog.get_logger(__name__)
+
+_COMPLAINTS_EVERY_MS: Final = 60_000
 
 
 class BudgetUse(NamedTuple):
@@ -60,6 +62,8 @@ class Observer:
         self._redis = redis
         self._queries = Queries(redis)
         self._counts = CountsReader(redis)
+        self._complaints: dict[SenderId, int] = {}
+        self._complaints_at_ms = 0
 
     async def look(self, before: Watched) -> Observation:
         """Look at the ledger. Raises Redis errors.
@@ -93,7 +97,7 @@ class Observer:
             live=live,
             budgets=await self._budgets(live),
             counts=await self._read_counts(now_ms / 1000),
-            complaints=await self._complaints(names, now_ms),
+            complaints=await self._read_complaints(names, now_ms),
             finished=finished,
             watched=Watched(until_ms=now_ms, live={sender: sorted(ids) for sender, ids in sorted(watched.items())}),
         )
@@ -116,10 +120,14 @@ class Observer:
         }
         return {campaign: use for campaign, use in uses.items() if use.max_parts}
 
-    async def _complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
-        complaints = Complaints(self._redis)
-        counts = {sender: len(await complaints.of(sender, since_ms=window_since_ms(now_ms))) for sender in senders}
-        return {sender: number for sender, number in counts.items() if number}
+    async def _read_complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
+        """Count the complaints, at most once a minute: people enter them."""
+        if not 0 <= now_ms - self._complaints_at_ms < _COMPLAINTS_EVERY_MS:
+            reader, since_ms = Complaints(self._redis), window_since_ms(now_ms)
+            counts = {sender: len(await reader.of(sender, since_ms=since_ms)) for sender in senders}
+            self._complaints = {sender: number for sender, number in counts.items() if number}
+            self._complaints_at_ms = now_ms
+        return self._complaints
 
     async def _finished(
         self, senders: list[SenderId], before: Watched, live: list[CampaignView], now_ms: int
