@@ -28,7 +28,7 @@ CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvaria
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     settings = SETTINGS.read_text("utf-8").replace("rate_per_s = 200", "rate_per_s = 30")
-    settings = settings.replace("failed_of_last = 500", 'failed_of_last = 500\nsilence_after = "3s"')
+    settings = settings.replace('silence_after = "5m"', 'silence_after = "3s"')
     settings += '\n[categories.promotional]\nwindow = "00:00-24:00"\n'
     reports = {"delay_min_ms": 50, "delay_max_ms": 500, "failed": 0.0}
     with Stack(workers=1, settings=settings, sandbox={"reports": reports}) as stack:

@@ -1,14 +1,16 @@
 """Reads from the ledger what alerts are about: ``Observer``. The cost grows with the number of live campaigns."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from times_dispatch.alerts.counts import CountsReader, ProviderCounts
 from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.complaints import Complaints, window_since_ms
-from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.errors import CampaignDamaged, is_transient
 from times_dispatch.ledger.health import Memory, read_memory
 from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
@@ -18,6 +20,10 @@ from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import Backlog, read_backlog
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
+
+log = structlog.get_logger(__name__)
+
+_COMPLAINTS_EVERY_MS: Final = 60_000
 
 
 class BudgetUse(NamedTuple):
@@ -56,6 +62,8 @@ class Observer:
         self._redis = redis
         self._queries = Queries(redis)
         self._counts = CountsReader(redis)
+        self._complaints: dict[SenderId, int] = {}
+        self._complaints_at_ms = 0
 
     async def look(self, before: Watched) -> Observation:
         """Look at the ledger. Raises Redis errors.
@@ -71,8 +79,11 @@ class Observer:
         names = await self._queries.senders()
         senders, live = list[SenderView](), list[CampaignView]()
         for name in names:
-            senders.append(await self._queries.sender(name))
-            live += await self._queries.live(name, damaged=list[CampaignDamaged]())
+            try:
+                senders.append(await self._queries.sender(name))
+                live += await self._queries.live(name, damaged=list[CampaignDamaged]())
+            except (ResponseError, ValueError) as error:
+                _log_damage(error, name)
         finished, later = await self._finished(names, before, live, now_ms) if before.until_ms else ([], [])
         watched: dict[SenderId, list[CampaignId]] = {}
         for view in (*live, *later):
@@ -85,11 +96,18 @@ class Observer:
             senders=senders,
             live=live,
             budgets=await self._budgets(live),
-            counts=await self._counts.read(now_ms / 1000),
-            complaints=await self._complaints(names, now_ms),
+            counts=await self._read_counts(now_ms / 1000),
+            complaints=await self._read_complaints(names, now_ms),
             finished=finished,
             watched=Watched(until_ms=now_ms, live={sender: sorted(ids) for sender, ids in sorted(watched.items())}),
         )
+
+    async def _read_counts(self, now_s: float) -> list[ProviderCounts]:
+        try:
+            return await self._counts.read(now_s)
+        except (ResponseError, ValueError) as error:
+            _log_damage(error, "")
+            return []
 
     async def _budgets(self, live: list[CampaignView]) -> dict[CampaignId, BudgetUse]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -102,10 +120,14 @@ class Observer:
         }
         return {campaign: use for campaign, use in uses.items() if use.max_parts}
 
-    async def _complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
-        complaints = Complaints(self._redis)
-        counts = {sender: len(await complaints.of(sender, since_ms=window_since_ms(now_ms))) for sender in senders}
-        return {sender: number for sender, number in counts.items() if number}
+    async def _read_complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
+        """Count the complaints, at most once a minute: people enter them."""
+        if not 0 <= now_ms - self._complaints_at_ms < _COMPLAINTS_EVERY_MS:
+            reader, since_ms = Complaints(self._redis), window_since_ms(now_ms)
+            counts = {sender: len(await reader.of(sender, since_ms=since_ms)) for sender in senders}
+            self._complaints = {sender: number for sender, number in counts.items() if number}
+            self._complaints_at_ms = now_ms
+        return self._complaints
 
     async def _finished(
         self, senders: list[SenderId], before: Watched, live: list[CampaignView], now_ms: int
@@ -137,3 +159,10 @@ class Observer:
                     if view.state is CampaignState.FINISHED and view.finished_ms > before.until_ms:
                         (finished if view.finished_ms <= now_ms else later).append(view)
         return finished, later
+
+
+def _log_damage(error: ResponseError | ValueError, sender: str) -> None:
+    """Log that something cannot be read, so that alerts about everything else go on; raise an error that may pass."""
+    if is_transient(error):
+        raise error
+    log.error("damaged in the ledger", sender=sender, doing="watched for alerts", error=type(error).__name__)

@@ -27,7 +27,8 @@ from times_dispatch.settings.alerts import AlertSettings
 
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 5.0
+EVERY_S: Final = 10.0
+"""Seconds from one look to the next; the lease lasts for three of them."""
 _END_WITHIN_S: Final = 3.0
 """How long a stop waits for messages that are being sent."""
 _FIRST_PAUSE_S: Final = 30.0

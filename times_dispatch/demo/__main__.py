@@ -103,11 +103,19 @@ def _settings_with_price() -> str:
 def _up(settings: str | None, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
     stack = Stack(
-        workers=2, flower=True, links=True, console=True, sandbox=SANDBOX, settings=settings, redis_folder=kept
+        workers=2,
+        flower=True,
+        links=True,
+        console=True,
+        metrics=True,
+        sandbox=SANDBOX,
+        settings=settings,
+        redis_folder=kept,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
+        out.print(f"Metrics: {stack.metrics_url}", markup=False)
         out.print(f"in another terminal:  . {stack.write_environment()}")
         out.print("then:                 dispatch submit campaign.toml --recipients customers.csv")
         out.print(f"Ctrl-C stops everything and {f'keeps the data in {kept}' if kept else 'deletes its data'}")

@@ -42,6 +42,7 @@ class Stack:
         reconcilers: Number of reconciler processes.
         flower: Whether Flower is started.
         console: Whether the console is started, with a user of each role.
+        metrics: Whether the processes of metrics and of alerts are started.
         links: Whether the links process is started, and recipients of the sandbox click links.
         appendonly: Whether Redis writes its append-only file.
         appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
@@ -60,6 +61,7 @@ class Stack:
         reconcilers: int = 1,
         flower: bool = False,
         links: bool = False,
+        metrics: bool = False,
         console: bool = False,
         appendonly: bool = True,
         appendfsync: str = "everysec",
@@ -73,6 +75,7 @@ class Stack:
         self._settings = settings or SETTINGS.read_text("utf-8")
         self._with_flower = flower
         self._with_links = links
+        self._with_metrics = metrics
         self._with_console = console
         self._workers = workers
         self._reconcilers = reconcilers
@@ -83,7 +86,7 @@ class Stack:
         self.console_users = {role.value: secrets.token_urlsafe(12) for role in ConsoleRole}
         """The password of each user of the console; the name of a user is the name of the role."""
         self._console_secret = secrets.token_urlsafe(24)
-        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower", "links", "console")}
+        self._ports = {name: free_port() for name in ("sandbox", "receiver", "metrics", "flower", "links", "console")}
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
         self._ledger_url = ledger_url
@@ -119,6 +122,11 @@ class Stack:
         return f"http://127.0.0.1:{self._ports['links']}"
 
     @property
+    def metrics_url(self) -> str:
+        """The URL at which Prometheus scrapes."""
+        return f"http://127.0.0.1:{self._ports['metrics']}/metrics"
+
+    @property
     def flower_url(self) -> str:
         """The URL of Flower's first page."""
         return f"http://127.0.0.1:{self._ports['flower']}"
@@ -142,6 +150,7 @@ class Stack:
             "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
             "DISPATCH_LINK_KEY": "demo-link-key-" + "0" * 18,
             "DISPATCH_LINKS_LISTEN": f"127.0.0.1:{self._ports['links']}",
+            "DISPATCH_METRICS_LISTEN": f"127.0.0.1:{self._ports['metrics']}",
             "DISPATCH_CALLBACK_SECRET": self._callback_secret,
             "DISPATCH_CONSOLE_SECRET": self._console_secret,
             "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self._ports['console']}",
@@ -195,6 +204,9 @@ class Stack:
         if self._with_console:
             self._write_console_users()
             self._start("console", [python, "-m", "console"])
+        if self._with_metrics:
+            self._start("metrics", [python, "-m", "times_dispatch.metrics"])
+            self._start("alerts", [python, "-m", "times_dispatch.alerts"])
         if self._with_flower:
             self._start("flower", flower_command(self._ports["flower"]))
         for name, url in self._health():
@@ -272,6 +284,8 @@ class Stack:
             checks.append(("links", f"{self.links_url}/ready"))
         if self._with_console:
             checks.append(("console", f"{self.console_url}/health"))
+        if self._with_metrics:
+            checks.append(("metrics", self.metrics_url.replace("/metrics", "/health")))
         if self._with_flower:
             checks.append(("flower", f"{self.flower_url}/healthcheck"))
         return checks

@@ -9,6 +9,7 @@ import structlog
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.metrics.counted import CountedReader
 from times_dispatch.metrics.reader import read_snapshot
 from times_dispatch.metrics.server import MetricsServer
 from times_dispatch.process import run_until_signalled
@@ -31,6 +32,7 @@ async def serve(settings: Settings) -> None:
             partial(queue_lengths, settings, redis),
             days=settings.metrics.days,
             max_memory_share=settings.ledger.max_memory_share,
+            counted=CountedReader(redis),
         )
         server = MetricsServer(read, settings.metrics.listen, token=settings.metrics_token)
         heartbeat = Heartbeat(redis, ProcessKind.METRICS, figures=lambda: {"scrapes": server.scrapes})

@@ -10,11 +10,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from times_dispatch.ledger.forward_backlog import ForwardCount
+from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.metrics.reader import LedgerFigures, Snapshot
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 from times_dispatch.status.model import DeploymentStatus, Severity
 
+VIEWERS: Final = "viewers"
+"""The figure of a console's heartbeat that counts the open pages."""
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _PUSHED: Final = ("sender", "provider")
 _KEPT_STATES: Final = tuple(state.label for state in MessageState if state.label not in {"pending", "sending"})
@@ -68,6 +71,9 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
         silent.add_metric([kind.kind], len(kind.silent))
         seen.add_metric([kind.kind], kind.last_seen_ms / 1000)
     yield from (alive, silent, seen)
+    consoles = (process for kind in status.kinds if kind.kind == ProcessKind.CONSOLE for process in kind.alive)
+    viewers = sum(process.record.figures.get(VIEWERS, 0) for process in consoles)
+    yield _gauge("dispatch_console_viewers", "Pages of the console that are open and get updates.", viewers)
     if status.queues is not None:
         queues = GaugeMetricFamily("dispatch_queue_entries", "Wake-ups that wait in the broker.", labels=["queue"])
         for queue, waiting in status.queues.items():

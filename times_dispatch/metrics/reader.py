@@ -24,8 +24,8 @@ from times_dispatch.ledger.keys import (
 from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
-from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsReader
+from times_dispatch.ledger.statistics.rollups import StatisticsReader
+from times_dispatch.metrics.counted import Counted, CountedReader
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 from times_dispatch.status.model import DeploymentStatus
 from times_dispatch.status.reader import Queues, read_status
@@ -62,15 +62,6 @@ class SenderWork(msgspec.Struct, frozen=True, kw_only=True):
     """Messages that providers accepted in the last full minute."""
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted for one sender and one provider."""
-
-    days: Statistics
-    """The messages whose last push was since the first day of the snapshot."""
-    today: Statistics
-    """The messages whose last push was today, in India."""
-
-
 class LedgerFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one moment that only a usable Redis can give."""
 
@@ -93,7 +84,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_snapshot(
-    redis: Redis, queues: Queues, *, days: int, max_memory_share: float, clock: Clock = SYSTEM_CLOCK
+    redis: Redis,
+    queues: Queues,
+    *,
+    days: int,
+    max_memory_share: float,
+    counted: CountedReader | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Snapshot:
     """Return what the ledger holds now; an unavailable Redis is part of the snapshot, and no error.
 
@@ -104,6 +101,7 @@ async def read_snapshot(
         queues: reads the lengths of the queues.
         days: how many days are counted; the last one is today.
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
+        counted: reads the rollups, and remembers those of older days; None to read all of them.
         clock: the clock of this host.
     """
     began_s = clock.monotonic()
@@ -111,35 +109,21 @@ async def read_snapshot(
     ledger = None
     if status.redis:
         try:
-            ledger = await _ledger_figures(redis, days, clock)
+            ledger = await _ledger_figures(redis, days, counted or CountedReader(redis), clock)
         except (RedisError, OSError):
             ledger = None
     return Snapshot(status=status, ledger=ledger, read_s=clock.monotonic() - began_s)
 
 
-async def _ledger_figures(redis: Redis, days: int, clock: Clock) -> LedgerFigures:
+async def _ledger_figures(redis: Redis, days: int, counted: CountedReader, clock: Clock) -> LedgerFigures:
     today = datetime.fromtimestamp(clock.time(), _INDIA).date()
     since = today - timedelta(days=days - 1)
     return LedgerFigures(
         since=since,
-        counted=await _counted(redis, since, today),
+        counted=await counted.read(since, today, now_s=clock.time()),
         senders=await _senders(redis, clock),
         streams={**await _streams(redis, clock), _FORWARD: await _forward_queue(redis)},
     )
-
-
-async def _counted(redis: Redis, since: date, today: date) -> dict[tuple[str, str], Counted]:
-    of_days: dict[tuple[str, str], list[Amounts]] = {}
-    of_today: dict[tuple[str, str], list[Amounts]] = {}
-    async for key, amounts in StatisticsReader(redis).rollups(RollupFilter(since=since)):
-        name = (str(key.sender), key.provider)
-        of_days.setdefault(name, []).append(amounts)
-        if key.day == today:
-            of_today.setdefault(name, []).append(amounts)
-    return {
-        name: Counted(days=statistics_of(total(several)), today=statistics_of(total(of_today.get(name, []))))
-        for name, several in sorted(of_days.items())
-    }
 
 
 async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:

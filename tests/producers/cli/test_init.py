@@ -15,7 +15,7 @@ from producers.cli import main
 from times_dispatch.demo.processes import Process, clean_environment, free_port, run
 
 ROOT = Path(__file__).parents[3]
-PORTS = ("6390", "8086", "8085", "5555")
+PORTS = ("6390", "8086", "8085", "8088", "5555")
 """The ports of Redis, sandbox, receiver and Flower in the files."""
 
 Dispatch = Callable[..., CompletedProcess[str]]
@@ -84,7 +84,8 @@ def test_a_first_campaign_is_sent_with_the_commands_that_init_prints(dispatch: D
         assert time.monotonic() < deadline, status.stdout + status.stderr + (shop / "honcho.log").read_text()
         time.sleep(0.5)
     kinds = {kind["kind"]: len(kind["alive"]) for kind in json.loads(status.stdout)["kinds"]}
-    assert kinds == {"worker": 1, "beat": 1, "receiver": 1, "reconciler": 1, "console": 1, "flower": 1}
+    with_heartbeats = ("worker", "beat", "receiver", "reconciler", "metrics", "alerts", "console", "flower")
+    assert kinds == dict.fromkeys(with_heartbeats, 1)
 
     doctor = dispatch("doctor", "--connect")
     assert doctor.returncode == 0

@@ -4,10 +4,11 @@ from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, send_campaign
 from tests.kit.ledger import SENDER, Ledger
-from times_dispatch.alerts.observation import Observation, Observer
+from times_dispatch.alerts.observation import BudgetUse, Observation, Observer
 from times_dispatch.ledger.alerts import Watched
+from times_dispatch.ledger.complaints import Complaint, Complaints
 from times_dispatch.ledger.heartbeats import ProcessKind
-from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.keys import SENDERS, CampaignField, SenderField, campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -59,6 +60,29 @@ async def test_a_campaign_that_finishes_while_a_look_reads_is_seen_by_the_next_l
     while (later := await look(redis, now.watched)).now_ms < finished_ms:
         pass
     assert [view.id for view in later.finished] == [sent.campaign]
+
+
+async def test_complaints_and_budgets_are_seen(ledger: Ledger) -> None:
+    campaign = await ledger.submit(max_parts=10)
+    complaints = Complaints(ledger.redis)
+    for number, at_ms in enumerate((await ledger.now_ms(), await ledger.now_ms() - 11 * 86_400_000)):
+        await complaints.add(SENDER, Complaint(at_ms=at_ms, reference=f"C-{number}"))
+    await ledger.push(lease=await ledger.take())
+    now = await look(ledger.redis, Watched())
+    assert now.complaints == {SENDER: 1}
+    assert now.budgets == {campaign: BudgetUse(parts_out=3, max_parts=10)}
+
+
+async def test_a_damaged_sender_and_damaged_counters_hide_no_other_sender(ledger: Ledger) -> None:
+    redis = ledger.redis
+    good = await ledger.submit()
+    await redis.sadd(SENDERS, "OTHERS", "BROKEN")
+    await redis.hset("{OTHERS}:sender", SenderField.RATE, "fast")
+    await redis.set("{BROKEN}:live", "x")
+    await redis.zadd("{BROKEN}:statistics", {"nonsense": 20_000})
+    now = await look(redis, Watched())
+    assert [view.id for view in now.senders if view.id == SENDER] == [SENDER]
+    assert [view.id for view in now.live] == [good]
 
 
 async def test_a_damaged_campaign_hides_no_other(ledger: Ledger) -> None:

@@ -188,7 +188,7 @@ async def test_the_process_tells_of_missing_workers_once_with_only_the_rights_of
                 assert await asyncio.to_thread(started[0].wait, 15) == 0
                 restarted = processes.start(*command, redis_url=url, **variables)
                 await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
-                await asyncio.sleep(6)
+                await asyncio.sleep(12)  # a look of the restarted process
                 assert restarted.poll() is None, processes.logs()
                 refused = await redis.acl_log()
             finally:

@@ -1,21 +1,33 @@
 """The families of a snapshot."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from prometheus_client import CollectorRegistry
 
+from tests.kit.observation import sender_view
 from times_dispatch.ledger.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
+from times_dispatch.ledger.queries import UnavailableProvider
 from times_dispatch.ledger.report_backlog import Backlog
 from times_dispatch.ledger.statistics.figures import statistics_of
+from times_dispatch.metrics.counted import Counted
 from times_dispatch.metrics.families import SnapshotCollector
-from times_dispatch.metrics.reader import Counted, LedgerFigures, Snapshot
-from times_dispatch.status.model import DeploymentStatus, RedisStatus, ReportsStatus, Severity, StatusFinding
+from times_dispatch.metrics.reader import LedgerFigures, SenderWork, Snapshot
+from times_dispatch.status.model import (
+    DeploymentStatus,
+    KindStatus,
+    RedisStatus,
+    ReportsStatus,
+    Severity,
+    StatusFinding,
+)
 
 
-def _registry(ledger: LedgerFigures | None) -> CollectorRegistry:
+def _registry(ledger: LedgerFigures | None, kinds: Sequence[KindStatus] = ()) -> CollectorRegistry:
     finding = StatusFinding(severity=Severity.WARNING, problem="reports are late")
     redis = RedisStatus(used_bytes=7) if ledger else None
-    status = DeploymentStatus(at_ms=0, version="1", findings=[finding], redis=redis)
+    status = DeploymentStatus(at_ms=0, version="1", findings=[finding], redis=redis, kinds=list(kinds))
     registry = CollectorRegistry()
     registry.register(SnapshotCollector(Snapshot(status=status, ledger=ledger, read_s=0.5)))
     return registry
@@ -52,6 +64,36 @@ def test_reports_that_were_to_be_forwarded_are_counted_by_their_result() -> None
         for result in ("taken", "refused", "dropped_full", "dropped_old")
     }
     assert results == {"taken": 9, "refused": 0, "dropped_full": 0, "dropped_old": 1}
+
+
+def test_silent_providers_and_viewers_of_the_console_are_gauges() -> None:
+    provider = UnavailableProvider(
+        provider="times", brake="", backing_off_until_ms=0, backing_off_why="", silent_since_ms=5, silent_why="missing"
+    )
+    work = SenderWork(
+        view=sender_view(unavailable=[provider]),
+        campaigns={},
+        pending=0,
+        sending=0,
+        oldest_pending_s=0.0,
+        sent_last_minute=0,
+    )
+    ledger = LedgerFigures(since=date(2026, 11, 20), counted={}, senders=[work], streams={})
+    consoles = [
+        ProcessSeen(
+            record=HeartbeatRecord(
+                kind="console", version="1", host="web1", pid=pid, started_ms=0, figures={"viewers": pid}
+            ),
+            silent_s=0,
+            ahead_s=0,
+        )
+        for pid in (2, 3)
+    ]
+    kind = KindStatus(kind="console", alive=consoles, silent=[], last_seen_ms=1)
+    value = _registry(ledger, kinds=[kind]).get_sample_value
+    assert value("dispatch_provider_silent", {"sender": "TIMESM", "provider": "times"}) == 1
+    assert value("dispatch_provider_braked", {"sender": "TIMESM", "provider": "times"}) == 0
+    assert value("dispatch_console_viewers") == 5
 
 
 def test_without_redis_only_the_absence_and_the_findings_are_shown() -> None:
