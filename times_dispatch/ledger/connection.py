@@ -249,6 +249,8 @@ def _connect_to_cluster(
 
 def address_of(redis: Redis) -> str:
     """Return the host and port of a client, for messages; never the password."""
+    if isinstance(redis, ClusterRedis):
+        return redis.name
     kwargs = redis.connection_pool.connection_kwargs
     if finder := kwargs.get("finder"):
         return str(finder)
@@ -318,6 +320,8 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
 
 
 def _reason(error: exceptions.RedisError) -> str:
+    if isinstance(error, exceptions.NoPermissionError) and "cluster|slots" in str(error):
+        return "does not permit this user to ask which node has which keys (cluster|slots)"
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason

@@ -55,6 +55,8 @@ class ClusterRedis(Redis):
             slot_timeout_s: How long a call waits for a slot that is moving or not served, in seconds.
         """
         self.topology = Topology(seeds, open_node)
+        self.name = ",".join(map(str, seeds))
+        """The nodes of the URL, for messages."""
         super().__init__(connection_pool=self.topology.node(seeds[0]).connection_pool)
         self._retries = retries
         self._lost = LOST if repeat_after_timeout else LOST[:1]

@@ -47,6 +47,15 @@ async def test_a_wrong_password_is_named_and_not_shown(secured: EmbeddedCluster)
     assert "hunter2" not in str(refused.value)
 
 
+async def test_a_user_who_may_not_ask_for_the_nodes_is_told_so(secured: EmbeddedCluster) -> None:
+    for server in secured.servers:
+        call(server, "ACL", "SETUSER", "old", "on", ">mellon", "~*", "+@all", "-cluster|slots")
+    async with connect(secured.url.replace("://", "://old:mellon@"), retries=0) as redis:
+        with pytest.raises(RedisUnavailable, match=r"cluster\|slots") as refused:
+            await check(redis)
+    assert all(f"127.0.0.1:{server.port}" in str(refused.value) for server in secured.servers[:2])
+
+
 @pytest.fixture
 def proxies(secured: EmbeddedCluster, tmp_path: Path) -> Iterator[tuple[Certificates, list[TlsServer]]]:
     """A TLS server before each node, whose port the node announces."""
