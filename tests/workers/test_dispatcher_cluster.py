@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -146,3 +148,20 @@ async def test_a_primary_that_is_killed_loses_and_doubles_nothing(
         after=rng.randrange(50, 600),
         max_in_doubt=60,
     )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_primary_that_freezes_and_wakes_up_loses_and_doubles_nothing(
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int
+) -> None:
+    rng = random.Random(seed)
+
+    def freeze() -> None:
+        sender = rng.choice(SENDERS)
+        frozen = cluster.owner(sender)
+        frozen.send(signal.SIGSTOP)
+        cluster.wait_for_owner(sender, other_than=frozen)
+        time.sleep(rng.random())
+        frozen.send(signal.SIGCONT)
+
+    await _send_through(cluster, provider, freeze, after=rng.randrange(50, 600), max_in_doubt=60)

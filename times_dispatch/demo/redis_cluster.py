@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
+from redis.retry import Retry
 
 from times_dispatch.demo.redis_server import EmbeddedServer, free_port
 
@@ -96,8 +98,10 @@ class EmbeddedCluster:
         """Return the node that owns the slot of a hash tag."""
         slot = key_slot(hash_tag.encode())
         for server in self._living():
-            if self.role(server) == "master":
-                for first, last, (_, port, *_rest), *_replicas in call(server, "CLUSTER", "SLOTS"):
+            with suppress(RedisError):  # a frozen node does not answer
+                if call(server, "ROLE", timeout_s=1.0)[0] != b"master":
+                    continue
+                for first, last, (_, port, *_rest), *_replicas in call(server, "CLUSTER", "SLOTS", timeout_s=1.0):
                     if first <= slot <= last and port == server.port:
                         return server
         raise LookupError(hash_tag)
@@ -120,6 +124,10 @@ class EmbeddedCluster:
         """Wait until another node has taken over the slot of a hash tag."""
         _wait(lambda: self.owner(hash_tag) is not other_than, "another node to take over")
 
+    def wait_for_ports(self, ports: set[int]) -> None:
+        """Wait until every node knows that the primaries announce these ports."""
+        _wait(lambda: all(self._ports(server) == ports for server in self._living()), "the announced ports")
+
     def moving(self, hash_tag: str, *, target: EmbeddedServer | None = None) -> Iterator[int]:
         """Move the slot of a hash tag to another node, key by key, as ``redis-cli --cluster reshard`` does.
 
@@ -141,6 +149,9 @@ class EmbeddedCluster:
         for server in (target, source):
             call(server, "CLUSTER", "SETSLOT", slot, "NODE", target_id)
         yield moved
+
+    def _ports(self, server: EmbeddedServer) -> set[int]:
+        return {int(port) for _first, _last, (_host, port, *_rest), *_replicas in call(server, "CLUSTER", "SLOTS")}
 
     def _living(self) -> list[EmbeddedServer]:
         return [server for server in self.servers if server.running]
@@ -175,9 +186,9 @@ class EmbeddedCluster:
         return bool(role[0] == b"master" or role[3] == b"connected")
 
 
-def call(server: EmbeddedServer, *command: Any) -> Any:
-    """Run one command on one server."""
-    with Redis(port=server.port, socket_timeout=10) as redis:
+def call(server: EmbeddedServer, *command: Any, timeout_s: float = 10.0) -> Any:
+    """Run one command on one server; return the reply as the server gives it. Raises Redis errors."""
+    with Redis(port=server.port, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)) as redis:
         redis.response_callbacks.clear()  # the replies as the server gives them
         return redis.execute_command(*command)
 

@@ -14,7 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.node_urls import Address
-from times_dispatch.ledger.health import configuration_warnings
+from times_dispatch.ledger.health import NODE_AWAY, configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
 from times_dispatch.ledger.sentinel.url import is_sentinel
@@ -249,6 +249,8 @@ def _connect_to_cluster(
 
 def address_of(redis: Redis) -> str:
     """Return the host and port of a client, for messages; never the password."""
+    if isinstance(redis, ClusterRedis):
+        return redis.name
     kwargs = redis.connection_pool.connection_kwargs
     if finder := kwargs.get("finder"):
         return str(finder)
@@ -280,15 +282,26 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
     name = address_of(redis)
     try:
         await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, CONNECTION_PROBE)
-        infos = {address: await _info(server) for address, server in (await servers_of(redis)).items()}
+        if not isinstance(redis, ClusterRedis):
+            return [f"Redis at {name}: {warning}" for warning in configuration_warnings(await _info(redis))]
+        return await _warnings_of_nodes(redis)
     except exceptions.AuthenticationError as error:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {certificate_problem(error) or _reason(error)}") from error
-    return [
-        f"Redis at {address}: {warning}" for address, info in infos.items() for warning in configuration_warnings(info)
-    ]
+
+
+async def _warnings_of_nodes(redis: ClusterRedis) -> list[str]:
+    """Return the warnings about each node of a cluster. A node that is away concerns its own senders only."""
+    await _info(redis)
+    warnings = list[str]()
+    for address, node in (await redis.primaries()).items():
+        try:
+            warnings += [f"Redis at {address}: {warning}" for warning in configuration_warnings(await _info(node))]
+        except (exceptions.ConnectionError, exceptions.TimeoutError):
+            warnings.append(f"Redis at {address}: {NODE_AWAY}")
+    return warnings
 
 
 _NO_PERMISSION = "does not permit this user to run scripts that write"
@@ -307,6 +320,8 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
 
 
 def _reason(error: exceptions.RedisError) -> str:
+    if isinstance(error, exceptions.NoPermissionError) and "cluster|slots" in str(error):
+        return "does not permit this user to ask which node has which keys (cluster|slots)"
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason

@@ -13,6 +13,9 @@ from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 WARN_MEMORY_SHARE = 0.8
 """Above this share of maxmemory people are warned."""
 
+NODE_AWAY = "does not answer: the senders of this node stand still"
+"""The warning about a node of a cluster."""
+
 
 class Memory(NamedTuple):
     """The memory of Redis."""
@@ -60,10 +63,14 @@ async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[
         warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
         return [f"Redis: {warning}" for warning in warnings if warning]
     lines = list[str]()
+    await read_memory(redis)  # if a node does not answer, this asks which node has taken over
     for address, node in (await redis.primaries()).items():
-        seconds, microseconds = await node.time()
-        ahead_s = int(seconds) + int(microseconds) / 1e6 - clock.time()
-        warnings = [clock_warning(ahead_s), (await read_memory(node)).warning]
+        try:
+            seconds, microseconds = await node.time()
+            ahead_s = int(seconds) + int(microseconds) / 1e6 - clock.time()
+            warnings = [clock_warning(ahead_s), (await read_memory(node)).warning]
+        except (exceptions.ConnectionError, exceptions.TimeoutError):
+            warnings = [NODE_AWAY]
         lines += [f"Redis at {address}: {warning}" for warning in warnings if warning]
     return lines
 

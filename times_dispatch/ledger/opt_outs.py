@@ -11,8 +11,11 @@ from enum import IntEnum
 
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.cluster.client import ClusterRedis
+from times_dispatch.ledger.cluster.routes import slot_of
 from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
 from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
+from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.trail import TrailAction, add_entry, packed_entry
 
@@ -114,15 +117,31 @@ class OptOuts:
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:
-        """Yield the keys of all buckets, without duplicates, and without the one that stands for forgotten numbers."""
-        of_forgotten = f"{OPT_OUTS_BUCKET}:{FORGOTTEN[:_CUT]}"
-        cursor = 0
-        seen: set[str] = set()
+        """Yield the keys of all buckets, without duplicates, and without the one that stands for forgotten numbers.
+
+        On a cluster the list may move from node to node meanwhile, and no node finds the keys of the other: then the
+        search begins again.
+        """
+        seen = {f"{OPT_OUTS_BUCKET}:{FORGOTTEN[:_CUT]}"}
+        before = await self._settled_node()
         while True:
-            cursor, keys = await self._redis.scan(cursor, match=f"{OPT_OUTS_BUCKET}:*", count=_PAGE)
-            fresh = [key for key in map(text, keys) if key not in seen and key != of_forgotten]
-            seen.update(fresh)
-            if fresh:
-                yield fresh
-            if not cursor:
+            cursor = 0
+            while True:
+                cursor, keys = await self._redis.scan(cursor, match=f"{OPT_OUTS_BUCKET}:*", count=_PAGE)
+                fresh = [key for key in map(text, keys) if key not in seen]
+                seen.update(fresh)
+                if fresh:
+                    yield fresh
+                if not cursor:
+                    break
+            after = await self._settled_node()
+            if after is before:
                 return
+            before = after
+
+    async def _settled_node(self) -> Redis:
+        """Return the server that has the whole list; raise a Redis error if the list is moving for long."""
+        if not isinstance(self._redis, ClusterRedis):
+            return self._redis
+        await RedisClock(self._redis).now_ms(OPT_OUTS)  # a script waits until the list is on one node
+        return await self._redis.topology.owner(slot_of(("GET", OPT_OUTS_CHANGES)) or 0)

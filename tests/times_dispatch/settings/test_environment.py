@@ -100,6 +100,21 @@ def test_the_password_of_redis_may_come_by_itself_and_reaches_the_broker_as_well
     assert settings.redis_url == settings.broker_url == "rediss://app:p%40ss%2Fw%3Ard@redis.example:6380/2"
 
 
+def test_the_password_of_a_cluster_may_come_by_itself_and_does_not_reach_the_broker(loaded: Loader) -> None:
+    settings = loaded(
+        DISPATCH_REDIS_URL="redis+cluster://app@one.example:7000,two.example:7001",
+        DISPATCH_REDIS_PASSWORD="p@ss",
+        DISPATCH_BROKER_URL="redis://broker.example/0",
+    )
+    assert settings.redis_url == "redis+cluster://app:p%40ss@one.example:7000,two.example:7001"
+    assert settings.broker_url == "redis://broker.example/0"
+
+
+def test_a_cluster_without_a_broker_of_its_own_is_a_mistake(mistakes: Mistakes) -> None:
+    (only,) = mistakes(DISPATCH_REDIS_URL="redis+cluster://one.example:7000,two.example:7001")
+    assert only.startswith("environment: DISPATCH_BROKER_URL: is not set, and the ledger is a cluster")
+
+
 @pytest.mark.parametrize("name", ["DISPATCH_REDIS_URL", "DISPATCH_BROKER_URL"])
 def test_an_unknown_option_of_a_url_is_a_mistake_in_one_line(mistakes: Mistakes, name: str) -> None:
     (only,) = mistakes(**{name: "rediss://:hunter2@redis.example/0?timeout=5"})

@@ -55,6 +55,8 @@ class ClusterRedis(Redis):
             slot_timeout_s: How long a call waits for a slot that is moving or not served, in seconds.
         """
         self.topology = Topology(seeds, open_node)
+        self.name = ",".join(map(str, seeds))
+        """The nodes of the URL, for messages."""
         super().__init__(connection_pool=self.topology.node(seeds[0]).connection_pool)
         self._retries = retries
         self._lost = LOST if repeat_after_timeout else LOST[:1]
@@ -144,21 +146,28 @@ class ClusterRedis(Redis):
 
     async def _on_all_primaries(self, args: Any, options: Any) -> Any:
         """Run a command on all primaries; return one of the replies. A node that does not answer counts as absent."""
-        nodes: list[Any] = list((await self.primaries()).values())
-        replies = await asyncio.gather(
-            *(node.execute_command(*args, **options) for node in nodes), return_exceptions=True
-        )
+        return (await self._replies_of_primaries(args, options))[0]
+
+    async def _info_of_the_fullest(self, args: Any, options: Any) -> Any:
+        """Return what INFO says of the primary whose memory is fullest: its limits are the first to be reached."""
+        return max(await self._replies_of_primaries(args, options), key=_fullness)
+
+    async def _replies_of_primaries(self, args: Any, options: Any) -> list[Any]:
+        """Return the replies of all primaries that answer; raise an error if none does, or if one refuses."""
+        version = self.topology.version
+        replies = await self._ask_primaries(args, options)
+        if any(isinstance(reply, LOST) for reply in replies):  # perhaps another node has taken over
+            await self._learn_again(version, last=None)
+            replies = await self._ask_primaries(args, options)
         good = [reply for reply in replies if not isinstance(reply, BaseException)]
         for reply in replies:
             if isinstance(reply, BaseException) and not (good and isinstance(reply, LOST)):
                 raise reply
-        return good[0]
+        return good
 
-    async def _info_of_the_fullest(self, args: Any, options: Any) -> Any:
-        """Return what INFO says of the primary whose memory is fullest: its limits are the first to be reached."""
+    async def _ask_primaries(self, args: Any, options: Any) -> list[Any]:
         nodes: list[Any] = list((await self.primaries()).values())
-        infos: list[Any] = await asyncio.gather(*(node.execute_command(*args, **options) for node in nodes))
-        return max(infos, key=_fullness)
+        return await asyncio.gather(*(node.execute_command(*args, **options) for node in nodes), return_exceptions=True)
 
 
 def _fullness(info: Any) -> tuple[float, int]:

