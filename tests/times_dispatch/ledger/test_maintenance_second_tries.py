@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from tests.kit.frequency import ONE_A_DAY, check_of
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from tests.kit.ledger_machine.clock import MachineClock, machine_clock
+from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.keys import CampaignField, CampaignKey, campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.maintenance import Settled
@@ -445,3 +446,15 @@ async def test_the_second_try_of_a_push_that_the_ledger_lost_is_not_made_twice(t
     await tries.ledger.report("clicked", attempt=1, ts=tries.now_s)
     assert (await tries.ledger.states(), await tries.attempts(), await tries.waiting()) == ("a", [1], 0)
     assert (await tries.ledger.view()).parts == 2
+
+
+@pytest.mark.parametrize("moment", ["waiting", "pending"])
+async def test_a_forgotten_number_gets_no_second_try_and_its_message_stays_failed(tries: Tries, moment: str) -> None:
+    await tries.begin(3)
+    await tries.fail(1)
+    if moment == "pending":
+        assert await tries.later(16 * MINUTE_S) == Settled(tried_again=1)
+    await NumberForgetting(tries.ledger.redis, "919800000001").forget_batch(await tries.ledger.view(), 0)
+    assert (await tries.ledger.states(), await tries.waiting(), await tries.codes()) == ("afa", 0, [200, 912, 200])
+    assert await tries.later(60 * MINUTE_S) == Settled()
+    assert await tries.ledger.states() == "afa"

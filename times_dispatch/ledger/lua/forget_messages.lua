@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records counters campaigns statistics
+-- uses: names keys memory clock states records counters campaigns statistics retries
 --
 -- Replace the recipients of a batch by recipients without the data of some messages, and see to it that these messages
 -- are never sent. Safe to repeat.
@@ -12,11 +12,12 @@
 --   indexes       the indexes of the messages in the batch, u16 each, ascending
 -- Reply: is_changed, 1 if the recipients are not those that the caller has read, and nothing was done; and sending, how
 --   many of the messages are sending: then the recipients stay, and the call is to be repeated.
--- Keys: campaign; recipients, fingerprints, messages, parts and codes of the batch; statistics and attempts of the
---   campaign; the sender's rotations, changed, live, ended, statistics and minutes.
+-- Keys: campaign; recipients, fingerprints, messages, parts and codes of the batch; statistics, attempts and retries of
+--   the campaign; the sender's rotations, changed, live, ended, statistics and minutes.
 -- Atomic: the recipients, the states and the counters.
 -- Cost: O(messages of the batch).
 -- A message that is pending is suppressed. A message that was in doubt, also if it waits to be sent again, is given up.
+-- A failed message gets no second try; a message that is pending for its second try is failed again.
 
 -- The code of a message that was to be sent again, and was not; Failure.NOT_SENT_AGAIN in provider/failures.py.
 local NOT_SENT_AGAIN = 16
@@ -34,19 +35,28 @@ local function change(statistics, index, first, state, new_state, fields)
   redis.call('SETRANGE', messages_key, first, string.char(fields.attempt))
   redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', fields.code))
   counts.move(state, new_state)
-  statistics.change(index, state, fields.old_code, fields.sent, 0, new_state, fields.code, fields.sent, 0)
+  statistics.change(index, state, fields.old_code, fields.sent, 0, new_state, fields.code, fields.sent,
+    fields.reported_s or 0)
 end
 
 -- End a message that may not be sent any more.
 local function end_message(statistics, count, index)
   local state = redis.call('GETRANGE', messages_key, index, index)
   local first, last = record_range(count, index)
-  local attempt, _, old_code, sent = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
+  local record = redis.call('GETRANGE', messages_key, first, last)
+  local attempt, _, old_code, sent, reported_s = struct.unpack(RECORD, record)
   if state == SENDING then
     sending = sending + 1
   elseif state == PENDING and attempt == 0 then
     codes.add('suppressed:' .. code, 1)
     change(statistics, index, first, state, SUPPRESSED, {attempt = 0, old_code = 0, code = code, sent = sent})
+  elseif state == FAILED then
+    end_wait_for_second_try(campaign_key, statistics.index_in_campaign(index))
+  elseif state == PENDING and reported_s > 0 then
+    -- The record is about the attempt that failed.
+    local fields = {attempt = attempt - 1, old_code = 0, code = old_code, sent = sent, reported_s = reported_s}
+    codes.add('report:' .. old_code, 1)
+    change(statistics, index, first, state, FAILED, fields)
   elseif state == PENDING then
     -- The record is about the attempt that may have been sent.
     local fields = {attempt = attempt - 1, old_code = 0, code = NOT_SENT_AGAIN, sent = sent}
