@@ -104,6 +104,7 @@ class NumberForgetting:
                 fingerprints=number_fingerprints(changed.to),
                 code=Suppression.FORGOTTEN.value,
                 indexes=packed_indexes(own),
+                blanked=packed_indexes(closed),
             )
             if not reply["is_changed"]:
                 return ForgottenBatch(view, messages, len(closed), len(named) - len(closed), reply["sending"])

@@ -236,7 +236,8 @@ class CampaignKey(StrEnum):
     RETRIES = "retries"
     """Bitmap: 1 for each failed message that waits for a second try, by its index in the campaign."""
     REACTED = "reacted"
-    """Bitmap, in campaigns with a rule for second tries: 1 for each message with a click or a reply, by its index."""
+    """Bitmap, in campaigns with a rule for second tries: 1 for each message that gets none, by its index in the
+    campaign: somebody clicked or replied, or its number is forgotten."""
     LINK_PREVIEWED = "link_previewed"
     """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
     LINK_SCANNED = "link_scanned"

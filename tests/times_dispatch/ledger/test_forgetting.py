@@ -111,6 +111,7 @@ async def test_the_script_changes_nothing_if_the_recipients_were_changed_meanwhi
         fingerprints=b"",
         code=35,
         indexes=b"\0\1",
+        blanked=b"",
     )
     assert (reply["is_changed"], await ledger.dump() == before) == (1, True)
 

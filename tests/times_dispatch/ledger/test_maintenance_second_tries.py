@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from tests.kit.frequency import ONE_A_DAY, check_of
-from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
 from tests.kit.ledger_machine.clock import MachineClock, machine_clock
 from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.keys import CampaignField, CampaignKey, campaign_key, hash_tag
@@ -16,6 +17,7 @@ from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import BatchRef, CampaignId, RetryRule, WaitsFor
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, new_operation
 from times_dispatch.ledger.protocol import CloseReason, ControlAction
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
@@ -448,13 +450,31 @@ async def test_the_second_try_of_a_push_that_the_ledger_lost_is_not_made_twice(t
     assert (await tries.ledger.view()).parts == 2
 
 
-@pytest.mark.parametrize("moment", ["waiting", "pending"])
-async def test_a_forgotten_number_gets_no_second_try_and_its_message_stays_failed(tries: Tries, moment: str) -> None:
-    await tries.begin(3)
-    await tries.fail(1)
+@pytest.mark.parametrize("moment", ["accepted", "waiting", "pending"])
+async def test_a_forgotten_number_gets_no_second_try(tries: Tries, moment: str) -> None:
+    await tries.begin(2)
+    if moment != "accepted":
+        await tries.fail(1)
     if moment == "pending":
-        assert await tries.later(16 * MINUTE_S) == Settled(tried_again=1)
-    await NumberForgetting(tries.ledger.redis, "919800000001").forget_batch(await tries.ledger.view(), 0)
-    assert (await tries.ledger.states(), await tries.waiting(), await tries.codes()) == ("afa", 0, [200, 912, 200])
-    assert await tries.later(60 * MINUTE_S) == Settled()
-    assert await tries.ledger.states() == "afa"
+        await tries.later(16 * MINUTE_S)
+    forgetting = NumberForgetting(tries.ledger.redis, "919800000001")
+    async for view, batch in forgetting.batches(damaged=[]):
+        await forgetting.forget_batch(view, batch)
+    if moment == "accepted":
+        await tries.fail(1)
+    assert (await tries.ledger.states(), (await tries.codes())[1], await tries.waiting()) == ("af", 912, 0)
+    assert await tries.attempts() == [0, 0]
+    assert await tries.later(20_000) == Settled()
+
+
+async def test_a_message_whose_values_are_blank_gets_no_second_try(tries: Tries) -> None:
+    await tries.begin(2)
+    batch = recipients(0, 2)
+    named = msgspec.structs.replace(batch, slots=[["call 9800000001", "nobody"]])
+    await tries.ledger.redis.set(f"{KEY}:p:0", pack_recipients(named))
+    await tries.fail(0)
+    assert await tries.waiting() == 1
+    forgetting = NumberForgetting(tries.ledger.redis, "919800000001")
+    await forgetting.forget_batch(await tries.ledger.view(), 0)
+    assert await tries.waiting() == 0
+    assert await tries.later(20_000) == Settled()
