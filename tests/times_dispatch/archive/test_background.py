@@ -15,7 +15,6 @@ from structlog.testing import capture_logs
 from callbacks.dead_letters import DeadLetters
 from tests.kit.archive import KEYS, catalog, ended_campaign, files_in, retention, rule_for
 from tests.kit.clock import FakeClock
-from tests.kit.cluster import Cluster
 from tests.kit.ledger import CAMPAIGN, Ledger
 from tests.kit.redis_users import add_users
 from tests.kit.upkeep import Rounds
@@ -24,6 +23,7 @@ from times_dispatch.archive.erasure.forgetter import Forgetter
 from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveUnavailable
 from times_dispatch.archive.folder import ArchiveFolder
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.connection import connect
@@ -196,7 +196,7 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
 @pytest.mark.processes
 @pytest.mark.xdist_group("cluster")
 async def test_a_ledger_on_a_cluster_is_archived_read_and_forgets_numbers(tmp_path: Path) -> None:
-    with Cluster() as cluster:
+    with EmbeddedCluster() as cluster:
         async with connect(cluster.url) as redis:
             ledger = Ledger(redis)
             campaign = await ended_campaign(ledger)
