@@ -7,12 +7,13 @@ from typing import Final, NamedTuple, cast
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgotten_numbers import packed_indexes, without_data
 from times_dispatch.ledger.forward_backlog import lane_keys
-from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, SenderKey, batch_key
-from times_dispatch.ledger.model import CampaignView, Recipients
+from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, SenderKey, batch_key, campaign_key, sender_key
+from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.number_samples import NumberSample, unpacked_sample
 from times_dispatch.ledger.queries import MessageView, Queries
@@ -112,12 +113,14 @@ class NumberForgetting:
     async def forget_index_entries(self, rule: DeadNumberRule) -> int:
         """Take the number out of what the ledger remembers of numbers; return how many entries there were."""
         removed = int(await DeadNumbers(self._redis, rule).remove(self._number))
-        pattern = f"*:{SenderKey.RECENT_PHONES}:*:{self._number[:_CUT]}"
-        async for key in self._redis.scan_iter(match=pattern, count=_PAGE):
-            removed += int(await self._redis.hdel(key, self._number[_CUT:]))
-        async for key in self._redis.scan_iter(match=f"{TEST_SENDS}:*:number", count=_PAGE):
-            if text(await self._redis.get(key) or b"") == self._number:
-                removed += int(await self._redis.delete(key))
+        for sender in await self._queries.senders():
+            pattern = f"{sender_key(sender, SenderKey.RECENT_PHONES)}:*:{self._number[:_CUT]}"
+            async for key in self._redis.scan_iter(match=pattern, count=_PAGE):
+                removed += int(await self._redis.hdel(key, self._number[_CUT:]))
+        for node in await _nodes(self._redis):
+            async for key in node.scan_iter(match=f"{TEST_SENDS}:*:number", count=_PAGE):
+                if text(await self._redis.get(key) or b"") == self._number:
+                    removed += int(await self._redis.delete(key))
         return removed + await self._forget_samples() + await self._forget_forwarded()
 
     async def _forget_forwarded(self) -> int:
@@ -136,10 +139,12 @@ class NumberForgetting:
         sample, removed = NumberSample(), 0
         sample.add([self._number])
         [hashed] = sample.hashes()
-        async for key in self._redis.scan_iter(match=f"*:{CampaignKey.NUMBER_SAMPLE}", count=_PAGE):
-            kept = unpacked_sample(cast("bytes", await self._redis.get(key) or b""))
-            if kept is None or hashed in kept.hashes():
-                removed += int(await self._redis.delete(key))
+        for sender in await self._queries.senders():
+            pattern = campaign_key(sender, CampaignId(f"*:{CampaignKey.NUMBER_SAMPLE}"))
+            async for key in self._redis.scan_iter(match=pattern, count=_PAGE):
+                kept = unpacked_sample(cast("bytes", await self._redis.get(key) or b""))
+                if kept is None or hashed in kept.hashes():
+                    removed += int(await self._redis.delete(key))
         return removed
 
     def _naming(self, recipients: Recipients) -> list[int]:
@@ -153,6 +158,11 @@ class NumberForgetting:
                 if any(word in value for word in self._words)
             }
         )
+
+
+async def _nodes(redis: Redis) -> list[Redis]:
+    """Return the clients of all nodes that hold keys: of a cluster all primaries, else the Redis itself."""
+    return list((await redis.primaries()).values()) if isinstance(redis, ClusterRedis) else [redis]
 
 
 def spellings(number: str) -> tuple[str, ...]:

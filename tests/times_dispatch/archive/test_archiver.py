@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from tests.kit.archive import catalog, end, ended_campaign, field_names, files_i
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.errors import CampaignArchived
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import BatchKey, CampaignKey, campaign_key, hash_tag
 from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.scripts import script_text
 
 STEPS = [
     "begin",
@@ -270,3 +272,17 @@ async def test_a_reader_that_began_before_the_archiving_reads_every_message_once
         if first == 0:
             assert (await retention(ledger.redis, tmp_path).run()).archived == [CAMPAIGN]
     assert indexes == list(range(60))
+
+
+def test_the_scripts_delete_every_key_that_a_campaign_and_its_batches_can_have() -> None:
+    scripts = script_text("commit_archive") + script_text("delete_archived")
+    assert {key.value for key in CampaignKey} - set(re.findall(r"'(\w+)'", scripts)) == set()
+    assert {kind.name for kind in BatchKey} - set(re.findall(r"\b[A-Z]+\b", scripts)) == set()
+
+
+async def test_a_campaign_of_which_a_message_waits_for_a_second_try_stays(ledger: Ledger, tmp_path: Path) -> None:
+    await ended_campaign(ledger)
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "retries_waiting", 1)
+    assert (await retention(ledger.redis, tmp_path).run()).archived == []
+    await ledger.redis.hdel(campaign_key(SENDER, CAMPAIGN), "retries_waiting")
+    assert (await retention(ledger.redis, tmp_path).run()).archived == [CAMPAIGN]

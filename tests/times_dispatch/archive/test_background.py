@@ -23,6 +23,7 @@ from times_dispatch.archive.erasure.forgetter import Forgetter
 from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveUnavailable
 from times_dispatch.archive.folder import ArchiveFolder
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.connection import connect
@@ -32,6 +33,7 @@ from times_dispatch.ledger.keys import RETENTION_LOCK
 from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.status.reader import read_status
 
 
@@ -189,6 +191,33 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
             assert await Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS).erase_due(now_ms + 2_000) == 1
             await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
             assert await LateStops(redis).all() == []
+
+
+@pytest.mark.processes
+@pytest.mark.xdist_group("cluster")
+async def test_a_ledger_on_a_cluster_is_archived_read_and_forgets_numbers(tmp_path: Path) -> None:
+    with EmbeddedCluster() as cluster:
+        async with connect(cluster.url) as redis:
+            ledger = Ledger(redis)
+            campaign = await ended_campaign(ledger)
+            before = await _messages(redis, campaign)
+            await ledger.submit(3, campaign="second01")
+            for index in range(20):  # on all nodes
+                await SendTestReports(redis).remember_number(index, "919800000001")
+            await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
+            assert await ArchiveStates(redis).find(campaign)
+            assert await _messages(redis, campaign) == before
+            forgetter = Forgetter(
+                redis,
+                ForgottenNumbers(redis, b"the key of forgotten numbers"),
+                Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS),
+                delete_dead_letters=DeadLetters(redis).delete_with,
+                dead_numbers=DeadNumberRule(frozenset({910}), 30),
+                keep_s=1,
+                actor="asha@host",
+            )
+            result = await forgetter.forget("919800000001")
+            assert (result.messages, result.entries) == (1, 20)
 
 
 async def _messages(redis: Redis, campaign: CampaignId) -> list[tuple[object, ...]]:

@@ -127,6 +127,7 @@ async def test_a_damaged_batch_is_named_and_others_are_forgotten(ledger: Ledger)
 
 
 async def test_everything_else_that_the_ledger_remembers_of_the_number_goes(ledger: Ledger) -> None:
+    await ledger.redis.sadd("senders", SENDER)
     await DeadNumbers(ledger.redis, RULE).add({NUMBER: 910, "919800000002": 910})
     await SendTestReports(ledger.redis).remember_number(7, NUMBER)
     await SendTestReports(ledger.redis).remember_number(8, "919800000002")

@@ -27,13 +27,13 @@ end
 
 run_without_memory()
 local campaign = read_fields(campaign_key, 'state', 'archive', 'archive_operation', 'finished_ms', 'last_sent_ms',
-  'created_ms', 'batches_out', PENDING, SENDING, ACCEPTED, IN_DOUBT)
+  'created_ms', 'batches_out', 'retries_waiting', PENDING, SENDING, ACCEPTED, IN_DOUBT)
 if campaign.archive == 'archived' or campaign.archive == 'erased' then
   return reply({status = 'archived', operation = campaign.archive_operation})
 end
 if not campaign.state then return reply({status = 'no_campaign'}) end
 if campaign.state ~= 'finished' and campaign.state ~= 'cancelled' then return reply({status = 'live'}) end
-local unsettled = tonumber(campaign.batches_out or '0')
+local unsettled = tonumber(campaign.batches_out or '0') + tonumber(campaign.retries_waiting or '0')
 for _, state in ipairs({PENDING, SENDING, ACCEPTED, IN_DOUBT}) do
   unsettled = unsettled + tonumber(campaign[state] or '0')
 end
