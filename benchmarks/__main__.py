@@ -33,6 +33,7 @@ from benchmarks import (
     reports,
     scaling,
     show,
+    stats,
     submit,
     tls,
 )
@@ -49,6 +50,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
+    "stats": stats.figures,
     "number": number.figures,
     "pacing": pacing.figures,
     "fairness": fairness.figures,

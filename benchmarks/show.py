@@ -1,4 +1,4 @@
-"""``dispatch show`` of a campaign of ten million messages, whose records are written straight into Redis."""
+"""``dispatch show`` of a campaign of ten million messages, written straight into Redis, and the start of commands."""
 
 import statistics
 import subprocess
@@ -18,7 +18,7 @@ from times_dispatch.ledger.queries import Queries
 
 MESSAGES = 10_000_000
 _READS = 50
-_COMMANDS = 7
+_COMMANDS = 11
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
@@ -44,12 +44,9 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             return campaign, statistics.median(elapsed_ms)
 
         campaign, read_ms = asyncio.run(time_reads())
-        command = [sys.executable, "-c", "from producers.cli import main; main()", "show", campaign]
-        command_ms = []
-        for _ in range(_COMMANDS):
-            began = time.perf_counter()
-            subprocess.run(command, env=stack.environment, check=True, stdout=subprocess.DEVNULL)
-            command_ms.append((time.perf_counter() - began) * 1000)
+        say(f"the start of commands, {_COMMANDS} times each")
+        help_ms = _time_commands(stack, "--help")
+        show_ms = _time_commands(stack, "show", campaign)
     finally:
         stack.stop()
     return [
@@ -60,6 +57,27 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             better="less",
             must=100,
             aim=20,
-            note=f"the whole command, with the start of Python: {statistics.median(command_ms):.0f} ms",
+        ),
+        *(
+            Figure(
+                name=f"dispatch {name}, with the start of Python",
+                value=statistics.median(times_ms),
+                unit="ms",
+                better="less",
+                must=must_ms,
+                note=f"the quickest of {_COMMANDS}: {min(times_ms):.0f} ms",
+            )
+            for name, times_ms, must_ms in (("--help", help_ms, 150), ("show", show_ms, 250))
         ),
     ]
+
+
+def _time_commands(stack: Stack, *arguments: str) -> list[float]:
+    """Run a command several times; return the milliseconds of each run."""
+    command = [sys.executable, "-c", "from producers.cli import main; main()", *arguments]
+    elapsed_ms = []
+    for _ in range(_COMMANDS):
+        began = time.perf_counter()
+        subprocess.run(command, env=stack.environment, check=True, stdout=subprocess.DEVNULL)
+        elapsed_ms.append((time.perf_counter() - began) * 1000)
+    return elapsed_ms

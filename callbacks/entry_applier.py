@@ -23,6 +23,7 @@ from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.test_sends import SendTestReports
@@ -174,6 +175,10 @@ class EntryApplier:
             elif result is ReportEffect.ARCHIVED:
                 dead_letters.append(DeadLetter(DeadLetterReason.ARCHIVED, event.raw))
         await self._note_dead_numbers(applied)
+        late = [index for index in classified.stop_replies if results[index] is ReportEffect.ARCHIVED]
+        await LateStops(self._redis).add(
+            (classified.reports[index].campaign, classified.reports[index].index) for index in late
+        )
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
         await self._opt_outs.add([number for number in numbers if number])

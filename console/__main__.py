@@ -30,10 +30,14 @@ async def serve(settings: Settings) -> None:
         resources = make_resources(redis, settings, users=users)
         server = make_console_server(make_application(resources), settings.console.listen)
         heartbeat = Heartbeat(
-            redis, ProcessKind.CONSOLE, figures=lambda: {"requests": server.server_state.total_requests}
+            redis,
+            ProcessKind.CONSOLE,
+            figures=lambda: {"viewers": resources.live.viewers, "requests": server.server_state.total_requests},
         )
         log.info("console started", listen=settings.console.listen)
-        await run_until_signalled(server.run_until, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0)
+        await run_until_signalled(
+            server.run_until, resources.live.run, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0
+        )
     log.info("console stopped")
 
 

@@ -18,6 +18,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from console.access import current_user, resources_of
+from console.live.hub import LiveHub
+from console.live.subject import EVERY_S
 from console.login_limits import LoginLimits
 from console.now_data import NowReader
 from console.pages import routes
@@ -26,11 +28,12 @@ from console.security_headers import SecurityHeaders
 from console.sessions import INSECURE_SESSION_COOKIE, SESSION_COOKIE
 from console.shared_reading import SharedReading
 from console.visit import ConsoleResources, Visit
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
@@ -61,7 +64,8 @@ def make_resources(
         settings=settings,
         users=users,
         renderer=Renderer(),
-        now_data=SharedReading(reader.read, clock=clock),
+        now_data=SharedReading(reader.read, fresh_s=EVERY_S, clock=clock),
+        live=LiveHub(clock=clock),
         login_limits=LoginLimits(clock=clock),
         clock=clock,
     )
@@ -113,7 +117,7 @@ async def _problem(request: Request, *, status: int, title: str, reason: str) ->
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    reason = str(error) if isinstance(error, CampaignUnknown) else "There is no such page."
+    reason = str(error) if isinstance(error, CampaignUnknown | CampaignArchived) else "There is no such page."
     return await _problem(request, status=404, title="Not found", reason=reason)
 
 
@@ -134,6 +138,14 @@ async def _damaged(request: Request, error: Exception) -> Response:
     return await _problem(request, status=500, title="This campaign is damaged", reason=str(error))
 
 
+async def _archived(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=410, title="This campaign is archived", reason=str(error))
+
+
+async def _archive_unreadable(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=503, title="The archive cannot be read", reason=str(error))
+
+
 async def _users_invalid(_request: Request, error: Exception) -> Response:
     log.error("the users of the console cannot be read", reason=str(error))
     return PlainTextResponse("The users of the console cannot be read; its log says why.\n", 503)
@@ -143,6 +155,8 @@ _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _http_error,
     CampaignUnknown: _not_found,
     CampaignDamaged: _damaged,
+    CampaignArchived: _archived,
+    ArchiveError: _archive_unreadable,
     ConsoleUsersInvalid: _users_invalid,
     RedisUnavailable: _ledger_unavailable,
     RedisError: _ledger_unavailable,

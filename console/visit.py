@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.formats import Formats, Look
+from console.live.hub import LiveHub
 from console.login_limits import LoginLimits
 from console.now_data import NowData
 from console.rendering import Renderer
@@ -38,6 +39,8 @@ class ConsoleResources:
     renderer: Renderer
     now_data: SharedReading[NowData]
     """The data of the page Now, read once for all who look at the same time."""
+    live: LiveHub
+    """The streams of the pages that move by themselves."""
     login_limits: LoginLimits
     clock: Clock = SYSTEM_CLOCK
 

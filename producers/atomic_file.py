@@ -37,7 +37,7 @@ class AtomicFile:
         self.temporary = Path(name)
         """The path until the file is kept."""
         self.file: TextIO = os.fdopen(handle, "w", encoding=encoding, newline="")
-        """Where the content is written to."""
+        """Where the content is written to, as text or, with ``file.buffer``, as bytes."""
 
     def keep(self) -> None:
         """Write everything to disk and give the file its path; raise OSError if that fails."""

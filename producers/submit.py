@@ -23,6 +23,7 @@ from times_dispatch.broker.app import BrokerUnavailable, celery_app, wake_worker
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_samples import NumberSample, NumberSamples
@@ -111,6 +112,8 @@ async def submit(
         draft.campaign.check(now)
         await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
+    if await redis.hexists(campaign_key(plan.sender, campaign), CampaignField.ARCHIVE_FOLDER):
+        raise InputInvalid(f"submitted before as {campaign}, which is archived; --again sends it once more")
     plan = await with_numbered_links(redis, campaign, plan, settings)
     begun = await submissions.begin(
         campaign,

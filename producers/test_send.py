@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
@@ -134,6 +135,12 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
         with suppress(RedisError, OSError):
             async with connect(settings.redis_url, socket_timeout_s=_COMPARE_TIMEOUT_S, retries=0) as reachable:
                 await compare_id_key(settings, reachable)
+
+
+async def refuse_if_forgotten(redis: Redis, settings: Settings, number: str) -> None:
+    """Raise InputInvalid if a number is forgotten, or ``ForgetKeyRefused`` if nobody can tell."""
+    if (await ForgottenNumbers(redis, settings.forget_key).contain([number]))[0]:
+        raise InputInvalid("the number is forgotten: it gets no message (docs/retention.md)")
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:

@@ -8,6 +8,7 @@ from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from tests.kit.one_slot import refusing_mixed_slots
 from tests.kit.process_guard import allowing_processes, refusing_processes
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -28,6 +29,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             return (yield)
         finally:
             structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_slot() -> Iterator[None]:
+    """What works with the Redis of these tests works on a cluster, too."""
+    with refusing_mixed_slots():
+        yield
 
 
 @pytest.fixture(scope="session")

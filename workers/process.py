@@ -29,13 +29,14 @@ from times_dispatch.ledger.beat_lease import newest_token
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.model import BatchRef, CampaignView
+from times_dispatch.ledger.model import BatchRef, CampaignView, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.dispatcher import Dispatcher
 from workers.ledger_failures import log_failed_call
 from workers.loop import LoopStopped, LoopThread
+from workers.silence_watch import SilenceWatch
 from workers.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)
@@ -166,6 +167,11 @@ class WorkerProcess:
             wake_workers=self._wake_workers,
             update_flower=self._update_flower,
             backlog=self._backlog,
+            watch_silence=SilenceWatch(
+                redis,
+                {SenderId(name): sender.silence_brake for name, sender in self._settings.senders.items()},
+                min_wait_s=self._settings.brake.silence_after_s,
+            ).round,
             retention=await self._start_retention(redis),
         )
 
@@ -186,7 +192,9 @@ class WorkerProcess:
             links_s=settings.links.expire_after_s,
         )
         try:
-            retention = BackgroundRetention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key))
+            retention = BackgroundRetention(
+                redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key), forget_key=settings.forget_key
+            )
         except ArchiveError as error:
             log.error("nothing is archived", reason=str(error))
             return None

@@ -82,6 +82,7 @@ class Upkeep:
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         update_flower: Callable[[list[CampaignView]], Awaitable[bool]],
         backlog: Callable[[], Awaitable[WaitingWakeups]] | None = None,
+        watch_silence: Callable[[Iterable[SenderId]], Awaitable[None]] | None = None,
         retention: Callable[[], Awaitable[None]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
@@ -95,6 +96,7 @@ class Upkeep:
             wake_workers: sends wake-ups for issued batches; raises nothing.
             update_flower: shows campaigns in Flower; returns whether the broker took them.
             backlog: returns how many wake-ups wait in the broker; raises nothing.
+            watch_silence: looks whether delivery reports of senders are missing; None to look at none.
             retention: begins to archive and erase what is due, and returns at once; None without an archive.
             audited_per_round: campaigns whose counters one round checks, also if nothing happens in them.
             rng: shuffles the senders, so that no sender is always the last of a round.
@@ -111,6 +113,7 @@ class Upkeep:
         self._wake_workers = wake_workers
         self._update_flower = update_flower
         self._backlog = backlog
+        self._watch_silence = watch_silence
         self._retention = retention
         self._again_shares = {True: 1.0, False: 1.0}
         """The share of the batches that no worker took for which workers are woken again; True for urgent batches."""
@@ -211,6 +214,8 @@ class Upkeep:
                 sender for sender, result in zip(senders, results, strict=True) if isinstance(result, list)
             )
         await self._audit_some()
+        if self._watch_silence:
+            await self._watch_silence([sender for sender, moment in moments.items() if moment.clocks_agree])
         for result in results:
             if isinstance(result, BaseException):
                 raise result

@@ -13,6 +13,10 @@ from times_dispatch.visible_text import visible
 _WIDTH: Final = 1000
 _MIN_PIECE: Final = 6
 """A piece is at least so wide, so that a single failed message among a million is seen."""
+_PIECE: Final = Markup(
+    '<a href="{href}?state={state}" tabindex="-1"><rect class="s-{state}" x="{left}" width="{width}" height="16">'
+    "<title>{words}</title></rect></a>"
+)
 
 
 def state_bar(counts: Mapping[MessageState, int], f: Formats, *, href: str, label: str) -> Markup:
@@ -30,25 +34,19 @@ def state_bar(counts: Mapping[MessageState, int], f: Formats, *, href: str, labe
     pieces, left = list[Markup](), 0.0
     for (state, number), width in zip(shown, _widths([number for _, number in shown], total), strict=True):
         pieces.append(
-            Markup(  # the values are escaped
-                '<a href="{}?state={}" tabindex="-1"><rect class="s-{}" x="{}" y="0" width="{}" height="16">'
-                "<title>{} {}, {}</title></rect></a>"
-            ).format(
-                href,
-                state.label,
-                state.label,
-                f"{left:.2f}",
-                f"{width:.2f}",
-                f.number(number),
-                words_of(state),
-                f.share(number, total),
+            _PIECE.format(
+                href=href,
+                state=state.label,
+                left=f"{left:.1f}",
+                width=f"{width:.1f}",
+                words=f"{f.number(number)} {words_of(state)}, {f.share(number, total)}",
             )
         )
         left += width
-    return Markup(  # the values are escaped
+    return Markup(
         '<svg class="bar" viewBox="0 0 {} 16" preserveAspectRatio="none" role="group" aria-label="{}">'
         "<desc>{}</desc>{}</svg>"
-    ).format(_WIDTH, f"{visible(label)}: {description}", description, Markup("").join(pieces))
+    ).format(_WIDTH, visible(label), description, Markup("").join(pieces))
 
 
 def _widths(numbers: list[int], total: int) -> list[float]:

@@ -14,6 +14,8 @@ from times_dispatch.ledger.statistics.figures import Course
 _EPOCH: Final = date(1970, 1, 1)
 _MAX_HOURS: Final = 24 * 4
 """A longer course is shown by days."""
+_MIN_HOURS: Final = 8
+"""A shorter course has empty hours at its end, so that its columns do not fill the chart."""
 
 
 def course_chart(course: Mapping[int, Course], f: Formats, *, href: str) -> Markup:
@@ -27,6 +29,7 @@ def course_columns(course: Mapping[int, Course], f: Formats, *, href: str) -> li
         return []
     first, last = min(course), max(course)
     if last - first < _MAX_HOURS:
+        last = max(last, first + _MIN_HOURS - 1)
         return [
             course_column(hour_label(hour, f), course.get(hour, Course()), f"{href}?hour={hour}")
             for hour in range(first, last + 1)

@@ -16,7 +16,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """The effect of an action."""
 
     summary: str
-    """One line: ``12,304 messages, about Rs 1,476.48``."""
+    """One line: ``12,304 messages (about Rs 1,476.48)``."""
     lines: Sequence[str] = ()
     """What else a person should know."""
     is_possible: bool = True
@@ -50,7 +50,7 @@ def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
     """Return what a cancel would do."""
     lines = ["This cannot be undone."]
     if in_doubt := view.counts[MessageState.IN_DOUBT]:
-        lines.append(f"{f.number(in_doubt)} messages in doubt are never sent again.")
+        lines.append(f"Messages in doubt are never sent again: {f.number(in_doubt)}.")
     return Effect(
         summary=f"{unsent_in_words(view, settings, f)} are never sent.",
         lines=lines,
@@ -109,7 +109,7 @@ def rate_effect(
 
 
 def unsent_in_words(view: CampaignView, settings: Settings, f: Formats) -> str:
-    """Return how many messages of a campaign are unsent, and about what they cost: ``12,304 messages, about Rs 5``."""
+    """Return how many messages of a campaign are unsent, and about what they cost: ``12 messages (about Rs 2.00)``."""
     return _messages(view.unsent, [view], settings, f)
 
 
@@ -124,7 +124,7 @@ def _messages(unsent: int, views: Sequence[CampaignView], settings: Settings, f:
     words = f"{f.number(unsent)} {'message' if unsent == 1 else 'messages'}"
     costs = [estimated_cost(settings, view, view.unsent) for view in views]
     known = [cost for cost in costs if cost is not None]
-    return f"{words}, about {f.rupees(sum(known[1:], known[0]))}" if known and unsent else words
+    return f"{words} (about {f.rupees(sum(known[1:], known[0]))})" if known and unsent else words
 
 
 def _named(views: Sequence[CampaignView]) -> list[str]:

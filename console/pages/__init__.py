@@ -10,6 +10,7 @@ from console.pages import (
     campaign,
     campaign_actions,
     campaigns,
+    live,
     login,
     messages,
     now,
@@ -27,6 +28,7 @@ def routes() -> list[Route]:
     return [
         *login.ROUTES,
         *now.ROUTES,
+        *live.ROUTES,
         *campaigns.ROUTES,
         *campaign.ROUTES,
         *messages.ROUTES,

@@ -1,11 +1,12 @@
 """The page of one campaign: what became of its messages, why, when, at what cost, and who did what."""
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from console.access import page
 from console.charts.course import bucket_label, course_chart, delivery_chart, hour_label
+from console.figures.campaign_figures import CampaignFigures, read_campaign
 from console.figures.code_words import CodeBook
 from console.figures.funnel import funnel_of
 from console.figures.message_list import MessageFilter, list_messages
@@ -14,55 +15,52 @@ from console.words import BAR_ORDER, MEANINGS, words_of
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import stop_reason_in_words
-from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.ledger.statistics.figures import statistics_of
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
-from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry
+from times_dispatch.ledger.trail import TrailAction, TrailEntry
 from times_dispatch.settings.cost_estimate import estimated_cost
 
-_MAX_TRAIL: Final = 100
 _SAMPLES: Final = 5
 
 
 async def show_campaign(visit: Visit) -> Response:
     """Show a campaign with the figures that ``dispatch stats`` and ``dispatch show`` print."""
-    queries, f = Queries(visit.redis), visit.formats
-    view = await queries.campaign(CampaignId(visit.request.path_params["campaign"]))
-    statistics = statistics_of(await StatisticsReader(visit.redis).campaign(view.plan.sender, view.id))
-    trail = await Trail(visit.redis).newest(
-        [view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms
-    )
-    codes = CodeBook(visit.settings, view.plan.chain).words(statistics.codes)
-    shows_people = visit.may(ConsoleRole.OPERATOR)
+    figures = await read_campaign(visit.redis, CampaignId(visit.request.path_params["campaign"]))
+    view = figures.view
     samples = (
         await list_messages(visit.redis, view, MessageFilter(), count=_SAMPLES, shows_people=True)
-        if shows_people and view.sealed_ms
+        if visit.may(ConsoleRole.OPERATOR) and view.sealed_ms and figures.stub is None
         else None
     )
+    return visit.page("campaign.html", samples=samples, is_live=figures.stub is None, **campaign_values(visit, figures))
+
+
+def campaign_values(visit: Visit, figures: CampaignFigures) -> dict[str, Any]:
+    """Return what the pieces of the page need."""
+    view, statistics, f = figures.view, figures.statistics, visit.formats
+    codes = CodeBook(visit.settings, view.plan.chain).words(statistics.codes)
     href = f"/campaigns/{view.id}/messages"
-    return visit.page(
-        "campaign.html",
-        view=view,
-        statistics=statistics,
-        sender=await queries.sender(view.plan.sender),
-        moments=_moments(view),
-        trail=[(entry, detail_of(entry)) for entry in trail],
-        states=[(state, view.counts[state], words_of(state), MEANINGS[state]) for state in BAR_ORDER],
-        funnel=funnel_of(view, statistics, codes),
-        codes=codes,
-        course=course_chart(statistics.course, f, href=href),
-        hours=[(hour_label(hour, f), hour, each) for hour, each in statistics.course.items()],
-        delivery=delivery_chart(statistics.delivery_times, f, href=href),
-        buckets=[
+    has_actions = visit.may(ConsoleRole.OPERATOR) and figures.stub is None
+    return {
+        "view": view,
+        "statistics": statistics,
+        "sender": figures.sender,
+        "moments": _moments(view),
+        "trail": [(entry, detail_of(entry)) for entry in figures.trail],
+        "states": [(state, view.counts[state], words_of(state), MEANINGS[state]) for state in BAR_ORDER],
+        "funnel": funnel_of(view, statistics, codes),
+        "codes": codes,
+        "course": course_chart(statistics.course, f, href=href),
+        "hours": [(hour_label(hour, f), hour, each) for hour, each in statistics.course.items()],
+        "delivery": delivery_chart(statistics.delivery_times, f, href=href),
+        "buckets": [
             (bucket_label(bucket, f), bucket, messages)
             for bucket, messages in sorted(statistics.delivery_times.counts.items())
         ],
-        rest_cost=estimated_cost(visit.settings, view, view.unsent) if view.unsent else None,
-        samples=samples,
-        actions=actions_for(view) if shows_people else [],
-        href=href,
-    )
+        "rest_cost": estimated_cost(visit.settings, view, view.unsent) if view.unsent else None,
+        "actions": actions_for(view) if has_actions else [],
+        "archived": figures.stub,
+        "href": href,
+    }
 
 
 def actions_for(view: CampaignView) -> list[tuple[str, str]]:

@@ -7,18 +7,21 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from console.access import page
+from console.pages.archived_campaigns import ARCHIVED, archived_page
 from console.visit import Visit
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages, PagePosition
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 
-_ROWS: Final = 50
+_ROWS: Final = 40
 _MAX_WORDS: Final = 64
 
 
 async def show_campaigns(visit: Visit) -> Response:
     """Show a page of campaigns."""
     wanted = _filter(visit)
+    if visit.query("state") == ARCHIVED:
+        return await archived_page(visit, wanted)
     after = PagePosition.parse(visit.query("after"))
     listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after)
     parameters = {name: value for name in ("q", "sender", "state", "since", "until") if (value := visit.query(name))}
@@ -28,7 +31,7 @@ async def show_campaigns(visit: Visit) -> Response:
         listed=listed,
         wanted=wanted,
         state=visit.query("state"),
-        states=list(CampaignState),
+        states=[*CampaignState, ARCHIVED],
         senders=await Queries(visit.redis).senders(),
         is_filtered=bool(parameters),
         first_page=f"/campaigns?{urlencode(parameters)}" if after else "",

@@ -4,3 +4,49 @@ document.addEventListener("htmx:configRequest", (event) => {
   const token = document.querySelector("meta[name=csrf-token]");
   if (token) event.detail.headers["X-CSRF-Token"] = token.content;
 });
+
+// Live pages: say when the connection is lost, and keep what a person opened, focused or scrolled in a piece that changes.
+const SILENT_AFTER_MS = 12000;
+let lastMessage = Date.now();
+let isLive = false;
+
+function tellConnection() {
+  const line = document.getElementById("connection");
+  if (!line || !isLive) return;
+  const silent = Date.now() - lastMessage > SILENT_AFTER_MS;
+  if (silent === !line.hidden) return;
+  line.hidden = !silent;
+  line.textContent = silent
+    ? `No connection since ${new Date(lastMessage).toLocaleTimeString()}: the figures are of that time. It is tried again by itself.`
+    : "";
+}
+
+function pathOf(element, root) {
+  const path = [];
+  for (let at = element; at !== root; at = at.parentElement) path.unshift([...at.parentElement.children].indexOf(at));
+  return path;
+}
+
+const kept = new WeakMap();
+document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  const target = event.target;
+  const active = document.activeElement;
+  kept.set(target, {
+    open: [...target.querySelectorAll("details")].map((details) => details.open),
+    scrolled: [...target.querySelectorAll(".scroll")].map((box) => box.scrollLeft),
+    focus: target !== active && target.contains(active) ? pathOf(active, target) : null,
+  });
+});
+document.addEventListener("htmx:sseMessage", (event) => {
+  lastMessage = Date.now();
+  tellConnection();
+  const target = event.target;
+  const state = kept.get(target);
+  if (!state) return;
+  target.querySelectorAll("details").forEach((details, number) => { details.open = state.open[number] || false; });
+  target.querySelectorAll(".scroll").forEach((box, number) => { box.scrollLeft = state.scrolled[number] || 0; });
+  if (state.focus) state.focus.reduce((at, number) => at && at.children[number], target)?.focus({ preventScroll: true });
+});
+document.addEventListener("htmx:sseOpen", () => { isLive = true; lastMessage = Date.now(); tellConnection(); });
+document.addEventListener("htmx:sseError", () => { isLive = true; });
+setInterval(tellConnection, 2000);

@@ -56,6 +56,8 @@ def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, a
         echo(f"{counted(len(result.archived), 'campaign')} archived with {counted(result.rows, 'message')}")
         if result.erased:
             echo(f"{counted(len(result.erased), 'archive')} erased: {', '.join(result.erased)}")
+        if result.opted_out:
+            echo(f"{counted(result.opted_out, 'number')} opted out by replies to archived messages")
         for campaign, reason in result.waiting:
             echo(f"{campaign} stays in Redis: {reason}")
         for _, error in result.failed:
@@ -166,7 +168,8 @@ def _retention(options: CliContext, settings: "Settings", redis: Redis, *, live_
         archive_s=settings.retention.archive_s,
         links_s=settings.links.expire_after_s,
     )
-    return Retention(redis, rule, MasterKeys(settings.archive_key, settings.old_archive_key), actor=options.actor)
+    keys = MasterKeys(settings.archive_key, settings.old_archive_key)
+    return Retention(redis, rule, keys, actor=options.actor, forget_key=settings.forget_key)
 
 
 def _day(epoch_ms: int) -> str:

@@ -17,6 +17,7 @@ from producers.cli.check_report import report_as_json, report_as_lines
 from producers.cli.output import echo, progress_bar
 from producers.draft import Draft
 from producers.preflight.ledger_snapshot import take_snapshot
+from producers.preflight.repetitions import RepetitionCounter
 from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
@@ -54,8 +55,8 @@ def check(
     """Check the CAMPAIGN file and its recipients as submit does; send nothing, store nothing.
 
     Says which rows would be refused and why, what the campaign costs, and when it would start and finish. With a ledger
-    it also takes the sender's other campaigns and the opt-out list into account. Exits with 1 if messages of good rows
-    would not be sent, with 2 if nothing can be sent at all. The digest is for submit --checked.
+    it also takes the sender's other campaigns, the opt-out list and the frequency caps into account. Exits with 1 if
+    messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest is for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -106,6 +107,7 @@ async def _check_with(
             now=now,
             ledger=ledger,
             opt_outs=OptOuts(redis) if redis else None,
+            repetitions=RepetitionCounter(redis, draft.campaign, now) if redis else None,
             memory=memory,
             max_memory_share=settings.ledger.max_memory_share,
             keep_rejects=keep_rejects,

@@ -11,6 +11,7 @@ import msgspec
 
 from producers.cli.output import INDIA, counted, minute_in_india
 from producers.cli.retry_words import retry_rule_in_words
+from producers.preflight.repetitions import repetitions_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import format_duration
@@ -59,6 +60,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "examples": {reason: [msgspec.to_builtins(row) for row in rows] for reason, rows in report.examples.items()},
         "rejects": str(report.rejects) if report.rejects else None,
         "opted_out": report.opted_out,
+        "repeated": report.repetitions and report.repetitions._asdict(),
         "messages": {"gsm": report.gsm_messages, "ucs2": report.ucs2_messages},
         "parts": {"gsm": report.gsm_parts, "ucs2": report.ucs2_parts},
         "ucs2_because_of": {
@@ -95,6 +97,9 @@ def _rows(report: CheckReport) -> Iterator[str]:
     yield f"good      {counted(report.good, 'row')}"
     if report.opted_out:
         yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
+    if report.repetitions:
+        for line in repetitions_in_words(report.repetitions, report.sender):
+            yield f"          {line}"
     where = f", see {report.rejects}" if report.rejects else ""
     yield f"refused   {counted(sum(report.refused.values()), 'row')}{where}"
     for reason, rows in list(report.refused.items())[:_MAX_REASONS]:

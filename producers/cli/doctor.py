@@ -29,7 +29,7 @@ def doctor(options: CliContext, *, connect: bool) -> None:
     settings = _settings(options)
     codes = [0 if settings else 2, _providers(options, connect=connect)]
     if settings:
-        codes.append(_templates(settings))
+        codes += [_templates(settings), _archive(settings)]
     try:
         now = current_status(options)
     except SettingsInvalid:
@@ -52,6 +52,22 @@ def _settings(options: CliContext) -> Settings | None:
     echo(f"settings   {warnings}: {options.settings_path}")
     echo(*(f"  {warning}" for warning in settings.warnings))
     return settings
+
+
+def _archive(settings: Settings) -> int:
+    """Say whether the folder of the archive can be reached from here."""
+    if not settings.retention.path:
+        return 0
+    from times_dispatch.archive.errors import ArchiveError  # noqa: PLC0415  # most installations have no archive
+    from times_dispatch.archive.folder import ArchiveFolder  # noqa: PLC0415
+
+    try:
+        archives = ArchiveFolder(settings.retention.path).archives()
+    except ArchiveError as error:
+        echo(f"archive    {error}")
+        return 1
+    echo(f"archive    {counted(len(archives), 'folder')} in {settings.retention.path}")
+    return 0
 
 
 def _providers(options: CliContext, *, connect: bool) -> int:

@@ -19,8 +19,8 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import mask
 
 if TYPE_CHECKING:
-    from times_dispatch.archive.forgetter import ForgetResult
-    from times_dispatch.archive.sealing import Sealing
+    from times_dispatch.archive.erasure.forgetter import ForgetResult
+    from times_dispatch.archive.erasure.sealing import Sealing
     from times_dispatch.settings.model import Settings
 
 
@@ -47,7 +47,7 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
         confirm(f"{mask(wanted)} gets no message of any sender any more, and its data is deleted for good")
 
     async def forget_number(redis: Redis) -> "ForgetResult":
-        from times_dispatch.archive.forgetter import Forgetter  # noqa: PLC0415  # pyarrow costs 60 MB
+        from times_dispatch.archive.erasure.forgetter import Forgetter  # noqa: PLC0415  # pyarrow costs 60 MB
 
         forgetter = Forgetter(
             redis,
@@ -76,8 +76,8 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
 
 
 def _sealing(settings: "Settings", redis: Redis) -> "Sealing":
+    from times_dispatch.archive.erasure.sealing import Sealing  # noqa: PLC0415
     from times_dispatch.archive.folder import ArchiveFolder  # noqa: PLC0415  # as above
-    from times_dispatch.archive.sealing import Sealing  # noqa: PLC0415
     from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
 
     keys = MasterKeys(settings.archive_key, settings.old_archive_key)

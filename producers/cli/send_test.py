@@ -18,6 +18,7 @@ from producers.test_send import (
     SendTestResult,
     compare_id_key,
     prepare,
+    refuse_if_forgotten,
     refuse_if_held,
     send,
     wait_for_report,
@@ -133,6 +134,7 @@ async def _push_and_wait(
         return await _push(message, None, quiet=quiet), None
     async with open_ledger(settings.redis_url) as redis:
         await compare_id_key(settings, redis)
+        await refuse_if_forgotten(redis, settings, message.push.to)
         if not force:
             await refuse_if_held(redis, SenderId(message.push.sender), message.provider.nickname)
         entry = packed_entry(actor, TrailAction.TEST_SENT, detail=f"through {message.provider.nickname}")

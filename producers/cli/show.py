@@ -12,12 +12,10 @@ from rich.table import Table
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
-from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
 from producers.cli.retry_words import retry_rule_in_words, second_tries_in_words
 from producers.cli.statistics_json import statistics_as_json
-from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.campaign_words import state_in_words
@@ -70,6 +68,12 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
 
 async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path) -> int:
+    from producers.recipients.guarded_cells import (  # noqa: PLC0415  # the readers of recipients files are slow to import
+        EXPORT_COLUMNS,
+        EXPORT_LAST_COLUMN,
+        guard_all,
+    )
+
     written = 0
     with open_atomic(path) as file:
         rows = csv.writer(file)
@@ -88,6 +92,10 @@ async def _export(catalog: Catalog, view: CampaignView, state: MessageState, pat
 
 def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
+    if not view.codes:
+        return {}
+    from producers.cli.code_texts import meaning_of_codes  # noqa: PLC0415  # slow to import
+
     meaning = meaning_of_codes(options, view)
     return {name: meaning(name) for name in view.codes}
 

@@ -20,7 +20,8 @@ from producers.cli.statistics_json import statistics_as_json
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statistics_of, total
+from times_dispatch.ledger.states import SENT
+from times_dispatch.ledger.statistics.figures import ERROR_STATES, Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
 from times_dispatch.provider.code_advice import advice_of
@@ -30,11 +31,13 @@ from times_dispatch.status.code_meanings import text_of
 
 _BAR_WIDTH = 20
 _GROUPS: dict[str, Callable[[RollupKey], str]] = {
-    "day": lambda key: f"{key.day:%Y-%m-%d}",
+    "day": lambda key: key.day.isoformat(),
     "sender": lambda key: key.sender,
     "provider": lambda key: key.provider,
     "template": lambda key: key.template,
 }
+_FIELDS_OF_ROWS = tuple(state.value for state in {*SENT, *ERROR_STATES})
+"""The counters of which the rows of the table are made."""
 _MAX_DIFFERENCES = 20
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -97,9 +100,10 @@ def stats(
             since=_date(day or since),
             until=_date(day or until),
         )
-        sums = with_ledger(options, lambda redis: _of_rollups(redis, chosen, by))
-        statistics = statistics_of(total(sums.values()))
-        groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.items())}
+        fields = () if as_json or as_csv else _FIELDS_OF_ROWS
+        sums = with_ledger(options, lambda redis: StatisticsReader(redis).sums(chosen, _GROUPS[by], fields=fields))
+        statistics = statistics_of(sums.total)
+        groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.groups.items())}
     if as_json:
         rows = {name: statistics_as_json(each) for name, each in groups.items()}
         echo(json.dumps({**statistics_as_json(statistics), **({"by": by, "rows": rows} if not campaign else {})}))
@@ -116,16 +120,6 @@ def _date(moment: datetime | None) -> date | None:
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
     catalog = Catalog(redis)
     return statistics_of(await catalog.statistics(await catalog.campaign(campaign)))
-
-
-async def _of_rollups(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, Amounts]:
-    groups: dict[str, list[Amounts]] = {}
-    name_of, sums = _GROUPS[by], dict[str, Amounts]()
-    async for key, amounts in StatisticsReader(redis).rollups(chosen):
-        groups.setdefault(name_of(key), []).append(amounts)
-    for name, several in groups.items():
-        sums[name] = total(several)
-    return sums
 
 
 def _recount(options: CliContext, *, as_json: bool) -> None:

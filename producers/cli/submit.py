@@ -19,10 +19,12 @@ from producers.cli.output import INDIA, counted, echo, minute_in_india, progress
 from producers.draft import Draft
 from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
 from producers.errors import CommandFailed, InputInvalid
+from producers.preflight.repetitions import count_repetitions, repetitions_in_words
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.number_samples import SampledCampaign
+from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
@@ -81,6 +83,8 @@ def submit(
     gc.set_threshold(100_000, 50, 100)
     if not (yes or salt):
         _ask_about_repetition(draft, settings)
+    if again:
+        _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
         result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor))
     for warning in (*settings.warnings, *result.warnings):
@@ -113,6 +117,22 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
     if not sys.stdin.isatty():
         raise InputInvalid(f"{line}; nothing is submitted, --yes submits it without asking")
     confirm(line)
+
+
+def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> None:
+    """Say how many messages of a draft will be suppressed as repetitions; *ask* whether to go on, if it is possible."""
+    with progress_bar(draft) as progress:
+        repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
+    lines = [f"submitted again: {line}" for line in repetitions_in_words(repetitions, draft.campaign.sender)]
+    if lines and ask and sys.stdin.isatty():
+        confirm(*lines)
+    elif lines:
+        echo(*lines, err=True)
+
+
+async def _count_repetitions(draft: Draft, settings: Settings, progress: Progress | None) -> Repetitions:
+    async with open_ledger(settings.redis_url) as redis:
+        return await count_repetitions(redis, draft, datetime.now(UTC), progress)
 
 
 async def _comparable_campaigns(draft: Draft, settings: Settings) -> list[SampledCampaign]:

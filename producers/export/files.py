@@ -60,7 +60,10 @@ async def write_rows(catalog: Catalog, campaigns: Sequence[CampaignRows], writer
 
 def standard_output(form: ExportFormat, columns: Sequence[Column], write: Callable[[str], object]) -> ExportWriter:
     """Return a writer of a text format that shows control characters as escapes and keeps each row on one line."""
-    return _text_writer(form)(VisibleLines(write), columns)
+    lines = VisibleLines(write)
+    if form is ExportFormat.CSV:
+        return CsvWriter(lines, columns)
+    return JsonLinesWriter(lambda raw: lines.write(raw.decode()), columns)
 
 
 @contextlib.contextmanager
@@ -87,8 +90,10 @@ def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> It
 
 @contextlib.contextmanager
 def _writer(atomic: AtomicFile, path: Path, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
-    if form in TEXT_FORMATS:
-        yield _text_writer(form)(atomic.file, columns)
+    if form is ExportFormat.CSV:
+        yield CsvWriter(atomic.file, columns)
+    elif form is ExportFormat.JSON_LINES:
+        yield JsonLinesWriter(atomic.file.buffer.write, columns)
     elif form is ExportFormat.PARQUET:
         from producers.export.parquet import ParquetWriter  # noqa: PLC0415  # pyarrow costs 60 MB
 
@@ -98,7 +103,3 @@ def _writer(atomic: AtomicFile, path: Path, form: ExportFormat, columns: Sequenc
 
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as folder:
             yield ExcelWriter(atomic.temporary, columns, folder=Path(folder))
-
-
-def _text_writer(form: ExportFormat) -> type[CsvWriter | JsonLinesWriter]:
-    return CsvWriter if form is ExportFormat.CSV else JsonLinesWriter

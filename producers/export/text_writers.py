@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-import orjson
+import msgspec
 
 from producers.export.rows import RowGroup
 from producers.export.schema import Column, ColumnType
@@ -52,24 +52,41 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """Writes one JSON object a line, with every column; null stands for no value."""
+    """Writes one JSON object a line in UTF-8, with every column; null stands for no value."""
 
-    def __init__(self, file: TextSink, columns: Sequence[Column]) -> None:
+    def __init__(self, write: Callable[[bytes], object], columns: Sequence[Column]) -> None:
         self._columns = columns
-        self._names = [column.name for column in columns]
-        self._file = file
+        self._write = write
+        self._encode_lines = msgspec.json.Encoder().encode_lines
+        self._row_type = _row_type([column.name for column in columns])
 
     def write(self, group: RowGroup) -> None:
-        values = [
-            list(map(iso_time, values)) if column.type is ColumnType.TIME else values
+        columns = [
+            _times(values) if column.type is ColumnType.TIME else values
             for column, values in zip(self._columns, group, strict=True)
         ]
-        names = self._names
-        lines = [orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
-        self._file.write((b"\n".join(lines) + b"\n").decode())
+        self._write(self._encode_lines(list(map(self._row_type, *columns))))
 
     def finish(self) -> None:
         """Do nothing: JSON Lines have no end."""
+
+
+def _row_type(names: Sequence[str]) -> Callable[..., Any]:
+    """Return a function that makes an object of a row's values, to be encoded with these names.
+
+    A struct is encoded many times as fast as a dictionary, but takes no name that JSON has to escape, and none twice.
+    """
+    fields = [f"field{number}" for number in range(len(names))]
+    try:
+        return msgspec.defstruct(
+            "Row",
+            [(field, Any) for field in fields],
+            rename=dict(zip(fields, names, strict=True)),
+            frozen=True,
+            gc=False,
+        )
+    except ValueError:
+        return lambda *values: dict(zip(names, values, strict=True))
 
 
 class VisibleLines:
@@ -89,7 +106,18 @@ def iso_time(epoch_ms: int | None) -> str | None:
     if epoch_ms is None:
         return None
     minute, rest_ms = divmod(epoch_ms, 60_000)
-    return f"{_minute(minute)}:{rest_ms // 1000:02}.{rest_ms % 1000:03}+05:30"
+    second, millisecond = divmod(rest_ms, 1000)
+    return f"{_minute(minute)}{_SECONDS[second]}{_MILLISECONDS[millisecond]}"
+
+
+_SECONDS = [f":{second:02}" for second in range(60)]
+_MILLISECONDS = [f".{millisecond:03}+05:30" for millisecond in range(1000)]
+
+
+def _times(values: Sequence[int | None]) -> list[str | None]:
+    """Return the times of a column; the same time often stands in many rows."""
+    texts = {value: iso_time(value) for value in set(values)}
+    return [texts[value] for value in values]
 
 
 @lru_cache(_MAX_KNOWN_MINUTES)
@@ -100,7 +128,7 @@ def _minute(epoch_minutes: int) -> str:
 def _cells(column: Column, values: Sequence[Any]) -> Sequence[Any]:
     """Return the cells of a column; the csv module writes an empty cell for None."""
     if column.type is ColumnType.TIME:
-        return list(map(iso_time, values))
+        return _times(values)
     if column.is_foreign:
         return [cell if not cell or cell[0].isalnum() else guard(cell) for cell in values]
     return values

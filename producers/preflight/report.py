@@ -13,12 +13,15 @@ from producers.errors import CommandFailed
 from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.preflight.memory_forecast import CampaignSize, MemoryForecast, memory_forecast
+from producers.preflight.repetitions import RepetitionCounter
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.settings.logs import mask
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 
@@ -41,6 +44,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """The results of a submit if it were made now, and the problems that would prevent it."""
 
     plan: Plan
+    sender: SenderSettings
     source: str
     """The recipients file, and the sheet of a workbook."""
     digest: str
@@ -55,6 +59,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """The rejects file; None if none was asked for, or no row was refused."""
     opted_out: int | None
     """Good rows whose number is on the opt-out list; None if no ledger was asked."""
+    repetitions: Repetitions | None
+    """Good rows that the frequency caps of the sender would suppress; None if no ledger was asked."""
     gsm_messages: int
     gsm_parts: int
     ucs2_messages: int
@@ -99,6 +105,7 @@ async def check(
     now: datetime,
     ledger: SenderSnapshot | None = None,
     opt_outs: OptOuts | None = None,
+    repetitions: RepetitionCounter | None = None,
     memory: Memory | None = None,
     max_memory_share: float = 1.0,
     keep_rejects: bool = False,
@@ -111,6 +118,7 @@ async def check(
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
         opt_outs: the opt-out list; None if no ledger was asked.
+        repetitions: counts the rows that frequency caps would suppress; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
         max_memory_share: the share of that memory above which no campaign is taken.
         keep_rejects: whether refused rows are written to the draft's rejects file.
@@ -124,6 +132,7 @@ async def check(
     campaign.check(now)
     plan = campaign.plan(now)
     has_opt_outs = opt_outs is not None and not await opt_outs.is_empty()
+    has_repetitions = repetitions is not None and await repetitions.is_needed()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     size = CampaignSize(repeats_are_checked=campaign.sender.repeat_after_s > 0)
     opted_out = 0
@@ -132,8 +141,10 @@ async def check(
             characters.add(batch.slots)
             samples.add(batch)
             size.add(batch)
-            if opt_outs and has_opt_outs:
-                opted_out += sum(await opt_outs.contains(batch.to))
+            on_list = [bool(each) for each in await opt_outs.contains(batch.to)] if opt_outs and has_opt_outs else []
+            opted_out += sum(on_list)
+            if repetitions and has_repetitions:
+                await repetitions.add(batch, on_list)
             if progress:
                 progress(row_pass)
         if not draft.fingerprint.still_matches():
@@ -147,6 +158,7 @@ async def check(
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
+        sender=campaign.sender,
         source=draft.file.source,
         digest=checked_digest(draft),
         good=checker.accepted,
@@ -154,6 +166,7 @@ async def check(
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
         opted_out=opted_out if opt_outs else None,
+        repetitions=repetitions.counts if repetitions else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,

@@ -15,11 +15,13 @@ from callbacks.relay.forward_queue import ForwardQueue
 from callbacks.relay.forward_rows import ForwardRows
 from callbacks.stream_reader import Entry
 from callbacks.streams import BODY, REPORTS
-from tests.kit.callbacks import ID_KEY, NOW_S, SentCampaign, posted, row
+from tests.kit.callbacks import ID_KEY, NOW_S, SENDER, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.forward_backlog import LANES
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.test_sends import SendTestReports
@@ -46,6 +48,24 @@ async def test_who_replies_with_a_stop_word_is_put_on_the_opt_out_list(
     assert [line["stop_replies"] for line in lines if line["event"] == "reports reconciled"] == [2]
     assert "9876500003" not in repr(lines)
     assert "please" not in repr(lines)
+
+
+async def test_reports_about_an_archived_campaign_are_dead_letters_and_a_stop_reply_is_noted(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    key = campaign_key(SENDER, sent.campaign)
+    await redis.delete(key)
+    await redis.hset(key, mapping={"archive": "archived", "archive_batches": 2})
+    await accept(
+        redis,
+        posted("replied", row(sent.meta(3), incomingText="STOP"), row(sent.meta(4), incomingText="Thanks")),
+        posted("failed", row(sent.meta(5), code="910")),
+    )
+    await settle(make_reconciler(redis, dead_numbers=DeadNumberRule(frozenset({910}), 30)))
+    assert await DeadLetters(redis).count() == {DeadLetterReason.ARCHIVED: 3}
+    assert await LateStops(redis).all() == [(sent.campaign, 3)]
+    assert await opted_out(redis) == []
+    assert await is_settled(redis)
 
 
 async def test_a_reply_that_is_settled_twice_opts_out_once(redis: Redis, sent: SentCampaign) -> None:

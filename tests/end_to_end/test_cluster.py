@@ -1,6 +1,8 @@
 """The whole system with its ledger on a cluster of three primaries, each with a replica."""
 
 import json
+import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +11,7 @@ from tests.kit.cluster import Cluster
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
-from times_dispatch.demo.stack import Stack
+from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.ledger.states import SENT, CampaignState
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
@@ -54,3 +56,41 @@ def test_a_campaign_goes_out_and_its_reports_come_back_through_a_cluster(stack: 
     status = json.loads(run(["dispatch", "status", "--json"], stack.environment).stdout)
     assert status["redis"]["product"]
     stack.check()
+
+
+@pytest.mark.slow  # a campaign of some thousand messages with four disturbances
+@pytest.mark.parametrize("seed", [7, 42, 2026])
+def test_a_campaign_survives_moving_slots_a_failover_and_a_killed_primary(seed: int) -> None:
+    rng = random.Random(seed)
+    settings = SETTINGS.read_text("utf-8").replace("wait_for_replicas = 0", "wait_for_replicas = 1")
+    with (
+        Cluster(appendonly=True) as cluster,
+        Stack(
+            workers=2, reconcilers=2, settings=settings, ledger_url=cluster.url, sandbox={**SANDBOX, "seed": seed}
+        ) as stack,
+    ):
+        rows = stack.folder / "customers.csv"
+        recipients.write(rows, 4_000, seed=seed, wrong=False)
+        campaign = submit(stack, campaign_file(stack, "disturbed", extra="rate_per_s = 250\n"), rows)
+
+        for hash_tag in rng.sample(["TIMESM", "reports", "opt_outs", "campaigns"], 3):
+            time.sleep(rng.random())
+            for _ in cluster.moving(hash_tag):
+                pass
+        cluster.fail_over(rng.choice(["TIMESM", "reports"]))
+        time.sleep(rng.random())
+        killed = cluster.owner("TIMESM")
+        killed.kill()
+        cluster.wait_for_owner("TIMESM", other_than=killed)
+        killed.start()
+        assert show(stack, campaign)["states"]["pending"] > 0, "the trouble came too late"
+        watch(stack, campaign, timeout_s=120)
+        view, comparison = compare(stack, campaign, within_s=90)
+
+        assert view.counters_add_up
+        assert comparison.accepted_twice == 0
+        assert comparison.undecided == 0
+        assert comparison.examples == []
+        books = stack.books()["all"]
+        assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
+        stack.check()

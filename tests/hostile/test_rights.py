@@ -18,8 +18,11 @@ from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
 from callbacks.relay.forwarder import Forwarder
 from tests.kit.callbacks import eventually
 from tests.kit.command_line import campaign_file
+from tests.kit.console import make_rig, sent_campaign
+from tests.kit.ledger import Ledger
 from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
+from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo.processes import Process, free_port, run
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
@@ -340,3 +343,41 @@ def _connects(port: int, user: str, password: str) -> bool:
             return bool(redis.ping())
         except NoPermissionError:  # the user exists
             return True
+
+
+@pytest.mark.processes
+async def test_the_console_shows_all_pages_and_acts_with_its_own_user(tmp_path: Path) -> None:
+    """Every page and every action works with the Redis user of the console, and Redis refuses nothing."""
+    with EmbeddedServer() as server:
+        with Redis.from_url(server.url) as admin:
+            add_users(admin, "mellon")
+        url = f"redis://console:mellon@127.0.0.1:{server.port}/0"
+        async with connect(server.url) as all_rights, connect(url) as redis:
+            ledger = Ledger(all_rights)
+            await sent_campaign(ledger, provider="tm", template="bill")
+            await ledger.submit(3, campaign="holi0001")
+            rig = make_rig(redis, url, tmp_path)
+            browser = rig.logged_in(ConsoleRole.OWNER)
+            for path in (
+                *("/", "/campaigns", "/campaigns?q=sale", "/campaigns?state=archived", "/campaigns/diwali01"),
+                *("/campaigns/diwali01/messages?state=failed", "/campaigns/diwali01/resend?state=failed", "/senders"),
+                *("/senders/TIMESM", "/senders/TIMESM/rate?rate=5", "/numbers", "/templates", "/system"),
+                "/system/trail",
+            ):
+                assert (await browser.get(path)).status_code == 200, path
+            for path, fields in (
+                ("/numbers", {"number": "9800000005"}),
+                ("/campaigns/holi0001/pause", {"state": "running"}),
+                ("/campaigns/holi0001/resume", {"state": "paused"}),
+                ("/campaigns/holi0001/cancel", {"state": "running", "sure": "yes"}),
+                ("/senders/TIMESM/pause", {}),
+                ("/senders/TIMESM/resume", {}),
+                ("/senders/TIMESM/rate", {"rate": "5", "confirmed": "5"}),
+                ("/campaigns/diwali01/resend", {"state": "failed", "messages": "4"}),
+            ):
+                response = await browser.post(path, fields)
+                assert response.status_code in {200, 303}, (path, await all_rights.acl_log())
+            await rig.close()
+        with Redis.from_url(server.url, decode_responses=True) as admin:
+            refused = admin.acl_log()
+    assert [(entry["username"], entry["reason"], entry["object"]) for entry in refused] == []

@@ -47,7 +47,8 @@ async def _upkeep(rig: WorkerRig, wake: Callable[[Any], Awaitable[None]]) -> Asy
     async def rounds() -> None:
         while True:
             with suppress(RedisError, OSError):
-                await asyncio.wait_for(upkeep.round(), 30)
+                async with asyncio.timeout(30):
+                    await upkeep.round()
             await asyncio.sleep(0.5)
 
     running = asyncio.create_task(rounds())

@@ -52,7 +52,7 @@ def braked_campaigns(now: Observation) -> Iterator[Condition]:
 
 
 def unavailable_providers(now: Observation) -> Iterator[Condition]:
-    """Yield a condition for each provider that is braked for a sender, or from which a sender backs off."""
+    """Yield a condition for each provider that is braked or silent for a sender, or from which a sender backs off."""
     for sender in now.senders:
         for provider in sender.unavailable:
             if provider.brake:
@@ -62,6 +62,14 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     sender=sender.id,
                     text=f"provider {provider.provider} is braked for sender {sender.id}: {foreign(provider.brake)}; "
                     f"when that is mended: dispatch sender resume {sender.id}",
+                )
+            elif provider.silent_since_ms and not provider.backing_off_until_ms:
+                yield Condition(
+                    kind=AlertKind.SILENCE,
+                    subject=f"{sender.id}:{provider.provider}",
+                    sender=sender.id,
+                    text=f"promotional messages of sender {sender.id} are held back from provider {provider.provider}: "
+                    f"{foreign(provider.silent_why)}; they go on by themselves when reports come",
                 )
             elif provider.backing_off_until_ms:
                 yield Condition(

@@ -40,6 +40,7 @@ class BackgroundRetention:
         rule: RetentionRule,
         keys: MasterKeys,
         *,
+        forget_key: bytes = b"",
         clock: Clock = SYSTEM_CLOCK,
         pause_s: float = _PAUSE_S,
     ) -> None:
@@ -49,10 +50,11 @@ class BackgroundRetention:
             redis: the ledger.
             rule: how long campaigns stay where.
             keys: wrap and open the keys of the archives.
+            forget_key: tells which numbers are forgotten; empty without such a key.
             clock: decides when a run begins.
             pause_s: how long a run rests after each step, in seconds.
         """
-        self._retention = Retention(redis, rule, keys, pause=self._rest)
+        self._retention = Retention(redis, rule, keys, forget_key=forget_key, pause=self._rest)
         self._lock: Lock = redis.lock(RETENTION_LOCK, timeout=_LOCK_S, blocking=False, thread_local=False)
         self._clock = clock
         self._pause_s = pause_s
@@ -106,5 +108,7 @@ class BackgroundRetention:
 def _log(result: RetentionResult) -> None:
     if result.archived or result.erased:
         log.info("retention", archived=result.archived, messages=result.rows, erased=result.erased)
+    if result.opted_out:
+        log.info("late stop replies", opted_out=result.opted_out)
     for campaign, reason in result.failed:
-        log.error("a campaign cannot be archived or erased", campaign=campaign, reason=reason)
+        log.error("retention failed", campaign=campaign, reason=reason)

@@ -194,12 +194,23 @@ class Catalog:
 
         Raises ``CampaignDamaged``, ``ForgetKeyRefused`` or ``ArchiveError``.
         """
-        stub = await self.archive.states.find(view.id)
+        stub, read = await self.archive.states.find(view.id), 0
         if stub is None:
-            async for batch in read_batches(self._redis, view):
-                yield batch
-            return
-        async for rows in self.archive.groups(stub, await self.archive.manifest(stub)):
+            try:
+                async for batch in read_batches(self._redis, view):
+                    read = batch.recipients.first + len(batch.recipients.to)
+                    yield batch
+            except CampaignDamaged:
+                # The campaign may have been archived meanwhile: then the archive has the messages that are left.
+                stub = await self.archive.states.find(view.id)
+                if stub is None:
+                    raise
+            else:
+                return
+        async for group in self.archive.groups(stub, await self.archive.manifest(stub)):
+            rows = group.after(read)
+            if rows is None:
+                continue
             hidden = await self.forgotten.positions(rows.columns.recipients.to)
             recipients = without_data(rows.columns.recipients, hidden)
             yield msgspec.structs.replace(rows.columns, recipients=recipients)

@@ -10,13 +10,15 @@ from redis.asyncio import Redis
 
 from times_dispatch.archive.archiver import Archiver
 from times_dispatch.archive.catalog import Archive
+from times_dispatch.archive.erasure.late_opt_outs import opt_out_late
+from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import pack_manifest
-from times_dispatch.archive.sealing import Sealing
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
-from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, ForgetKeyRefused
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
@@ -48,6 +50,8 @@ class RetentionResult(msgspec.Struct):
     erased: list[CampaignId] = []
     sealed_erased: int = 0
     """Sealed records of forgotten numbers that were erased."""
+    opted_out: int = 0
+    """Numbers that were opted out, because they answered an archived message with a stop word."""
     waiting: list[tuple[CampaignId, str]] = []
     """Campaigns that are old enough and stay in Redis, each with the reason in words."""
     failed: list[tuple[CampaignId, str]] = []
@@ -76,6 +80,7 @@ class Retention:
         keys: MasterKeys,
         *,
         actor: str = PROGRAM,
+        forget_key: bytes = b"",
         pause: Callable[[], Awaitable[None]] = _no_pause,
         before_step: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -86,6 +91,7 @@ class Retention:
             rule: how long campaigns stay where.
             keys: wrap and open the keys of the archives.
             actor: who archives, for the trail.
+            forget_key: tells which numbers are forgotten; empty if this process has no such key.
             pause: awaited after each small step.
             before_step: called with the name of each step before it is taken.
         """
@@ -97,6 +103,7 @@ class Retention:
         self._queries = Queries(redis)
         self._states = ArchiveStates(redis)
         self._archive = Archive(redis, keys)
+        self._forgotten = ForgottenNumbers(redis, forget_key)
         self._clock = RedisClock(redis)
         folder = ArchiveFolder(rule.folder)
         self._sealing = Sealing(redis, folder, keys)
@@ -116,8 +123,9 @@ class Retention:
             await self._erase_due(sender, now_ms, result)
         try:
             result.sealed_erased = await self._sealing.erase_due(now_ms)
-        except ArchiveError as error:
-            result.failed.append((CampaignId("sealed"), str(error)))
+            result.opted_out = await opt_out_late(self._redis, self._archive, self._forgotten)
+        except (ArchiveError, ForgetKeyRefused) as error:
+            result.failed.append((CampaignId(""), str(error)))
         return result
 
     async def erase(self, stub: ArchiveStub) -> None:

@@ -37,6 +37,30 @@ class ArchivedRows(msgspec.Struct, frozen=True, gc=False):
     attempts: Sequence[str]
     """The entries of the attempts of a message that was sent again (``CampaignKey.ATTEMPTS``), in hexadecimal."""
 
+    def after(self, index: int) -> "ArchivedRows | None":
+        """Return the rows of the messages from this index in the campaign on; None if there are none."""
+        recipients, records = self.columns.recipients, self.columns.records
+        cut = index - recipients.first
+        if cut <= 0:
+            return self
+        if cut >= len(self.clicked):
+            return None
+        rest = msgspec.structs.replace(
+            recipients,
+            first=index,
+            to=recipients.to[cut:],
+            lines=recipients.lines[cut:],
+            slots=[column[cut:] for column in recipients.slots],
+            parts=recipients.parts[cut:],
+            custom={name: column[cut:] for name, column in recipients.custom.items()},
+            link_values=[column[cut:] for column in recipients.link_values],
+        )
+        return ArchivedRows(
+            BatchColumns(rest, RecordColumns(*(values[cut:] for values in msgspec.structs.astuple(records)))),
+            self.clicked[cut:],
+            self.attempts[cut:],
+        )
+
 
 class RowSums(msgspec.Struct):
     """Sums over all rows, by which what was written is compared with what is read back."""
@@ -139,6 +163,17 @@ class RowReader:
             if positions:
                 yield self._rows(group, first), positions
             first += len(numbers)
+
+    def number_at(self, index: int) -> str:
+        """Return the phone number of one message, by its index in the campaign; empty if there is no such message."""
+        first = 0
+        for group in range(self._file.metadata.num_row_groups):
+            rows = self._file.metadata.row_group(group).num_rows
+            if first <= index < first + rows:
+                number = self._table(group, ["number"]).column("number")[index - first].as_py()
+                return str(number) if number else FORGOTTEN
+            first += rows
+        return ""
 
     def sums(self) -> RowSums:
         """Return the sums over all rows."""

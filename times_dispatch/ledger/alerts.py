@@ -45,6 +45,8 @@ class AlertKind(StrEnum):
     """The budget of a campaign, or of a sender's day, is nearly spent."""
     PROVIDER_AWAY = "provider_away"
     """A sender backs off from a provider."""
+    SILENCE = "silence"
+    """Delivery reports are missing, and promotional messages are held back."""
     IN_DOUBT = "in_doubt"
     """Too many messages of a sender are in doubt."""
     REPORTS_BEHIND = "reports_behind"

@@ -1,6 +1,6 @@
 """Complaints about a sender, which people enter: an operator or the DLT portal tells of them, and no report does.
 
-India's rules count complaints within ten days (docs/domain.md section 8). A complaint has a time and a reference, and
+India's rules count complaints within ten days (docs/domain.md section 5). A complaint has a time and a reference, and
 no phone number.
 """
 

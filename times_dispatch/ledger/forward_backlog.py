@@ -16,7 +16,7 @@ LANES: Final = 8
 
 
 class ForwardCount(StrEnum):
-    """Fields of the hash ``{forward}:totals``: what came of events."""
+    """Fields of the hash ``{reports}:forward:totals``: what came of events."""
 
     TAKEN = "taken"
     """The other system took them."""

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
@@ -24,7 +23,8 @@ from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES, PROCES
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 EVERY_S: Final = 3.0
 """The time from one heartbeat to the next."""
@@ -179,19 +179,19 @@ class Heartbeat:
                 )
         except NoPermissionError:
             if not self._is_refused:
-                log.warning(
+                _log().warning(
                     "heartbeats are refused", to_do="load redis-users.acl of this version", user_of=self._record.kind
                 )
             self._is_refused = True
         except LEDGER_ERRORS as error:
-            log.debug("no heartbeat", error=type(error).__name__)
+            _log().debug("no heartbeat", error=type(error).__name__)
 
     def _touch(self) -> None:
         if self._path:
             try:
                 self._path.touch()
             except OSError as error:
-                log.warning("the file of heartbeats cannot be written", path=str(self._path), error=error.strerror)
+                _log().warning("the file of heartbeats cannot be written", path=str(self._path), error=error.strerror)
                 self._path = None
 
     async def _leave(self) -> None:
@@ -230,3 +230,10 @@ def _process(reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
         )
     except (KeyError, ValueError, msgspec.MsgspecError):
         return None
+
+
+def _log() -> "BoundLogger":
+    import structlog  # noqa: PLC0415  # slow to import, and commands only read heartbeats
+
+    logger: BoundLogger = structlog.get_logger(__name__)
+    return logger

@@ -68,13 +68,14 @@ RELAY = "relay"
 """Stream: posted bodies that belong to another system of the same provider account, and wait to be posted to it."""
 RELAY_ID = "reports:relay_id"
 """String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
-FORWARD_LANE = "{forward}"
-"""Sorted set at ``{forward}:<lane>``: reports of our messages that wait to be posted to another system, by the time of
-their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32, and the
-packed event (callbacks/relay/forward_queue.py)."""
-FORWARD_OWNER = "{forward}:owner"
+FORWARD_LANE = "{reports}:forward"
+"""Sorted set at ``{reports}:forward:<lane>``: reports of our messages that wait to be posted to another system, by the
+time of their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32,
+and the packed event (callbacks/relay/forward_queue.py). The hash tag puts the lanes into the slot of ``reports``,
+because a transaction reads both."""
+FORWARD_OWNER = "{reports}:forward:owner"
 """String: the name of the process that forwards; expires 15 s after the process died."""
-FORWARD_TOTALS = "{forward}:totals"
+FORWARD_TOTALS = "{reports}:forward:totals"
 """Hash: what came of events that were to be forwarded, see ``ForwardCount`` (ledger/forward_backlog.py)."""
 DEAD_LETTERS = "reports:rejected"
 """Stream: report events that could not be used, each with its reason."""
@@ -103,8 +104,11 @@ FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
 """Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
 FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
 """String: the digest of the key of these digests; missing if no number was ever forgotten."""
+LATE_STOPS = "{opt_outs}:late_stops"
+"""Set: ``<campaign>:<index>`` of each archived message that was answered with a stop word, until its number is opted
+out."""
 SEALED = "{opt_outs}:sealed"
-"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/sealing.py), by the time of their
+"""Sorted set: the sealed records of forgotten numbers, each as JSON (archive/erasure/sealing.py), by the time of their
 erasure."""
 
 REPLICATED = "replicated"
@@ -172,6 +176,10 @@ class SenderKey(StrEnum):
     """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
+    SILENCE = "silence"
+    """Hash: nickname of a provider to what was seen of its delivery reports lately, a ``SilenceRecord`` in JSON."""
+    SILENCE_LOOKED = "silence_looked"
+    """String, for some seconds: a worker has looked whether reports are missing."""
     COMPLAINTS = "complaints"
     """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
@@ -278,6 +286,9 @@ class SenderField(StrEnum):
     """The day for which ``day_parts`` counts: days since the epoch, in Asia/Kolkata."""
     DAY_PARTS = "day_parts"
     """SMS parts of that day."""
+    SILENT = "silent"
+    """Nicknames of the silent providers, joined by blanks: their delivery reports are missing, and promotional messages
+    are held back from them; missing if there are none."""
     FULL_DAY = "full_day"
     """The day whose SMS parts are used up."""
     FENCE = "fence"
@@ -306,6 +317,14 @@ class ProviderField(StrEnum):
     """Why the sender backs off, for people."""
     PROBE_US = "probe_us"
     """When the next probe may be sent while the sender backs off."""
+    SILENT_SINCE_US = "silent_since_us"
+    """Since when promotional messages are held back, because reports are missing; microseconds since the epoch."""
+    SILENT_REASON = "silent_reason"
+    """Which reports are missing, for people."""
+    SILENCE_PROBE_US = "silence_probe_us"
+    """When the next promotional message may be sent, to find out whether reports come again."""
+    SILENCE_WAIT_MS = "silence_wait_ms"
+    """How long to wait after that message for the one after it, milliseconds; doubled each time."""
 
 
 class CampaignField(StrEnum):
@@ -409,6 +428,8 @@ class CampaignField(StrEnum):
     """When the campaign's last block was opened."""
     FINISHED_MS = "finished_ms"
     """When the campaign was finished."""
+    PROMOTIONAL = "promotional"
+    """1 if the messages are promotional; else missing."""
     ARCHIVE = "archive"
     """An ``ArchiveState``; missing until the campaign is archived. Once the campaign is archived, its hash has only the
     fields that begin with ``archive``."""

@@ -1,5 +1,6 @@
 """Everything that the ledger knows of one phone number: its messages in all campaigns, opt-out, dead number."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
@@ -19,6 +20,8 @@ from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import MessageState
 
 _BATCHES_AT_ONCE = 32
+_CAMPAIGNS_AT_ONCE = 4
+"""Campaigns that are searched at the same time, so that Redis searches while this process reads the matches."""
 
 
 class NumberMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,13 +63,18 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
     """
     dead_numbers, damaged = DeadNumbers(redis, rule), list[CampaignDamaged]()
     dead = await dead_numbers.find(number)
-    find_number = Script(redis, "find_number")
-    messages: list[NumberMessage] = []
-    for view in await Queries(redis).campaigns(damaged=damaged):
-        try:
-            messages += [message async for message in _messages_of(redis, find_number, view, number)]
-        except CampaignDamaged as damage:
-            damaged.append(damage)
+    find_number, turn = Script(redis, "find_number"), asyncio.Semaphore(_CAMPAIGNS_AT_ONCE)
+
+    async def search(view: CampaignView) -> list[NumberMessage]:
+        async with turn:
+            try:
+                return [message async for message in _messages_of(redis, find_number, view, number)]
+            except CampaignDamaged as damage:
+                damaged.append(damage)
+                return []
+
+    searches = [search(view) for view in await Queries(redis).campaigns(damaged=damaged)]
+    messages = [message for of_campaign in await asyncio.gather(*searches) for message in of_campaign]
     return NumberHistory(
         opted_out=bool((await OptOuts(redis).contains([number]))[0]),
         dead=dead,

@@ -41,7 +41,10 @@ _SENDING_THROUGH = "sending through "
 
 
 class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider through which a sender sends nothing, or only one message at a time as a probe."""
+    """A provider through which a sender sends nothing, or only one message at a time as a probe.
+
+    Through a provider that is only silent, the sender sends all messages that are not promotional.
+    """
 
     provider: str
     brake: str
@@ -50,11 +53,23 @@ class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
     """The end of the back-off in epoch milliseconds; 0 if the sender does not back off."""
     backing_off_why: str
     """Why the sender backs off; empty if it does not back off."""
+    silent_since_ms: int = 0
+    """Since when promotional messages are held back, because reports are missing; 0 if they are not."""
+    silent_why: str = ""
+    """Which reports are missing; empty if none are."""
 
     @property
     def why(self) -> str:
         """Return the reason in words: ``braked: insufficient balance (6001)``, ``backing off: connection refused``."""
-        return f"braked: {self.brake}" if self.brake else f"backing off: {self.backing_off_why}"
+        if self.brake:
+            return f"braked: {self.brake}"
+        if self.backing_off_until_ms:
+            return f"backing off: {self.backing_off_why}"
+        return f"held back for promotional messages: {self.silent_why}"
+
+    def stops(self, category: str) -> bool:
+        """Say whether messages of a category are kept from the provider."""
+        return bool(self.brake or self.backing_off_until_ms or (self.silent_since_ms and category == "promotional"))
 
 
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +84,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     configured_rate_per_s: float | None = None
     """The rate that the settings had when a campaign of the sender was last submitted; None if there was none."""
     unavailable: list[UnavailableProvider]
-    """Providers that are braked, or from which the sender backs off, by name."""
+    """Providers that are braked or silent, or from which the sender backs off, by name."""
     batches_out: int
     campaigns_in_turn: int
     max_parts_per_day: int = 0
@@ -390,7 +405,7 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
         return "the sender has used up its parts of the day"
     unavailable, reasons = _unavailable(sender), list[str]()
     for provider in plan.chain:
-        if provider not in unavailable:
+        if provider not in unavailable or not unavailable[provider].stops(plan.category):
             return "; ".join([*reasons, f"{_SENDING_THROUGH}{provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {unavailable[provider].why}")
     if all(unavailable[provider].brake for provider in plan.chain):
@@ -399,18 +414,22 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
 
 
 def _unavailable(sender: Fields) -> dict[str, UnavailableProvider]:
-    """Return the providers that are braked, or from which the sender backs off, by nickname."""
+    """Return the providers that are braked or silent, or from which the sender backs off, by nickname."""
     unavailable = dict[str, UnavailableProvider]()
+    silent = sender.get(SenderField.SILENT, b"").decode("utf-8", "replace").split()
     for provider in {field.partition("@")[2] for field in sender} - {""}:
         fields = {name: sender.get(provider_field(name, provider), b"").decode() for name in ProviderField}
         brake = fields[ProviderField.BRAKE]
         backs_off = fields[ProviderField.BACK_OFF_COUNT] not in {"", "0"}
-        if brake or backs_off:
+        is_silent = provider in silent
+        if brake or backs_off or is_silent:
             until_ms = int(float(fields[ProviderField.BACK_OFF_UNTIL_US] or 0) / 1000)
             unavailable[provider] = UnavailableProvider(
                 provider=provider,
                 brake=brake,
                 backing_off_until_ms=until_ms if backs_off else 0,
                 backing_off_why=fields[ProviderField.BACK_OFF_REASON] if backs_off else "",
+                silent_since_ms=int(float(fields[ProviderField.SILENT_SINCE_US] or 0) / 1000) if is_silent else 0,
+                silent_why=fields[ProviderField.SILENT_REASON] if is_silent else "",
             )
     return unavailable

@@ -123,6 +123,7 @@ class Submissions:
             retry_after_s=_joined(plan.retry.after_s) if plan.retry else "",
             retry_at_most=plan.retry.at_most if plan.retry else 0,
             resend_of=plan.resend_of,
+            is_promotional=int(plan.category == "promotional"),
             trail=trail,
         )
         if reply.get("is_archived"):

@@ -42,6 +42,8 @@ class TrailAction(StrEnum):
     EXPORTED = "exported"
     RESENT = "resent"
     TEST_SENT = "test message sent"
+    SILENCE_BEGAN = "promotional messages held back"
+    SILENCE_ENDED = "promotional messages go on"
     COMPLAINT_ADDED = "complaint added"
     COMPLAINT_REMOVED = "complaint removed"
     ARCHIVED = "archived"

@@ -154,6 +154,9 @@ def _of_senders(ledger: LedgerFigures) -> Iterator[Metric]:
     backs_off = GaugeMetricFamily(
         "dispatch_provider_backing_off", "1 for a provider from which the sender backs off.", labels=_PUSHED
     )
+    silent = GaugeMetricFamily(
+        "dispatch_provider_silent", "1 for a provider from which promotional messages are held back.", labels=_PUSHED
+    )
     for work in ledger.senders:
         view = work.view
         numbers = (
@@ -173,7 +176,8 @@ def _of_senders(ledger: LedgerFigures) -> Iterator[Metric]:
         for provider in view.unavailable:
             braked.add_metric([view.id, provider.provider], int(bool(provider.brake)))
             backs_off.add_metric([view.id, provider.provider], int(bool(provider.backing_off_until_ms)))
-    yield from (*by_sender.values(), campaigns, braked, backs_off)
+            silent.add_metric([view.id, provider.provider], int(bool(provider.silent_since_ms)))
+    yield from (*by_sender.values(), campaigns, braked, backs_off, silent)
 
 
 def _of_streams(ledger: LedgerFigures) -> Iterator[Metric]:

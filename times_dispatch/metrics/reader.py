@@ -33,6 +33,8 @@ from times_dispatch.status.reader import Queues, read_status
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _INDIA_AHEAD_S: Final = 19_800
 _STREAMS: Final = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
+_FORWARD: Final = "forward"
+"""The name of the queue of copies for another system among the streams."""
 _NOT_MOVING: Final = frozenset({WaitsFor.START, WaitsFor.HOURS})
 
 
@@ -122,7 +124,7 @@ async def _ledger_figures(redis: Redis, days: int, clock: Clock) -> LedgerFigure
         since=since,
         counted=await _counted(redis, since, today),
         senders=await _senders(redis, clock),
-        streams={**await _streams(redis, clock), "forward": await _forward_queue(redis)},
+        streams={**await _streams(redis, clock), _FORWARD: await _forward_queue(redis)},
     )
 
 

@@ -137,7 +137,9 @@ class ControlRoutes:
         actions = msgspec.convert(keys, Actions)
         changes = {name: value for name, value in keys.items() if name not in Actions.__struct_fields__}
         current = {} if query.get("only") else msgspec.to_builtins(self._gateway.faults)
-        self._gateway.set_faults(msgspec.convert({**current, **changes}, Faults))
+        faults = msgspec.convert({**current, **changes}, Faults)
+        self._gateway.set_faults(faults)
+        self._poster.is_held = faults.reports_held
         if not isinstance(actions.balance, msgspec.UnsetType):
             self._account.balance = actions.balance
         if self._account.balance is not None:

@@ -60,6 +60,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether all credentials are refused with 2070."""
     unregistered: tuple[str, ...] = ()
     """Senders that are refused with 2051 although they are registered."""
+    reports_held: bool = False
+    """Whether no reports are posted; those that are due meanwhile are posted afterwards."""
     token_refused: bool = False
     """Whether every request for a token is refused."""
     token_delay_s: Seconds = 0.0

@@ -78,6 +78,8 @@ class Poster:
         self._rows_under_way = 0
         self._session = session
         self.posts = PostCounters()
+        self.is_held = False
+        """Whether rows that are due wait."""
 
     @property
     def pending(self) -> int:
@@ -102,7 +104,11 @@ class Poster:
         now_s = self._clock.monotonic()
         for delay_s, row in planned.later:
             self._delayed.push(now_s + delay_s, row)
-        return planned.early
+        if not self.is_held:
+            return planned.early
+        for row in planned.early:
+            self._delayed.push(now_s, row)
+        return []
 
     def resume(self, meta: str, *, is_first: bool = False) -> None:
         """Plan the rows of a message that was accepted before a restart."""
@@ -141,7 +147,8 @@ class Poster:
 
     async def _queue_due_rows(self) -> None:
         while True:
-            self._queue(self._delayed.pop_due(self._clock.monotonic()))
+            if not self.is_held:
+                self._queue(self._delayed.pop_due(self._clock.monotonic()))
             await self._clock.sleep(self._config.batch_wait_ms / 1000)
 
     async def _post_batches(self) -> None:

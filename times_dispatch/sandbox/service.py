@@ -46,6 +46,7 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
         account = Account(config, seeded_random)
         async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
             poster = Poster(config.reports, seeded_random, session, books.enter)
+            poster.is_held = config.faults.reports_held
             clicker = Clicker(config.clicks, seeded_random, session, books.enter)
             tokens = TokenIssuer(config.generic)
             gateway = Gateway(

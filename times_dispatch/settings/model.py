@@ -119,7 +119,10 @@ class LogSettings(StrictTable):
 
 
 class BrakeSettings(StrictTable):
-    """``[brake]``: the shares of failures at which a campaign stops itself. A count of 0 turns a brake off."""
+    """``[brake]``: the shares of failures at which a campaign stops itself, and the silence that holds messages back.
+
+    A count of 0 turns a brake off.
+    """
 
     rejected_share: Share = 0.5
     """The share of rejected messages among the last ``rejected_of_last`` pushes."""
@@ -127,6 +130,14 @@ class BrakeSettings(StrictTable):
     failed_share: Share = 0.8
     """The share of undelivered messages among the last ``failed_of_last`` delivery reports."""
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
+    silence_after: Annotated[str, AfterValidator(check_duration)] = "5m"
+    """How long delivery reports have to be missing, at least, before promotional messages are held back; longer where
+    reports usually take longer."""
+
+    @property
+    def silence_after_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.silence_after)
 
 
 class LedgerSettings(StrictTable):

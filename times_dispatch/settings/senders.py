@@ -129,6 +129,8 @@ class SenderSettings(StrictTable):
     """The time after which the same text may go to the same number again; ``0m`` is at once. Gateways drop a repetition
     within 30 minutes."""
 
+    silence_brake: bool = True
+    """Whether promotional messages are held back while delivery reports are missing that should have come."""
     foreign_numbers: bool = False
     """Whether its campaigns may go to numbers of other countries; a header that is registered with the DLT reaches
     numbers in India only."""

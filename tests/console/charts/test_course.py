@@ -10,7 +10,7 @@ HOUR = 20_000 * 24 + 15
 def test_hours_without_messages_have_a_place_too() -> None:
     course = {HOUR: Course(sent=5, delivered=3, errors=1), HOUR + 2: Course(sent=1)}
     columns = course_columns(course, F, href="/x")
-    assert [column.total for column in columns] == [5, 0, 1]
+    assert [column.total for column in columns] == [5, 0, 1, 0, 0, 0, 0, 0]
     assert [piece.number for piece in columns[0].pieces] == [3, 2]
     assert columns[0].beside
     assert columns[0].beside.number == 1

@@ -22,7 +22,7 @@ def _settings(folder: Path) -> Settings:
 async def test_unsent_messages_are_named_with_their_cost(ledger: Ledger, tmp_path: Path) -> None:
     await ledger.submit(12_304, batch_size=1_000)
     words = unsent_in_words(await ledger.view(), _settings(tmp_path), F)
-    assert words == "12,304 messages, about Rs 1,476.48"
+    assert words == "12,304 messages (about Rs 1,476.48)"
 
 
 async def test_effects_say_what_a_person_should_know(ledger: Ledger, tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ async def test_effects_say_what_a_person_should_know(ledger: Ledger, tmp_path: P
     await ledger.submit(3)
     await ledger.push(b"aia")
     view, sender = await ledger.view(), await ledger.queries.sender(SENDER)
-    assert "1 messages in doubt are never sent again." in cancel_effect(view, settings, F).lines
+    assert "Messages in doubt are never sent again: 1." in cancel_effect(view, settings, F).lines
     assert not resume_effect(view, sender, settings, F).is_possible
     await ledger.control.campaign(SENDER, CampaignId(view.id), ControlAction.BRAKE, reason="too many rejected")
     await ledger.control.pause_sender(SENDER)

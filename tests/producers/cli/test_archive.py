@@ -169,3 +169,14 @@ def test_without_retention_in_the_settings_nothing_is_archived(run: Run) -> None
     done = run("archive", "run")
     assert done.exit_code == 2
     assert done.stderr.startswith("[retention] path: is not set in the settings")
+
+
+def test_doctor_says_whether_the_folder_of_the_archive_can_be_reached(
+    run: Run, ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ID_KEY", "CALLBACK_SECRET", "PROVIDER_TM_USERNAME", "PROVIDER_TM_PASSWORD"):
+        monkeypatch.setenv(f"DISPATCH_{name}", "0123456789abcdef")
+    archive_all(run)
+    assert f"archive    1 folder in {tmp_path}/archive" in run("doctor").stdout
+    Path("dispatch.toml").write_text(f'{SETTINGS}\n[retention]\npath = "nowhere://x"\n')
+    assert "archive    nowhere://x: is no folder that fsspec knows" in run("doctor").stdout

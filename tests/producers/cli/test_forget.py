@@ -171,3 +171,26 @@ def test_forgetting_without_an_archive_must_be_asked_for(run: Run, monkeypatch: 
     assert done.exit_code == 2
     assert "gets no message of any sender any more" in done.stderr
     assert run("forget", NUMBER, "--yes", "--unsealed").exit_code == 0
+
+
+def test_a_test_message_to_the_number_is_refused(run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_ID_KEY", "0123456789abcdef")
+    monkeypatch.setenv("DISPATCH_PROVIDER_TM_USERNAME", "shop")
+    monkeypatch.setenv("DISPATCH_PROVIDER_TM_PASSWORD", "hunter2")
+    assert run("forget", NUMBER, "--yes").exit_code == 0
+    done = run("send-test", "--country-code", "91", "--number", NATIONAL, "--message", "x")
+    assert (done.exit_code, done.stderr) == (2, "the number is forgotten: it gets no message (docs/retention.md)\n")
+
+
+def test_the_same_files_are_not_submitted_again_after_their_campaign_was_archived(
+    run: Run, archive: Path, redis_url: str
+) -> None:
+    Path("people.csv").write_text(csv_of(people(3)))
+    submitted = run("submit", "campaign.toml", "--recipients", "people.csv", "--yes", "--json")
+    campaign = json.loads(submitted.stdout)["campaign"]
+    run("cancel", campaign, "--yes")
+    asyncio.run(end_cancelled(redis_url))
+    assert "1 campaign archived" in run("archive", "run", "--older-than", "0s").stdout
+    done = run("submit", "campaign.toml", "--recipients", "people.csv", "--yes")
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"submitted before as {campaign}, which is archived; --again sends it once more\n")

@@ -22,6 +22,14 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
 
 def test_every_kind_has_a_condition_or_an_event() -> None:
     away = UnavailableProvider(provider="times", brake="", backing_off_until_ms=5, backing_off_why="refused")
+    silent = UnavailableProvider(
+        provider="other",
+        brake="",
+        backing_off_until_ms=0,
+        backing_off_why="",
+        silent_since_ms=5,
+        silent_why="missing",
+    )
     today = DeliveryCounts(days=1, sent=1_000, delivered=100, failed=900)
     usual = DeliveryCounts(days=9, sent=9_000, delivered=9_000)
     doubt = DeliveryCounts(in_doubt=101)
@@ -29,7 +37,7 @@ def test_every_kind_has_a_condition_or_an_event() -> None:
         processes=processes(),
         memory=Memory(9, 10),
         backlog=Backlog(1, 900.0),
-        senders=[sender_view(unavailable=[away])],
+        senders=[sender_view(unavailable=[away, silent])],
         live=[campaign_view(CampaignState.BRAKED)],
         budgets={CampaignId("diwali01"): BudgetUse(9, 10)},
         counts=[ProviderCounts(sender=SENDER, provider="times", today=today, days=doubt, usual=usual)],

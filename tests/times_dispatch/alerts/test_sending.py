@@ -1,5 +1,6 @@
 """What keeps messages from going out: limits just below and at the limit, and the words."""
 
+import msgspec
 import pytest
 
 from tests.kit.observation import NOW_MS, campaign_view, observation, processes, sender_view
@@ -80,6 +81,26 @@ def test_a_brake_and_a_back_off_are_conditions_of_their_sender() -> None:
     assert condition.id == "provider_away:TIMESM:times"
     assert condition.text.startswith("sender TIMESM backs off from provider times: connection refused; ")
     assert list(unavailable_providers(observation(senders=[sender_view()]))) == []
+
+
+def test_missing_reports_are_a_condition_of_their_sender_unless_the_sender_backs_off_anyway() -> None:
+    silent = UnavailableProvider(
+        provider="times",
+        brake="",
+        backing_off_until_ms=0,
+        backing_off_why="",
+        silent_since_ms=5,
+        silent_why="no delivery report for 6m",
+    )
+    (condition,) = unavailable_providers(observation(senders=[sender_view(unavailable=[silent])]))
+    assert condition.id == "silence:TIMESM:times"
+    assert condition.text == (
+        "promotional messages of sender TIMESM are held back from provider times: no delivery report for 6m; "
+        "they go on by themselves when reports come"
+    )
+    away = msgspec.structs.replace(silent, backing_off_until_ms=9)
+    (condition,) = unavailable_providers(observation(senders=[sender_view(unavailable=[away])]))
+    assert condition.id == "provider_away:TIMESM:times"
 
 
 @pytest.mark.parametrize(("parts", "count"), [(79, 0), (80, 1), (100, 1)])

@@ -254,3 +254,19 @@ async def test_a_changed_file_is_never_read_as_if_it_were_whole(ledger: Ledger, 
             next((tmp_path / CAMPAIGN).glob("*.json")).unlink()
     with pytest.raises(ArchiveError, match=CAMPAIGN):
         await everything(ledger.redis)
+
+
+async def test_a_reader_that_began_before_the_archiving_reads_every_message_once(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await ended_campaign(ledger, 60, batch_size=3)
+    reader = catalog(ledger.redis)
+    view, indexes = await reader.campaign(CAMPAIGN), list[int]()
+    async for batch in reader.batches(view):
+        first = batch.recipients.first
+        indexes += range(first, first + len(batch.recipients.to))
+        assert batch.recipients.to[0] == f"9198{first:08}"
+        assert len(batch.records.states) == len(batch.recipients.lines) == len(batch.recipients.to)
+        if first == 0:
+            assert (await retention(ledger.redis, tmp_path).run()).archived == [CAMPAIGN]
+    assert indexes == list(range(60))

@@ -12,18 +12,26 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from callbacks.dead_letters import DeadLetters
 from tests.kit.archive import KEYS, catalog, ended_campaign, files_in, retention, rule_for
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, Ledger
 from tests.kit.redis_users import add_users
 from tests.kit.upkeep import Rounds
 from times_dispatch.archive.background import RUN_EVERY_S, BackgroundRetention
+from times_dispatch.archive.erasure.forgetter import Forgetter
+from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveUnavailable
+from times_dispatch.archive.folder import ArchiveFolder
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import RETENTION_LOCK
+from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.redis_clock import RedisClock
 
 
 async def run_once(background: BackgroundRetention) -> None:
@@ -150,6 +158,26 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
             stub = await ArchiveStates(redis).find(campaign)
             assert stub
             await retention(redis, tmp_path).erase(stub)
+        async with connect(server.url) as redis:
+            await Ledger(redis).submit(3, campaign="second01")
+        async with connect(f"redis://command:mellon@127.0.0.1:{server.port}/0") as redis:
+            sealing = Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS)
+            forgetter = Forgetter(
+                redis,
+                ForgottenNumbers(redis, b"the key of forgotten numbers"),
+                sealing,
+                delete_dead_letters=DeadLetters(redis).delete_with,
+                dead_numbers=DeadNumberRule(frozenset({910}), 30),
+                keep_s=1,
+                actor="asha@host",
+            )
+            assert (await forgetter.forget("919800000001")).messages == 1
+        async with connect(f"redis://worker:mellon@127.0.0.1:{server.port}/0") as redis:
+            await LateStops(redis).add([(campaign, 1)])
+            now_ms = await RedisClock(redis).now_ms()
+            assert await Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS).erase_due(now_ms + 2_000) == 1
+            await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
+            assert await LateStops(redis).all() == []
 
 
 async def _messages(redis: Redis, campaign: CampaignId) -> list[tuple[object, ...]]:

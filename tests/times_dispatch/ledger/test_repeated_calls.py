@@ -12,6 +12,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (mended) |
 | ``control`` cancel | final, whatever happened |
 | ``append_to_trail``, entries of all trails | an entry that was written twice is shown once |
+| ``set_silence`` | holds back what is not held back, or lets go on what is; the next look corrects it |
 | ``resume_sender`` | carries the moment of the decision: ends no pause, brake or back-off since (mended) |
 | pause and brake of a sender | stop again, at the time of the repetition: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |

@@ -35,6 +35,7 @@ from times_dispatch.ledger.scripts import (
     text,
     used_libs,
 )
+from times_dispatch.ledger.silence import SilenceStore
 
 ENDED, STORED, GONE = map(CampaignId, ("ended001", "stored01", "gone0001"))
 OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))
@@ -122,6 +123,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
+        "set_silence": lambda: SilenceStore(ledger.redis).hold(SENDER, "times", "no report", wait_s=1),
         "keep_alerts": lambda: AlertStore(ledger.redis).keep(),
         "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
         "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
@@ -134,7 +136,15 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_opt_outs", "find_number", "pending_steps", "read_clock", "search_campaigns"}
+READ_ONLY = {
+    "contain_opt_outs",
+    "count_suppressed",
+    "find_number",
+    "pending_steps",
+    "read_clock",
+    "search_campaigns",
+    "sum_rollups",
+}
 RUN_WHEN_FULL = {
     "append_to_trail",
     "confirm_block",
@@ -152,6 +162,7 @@ RUN_WHEN_FULL = {
     "take_changed",
     "configure_rate",
     "keep_alerts",
+    "set_silence",
     "note_heartbeat",
     "note_upkeep",
     "hold_beat",

@@ -6,6 +6,7 @@ import pytest
 
 from tests.kit.sandbox import ReportReceiver, SandboxClient, Start, correlation_id, until
 from times_dispatch.sandbox import ReportsConfig
+from times_dispatch.sandbox.faults import Faults
 
 PLAIN = {
     "delay_min_ms": 0,
@@ -39,6 +40,16 @@ async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Sta
     assert (event, row["meta"]) == ("delivered", (await client.accepted())[0]["id"])
     assert (await client.accepted())[0]["event"] == "delivered"
     assert (await client.books())["all"]["reports"]["posted"] == {"delivered": 1}
+
+
+async def test_reports_that_are_held_are_posted_afterwards(start: Start, receiver: ReportReceiver) -> None:
+    client = await start(reports=plain(receiver, early=1.0), faults=Faults(reports_held=True))
+    await push(client, 3)
+    await asyncio.sleep(0.1)
+    assert receiver.bodies == []
+    assert (await client.books())["reports"]["pending"] == 3
+    await client.change(reports_held=False)
+    await until(lambda: len(receiver.rows) == 3)
 
 
 async def test_a_refused_message_is_not_reported(start: Start, receiver: ReportReceiver) -> None:

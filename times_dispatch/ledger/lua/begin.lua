@@ -25,6 +25,7 @@
 --   retry_after_s       how long after the report each second try is made, in seconds, joined by blanks
 --   retry_at_most       how many second tries a message gets
 --   resend_of           the campaign of which this campaign sends messages once more; empty: none
+--   is_promotional      1 if the messages are promotional: they are held back from silent providers; else 0
 --   trail               the entry of the trail about a resend, see lib/trail.lua; empty: nothing is noted
 -- Reply
 --   created                     1 if the campaign is new, else 0
@@ -37,7 +38,7 @@
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
   'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'retry_codes', 'retry_after_s',
-  'retry_at_most', 'resend_of', 'trail'})
+  'retry_at_most', 'resend_of', 'is_promotional', 'trail'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
@@ -48,6 +49,7 @@ local function create()
   if args.missed_start ~= 'send' and tonumber(args.start_ms) > 0 then
     redis.call('HSET', campaign_key, 'missed_start', args.missed_start)
   end
+  if args.is_promotional == '1' then redis.call('HSET', campaign_key, 'promotional', 1) end
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
     'batch_size', args.batch_size, 'rate', args.rate, 'cost_unit', args.cost_unit, 'start_ms', args.start_ms,
     'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,

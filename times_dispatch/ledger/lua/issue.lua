@@ -160,7 +160,7 @@ local function look_again(id)
   redis.call('ZADD', key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000, id)
 end
 
-local rate
+local rate, silent
 local known_chains = {}
 
 -- Give a campaign its turn.
@@ -173,13 +173,16 @@ local known_chains = {}
 local function take_turn(id, rotation_key, batches_out, max_out)
   local campaign_key = key_of_campaign(id)
   local campaign = read_fields(campaign_key, 'state', 'batch_size', 'rate', 'batches_out', 'next_batch', 'batches',
-    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'send_window_opens_ms', 'send_window_closes_ms')
+    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'send_window_opens_ms', 'send_window_closes_ms',
+    'promotional')
   local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
   local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
   local is_over = tonumber(campaign.until_ms) <= now_ms
   local runs = campaign.state == 'running' and not is_over
-  if runs and start_ms <= now_ms and not can_take_or_block(id, rotation_key, campaign.chain, now, known_chains) then
+  local held_from = campaign.promotional and silent or ''
+  if runs and start_ms <= now_ms
+    and not can_take_or_block(id, rotation_key, campaign.chain, now, held_from, known_chains) then
     return 'blocked'
   end
   redis.call('ZREM', rotation_key, id)
@@ -226,7 +229,8 @@ end
 fail_if_memory_is_full()
 if math.abs(now_ms - tonumber(args.host_ms)) <= MAX_CLOCK_DIFFERENCE_MS then end_waits() end
 end_blocks()
-local sender = read_fields(sender_key, 'rate', 'paused', 'full_day')
+local sender = read_fields(sender_key, 'rate', 'paused', 'full_day', 'silent')
+silent = sender.silent or ''
 if sender.paused ~= '1' and tonumber(sender.full_day) ~= day_of(now_ms) then
   rate = tonumber(sender.rate)
   issue_of_lane(URGENT_LANE, nil)

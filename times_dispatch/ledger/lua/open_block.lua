@@ -103,11 +103,13 @@ end
 
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
 -- tried with one message at a time (a probe), also while a later provider could take all messages: a successful probe
--- ends the back-off. Returns a table:
---   chain_index  the index of the provider in the chain; nil if no provider can take a message now
---   probed       the name of the provider, if the block is a probe; else nil
---   soonest_us   when the first provider can take a message, if none can now; nil if all are braked
-local function choose_provider(chain, first_provider, sender)
+-- ends the back-off. A silent provider gets one message at a time too; `silent` lists these providers if the campaign
+-- is promotional, else it is empty. Returns a table:
+--   chain_index   the index of the provider in the chain; nil if no provider can take a message now
+--   probed        the name of the provider, if the block is a probe after a back-off; else nil
+--   silent_probe  the name of the provider, if the block is to find out whether reports come again; else nil
+--   soonest_us    when the first provider can take a message, if none can now; nil if all are braked
+local function choose_provider(chain, first_provider, sender, silent)
   local chain_index, soonest_us = 0, nil
   for provider in string.gmatch(chain, '%S+') do
     local fields = sender
@@ -117,8 +119,15 @@ local function choose_provider(chain, first_provider, sender)
     end
     local state = provider_state(fields, provider, now)
     if not state.is_braked then
-      if state.free_us <= now then return {chain_index = chain_index, probed = state.backs_off and provider or nil} end
-      soonest_us = math.min(soonest_us or state.free_us, state.free_us)
+      local free_us, is_held = state.free_us, silent ~= '' and is_silent(silent, provider)
+      if is_held then free_us = math.max(free_us, silence_probe_at(provider, now)) end
+      if free_us <= now then
+        return {
+          chain_index = chain_index, probed = state.backs_off and provider or nil,
+          silent_probe = is_held and provider or nil,
+        }
+      end
+      soonest_us = math.min(soonest_us or free_us, free_us)
     end
     chain_index = chain_index + 1
   end
@@ -127,14 +136,16 @@ end
 
 -- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker
 -- releases a batch that has to wait for long, so that a batch of the other campaign can be issued.
-local function no_provider(soonest_us)
+local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
   local others, rotation_key = {}, lane_of(campaign_key).rotation
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_key, 0, MAX_OTHERS - 1) end
   local known_chains = {}
   for _, other in ipairs(others) do
-    local chain = redis.call('HGET', key_of_campaign(other), 'chain')
-    local can_take = not chain or can_take_or_block(other, rotation_key, chain, now, known_chains)
+    local of_other = read_fields(key_of_campaign(other), 'chain', 'promotional')
+    local held_from = of_other.promotional and silent or ''
+    local can_take = not of_other.chain
+      or can_take_or_block(other, rotation_key, of_other.chain, now, held_from, known_chains)
     if can_take then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
@@ -313,7 +324,8 @@ if is_repeated_late(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
   'last_send_time_cost', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
-  'send_window_closes_ms', 'max_parts', 'parts_out', 'batch_size', 'urgent', PENDING, SENDING)
+  'send_window_closes_ms', 'max_parts', 'parts_out', 'batch_size', 'urgent', 'promotional', PENDING,
+  SENDING)
 local reason = why_closed(campaign, now_ms)
 if reason then return closed(reason) end
 
@@ -322,10 +334,11 @@ local first_provider = string.match(campaign.chain, '%S+')
 local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_time_cost', 'paused',
   'max_parts_per_day', 'day', 'day_parts', provider_field('brake', first_provider),
   provider_field('back_off_until_us', first_provider), provider_field('back_off_count', first_provider),
-  provider_field('probe_us', first_provider))
+  provider_field('probe_us', first_provider), 'silent')
 if sender.paused == '1' then return closed('sender_paused') end
-local provider = choose_provider(campaign.chain, first_provider, sender)
-if not provider.chain_index then return no_provider(provider.soonest_us) end
+local silent = sender.silent or ''
+local provider = choose_provider(campaign.chain, first_provider, sender, campaign.promotional and silent or '')
+if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 
 local count = tonumber(lease.count)
 local states = redis.call('GETRANGE', messages_key, 0, count - 1)
@@ -358,8 +371,9 @@ end
 local left = parts_left(campaign, sender, today)
 local part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number))
 local costs = campaign.cost_unit == 'parts' and part_counts
+local is_probe = provider.probed or provider.silent_probe
 local chosen = choose_messages({
-  states = states, position = position, max_messages = provider.probed and 1 or tonumber(args.max_messages),
+  states = states, position = position, max_messages = is_probe and 1 or tonumber(args.max_messages),
   part_counts = part_counts, costs = costs, main = main, own = own, max_parts = math.min(left.of_budget, left.of_day),
   checks = checks,
 })
@@ -401,4 +415,5 @@ if provider.probed then
   local next_probe_us = string.format('%.0f', now + PROBE_INTERVAL_US)
   redis.call('HSET', sender_key, provider_field('probe_us', provider.probed), next_probe_us)
 end
+if provider.silent_probe then note_silence_probe(provider.silent_probe, now) end
 return reply({status = 'opened', block = opened_block})

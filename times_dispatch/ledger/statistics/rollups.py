@@ -1,15 +1,20 @@
 """Reads statistics: of campaigns, and of days, senders, providers and templates; no query reads a message."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import SENDERS, SenderKey, sender_key, statistics_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.statistics.figures import Amounts
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -17,6 +22,10 @@ KEPT_DAYS: Final = 1_100
 """For how many days rollups are kept; ``lua/lib/statistics.lua`` has the same number."""
 _AT_ONCE: Final = 2_000
 """Rollups that one round trip reads."""
+_SUMMED_AT_ONCE: Final = 100
+"""Rollups that one call adds up: about three milliseconds of Redis' time."""
+_CALLS_AT_ONCE: Final = 4
+"""Calls under way, so that Redis works while this process adds up."""
 
 
 class RollupKey(msgspec.Struct, frozen=True, order=True):
@@ -51,11 +60,21 @@ class RollupFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The last day."""
 
 
+class RollupSums(NamedTuple):
+    """The sums of rollups, by groups and in all."""
+
+    groups: dict[str, Counter[str]]
+    """By the name of the group."""
+    total: Counter[str]
+    """Over all groups, with all fields."""
+
+
 class StatisticsReader:
     """Reads the counters that the scripts keep."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._sum_rollups = Script(redis, "sum_rollups")
 
     async def campaign(self, sender: SenderId, campaign: CampaignId) -> Amounts:
         """Return the statistics of a campaign; empty if nothing was counted yet."""
@@ -81,6 +100,39 @@ class StatisticsReader:
             key for key in keys if chosen.provider in {"", key.provider} and chosen.template in {"", key.template}
         )
 
+    async def sums(
+        self, chosen: RollupFilter, group_of: Callable[[RollupKey], str], *, fields: Sequence[str] = ()
+    ) -> RollupSums:
+        """Return the sums of the rollups by the groups that *group_of* names, and over all groups.
+
+        Redis adds up, in short calls for one sender each: about thirty microseconds of its time for each rollup.
+
+        Args:
+            chosen: the rollups.
+            group_of: returns the name of a rollup's group.
+            fields: the fields that the sums of groups have; empty for all. With few fields, many groups cost little.
+        """
+        result = RollupSums({}, Counter())
+        pieces = _pieces(sorted(await self.keys(chosen), key=attrgetter("sender")))
+
+        async def add_pieces() -> None:
+            for piece in pieces:
+                names = list(map(group_of, piece))
+                groups = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
+                rollups = [
+                    {"member": key.member, "group": groups[name]} for key, name in zip(piece, names, strict=True)
+                ]
+                reply = await self._sum_rollups(piece[0].sender, fields=" ".join(fields), rollups=rollups)
+                for name, amounts in zip(groups, _GROUPS.decode(reply["groups"]), strict=True):
+                    _add(result.groups.setdefault(name, Counter()), amounts)
+                _add(result.total, _TOTAL.decode(reply["total"]))
+
+        await asyncio.gather(*(add_pieces() for _ in range(_CALLS_AT_ONCE)))
+        if not fields:
+            for amounts in result.groups.values():
+                _add(result.total, amounts)
+        return result
+
     async def rollups(self, chosen: RollupFilter) -> AsyncIterator[tuple[RollupKey, Amounts]]:
         """Yield the rollups in order of the day; the cost grows with their number only."""
         keys = await self.keys(chosen)
@@ -100,6 +152,7 @@ class StatisticsReader:
         return _amounts(reply)
 
 
+@lru_cache(2 * KEPT_DAYS)
 def day_of(india_day: int) -> date:
     """Return the date of a day since the epoch."""
     return _EPOCH + timedelta(days=india_day)
@@ -112,3 +165,26 @@ def _read_member(sender: SenderId, member: str) -> RollupKey:
 
 def _amounts(reply: dict[bytes, bytes]) -> Amounts:
     return {field.decode(): int(amount) for field, amount in reply.items()}
+
+
+_TOTAL: Final = msgspec.msgpack.Decoder(dict[str, int] | list[int])
+_GROUPS: Final = msgspec.msgpack.Decoder(list[dict[str, int] | list[int]])
+"""A map without fields arrives as an empty list."""
+
+
+def _pieces(keys: Sequence[RollupKey]) -> Iterator[Sequence[RollupKey]]:
+    """Yield the keys in pieces of one sender each; the keys are in order of the sender."""
+    for _, of_sender in groupby(keys, attrgetter("sender")):
+        several = list(of_sender)
+        for first in range(0, len(several), _SUMMED_AT_ONCE):
+            yield several[first : first + _SUMMED_AT_ONCE]
+
+
+def _add(sums: Counter[str], amounts: Amounts | list[int]) -> None:
+    if isinstance(amounts, list):
+        return
+    if not sums:
+        sums.update(amounts)
+        return
+    for field, amount in amounts.items():
+        sums[field] += amount

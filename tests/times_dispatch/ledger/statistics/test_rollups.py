@@ -1,15 +1,16 @@
 """Statistics of days, senders, providers and templates are found without reading a message."""
 
+from collections import Counter
 from datetime import date, timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
-from times_dispatch.ledger.keys import SenderKey, sender_key
+from times_dispatch.ledger.keys import SENDERS, SenderKey, sender_key
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.statistics.figures import statistics_of, total
-from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, StatisticsReader, day_of
+from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, RollupKey, StatisticsReader, day_of
 
 INDIA_OFFSET_S = 19_800
 
@@ -91,3 +92,66 @@ async def test_damaged_statistics_do_not_stop_messages(ledger: Ledger) -> None:
     await ledger.redis.set(f"{{{SENDER}}}:c:{CAMPAIGN}:statistics", "damaged")
     await ledger.send_all()
     assert await ledger.states() == "aaa"
+
+
+OTHER = SenderId("OTHERS")
+DAYS = 130
+
+
+async def _write_rollups(ledger: Ledger) -> None:
+    """Write rollups of two senders on many days: more than one call adds up."""
+    pipe = ledger.redis.pipeline()
+    for sender, factor in ((SENDER, 1), (OTHER, 10)):
+        pipe.sadd(SENDERS, sender)
+        for day in range(20_000, 20_000 + DAYS):
+            for provider in ("first", "second"):
+                member = f"{day}:{provider}:greeting"
+                pipe.zadd(sender_key(sender, SenderKey.STATISTICS), {member: day})
+                key = f"{sender_key(sender, SenderKey.STATISTICS)}:{member}"
+                pipe.hset(key, mapping={"d": factor, "cost": 10**9 + day, f"t{day % 7}": factor})
+    await pipe.execute()
+
+
+@pytest.mark.parametrize("field", ["day", "sender", "provider", "template"])
+async def test_the_sums_by_a_group_are_those_of_the_rollups_one_by_one(ledger: Ledger, field: str) -> None:
+    await _write_rollups(ledger)
+    reader = StatisticsReader(ledger.redis)
+
+    def group_of(key: RollupKey) -> str:
+        return str(getattr(key, field))
+
+    expected = dict[str, Counter[str]]()
+    async for key, amounts in reader.rollups(RollupFilter()):
+        expected.setdefault(group_of(key), Counter()).update(amounts)
+    sums = await reader.sums(RollupFilter(), group_of)
+    assert sums.groups == expected
+    assert sums.total == total(expected.values())
+    assert sums.total["d"] == DAYS * 2 * 11
+
+
+async def test_the_sums_of_groups_may_have_a_few_fields_and_the_total_has_all(ledger: Ledger) -> None:
+    await _write_rollups(ledger)
+    reader = StatisticsReader(ledger.redis)
+    whole = await reader.sums(RollupFilter(), lambda key: str(key.day))
+    short = await reader.sums(RollupFilter(), lambda key: str(key.day), fields=["d", "f"])
+    assert short.total == whole.total
+    assert short.groups == {day: {"d": amounts["d"]} for day, amounts in whole.groups.items()}
+
+
+async def test_the_sums_are_those_of_the_chosen_rollups_only(ledger: Ledger) -> None:
+    await _write_rollups(ledger)
+    chosen = RollupFilter(senders=[OTHER], provider="first", since=day_of(20_010), until=day_of(20_019))
+    sums = await StatisticsReader(ledger.redis).sums(chosen, lambda key: key.sender)
+    assert sums.groups[OTHER]["d"] == sums.total["d"] == 10 * 10
+    assert SENDER not in sums.groups
+
+
+async def test_a_rollup_that_has_expired_adds_nothing(ledger: Ledger) -> None:
+    await ledger.redis.sadd(SENDERS, SENDER)
+    await ledger.redis.zadd(sender_key(SENDER, SenderKey.STATISTICS), {"20000:times:greeting": 20_000})
+    sums = await StatisticsReader(ledger.redis).sums(RollupFilter(), lambda key: key.sender)
+    assert sums == ({SENDER: {}}, {})
+
+
+async def test_there_are_no_sums_without_rollups(ledger: Ledger) -> None:
+    assert await StatisticsReader(ledger.redis).sums(RollupFilter(), lambda key: key.sender) == ({}, {})

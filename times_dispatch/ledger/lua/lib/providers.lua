@@ -2,6 +2,10 @@
 -- What stops a sender at one provider. The provider is braked until a person resumes the sender, or the sender backs
 -- off from the provider: nothing is sent until back_off_until_us, then one message at a time (a probe), until the
 -- provider accepts a message. A campaign's chain is the list of its providers by priority, joined by blanks.
+--
+-- A provider of which delivery reports are missing is silent: promotional messages are held back from the provider, and
+-- one of them is tried from time to time (silence_probe_us). The field `silent` of the sender's hash lists the silent
+-- providers, joined by blanks. All other messages go through a silent provider as ever.
 
 -- A provider that can take a message within this time counts as a provider that can take one now.
 local SOON_US = 1000000
@@ -40,26 +44,59 @@ local function provider_state(sender, provider, now)
   }
 end
 
+-- Say whether a list of providers, joined by blanks, has a provider.
+local function is_silent(silent, provider)
+  return string.find(' ' .. silent .. ' ', ' ' .. provider .. ' ', 1, true) ~= nil
+end
+
+-- Return a list of providers, joined by blanks, without one of them.
+local function without_provider(silent, provider)
+  local others = {}
+  for name in string.gmatch(silent, '%S+') do
+    if name ~= provider then others[#others + 1] = name end
+  end
+  return table.concat(others, ' ')
+end
+
+-- Return when the next promotional message may go through a silent provider (microseconds, epoch).
+local function silence_probe_at(provider, now)
+  local probe_us = redis.call('HGET', key_of_sender('sender'), provider_field('silence_probe_us', provider))
+  return end_of_wait(probe_us or nil, MAX_BACK_OFF_US, now)
+end
+
+-- Note that a promotional message is tried through a silent provider: the wait for the next is twice as long.
+local function note_silence_probe(provider, now)
+  local sender_key, field = key_of_sender('sender'), provider_field('silence_wait_ms', provider)
+  local wait_ms = math.min(tonumber(redis.call('HGET', sender_key, field) or '0'), MAX_BACK_OFF_US / 1000)
+  redis.call('HSET', sender_key, provider_field('silence_probe_us', provider),
+    string.format('%.0f', now + wait_ms * 1000), field, math.min(2 * wait_ms, MAX_BACK_OFF_US / 1000))
+end
+
 -- Return when the first provider of a chain can take a message (microseconds, epoch); math.huge if all are braked.
-local function free_us_of_chain(chain, now)
+-- `silent` lists the providers from which this message is held back.
+local function free_us_of_chain(chain, now, silent)
   local soonest_us = math.huge
   for provider in string.gmatch(chain, '%S+') do
     local brake, back_off_until_us = provider_field('brake', provider), provider_field('back_off_until_us', provider)
     local sender = read_fields(key_of_sender('sender'), brake, back_off_until_us)
     if not sender[brake] or sender[brake] == '' then
-      soonest_us = math.min(soonest_us, end_of_wait(sender[back_off_until_us], MAX_BACK_OFF_US, now))
+      local free_us = end_of_wait(sender[back_off_until_us], MAX_BACK_OFF_US, now)
+      if is_silent(silent, provider) then free_us = math.max(free_us, silence_probe_at(provider, now)) end
+      soonest_us = math.min(soonest_us, free_us)
     end
   end
   return soonest_us
 end
 
 -- Say whether some provider of a campaign's chain can take a message now, or soon. If none can, the campaign leaves its
--- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `known` keeps
--- the results by chain, so that a script computes each chain once.
-local function can_take_or_block(id, rotation_key, chain, now, known)
-  known[chain] = known[chain] or free_us_of_chain(chain, now)
-  if known[chain] <= now + SOON_US then return true end
-  local check_us = math.min(known[chain] - SOON_US, now + MAX_BLOCKED_US)
+-- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `silent` lists
+-- the silent providers if the campaign is promotional, else it is empty. `known` keeps the results by chain, so that a
+-- script computes each chain once.
+local function can_take_or_block(id, rotation_key, chain, now, silent, known)
+  local name = silent == '' and chain or chain .. '|' .. silent
+  known[name] = known[name] or free_us_of_chain(chain, now, silent)
+  if known[name] <= now + SOON_US then return true end
+  local check_us = math.min(known[name] - SOON_US, now + MAX_BLOCKED_US)
   redis.call('ZREM', rotation_key, id)
   redis.call('ZADD', key_of_sender('blocked'), math.floor(check_us / 1000), id)
   return false

@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 
 from tests.kit.archive import KEYS, files_in
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
+from times_dispatch.archive.erasure.forgetter import Forgetter
+from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError, ForgettingUnfinished
 from times_dispatch.archive.folder import ArchiveFolder
-from times_dispatch.archive.forgetter import Forgetter
-from times_dispatch.archive.sealing import Sealing
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.opt_outs import Listed, OptOuts

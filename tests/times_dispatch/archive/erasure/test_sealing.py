@@ -3,9 +3,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from tests.kit.archive import KEYS, files_in
+from times_dispatch.archive.erasure.sealing import SealedRow, Sealing
 from times_dispatch.archive.folder import ArchiveFolder
 from times_dispatch.archive.parquet import open_encrypted
-from times_dispatch.archive.sealing import SealedRow, Sealing
 from times_dispatch.ledger.keys import SEALED
 
 ROW = SealedRow(kind="message", number="919876543210", campaign="diwali01", state="delivered", content='["Asha"]')

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.archive.erasure.sealing import SealedRow, Sealing, sealed_message
 from times_dispatch.archive.errors import ForgettingUnfinished
-from times_dispatch.archive.sealing import SealedRow, Sealing, sealed_message
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgetting import NumberForgetting, spellings

@@ -1,0 +1,107 @@
+"""All subjects that viewers follow, and the events for one viewer."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from console.live.subject import Piece, Pieces, Subject
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+T = TypeVar("T")
+
+KEEP_ALIVE_S: Final = 5.0
+"""After this time without a change an empty line is sent, so that a dead connection is noticed."""
+STREAM_LASTS_S: Final = 3600.0
+"""After this time the stream ends, and the browser connects again: nothing lives for ever."""
+LEDGER_PIECE: Final = "ledger"
+"""The piece that says whether the ledger answers."""
+_UNAVAILABLE: Final = (
+    '<p class="note critical"><span class="sign" aria-hidden="true">✗</span> Redis does not answer: the figures are of '
+    "the time before. Sending has stopped too, and goes on by itself when Redis is back.</p>"
+)
+
+
+class LiveHub:
+    """The subjects of one console process."""
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._subjects = dict[str, Subject[Any]]()
+        self._is_closed = False
+
+    @property
+    def viewers(self) -> int:
+        """How many pages follow a subject now."""
+        return sum(subject.viewers for subject in self._subjects.values())
+
+    async def run(self, stop: Any) -> None:
+        """Wait for the stop, then end all streams, so that the server need not wait for them."""
+        await stop.wait()
+        self.close()
+
+    def close(self) -> None:
+        """End all streams; new ones end at once."""
+        self._is_closed = True
+        for subject in self._subjects.values():
+            subject.end()
+
+    @contextmanager
+    def following(self, name: str, read: Callable[[], Awaitable[T]]) -> Iterator[Subject[T]]:
+        """Follow a subject; it is made for the first viewer, and forgotten after the last.
+
+        Args:
+            name: the name of the subject.
+            read: reads it; used by the first viewer only.
+        """
+        subject: Subject[T] = self._subjects.setdefault(name, Subject(read, clock=self._clock))
+        if subject.is_over:
+            subject = self._subjects[name] = Subject(read, clock=self._clock)
+        if self._is_closed:
+            subject.end()
+        subject.enter()
+        try:
+            yield subject
+        finally:
+            subject.leave()
+            if subject.viewers == 0 and self._subjects.get(name) is subject:
+                del self._subjects[name]
+
+    async def events(
+        self,
+        name: str,
+        read: Callable[[], Awaitable[T]],
+        *,
+        kind: Hashable,
+        render: Callable[[T], Pieces],
+        is_allowed: Callable[[], bool],
+    ) -> AsyncIterator[bytes]:
+        """Yield the events for one viewer, first every piece, then each piece that changed.
+
+        Args:
+            name: the name of the subject.
+            read: reads the subject.
+            kind: viewers of one kind get the same pieces.
+            render: makes the pieces.
+            is_allowed: whether the viewer may still look; asked before each event.
+        """
+        sent = dict[str, Hashable]()
+        began = self._clock.monotonic()
+        with self.following(name, read) as subject:
+            number = 0
+            while not subject.is_over and is_allowed() and self._clock.monotonic() - began < STREAM_LASTS_S:
+                await subject.wait_after(number, timeout_s=KEEP_ALIVE_S)
+                if subject.is_over or not is_allowed():
+                    return
+                number = subject.number
+                pieces = dict(subject.pieces(kind, render))
+                pieces[LEDGER_PIECE] = Piece(_UNAVAILABLE if subject.is_unavailable else "")
+                states = {name: piece.state for name, piece in pieces.items()}
+                changed = [name for name, state in states.items() if name not in sent or sent[name] != state]
+                yield b"".join(event(name, pieces[name].html) for name in changed) or b":\n\n"
+                sent = states
+
+
+def event(name: str, data: str) -> bytes:
+    """Return a server-sent event; each line of the data is a line of the event."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
+    return f"event: {name}\n{lines}\n".encode()

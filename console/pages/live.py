@@ -1,0 +1,72 @@
+"""The streams of events behind the pages that move by themselves."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from starlette.responses import Response, StreamingResponse
+
+from console.access import current_user, page
+from console.figures.campaign_figures import CampaignFigures, read_campaign
+from console.live.subject import Piece, Pieces
+from console.now_data import NowData
+from console.pages.campaign import campaign_values
+from console.visit import Visit
+from times_dispatch.console_users import ConsoleUsersInvalid
+from times_dispatch.ledger.model import CampaignId
+
+T = TypeVar("T")
+
+NOW_PIECES: Final = ("needs", "figures", "running", "senders", "ended", "read")
+"""The pieces of the page Now, from top to bottom."""
+CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "retries", "course", "codes", "money", "trail")
+"""The pieces of the page of a campaign that change by themselves."""
+
+
+async def follow_now(visit: Visit) -> Response:
+    """Send what changes on the page Now."""
+    return _stream(visit, "now", visit.resources.now_data.get, partial(now_pieces, visit))
+
+
+async def follow_campaign(visit: Visit) -> Response:
+    """Send what changes on the page of a campaign."""
+    campaign = CampaignId(visit.request.path_params["campaign"])
+    read = partial(read_campaign, visit.redis, campaign)
+    await read()  # an unknown campaign is a 404, and not an empty stream
+    return _stream(visit, f"campaign:{campaign}", read, partial(campaign_pieces, visit))
+
+
+def now_pieces(visit: Visit, now: NowData) -> Pieces:
+    """Return the pieces of the page Now. A campaign's card is a piece, and so is the list of the cards."""
+    html = {name: visit.html(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
+    cards = {
+        f"campaign-{item.view.id}": visit.html("fragments/running_campaign.html", item=item) for item in now.campaigns
+    }
+    pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
+    # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
+    return {**pieces, "running": Piece(html["running"], version=tuple(cards))}
+
+
+def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:
+    """Return the pieces of the page of a campaign."""
+    values = campaign_values(visit, figures)
+    return {name: Piece(visit.html(f"fragments/campaign_{name}.html", **values)) for name in CAMPAIGN_PIECES}
+
+
+def _stream(
+    visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces]
+) -> StreamingResponse:
+    user = visit.user
+
+    def is_allowed() -> bool:
+        try:
+            return current_user(visit.request, visit.resources) == user
+        except ConsoleUsersInvalid:
+            return False
+
+    kind = (visit.look.form, user.role if user else None)
+    events = visit.resources.live.events(name, read, kind=kind, render=render, is_allowed=is_allowed)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+ROUTES = (page("/live/now", follow_now), page("/live/campaigns/{campaign}", follow_campaign))

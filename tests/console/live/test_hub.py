@@ -1,0 +1,99 @@
+"""Events for viewers: first every piece, then what changed; and the end of streams."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from console.live.hub import LiveHub, event
+from console.live.subject import EVERY_S, Piece, Pieces
+from tests.kit.clock import FakeClock
+
+
+class Source:
+    """Two figures, of which a test changes one."""
+
+    def __init__(self) -> None:
+        self.figures = {"done": 1, "failed": 0}
+        self.readings = 0
+        self.is_allowed = True
+
+    async def read(self) -> dict[str, int]:
+        self.readings += 1
+        return dict(self.figures)
+
+    def render(self, figures: dict[str, int]) -> Pieces:
+        return {name: Piece(str(number)) for name, number in figures.items()}
+
+    def stream(self, hub: LiveHub) -> AsyncIterator[bytes]:
+        return hub.events("now", self.read, kind="viewer", render=self.render, is_allowed=lambda: self.is_allowed)
+
+
+async def _next(stream: AsyncIterator[bytes], clock: FakeClock) -> str:
+    waiting = asyncio.ensure_future(anext(stream))
+    for _ in range(50):
+        await asyncio.sleep(0)
+        if waiting.done():
+            break
+        await clock.advance(EVERY_S)
+    return (await waiting).decode()
+
+
+async def _is_over(stream: AsyncIterator[bytes], clock: FakeClock) -> bool:
+    try:
+        for _ in range(5):
+            await _next(stream, clock)
+    except StopAsyncIteration:
+        return True
+    return False
+
+
+def test_each_line_of_an_event_is_a_line_of_data() -> None:
+    assert event("done", "a\nb\n") == b"event: done\ndata: a\ndata: b\n\n"
+    assert event("done", "") == b"event: done\ndata: \n\n"
+
+
+async def test_the_first_message_has_every_piece_and_the_next_what_changed() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    stream = source.stream(hub)
+    first = await _next(stream, clock)
+    assert first == "event: done\ndata: 1\n\nevent: failed\ndata: 0\n\nevent: ledger\ndata: \n\n"
+    assert hub.viewers == 1
+    source.figures["done"] = 2
+    while (message := await _next(stream, clock)) == ":\n\n":
+        continue
+    assert message == "event: done\ndata: 2\n\n"
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert hub.viewers == 0
+
+
+async def test_a_hundred_viewers_cost_the_ledger_what_one_viewer_costs() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    streams = [source.stream(hub) for _ in range(100)]
+    await asyncio.gather(*(anext(stream) for stream in streams))
+    assert (hub.viewers, source.readings) == (100, 1)
+    for stream in streams:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_stream_ends_when_its_user_may_not_look_any_more() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    stream = source.stream(hub)
+    await _next(stream, clock)
+    source.is_allowed = False
+    assert await _is_over(stream, clock)
+    assert hub.viewers == 0
+
+
+async def test_the_stop_of_the_process_ends_all_streams() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    stream = source.stream(hub)
+    await _next(stream, clock)
+    stop = asyncio.Event()
+    running = asyncio.create_task(hub.run(stop))
+    stop.set()
+    await running
+    assert await _is_over(stream, clock)
+    assert await _is_over(source.stream(hub), clock)

@@ -1,0 +1,90 @@
+"""A subject is read while somebody looks, and rendered once for viewers of one kind."""
+
+import asyncio
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from console.live.subject import EVERY_S, Piece, Pieces, Subject
+from tests.kit.clock import FakeClock
+from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.model import CampaignId
+
+
+class Source:
+    """Counts its readings, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+        self.error: Exception | None = None
+
+    async def read(self) -> int:
+        self.readings += 1
+        if self.error:
+            raise self.error
+        return self.readings
+
+
+async def _some_time(clock: FakeClock, readings: int) -> None:
+    for _ in range(readings):
+        await asyncio.sleep(0)
+        await clock.advance(EVERY_S)
+
+
+async def test_a_subject_is_read_only_while_somebody_looks() -> None:
+    source, clock = Source(), FakeClock()
+    subject = Subject(source.read, clock=clock)
+    await _some_time(clock, 3)
+    assert source.readings == 0
+    subject.enter()
+    subject.enter()
+    await _some_time(clock, 3)
+    assert 3 <= source.readings <= 4  # two viewers, one reader
+    subject.leave()
+    subject.leave()
+    before = source.readings
+    await _some_time(clock, 3)
+    assert source.readings == before
+
+
+async def test_viewers_of_one_kind_share_what_was_rendered() -> None:
+    source, clock = Source(), FakeClock()
+    subject, rendered = Subject(source.read, clock=clock), list[int]()
+    subject.enter()
+    await _some_time(clock, 1)
+
+    def render(value: int) -> Pieces:
+        rendered.append(value)
+        return {"number": Piece(str(value))}
+
+    first = subject.pieces("viewer", render)
+    assert subject.pieces("viewer", render) is first
+    subject.pieces("operator", render)
+    assert len(rendered) == 2
+    await _some_time(clock, 1)
+    assert subject.pieces("viewer", render) != first
+    subject.leave()
+
+
+async def test_an_unavailable_ledger_keeps_the_last_value_and_is_read_again() -> None:
+    source, clock = Source(), FakeClock()
+    subject = Subject(source.read, clock=clock)
+    subject.enter()
+    await _some_time(clock, 1)
+    source.error = RedisConnectionError()
+    await _some_time(clock, 2)
+    assert (subject.is_unavailable, subject.value) == (True, subject.value)
+    assert subject.value is not None
+    source.error = None
+    await _some_time(clock, 2)
+    assert not subject.is_unavailable
+    subject.leave()
+
+
+async def test_a_campaign_that_is_gone_ends_its_subject() -> None:
+    source, clock = Source(), FakeClock()
+    source.error = CampaignUnknown(CampaignId("abcdefgh"))
+    subject = Subject(source.read, clock=clock)
+    subject.enter()
+    await subject.wait_after(0, timeout_s=5)
+    assert subject.is_over
+    subject.leave()

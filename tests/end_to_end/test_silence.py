@@ -1,0 +1,98 @@
+"""A provider stops reporting: promotional messages stop, service messages go on, and all goes on when reports come."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from tests.kit.command_line import campaign_file, compare, show, submit, watch
+from tests.kit.history import count_days_before
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import SETTINGS, Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.states import CampaignState
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]  # reports have to be missing for some ten seconds
+
+PROMOTIONAL, SERVICE = SenderId("567890"), SenderId("TIMESM")
+CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvariables = ["{name}", "499"]\n'
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    settings = SETTINGS.read_text("utf-8").replace("rate_per_s = 200", "rate_per_s = 30")
+    settings = settings.replace("failed_of_last = 500", 'failed_of_last = 500\nsilence_after = "3s"')
+    settings += '\n[categories.promotional]\nwindow = "00:00-24:00"\n'
+    reports = {"delay_min_ms": 50, "delay_max_ms": 500, "failed": 0.0}
+    with Stack(workers=1, settings=settings, sandbox={"reports": reports}) as stack:
+        asyncio.run(_write_history(stack))
+        yield stack
+
+
+async def _write_history(stack: Stack) -> None:
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    async with connect(stack.redis.url) as redis:
+        for sender in (PROMOTIONAL, SERVICE):
+            await count_days_before(redis, today, sender=sender, provider="timesmobile", within_s=0.5)
+
+
+def _silent(stack: Stack, sender: SenderId) -> bool:
+    views = json.loads(run(["dispatch", "sender", "list", "--json"], stack.environment).stdout)
+    return any(view["id"] == sender and any(p["silent_since_ms"] for p in view["unavailable"]) for view in views)
+
+
+def _until(condition: Callable[[], bool], *, within_s: float = 60.0) -> None:
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.3)
+
+
+def _accepted(stack: Stack, sender: SenderId) -> int:
+    return int(stack.books()["senders"].get(sender, {}).get("accepted", 0))
+
+
+def _faults(stack: Stack, **faults: object) -> None:
+    httpx.post(f"{stack.sandbox_url}/sandbox/faults", json=faults, trust_env=False, timeout=10).raise_for_status()
+
+
+def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themselves(stack: Stack) -> None:
+    rows = stack.folder / "customers.csv"
+    recipients.write(rows, 2_500, seed=7, wrong=False)
+    path = stack.folder / "offer.toml"
+    path.write_text(CAMPAIGN, "utf-8")
+    promotional = submit(stack, path, rows)
+    _until(lambda: _accepted(stack, PROMOTIONAL) > 30)
+    assert not _silent(stack, PROMOTIONAL)
+
+    _faults(stack, reports_held=True)
+    _until(lambda: _silent(stack, PROMOTIONAL))
+    assert "no delivery report for" in show(stack, promotional)["reason"]
+    time.sleep(1)  # pushes that were under way
+    before, began_s = _accepted(stack, PROMOTIONAL), time.monotonic()
+    service = submit(stack, campaign_file(stack, "shipped"), rows)
+    watch(stack, service, timeout_s=60)
+    probes = _accepted(stack, PROMOTIONAL) - before
+    # A probe after three seconds, and each later one after twice the time.
+    assert probes <= 2 + (time.monotonic() - began_s) / 3
+    assert show(stack, service)["state"] == "finished"
+
+    _faults(stack, reports_held=False)
+    _until(lambda: not _silent(stack, PROMOTIONAL))
+    sent = _accepted(stack, PROMOTIONAL)
+    _until(lambda: _accepted(stack, PROMOTIONAL) > sent + 60)
+    audit = run(["dispatch", "audit", "--sender", PROMOTIONAL], stack.environment).stdout
+    assert "promotional messages held back" in audit
+    assert "promotional messages go on" in audit
+    assert run(["dispatch", "cancel", promotional, "--yes"], stack.environment).returncode == 0
+    view, comparison = compare(stack, promotional)
+    assert view.state is CampaignState.CANCELLED
+    assert (comparison.examples, comparison.accepted_twice) == ([], 0)
+    stack.check()

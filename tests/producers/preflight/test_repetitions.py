@@ -1,0 +1,109 @@
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producers.draft import Draft
+from producers.preflight.repetitions import count_repetitions, repetitions_in_words
+from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import BatchRef, SenderId
+from times_dispatch.ledger.openings import Block, new_operation
+from times_dispatch.ledger.push_results import Result
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.repetitions import Repetitions
+from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.sms.templates import Template
+
+CAPPED = SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nmax_per_number = "2 in 24h"')
+TEXT = "Dear {#var#}, your bill is {#var#}. - TIMESM"
+SENDER = SenderId("TIMESM")
+LIMIT = FrequencyLimit(repeat_after_s=1_800, max_messages=2, period_s=86_400)
+
+
+async def send_all(redis_url: str) -> None:
+    """Send what is submitted, as a worker does."""
+    async with connect(redis_url) as redis:
+        leases = BatchLeases(redis)
+        [view] = [view for view in await Queries(redis).live(SENDER) if view.unsent]
+        lease = await leases.take(BatchRef(SENDER, view.id, 0))  # the submit issued the batch
+        assert lease
+        rows, phones = lease.recipients, lease.recipients.to
+        texts = [Template(TEXT).render(list(values)) for values in zip(*rows.slots, strict=True)]
+        prints = b"".join(fingerprint(phone, text) for phone, text in zip(phones, texts, strict=True))
+        check = FrequencyCheck(LIMIT, text_digest(TEXT), 0, prints, " ".join(phones))
+        block = await leases.open_block(lease, max_messages=100, operation=new_operation(), check=check)
+        assert isinstance(block, Block)
+        results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
+        await leases.record(lease, results, provider="tm")
+        await leases.release(lease)
+
+
+@pytest.fixture
+def sent(run: Run, write: WriteFile, redis_url: str) -> Run:
+    """Three bills that were sent just now; five people stand in the file now, one of them on the opt-out list."""
+    write("dispatch.toml", CAPPED)
+    run("submit", "campaign.toml", "--recipients", "customers.csv")
+    asyncio.run(send_all(redis_url))
+    write("customers.csv", csv_of(people(5)))
+    run("optout", "add", "9000000002")
+    return run
+
+
+def test_check_says_how_many_rows_would_be_suppressed_as_repeated(sent: Run) -> None:
+    check = ("check", "campaign.toml", "--recipients", "customers.csv")
+    done = sent(*check)
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "          1 of them will be suppressed: on the opt-out list" in lines
+    assert "          2 of them will be suppressed: the same text went to their numbers within 30m" in lines
+    expected = {"same_text": 2, "too_many": 0, "undecided": 0}
+    assert json.loads(sent(*check, "--json").stdout)["repeated"] == expected
+    assert json.loads(sent(*check, "--json", "--no-redis").stdout)["repeated"] is None
+
+
+def test_check_counts_the_frequency_cap_for_another_text(sent: Run, write: WriteFile, redis_url: str) -> None:
+    write("campaign.toml", CAMPAIGN.replace("Rs {amount}", "INR {amount}"))
+    sent("submit", "campaign.toml", "--recipients", "customers.csv", "--yes")
+    asyncio.run(send_all(redis_url))
+    write("campaign.toml", CAMPAIGN.replace("Rs {amount}", "Rupees {amount}"))
+    done = sent("check", "campaign.toml", "--recipients", "customers.csv")
+    assert "          2 of them will be suppressed: max_per_number allows 2 in 24h" in done.stdout.splitlines()
+
+
+def test_submit_again_says_how_many_messages_will_be_suppressed_before_they_are_stored(sent: Run) -> None:
+    done = sent("submit", "campaign.toml", "--recipients", "customers.csv", "--again")
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "submitted again: 2 of them will be suppressed: the same text went to their numbers within 30m"
+        in done.stderr.splitlines()
+    )
+
+
+def test_a_first_submit_says_nothing_of_repetitions(run: Run) -> None:
+    assert "suppressed" not in run("submit", "campaign.toml", "--recipients", "customers.csv", "--again").stderr
+
+
+async def test_a_campaign_that_starts_later_is_counted_as_of_its_start(
+    sent: Run, write: WriteFile, redis_url: str
+) -> None:
+    del sent
+    start = datetime.now(UTC) + timedelta(hours=2)
+    campaign = write("later.toml", CAMPAIGN + f"start_at = {start.isoformat(timespec='seconds')}\n")
+    settings = load_settings(write("dispatch.toml", SETTINGS), redis_url)
+    draft = Draft(campaign, write("customers.csv", csv_of(people(5))), settings=settings)
+    async with connect(redis_url) as redis:
+        assert await count_repetitions(redis, draft, datetime.now(UTC)) == Repetitions()
+
+
+def test_every_reason_has_a_line() -> None:
+    sender = SenderSettings(category="service", max_per_number="3 in 24h")
+    assert list(repetitions_in_words(Repetitions(1, 2, 3), sender)) == [
+        "1 of them will be suppressed: the same text went to their numbers within 30m",
+        "2 of them will be suppressed: max_per_number allows 3 in 24h",
+        "3 of them will wait: an earlier message to their numbers is still being sent",
+    ]
+    assert list(repetitions_in_words(Repetitions(), sender)) == []

@@ -1,0 +1,1 @@
+"""Tests of times_dispatch/archive/erasure. Terms: docs/glossary.md."""

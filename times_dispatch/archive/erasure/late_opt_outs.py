@@ -1,0 +1,47 @@
+"""Opts out the people who answered a message with a stop word after its campaign was archived."""
+
+import asyncio
+from typing import Final
+
+from redis.asyncio import Redis
+
+from times_dispatch.archive.catalog import Archive
+from times_dispatch.archive.errors import ArchiveErased
+from times_dispatch.archive.manifest import Manifest
+from times_dispatch.ledger.archive_states import ArchiveStub
+from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.late_stops import LateStops
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.opt_outs import OptOuts
+
+_UNKNOWN: Final = ""
+
+
+async def opt_out_late(redis: Redis, archive: Archive, forgotten: ForgottenNumbers) -> int:
+    """Opt out the numbers of late stop replies; return how many.
+
+    A number that is forgotten gets nothing anyway, and is not put on the list. Raises ``ArchiveError``, or
+    ``ForgetKeyRefused`` if nobody can tell here which numbers are forgotten; then the replies stay noted.
+    """
+    stops, opt_outs, opted_out = LateStops(redis), OptOuts(redis), 0
+    for campaign, index in await stops.all():
+        number = await _number(archive, campaign, index)
+        if number not in {_UNKNOWN, FORGOTTEN} and not (await forgotten.contain([number]))[0]:
+            opted_out += await opt_outs.add([number])
+        await stops.remove(campaign, index)
+    return opted_out
+
+
+async def _number(archive: Archive, campaign: CampaignId, index: int) -> str:
+    """Return the number of an archived message; empty if the campaign is erased or unknown."""
+    try:
+        stub = await archive.stub(campaign)
+        return await asyncio.to_thread(_read, archive, stub, await archive.manifest(stub), index)
+    except (ArchiveErased, CampaignUnknown):
+        return _UNKNOWN
+
+
+def _read(archive: Archive, stub: ArchiveStub, manifest: Manifest, index: int) -> str:
+    with archive.rows(stub, manifest) as reader:
+        return reader.number_at(index)

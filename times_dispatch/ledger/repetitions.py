@@ -1,0 +1,75 @@
+"""How many messages would be suppressed as repetitions, before they are stored; nothing is written."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.frequency_cap import FrequencyLimit, fingerprint, text_digest
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.scripts import Script
+
+_PER_CALL = 500
+"""How many messages one call of the script looks at: a script must not delay other scripts for long."""
+
+
+class Repetitions(NamedTuple):
+    """How many messages would not be sent, or not at once."""
+
+    same_text: int = 0
+    """The same text went to their numbers lately."""
+    too_many: int = 0
+    """Their numbers had as many messages as the sender may send."""
+    undecided: int = 0
+    """They would wait for an earlier message: nobody knows yet whether that one was sent."""
+
+
+class RepetitionCheck:
+    """Counts the messages of a campaign that the frequency caps of its sender would suppress.
+
+    Args:
+        redis: the ledger.
+        sender: the sender.
+        text: the registered text, with its slots.
+        limit: the frequency caps of the sender.
+        at_s: when the messages would be sent, in epoch seconds.
+    """
+
+    def __init__(self, redis: Redis, sender: SenderId, text: str, limit: FrequencyLimit, *, at_s: float) -> None:
+        self._script = Script(redis, "count_suppressed")
+        self._sender = sender
+        self._digest = text_digest(text)
+        self._limit = limit
+        self._at_s = int(at_s)
+        self.counts = Repetitions()
+        """The numbers of all messages that were added."""
+
+    async def is_needed(self) -> bool:
+        """Say whether any message can be a repetition; if not, ``add`` finds none."""
+        if not any(self._limit):
+            return False
+        return bool((await self._call([], []))["has_entries"])
+
+    async def add(self, phones: Sequence[str], texts: Sequence[str]) -> None:
+        """Count the repetitions among messages: the phone (E.164 digits without the plus) and the text of each."""
+        for rows in _batched(list(zip(phones, texts, strict=True))):
+            reply = await self._call([phone for phone, _ in rows], [text for _, text in rows])
+            numbers = [reply[name] + before for name, before in self.counts._asdict().items()]
+            self.counts = Repetitions(*numbers)
+
+    async def _call(self, phones: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
+        prints = b"".join(fingerprint(phone, text) for phone, text in zip(phones, texts, strict=True))
+        return await self._script(
+            self._sender,
+            at_s=self._at_s,
+            digest=self._digest,
+            repeat_after_s=self._limit.repeat_after_s,
+            max_per_phone=self._limit.max_messages,
+            period_s=self._limit.period_s,
+            fingerprints=prints,
+            phones=" ".join(phones) if self._limit.max_messages else "",
+        )
+
+
+def _batched(rows: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
+    return [rows[first : first + _PER_CALL] for first in range(0, len(rows), _PER_CALL)]
