@@ -129,6 +129,8 @@ class ReportLetter(bytes, Enum):
     FAILED = b"f"
     ARRIVED = b"o"
     """A click, a reply or an intermediate event: the report proves only that the push arrived."""
+    VISITED = b"w"
+    """A click on a link of ours, or an opt-out on its page: like ``ARRIVED``, of an attempt that nobody knows."""
     NOTICED = b"v"
     """A program fetched a link: the text went through some system, perhaps one that refused the message afterwards. So
     the report proves nothing about the push."""

@@ -91,6 +91,11 @@ _ARCHIVED = frozenset({b"archived", b"erased"})
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 
 
+def _letter(report: DeliveryReport) -> bytes:
+    letter = _LETTERS[report.kind]
+    return ReportLetter.VISITED.value if report.visit and letter == ReportLetter.ARRIVED.value else letter
+
+
 class _KnownCampaign(NamedTuple):
     sender: SenderId
     batch_size: int
@@ -186,13 +191,13 @@ class ReportApplier:
     async def _apply_to_batch(
         self, known: _KnownCampaign, campaign: CampaignId, batch_number: int, reports: Sequence[DeliveryReport]
     ) -> bytes:
-        pack, letters, first = _REPORT.pack, _LETTERS, batch_number * known.batch_size
+        pack, first = _REPORT.pack, batch_number * known.batch_size
         packed = b"".join(
             [
                 pack(
                     report.index - first,
                     report.attempt,
-                    letters[report.kind],
+                    _letter(report),
                     code if (code := report.code) <= _MAX_CODE else _MAX_CODE,
                     report.ts,
                 )

@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from tests.kit.frequency import ONE_A_DAY, check_of
-from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
 from tests.kit.ledger_machine.clock import MachineClock, machine_clock
+from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.keys import CampaignField, CampaignKey, campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import BatchRef, CampaignId, RetryRule, WaitsFor
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, new_operation
 from times_dispatch.ledger.protocol import CloseReason, ControlAction
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
@@ -445,3 +448,33 @@ async def test_the_second_try_of_a_push_that_the_ledger_lost_is_not_made_twice(t
     await tries.ledger.report("clicked", attempt=1, ts=tries.now_s)
     assert (await tries.ledger.states(), await tries.attempts(), await tries.waiting()) == ("a", [1], 0)
     assert (await tries.ledger.view()).parts == 2
+
+
+@pytest.mark.parametrize("moment", ["accepted", "waiting", "pending"])
+async def test_a_forgotten_number_gets_no_second_try(tries: Tries, moment: str) -> None:
+    await tries.begin(2)
+    if moment != "accepted":
+        await tries.fail(1)
+    if moment == "pending":
+        await tries.later(16 * MINUTE_S)
+    forgetting = NumberForgetting(tries.ledger.redis, "919800000001")
+    async for view, batch in forgetting.batches(damaged=[]):
+        await forgetting.forget_batch(view, batch)
+    if moment == "accepted":
+        await tries.fail(1)
+    assert (await tries.ledger.states(), (await tries.codes())[1], await tries.waiting()) == ("af", 912, 0)
+    assert await tries.attempts() == [0, 0]
+    assert await tries.later(20_000) == Settled()
+
+
+async def test_a_message_whose_values_are_blank_gets_no_second_try(tries: Tries) -> None:
+    await tries.begin(2)
+    batch = recipients(0, 2)
+    named = msgspec.structs.replace(batch, slots=[["call 9800000001", "nobody"]])
+    await tries.ledger.redis.set(f"{KEY}:p:0", pack_recipients(named))
+    await tries.fail(0)
+    assert await tries.waiting() == 1
+    forgetting = NumberForgetting(tries.ledger.redis, "919800000001")
+    await forgetting.forget_batch(await tries.ledger.view(), 0)
+    assert await tries.waiting() == 0
+    assert await tries.later(20_000) == Settled()

@@ -43,6 +43,7 @@ local REPORT_DELIVERED = 'd'
 local REPORT_FAILED = 'f'
 local REPORT_ARRIVED = 'o'
 local REPORT_NOTICED = 'v'
+local REPORT_VISITED = 'w'
 -- The effects of a report.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
@@ -137,7 +138,7 @@ local function attempt_after(state, recorded_attempt, attempt, kind, has_failed,
 end
 
 -- Count that a report gives a message a new state.
---   is_of_failed  whether the report is about an attempt that a report called failed: its parts were counted before
+--   is_of_failed  whether the report may be about an attempt that a report called failed: its parts were counted before
 --   is_unknown    whether the report proves a push of a second try that the ledger lost
 local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
@@ -157,6 +158,12 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
     flag_count = flag_count + 1
     failed_flags[flag_count] = new_state == FAILED and '1' or '0'
   end
+end
+
+-- Return the attempt to which a visit of one of our links belongs, as far as is known: the last that was pushed. The
+-- link names no attempt, so a visit proves no attempt of a message that was pushed several times.
+local function attempt_of_visit(state, recorded_attempt)
+  return state == PENDING and math.max(recorded_attempt - 1, 0) or recorded_attempt
 end
 
 -- Let a failed message wait for a second try, if the campaign's rule wants one.
@@ -195,6 +202,8 @@ local function apply_span(span_at, last_at, first, last, count)
     local record = offset * WIDTH + 1
     local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
     local recorded_attempt = index == changed and changed_attempt or byte(records, record)
+    local is_visit = kind == REPORT_VISITED
+    if is_visit then kind, attempt = REPORT_ARRIVED, attempt_of_visit(state, recorded_attempt) end
     local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
     if sent_bytes ~= known_sent_bytes then
       known_sent_bytes, known_sent = sent_bytes, unpack_bytes('>I5', sent_bytes)
@@ -239,7 +248,7 @@ local function apply_span(span_at, last_at, first, last, count)
         local old_code = is_first and unpack_bytes('>I2', records, record + CODE_OFFSET) or changed_code
         local is_unknown = (waits and attempt > recorded_attempt)
           or (has_failed and state == PENDING and attempt >= recorded_attempt)
-        local is_of_failed = has_failed and attempt < recorded_attempt
+        local is_of_failed = has_failed and (attempt < recorded_attempt or is_visit)
         count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
         changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
         local has_result = state ~= SENDING and attempt < recorded_attempt
@@ -278,6 +287,7 @@ local function apply_span(span_at, last_at, first, last, count)
       -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
       local proves_nothing = kind == REPORT_NOTICED
         or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
+        or (is_visit and attempt > 0)
       if not proves_nothing then proved[#proved + 1] = {index = index, attempt = attempt} end
     end
   end
@@ -366,9 +376,7 @@ local function note_reactions(count)
   for _, reaction in ipairs(args.reactions) do
     local index = tonumber(reaction.index)
     if IS_OF_PERSON[reaction.kind] and index < count then
-      local in_campaign = statistics.index_in_campaign(index)
-      redis.call('SETBIT', key_of_reacted(campaign_key), in_campaign, 1)
-      end_wait_for_second_try(campaign_key, in_campaign)
+      forbid_second_tries(campaign_key, statistics.index_in_campaign(index))
     end
   end
 end

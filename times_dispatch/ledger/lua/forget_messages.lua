@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records counters campaigns statistics
+-- uses: names keys memory clock states records counters campaigns statistics retries
 --
 -- Replace the recipients of a batch by recipients without the data of some messages, and see to it that these messages
 -- are never sent. Safe to repeat.
@@ -10,18 +10,22 @@
 --   fingerprints  the fingerprints of the batch's numbers, see ledger/number_fingerprints.py
 --   code          why pending messages are suppressed: a Suppression
 --   indexes       the indexes of the messages in the batch, u16 each, ascending
+--   blanked       the indexes of messages to other numbers that lose values, in the same form
 -- Reply: is_changed, 1 if the recipients are not those that the caller has read, and nothing was done; and sending, how
 --   many of the messages are sending: then the recipients stay, and the call is to be repeated.
--- Keys: campaign; recipients, fingerprints, messages, parts and codes of the batch; statistics and attempts of the
---   campaign; the sender's rotations, changed, live, ended, statistics and minutes.
+-- Keys: campaign; recipients, fingerprints, messages, parts and codes of the batch; statistics, attempts, retries and
+--   reacted of the campaign; the sender's rotations, changed, live, ended, statistics and minutes.
 -- Atomic: the recipients, the states and the counters.
 -- Cost: O(messages of the batch).
 -- A message that is pending is suppressed. A message that was in doubt, also if it waits to be sent again, is given up.
+-- A message that failed stays failed, or is failed again, and gets no second try, now or later. Nor does a message to
+-- another number whose values are blank now.
 
 -- The code of a message that was to be sent again, and was not; Failure.NOT_SENT_AGAIN in provider/failures.py.
 local NOT_SENT_AGAIN = 16
 
-local args = arguments({'campaign', 'batch_number', 'digest', 'recipients', 'fingerprints', 'code', 'indexes'})
+local args = arguments({'campaign', 'batch_number', 'digest', 'recipients', 'fingerprints', 'code', 'indexes',
+  'blanked'})
 local id, campaign_key, batch_number = args.campaign, key_of_campaign(args.campaign), tonumber(args.batch_number)
 local recipients_key = key_of_batch(campaign_key, RECIPIENTS, batch_number)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
@@ -41,12 +45,19 @@ end
 local function end_message(statistics, count, index)
   local state = redis.call('GETRANGE', messages_key, index, index)
   local first, last = record_range(count, index)
-  local attempt, _, old_code, sent = struct.unpack(RECORD, redis.call('GETRANGE', messages_key, first, last))
+  local attempt, _, old_code, sent, reported_s = struct.unpack(RECORD,
+    redis.call('GETRANGE', messages_key, first, last))
   if state == SENDING then
     sending = sending + 1
   elseif state == PENDING and attempt == 0 then
     codes.add('suppressed:' .. code, 1)
     change(statistics, index, first, state, SUPPRESSED, {attempt = 0, old_code = 0, code = code, sent = sent})
+  elseif state == PENDING and reported_s > 0 then
+    redis.call('SETRANGE', messages_key, index, FAILED)
+    redis.call('SETRANGE', messages_key, first, string.char(attempt - 1))
+    counts.move(PENDING, FAILED)
+    codes.add('report:' .. old_code, 1)
+    statistics.change(index, PENDING, 0, 0, 0, FAILED, old_code, sent, reported_s)
   elseif state == PENDING then
     -- The record is about the attempt that may have been sent.
     local fields = {attempt = attempt - 1, old_code = 0, code = NOT_SENT_AGAIN, sent = sent}
@@ -58,17 +69,30 @@ local function end_message(statistics, count, index)
   end
 end
 
+-- Let messages get no second try; `indexes` is packed.
+local function forbid_tries(indexes, batch_size)
+  for index_at = 1, #indexes, 2 do
+    forbid_second_tries(campaign_key, batch_number * batch_size + struct.unpack('>I2', indexes, index_at))
+  end
+end
+
 fail_if_memory_is_full()
 local packed = redis.call('GET', recipients_key)
 if not packed or redis.sha1hex(packed) ~= args.digest then return reply({is_changed = 1, sending = 0}) end
 local count = batch_count(campaign_key, batch_number)
 check_records(messages_key, count)
+local campaign = read_for_statistics(campaign_key)
+if campaign.retry_codes then
+  local batch_size = tonumber(redis.call('HGET', campaign_key, 'batch_size'))
+  forbid_tries(args.indexes, batch_size)
+  forbid_tries(args.blanked, batch_size)
+end
 if #args.indexes > 0 then
   if redis.call('EXISTS', messages_key) == 0 then
     local state = state_without_records(campaign_key, batch_number)
     redis.call('SET', messages_key, string.rep(state, count) .. string.rep(EMPTY_RECORD, count))
   end
-  local statistics = message_statistics(campaign_key, batch_number, read_for_statistics(campaign_key))
+  local statistics = message_statistics(campaign_key, batch_number, campaign)
   for index_at = 1, #args.indexes, 2 do
     end_message(statistics, count, struct.unpack('>I2', args.indexes, index_at))
   end

@@ -50,7 +50,8 @@ local function key_of_retries(campaign_key)
   return campaign_key .. ':retries'
 end
 
--- Return the key of the bits that say to which messages of a campaign somebody reacted: with a click or a reply.
+-- Return the key of the bits that say which messages of a campaign get no second try: somebody reacted to them with a
+-- click or a reply, or their numbers are forgotten.
 local function key_of_reacted(campaign_key)
   return campaign_key .. ':reacted'
 end

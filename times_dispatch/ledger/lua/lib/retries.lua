@@ -61,6 +61,12 @@ local function end_wait_for_second_try(campaign_key, index)
   redis.call('HINCRBY', campaign_key, 'retries_waiting', -1)
 end
 
+-- Let a message get no second try, now or later: somebody reacted to it, or its number is forgotten.
+local function forbid_second_tries(campaign_key, index)
+  redis.call('SETBIT', key_of_reacted(campaign_key), index, 1)
+  end_wait_for_second_try(campaign_key, index)
+end
+
 -- Count that a failed message is pending again, with its next attempt. The caller changes state and record.
 --   counts, codes, statistics  what the script collects
 --   index                      the message in its batch
