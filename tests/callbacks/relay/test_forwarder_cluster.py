@@ -9,8 +9,8 @@ from callbacks.relay.forward_queue import ForwardQueue
 from callbacks.relay.forwarder import Forwarder
 from tests.callbacks.relay.test_forwarder import QUICK, click
 from tests.kit.callbacks import eventually
-from tests.kit.cluster import Cluster
 from tests.kit.mirror_host import MirrorHost
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    servers = Cluster(replicas=0)
+def cluster() -> Iterator[EmbeddedCluster]:
+    servers = EmbeddedCluster(replicas=0)
     servers.start()
     try:
         yield servers
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 async def test_a_cluster_forwards_in_order_and_waits_for_unfinished_reports(
-    cluster: Cluster, mirror: MirrorHost
+    cluster: EmbeddedCluster, mirror: MirrorHost
 ) -> None:
     stop = asyncio.Event()
     async with connect(cluster.url) as redis:
