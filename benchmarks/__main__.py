@@ -20,6 +20,7 @@ from rich.table import Table
 
 from benchmarks import (
     clicks,
+    cluster,
     corpus,
     dispatch,
     export,
@@ -32,6 +33,7 @@ from benchmarks import (
     repeated_texts,
     reports,
     scaling,
+    script_cost,
     show,
     stats,
     submit,
@@ -43,10 +45,12 @@ from benchmarks.nginx import NginxMissing
 MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "dispatch": dispatch.figures,
     "tls": tls.figures,
+    "cluster": cluster.figures,
     "scaling": scaling.scaling,
     "slow": scaling.slow,
     "submit": submit.figures,
     "reports": reports.figures,
+    "script_cost": script_cost.figures,
     "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,

@@ -1,7 +1,7 @@
 """Dispatch, end to end, from the wake-up of the workers to the last record; and two baselines on the same server."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -12,6 +12,7 @@ from benchmarks.nginx import Nginx
 from benchmarks.rig import BenchmarkRig, sender_names
 from benchmarks.seeding import write_many
 from benchmarks.usage import worker_cpu
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -72,9 +73,16 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
     ]
 
 
-def dispatch(nginx: Nginx, *, messages: int = MESSAGES) -> tuple[float, dict[str, float]]:
+def dispatch(
+    nginx: Nginx,
+    *,
+    messages: int = MESSAGES,
+    senders: Sequence[SenderId] = (),
+    cluster: EmbeddedCluster | None = None,
+) -> tuple[float, dict[str, float]]:
     """Return messages per second, and the CPU microseconds of each process per message."""
-    with BenchmarkRig(nginx.url, sender_names(SENDERS), workers=WORKERS, ca_file=nginx.ca_file) as rig:
+    names = senders or sender_names(SENDERS)
+    with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, cluster=cluster) as rig:
         rig.pause()
         campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages))
         meter = rig.meter(nginx.process)

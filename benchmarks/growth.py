@@ -176,7 +176,6 @@ async def write_unfinished(redis: Redis, senders: Sequence[SenderId], campaigns:
                     parts=b"",
                     fingerprints=b"",
                     suppressed=b"",
-                    suppressed_code=0,
                 )
             await submissions.seal(campaign, sender, total=batches * BATCH_SIZE, batches=batches)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
 from string import ascii_uppercase
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 from benchmarks.usage import Meter
 from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
@@ -65,6 +67,7 @@ class BenchmarkRig:
         rates: The senders' limits in messages per second, in the same order; none by default.
         max_in_flight: Pushes in flight of each worker.
         ca_file: The CA of the provider's certificate, if the endpoint is https.
+        cluster: The cluster that holds the ledger; by default the stack's own Redis holds the ledger.
     """
 
     def __init__(
@@ -76,9 +79,12 @@ class BenchmarkRig:
         rates: Sequence[float] = (),
         max_in_flight: int = 400,
         ca_file: Path | None = None,
+        cluster: EmbeddedCluster | None = None,
     ) -> None:
         self.senders = list(senders)
+        self._cluster = cluster
         self.stack = Stack(
+            ledger_url=cluster.url if cluster else "",
             settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight, ca_file=ca_file),
             workers=workers,
             environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
@@ -110,13 +116,15 @@ class BenchmarkRig:
 
     def meter(self, *more: Process) -> Meter:
         """Start to measure the CPU time of all processes of the rig, and of *more*."""
-        return Meter([*self.stack.processes.values(), ("redis", self.stack.redis.pid), *more])
+        shards = enumerate(self._cluster.servers, 1) if self._cluster else ()
+        servers = [("redis", self.stack.redis.pid), *((f"shard-{number}", server.pid) for number, server in shards)]
+        return Meter([*self.stack.processes.values(), *servers, *more])
 
     def run_on_ledger(self, call: Callable[[Redis], Awaitable[T]]) -> T:
         """Run a coroutine function with a client of the ledger; return its result."""
 
         async def call_with_client() -> T:
-            redis = connect(self.stack.redis.url)
+            redis = connect(self.stack.redis_url(""))
             try:
                 return await call(redis)
             finally:
@@ -148,6 +156,8 @@ class BenchmarkRig:
 
     def unsent(self, campaigns: Sequence[tuple[SenderId, CampaignId]]) -> int:
         """Return the number of messages that are pending or being sent."""
+        if self._cluster:
+            return self.run_on_ledger(partial(_unsent_on_cluster, campaigns))
         pipe = self.redis.pipeline(transaction=False)
         for sender, campaign in campaigns:
             pipe.hmget(campaign_key(sender, campaign), "p", "s")
@@ -168,3 +178,10 @@ class BenchmarkRig:
             if time.monotonic() > until:
                 raise TimeoutError(f"the wait took longer than {within_s:.0f} s")
             time.sleep(every_s)
+
+
+async def _unsent_on_cluster(campaigns: Sequence[tuple[SenderId, CampaignId]], redis: Redis) -> int:
+    async with redis.pipeline(transaction=False) as pipe:
+        for sender, campaign in campaigns:
+            pipe.hmget(campaign_key(sender, campaign), ["p", "s"])
+        return sum(int(value) for pair in await pipe.execute() for value in pair)

@@ -117,7 +117,7 @@ async def _problem(request: Request, *, status: int, title: str, reason: str) ->
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    reason = str(error) if isinstance(error, CampaignUnknown | CampaignArchived) else "There is no such page."
+    reason = str(error) if isinstance(error, CampaignUnknown) else "There is no such page."
     return await _problem(request, status=404, title="Not found", reason=reason)
 
 

@@ -28,7 +28,8 @@ app.conf.beat_schedule = {
     UPKEEP_TASK: {
         "task": UPKEEP_TASK,
         "schedule": _UPKEEP_EVERY_S,
-        "options": {"queue": UPKEEP_QUEUE, "expires": 5.0},
+        # Celery compares the clocks of two hosts, which may differ by a minute; workers also ask Redis for its time.
+        "options": {"queue": UPKEEP_QUEUE, "expires": 180.0},
     }
 }
 

@@ -36,6 +36,7 @@ from times_dispatch.log_sums import LogSums
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.reach import ProviderReach
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
@@ -116,6 +117,7 @@ class Dispatcher:
             name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
             for name, sender in settings.senders.items()
         }
+        timings = timings or BatchTimings()
         self._context = WorkerContext(
             leases=BatchLeases(
                 redis,
@@ -134,7 +136,8 @@ class Dispatcher:
             link_keys=LinkKeys((settings.link_key, settings.old_link_key)),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
-            timings=timings or BatchTimings(),
+            reach=ProviderReach(lost_after_s=timings.lost_after_s, clock=clock),
+            timings=timings,
             clock=clock,
             rng=self._rng,
         )
@@ -275,6 +278,14 @@ class Dispatcher:
         except (*LEDGER_ERRORS, BatchUnreadable) as error:
             log_failed_call(error, doing="release")
 
+    async def _pass_on(self, ref: BatchRef, plan: Plan) -> bool:
+        """Leave a batch to another process if this one is cut off from its provider; return whether it was left."""
+        if not self._context.reach.passes_on(plan.provider):
+            return False
+        await self._clock.sleep(self._context.timings.pass_on_after_s)
+        await self._release(ref)
+        return True
+
     async def _run(self, ref: BatchRef) -> WorkEnd:
         token: int | None = None
         try:
@@ -286,7 +297,7 @@ class Dispatcher:
                     end, reason = lack
                     await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
                     return end
-                lease = await self._context.leases.take(ref)
+                lease = None if await self._pass_on(ref, plan) else await self._context.leases.take(ref)
             except LEDGER_ERRORS as error:
                 if not is_transient(error):
                     raise

@@ -25,7 +25,7 @@ from times_dispatch.broker.app import (
 )
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.broker.queues import URGENT_QUEUE
-from times_dispatch.ledger.beat_lease import newest_token
+from times_dispatch.ledger.beat_lease import why_ignored
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
@@ -112,26 +112,26 @@ class WorkerProcess:
         """Return whether this process should take no more batches of a queue; may be called from any thread."""
         return self._dispatcher is not None and self._dispatcher.is_full(is_urgent=queue == URGENT_QUEUE)
 
-    def upkeep(self, *, beat_token: int = 0) -> None:
+    def upkeep(self, *, beat_token: int = 0, sent_ms: int = 0) -> None:
         """Do one round of upkeep; after a failure of the ledger or the broker, the next round comes in a second.
 
-        *beat_token* is the fencing token of the beat that sent the message, 0 if there is none. A message of a beat
-        that another one has replaced does nothing.
+        *beat_token* is the fencing token of the beat that sent the message, 0 if there is none, and *sent_ms* is the
+        time by Redis' clock. An old message, and one of a beat that another one has replaced, does nothing.
         """
         if self._upkeep is None:
             return
         try:
-            self._loop.call(self._round(beat_token), timeout_s=_MAX_ROUND_S)
+            self._loop.call(self._round(beat_token, sent_ms), timeout_s=_MAX_ROUND_S)
         except LEDGER_ERRORS as error:  # also the TimeoutError of a long round, which is an OSError
             log_failed_call(error, doing="upkeep")
         except (LoopStopped, CancelledError):
             log.info("upkeep ended by the stop")
 
-    async def _round(self, beat_token: int) -> None:
+    async def _round(self, beat_token: int, sent_ms: int) -> None:
         assert self._upkeep  # noqa: S101  # for the type checker
         assert self._redis  # noqa: S101  # for the type checker
-        if beat_token and beat_token < await newest_token(self._redis):
-            log.info("message of a replaced beat ignored", token=beat_token)
+        if reason := await why_ignored(self._redis, token=beat_token, sent_ms=sent_ms):
+            log.info("message of beat ignored", reason=reason, token=beat_token)
             return
         await self._upkeep.round()
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery, Task
 
 from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK
-from times_dispatch.broker.beat_scheduler import TOKEN_HEADER
+from times_dispatch.broker.beat_scheduler import SENT_HEADER, TOKEN_HEADER
 from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from workers.process import WorkerProcess
@@ -27,4 +27,5 @@ def register(app: Celery, process: WorkerProcess) -> None:
     @app.task(name=UPKEEP_TASK, base=Silent, bind=True)
     def upkeep(self: Any) -> None:
         # Celery makes an attribute of each header; beats of older versions send none.
-        process.upkeep(beat_token=self.request.get(TOKEN_HEADER) or 0)
+        get = self.request.get
+        process.upkeep(beat_token=get(TOKEN_HEADER) or 0, sent_ms=get(SENT_HEADER) or 0)

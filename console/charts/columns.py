@@ -18,7 +18,7 @@ _SHARE_OF_COLUMN: Final = 0.72
 """The share of the rest that the column has, if something stands beside the column."""
 
 
-class Piece(msgspec.Struct, frozen=True):
+class ColumnPiece(msgspec.Struct, frozen=True):
     """A part of a column."""
 
     css_class: str
@@ -32,11 +32,11 @@ class ChartColumn(msgspec.Struct, frozen=True):
 
     label: str
     """What the column is about: ``8 Nov 2026``, ``10 am``, ``2 to 4 s``."""
-    pieces: Sequence[Piece]
+    pieces: Sequence[ColumnPiece]
     """From the bottom to the top."""
     href: str = ""
     """The list of what the column counts; empty if there is none."""
-    beside: Piece | None = None
+    beside: ColumnPiece | None = None
     """A figure that is no part of the column, and stands beside it."""
 
     @property
@@ -124,7 +124,7 @@ def _height(number: int, most: int) -> float:
     return max(_MIN_HEIGHT, _HEIGHT * number / most) if number > 0 else 0.0
 
 
-def _rect(piece: Piece, left: float, top: float, width: float, height: float) -> Markup:
+def _rect(piece: ColumnPiece, left: float, top: float, width: float, height: float) -> Markup:
     """Return the rectangle of a piece; nothing for a piece without messages."""
     if piece.number <= 0:
         return Markup("")

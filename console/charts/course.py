@@ -6,7 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from console.charts.columns import ChartColumn, Piece, column_chart
+from console.charts.columns import ChartColumn, ColumnPiece, column_chart
 from console.formats import Formats, NumberForm
 from times_dispatch.ledger.statistics.delivery_times import DeliveryTimes, bounds_s
 from times_dispatch.ledger.statistics.figures import Course
@@ -52,7 +52,7 @@ def delivery_chart(times: DeliveryTimes, f: Formats, *, href: str) -> Markup:
     columns = [
         ChartColumn(
             bucket_label(bucket, f),
-            [Piece("s-delivered", "delivered", times.counts.get(bucket, 0))],
+            [ColumnPiece("s-delivered", "delivered", times.counts.get(bucket, 0))],
             f"{href}?state=delivered&bucket={bucket}",
         )
         for bucket in known
@@ -88,11 +88,11 @@ def course_column(label: str, course: Course, href: str) -> ChartColumn:
     return ChartColumn(
         label,
         [
-            Piece("s-delivered", "delivered", course.delivered),
-            Piece("s-accepted", "sent and not delivered", max(0, course.sent - course.delivered)),
+            ColumnPiece("s-delivered", "delivered", course.delivered),
+            ColumnPiece("s-accepted", "sent and not delivered", max(0, course.sent - course.delivered)),
         ],
         href,
-        Piece("s-failed", "errors", course.errors),
+        ColumnPiece("s-failed", "errors", course.errors),
     )
 
 

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from console.access import action, page
 from console.figures.action_effects import Effect, cancel_effect, pause_effect, resume_effect
-from console.pages.worker_wakeup import wake_workers_of
 from console.visit import Visit
+from console.worker_wakeup import wake_workers_of
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignId, CampaignView

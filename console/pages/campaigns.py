@@ -9,7 +9,7 @@ from starlette.responses import Response
 from console.access import page
 from console.pages.archived_campaigns import ARCHIVED, archived_page
 from console.visit import Visit
-from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages, PagePosition
+from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 
@@ -23,8 +23,11 @@ async def show_campaigns(visit: Visit) -> Response:
     if visit.query("state") == ARCHIVED:
         return await archived_page(visit, wanted)
     after = PagePosition.parse(visit.query("after"))
-    listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after)
-    parameters = {name: value for name in ("q", "sender", "state", "since", "until") if (value := visit.query(name))}
+    order = CampaignOrder.OLDEST if visit.query("order") == CampaignOrder.OLDEST else CampaignOrder.NEWEST
+    listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after, order=order)
+    filters = {name: value for name in ("q", "sender", "state", "since", "until") if (value := visit.query(name))}
+    parameters = filters | ({"order": order.value} if order is CampaignOrder.OLDEST else {})
+    other = filters | ({"order": CampaignOrder.OLDEST.value} if order is CampaignOrder.NEWEST else {})
     next_page = f"/campaigns?{urlencode({**parameters, 'after': str(listed.next)})}" if listed.next else ""
     return visit.page(
         "campaigns.html",
@@ -33,7 +36,9 @@ async def show_campaigns(visit: Visit) -> Response:
         state=visit.query("state"),
         states=[*CampaignState, ARCHIVED],
         senders=await Queries(visit.redis).senders(),
-        is_filtered=bool(parameters),
+        is_filtered=bool(filters),
+        order=order.value,
+        other_order=f"/campaigns?{urlencode(other)}",
         first_page=f"/campaigns?{urlencode(parameters)}" if after else "",
         next_page=next_page,
     )

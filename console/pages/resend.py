@@ -5,9 +5,9 @@ from typing import Final
 from starlette.responses import Response
 
 from console.access import action, page
-from console.pages.worker_wakeup import wake_workers_of
 from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
+from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
 from producers.resend import RESENDABLE, Choice, Resender, Survey
 from times_dispatch.console_users import ConsoleRole

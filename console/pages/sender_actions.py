@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from console.access import action, page
 from console.figures.action_effects import Effect, rate_effect, sender_pause_effect, sender_resume_effect
-from console.pages.worker_wakeup import wake_workers_of
 from console.visit import Visit
+from console.worker_wakeup import wake_workers_of
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged

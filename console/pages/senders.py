@@ -1,5 +1,6 @@
 """The pages of senders and providers: what was sent over days, at which rate, and what stops a sender."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -21,11 +22,14 @@ from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.states import SENT
 from times_dispatch.ledger.statistics.figures import Amounts, Course, Statistics, statistics_of, total
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
 from times_dispatch.ledger.trail import Trail
 
-SPANS: Final = (1, 7, 30, 90, 365)
+SPANS_OF_ALL: Final = (1, 7, 30, 90)
+"""Days of all senders together; more would take long where there are many senders."""
+SPANS: Final = (*SPANS_OF_ALL, 365)
 _DEFAULT_DAYS: Final = 7
 _MAX_TRAIL: Final = 20
 
@@ -42,19 +46,21 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show_senders(visit: Visit) -> Response:
     """Show all senders and providers with their figures over some days."""
-    days, since, until = _span(visit)
+    days, since, until = _span(visit, SPANS_OF_ALL)
     rollups = await _rollups(visit, RollupFilter(since=since, until=until))
     queries = Queries(visit.redis)
     names = sorted({*await queries.senders(), *map(SenderId, visit.settings.senders)})
     by_sender = groups(rollups, lambda key: key.sender, since, until)
+    views = await asyncio.gather(*map(queries.sender, names))
+    none = statistics_of({})
     rows = [
-        (name, await queries.sender(name), by_sender.get(name) or Group(name=name, statistics=statistics_of({})))
-        for name in names
+        (name, view, by_sender.get(name) or Group(name=name, statistics=none))
+        for name, view in zip(names, views, strict=True)
     ]
     return visit.page(
         "senders.html",
         days=days,
-        spans=SPANS,
+        spans=SPANS_OF_ALL,
         since=since,
         until=until,
         rows=[(name, view, sender_state(view), group, _spark(group)) for name, view, group in rows],
@@ -72,7 +78,7 @@ async def show_sender(visit: Visit) -> Response:
     queries = Queries(visit.redis)
     if name not in await queries.senders() and name not in visit.settings.senders:
         raise HTTPException(404)
-    days, since, until = _span(visit)
+    days, since, until = _span(visit, SPANS)
     rollups = await _rollups(visit, RollupFilter(senders=[name], since=since, until=until))
     by_day = groups(rollups, lambda key: key.day.isoformat(), since, until)
     statistics = statistics_of(total(amounts for _, amounts in rollups))
@@ -117,17 +123,17 @@ def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, u
         name = name_of(key)
         several.setdefault(name, []).append(amounts)
         by_day = sent.setdefault(name, [0] * length)
-        by_day[(key.day - since).days] += statistics_of(amounts).sent
+        by_day[(key.day - since).days] += sum(amounts.get(state.value, 0) for state in SENT)
     return {
         name: Group(name=name, statistics=statistics_of(total(each)), sent_by_day=sent[name])
         for name, each in several.items()
     }
 
 
-def _span(visit: Visit) -> tuple[int, date, date]:
+def _span(visit: Visit, spans: Sequence[int]) -> tuple[int, date, date]:
     """Return how many days are shown, the first and the last."""
     written = visit.query("days")
-    days = int(written) if written in {str(span) for span in SPANS} else _DEFAULT_DAYS
+    days = int(written) if written in {str(span) for span in spans} else _DEFAULT_DAYS
     today = datetime.fromtimestamp(visit.resources.clock.time(), INDIA).date()
     return days, today - timedelta(days=days - 1), today
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kit.cluster import Cluster
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.ledger.states import SENT, CampaignState
 
@@ -26,13 +26,13 @@ SANDBOX = {
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster() as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def stack(cluster: Cluster) -> Iterator[Stack]:
+def stack(cluster: EmbeddedCluster) -> Iterator[Stack]:
     with Stack(workers=2, ledger_url=cluster.url, sandbox=SANDBOX) as stack:
         yield stack
 
@@ -64,7 +64,7 @@ def test_a_campaign_survives_moving_slots_a_failover_and_a_killed_primary(seed: 
     rng = random.Random(seed)
     settings = SETTINGS.read_text("utf-8").replace("wait_for_replicas = 0", "wait_for_replicas = 1")
     with (
-        Cluster(appendonly=True) as cluster,
+        EmbeddedCluster(appendonly=True) as cluster,
         Stack(
             workers=2, reconcilers=2, settings=settings, ledger_url=cluster.url, sandbox={**SANDBOX, "seed": seed}
         ) as stack,

@@ -16,8 +16,8 @@ class PushMeter:
 
     def __init__(self, stack: Stack) -> None:
         self.accepted = 0
-        self.max_gap_s = 0.0
-        """The longest time between two answers with different numbers, from the first message to the last."""
+        self.gaps_s: dict[str, float] = {}
+        """The longest time between two messages of each sender, from its first message to its last."""
         self._stack = stack
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -30,17 +30,22 @@ class PushMeter:
                 raise TimeoutError(f"{self.accepted} of {accepted} messages arrived within {within_s:.0f} s")
             time.sleep(_EVERY_S)
 
+    @property
+    def max_gap_s(self) -> float:
+        """The longest time in which the provider got no message of a sender, between two messages of the sender."""
+        return max(self.gaps_s.values(), default=0.0)
+
     def _watch(self) -> None:
-        since = 0.0
+        seen: dict[str, tuple[int, float]] = {}
         while not self._stop.wait(_EVERY_S):
             with suppress(httpx.HTTPError):
-                accepted = int(self._stack.books()["all"]["accepted"])
-                now = time.monotonic()
-                if accepted == self.accepted:
-                    continue
-                if since:
-                    self.max_gap_s = max(self.max_gap_s, now - since)
-                self.accepted, since = accepted, now
+                books, now = self._stack.books(), time.monotonic()
+                self.accepted = int(books["all"]["accepted"])
+                for sender, counters in books["senders"].items():
+                    before, since = seen.get(sender, (0, now))
+                    if counters["accepted"] != before:
+                        self.gaps_s[sender] = max(self.gaps_s.get(sender, 0.0), now - since)
+                        seen[sender] = (counters["accepted"], now)
 
     def __enter__(self) -> "PushMeter":
         self._thread.start()

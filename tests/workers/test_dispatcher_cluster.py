@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError
 
-from tests.kit.cluster import Cluster, one_tag_each
+from tests.kit.cluster import one_tag_each
 from tests.kit.workers import FakeProvider, WorkerRig, until
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
@@ -30,8 +31,8 @@ SEEDS = [7, 42, 2026]
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with Cluster(appendonly=True) as cluster:
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster(appendonly=True) as cluster:
         yield cluster
 
 
@@ -60,7 +61,7 @@ async def _upkeep(rig: WorkerRig, wake: Callable[[Any], Awaitable[None]]) -> Asy
 
 
 async def _send_through(
-    cluster: Cluster, provider: FakeProvider, trouble: Callable[[], None], *, after: int, max_in_doubt: int
+    cluster: EmbeddedCluster, provider: FakeProvider, trouble: Callable[[], None], *, after: int, max_in_doubt: int
 ) -> None:
     """Send a campaign of each sender, with trouble in the middle, and compare the ledger with what arrived."""
     async with connect(cluster.url) as redis:
@@ -103,7 +104,7 @@ async def _are_over(rig: WorkerRig, campaigns: list[CampaignId]) -> bool:
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_slots_that_move_key_by_key_lose_and_double_nothing(
-    cluster: Cluster, provider: FakeProvider, seed: int
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int
 ) -> None:
     rng = random.Random(seed)
 
@@ -117,7 +118,7 @@ async def test_slots_that_move_key_by_key_lose_and_double_nothing(
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_planned_failover_loses_and_doubles_nothing(
-    cluster: Cluster, provider: FakeProvider, seed: int
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int
 ) -> None:
     rng = random.Random(seed)
     await _send_through(
@@ -127,7 +128,7 @@ async def test_a_planned_failover_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_primary_that_is_killed_loses_and_doubles_nothing(
-    cluster: Cluster, provider: FakeProvider, seed: int
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int
 ) -> None:
     rng = random.Random(seed)
 

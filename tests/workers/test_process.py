@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from tests.kit.flower import Flower
 from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
-from times_dispatch.broker.beat_scheduler import TOKEN_HEADER
+from times_dispatch.broker.beat_scheduler import SENT_HEADER, TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
@@ -220,20 +220,25 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
             assert secret not in stage.log
 
 
-async def test_a_message_of_a_beat_that_was_replaced_starts_no_upkeep(tmp_path: Path, redis: Redis) -> None:
+async def test_a_message_of_beat_that_is_old_or_of_a_replaced_beat_starts_no_upkeep(
+    tmp_path: Path, redis: Redis
+) -> None:
     async with scene(tmp_path, f"redis://{address_of(redis)}/0", grace_s=0.5) as stage:
         await stage.ready()
         await redis.hset(BEAT_LEASE, BeatField.TOKEN, "7")
 
-        def send(token: int | None) -> None:
-            headers = {} if token is None else {TOKEN_HEADER: token}
+        async def send(token: int | None, age_s: float = 0.0) -> None:
+            sent_ms = (await redis.time())[0] * 1000 - round(age_s * 1000)
+            headers = {} if token is None else {TOKEN_HEADER: token, SENT_HEADER: sent_ms}
             stage.app.send_task(UPKEEP_TASK, queue=UPKEEP_QUEUE, headers=headers)
 
-        send(6)
-        await until(lambda: "message of a replaced beat ignored" in stage.log)
+        await send(6)
+        await until(lambda: '"reason":"of a replaced beat"' in stage.log)
+        await send(7, age_s=7)
+        await until(lambda: '"reason":"old"' in stage.log)
         assert await redis.exists(UPKEEP_SINCE) == 0
         for accepted in (7, None):  # a beat of an older version has no token
-            send(accepted)
+            await send(accepted)
             await until(lambda: redis.exists(UPKEEP_SINCE))
             await redis.delete(UPKEEP_SINCE)
 

@@ -14,7 +14,7 @@ from times_dispatch.archive.retention import Retention, RetentionResult, Retenti
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import LEDGER_ERRORS, is_transient
-from times_dispatch.ledger.keys import RETENTION_LOCK
+from times_dispatch.ledger.keys import RETENTION_LOCK, RETENTION_PROBLEM
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,8 @@ RUN_EVERY_S: Final = 60.0
 _LOCK_S: Final = 60.0
 """A worker that died in the middle of a run blocks other workers for so long."""
 _EXTEND_EVERY_S: Final = 10.0
+_PROBLEM_S: Final = 7 * 86_400
+_MAX_PROBLEM: Final = 300
 _PAUSE_S: Final = 0.05
 """How long a run rests after each step: a batch that is stored, or some keys that are deleted."""
 
@@ -54,6 +56,7 @@ class BackgroundRetention:
             clock: decides when a run begins.
             pause_s: how long a run rests after each step, in seconds.
         """
+        self._redis = redis
         self._retention = Retention(redis, rule, keys, forget_key=forget_key, pause=self._rest)
         self._lock: Lock = redis.lock(RETENTION_LOCK, timeout=_LOCK_S, blocking=False, thread_local=False)
         self._clock = clock
@@ -85,7 +88,9 @@ class BackgroundRetention:
                 return
             self._extend_at = self._clock.monotonic() + _EXTEND_EVERY_S
             try:
-                _log(await self._retention.run())
+                result = await self._retention.run()
+                _log(result)
+                await self._note_problem(result)
             finally:
                 with suppress(LockError):  # the lock has run out
                     await self._lock.release()
@@ -96,6 +101,16 @@ class BackgroundRetention:
                 log.error("a call to the ledger failed", doing="retention", **failure(error))
         except ArchiveError as error:
             log.error("the archive cannot be used", reason=str(error))
+
+    async def _note_problem(self, result: RetentionResult) -> None:
+        """Note for ``dispatch status`` what could not be done, or that everything was done."""
+        if result.failed:
+            campaign, reason = result.failed[0]
+            others = f", and {len(result.failed) - 1:,} others" if len(result.failed) > 1 else ""
+            problem = f"{reason if campaign in reason else f'{campaign} {reason}'.strip()}{others}"
+            await self._redis.set(RETENTION_PROBLEM, problem[:_MAX_PROBLEM], ex=_PROBLEM_S)
+        else:
+            await self._redis.delete(RETENTION_PROBLEM)
 
     async def _rest(self) -> None:
         if self._clock.monotonic() >= self._extend_at:

@@ -12,7 +12,9 @@ from times_dispatch.tls_options import certificate_problem
 log = structlog.get_logger(__name__)
 
 TOKEN_HEADER: Final = "dispatch_beat_token"  # noqa: S105  # a fencing token is no secret
-"""The header of a message that carries the fencing token. A worker of an older version ignores the header."""
+"""The header of a message that carries the fencing token. A worker of an older version ignores the headers."""
+SENT_HEADER: Final = "dispatch_beat_sent_ms"
+"""The header with the time by Redis' clock."""
 
 
 def lease_scheduler(lease: BeatLease) -> type[Scheduler]:
@@ -29,7 +31,7 @@ def lease_scheduler(lease: BeatLease) -> type[Scheduler]:
             """Send the message of an entry, or nothing while another beat works."""
             if not lease.may_send:
                 return
-            entry.options = {**(entry.options or {}), "headers": {TOKEN_HEADER: lease.token}}
+            entry.options = {**(entry.options or {}), "headers": {TOKEN_HEADER: lease.token, SENT_HEADER: lease.now_ms}}
             try:
                 self.apply_async(entry, producer=producer, advance=False)
             except SchedulingError as error:  # Celery would log two tracebacks each second

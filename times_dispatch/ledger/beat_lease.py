@@ -27,6 +27,8 @@ LEASE_S: Final = 2.5
 """How long a lease lasts without renewal: a second beat takes over within this time, and within 5 s altogether."""
 RENEW_EVERY_S: Final = 0.7
 _CALL_WITHIN_S: Final = 1.0
+_OLD_AFTER_S: Final = 5.0
+"""A message that waited for longer starts no upkeep, because newer messages follow it."""
 
 
 class _Held(NamedTuple):
@@ -35,6 +37,8 @@ class _Held(NamedTuple):
     token: int = 0
     until_s: float = 0.0
     """When the lease ends, on the monotonic clock of the process."""
+    ledger_ahead_ms: float = 0.0
+    """By how much Redis' clock, in epoch milliseconds, is ahead of that monotonic clock."""
 
 
 class BeatLease:
@@ -59,6 +63,12 @@ class BeatLease:
         return held.token if self._clock.monotonic() < held.until_s else 0
 
     @property
+    def now_ms(self) -> int:
+        """The time by Redis' clock, in epoch milliseconds; 0 while it is not known."""
+        ahead_ms = self._held.ledger_ahead_ms
+        return round(self._clock.monotonic() * 1000 + ahead_ms) if ahead_ms else 0
+
+    @property
     def may_send(self) -> bool:
         """Whether this process may send messages: it holds the lease, or Redis does not permit leases to it."""
         return self._is_refused or self.token > 0
@@ -80,7 +90,7 @@ class BeatLease:
         asked_at = self._clock.monotonic()
         try:
             async with self._clock.timeout(_CALL_WITHIN_S):
-                token = await self._call(script, lease_ms=round(LEASE_S * 1000))
+                token, now_ms = await self._call(script, lease_ms=round(LEASE_S * 1000))
         except NoPermissionError:
             if not self._is_refused:
                 log.warning(
@@ -92,18 +102,36 @@ class BeatLease:
             log.debug("no lease of beat", error=type(error).__name__)
             return
         before, self._is_refused = self.token, False
-        self._held = _Held(token, asked_at + LEASE_S)
+        self._held = _Held(token, asked_at + LEASE_S, now_ms - self._clock.monotonic() * 1000)
         if bool(before) != bool(token):
             log.info("this beat works" if token else "another beat works", token=token or before)
 
-    async def _call(self, script: Script, *, lease_ms: int) -> int:
+    async def _call(self, script: Script, *, lease_ms: int) -> tuple[int, int]:
         reply = await script(PROCESSES, operation=self._operation, process=self._process, lease_ms=lease_ms)
-        return int(reply["token"])
+        return int(reply["token"]), int(reply["now_ms"])
 
 
-async def newest_token(redis: Redis) -> int:
-    """Return the newest fencing token; 0 if no beat ever held the lease. Raises Redis errors."""
-    return int(await redis.hget(BEAT_LEASE, BeatField.TOKEN) or 0)
+async def why_ignored(redis: Redis, *, token: int, sent_ms: int) -> str:
+    """Return why a worker ignores a message of beat; empty if the message counts. Raises Redis errors.
+
+    Messages wait in the broker while no worker runs. How old they are is told by Redis' clock, because the clocks of
+    hosts may differ.
+
+    Args:
+        redis: the ledger.
+        token: the fencing token of the beat that sent the message; 0 for beats without a lease, whose messages count.
+        sent_ms: when the message was sent, by Redis' clock, in epoch milliseconds.
+    """
+    if not token:
+        return ""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hget(BEAT_LEASE, BeatField.TOKEN)
+        pipe.time()
+        newest, (seconds, microseconds) = await pipe.execute()
+    if token < int(newest or 0):
+        return "of a replaced beat"
+    age_ms = seconds * 1000 + microseconds // 1000 - sent_ms
+    return "old" if abs(age_ms) > _OLD_AFTER_S * 1000 else ""
 
 
 async def working_beat(redis: Redis) -> str:

@@ -1,11 +1,13 @@
-"""Pages of campaigns, the newest first, that fit a part of the name, a sender, states and days; the ledger searches.
+"""Pages of campaigns that fit a part of the name, a sender, states and days, the newest or the oldest first.
 
 Only the campaigns of a page are read: the cost does not grow with the number of campaigns, except for a search by name
 or state, which a script makes in slices, so that it never keeps Redis busy for long.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +25,13 @@ _MAX_EXAMINED: Final = 400
 """Ended campaigns that one call of the script examines: about two milliseconds of Redis' time."""
 _MAX_MS: Final = 9_999_999_999_999
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
+
+
+class CampaignOrder(StrEnum):
+    """Which campaigns come first, by the time of their creation."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
 
 
 class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +62,11 @@ class PagePosition(msgspec.Struct, frozen=True):
 
     created_ms: int
     id: str
+
+    def sort_key(self, order: "CampaignOrder") -> tuple[int, list[int]]:
+        """Return what sorts positions in an order."""
+        sign = -1 if order is CampaignOrder.NEWEST else 1
+        return sign * self.created_ms, [sign * ord(letter) for letter in self.id]
 
     def __str__(self) -> str:
         """Return the position as it stands in an address."""
@@ -85,34 +99,57 @@ class CampaignPages:
         self._queries = Queries(redis)
         self._search = Script(redis, "search_campaigns")
 
-    async def page(self, wanted: CampaignFilter, *, count: int = 50, after: PagePosition | None = None) -> CampaignPage:
+    async def page(
+        self,
+        wanted: CampaignFilter,
+        *,
+        count: int = 50,
+        after: PagePosition | None = None,
+        order: CampaignOrder = CampaignOrder.NEWEST,
+    ) -> CampaignPage:
         """Return a page of campaigns.
 
         Args:
             wanted: which campaigns.
             count: how many, at most.
             after: where the page begins; by default the first page.
+            order: which campaigns come first.
         """
         senders = [SenderId(wanted.sender)] if wanted.sender else await self._queries.senders()
-        matches = list[tuple[int, str, SenderId]]()
-        for sender in senders:
-            matches += [(*match, sender) for match in await self._of_sender(sender, wanted, count + 1, after)]
-        matches.sort(key=lambda match: match[:2], reverse=True)
+        of_senders = await asyncio.gather(
+            *(self._of_sender(sender, wanted, count=count + 1, after=after, order=order) for sender in senders)
+        )
+        matches = [(match, sender) for sender, several in zip(senders, of_senders, strict=True) for match in several]
+        matches.sort(key=lambda match: match[0].sort_key(order))
         rows, damaged = matches[:count], list[CampaignDamaged]()
-        ids = [(CampaignId(campaign), sender) for _, campaign, sender in rows]
+        ids = [(CampaignId(position.id), sender) for position, sender in rows]
         views = {view.id: view for view in await self._queries.some(ids, damaged=damaged)}
         return CampaignPage(
             campaigns=[views[campaign] for campaign, _ in ids if campaign in views],
-            next=PagePosition(*rows[-1][:2]) if len(matches) > count else None,
+            next=rows[-1][0] if len(matches) > count else None,
             total=None if wanted.words or wanted.states else await self._count(senders, wanted),
             damaged=damaged,
         )
 
     async def _of_sender(
-        self, sender: SenderId, wanted: CampaignFilter, count: int, after: PagePosition | None
-    ) -> list[tuple[int, str]]:
-        """Return the time of creation and the id of a sender's campaigns that come first in the order."""
-        position, matches = after, list[tuple[int, str]]()
+        self,
+        sender: SenderId,
+        wanted: CampaignFilter,
+        *,
+        count: int,
+        after: PagePosition | None,
+        order: CampaignOrder,
+    ) -> list[PagePosition]:
+        """Return the campaigns of a sender that come first in the order.
+
+        Args:
+            sender: the sender.
+            wanted: which campaigns.
+            count: how many, at most.
+            after: only campaigns after this one.
+            order: which campaigns come first.
+        """
+        position, matches = after, set[PagePosition]()
         while True:
             reply = await self._search(
                 sender,
@@ -120,22 +157,21 @@ class CampaignPages:
                 states=f" {' '.join(sorted(wanted.states))} " if wanted.states else "",
                 since_ms=wanted.since_ms,
                 until_ms=wanted.until_ms,
-                before_ms=position.created_ms if position else 0,
-                before_id=position.id if position else "",
+                order=order.value,
+                after_ms=position.created_ms if position else 0,
+                after_id=position.id if position else "",
                 count=count,
                 max_examined=_MAX_EXAMINED,
             )
+            # A live campaign is in the reply of each call that begins before it, and counts once.
             for match in text(reply["matches"]).split():
                 created_ms, _, campaign = match.partition(":")
-                matches.append((int(created_ms), campaign))
+                matches.add(PagePosition(int(created_ms), campaign))
             examined = PagePosition(int(text(reply["examined_ms"])), text(reply["examined_id"]))
-            # A live campaign is in the reply of each call that begins before it, and counts once.
-            matches = sorted(set(matches), reverse=True)
-            if (
-                not examined.id
-                or len([match for match in matches if match >= (examined.created_ms, examined.id)]) >= count
-            ):
-                return matches[:count]
+            first = sorted(matches, key=lambda match: match.sort_key(order))
+            known = [match for match in first if match.sort_key(order) <= examined.sort_key(order)]
+            if not examined.id or len(known) >= count:
+                return first[:count]
             position = examined
 
     async def _count(self, senders: Sequence[SenderId], wanted: CampaignFilter) -> int | None:

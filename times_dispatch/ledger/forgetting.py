@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgotten_numbers import packed_indexes, without_data
+from times_dispatch.ledger.forward_backlog import lane_keys
 from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, SenderKey, batch_key
 from times_dispatch.ledger.model import CampaignView, Recipients
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
@@ -117,7 +118,18 @@ class NumberForgetting:
         async for key in self._redis.scan_iter(match=f"{TEST_SENDS}:*:number", count=_PAGE):
             if text(await self._redis.get(key) or b"") == self._number:
                 removed += int(await self._redis.delete(key))
-        return removed + await self._forget_samples()
+        return removed + await self._forget_samples() + await self._forget_forwarded()
+
+    async def _forget_forwarded(self) -> int:
+        """Delete events that wait to be forwarded and hold the number."""
+        words, removed = [word.encode() for word in self._words], 0
+        for key in lane_keys():
+            first = 0
+            while members := cast("list[bytes]", await self._redis.zrange(key, first, first + _PAGE - 1)):
+                naming = [member for member in members if any(word in member for word in words)]
+                removed += int(await self._redis.zrem(key, *naming)) if naming else 0
+                first += len(members) - len(naming)
+        return removed
 
     async def _forget_samples(self) -> int:
         """Delete the samples that hold the hash of the number: they serve a question at the submit, for three days."""

@@ -55,6 +55,7 @@ def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStat
         *(_of_reports(status.reports) if status.reports else ()),
         *_of_stops(status),
         *_of_alert_targets(status),
+        *_of_retention(status),
         *_of_memory(status),
     ]
     # The sort keeps the order above among findings of one severity.
@@ -144,6 +145,15 @@ def _of_alert_targets(status: DeploymentStatus) -> Iterator[StatusFinding]:
                 f"alerts do not reach {name} since {since} ({target.reason})",
                 f"correct {name}'s address, or the service behind it: dispatch alerts test {name}",
             )
+
+
+def _of_retention(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    if status.retention_problem:
+        yield StatusFinding(
+            WARNING,
+            f"retention: {status.retention_problem}",
+            "mend the reason; dispatch archive run says whether everything is archived and erased then",
+        )
 
 
 def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:

@@ -129,6 +129,8 @@ class DeploymentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How many wake-ups wait, by queue; None if the broker is unavailable."""
     reports: ReportsStatus | None = None
     stops: list[Stop] = []
+    retention_problem: str = ""
+    """Why the last run of the retention could not archive or erase everything; empty if it could."""
     work: Work = Work()
     alert_targets: dict[str, TargetState] = {}
     """Whether the targets of alerts can be reached, by their names."""

@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import (
     LONG_DEAD_LETTERS,
     LONG_FOREIGN_DEAD_LETTERS,
     RELAY,
+    RETENTION_PROBLEM,
     UPKEEP_SINCE,
 )
 from times_dispatch.ledger.memory_history import read_memory_pace
@@ -29,6 +30,7 @@ from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.findings import find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
@@ -95,8 +97,17 @@ async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Cl
             damaged=[damage.campaign for damage in damaged],
         ),
         alert_targets=await _alert_targets(redis),
+        retention_problem=await _retention_problem(redis),
         memory=await read_memory_pace(redis, memory_in(info), max_share=max_memory_share),
     )
+
+
+async def _retention_problem(redis: Redis) -> str:
+    try:
+        problem: bytes | str | None = await redis.get(RETENTION_PROBLEM)
+    except NoPermissionError:  # an older redis-users.acl
+        return ""
+    return text(problem or b"")
 
 
 async def _alert_targets(redis: Redis) -> dict[str, TargetState]:

@@ -35,6 +35,8 @@ class BatchEnd(StrEnum):
     """The campaign's first provider is not in the settings of the worker."""
     LINK_KEY_UNKNOWN = "link_key_unknown"
     """The campaign has tracked links, and the worker lacks the key with which the campaign was submitted."""
+    PROVIDER_LOST = "provider_lost"
+    """This process gets no response from the provider. The batch is left to another worker, which may get one."""
     FAILED = "failed"
     """An unexpected error."""
     NOT_STARTED = "not_started"

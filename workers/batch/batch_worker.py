@@ -149,6 +149,9 @@ class BatchWorker:
                     if opened.reason == CloseReason.TURN_OVER:  # the next campaign need not wait for pushes in flight
                         await self._context.issue_batches(self.lease.ref.sender)
                     return
+                if self._should_leave(opened):
+                    self._end = BatchEnd.PROVIDER_LOST
+                    return
                 if isinstance(opened, Drained):
                     await self._context.issue_batches(self.lease.ref.sender)
                     if not await self._wait_for_pending_messages():
@@ -156,6 +159,11 @@ class BatchWorker:
             self._end = BatchEnd.STOPPING
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
+
+    def _should_leave(self, opened: Opened) -> bool:
+        """Say whether another worker should try: this process reaches no provider, and the sender backs off."""
+        is_backing_off = isinstance(opened, Wait) and opened.reason == WaitReason.BACKING_OFF
+        return is_backing_off and any(map(self._context.reach.is_lost, self._plan.chain))
 
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""

@@ -12,6 +12,7 @@ from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
+from times_dispatch.provider.reach import ProviderReach
 from workers.batch.capacity import Capacity
 from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
@@ -66,6 +67,7 @@ class WorkerContext:
     """The keys of tracked links."""
     spacings: Spacings = field(default_factory=Spacings)
     reply_clock: ReplyClock = field(default_factory=ReplyClock)
+    reach: ProviderReach = field(default_factory=ProviderReach)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

@@ -148,6 +148,7 @@ class Recorder:
 
     async def _write_accepted(self, group: list[MessageResult], provider: str) -> None:
         """Write a group of which every message was accepted."""
+        self._context.reach.note_response(provider)
         results = [ledger_result(result) for result in group]
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
@@ -158,6 +159,7 @@ class Recorder:
 
     async def _write(self, group: list[MessageResult], provider: str) -> None:
         """Write any group; before the record, tell others what follows from the group."""
+        self._context.reach.note(provider, [result.outcome for result in group])
         results = [ledger_result(result) for result in group]
         consequence = consequence_of(group, self._context.rng)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:

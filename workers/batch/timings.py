@@ -37,6 +37,12 @@ class BatchTimings:
     ledger_retry_s: float = 0.25
     """The longest wait before a call to an unavailable ledger is repeated; jitter shortens it by up to half."""
 
+    lost_after_s: float = 3.0
+    """A process whose pushes to a provider got no response for this long leaves the provider's batches to others."""
+
+    pass_on_after_s: float = 0.5
+    """A batch that is passed on waits for this long, so that it does not go round between processes."""
+
     group_wait_s: float = 0.04
     """The recorder collects results for this long before it writes them as one group."""
 

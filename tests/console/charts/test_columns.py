@@ -1,6 +1,6 @@
 import re
 
-from console.charts.columns import ChartColumn, Piece, column_chart
+from console.charts.columns import ChartColumn, ColumnPiece, column_chart
 from console.formats import Formats
 
 F = Formats()
@@ -8,8 +8,12 @@ F = Formats()
 
 def test_the_largest_column_is_as_high_as_the_chart_and_pieces_stack() -> None:
     columns = [
-        ChartColumn("1 am", [Piece("s-delivered", "delivered", 30), Piece("s-accepted", "sent", 10)], "/x?hour=1"),
-        ChartColumn("2 am", [Piece("s-delivered", "delivered", 0)], "/x?hour=2", Piece("s-failed", "errors", 20)),
+        ChartColumn(
+            "1 am", [ColumnPiece("s-delivered", "delivered", 30), ColumnPiece("s-accepted", "sent", 10)], "/x?hour=1"
+        ),
+        ChartColumn(
+            "2 am", [ColumnPiece("s-delivered", "delivered", 0)], "/x?hour=2", ColumnPiece("s-failed", "errors", 20)
+        ),
     ]
     chart = column_chart(columns, F, label="Sent")
     rects = re.findall(r'<rect class="(s-\w+)" x="[\d.]+" y="([\d.]+)" width="[\d.]+" height="([\d.]+)"/>', chart)
@@ -26,8 +30,8 @@ def test_the_largest_column_is_as_high_as_the_chart_and_pieces_stack() -> None:
 
 def test_one_message_among_a_million_is_seen() -> None:
     columns = [
-        ChartColumn("a", [Piece("s-failed", "failed", 1)]),
-        ChartColumn("b", [Piece("s-failed", "failed", 1_000_000)]),
+        ChartColumn("a", [ColumnPiece("s-failed", "failed", 1)]),
+        ChartColumn("b", [ColumnPiece("s-failed", "failed", 1_000_000)]),
     ]
     heights = re.findall(r'height="([\d.]+)"/>', column_chart(columns, F, label="x"))
     assert min(map(float, heights)) >= 1.5

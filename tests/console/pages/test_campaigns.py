@@ -36,5 +36,15 @@ async def test_a_second_page_goes_on_where_the_first_ended(viewer: Browser, ledg
     assert 'rel="next"' not in second
 
 
+async def test_the_oldest_come_first_if_somebody_wants_so(viewer: Browser, ledger: Ledger) -> None:
+    for number in range(45):
+        await ledger.submit(1, campaign=f"c{number:07}")
+    html = (await viewer.get("/campaigns?order=oldest")).text
+    assert _ids(html) == [f"c{number:07}" for number in range(40)]
+    [more] = re.findall(r'href="(/campaigns\?[^"]+)" rel="next"', html)
+    assert "order=oldest" in more
+    assert _ids((await viewer.get(more.replace("&amp;", "&"))).text) == [f"c{number:07}" for number in range(40, 45)]
+
+
 async def test_an_empty_ledger_says_what_to_do(viewer: Browser) -> None:
     assert "There are no campaigns yet" in (await viewer.get("/campaigns")).text

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producers.cli import main
-from tests.kit.cluster import Cluster
 from tests.kit.producers import CAMPAIGN, SETTINGS, csv_of, people
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 
@@ -64,13 +64,13 @@ MAY_END_WITH = {"status": {0, 1, 2}, "check": {0, 1}}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster() as cluster:
         yield cluster
 
 
 @pytest.fixture
-def run(cluster: Cluster, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(cluster: EmbeddedCluster, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run the command line with the ledger on a cluster, and the broker on a single Redis."""
     cluster.flush()
     for name, content in {
@@ -104,7 +104,7 @@ def test_every_command_works_with_the_ledger_on_a_cluster(run: Run) -> None:
     assert json.loads(run("show", campaign, "--json").stdout)["state"] == "cancelled"
 
 
-def test_a_cluster_without_a_broker_is_a_mistake_that_says_what_to_do(run: Run, cluster: Cluster) -> None:
+def test_a_cluster_without_a_broker_is_a_mistake_that_says_what_to_do(run: Run, cluster: EmbeddedCluster) -> None:
     environment = {"DISPATCH_REDIS_URL": cluster.url}
     done = CliRunner(env=environment).invoke(main, ["submit", "campaign.toml", "--recipients", "people.csv"])
     assert done.exit_code == 2

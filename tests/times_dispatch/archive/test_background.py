@@ -32,6 +32,11 @@ from times_dispatch.ledger.keys import RETENTION_LOCK
 from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.status.reader import read_status
+
+
+async def _no_queues() -> dict[str, int]:
+    return {}
 
 
 async def run_once(background: BackgroundRetention) -> None:
@@ -80,6 +85,12 @@ async def test_a_folder_that_cannot_be_used_is_logged_and_stops_nothing_else(red
     [line] = [line for line in logs if line["log_level"] == "error"]
     assert line["campaign"] == CAMPAIGN
     assert "not a directory" in line["reason"]
+    status = await read_status(redis, queues=_no_queues, max_memory_share=0.9)
+    [finding] = [finding for finding in status.findings if finding.problem.startswith("retention: ")]
+    assert "not a directory" in finding.problem
+    await run_once(BackgroundRetention(redis, rule_for(tmp_path / "other"), KEYS, pause_s=0))
+    status = await read_status(redis, queues=_no_queues, max_memory_share=0.9)
+    assert not any(finding.problem.startswith("retention: ") for finding in status.findings)
     with pytest.raises(ArchiveUnavailable):
         BackgroundRetention(redis, rule_for("nowhere://x"), KEYS)
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.kit.clock import FakeClock
 from tests.kit.redis_clock import MovedClock, moved_clock
 from tests.kit.workers import until
-from times_dispatch.ledger.beat_lease import LEASE_S, RENEW_EVERY_S, BeatLease, newest_token, working_beat
+from times_dispatch.ledger.beat_lease import LEASE_S, RENEW_EVERY_S, BeatLease, why_ignored, working_beat
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import BEAT_LEASE
 
@@ -47,7 +47,27 @@ async def test_of_two_beats_one_holds_the_lease_and_the_other_gets_it_after_a_cl
     assert await working_beat(redis) == ""
     async with running(redis, second):
         await until(lambda: second.token, within_s=1)
-        assert (second.token, await newest_token(redis)) == (2, 2)
+        assert second.token == 2
+        assert await why_ignored(redis, token=1, sent_ms=second.now_ms) == "of a replaced beat"
+        assert await why_ignored(redis, token=2, sent_ms=second.now_ms) == ""
+
+
+@pytest.mark.parametrize(("age_s", "reason"), [(4.9, ""), (5.1, "old"), (-4.9, ""), (-5.1, "old")])
+async def test_a_message_is_old_after_five_seconds_of_the_ledgers_clock(
+    redis: Redis, age_s: float, reason: str
+) -> None:
+    seconds, microseconds = await redis.time()
+    sent_ms = int(seconds) * 1000 + int(microseconds) // 1000 - round(age_s * 1000)
+    assert await why_ignored(redis, token=1, sent_ms=sent_ms) == reason
+    assert await why_ignored(redis, token=0, sent_ms=0) == ""  # a beat of an older version
+
+
+async def test_a_beat_whose_host_has_a_wrong_clock_knows_the_time_of_the_ledger(redis: Redis) -> None:
+    lease = BeatLease(clock=FakeClock(epoch=1.0))
+    assert lease.now_ms == 0
+    async with running(redis, lease):
+        await until(lambda: lease.token)
+        assert abs(lease.now_ms - (await redis.time())[0] * 1000) < 5_000
 
 
 async def test_a_beat_that_died_is_replaced_when_its_lease_ends(redis: Redis, redis_clock: MovedClock) -> None:

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger import campaign_pages
-from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages, PagePosition
+from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction
@@ -20,11 +20,13 @@ async def _cancel(ledger: Ledger, campaign: str, sender: SenderId = SENDER) -> N
     await ledger.control.campaign(sender, CampaignId(campaign), ControlAction.CANCEL)
 
 
-async def _ids(redis: Redis, *, count: int = 50, **fields: object) -> list[str]:
+async def _ids(
+    redis: Redis, *, count: int = 50, order: CampaignOrder = CampaignOrder.NEWEST, **fields: object
+) -> list[str]:
     """Return the ids of all campaigns that fit, page by page."""
     pages, ids, after = CampaignPages(redis), list[str](), None
     while True:
-        page = await pages.page(CampaignFilter(**fields), count=count, after=after)  # type: ignore[arg-type]
+        page = await pages.page(CampaignFilter(**fields), count=count, after=after, order=order)  # type: ignore[arg-type]
         ids += [view.id for view in page.campaigns]
         if page.next is None:
             return ids
@@ -39,7 +41,9 @@ async def test_pages_hold_each_campaign_once_the_newest_first(redis: Redis, ledg
         await _cancel(ledger, campaign)
     await _cancel(ledger, "d0000001", OTHER)
     views = {view.id: view.created_ms for view in await ledger.queries.campaigns()}
-    assert await _ids(redis, count=count) == sorted(created, key=lambda each: (views[each], each), reverse=True)
+    newest_first = sorted(created, key=lambda each: (views[each], each), reverse=True)
+    assert await _ids(redis, count=count) == newest_first
+    assert await _ids(redis, count=count, order=CampaignOrder.OLDEST) == newest_first[::-1]
 
 
 async def test_campaigns_of_one_moment_stand_on_one_page_each(redis: Redis, ledger: Ledger) -> None:
@@ -49,7 +53,9 @@ async def test_campaigns_of_one_moment_stand_on_one_page_each(redis: Redis, ledg
         if number % 2:
             await _cancel(ledger, campaign)
             await redis.zadd(f"{{{SENDER}}}:ended", {campaign: 1_700_000_000_000})
-    assert await _ids(redis, count=2) == [f"c{number:07}" for number in reversed(range(7))]
+    ids = [f"c{number:07}" for number in range(7)]
+    assert await _ids(redis, count=2) == ids[::-1]
+    assert await _ids(redis, count=2, order=CampaignOrder.OLDEST) == ids
 
 
 async def test_filters_choose_by_name_id_state_sender_and_day(redis: Redis, ledger: Ledger) -> None:
@@ -80,6 +86,7 @@ async def test_a_search_goes_through_all_campaigns_in_slices(
         await _cancel(ledger, campaign)
     assert await _ids(redis, words="rare") == ["c0000004", "c0000000"]
     assert await _ids(redis, words="rare", count=1) == ["c0000004", "c0000000"]
+    assert await _ids(redis, words="rare", order=CampaignOrder.OLDEST) == ["c0000000", "c0000004"]
     assert len(await _ids(redis, words="often", count=4)) == 9
 
 

@@ -1,7 +1,11 @@
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from redis import Redis as SyncRedis
@@ -134,3 +138,24 @@ def test_an_address_that_is_none_is_refused_without_being_shown(url: str) -> Non
         connect(url)
     assert "secret" not in str(refused.value)
     assert refused.value.__suppress_context__
+
+
+_WITHOUT_HIREDIS = """
+import sys
+sys.modules["hiredis"] = None  # an import of it fails from now on
+import pytest
+from redis.asyncio import connection
+assert "hiredis" not in connection.DefaultParser.__module__, connection.DefaultParser
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.processes
+def test_the_ledger_works_where_hiredis_cannot_be_installed() -> None:
+    folder = Path(__file__).parent
+    files = [str(folder / f"test_{name}.py") for name in ("leases_recording", "report_applier", "queries")]
+    command = [sys.executable, "-c", _WITHOUT_HIREDIS, *files]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, cwd=folder.parents[2], env=os.environ
+    )
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]

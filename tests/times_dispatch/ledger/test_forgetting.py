@@ -5,6 +5,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgetting import NumberForgetting, spellings
+from times_dispatch.ledger.forward_backlog import lane_keys
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Script
@@ -130,7 +131,10 @@ async def test_everything_else_that_the_ledger_remembers_of_the_number_goes(ledg
     await SendTestReports(ledger.redis).remember_number(7, NUMBER)
     await SendTestReports(ledger.redis).remember_number(8, "919800000002")
     await ledger.redis.hset(f"{hash_tag(SENDER)}:recent_phones:5:9198000", mapping={"00001": "x", "00002": "y"})
-    assert await NumberForgetting(ledger.redis, NUMBER).forget_index_entries(RULE) == 3
+    waiting = {f"event about {number}".encode(): at for at, number in enumerate((NUMBER, "919800000002"))}
+    await ledger.redis.zadd(lane_keys()[0], waiting)
+    assert await NumberForgetting(ledger.redis, NUMBER).forget_index_entries(RULE) == 4
+    assert await ledger.redis.zrange(lane_keys()[0], 0, -1) == [b"event about 919800000002"]
     assert await DeadNumbers(ledger.redis, RULE).find(NUMBER) is None
     assert await DeadNumbers(ledger.redis, RULE).find("919800000002")
     assert await SendTestReports(ledger.redis).numbers([7, 8]) == ["", "919800000002"]

@@ -7,7 +7,7 @@
 --   operation  an id that the process chose at its start
 --   process    the host and the id of the process, for people: "web1:71"
 --   lease_ms   how long the lease lasts without renewal; 0 releases the lease if the process holds it
--- Reply: token, the fencing token of the process; 0 if it does not hold the lease.
+-- Reply: token, the fencing token of the process, 0 if it does not hold the lease; now_ms, the time.
 -- Keys: the lease of beat.
 -- Atomic: a lease that ran out is given to one process only, with a higher token.
 -- Cost: O(1).
@@ -22,13 +22,13 @@ local is_mine = lease.operation == args.operation
 run_without_memory()
 if lease_ms == 0 then
   if is_mine then redis.call('HSET', beat_key, 'until_ms', 0) end
-  return reply({token = 0})
+  return reply({token = 0, now_ms = now_ms})
 end
 -- A lease that ends later than a new one would: the clock of Redis was set back.
 local is_over = until_ms <= now_ms or until_ms > now_ms + lease_ms
-if not is_mine and not is_over then return reply({token = 0}) end
+if not is_mine and not is_over then return reply({token = 0, now_ms = now_ms}) end
 local token = tonumber(lease.token or 0)
 if not is_mine or is_over then token = token + 1 end
 redis.call('HSET', beat_key, 'operation', args.operation, 'process', args.process, 'token', token,
   'until_ms', now_ms + lease_ms)
-return reply({token = token})
+return reply({token = token, now_ms = now_ms})

@@ -14,9 +14,11 @@
 local args = arguments({'gap_ms'})
 local key, now = key_of_sender('upkeep_since'), now_us()
 local now_ms = math.floor(now / 1000)
-local since_ms = tonumber(redis.call('GETEX', key, 'PX', args.gap_ms) or 'inf')
+local since_ms = tonumber(redis.call('GET', key) or 'inf')
 -- After the clock was set back the time lies in the future.
-if since_ms > now_ms then
+if since_ms <= now_ms then
+  redis.call('PEXPIRE', key, args.gap_ms)
+else
   since_ms = now_ms
   -- The first write frees memory, so the script runs also when Redis is full.
   redis.call('DEL', key)

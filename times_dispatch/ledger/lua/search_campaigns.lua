@@ -1,32 +1,39 @@
 -- uses: names keys
 --
--- Find campaigns of a sender, the newest first, by a part of the name, the state and the time of creation. This script
--- writes nothing.
+-- Find campaigns of a sender, the newest or the oldest first, by a part of the name, the state and the time of
+-- creation. This script writes nothing.
 --
 -- Arguments
 --   words        a part of the name, or the beginning of the id, as it stands in JSON, with small ASCII letters; empty
 --                for all campaigns
 --   states       states of campaigns, each between blanks (" finished cancelled "); empty for all
 --   since_ms, until_ms  times of creation, both included
---   before_ms, before_id  only campaigns that come after this one in the order; before_id is empty at the beginning
+--   order        newest or oldest: which campaigns come first
+--   after_ms, after_id  only campaigns that come after this one in the order; after_id is empty at the beginning
 --   count        how many campaigns are wanted, at most
 --   max_examined how many ended campaigns this call may examine
 -- Reply
---   matches      "<time of creation>:<id>" of each match, the newest first, joined by blanks
+--   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks
 --   examined_ms, examined_id  where the next call goes on; examined_id is empty if all were examined
 -- Keys: the sender's live and ended, campaigns.
 -- Cost: O(live campaigns of the sender + max_examined), and O(count) if neither words nor states are given.
-local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'before_ms', 'before_id', 'count', 'max_examined'})
+local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'order', 'after_ms', 'after_id', 'count',
+  'max_examined'})
 local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
-local before_ms, before_id = tonumber(args.before_ms), args.before_id
+local after_ms, after_id, is_newest_first = tonumber(args.after_ms), args.after_id, args.order == 'newest'
 local wants_words, wants_states = args.words ~= '', args.states ~= ''
 local wants_ended = not wants_states or string.find(args.states, ' finished ', 1, true)
   or string.find(args.states, ' cancelled ', 1, true)
 local matches = {}
 
--- Say whether a campaign comes after another in the order: newest first, and of one moment the larger id first.
+-- Say whether a campaign comes after another in the order; campaigns of one moment are in the order of their ids.
 local function comes_after(created_ms, id, other_ms, other_id)
-  return created_ms < other_ms or (created_ms == other_ms and id < other_id)
+  if created_ms == other_ms then
+    if is_newest_first then return id < other_id end
+    return id > other_id
+  end
+  if is_newest_first then return created_ms < other_ms end
+  return created_ms > other_ms
 end
 
 local function is_named(id, plan)
@@ -56,21 +63,30 @@ for _, id in ipairs(redis.call('SMEMBERS', key_of_sender('live'))) do
   local fields = fields_of(id)
   local created_ms = fields and fields.created_ms
   if created_ms and created_ms >= since and created_ms <= last and fits(id, fields)
-    and (before_id == '' or comes_after(created_ms, id, before_ms, before_id)) then
+    and (after_id == '' or comes_after(created_ms, id, after_ms, after_id)) then
     add(created_ms, id)
   end
 end
 
 local offset, examined, examined_ms, examined_id, from_ended, is_whole = 0, 0, 0, '', 0, false
-local newest = before_id == '' and last or math.min(last, before_ms)
+local newest = (after_id == '' or not is_newest_first) and last or math.min(last, after_ms)
+local oldest = (after_id == '' or is_newest_first) and since or math.max(since, after_ms)
+
+-- Return a page of the ended campaigns with their times, in the order.
+local function ended_page(size)
+  local key, first_ms, last_ms = key_of_sender('ended'), string.format('%.0f', oldest), string.format('%.0f', newest)
+  if is_newest_first then
+    return redis.call('ZREVRANGEBYSCORE', key, last_ms, first_ms, 'WITHSCORES', 'LIMIT', offset, size)
+  end
+  return redis.call('ZRANGEBYSCORE', key, first_ms, last_ms, 'WITHSCORES', 'LIMIT', offset, size)
+end
 while wants_ended and not is_whole and from_ended < count and examined < tonumber(args.max_examined) do
-  local page = redis.call('ZREVRANGEBYSCORE', key_of_sender('ended'), string.format('%.0f', newest), args.since_ms,
-    'WITHSCORES', 'LIMIT', offset, math.min(100, count + 1))
+  local page = ended_page(math.min(100, count + 1))
   is_whole = #page == 0
   offset = offset + #page / 2
   for position = 1, #page, 2 do
     local id, created_ms = page[position], tonumber(page[position + 1])
-    if from_ended < count and (before_id == '' or comes_after(created_ms, id, before_ms, before_id)) then
+    if from_ended < count and (after_id == '' or comes_after(created_ms, id, after_ms, after_id)) then
       examined, examined_ms, examined_id = examined + 1, created_ms, id
       local fields = (wants_words or wants_states) and fields_of(id)
       if not (wants_words or wants_states) or (fields and fits(id, fields)) then

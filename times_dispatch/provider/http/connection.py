@@ -1,6 +1,7 @@
 """One kept-alive HTTP/1.1 connection: a request is written and its response read, one exchange at a time."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
@@ -23,6 +24,11 @@ _PLAIN_BEGINNINGS: Final = b"{["
 """A body that begins with one of these bytes is JSON, and not compressed: no compressed text begins like this."""
 
 NEVER: Final = float("inf")
+ACKNOWLEDGED_WITHIN_MS: Final = 6_000
+"""The connection is lost if the other host's kernel has not acknowledged a request after this time. A slow provider
+acknowledges at once; a host that is cut off from the provider learns of it long before its responses time out."""
+_TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 0)
+"""The option of Linux; 0 where there is none."""
 
 
 class RawResponse(NamedTuple):
@@ -92,6 +98,8 @@ class Connection(asyncio.Protocol):
             asyncio.Transport, transport
         )  # uvloop's transports are no subclasses of asyncio.Transport
         self._loop = asyncio.get_running_loop()
+        if _TCP_USER_TIMEOUT and (connected := transport.get_extra_info("socket")):
+            connected.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, ACKNOWLEDGED_WITHIN_MS)
 
     def data_received(self, data: bytes) -> None:
         if self._waiting is None:

@@ -5,7 +5,8 @@ from contextlib import suppress
 import pytest
 from redis import exceptions
 
-from tests.kit.cluster import Cluster, one_tag_each
+from tests.kit.cluster import one_tag_each
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect, servers_of
 
@@ -14,7 +15,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 TAGS = one_tag_each(f"TAG{number}" for number in range(100))
 
 
-async def test_keys_of_all_slots_are_written_and_read_through_one_client(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_keys_of_all_slots_are_written_and_read_through_one_client(
+    cluster: EmbeddedCluster, redis: ClusterRedis
+) -> None:
     for tag in TAGS:
         await redis.set(f"{{{tag}}}:a", tag)
     assert [await redis.get(f"{{{tag}}}:a") for tag in TAGS] == [tag.encode() for tag in TAGS]
@@ -27,7 +30,7 @@ async def test_a_script_reaches_the_node_that_has_its_keys(redis: ClusterRedis) 
     assert [await script(keys=[f"{{{tag}}}:n"], args=[1]) for tag in TAGS] == [8, 8, 8]
 
 
-async def test_a_client_that_knows_an_old_owner_follows_the_slot(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_a_client_that_knows_an_old_owner_follows_the_slot(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
     key = f"{{{TAGS[0]}}}:a"
     await redis.set(key, 1)
     _all(cluster.moving(TAGS[0]))
@@ -36,7 +39,9 @@ async def test_a_client_that_knows_an_old_owner_follows_the_slot(cluster: Cluste
     assert await redis.get(key) == b"2"
 
 
-async def test_a_single_key_is_read_and_written_while_its_slot_moves(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_a_single_key_is_read_and_written_while_its_slot_moves(
+    cluster: EmbeddedCluster, redis: ClusterRedis
+) -> None:
     names = [f"{{{TAGS[1]}}}:{number}" for number in range(9)]
     for name in names:
         await redis.set(name, 0)
@@ -47,7 +52,9 @@ async def test_a_single_key_is_read_and_written_while_its_slot_moves(cluster: Cl
     assert {await redis.get(name) for name in names} == {await redis.get(f"{{{TAGS[1]}}}:new")} == {b"5"}
 
 
-async def test_a_script_waits_while_the_keys_of_its_tag_are_on_two_nodes(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_a_script_waits_while_the_keys_of_its_tag_are_on_two_nodes(
+    cluster: EmbeddedCluster, redis: ClusterRedis
+) -> None:
     tag = TAGS[2]
     for number in range(6):
         await redis.set(f"{{{tag}}}:{number}", 1)
@@ -64,7 +71,7 @@ async def test_a_script_waits_while_the_keys_of_its_tag_are_on_two_nodes(cluster
     assert await running == 6
 
 
-async def test_a_script_gives_up_when_its_slot_does_not_settle(cluster: Cluster) -> None:
+async def test_a_script_gives_up_when_its_slot_does_not_settle(cluster: EmbeddedCluster) -> None:
     tag = TAGS[2]
     async with connect(cluster.url, socket_timeout_s=0.3) as impatient:
         script = impatient.register_script("return 1")
@@ -77,7 +84,7 @@ async def test_a_script_gives_up_when_its_slot_does_not_settle(cluster: Cluster)
         assert await script(keys=[f"{{{tag}}}"]) == 1
 
 
-async def test_writes_go_on_after_a_failover(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_writes_go_on_after_a_failover(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
     key = f"{{{TAGS[0]}}}:writes"
     await redis.set(key, 0)
     written = 0
@@ -90,7 +97,7 @@ async def test_writes_go_on_after_a_failover(cluster: Cluster, redis: ClusterRed
     assert int(await redis.get(key) or 0) >= written
 
 
-async def test_the_check_at_the_start_speaks_of_each_node(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_the_check_at_the_start_speaks_of_each_node(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
     warnings = await check(redis)
     assert set(await servers_of(redis)) == {
         f"127.0.0.1:{server.port}" for server in cluster.servers if cluster.role(server) == "master"

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 from redis.exceptions import ResponseError, WatchError
 
-from tests.kit.cluster import Cluster, one_tag_each
+from tests.kit.cluster import one_tag_each
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.errors import SlotsMixed
 from times_dispatch.ledger.cluster.pipeline import IN_ORDER
@@ -23,7 +24,9 @@ async def test_a_pipeline_over_all_nodes_returns_the_replies_in_its_order(redis:
     assert replies[30:] == [b"%d" % number for number in range(30)]
 
 
-async def test_a_pipeline_runs_each_command_once_while_a_slot_moves(cluster: Cluster, redis: ClusterRedis) -> None:
+async def test_a_pipeline_runs_each_command_once_while_a_slot_moves(
+    cluster: EmbeddedCluster, redis: ClusterRedis
+) -> None:
     names = [f"{{{tag}}}:{number}" for tag in TAGS for number in range(5)]
     rounds = 0
     for _ in cluster.moving(TAGS[0]):
@@ -36,7 +39,7 @@ async def test_a_pipeline_runs_each_command_once_while_a_slot_moves(cluster: Clu
 
 
 async def test_a_transaction_is_whole_before_and_after_the_move_of_its_slot(
-    cluster: Cluster, redis: ClusterRedis
+    cluster: EmbeddedCluster, redis: ClusterRedis
 ) -> None:
     first, second = f"{{{TAGS[1]}}}:first", f"{{{TAGS[1]}}}:second"
 
@@ -57,7 +60,7 @@ async def test_a_transaction_is_whole_before_and_after_the_move_of_its_slot(
 
 
 async def test_a_transaction_over_one_key_does_not_wait_for_the_move_of_its_slot(
-    cluster: Cluster, redis: ClusterRedis
+    cluster: EmbeddedCluster, redis: ClusterRedis
 ) -> None:
     key = f"{{{TAGS[1]}}}:stream"
     moving = cluster.moving(TAGS[1])

@@ -1,7 +1,8 @@
 import pytest
 from redis import exceptions
 
-from tests.kit.cluster import Cluster, one_tag_each
+from tests.kit.cluster import one_tag_each
+from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.node_urls import Address
 from times_dispatch.ledger.cluster.topology import Topology
@@ -18,7 +19,7 @@ async def test_one_node_names_the_owners_of_all_slots(redis: ClusterRedis) -> No
     assert len(await redis.primaries()) == 3
 
 
-async def test_a_node_that_does_not_answer_is_asked_last(cluster: Cluster) -> None:
+async def test_a_node_that_does_not_answer_is_asked_last(cluster: EmbeddedCluster) -> None:
     port = cluster.servers[0].port
     topology = Topology(
         [Address("127.0.0.1", 1), Address("127.0.0.1", port)],

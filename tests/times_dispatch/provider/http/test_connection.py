@@ -1,14 +1,17 @@
 """Which bytes are an answer, and to what: servers that write it in every way that HTTP/1.1 allows, and in others."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import uvloop
 
 from tests.kit.scripted_server import ScriptedConnection, accept_all, serving
 from times_dispatch.provider.description.provider import timesmobile_post
+from times_dispatch.provider.http.connection import ACKNOWLEDGED_WITHIN_MS, Connection
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
@@ -25,6 +28,25 @@ class OneConnection:
     async def push(self) -> httpx.Response:
         push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
         return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 30)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_request_that_the_other_host_does_not_acknowledge_loses_its_connection(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def option() -> int:
+        async with serving(accept_all) as server:
+            url = httpx.URL(server.url)
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(Connection, url.host, url.port or 0)
+            connected: socket.socket = transport.get_extra_info("socket")
+            value = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            transport.abort()
+            return value
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(option()) == ACKNOWLEDGED_WITHIN_MS
 
 
 @asynccontextmanager

@@ -1,0 +1,183 @@
+"""The console in a real browser, on a real stack with the sandbox."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.kit.browser import CHROMIUM, needs_chromium, running_chromium, visiting
+from tests.kit.command_line import campaign_file, submit, watch
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.model import CampaignId
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("console"), needs_chromium]
+
+SANDBOX = {
+    "seed": 5,
+    "latency_min_ms": 2,
+    "latency_max_ms": 20,
+    "invalid_numbers": 0.01,
+    "reports": {"delay_min_ms": 50, "delay_max_ms": 800, "failed": 0.1, "odd": 0.1},
+}
+PAGES = (
+    "/",
+    "/campaigns",
+    "/campaigns/{id}",
+    "/campaigns/{id}/messages",
+    "/senders",
+    "/senders/TIMESM",
+    "/numbers",
+    "/templates",
+    "/system",
+)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(workers=1, console=True, sandbox=SANDBOX) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def ended(stack: Stack) -> str:
+    """A campaign that has ended, and whose reports have come."""
+    return _campaign(stack, "ended-campaign", 400, wait=True)
+
+
+def _campaign(stack: Stack, name: str, messages: int, *, wait: bool = False, seed: int = 1) -> CampaignId:
+    rows = stack.folder / f"{name}.csv"
+    recipients.write(rows, messages, seed=seed, wrong=False)
+    campaign = submit(stack, campaign_file(stack, name), rows)
+    if wait:
+        watch(stack, campaign, timeout_s=60)
+        run(["dispatch", "watch", campaign, "--until", "reports", "--timeout", "60"], stack.environment)
+    return campaign
+
+
+def _shown(stack: Stack, campaign: str) -> dict[str, Any]:
+    view: dict[str, Any] = json.loads(run(["dispatch", "show", campaign, "--json"], stack.environment).stdout)
+    return view
+
+
+def test_nobody_sees_a_page_without_a_login_and_the_keyboard_is_enough_to_log_in(
+    browser: Browser, stack: Stack
+) -> None:
+    with visiting(browser, stack, "") as visit:
+        visit.go("/campaigns")
+        assert "/login" in visit.page.url
+        visit.page.get_by_label("Name").focus()
+        visit.page.keyboard.type("viewer")
+        visit.page.keyboard.press("Tab")
+        visit.page.keyboard.type("wrong")
+        visit.page.keyboard.press("Enter")
+        visit.page.get_by_role("alert").wait_for()
+        visit.page.get_by_label("Name").fill("viewer")
+        visit.page.get_by_label("Password").focus()
+        visit.page.keyboard.type(stack.console_users["viewer"])
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url("**/campaigns")
+
+
+def test_the_numbers_move_by_themselves_and_are_those_of_the_command_line(browser: Browser, stack: Stack) -> None:
+    with visiting(browser, stack, "viewer") as visit:
+        campaign = _campaign(stack, "moves", 2_000, seed=3)
+        card = visit.page.locator(f"#campaign-{campaign}")
+        card.wait_for()  # the card appears without a reload
+        first = card.locator(".facts").inner_text()
+        deadline = time.monotonic() + 20
+        while card.count() and card.locator(".facts").inner_text() == first:
+            assert time.monotonic() < deadline, "the card stands still"
+            time.sleep(0.1)
+        visit.go(f"/campaigns/{campaign}")
+        watch(stack, campaign, timeout_s=60)
+        run(["dispatch", "watch", campaign, "--until", "reports", "--timeout", "60"], stack.environment)
+        counts = _shown(stack, campaign)["states"]
+        row = visit.page.locator('[sse-swap="states"] tbody tr', has_text="delivered")
+        shown = f"{counts['delivered']:,}"
+        began = time.monotonic()
+        while row.locator("td").first.inner_text() != shown:
+            assert time.monotonic() - began < 5, (row.locator("td").first.inner_text(), shown)
+            time.sleep(0.05)
+        assert visit.complaints == []
+
+
+def test_what_is_open_and_focused_stays_so_when_a_piece_changes(browser: Browser, stack: Stack) -> None:
+    with visiting(browser, stack, "viewer") as visit:
+        campaign = _campaign(stack, "stays", 2_500, seed=4)
+        visit.go(f"/campaigns/{campaign}")
+        details = visit.page.locator('[sse-swap="course"] details').first
+        details.wait_for()
+        details.locator("summary").click()
+        details.locator("summary").focus()
+        watch(stack, campaign, timeout_s=60)
+        assert visit.page.locator('[sse-swap="course"] details').first.get_attribute("open") is not None
+        assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_an_operator_pauses_with_a_preview_and_the_trail_names_him(browser: Browser, stack: Stack) -> None:
+    campaign = _campaign(stack, "pause-me", 16_000, seed=6)
+    with visiting(browser, stack, "viewer") as visit:
+        visit.go(f"/campaigns/{campaign}")
+        assert visit.page.get_by_role("link", name="Pause").count() == 0
+        visit.go(f"/campaigns/{campaign}/pause")
+        assert "operator" in visit.text()
+        visit.go("/numbers")
+        assert "operator" in visit.text()
+    with visiting(browser, stack, "operator") as visit:
+        visit.go(f"/campaigns/{campaign}")
+        visit.page.get_by_role("link", name="Pause").click()
+        assert re.search(r"\d messages", visit.text())
+        visit.page.get_by_role("main").get_by_role("button", name=re.compile("Pause")).click()
+        visit.page.get_by_role("status").first.wait_for()
+        assert _shown(stack, campaign)["state"] == "paused"
+        visit.go(f"/campaigns/{campaign}")
+        assert "paused by operator" in re.sub(r"\s+", " ", visit.text())
+        status = visit.page.evaluate(
+            """async (path) => {
+                const body = new URLSearchParams({csrf: "forged"});
+                return (await fetch(path, {method: "POST", body})).status;
+            }""",
+            f"/campaigns/{campaign}/cancel",
+        )
+        assert status == 403
+    assert _shown(stack, campaign)["state"] == "paused"
+    run(["dispatch", "cancel", campaign, "--yes"], stack.environment)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, False), (1280, True)])
+def test_every_page_fits_its_window_and_axe_finds_nothing(
+    browser: Browser, stack: Stack, ended: str, width: int, dark: bool
+) -> None:
+    with visiting(browser, stack, "owner", width=width, dark=dark) as visit:
+        for path in PAGES:
+            visit.go(path.format(id=ended))
+            assert visit.wider_than_the_window() <= 0, path
+            assert visit.violations() == [], path
+        assert visit.complaints == []
+
+
+def test_a_lost_connection_is_said_and_comes_back(browser: Browser, stack: Stack) -> None:
+    with visiting(browser, stack, "viewer") as visit:
+        line = visit.page.locator("#connection")
+        visit.page.wait_for_timeout(1_500)  # the stream is open
+        stack.processes["console"].send(signal.SIGSTOP)
+        try:
+            line.wait_for(state="visible", timeout=30_000)
+            assert "No connection since" in line.inner_text()
+        finally:
+            stack.processes["console"].send(signal.SIGCONT)
+        line.wait_for(state="hidden", timeout=60_000)

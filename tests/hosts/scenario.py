@@ -1,0 +1,146 @@
+"""The scenarios: what happens to the network or to a clock, and what came of six campaigns meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from tests.chaos.faked_clock import HOW_TO_INSTALL, find_library
+from tests.hosts.network import DATA, PROVIDER, WORKERS, Network
+from tests.hosts.stack import CONTENT_ID, SENDERS, TEXT, HostsStack
+from tests.hosts.takeover import TakeoverWatch
+from tests.kit.command_line import compare
+from tests.kit.push_meter import PushMeter
+from tests.kit.workers import FakeProvider, WorkerRig
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Queries
+
+CUT_S: Final = 30.0
+"""Twice as long as a lease."""
+_BATCH_SIZE: Final = 200
+_SENDS_WITHIN_S: Final = 150.0
+_VALID_S: Final = 3_600
+
+
+class Trouble(StrEnum):
+    """What happens."""
+
+    NO_REDIS = "cut off from Redis, not from the provider"
+    NO_PROVIDER = "cut off from the provider, not from Redis"
+    NOTHING = "cut off from both"
+    CLOCK_AHEAD = "clock of a host a minute ahead"
+    CLOCK_BEHIND = "clock of a host a minute behind"
+    SLOW = "links of 50 ms"
+
+
+class Outcome(NamedTuple):
+    """The figures of a scenario."""
+
+    trouble: Trouble
+    messages: int
+    accepted_twice: int
+    not_sent: int
+    differences: int
+    """Messages of which the ledger says something else than the provider's books."""
+    in_doubt: int
+    """Messages of which the ledger does not say whether they were pushed, after all reports came."""
+    in_doubt_accepted: int
+    """Those of them that the provider has accepted."""
+    taken_over: int
+    """Batches of the host that was cut off which another worker took."""
+    taken_over_s: float
+    """How long the last of them waited."""
+    max_gap_s: float
+    """The longest time in which the provider got no message of a sender that had some to send."""
+
+
+def why_skipped(trouble: Trouble) -> str:
+    """Return why a scenario cannot run on this machine; empty if it can."""
+    is_clock = trouble in (Trouble.CLOCK_AHEAD, Trouble.CLOCK_BEHIND)
+    return HOW_TO_INSTALL if is_clock and not find_library() else ""
+
+
+def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
+    """Send a campaign of each sender through a scenario; *messages* are those of one campaign."""
+    minute = {Trouble.CLOCK_AHEAD: 60, Trouble.CLOCK_BEHIND: -60}.get(trouble, 0)
+    round_trip_s = 0.05 if trouble is Trouble.SLOW else 0.0
+    with Network() as network:
+        stack = HostsStack(network, ahead_s={WORKERS[0]: minute}, round_trip_s=round_trip_s)
+        with stack:
+            with PushMeter(stack) as meter:
+                campaigns = asyncio.run(_submit(stack, messages))
+                meter.wait_for(len(SENDERS) * min(100, messages // 8), within_s=_SENDS_WITHIN_S)
+                with TakeoverWatch(stack.redis.url, campaigns, -(-messages // _BATCH_SIZE)) as watch:
+                    if happens := _HAPPENS.get(trouble):
+                        happens(network)
+                        time.sleep(cut_s)
+                        network.heal()
+                    asyncio.run(_wait_until_sent(stack, campaigns))
+            stack.check()
+            views, comparisons = zip(*(compare(stack, campaign) for _, campaign in campaigns), strict=True)
+    taken_over_s = list(watch.taken_over_s.values()) if trouble in _HAPPENS else []
+    return Outcome(
+        trouble=trouble,
+        messages=sum(view.total for view in views),
+        accepted_twice=sum(comparison.accepted_twice for comparison in comparisons),
+        not_sent=sum(view.unsent for view in views),
+        differences=sum(comparison.differences for comparison in comparisons),
+        in_doubt=sum(comparison.undecided for comparison in comparisons),
+        in_doubt_accepted=sum(comparison.undecided_in_books for comparison in comparisons),
+        taken_over=len(taken_over_s),
+        taken_over_s=max(taken_over_s, default=0.0),
+        max_gap_s=meter.max_gap_s,
+    )
+
+
+def _no_redis(network: Network) -> None:
+    network.cut(WORKERS[0], DATA)
+
+
+def _no_provider(network: Network) -> None:
+    network.cut(WORKERS[0], PROVIDER)
+
+
+def _nothing(network: Network) -> None:
+    network.cut_off(WORKERS[0])
+
+
+_HAPPENS: Final[dict[Trouble, Callable[[Network], None]]] = {
+    Trouble.NO_REDIS: _no_redis,
+    Trouble.NO_PROVIDER: _no_provider,
+    Trouble.NOTHING: _nothing,
+}
+
+
+async def _submit(stack: HostsStack, messages: int) -> list[tuple[SenderId, CampaignId]]:
+    """Write a campaign of each sender straight into the ledger; upkeep wakes the workers for them."""
+    campaigns = []
+    async with connect(stack.redis.url) as redis:
+        rig = WorkerRig(redis, FakeProvider())
+        for sender in SENDERS:
+            campaign = await rig.submit(
+                messages,
+                batch_size=_BATCH_SIZE,
+                campaign=f"{sender.lower()}01",
+                sender=SenderId(sender),
+                name=f"hosts-{sender.lower()}",
+                provider="timesmobile",
+                template="order",
+                content_id=CONTENT_ID,
+                text=TEXT,
+                valid_until_ms=round(time.time() + _VALID_S) * 1000,
+            )
+            campaigns.append((SenderId(sender), campaign))
+    return campaigns
+
+
+async def _wait_until_sent(stack: HostsStack, campaigns: Sequence[tuple[SenderId, CampaignId]]) -> None:
+    until = time.monotonic() + _SENDS_WITHIN_S
+    async with connect(stack.redis.url) as redis:
+        queries = Queries(redis)
+        while time.monotonic() < until:
+            if not sum([(await queries.campaign(campaign)).unsent for _, campaign in campaigns]):
+                return
+            await asyncio.sleep(0.5)
