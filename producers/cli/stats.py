@@ -17,7 +17,7 @@ from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
-from producers.resend_chain import ChainFigures, chain_figures
+from producers.export.resend_chain import ChainFigures, chain_figures
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.model import CampaignId, SenderId

@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 
 from producers.draft import Draft
+from producers.export.resend_chain import ChainFigures, chain_figures
 from producers.resend import Choice, Resender
-from producers.resend_chain import ChainFigures, chain_figures
 from producers.submit import submit
 from tests.kit.producers import WriteFile, csv_of, people
 from tests.producers.test_resend import settle
