@@ -51,6 +51,8 @@ def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
     lines = ["This cannot be undone."]
     if in_doubt := view.counts[MessageState.IN_DOUBT]:
         lines.append(f"Messages in doubt are never sent again: {f.number(in_doubt)}.")
+    if view.retries_waiting:
+        lines.append(f"Failed messages are not tried again: {f.number(view.retries_waiting)}.")
     return Effect(
         summary=f"{unsent_in_words(view, settings, f)} are never sent.",
         lines=lines,

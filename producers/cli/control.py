@@ -122,13 +122,15 @@ def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
     except CampaignDamaged as damage:
         return [f"cancels campaign {campaign} for good: its messages cannot be counted, {damage.what}"]
     in_doubt = view.counts[MessageState.IN_DOUBT]
-    if view.state is CampaignState.CANCELLED or not (view.unsent or in_doubt):
+    if view.state is CampaignState.CANCELLED or not (view.unsent or in_doubt or view.retries_waiting):
         return []
     lines = ["cancels for good:", *campaign_lines([view])]
     if view.unsent:
         lines.append(f"  not sent: {counted(view.unsent, 'message')}{about_cost(options, view, view.unsent)}")
     if in_doubt:
         lines.append(f"  in doubt and never sent again: {counted(in_doubt, 'message')}")
+    if view.retries_waiting:
+        lines.append(f"  failed and not tried again: {counted(view.retries_waiting, 'message')}")
     return lines
 
 

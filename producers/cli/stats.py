@@ -17,6 +17,7 @@ from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.statistics_json import statistics_as_json
+from producers.export.resend_chain import ChainFigures, chain_figures
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -60,6 +61,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="The table as CSV.")
+@click.option("--chain", is_flag=True, help="With --campaign: together with its resends, each recipient once.")
 @click.option("--recount", is_flag=True, help="Recount all messages, and say whether all counters are right.")
 @click.pass_obj
 def stats(
@@ -75,6 +77,7 @@ def stats(
     by: str,
     as_json: bool,
     as_csv: bool,
+    chain: bool,
     recount: bool,
 ) -> None:
     """Show what became of messages: sent, delivered, errors, clicks, cost, and the time until delivery.
@@ -82,14 +85,19 @@ def stats(
     A message counts on the day of its last push, in India.
     """
     if recount:
-        if campaign or sender or provider or template or day or since or until or as_csv:
+        if campaign or sender or provider or template or day or since or until or as_csv or chain:
             raise click.UsageError("--recount goes over all messages, and with no other option than --json")
         _recount(options, as_json=as_json)
         return
+    if chain and (not campaign or as_csv):
+        raise click.UsageError("--chain goes with --campaign, and with no other option than --json")
     if campaign:
         if sender or provider or template or day or since or until:
             raise click.UsageError("--campaign goes with no other choice of messages")
         id_ = campaign_meant(options, campaign)
+        if chain:
+            _print_chain(with_ledger(options, lambda redis: _chain(options, redis, id_)), as_json=as_json)
+            return
         statistics = with_ledger(options, lambda redis: _of_campaign(redis, id_))
         groups = dict[str, Statistics]()
     else:
@@ -120,6 +128,24 @@ def _date(moment: datetime | None) -> date | None:
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
     catalog = Catalog(redis)
     return statistics_of(await catalog.statistics(await catalog.campaign(campaign)))
+
+
+async def _chain(options: CliContext, redis: Redis, campaign: CampaignId) -> ChainFigures:
+    return await chain_figures(catalog_with_keys(options, redis), campaign)
+
+
+def _print_chain(figures: ChainFigures, *, as_json: bool) -> None:
+    if as_json:
+        names = {name: getattr(figures, name) for name in ("campaigns", "recipients", "sent", "delivered", "parts")}
+        echo(json.dumps({**names, "cost_rupees": str(figures.cost)}))
+        return
+    echo(
+        f"campaigns   {', '.join(figures.campaigns)}",
+        f"recipients  {figures.recipients:,}",
+        f"sent to     {figures.sent:,}",
+        f"delivered   {figures.delivered:,}, {_share(figures.delivered, figures.sent) or 'nothing sent'}",
+        f"cost        {format_rupees(figures.cost)}, {counted(figures.parts, 'part')}",
+    )
 
 
 def _recount(options: CliContext, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,21 +50,24 @@ def test_failed_messages_are_sent_again_as_the_rule_says_and_the_books_agree(sta
     for name in ("worker-1", "reconciler-1"):
         stack.processes[name].kill()
         stack.processes[name].start()
-    until = time.monotonic() + 120
-    while show(stack, campaign)["state"] != "finished" and time.monotonic() < until:
+    until = time.monotonic() + 180
+    while _is_open(shown := show(stack, campaign)) and time.monotonic() < until:
         time.sleep(0.5)
-    shown = show(stack, campaign)
-    assert shown["state"] == "finished", shown
+    # A push that never left the killed worker is in doubt, gets no report, and keeps the campaign open.
+    in_doubt = shown["states"]["in_doubt"]
+    assert shown["state"] == ("running" if in_doubt else "finished"), shown
 
     view, comparison = compare(stack, campaign)
-    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, in_doubt)
     tries = _tries(stack, asyncio.run(fetch_books(stack.sandbox_url)))
-    assert len(tries) == ROWS
+    assert ROWS - in_doubt <= len(tries) <= ROWS
     assert all(entry.times == 1 for entries in tries.values() for entry in entries)
+    waiting = 0
     for entries in tries.values():
         *earlier, last = entries
         assert all(entry.event == "failed" and entry.code in CODES for entry in earlier)
-        assert last.event == "delivered" or last.code not in CODES or len(entries) == 3
+        waiting += last.event != "delivered" and last.code in CODES and len(entries) < 3
+    assert waiting <= in_doubt
     delivered = Counter(len(entries) for entries in tries.values() if entries[-1].event == "delivered")
     statistics = shown["statistics"]
     assert shown["retries_waiting"] == 0
@@ -74,6 +78,12 @@ def test_failed_messages_are_sent_again_as_the_rule_says_and_the_books_agree(sta
     recounted = run(["dispatch", "stats", "--recount", "--json"], stack.environment)
     assert json.loads(recounted.stdout)["differences"] == []
     stack.check()
+
+
+def _is_open(shown: dict[str, Any]) -> bool:
+    """Say whether messages of a campaign are sent, wait for their reports, or wait for second tries."""
+    states = shown["states"]
+    return bool(states["pending"] + states["sending"] + states["accepted"] + shown["retries_waiting"])
 
 
 def _tries(stack: Stack, books: dict[str, Accepted]) -> dict[int, list[Accepted]]:

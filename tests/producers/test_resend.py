@@ -17,7 +17,7 @@ from tests.kit.producers import SETTINGS, ProcessDied, WriteFile, load_settings
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
 from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key
-from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, TrackedLinks
+from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, RetryRule, TrackedLinks
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import MessageView, Queries
@@ -230,6 +230,19 @@ async def test_messages_in_doubt_are_refused_if_the_campaign_sends_them_again_by
     choice = Choice(states=frozenset({MessageState.IN_DOUBT}))
     with pytest.raises(InputInvalid, match="sends its messages in doubt again by itself"):
         await Resender(redis, settings, parent, choice).survey()
+
+
+async def test_a_campaign_that_may_try_failed_messages_again_is_refused_until_it_has_ended(
+    parent: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    view = await Queries(redis).campaign(parent)
+    plan = msgspec.structs.replace(view.plan, retry=RetryRule(codes=[912], after_s=[60], at_most=1))
+    await redis.hset(campaign_key(plan.sender, parent), "plan", msgspec.json.encode(plan))
+    resender = Resender(redis, settings, parent, FAILED)
+    with pytest.raises(InputInvalid, match="may send failed messages again by its rule"):
+        await resender.survey()
+    await Control(redis).campaign(plan.sender, parent, ControlAction.CANCEL)
+    assert (await resender.survey()).messages == 12
 
 
 async def test_a_sender_that_left_the_settings_is_named(

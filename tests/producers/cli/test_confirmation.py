@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from redis import Redis as SyncRedis
 
 from tests.kit.producers import SETTINGS, Run, show
 from tests.kit.terminal import answer
@@ -104,3 +105,11 @@ def test_a_rate_above_that_of_the_settings_is_shown_and_needs_a_yes(run: Run, su
 def test_a_rate_of_the_settings_or_below_needs_no_yes(run: Run, submitted: str) -> None:
     assert run("sender", "rate", "TIMESM", "500").exit_code == 0
     assert run("sender", "rate", "TIMESM", "1").exit_code == 0
+
+
+def test_a_cancel_says_how_many_failed_messages_are_not_tried_again(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}", "retries_waiting", 2)
+    refused = run("cancel", submitted)
+    assert refused.exit_code == 2
+    assert "  failed and not tried again: 2 messages\n" in refused.stderr

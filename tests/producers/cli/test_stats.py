@@ -45,3 +45,20 @@ def test_a_campaign_goes_with_no_other_choice(run: Run, submitted: str) -> None:
     refused = run("stats", "--campaign", submitted, "--sender", "TIMESM")
     assert refused.exit_code == 2
     assert "--campaign goes with no other choice" in refused.stderr
+
+
+def test_a_chain_counts_each_recipient_of_a_campaign_and_its_resends_once(run: Run, submitted: str) -> None:
+    shown = run("stats", "--campaign", submitted, "--chain")
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines() == [
+        f"campaigns   {submitted}",
+        "recipients  3",
+        "sent to     0",
+        "delivered   0, nothing sent",
+        "cost        Rs 0.00, 0 parts",
+    ]
+    assert json.loads(run("stats", "--campaign", submitted, "--chain", "--json").stdout) == {
+        "campaigns": [submitted], "recipients": 3, "sent": 0, "delivered": 0, "parts": 0, "cost_rupees": "0",
+    }  # fmt: skip
+    for wrong in (("--chain",), ("--campaign", submitted, "--chain", "--csv"), ("--recount", "--chain")):
+        assert run("stats", *wrong).exit_code == 2
