@@ -1,0 +1,101 @@
+"""Takes a picture of each page of the console, at three widths and in both themes, and lists them in a page.
+
+Run ``python -m tests.pictures docs``. The pictures go to ``docs/console/``; the page is ``docs/console-pictures.md``.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser
+
+from tests.kit.browser import CHROMIUM, running_chromium, visiting
+from tests.kit.command_line import submit, watch
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.model import CampaignId
+
+_WIDTHS: Final = {360: 720, 768: 900, 1280: 860}
+"""The width of each window in pixels, and its height."""
+_THEMES: Final = ("light", "dark")
+_QUALITY: Final = 55
+_PAGES: Final = {
+    "now": ("Now", "/"),
+    "campaigns": ("Campaigns", "/campaigns"),
+    "campaign": ("One campaign", "/campaigns/{id}"),
+    "messages": ("Messages of a campaign", "/campaigns/{id}/messages?state=failed"),
+    "pause": ("The preview of an action", "/campaigns/{running}/pause"),
+    "senders": ("Senders and providers", "/senders"),
+    "sender": ("One sender", "/senders/TIMESM"),
+    "numbers": ("Numbers", "/numbers"),
+    "templates": ("Templates", "/templates"),
+    "system": ("System", "/system"),
+}
+_SANDBOX: Final = {
+    "seed": 11,
+    "latency_min_ms": 5,
+    "latency_max_ms": 40,
+    "invalid_numbers": 0.01,
+    "reports": {"delay_min_ms": 300, "delay_max_ms": 6_000, "failed": 0.06, "odd": 0.02},
+}
+_CAMPAIGN: Final = (Path(recipients.__file__).parent / "campaign.toml").read_text("utf-8")
+
+
+def main(folder: Path) -> None:
+    """Send campaigns through the sandbox, and take the pictures while one of them runs."""
+    if not CHROMIUM:
+        raise SystemExit("chromium is not installed (Debian: apt-get install chromium)")
+    (folder / "console").mkdir(exist_ok=True)
+    with Stack(workers=2, links=True, console=True, sandbox=_SANDBOX) as stack, running_chromium() as browser:
+        ended = _submit(stack, "order-updates", 6_000, seed=1)
+        watch(stack, ended, timeout_s=120)
+        run(["dispatch", "watch", ended, "--until", "reports", "--timeout", "60"], stack.environment)
+        paused = _submit(stack, "weekend-sale", 4_000, seed=2)
+        run(["dispatch", "pause", paused, "--reason", "the price is wrong"], stack.environment)
+        running = _submit(stack, "diwali-sale", 60_000, seed=3)
+        time.sleep(15)
+        _take(browser, stack, folder / "console", ended=ended, running=running)
+        run(["dispatch", "cancel", running, "--yes"], stack.environment)
+    (folder / "console-pictures.md").write_text(_page(), "utf-8")
+
+
+def _submit(stack: Stack, name: str, messages: int, *, seed: int) -> CampaignId:
+    rows, path = stack.folder / f"{name}.csv", stack.folder / f"{name}.toml"
+    recipients.write(rows, messages, seed=seed)
+    path.write_text(_CAMPAIGN.replace('name = "diwali-sale"', f'name = "{name}"'), "utf-8")
+    return submit(stack, path, rows)
+
+
+def _take(browser: Browser, stack: Stack, folder: Path, *, ended: CampaignId, running: CampaignId) -> None:
+    for width, height in _WIDTHS.items():
+        for theme in _THEMES:
+            with visiting(browser, stack, "operator", width=width, dark=theme == "dark") as visit:
+                visit.page.set_viewport_size({"width": width, "height": height})
+                for name, (_, path) in _PAGES.items():
+                    visit.go(path.format(id=ended, running=running))
+                    visit.page.wait_for_timeout(500)
+                    target = folder / f"{name}-{width}-{theme}.jpg"
+                    visit.page.screenshot(path=target, type="jpeg", quality=_QUALITY)
+
+
+def _page() -> str:
+    lines = [
+        "# Pictures of the console",
+        "",
+        "Each page at three widths, light and dark, while a campaign runs against the [sandbox](sandbox.md).",
+        "`python -m tests.pictures docs` takes them anew; it needs Debian's `chromium`.",
+    ]
+    for name, (title, _) in _PAGES.items():
+        lines += ["", f"## {title}", ""]
+        for theme in _THEMES:
+            shots = [f"![{title}, {width} pixels, {theme}](console/{name}-{width}-{theme}.jpg)" for width in _WIDTHS]
+            lines.append(" ".join(shots))
+            lines.append("")
+        lines.pop()
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
