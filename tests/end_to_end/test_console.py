@@ -115,7 +115,7 @@ def test_the_numbers_move_by_themselves_and_are_those_of_the_command_line(browse
         assert visit.complaints == []
 
 
-def test_what_is_open_and_focused_stays_so_when_a_piece_changes(browser: Browser, stack: Stack) -> None:
+def test_details_stay_open_and_the_focus_stays_when_a_piece_changes(browser: Browser, stack: Stack) -> None:
     with visiting(browser, stack, "viewer") as visit:
         campaign = _campaign(stack, "stays", 2_500, seed=4)
         visit.go(f"/campaigns/{campaign}")

@@ -64,8 +64,8 @@ class ConsoleVisit:
 
     def violations(self) -> list[str]:
         """Return what axe finds against WCAG 2.2 AA, with the elements."""
-        found = Axe().run(self.page, options={"runOnly": _WCAG}).response["violations"]
-        return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+        violations = Axe().run(self.page, options={"runOnly": _WCAG}).response["violations"]
+        return [f"{each['id']}: {node['html'][:160]}" for each in violations for node in each["nodes"]]
 
 
 @contextmanager
