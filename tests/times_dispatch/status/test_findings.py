@@ -74,11 +74,11 @@ def test_a_target_of_alerts_that_takes_nothing_is_named_with_its_reason() -> Non
 
 
 def test_a_silent_process_is_named() -> None:
-    record = HeartbeatRecord(kind="console", version="1", host="web1", pid=71, started_ms=0)
+    record = HeartbeatRecord(kind="gateway", version="1", host="web1", pid=71, started_ms=0)
     silent = KindStatus(
-        kind="console", alive=[], silent=[ProcessSeen(record=record, silent_s=40, ahead_s=0)], last_seen_ms=1
+        kind="gateway", alive=[], silent=[ProcessSeen(record=record, silent_s=40, ahead_s=0)], last_seen_ms=1
     )
-    assert _found(kinds=[silent]) == [(Severity.WARNING, "console web1:71 has been silent for 40 s")]
+    assert _found(kinds=[silent]) == [(Severity.WARNING, "gateway web1:71 has been silent for 40 s")]
 
 
 @pytest.mark.parametrize(("days", "is_warned"), [(1, True), (3, False)])

@@ -99,7 +99,7 @@ async def test_processes_of_two_versions_are_named(redis: Redis, monkeypatch: py
     await heartbeat.beat()
     (finding,) = _serious(await _status(redis))
     assert finding.problem.startswith("processes of different versions run: worker ")
-    assert finding.problem.endswith("console 9.9")
+    assert "console 9.9" in finding.problem
 
 
 async def test_a_host_with_a_wrong_clock_is_named(redis: Redis) -> None:
