@@ -233,17 +233,22 @@ class DeadLetters:
             totals[_reason(reason.decode())[0]] += int(number)
         return dict(totals)
 
-    async def delete_with(self, words: Sequence[str]) -> list[bytes]:
-        """Delete the dead letters that hold one of these words; return their bodies."""
+    async def bodies_with(self, words: Sequence[str], *, deletes: bool) -> list[bytes]:
+        """Return the bodies of the dead letters that hold one of these words.
+
+        Args:
+            words: the words.
+            deletes: whether these dead letters are deleted.
+        """
         wanted = [word.encode() for word in words]
-        deleted = list[bytes]()
+        bodies = list[bytes]()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
                 rows = [row for row in page if any(word in row.body or word in row.detail.encode() for word in wanted)]
-                if rows:
+                if rows and deletes:
                     await self._redis.xdel(stream, *(row.id for row in rows))
-                    deleted += [row.body for row in rows]
-        return deleted
+                bodies += [row.body for row in rows]
+        return bodies
 
     async def replay(self, *, reason: DeadLetterReason | None = None) -> int:
         """Give the dead letters of one reason, or all of them, to the reconcilers again; return how many.

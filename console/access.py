@@ -72,7 +72,9 @@ def current_user(request: Request, resources: ConsoleResources) -> ConsoleUser |
     """Return the user who is logged in here, or whom a trusted proxy names; None if there is no such user."""
     settings, users = resources.settings.console, resources.users.all()
     if settings.user_header and is_trusted_proxy(request, resources):
-        return users.get(request.headers.get(settings.user_header, ""))
+        named = request.headers.getlist(settings.user_header)
+        # Two lines: the proxy added its own, and the browser sent another one.
+        return users.get(named[0]) if len(named) == 1 else None
     return user_of(request.session, users, now_s=resources.clock.time(), max_age_s=settings.session_s)
 
 
@@ -87,7 +89,7 @@ def is_trusted_proxy(request: Request, resources: ConsoleResources) -> bool:
 
 def address_of(request: Request, resources: ConsoleResources) -> str:
     """Return the address of the browser: that of the peer, or the last one that a trusted proxy names."""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     if forwarded and is_trusted_proxy(request, resources):
         return forwarded[:64]
     return request.client.host if request.client else ""
@@ -98,8 +100,8 @@ def refusal(visit: Visit, role: ConsoleRole | None) -> Response | None:
     if role is None or visit.may(role):
         return None
     if visit.user is None:
-        if visit.request.headers.get("hx-request"):
-            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        if visit.request.headers.get("hx-request") or visit.request.url.path.startswith("/live/"):
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})  # what htmx asked for is no page
         if visit.request.method != "GET":
             return RedirectResponse("/login", status_code=303)
         url = visit.request.url

@@ -45,8 +45,12 @@ class LoginLimits:
             self._used[key] = self._level(key, limit, now) + 1, now
 
     def note_success(self, name: str, address: str) -> None:
-        """Forget the tries with this name from this address."""
-        self._used.pop(next(_keys(name, address))[0], None)
+        """Forget the tries with this name from this address, and give back the try that was counted for this login."""
+        now = self._clock.monotonic()
+        both, *others = _keys(name, address)
+        self._used.pop(both[0], None)
+        for key, limit in others:
+            self._used[key] = max(0.0, self._level(key, limit, now) - 1), now
 
     def _level(self, key: str, limit: LoginLimit, now: float) -> float:
         used, at = self._used.get(key, (0.0, now))

@@ -13,7 +13,7 @@ from console.charts.bars import state_bar
 from console.words import STATE_SIGNS, sender_state, state_class
 from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.heartbeats import program_version
-from times_dispatch.visible_text import visible
+from times_dispatch.visible_text import visible, without_long_numbers
 
 _DIGEST_LETTERS: Final = 10
 _NAMED: Final = re.compile(r"\b(campaign|sender) ([0-9a-z]{8}|[A-Za-z]{3,6}|[0-9]{6})(?= \(|:)")
@@ -34,6 +34,7 @@ class Renderer:
         )
         self._environment.filters["sender_state"] = sender_state
         self._environment.filters["linked"] = linked
+        self._environment.filters["masked"] = without_long_numbers
         self._environment.globals.update(
             asset=asset_path,
             version=program_version(),

@@ -69,6 +69,7 @@ worker: exec celery --quiet -A workers.app worker --hostname=${HONCHO_PROCESS_NA
 beat: exec celery --quiet -A workers.beat beat --loglevel=INFO
 receiver: exec python -m callbacks.receiver
 reconciler: exec python -m callbacks.reconciler
+links: exec python -m callbacks.links
 metrics: exec python -m times_dispatch.metrics
 alerts: exec python -m times_dispatch.alerts
 console: exec python -m console

@@ -1,7 +1,9 @@
 """Foreign text made safe for a terminal: characters that steer a terminal, or that nobody sees, become escapes."""
 
+import re
 from typing import Final
 
+_LONG_NUMBER: Final = re.compile(r"[+(]*\d(?:[ ().-]{0,2}\d){6,}")
 _JOINERS: Final = "\u200c\u200d"
 """Scripts of India need these two invisible characters to write some letters; neither steers a terminal."""
 
@@ -25,3 +27,8 @@ def _escape(char: str) -> str:
         return _SHORT[char]
     units = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))
+
+
+def without_long_numbers(text: str, mask: str = "…") -> str:
+    """Return a text in which all that may be a phone number is masked: seven digits or more, also with separators."""
+    return _LONG_NUMBER.sub(mask, text)

@@ -4,7 +4,6 @@ The state bytes of many batches are read first, and only the batches that may ha
 state among millions is found quickly. Each page reads a bounded number of batches.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
@@ -19,6 +18,7 @@ from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
 from times_dispatch.settings.logs import mask
 from times_dispatch.sms.templates import Template, TemplateInvalid
+from times_dispatch.visible_text import without_long_numbers
 
 PAGE: Final = 100
 """Messages of a page."""
@@ -30,7 +30,6 @@ _MAX_UNPACKED: Final = 64
 """Batches whose messages one page unpacks."""
 _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
-_DIGITS: Final = re.compile(r"\d{6,}")
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,4 +207,4 @@ def masked_text(view: CampaignView, values: Sequence[str]) -> str:
     pieces = [literals[0]]
     for literal, value in zip(literals[1:], [*values, *[""] * len(literals)], strict=False):
         pieces += [value, literal]
-    return _DIGITS.sub(lambda match: f"{match[0][:2]}***{match[0][-2:]}", "".join(pieces))
+    return without_long_numbers("".join(pieces), mask="***")

@@ -7,9 +7,10 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class Subject(Generic[T]):
         while not self.is_over:
             try:
                 value = await self._read()
-            except (CampaignUnknown, CampaignDamaged):
+            except (CampaignUnknown, CampaignDamaged, CampaignArchived, ArchiveError):
                 self.end()
                 return
             except _UNAVAILABLE as error:

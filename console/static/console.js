@@ -48,5 +48,11 @@ document.addEventListener("htmx:sseMessage", (event) => {
   if (state.focus) state.focus.reduce((at, number) => at && at.children[number], target)?.focus({ preventScroll: true });
 });
 document.addEventListener("htmx:sseOpen", () => { isLive = true; lastMessage = Date.now(); tellConnection(); });
-document.addEventListener("htmx:sseError", () => { isLive = true; });
+// A stream that is refused may need a new login: the page itself knows the way.
+document.addEventListener("htmx:sseError", () => {
+  isLive = true;
+  fetch(location.href, { method: "HEAD", redirect: "manual" })
+    .then((response) => { if (response.type === "opaqueredirect") location.reload(); })
+    .catch(() => {});
+});
 setInterval(tellConnection, 2000);

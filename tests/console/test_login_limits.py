@@ -36,3 +36,11 @@ def test_many_strangers_do_not_fill_the_memory() -> None:
     for number in range(30_000):
         limits.note_failure(f"name{number}", f"10.{number % 250}.{number // 250}.1")
     assert len(limits._used) <= 20_003
+
+
+def test_people_who_log_in_well_do_not_use_up_the_tries_of_their_address() -> None:
+    limits = LoginLimits(clock=FakeClock())
+    for number in range(60):
+        assert limits.wait_s(f"name{number}", "10.0.0.1") == 0
+        limits.note_failure(f"name{number}", "10.0.0.1")  # counted before the password is checked
+        limits.note_success(f"name{number}", "10.0.0.1")

@@ -197,7 +197,7 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "metrics": {"metrics_token"},
         "alerts": set[str](),
-        "console": {"console_secret"},
+        "console": {"console_secret", "link_key", "link_key_old"},
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.visible_text import visible
+from times_dispatch.visible_text import visible, without_long_numbers
 
 
 def test_letters_of_every_script_and_the_joiners_of_india_stay() -> None:
@@ -21,3 +21,9 @@ def test_control_bidi_and_unpaired_characters_become_escapes() -> None:
 def test_every_text_fits_on_one_line_and_a_json_document_stays_the_same(text: str) -> None:
     assert len(visible(text).splitlines()) <= 1
     assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_phone_numbers_are_masked_in_every_way_in_which_people_write_them() -> None:
+    for number in ("9876543210", "98765 43210", "98765-43210", "+91 (98765) 43210", "1800 123 4567"):
+        assert without_long_numbers(f"call {number} now") == "call … now", number
+    assert without_long_numbers("Rs 1,299 of 2026, order 12345") == "Rs 1,299 of 2026, order 12345"

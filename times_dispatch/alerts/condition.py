@@ -1,16 +1,16 @@
 """A condition: something that is so now, or that happened; its words hold no phone number and no text of a message."""
 
-import re
 from typing import Final
 
 import msgspec
 
 from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.visible_text import visible
+from times_dispatch.visible_text import visible, without_long_numbers
 
-_LONG_NUMBER: Final = re.compile(r"[+(]*\d(?:[ ().-]{0,2}\d){6,}")
 _MAX_FOREIGN: Final = 200
+BACKLOG: Final = "backlog"
+"""The subject of the condition that reports wait."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 def foreign(text: str) -> str:
     """Return a text that a person or a provider wrote, on one line and without anything that may be a phone number."""
-    return _LONG_NUMBER.sub("…", visible(text))[:_MAX_FOREIGN]
+    return without_long_numbers(visible(text))[:_MAX_FOREIGN]
 
 
 def campaign_in_words(view: CampaignView) -> str:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from times_dispatch.alerts.condition import Condition
+from times_dispatch.alerts.condition import BACKLOG, Condition
 from times_dispatch.ledger.alerts import AlertKind, AlertRecord, Notification
 from times_dispatch.settings.alerts import AlertSettings
 
@@ -37,15 +37,21 @@ class DueAlert(NamedTuple):
     tell: Tell
 
 
-def after_s(kind: AlertKind, settings: AlertSettings) -> float:
-    """Return for how long a condition has to hold before people are told."""
+def after_s(kind: AlertKind, subject: str, settings: AlertSettings) -> float:
+    """Return for how long a condition has to hold before people are told.
+
+    Args:
+        kind: the kind of its alert.
+        subject: what the condition is about.
+        settings: the times of the settings.
+    """
     match kind:
         case AlertKind.NO_WORKER | AlertKind.REDIS_AWAY:
             return settings.worker_away_after_s
         case AlertKind.PROVIDER_AWAY:
             return settings.provider_away_after_s
-        case AlertKind.REPORTS_BEHIND:
-            return settings.worker_away_after_s
+        case AlertKind.REPORTS_BEHIND if subject != BACKLOG:  # the backlog has an age of its own
+            return settings.reports_behind_after_s
     return 0.0
 
 
@@ -94,7 +100,7 @@ def _present(record: AlertRecord | None, condition: Condition, settings: AlertSe
     if record is None:
         record = _new(condition, now_ms, opened_ms=0, is_event=False)
     opened_ms = record.opened_ms
-    if not opened_ms and now_ms - record.seen_ms >= after_s(condition.kind, settings) * 1000:
+    if not opened_ms and now_ms - record.seen_ms >= after_s(condition.kind, condition.subject, settings) * 1000:
         opened_ms = now_ms
     # A condition that returns before everybody was told that it was over: those who were told are told anew.
     notified = {

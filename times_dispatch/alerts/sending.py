@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from times_dispatch.alerts.condition import Condition, campaign_in_words, foreign
+from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_words, foreign
 from times_dispatch.alerts.observation import Observation
 from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.heartbeats import ProcessKind
@@ -32,7 +32,7 @@ def reports_behind(now: Observation, settings: AlertSettings) -> Iterator[Condit
     if now.backlog.oldest_s >= settings.reports_behind_after_s:
         yield Condition(
             kind=AlertKind.REPORTS_BEHIND,
-            subject="backlog",
+            subject=BACKLOG,
             text=f"{now.backlog.entries:,} posts of delivery reports wait, the oldest for "
             f"{format_duration(now.backlog.oldest_s)}: start reconcilers",
         )

@@ -113,6 +113,7 @@ class Retention:
         """Do everything that is due; archive at most so many campaigns."""
         result = RetentionResult()
         now_ms = await self._clock.now_ms()
+        await self._opt_out_late(result)  # first, because people wait for it
         for sender in await self._queries.senders():
             for campaign in await self._states.leaving(sender):
                 try:
@@ -121,12 +122,16 @@ class Retention:
                     result.failed.append((campaign, str(error)))
             await self._archive_due(sender, now_ms, max_campaigns, result)
             await self._erase_due(sender, now_ms, result)
-        try:
-            result.sealed_erased = await self._sealing.erase_due(now_ms)
-            result.opted_out = await opt_out_late(self._redis, self._archive, self._forgotten)
-        except (ArchiveError, ForgetKeyRefused) as error:
-            result.failed.append((CampaignId(""), str(error)))
+        result.sealed_erased, errors = await self._sealing.erase_due(now_ms)
+        result.failed += [(CampaignId(""), str(error)) for error in errors]
         return result
+
+    async def _opt_out_late(self, result: RetentionResult) -> None:
+        try:
+            result.opted_out, errors = await opt_out_late(self._redis, self._archive, self._forgotten)
+        except ForgetKeyRefused as error:
+            errors = {CampaignId(""): error}
+        result.failed += [(campaign, str(error)) for campaign, error in errors.items()]
 
     async def erase(self, stub: ArchiveStub) -> None:
         """Destroy the key of an archive, and delete its rows; its counters stay. May be repeated.

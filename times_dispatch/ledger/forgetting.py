@@ -124,7 +124,16 @@ class NumberForgetting:
         return removed + await self._forget_samples() + await self._forget_forwarded()
 
     async def _forget_forwarded(self) -> int:
-        """Delete events that wait to be forwarded and hold the number."""
+        """Delete events that wait to be forwarded and hold the number, until none is found.
+
+        Events leave a lane meanwhile, so that others change their places and may be passed over once.
+        """
+        removed = 0
+        while number := await self._forget_forwarded_once():
+            removed += number
+        return removed
+
+    async def _forget_forwarded_once(self) -> int:
         words, removed = [word.encode() for word in self._words], 0
         for key in lane_keys():
             first = 0

@@ -75,8 +75,10 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
         if is_cluster(url):
             usable = bool(parse(url).nodes)
         else:
-            has_host = bool(parts.hostname) and parts.port != 0
-            usable = is_sentinel(url) or (parts.scheme in ("redis", "rediss") and has_host)
+            # The hosts of sentinels are separated by commas, and so are no port for urlsplit.
+            usable = is_sentinel(url) or (
+                parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+            )
     except ValueError:
         usable = False
     if not usable:

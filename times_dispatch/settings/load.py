@@ -228,7 +228,13 @@ def _console(environment: Environment, table: ConsoleSettings, folder: Path) -> 
     listen = read_address(environment, "DISPATCH_CONSOLE_LISTEN", check_listen_address)
     public_url = read_address(environment, "DISPATCH_CONSOLE_PUBLIC_URL", check_http_url)
     users = environment.get("DISPATCH_CONSOLE_USERS") or str(folder / table.users)
-    update = {"listen": listen, "public_url": public_url, "users": users}
+    proxies = read_address(environment, "DISPATCH_CONSOLE_TRUSTED_PROXIES", check_networks)
+    update = {
+        "listen": listen,
+        "public_url": public_url,
+        "users": users,
+        "trusted_proxies": proxies.split(",") if proxies else [],
+    }
     return table.model_copy(update={name: value for name, value in update.items() if value})
 
 

@@ -63,5 +63,5 @@ async def test_people_are_listed_masked_or_not_at_all(redis: Redis, ledger: Ledg
 
 async def test_long_numbers_in_texts_are_masked(ledger: Ledger) -> None:
     await ledger.submit(1, campaign=CAMPAIGN, text="Call {#var#} about 12345")
-    assert masked_text(await ledger.view(), ["9876543210"]) == "Call 98***10 about 12345"
+    assert masked_text(await ledger.view(), ["9876543210"]) == "Call *** about 12345"
     assert masked_text(await ledger.view(), []) == "Call  about 12345"

@@ -7,6 +7,9 @@ from console.live.hub import LiveHub, event
 from console.live.subject import EVERY_S, Piece, Pieces
 from tests.kit.clock import FakeClock
 
+QUIET = "event: ledger\ndata: \n\n"
+"""What a stream sends when nothing has changed for a while: a browser tells no script of an empty line."""
+
 
 class Source:
     """Two figures, of which a test changes one."""
@@ -59,7 +62,7 @@ async def test_the_first_message_has_every_piece_and_the_next_what_changed() -> 
     assert first == "event: done\ndata: 1\n\nevent: failed\ndata: 0\n\nevent: ledger\ndata: \n\n"
     assert hub.viewers == 1
     source.figures["done"] = 2
-    while (message := await _next(stream, clock)) == ":\n\n":
+    while (message := await _next(stream, clock)) == QUIET:
         continue
     assert message == "event: done\ndata: 2\n\n"
     await stream.aclose()  # type: ignore[attr-defined]
@@ -97,3 +100,12 @@ async def test_the_stop_of_the_process_ends_all_streams() -> None:
     await running
     assert await _is_over(stream, clock)
     assert await _is_over(source.stream(hub), clock)
+
+
+async def test_a_quiet_subject_still_sends_something_that_a_page_notices() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    stream = source.stream(hub)
+    await _next(stream, clock)
+    assert await _next(stream, clock) == QUIET
+    await stream.aclose()  # type: ignore[attr-defined]

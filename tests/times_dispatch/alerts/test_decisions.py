@@ -3,13 +3,14 @@
 import msgspec
 import pytest
 
-from times_dispatch.alerts.condition import Condition
+from times_dispatch.alerts.condition import BACKLOG, Condition
 from times_dispatch.alerts.decisions import (
     CLAIM_S,
     CLEAR_AFTER_S,
     KEPT_UNTOLD_S,
     Records,
     Tell,
+    after_s,
     after_telling,
     claimed,
     due,
@@ -150,3 +151,10 @@ def test_an_alert_without_targets_ends_with_its_condition() -> None:
     nobody = AlertSettings()
     assert not is_done(record, nobody, now_ms=T0)
     assert is_done(msgspec.structs.replace(record, resolved_ms=T0), nobody, now_ms=T0)
+
+
+def test_the_wait_for_reports_follows_its_own_setting_and_the_age_of_the_backlog_counts_once() -> None:
+    rules = AlertSettings(reports_behind_after="7m", worker_away_after="1h")
+    assert after_s(AlertKind.REPORTS_BEHIND, "reconciler", rules) == 7 * 60
+    assert after_s(AlertKind.REPORTS_BEHIND, BACKLOG, rules) == 0
+    assert after_s(AlertKind.NO_WORKER, "worker", rules) == 3600

@@ -179,7 +179,7 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
                 redis,
                 ForgottenNumbers(redis, b"the key of forgotten numbers"),
                 sealing,
-                delete_dead_letters=DeadLetters(redis).delete_with,
+                dead_letters=DeadLetters(redis).bodies_with,
                 dead_numbers=DeadNumberRule(frozenset({910}), 30),
                 keep_s=1,
                 actor="asha@host",
@@ -188,7 +188,7 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
         async with connect(f"redis://worker:mellon@127.0.0.1:{server.port}/0") as redis:
             await LateStops(redis).add([(campaign, 1)])
             now_ms = await RedisClock(redis).now_ms()
-            assert await Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS).erase_due(now_ms + 2_000) == 1
+            assert await Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS).erase_due(now_ms + 2_000) == (1, [])
             await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
             assert await LateStops(redis).all() == []
 
@@ -211,7 +211,7 @@ async def test_a_ledger_on_a_cluster_is_archived_read_and_forgets_numbers(tmp_pa
                 redis,
                 ForgottenNumbers(redis, b"the key of forgotten numbers"),
                 Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS),
-                delete_dead_letters=DeadLetters(redis).delete_with,
+                dead_letters=DeadLetters(redis).bodies_with,
                 dead_numbers=DeadNumberRule(frozenset({910}), 30),
                 keep_s=1,
                 actor="asha@host",

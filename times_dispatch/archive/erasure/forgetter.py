@@ -1,8 +1,8 @@
 """Forgets a phone number: no message goes to it any more, and its data leaves Redis (docs/retention.md)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import msgspec
 from redis.asyncio import Redis
@@ -24,8 +24,13 @@ _POLL_S: Final = 0.5
 _SUBMITTING_S: Final = 3.0
 """A batch that a submit checked before the number was forgotten is stored within this time."""
 
-DeleteDeadLetters = Callable[[Sequence[str]], Awaitable[list[bytes]]]
-"""Deletes the dead letters that hold one of some words, and returns their bodies."""
+
+class FindDeadLetters(Protocol):
+    """Finds dead letters by words, and deletes them if told so."""
+
+    async def __call__(self, words: Sequence[str], *, deletes: bool) -> list[bytes]:
+        """Return the bodies of the dead letters that hold one of the words."""
+        ...
 
 
 class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +60,7 @@ class Forgetter:
         forgotten: ForgottenNumbers,
         sealing: Sealing | None,
         *,
-        delete_dead_letters: DeleteDeadLetters,
+        dead_letters: FindDeadLetters,
         dead_numbers: DeadNumberRule,
         keep_s: int,
         actor: str,
@@ -67,7 +72,7 @@ class Forgetter:
             redis: the ledger.
             forgotten: knows the number by a digest from now on.
             sealing: keeps what the law wants kept; None keeps nothing.
-            delete_dead_letters: deletes dead letters by words.
+            dead_letters: finds dead letters by words, and deletes them if told so.
             dead_numbers: the rule for dead numbers.
             keep_s: for how many seconds from now the record is sealed.
             actor: who forgets, for the trail.
@@ -76,7 +81,7 @@ class Forgetter:
         self._redis = redis
         self._forgotten = forgotten
         self._sealing = sealing
-        self._delete_dead_letters = delete_dead_letters
+        self._dead_letters = dead_letters
         self._dead_numbers = dead_numbers
         self._keep_s = keep_s
         self._actor = actor
@@ -104,7 +109,7 @@ class Forgetter:
             (view, message) for view, batch_number in batches for message in await forgetting.read(view, batch_number)
         ]
         rows = [sealed_message(view, message) for view, message in messages]
-        dead_letters = await self._delete_dead_letters(spellings(number))
+        dead_letters = await self._dead_letters(spellings(number), deletes=False)
         rows += [
             SealedRow(kind="dead letter", number=number, content=body.decode("utf-8", "replace"))
             for body in dead_letters
@@ -112,8 +117,11 @@ class Forgetter:
         if rows and self._sealing:
             now_ms = await RedisClock(self._redis).now_ms()
             await self._sealing.seal(rows, now_ms=now_ms, until_ms=now_ms + self._keep_s * 1000)
+        # Deleted after they are sealed, and once more at the end: a copy may have been refused meanwhile.
+        await self._dead_letters(spellings(number), deletes=True)
         others = await self._forget_batches(forgetting, damaged)
         entries = await forgetting.forget_index_entries(self._dead_numbers)
+        await self._dead_letters(spellings(number), deletes=True)
         await opt_outs.remove([number])
         return ForgetResult(
             digest=digest,

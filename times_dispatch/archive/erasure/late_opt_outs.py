@@ -6,7 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from times_dispatch.archive.catalog import Archive
-from times_dispatch.archive.errors import ArchiveErased
+from times_dispatch.archive.errors import ArchiveErased, ArchiveError
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveStub
 from times_dispatch.ledger.errors import CampaignUnknown
@@ -18,19 +18,26 @@ from times_dispatch.ledger.opt_outs import OptOuts
 _UNKNOWN: Final = ""
 
 
-async def opt_out_late(redis: Redis, archive: Archive, forgotten: ForgottenNumbers) -> int:
-    """Opt out the numbers of late stop replies; return how many.
+async def opt_out_late(
+    redis: Redis, archive: Archive, forgotten: ForgottenNumbers
+) -> tuple[int, dict[CampaignId, Exception]]:
+    """Opt out the numbers of late stop replies; return how many, and the campaigns whose archive cannot be read.
 
-    A number that is forgotten gets nothing anyway, and is not put on the list. Raises ``ArchiveError``, or
-    ``ForgetKeyRefused`` if nobody can tell here which numbers are forgotten; then the replies stay noted.
+    The replies to a campaign that cannot be read stay noted. A number that is forgotten gets nothing anyway, and is not
+    put on the list. Raises ``ForgetKeyRefused`` if nobody can tell here which numbers are forgotten.
     """
     stops, opt_outs, opted_out = LateStops(redis), OptOuts(redis), 0
+    errors = dict[CampaignId, Exception]()
     for campaign, index in await stops.all():
-        number = await _number(archive, campaign, index)
+        try:
+            number = await _number(archive, campaign, index)
+        except ArchiveError as error:
+            errors[campaign] = error
+            continue
         if number not in {_UNKNOWN, FORGOTTEN} and not (await forgotten.contain([number]))[0]:
             opted_out += await opt_outs.add([number])
         await stops.remove(campaign, index)
-    return opted_out
+    return opted_out, errors
 
 
 async def _number(archive: Archive, campaign: CampaignId, index: int) -> str:

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 from redis.asyncio import Redis
 
+from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.parquet import ParquetRows
 from times_dispatch.archive.wrapped_keys import MasterKeys, new_data_key
@@ -122,14 +123,22 @@ class Sealing:
         await self._redis.zadd(SEALED, {record: until_ms})
         await asyncio.to_thread(self._write, archive, rows, manifest)
 
-    async def erase_due(self, now_ms: int) -> int:
-        """Destroy the keys of records whose time is over, and delete the records; return how many there were."""
-        due = await self._redis.zrangebyscore(SEALED, "-inf", now_ms)
-        for member in due:
+    async def erase_due(self, now_ms: int) -> tuple[int, list[ArchiveError]]:
+        """Destroy the keys of records whose time is over, and delete the records.
+
+        Return how many records were deleted, and why others could not be; those are tried again at the next call.
+        """
+        erased, errors = 0, list[ArchiveError]()
+        for member in await self._redis.zrangebyscore(SEALED, "-inf", now_ms):
             record = msgspec.json.decode(text(member), type=_SealedRecord)
-            await asyncio.to_thread(self._delete, record)
+            try:
+                await asyncio.to_thread(self._delete, record)
+            except ArchiveError as error:
+                errors.append(error)
+                continue
             await self._redis.zrem(SEALED, text(member))
-        return len(due)
+            erased += 1
+        return erased, errors
 
     def _write(self, archive: str, rows: Sequence[SealedRow], manifest: _SealManifest) -> None:
         data_key = new_data_key()

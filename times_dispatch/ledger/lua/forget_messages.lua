@@ -100,9 +100,10 @@ if #args.indexes > 0 then
   counts.write(campaign_key)
   codes.write(key_of_codes(campaign_key))
   statistics.write(math.floor(now / 1000))
-  mark_changed(id)
-  finish_if_done(id, campaign_key, now)
 end
+mark_changed(id)
+-- Also where only values were deleted: the last message that waited for a second try may be among them.
+finish_if_done(id, campaign_key, now_us())
 -- The data of a message that is sending stays, so that the next call finds the message.
 if sending == 0 then
   redis.call('SET', recipients_key, args.recipients)

@@ -19,7 +19,7 @@ NUMBER = "919800000001"
 KEY = b"the key of forgotten numbers"
 
 
-async def no_dead_letters(_: Sequence[str]) -> list[bytes]:
+async def no_dead_letters(words: Sequence[str], *, deletes: bool) -> list[bytes]:
     return []
 
 
@@ -28,7 +28,7 @@ def forgetter(redis: Redis, folder: Path, *, wait_s: float = 10.0) -> Forgetter:
         redis,
         ForgottenNumbers(redis, KEY),
         Sealing(redis, ArchiveFolder(str(folder)), KEYS),
-        delete_dead_letters=no_dead_letters,
+        dead_letters=no_dead_letters,
         dead_numbers=DeadNumberRule(),
         keep_s=86_400,
         actor="asha@host",

@@ -47,3 +47,19 @@ async def test_a_forgotten_number_is_not_put_on_the_list_and_without_the_key_the
     assert (await retention(redis, tmp_path, forget_key=FORGET_KEY).run()).opted_out == 0
     assert await LateStops(redis).all() == []
     assert not (await OptOuts(redis).contains(["919800000005"]))[0]
+
+
+async def test_an_archive_that_cannot_be_read_holds_up_no_other_reply(redis: Redis, tmp_path: Path) -> None:
+    await ended_campaign(Ledger(redis))
+    await retention(redis, tmp_path).run()
+    stub = await ArchiveStates(redis).find(CAMPAIGN)
+    assert stub
+    (manifest,) = tmp_path.rglob("*.json")
+    content = manifest.read_bytes()
+    manifest.write_bytes(b"damaged")
+    await LateStops(redis).add([(CAMPAIGN, 5), (CampaignId("zzzzzzzz"), 1)])
+    result = await retention(redis, tmp_path).run()
+    assert [campaign for campaign, _ in result.failed] == [CAMPAIGN]
+    assert await LateStops(redis).all() == [(CAMPAIGN, 5)]  # the other campaign is unknown, and its reply is let go
+    manifest.write_bytes(content)
+    assert (await retention(redis, tmp_path).run()).opted_out == 1

@@ -27,7 +27,7 @@ async def test_a_sealed_record_can_be_read_with_the_master_key_only(redis: Redis
 async def test_a_sealed_record_is_erased_when_its_time_is_over(redis: Redis, tmp_path: Path) -> None:
     sealing = Sealing(redis, ArchiveFolder(str(tmp_path)), KEYS)
     await sealing.seal([ROW], now_ms=1, until_ms=1_000)
-    assert await sealing.erase_due(999) == 0
-    assert await sealing.erase_due(1_000) == 1
+    assert await sealing.erase_due(999) == (0, [])
+    assert await sealing.erase_due(1_000) == (1, [])
     assert not files_in(tmp_path)
     assert await redis.zcard(SEALED) == 0
