@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from producers.campaign.file import same_but_for_times
 from producers.draft import Draft, RowPass
@@ -19,7 +20,8 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.memory_check import MemoryCheck
 from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
-from times_dispatch.broker.app import BrokerUnavailable, celery_app, wake_workers
+from times_dispatch.broker.app import BROKER_AWAY, BrokerUnavailable, celery_app, wake_workers
+from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -194,8 +196,13 @@ async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> 
     issued = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
     try:
         await wake_workers(celery_app(settings), issued)
+        if not issued and settings.broker_url != settings.redis_url:
+            # The sender's batches are out already: without a look, nobody would learn that later wake-ups get lost.
+            await queue_lengths(settings, redis)
     except BrokerUnavailable as away:
         return str(away)
+    except (OSError, RedisError):
+        return BROKER_AWAY
     return ""
 
 

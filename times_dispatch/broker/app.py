@@ -6,7 +6,7 @@ import ssl
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from amqp.exceptions import AMQPError
@@ -34,6 +34,8 @@ UPKEEP_TASK = "upkeep"
 BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
 """The errors of a call to the broker: kombu wraps some errors of its libraries, but not all."""
 
+BROKER_AWAY: Final = "the broker cannot be reached; upkeep wakes the workers later"
+"""What a command says if the broker is unavailable."""
 _MAX_WAKE_ATTEMPTS = 3
 _AMQP_HEARTBEAT_S = 10
 """A worker whose RabbitMQ vanished without a word notices within two heartbeats; Celery's default is two minutes."""
@@ -196,8 +198,9 @@ async def wake_workers(
 
     def give_up_at_last(error: Exception) -> None:
         if next(failures) >= _MAX_WAKE_ATTEMPTS:
-            problem = certificate_problem(error) or "cannot be reached"
-            raise BrokerUnavailable(f"the broker {problem}; upkeep wakes the workers later") from error
+            problem = certificate_problem(error)
+            text = f"the broker {problem}; upkeep wakes the workers later" if problem else BROKER_AWAY
+            raise BrokerUnavailable(text) from error
 
     await retry(
         lambda: asyncio.to_thread(_publish, app, batches),
