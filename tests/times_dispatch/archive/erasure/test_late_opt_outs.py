@@ -49,12 +49,17 @@ async def test_a_forgotten_number_is_not_put_on_the_list_and_without_the_key_the
     assert not (await OptOuts(redis).contains(["919800000005"]))[0]
 
 
+def _manifest(folder: Path) -> Path:
+    (path,) = folder.rglob("*.json")
+    return path
+
+
 async def test_an_archive_that_cannot_be_read_holds_up_no_other_reply(redis: Redis, tmp_path: Path) -> None:
     await ended_campaign(Ledger(redis))
     await retention(redis, tmp_path).run()
     stub = await ArchiveStates(redis).find(CAMPAIGN)
     assert stub
-    (manifest,) = tmp_path.rglob("*.json")
+    manifest = _manifest(tmp_path)
     content = manifest.read_bytes()
     manifest.write_bytes(b"damaged")
     await LateStops(redis).add([(CAMPAIGN, 5), (CampaignId("zzzzzzzz"), 1)])
