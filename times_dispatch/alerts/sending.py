@@ -63,7 +63,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     text=f"provider {provider.provider} is braked for sender {sender.id}: {foreign(provider.brake)}; "
                     f"when that is mended: dispatch sender resume {sender.id}",
                 )
-            elif provider.silent_since_ms and not provider.backing_off_until_ms:
+            elif provider.silent_since_ms and not provider.backs_off:
                 yield Condition(
                     kind=AlertKind.SILENCE,
                     subject=f"{sender.id}:{provider.provider}",
@@ -71,7 +71,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     text=f"promotional messages of sender {sender.id} are held back from provider {provider.provider}: "
                     f"{foreign(provider.silent_why)}; they go on by themselves when reports come",
                 )
-            elif provider.backing_off_until_ms:
+            elif provider.backs_off:
                 yield Condition(
                     kind=AlertKind.PROVIDER_AWAY,
                     subject=f"{sender.id}:{provider.provider}",

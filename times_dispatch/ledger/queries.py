@@ -59,17 +59,22 @@ class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
     """Which reports are missing; empty if none are."""
 
     @property
+    def backs_off(self) -> bool:
+        """Whether the sender backs off; also while a probe may be sent."""
+        return bool(self.backing_off_until_ms or self.backing_off_why)
+
+    @property
     def why(self) -> str:
         """Return the reason in words: ``braked: insufficient balance (6001)``, ``backing off: connection refused``."""
         if self.brake:
             return f"braked: {self.brake}"
-        if self.backing_off_until_ms:
+        if self.backs_off:
             return f"backing off: {self.backing_off_why}"
         return f"held back for promotional messages: {self.silent_why}"
 
     def stops(self, category: str) -> bool:
         """Say whether messages of a category are kept from the provider."""
-        return bool(self.brake or self.backing_off_until_ms or (self.silent_since_ms and category == "promotional"))
+        return bool(self.brake) or self.backs_off or (self.silent_since_ms > 0 and category == "promotional")
 
 
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):

@@ -181,7 +181,7 @@ def _of_senders(ledger: LedgerFigures) -> Iterator[Metric]:
             campaigns.add_metric([view.id, state.value], number)
         for provider in view.unavailable:
             braked.add_metric([view.id, provider.provider], int(bool(provider.brake)))
-            backs_off.add_metric([view.id, provider.provider], int(bool(provider.backing_off_until_ms)))
+            backs_off.add_metric([view.id, provider.provider], int(provider.backs_off))
             silent.add_metric([view.id, provider.provider], int(bool(provider.silent_since_ms)))
     yield from (*by_sender.values(), campaigns, braked, backs_off, silent)
 
