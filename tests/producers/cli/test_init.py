@@ -15,8 +15,8 @@ from producers.cli import main
 from times_dispatch.demo.processes import Process, clean_environment, free_port, run
 
 ROOT = Path(__file__).parents[3]
-PORTS = ("6390", "8086", "8085", "8088", "5555")
-"""The ports of Redis, sandbox, receiver and Flower in the files."""
+PORTS = ("6390", "8086", "8085", "8087", "8088", "5555")
+"""The ports of Redis, sandbox, receiver, links process, metrics process and Flower in the files."""
 
 Dispatch = Callable[..., CompletedProcess[str]]
 
@@ -60,6 +60,8 @@ def shop(tmp_path: Path, environment: dict[str, str]) -> Iterator[Path]:
         for before, after in ports.items():
             text = text.replace(before, after)
         (folder / name).write_text(text)
+    with (folder / ".env").open("a") as file:
+        file.write(f"DISPATCH_CONSOLE_LISTEN=127.0.0.1:{free_port()}\n")
     honcho = Process("honcho", [sys.executable, "-m", "honcho", "start"], environment=environment, folder=folder)
     honcho.start()
     yield folder
@@ -84,7 +86,7 @@ def test_a_first_campaign_is_sent_with_the_commands_that_init_prints(dispatch: D
         assert time.monotonic() < deadline, status.stdout + status.stderr + (shop / "honcho.log").read_text()
         time.sleep(0.5)
     kinds = {kind["kind"]: len(kind["alive"]) for kind in json.loads(status.stdout)["kinds"]}
-    with_heartbeats = ("worker", "beat", "receiver", "reconciler", "metrics", "alerts", "console", "flower")
+    with_heartbeats = ("worker", "beat", "receiver", "reconciler", "links", "metrics", "alerts", "console", "flower")
     assert kinds == dict.fromkeys(with_heartbeats, 1)
 
     doctor = dispatch("doctor", "--connect")
