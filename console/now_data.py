@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.model import DeploymentStatus, Severity, StatusFinding
 from times_dispatch.status.reader import Queues, read_status

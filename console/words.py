@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 STATE_SIGNS: Final[Mapping[str, str]] = MappingProxyType(

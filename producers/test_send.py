@@ -14,7 +14,8 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client

@@ -1,8 +1,6 @@
 """The HTTP server of the receiver and of the links process: uvicorn, stopped by an event."""
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
@@ -11,6 +9,7 @@ from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.report_protocol import ReportProtocol, ServerStateWithLoad
 from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
 from times_dispatch.settings.model import CallbackSettings
+from times_dispatch.stoppable_server import StoppableServer
 
 FINISH_WITHIN_S: Final = 4
 """How long requests in progress at the stop have to be answered, in seconds."""
@@ -23,8 +22,8 @@ BACKLOG: Final = 512
 """Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 
 
-class HttpServer(uvicorn.Server):
-    """Uvicorn without its handling of signals, which would raise them again; an event stops the server."""
+class HttpServer(StoppableServer):
+    """The server of ``ReportProtocol`` connections, which bounds what it does at once."""
 
     def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None) -> None:
         """Make a server of ``ReportProtocol`` connections.
@@ -36,24 +35,6 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self.load = load or ServerLoad()
         self.server_state = ServerStateWithLoad(self.load)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to ``run_until_signalled``."""
-        yield
-
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Serve until the stop is set; then close the listener, and answer the requests in progress."""
-
-        async def stop_serving() -> None:
-            await stop.wait()
-            self.should_exit = True
-
-        stopping = asyncio.create_task(stop_serving())
-        try:
-            await self.serve()
-        finally:
-            stopping.cancel()
 
 
 def make_server(

@@ -6,7 +6,7 @@ import msgspec
 
 from console.formats import Formats
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.cost_estimate import estimated_cost
 from times_dispatch.settings.model import Settings

@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.archive_states import ArchiveStub
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.trail import Trail, TrailEntry
 

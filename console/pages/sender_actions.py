@@ -13,7 +13,8 @@ from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.settings.rates import rate_problem
 
 _ACTIONS: Final = ("pause", "resume", "rate")

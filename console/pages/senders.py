@@ -21,7 +21,8 @@ from console.words import sender_state
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import SENT
 from times_dispatch.ledger.statistics.figures import Amounts, Course, Statistics, statistics_of, total
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader

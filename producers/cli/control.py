@@ -15,8 +15,9 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _BY_HAND = "by hand"

@@ -17,7 +17,8 @@ from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 
 
 class SenderCampaigns(msgspec.Struct, frozen=True):

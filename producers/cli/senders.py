@@ -15,7 +15,8 @@ from producers.cli.sender_control import known_sender, pause_senders, resume_sen
 from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.settings.rates import rate_problem
 
 

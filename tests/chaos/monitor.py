@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from tests.chaos.lost_workers import in_doubt_after_loss
 from tests.chaos.testbed import ChaosTestbed, MessageKey
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
 from times_dispatch.provider.failures import Failure
 

@@ -8,8 +8,8 @@ from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessesSeen, ProcessKind, ProcessSeen
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import SenderView
 from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 NOW_MS = 1_790_000_000_000

@@ -12,7 +12,7 @@ from tests.kit.history import count_day, count_days_before
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from tests.kit.redis_clock import StoppedClock, stopped_clock
 from times_dispatch.ledger.keys import REPORTS, SenderKey, sender_key
-from times_dispatch.ledger.queries import UnavailableProvider
+from times_dispatch.ledger.sender_view import UnavailableProvider
 from workers.silence_watch import SilenceWatch
 
 NOON_S = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("Asia/Kolkata")).timestamp()

@@ -15,10 +15,11 @@ from times_dispatch.ledger.health import Memory, read_memory
 from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import Backlog, read_backlog
 from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
 
 log = structlog.get_logger(__name__)

@@ -15,8 +15,7 @@ from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.number_history import NumberHistory, NumberMessage
-from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_message
 
 if TYPE_CHECKING:
     from times_dispatch.archive.rows import ArchivedRows
@@ -61,20 +60,4 @@ def _search(catalog: Catalog, stub: ArchiveStub, manifest: Manifest, number: str
 
 
 def _messages(view: CampaignView, rows: "ArchivedRows", positions: Sequence[int]) -> list[NumberMessage]:
-    recipients, records = rows.columns.recipients, rows.columns.records
-    return [
-        NumberMessage(
-            campaign=view,
-            index=recipients.first + at,
-            line=recipients.lines[at],
-            state=MessageState(records.states[at]),
-            code=records.codes[at],
-            attempt=records.attempts[at],
-            parts=recipients.parts[at],
-            sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
-            reported_ms=records.reported_s[at] * 1000,
-            transaction_id=records.transaction_ids[at],
-            clicked=bool(rows.clicked[at]),
-        )
-        for at in positions
-    ]
+    return [number_message(view, rows.columns, at, clicked=bool(rows.clicked[at])) for at in positions]

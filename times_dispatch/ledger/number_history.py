@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.batch_columns import read_batches
+from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
 from times_dispatch.ledger.dead_numbers import DeadNumber, DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
@@ -90,22 +90,36 @@ async def _messages_of(
     clickers = f"{campaign_key(view.plan.sender, view.id)}:{CampaignKey.CLICKERS}"
     batches = await batches_that_may_hold(find_number, view.plan.sender, view.id, batches=view.batches, number=number)
     async for batch in read_batches(redis, view, await _holding(redis, view, batches, number)):
-        recipients, records = batch.recipients, batch.records
+        recipients = batch.recipients
         for at, to in enumerate(recipients.to):
             if to == number:
-                yield NumberMessage(
-                    campaign=view,
-                    index=recipients.first + at,
-                    line=recipients.lines[at],
-                    state=MessageState(records.states[at]),
-                    code=records.codes[at],
-                    attempt=records.attempts[at],
-                    parts=recipients.parts[at],
-                    sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
-                    reported_ms=records.reported_s[at] * 1000,
-                    transaction_id=records.transaction_ids[at],
-                    clicked=bool(await redis.getbit(clickers, recipients.first + at)),
-                )
+                clicked = bool(await redis.getbit(clickers, recipients.first + at))
+                yield number_message(view, batch, at, clicked=clicked)
+
+
+def number_message(view: CampaignView, batch: BatchColumns, at: int, *, clicked: bool) -> NumberMessage:
+    """Return a message of a batch.
+
+    Args:
+        view: the campaign.
+        batch: the batch, from Redis or from an archive.
+        at: the position of the message in the batch.
+        clicked: whether a tracked link of the message was clicked.
+    """
+    recipients, records = batch.recipients, batch.records
+    return NumberMessage(
+        campaign=view,
+        index=recipients.first + at,
+        line=recipients.lines[at],
+        state=MessageState(records.states[at]),
+        code=records.codes[at],
+        attempt=records.attempts[at],
+        parts=recipients.parts[at],
+        sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
+        reported_ms=records.reported_s[at] * 1000,
+        transaction_id=records.transaction_ids[at],
+        clicked=clicked,
+    )
 
 
 async def _holding(redis: Redis, view: CampaignView, batches: Sequence[int], number: str) -> list[int]:

@@ -1,7 +1,7 @@
 """Queries of campaigns, senders and messages in the ledger; no query writes."""
 
 import struct
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime
 from operator import attrgetter
 from typing import cast
@@ -22,85 +22,21 @@ from times_dispatch.ledger.keys import (
     STAT_PREFIX,
     BatchKey,
     CampaignField,
-    ProviderField,
     SenderField,
     SenderKey,
     batch_key,
     campaign_key,
     codes_key,
-    provider_field,
     sender_key,
 )
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId, WaitsFor
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.sender_view import SenderView, unavailable_providers
 from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _SENDING_THROUGH = "sending through "
-
-
-class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider through which a sender sends nothing, or only one message at a time as a probe.
-
-    Through a provider that is only silent, the sender sends all messages that are not promotional.
-    """
-
-    provider: str
-    brake: str
-    """Why the provider is braked; empty if it is not braked."""
-    backing_off_until_ms: int
-    """The end of the back-off in epoch milliseconds; 0 if the sender does not back off."""
-    backing_off_why: str
-    """Why the sender backs off; empty if it does not back off."""
-    silent_since_ms: int = 0
-    """Since when promotional messages are held back, because reports are missing; 0 if they are not."""
-    silent_why: str = ""
-    """Which reports are missing; empty if none are."""
-
-    @property
-    def backs_off(self) -> bool:
-        """Whether the sender backs off; also while a probe may be sent."""
-        return bool(self.backing_off_until_ms or self.backing_off_why)
-
-    @property
-    def why(self) -> str:
-        """Return the reason in words: ``braked: insufficient balance (6001)``, ``backing off: connection refused``."""
-        if self.brake:
-            return f"braked: {self.brake}"
-        if self.backs_off:
-            return f"backing off: {self.backing_off_why}"
-        return f"held back for promotional messages: {self.silent_why}"
-
-    def stops(self, category: str) -> bool:
-        """Say whether messages of a category are kept from the provider."""
-        return bool(self.brake) or self.backs_off or (self.silent_since_ms > 0 and category == "promotional")
-
-
-class SenderView(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a sender at one moment."""
-
-    id: SenderId
-    rate_per_s: float
-    """Messages or SMS parts per second; 0 is no limit."""
-    paused: bool
-    pause_reason: str = ""
-    """Why a person paused the sender; empty if the sender is not paused, or was paused without a reason."""
-    configured_rate_per_s: float | None = None
-    """The rate that the settings had when a campaign of the sender was last submitted; None if there was none."""
-    unavailable: list[UnavailableProvider]
-    """Providers that are braked or silent, or from which the sender backs off, by name."""
-    batches_out: int
-    campaigns_in_turn: int
-    max_parts_per_day: int = 0
-    """SMS parts that may be sent from midnight to midnight in Asia/Kolkata; 0 is no limit, and no parts are counted."""
-    parts_today: int = 0
-    day_is_used_up: bool = False
-    """Nothing is sent until midnight in Asia/Kolkata."""
-
-    def waits_for_resume(self, chain: Sequence[str]) -> bool:
-        """Say whether no message is sent through these providers until somebody resumes the sender."""
-        return self.paused or {provider.provider for provider in self.unavailable if provider.brake}.issuperset(chain)
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +80,7 @@ class Queries:
             paused=fields.get(SenderField.PAUSED) == b"1",
             pause_reason=fields.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace"),
             configured_rate_per_s=stored_rate(fields.get(SenderField.CONFIGURED_RATE)),
-            unavailable=sorted(_unavailable(fields).values(), key=attrgetter("provider")),
+            unavailable=sorted(unavailable_providers(fields).values(), key=attrgetter("provider")),
             batches_out=batches_out,
             campaigns_in_turn=sum(in_turn),
             max_parts_per_day=int(fields.get(SenderField.MAX_PARTS_PER_DAY, 0)),
@@ -408,7 +344,7 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
         return f"the sender is paused{f' ({why})' if why else ''}: {resume}"
     if int(sender.get(SenderField.FULL_DAY, 0)) == _today(now_s):
         return "the sender has used up its parts of the day"
-    unavailable, reasons = _unavailable(sender), list[str]()
+    unavailable, reasons = unavailable_providers(sender), list[str]()
     for provider in plan.chain:
         if provider not in unavailable or not unavailable[provider].stops(plan.category):
             return "; ".join([*reasons, f"{_SENDING_THROUGH}{provider}"]) if reasons else ""
@@ -416,25 +352,3 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
     if all(unavailable[provider].brake for provider in plan.chain):
         reasons.append(f"when that is mended: {resume}")
     return "; ".join(reasons)
-
-
-def _unavailable(sender: Fields) -> dict[str, UnavailableProvider]:
-    """Return the providers that are braked or silent, or from which the sender backs off, by nickname."""
-    unavailable = dict[str, UnavailableProvider]()
-    silent = sender.get(SenderField.SILENT, b"").decode("utf-8", "replace").split()
-    for provider in {field.partition("@")[2] for field in sender} - {""}:
-        fields = {name: sender.get(provider_field(name, provider), b"").decode() for name in ProviderField}
-        brake = fields[ProviderField.BRAKE]
-        backs_off = fields[ProviderField.BACK_OFF_COUNT] not in {"", "0"}
-        is_silent = provider in silent
-        if brake or backs_off or is_silent:
-            until_ms = int(float(fields[ProviderField.BACK_OFF_UNTIL_US] or 0) / 1000)
-            unavailable[provider] = UnavailableProvider(
-                provider=provider,
-                brake=brake,
-                backing_off_until_ms=until_ms if backs_off else 0,
-                backing_off_why=fields[ProviderField.BACK_OFF_REASON] if backs_off else "",
-                silent_since_ms=int(float(fields[ProviderField.SILENT_SINCE_US] or 0) / 1000) if is_silent else 0,
-                silent_why=fields[ProviderField.SILENT_REASON] if is_silent else "",
-            )
-    return unavailable

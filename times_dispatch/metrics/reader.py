@@ -22,7 +22,8 @@ from times_dispatch.ledger.keys import (
     REPORTS,
 )
 from times_dispatch.ledger.model import CampaignView, WaitsFor
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.metrics.counted import Counted, CountedReader

@@ -27,10 +27,11 @@ from times_dispatch.ledger.keys import (
 from times_dispatch.ledger.memory_history import read_memory_pace
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
-from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.findings import find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work

@@ -16,8 +16,8 @@ from times_dispatch.alerts.sending import (
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.queries import UnavailableProvider
 from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.alerts import AlertSettings
 

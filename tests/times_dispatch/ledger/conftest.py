@@ -6,6 +6,8 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import Ledger
+from tests.kit.ledger_machine.clock import machine_clock
+from tests.kit.second_tries import Tries
 
 
 @pytest.fixture
@@ -14,3 +16,12 @@ async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
     ledger = Ledger(redis)
     yield ledger
     await ledger.assert_counters_add_up()
+
+
+@pytest.fixture
+async def tries(redis: Redis) -> AsyncIterator[Tries]:
+    """Second tries on a stopped clock; at the end of the test the books must balance."""
+    with machine_clock(redis) as clock:
+        ledger = Ledger(redis)
+        yield Tries(ledger, clock)
+        await ledger.assert_counters_add_up()

@@ -10,8 +10,9 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import BackOffPolicy, ControlAction
 from times_dispatch.ledger.push_results import Consequence
-from times_dispatch.ledger.queries import MessageView, SenderView
+from times_dispatch.ledger.queries import MessageView
 from times_dispatch.ledger.records import MessageRecord
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 OTHER = CampaignId("another1")
