@@ -110,6 +110,20 @@ def test_the_password_of_a_cluster_may_come_by_itself_and_does_not_reach_the_bro
     assert settings.broker_url == "redis://broker.example/0"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://one:26379,two:26380,three/0?master=dispatch",
+        "rediss+sentinel://worker@one:26379,two:26379/0?master=dispatch",
+    ],
+)
+def test_the_addresses_of_several_sentinels_are_one_url_for_ledger_and_broker(loaded: Loader, url: str) -> None:
+    settings = loaded(DISPATCH_REDIS_URL=url, DISPATCH_REDIS_PASSWORD="mellon")
+    login = "worker:mellon@" if "worker@" in url else ":mellon@"
+    expected = url.replace("worker@", "").replace("://", f"://{login}")
+    assert (settings.redis_url, settings.broker_url) == (expected, expected)
+
+
 def test_a_cluster_without_a_broker_of_its_own_is_a_mistake(mistakes: Mistakes) -> None:
     (only,) = mistakes(DISPATCH_REDIS_URL="redis+cluster://one.example:7000,two.example:7001")
     assert only.startswith("environment: DISPATCH_BROKER_URL: is not set, and the ledger is a cluster")
