@@ -12,8 +12,20 @@ from times_dispatch.similar_names import similar_name
 _WORD = re.compile(r"[^\W_]+")
 _MIN_DIGITS_OF_NUMBER = 10
 _NUMBER_WORDS = frozenset(
-    "cell cellphone contact gsm mob mobile mobileno mobilenumber msisdn number numbers phone phoneno phonenumber recipient "
-    "tel telephone whatsapp".split()
+    {
+        "cell",
+        "cellphone",
+        "contact",
+        "mob",
+        "mobile",
+        "mobileno",
+        "mobilenumber",
+        "msisdn",
+        "number",
+        "numbers",
+        "phone",
+    }
+    | {"phoneno", "phonenumber", "recipient", "tel", "telephone", "whatsapp"}
 )
 _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 

@@ -114,10 +114,8 @@ def _cleaned(raw: str) -> str:
 
 def _why_not_diallable(raw: str) -> str:
     """Return why a text with characters that no number has is no number; its separators are ASCII already."""
-    if several := _several(raw):
-        return several
-    if _MASKED.fullmatch(raw):
-        return "is masked: export the whole number"
+    if clear := _several(raw) or ("is masked: export the whole number" if _MASKED.fullmatch(raw) else ""):
+        return clear
     if _EXTENSION.search(raw):
         return "holds an extension, which no mobile number has"
     if _PLUS_WITHIN.search(raw):
