@@ -46,7 +46,7 @@ async def test_no_fuzzed_path_leads_anywhere_or_is_stored(redis: Redis) -> None:
     async with serving_links(application(redis)) as client:
         port = client.base_url.port
         assert port
-        for _ in range(40):
+        for _ in range(300):
             path = b"/" + b"".join(rng.choices(_PIECES, k=rng.randint(1, 6)))
             response = await answer(port, b"GET %b HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla\r\n\r\n" % path)
             assert response.split(b" ")[1:2] in ([b"404"], [b"400"]), path
@@ -64,7 +64,7 @@ async def test_a_query_does_not_change_a_link(redis: Redis) -> None:
     assert {each.headers["location"] for each in answers} == {"https://shop.example/sale?u=C3"}
 
 
-@pytest.mark.parametrize("field", [b"X: " + b"a" * 40_000, b"\r\n".join(b"X%d: a" % number for number in range(40))])
+@pytest.mark.parametrize("field", [b"X: " + b"a" * 40_000, b"\r\n".join(b"X%d: a" % number for number in range(300))])
 async def test_a_head_that_is_too_long_is_refused(field: bytes, redis: Redis) -> None:
     campaign = await submit_with_links(redis)
     async with serving_links(application(redis)) as client:
