@@ -1,20 +1,18 @@
 """One walk between the last release and this tree while a campaign goes out, and what came of the campaign."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import times_dispatch.demo
-from tests.kit.command_line import compare, show, submit
-from tests.kit.push_meter import PushMeter
+from tests.kit.command_line import compare, show
+from tests.upgrade.load import Gap, Load
 from tests.upgrade.stack import MixedStack, Version
-from times_dispatch.demo import recipients
 from times_dispatch.demo.statistics_comparison import recount
 from times_dispatch.ledger.model import CampaignId
 
-RATE_PER_S: Final = 400
+RATE_PER_S: Final = 200
 _WITHIN_S: Final = 240.0
 _ORDER: Final = ("reconciler-1", "reconciler-2", "receiver", "worker-1", "worker-2", "beat", "links")
 """The order of docs/deploy.md in which the processes of a new version take over."""
@@ -31,7 +29,7 @@ class Walk(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What came of a campaign through a walk."""
+    """What came of all campaigns of a walk."""
 
     walk: Walk
     messages: int
@@ -45,12 +43,25 @@ class Outcome(NamedTuple):
     """How many counters of the statistics differ from a recount of all messages."""
     clicks_wrong: int
     """Clicks of the provider's books that the ledger lost or doubled."""
-    max_gap_s: float
-    """The longest time in which the provider got no message, from the first to the last."""
+    refused: int
+    """Commands that Redis refused to a user for want of rights."""
+    before_s: float
+    """The longest time in which the provider got nothing, before the walk began."""
+    gap: Gap
+    """The same from the beginning of the walk on."""
 
 
 def run(walk: Walk, old: Path, *, messages: int) -> Outcome:
-    """Send a campaign through a walk, and compare the ledger with the provider's books."""
+    """Send campaigns through a walk, and compare the ledger with the provider's books.
+
+    Args:
+        walk: what happens.
+        old: the folder with the code of the last release.
+        messages: how many messages each campaign has.
+
+    Raises:
+        ProcessFailed: a process ended by itself.
+    """
     settings = (old / "times_dispatch/demo/dispatch.toml").read_text("utf-8")
     begins_with = Version.NEW if walk is Walk.ROLL_BACK else Version.OLD
     stack = MixedStack(
@@ -60,41 +71,39 @@ def run(walk: Walk, old: Path, *, messages: int) -> Outcome:
         sandbox={
             "latency_max_ms": 20,
             "reports": {"delay_min_ms": 50, "delay_max_ms": 1_500, "clicked": 0.0},
-            "clicks": {"share": 0.2, "max_clicks": 2},
+            "clicks": {"share": 0.2},
         },
     )
     with stack:
-        rows = stack.folder / "upgrade.csv"
-        recipients.write(rows, messages, seed=7, wrong=False)
-        campaign = submit(stack, Path(times_dispatch.demo.__file__).parent / "campaign.toml", rows)
-        with PushMeter(stack) as meter:
-            meter.wait_for(messages // 8, within_s=_WITHIN_S)
-            _WALKS[walk](stack)
-            _wait_until_sent(stack, campaign)
-        view, comparison = compare(stack, campaign, within_s=_WITHIN_S)
+        with Load(stack, messages) as load:
+            load.wait_for(messages // 4, within_s=_WITHIN_S)
+            _WALKS[walk](stack, load)
+            _wait_until_sent(stack, load.campaigns)
         _wait_for_clicks(stack)
-        view, comparison = compare(stack, campaign, within_s=_WITHIN_S)
+        compared = [compare(stack, campaign, within_s=_WITHIN_S) for campaign in load.campaigns]
+        clicked = sum(show(stack, campaign)["stats"].get("clicked", 0) for campaign in load.campaigns)
         _, recounted = recount(stack)
-        clicked = show(stack, campaign)["stats"].get("clicked", 0)
         stack.check()
         return Outcome(
             walk=walk,
-            messages=view.total,
-            accepted_twice=comparison.accepted_twice,
-            not_sent=view.unsent,
-            in_doubt=comparison.undecided,
-            differences=comparison.differences,
+            messages=sum(view.total for view, _ in compared),
+            accepted_twice=sum(comparison.accepted_twice for _, comparison in compared),
+            not_sent=sum(view.unsent for view, _ in compared),
+            in_doubt=sum(comparison.undecided for _, comparison in compared),
+            differences=sum(comparison.differences for _, comparison in compared),
             recount=recounted,
-            clicks_wrong=abs(clicked - comparison.totals.clicked),
-            max_gap_s=meter.max_gap_s,
+            clicks_wrong=abs(clicked - sum(comparison.totals.clicked for _, comparison in compared)),
+            refused=len(stack.refused_by_redis()),
+            before_s=load.longest(before=True).seconds,
+            gap=load.longest(),
         )
 
 
-def _wait_until_sent(stack: MixedStack, campaign: CampaignId) -> None:
+def _wait_until_sent(stack: MixedStack, campaigns: Sequence[CampaignId]) -> None:
     until = time.monotonic() + _WITHIN_S
     while time.monotonic() < until:
-        states = show(stack, campaign)["states"]
-        if not states["pending"] + states["sending"]:
+        states = [show(stack, campaign)["states"] for campaign in campaigns]
+        if not any(counts["pending"] + counts["sending"] for counts in states):
             return
         time.sleep(0.5)
 
@@ -105,33 +114,51 @@ def _wait_for_clicks(stack: MixedStack) -> None:
         time.sleep(0.2)
 
 
-def _at_once(stack: MixedStack) -> None:
+def _at_once(stack: MixedStack, load: Load) -> None:
+    load.begin("restart of all")
+    stack.load_users(Version.NEW)
     stack.replace_at_once([name for name in stack.processes if name != "sandbox"], Version.NEW)
     stack.set_commands(Version.NEW)
 
 
-def _roll(stack: MixedStack, version: Version) -> None:
-    names = _ORDER if version is Version.NEW else tuple(reversed(_ORDER))
-    for name in names:
-        stack.replace(name, version)
-    stack.set_commands(version)
-
-
-def _side_by_side(stack: MixedStack) -> None:
-    for name in ("reconciler-1", "worker-1"):
+def _upgrade(stack: MixedStack, load: Load) -> None:
+    stack.load_users(Version.NEW)
+    for name in _ORDER:
+        load.begin(f"upgrade of {name}")
         stack.replace(name, Version.NEW)
     stack.set_commands(Version.NEW)
+    load.begin("the time after")
 
 
-def _there_and_back(stack: MixedStack) -> None:
-    _roll(stack, Version.NEW)
-    _roll(stack, Version.OLD)
+def _side_by_side(stack: MixedStack, load: Load) -> None:
+    stack.load_users(Version.NEW)
+    for name in ("reconciler-1", "worker-1"):
+        load.begin(f"upgrade of {name}")
+        stack.replace(name, Version.NEW)
+    for version in (Version.NEW, Version.OLD):
+        stack.set_commands(version)
+        load.begin(f"a submit of the {version} version")
+        load.wait_for(load.accepted + load.left // 2, within_s=_WITHIN_S)
 
 
-_WALKS: Final[Mapping[Walk, Callable[[MixedStack], None]]] = {
+def _roll_back(stack: MixedStack, load: Load) -> None:
+    for name in reversed(_ORDER):
+        load.begin(f"roll-back of {name}")
+        stack.replace(name, Version.OLD)
+    stack.set_commands(Version.OLD)
+    stack.load_users(Version.OLD)
+    load.begin("the time after")
+
+
+def _there_and_back(stack: MixedStack, load: Load) -> None:
+    _upgrade(stack, load)
+    _roll_back(stack, load)
+
+
+_WALKS: Final[Mapping[Walk, Callable[[MixedStack, Load], None]]] = {
     Walk.AT_ONCE: _at_once,
-    Walk.ROLLING: lambda stack: _roll(stack, Version.NEW),
+    Walk.ROLLING: _upgrade,
     Walk.SIDE_BY_SIDE: _side_by_side,
-    Walk.ROLL_BACK: lambda stack: _roll(stack, Version.OLD),
+    Walk.ROLL_BACK: _roll_back,
     Walk.THERE_AND_BACK: _there_and_back,
 }

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from redis import Redis
 
+from tests.kit.redis_users import StackWithUsers, add_users
 from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.stack import Stack
 
@@ -24,10 +26,11 @@ class Version(StrEnum):
     NEW = "new"
 
 
-class MixedStack(Stack):
+class MixedStack(StackWithUsers):
     """The stack; all processes begin with one version, and ``replace`` gives a process another one.
 
-    The sandbox, which stands for the provider, always runs the code of this tree.
+    The sandbox, which stands for the provider, always runs the code of this tree. Each process has the Redis user of
+    its kind, with the rights of the file that was loaded last.
 
     Args:
         old: The folder with the code of the last release. Its settings count: an upgrade changes no settings.
@@ -42,9 +45,6 @@ class MixedStack(Stack):
         self._begins_with = begins_with
         self._versions: dict[str, Version] = {"sandbox": Version.NEW}
         self._commands: dict[str, list[str]] = {}
-        self.journal = self.folder / "journal"
-        """The sandbox's journal, with the time of each arrival."""
-        self._sandbox_options["journal"] = str(self.journal)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,6 +57,22 @@ class MixedStack(Stack):
     def version_of(self, process: str) -> Version:
         """Return which code a process runs, or the commands."""
         return self._versions.get(process, self._begins_with)
+
+    def start(self, **options: Any) -> None:
+        """Start Redis, load the users of the first version, and start the processes."""
+        self.redis.start()
+        self.load_users(self._begins_with)
+        Stack.start(self, **options)
+
+    def load_users(self, version: Version) -> None:
+        """Load the rights of ``redis-users.acl`` of a version."""
+        with Redis.from_url(self.redis.url) as redis:
+            add_users(redis, self.users_password, self._folders[version] / "redis-users.acl")
+
+    def refused_by_redis(self) -> list[str]:
+        """Return which commands Redis refused to which users, for want of rights."""
+        with Redis.from_url(self.redis.url, decode_responses=True) as redis:
+            return [f"{entry['username']}: {entry['object']} ({entry['context']})" for entry in redis.acl_log()]
 
     def set_commands(self, version: Version) -> None:
         """Let commands run the code of a version from now on."""
