@@ -111,7 +111,7 @@ async def test_reports_clicks_and_replies_that_the_last_release_stored_settle_as
     assert await old.differences() == []
 
 
-async def test_what_killed_workers_of_the_last_release_had_begun_is_sent_on_and_finished(old: OldLedger) -> None:
+async def test_batches_that_killed_workers_of_the_last_release_had_begun_are_sent_to_their_ends(old: OldLedger) -> None:
     await old.reconcile()
     await old.go_on(20.0)
     assert (await old.ledger.maintenance.expire_leases(SENDER)).reclaimed
