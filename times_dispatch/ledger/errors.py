@@ -7,6 +7,7 @@ LedgerError
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
+├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── BatchWritesEnded   this worker may write nothing more for a batch
     ├── LeaseLost             another worker has the batch
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.process_refused import ProcessRefused
 
 _MAX_CANDIDATES = 10
 
@@ -107,6 +109,10 @@ class BatchUnreadable(LedgerError):
 
 class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
+
+
+class LedgerNewer(LedgerError, ProcessRefused):
+    """A newer version wrote the ledger, and this version cannot read it; the message says what to do."""
 
 
 class ForgetKeyRefused(LedgerError):
