@@ -217,7 +217,8 @@ class Recount:
             if await self._read_counters(view) != before:
                 continue
             totals.add_untold(counted)
-            result.campaigns, result.messages = result.campaigns + 1, result.messages + messages
+            is_first_lane = view.plan.lane_campaigns[:1] in ([], [view.id])
+            result.campaigns, result.messages = result.campaigns + is_first_lane, result.messages + messages
             _note_differences(result, f"campaign {view.id}", counted, totals.of_campaign)
             return totals
         return None
