@@ -115,7 +115,9 @@ def test_report_number_and_stats_speak_of_one_campaign(run: Run, laned: str, tmp
     assert {row["sender"] for row in rows} == {"TIMESM"}
     assert sorted(int(row["index"]) for row in rows) == list(range(ROWS))
     assert sorted(row["number"][-10:] for row in rows) == sorted(number for number, *_ in people(ROWS))
-    assert {(row["number"][-10:], row["own_amount"]) for row in rows} == {(to, amount) for to, _, amount in people(ROWS)}
+    assert {(row["number"][-10:], row["own_amount"]) for row in rows} == {
+        (to, amount) for to, _, amount in people(ROWS)
+    }
     known = json.loads(run("number", "9000000007", "--json").stdout)["messages"]
     assert [(row["campaign"], row["line"], row["sender"]) for row in known] == [(laned, 9, "TIMESM")]
     assert {int(row["index"]): row["number"][-10:] for row in rows}[known[0]["index"]] == "9000000007"
