@@ -57,10 +57,12 @@ async def read_batches(
 
 
 async def _read_lanes(redis: Redis, view: CampaignView, numbers: Sequence[int]) -> AsyncIterator[BatchColumns]:
-    """Yield batches lane by lane; the indexes of their messages are those of the whole campaign."""
-    places = [lane_batch(view, number) for number in numbers]
-    for offset, of_lane in groupby(places, lambda place: place[2]):
+    """Yield batches lane by lane; the indexes and times of their messages are those of the whole campaign."""
+    batches = [lane_batch(view, number) for number in numbers]
+    for offset, of_lane in groupby(batches, lambda each: each[2]):
         several = list(of_lane)
-        async for batch in read_batches(redis, several[0][0], [number for _, number, _ in several]):
+        lane, later_ms = several[0][0], several[0][0].created_ms - view.created_ms
+        async for batch in read_batches(redis, lane, [number for _, number, _ in several]):
             recipients = msgspec.structs.replace(batch.recipients, first=batch.recipients.first + offset)
-            yield BatchColumns(recipients, batch.records)
+            sent_ms = [sent + later_ms if sent else 0 for sent in batch.records.sent_ms]
+            yield BatchColumns(recipients, msgspec.structs.replace(batch.records, sent_ms=sent_ms))

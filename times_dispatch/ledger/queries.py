@@ -261,9 +261,16 @@ class Queries(LaneQueries):
 
     async def batch(self, view: CampaignView, number: int) -> AsyncIterator[MessageView]:
         """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
+        if not view.lanes:
+            async for message in super().batch(view, number):
+                yield message
+            return
         lane, of_lane, offset = lane_batch(view, number)
         async for message in super().batch(lane, of_lane):
-            yield msgspec.structs.replace(message, index=message.index + offset) if offset else message
+            record, later_ms = message.record, lane.created_ms - view.created_ms
+            if record.sent_ms and later_ms:
+                record = msgspec.structs.replace(record, sent_ms=record.sent_ms + later_ms)
+            yield msgspec.structs.replace(message, index=message.index + offset, record=record)
 
     async def _whole(
         self, views: list[CampaignView], damaged: list[CampaignDamaged] | None = None

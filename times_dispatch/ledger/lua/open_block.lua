@@ -138,7 +138,7 @@ end
 -- releases a batch that has to wait for long, so that a batch of the other campaign can be issued.
 local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
-  local others, rotation_key = {}, group_of(campaign_key).rotation
+  local others, rotation_key = {}, turn_group_of(campaign_key).rotation
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_key, 0, MAX_OTHERS - 1) end
   local known_chains = {}
   for _, other in ipairs(others) do
@@ -200,7 +200,7 @@ local function is_turn_over(lease, main, own)
   local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
   local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
   if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end
-  local group = group_of(campaign_key)
+  local group = turn_group_of(campaign_key)
   local first, second = unpack(redis.call('ZRANGE', group.rotation, 0, 1))
   if not second and (not first or first == id) then return false end
   local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', group.batches_out), own and own.per_unit_us or 0)

@@ -19,6 +19,6 @@ from times_dispatch.ledger.states import CampaignState as S
         ([S.CANCELLED, S.SUBMITTING], S.CANCELLED),
     ],
 )
-def test_what_stops_one_lane_is_the_state_of_the_campaign(lanes: list[S], whole: S) -> None:
+def test_a_stop_of_one_lane_is_the_state_of_the_campaign(lanes: list[S], whole: S) -> None:
     assert whole_state(lanes) is whole
     assert whole_state(lanes[::-1]) is whole

@@ -22,7 +22,7 @@ local function has_own_limit(campaign_key)
 end
 
 -- Return the keys of the group of a campaign, see keys_of_group.
-local function group_of(campaign_key)
+local function turn_group_of(campaign_key)
   if redis.call('HGET', campaign_key, 'urgent') == '1' then return keys_of_group(URGENT_GROUP) end
   return keys_of_group(has_own_limit(campaign_key) and OWN_GROUP or COMMON_GROUP)
 end
@@ -30,7 +30,7 @@ end
 -- Put a running campaign at the end of its rotation, unless the campaign is in the rotation already.
 local function queue_campaign(id, campaign_key)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
-  local rotation_key = group_of(campaign_key).rotation
+  local rotation_key = turn_group_of(campaign_key).rotation
   if redis.call('ZSCORE', rotation_key, id) then return end
   redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('sender'), 'turn', 1), id)
 end
@@ -46,14 +46,14 @@ end
 
 -- Count a batch among the batches out; the campaign counts its own batches there too.
 local function mark_out(campaign_key, member)
-  if redis.call('SADD', group_of(campaign_key).batches_out, member) == 1 then
+  if redis.call('SADD', turn_group_of(campaign_key).batches_out, member) == 1 then
     redis.call('HINCRBY', campaign_key, 'batches_out', 1)
   end
 end
 
 -- Count a batch no longer among the batches out.
 local function mark_not_out(campaign_key, member)
-  if redis.call('SREM', group_of(campaign_key).batches_out, member) == 0 then return end
+  if redis.call('SREM', turn_group_of(campaign_key).batches_out, member) == 0 then return end
   redis.call('HINCRBY', campaign_key, 'batches_out', -1)
   -- A campaign that reached its own limit left the rotation, and enters it again now.
   if has_own_limit(campaign_key) then queue_campaign(string.match(member, '^%w+'), campaign_key) end
@@ -63,5 +63,5 @@ end
 -- campaign goes to the end of its rotation.
 local function end_turn(id, campaign_key, member)
   mark_not_out(campaign_key, member)
-  if redis.call('ZREM', group_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
+  if redis.call('ZREM', turn_group_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
 end
