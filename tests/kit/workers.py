@@ -219,7 +219,7 @@ class WorkerRig:
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
         make_client: Callable[[Provider], Client] | None = None,
-        sender_options: dict[str, str] | None = None,
+        sender_options: dict[str, Any] | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         name: str = "",
