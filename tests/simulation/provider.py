@@ -209,5 +209,8 @@ class SimulatedClient:
     async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
         return await self._provider.push(push, may_begin)
 
+    async def can_connect(self) -> bool:
+        return not self._provider.behaviour.not_sent
+
     async def aclose(self) -> None:
         pass
