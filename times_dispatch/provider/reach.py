@@ -28,7 +28,7 @@ _FORGOTTEN_AFTER_S: Final = 10.0
 """Failures that are so far apart do not mean that the provider was away between them."""
 
 
-class Outlook(NamedTuple):
+class OpeningLimits(NamedTuple):
     """What a process may do with the providers of a chain."""
 
     lost: Sequence[str] = ()
@@ -38,7 +38,7 @@ class Outlook(NamedTuple):
     caller ends this try with ``ProviderReach.end_try``."""
 
 
-_ALL_REACHED: Final = Outlook()
+_ALL_REACHED: Final = OpeningLimits()
 
 
 class _Silence:
@@ -104,7 +104,7 @@ class ProviderReach:
         """Return whether nothing may be opened for any provider of a chain at this moment."""
         return bool(self._silent) and all(self.is_lost(name) and not self._may_try(name) for name in chain)
 
-    def outlook(self, chain: Sequence[str]) -> Outlook:
+    def limits_of(self, chain: Sequence[str]) -> OpeningLimits:
         """Return what may be opened for a chain now; one batch at a time gets a provider to try."""
         if not self._silent:
             return _ALL_REACHED
@@ -116,7 +116,7 @@ class ProviderReach:
                 tried, self._silent[name].is_tried = name, True
             else:
                 lost.append(name)
-        return Outlook(lost, tried)
+        return OpeningLimits(lost, tried)
 
     def end_try(self, provider: str) -> None:
         """End the try of a provider; a batch that pushed no message leaves the try to the next batch."""

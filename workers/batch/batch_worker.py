@@ -239,10 +239,10 @@ class BatchWorker:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether this worker still holds the lease.
             return Wait(self._context.timings.renewal_wait_s, OwnWaitReason.LEASE_RENEWAL)
-        outlook = self._context.reach.outlook(self._plan.chain)
-        if len(outlook.lost) == len(self._plan.chain):
+        limits = self._context.reach.limits_of(self._plan.chain)
+        if len(limits.lost) == len(self._plan.chain):
             return BatchClosed(BatchEnd.PROVIDER_LOST)
-        self._tried = outlook.tried
+        self._tried = limits.tried
         operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
@@ -252,8 +252,8 @@ class BatchWorker:
                 ahead_s=ahead_s,
                 check=stretch,
                 last_block=self._last_block,
-                lost=outlook.lost,
-                tried=outlook.tried,
+                lost=limits.lost,
+                tried=limits.tried,
             )
         )
         if isinstance(opened, Block):

@@ -5,7 +5,7 @@ import pytest
 from tests.kit.clock import FakeClock
 from times_dispatch.provider.failures import OUTCOMES, Failure
 from times_dispatch.provider.outcomes import Outcome, Verdict
-from times_dispatch.provider.reach import Outlook, ProviderReach
+from times_dispatch.provider.reach import OpeningLimits, ProviderReach
 
 CHAIN = ("times", "other")
 ANSWERED = Outcome(verdict=Verdict.REJECTED, code=2054)
@@ -65,7 +65,7 @@ def test_failures_that_are_far_apart_are_no_loss(reach: ProviderReach, clock: Fa
 
 
 def test_a_process_without_failures_may_open_everything(reach: ProviderReach) -> None:
-    assert reach.outlook(CHAIN) == Outlook((), "")
+    assert reach.limits_of(CHAIN) == OpeningLimits((), "")
     assert not reach.is_cut_off(CHAIN)
 
 
@@ -73,13 +73,13 @@ def test_nothing_is_opened_for_a_lost_provider_until_a_connection_is_made(
     reach: ProviderReach, clock: FakeClock
 ) -> None:
     lose(reach, clock)
-    assert reach.outlook(["times"]) == Outlook(["times"], "")
+    assert reach.limits_of(["times"]) == OpeningLimits(["times"], "")
     assert reach.is_cut_off(["times"])
-    assert reach.outlook(CHAIN) == Outlook(["times"], "")
+    assert reach.limits_of(CHAIN) == OpeningLimits(["times"], "")
     assert not reach.is_cut_off(CHAIN)
     reach.note_connection("times", is_made=True)
     assert not reach.is_cut_off(["times"])
-    assert reach.outlook(["times"]) == Outlook([], "times")
+    assert reach.limits_of(["times"]) == OpeningLimits([], "times")
 
 
 def test_one_batch_at_a_time_tries_a_provider_and_leaves_an_unused_try_to_the_next(
@@ -87,11 +87,11 @@ def test_one_batch_at_a_time_tries_a_provider_and_leaves_an_unused_try_to_the_ne
 ) -> None:
     lose(reach, clock)
     reach.note_connection("times", is_made=True)
-    assert reach.outlook(["times"]).tried == "times"
-    assert reach.outlook(["times"]) == Outlook(["times"], "")
+    assert reach.limits_of(["times"]).tried == "times"
+    assert reach.limits_of(["times"]) == OpeningLimits(["times"], "")
     assert reach.is_cut_off(["times"])
     reach.end_try("times")
-    assert reach.outlook(["times"]).tried == "times"
+    assert reach.limits_of(["times"]).tried == "times"
 
 
 def test_a_failed_try_begins_a_longer_wait_for_the_next_connection(reach: ProviderReach, clock: FakeClock) -> None:
@@ -104,10 +104,10 @@ def test_a_failed_try_begins_a_longer_wait_for_the_next_connection(reach: Provid
         waits.append(clock.monotonic() - began)
         reach.note_connection("times", is_made=True)
         assert reach.due() == []
-        assert reach.outlook(["times"]).tried == "times"
+        assert reach.limits_of(["times"]).tried == "times"
         reach.note("times", [UNCONNECTED])
         reach.end_try("times")
-        assert reach.outlook(["times"]).tried == ""
+        assert reach.limits_of(["times"]).tried == ""
     assert waits == [0.5, 1, 2, 4, 4, 4]
 
 
@@ -122,7 +122,7 @@ def test_the_waits_between_messages_that_may_come_to_be_in_doubt_grow_longer(
             clock._now += 0.5
         waits.append(clock.monotonic() - began)
         reach.note_connection("times", is_made=True)
-        assert reach.outlook(["times"]).tried == "times"
+        assert reach.limits_of(["times"]).tried == "times"
         reach.note("times", [UNANSWERED])
         reach.end_try("times")
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
@@ -152,4 +152,4 @@ def test_late_failures_of_pushes_that_began_before_the_loss_lengthen_no_wait(
 def test_a_connection_to_a_provider_that_is_not_lost_changes_nothing(reach: ProviderReach) -> None:
     reach.note_connection("times", is_made=False)
     reach.end_try("times")
-    assert reach.outlook(CHAIN) == Outlook((), "")
+    assert reach.limits_of(CHAIN) == OpeningLimits((), "")
