@@ -20,7 +20,7 @@ from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
-pytestmark = [pytest.mark.processes, pytest.mark.alone]
+pytestmark = pytest.mark.processes
 
 PATH = f"/callbacks/{SECRET}"
 GOOD = posted("delivered", row("m1"))
