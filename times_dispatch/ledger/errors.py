@@ -8,6 +8,7 @@ LedgerError
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── LanesRefused       a campaign of a sender with lanes cannot have this
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
+├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── BatchWritesEnded   this worker may write nothing more for a batch
     ├── LeaseLost             another worker has the batch
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.process_refused import ProcessRefused
 
 _MAX_CANDIDATES = 10
 
@@ -115,6 +117,10 @@ class BatchUnreadable(LedgerError):
 
 class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
+
+
+class LedgerNewer(LedgerError, ProcessRefused):
+    """A newer version wrote the ledger, and this version cannot read it; the message says what to do."""
 
 
 class ForgetKeyRefused(LedgerError):
