@@ -115,6 +115,8 @@ class TestbedOptions:
     """Whether campaigns have tracked links, which recipients click, and the links process runs."""
     fakes_clock: bool = False
     """Whether the clock of the Redis process can be set (``clock``); needs libfaketime."""
+    stack: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the stack that override those of the chaos suite."""
 
 
 class ChaosTestbed:
@@ -130,15 +132,16 @@ class ChaosTestbed:
         self.seed = seed
         self.has_links = options.links
         self.clock = FakedClock() if options.fakes_clock else None
-        self.stack = Stack(
-            settings=dispatch_toml(lease_s, options.rates, with_links=options.links),
-            links=options.links,
-            workers=options.workers,
-            reconcilers=2,
-            appendfsync="always",
-            sandbox=sandbox_options(seed, with_links=options.links),
-            redis_executable=str(self.clock.server()) if self.clock else None,
-        )
+        arguments: dict[str, Any] = {
+            "settings": dispatch_toml(lease_s, options.rates, with_links=options.links),
+            "links": options.links,
+            "workers": options.workers,
+            "reconcilers": 2,
+            "appendfsync": "always",
+            "sandbox": sandbox_options(seed, with_links=options.links),
+            "redis_executable": str(self.clock.server()) if self.clock else None,
+        }
+        self.stack = Stack(**{**arguments, **options.stack})
         self.wires = {name: Wire() for name in options.wires}
         """Wires to Redis, by the process that uses them."""
         self.replica = Replica(self.stack.redis) if options.has_replica else None
