@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos fuzz simulate secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos soak fuzz simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
+
+soak: $(READY) ## send campaigns for MINUTES (60) while things break, and say what grows (docs/soak.md); SEED, RATE
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
 fuzz: $(READY) ## give random input to the parsers of foreign input; MINUTES (docs/security.md)
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES))

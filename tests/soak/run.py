@@ -157,11 +157,12 @@ async def _result(
 def _line(load: Load, audit: Audit, faults: RandomFaults, viewers: Viewers, sampler: Sampler) -> str:
     totals = audit.totals
     messages = sum(campaign.messages for campaign in load.submitted)
-    memory_mb = {name: samples[-1].pss_mb for name, samples in sampler.processes.items()}
+    memory_mb = {name: samples[-1].pss_mb for name, samples in sampler.processes.items() if name in _SHOWN}
+    keys = sampler.redis["keys"][-1][1] if sampler.redis["keys"] else 0.0
     return (
-        f"{len(load.submitted):,} campaigns, {messages:,} messages, {faults.injected} faults, {viewers.events:,} events; "
-        f"compared {totals.campaigns:,}: {totals.accepted_twice} twice, {totals.lost} lost, {totals.not_sent} not sent, "
-        f"{totals.differences} differences, {totals.wrong_clicks} of {totals.clicks:,} clicks wrong, {totals.unseen} unseen; "
-        f"{', '.join(f'{name} {size:.0f}' for name, size in memory_mb.items() if name in _SHOWN)} MB, "
-        f"{sampler.redis['keys'][-1][1] if sampler.redis['keys'] else 0:,.0f} keys"
+        f"{len(load.submitted):,} campaigns, {messages:,} messages, {faults.injected} faults, "
+        f"{viewers.events:,} events; compared {totals.campaigns:,}: {totals.accepted_twice} twice, {totals.lost} lost, "
+        f"{totals.not_sent} not sent, {totals.differences} differences, {totals.wrong_clicks} of {totals.clicks:,} "
+        f"clicks wrong, {totals.unseen} unseen; {keys:,.0f} keys, "
+        f"{', '.join(f'{name} {size:.0f}' for name, size in memory_mb.items())} MB"
     )

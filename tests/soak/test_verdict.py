@@ -1,6 +1,7 @@
 """The verdicts of a soak: each of them can fail."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,26 +12,23 @@ from tests.soak.verdict import growing_kinds, kept_row, process_rows
 MINUTES = 60
 
 
-def samples(
-    *, pss_mb: float = 0.0, handles: float = 0.0, connections: float = 0.0, life_s: int = 0
-) -> list[ProcessSample]:
-    """Return a sample each five seconds of a process that grows by so much per minute.
+def samples(leak: Mapping[str, float] | None = None, *, life_s: int = 0) -> list[ProcessSample]:
+    """Return a sample each five seconds of a process.
 
     Args:
-        pss_mb: growth of the memory.
-        handles: growth of the open handles.
-        connections: growth of the connections.
+        leak: how much it grows in a minute, by measure.
         life_s: seconds after which it is killed and started again; 0: never.
     """
+    grown = {"pss_mb": 0.0, "handles": 0.0, "connections": 0.0, "threads": 0.0, **(leak or {})}
     return [
         ProcessSample(
             at_s=at,
             pid=at // life_s if life_s else 1,
             age_s=at % life_s if life_s else at,
-            pss_mb=80 + pss_mb * at / 60,
-            handles=int(30 + handles * at / 60),
-            connections=int(10 + connections * at / 60),
-            threads=12,
+            pss_mb=80 + grown["pss_mb"] * at / 60,
+            handles=int(30 + grown["handles"] * at / 60),
+            connections=int(10 + grown["connections"] * at / 60),
+            threads=int(12 + grown["threads"] * at / 60),
         )
         for at in range(0, MINUTES * 60, 5)
     ]
@@ -50,15 +48,16 @@ def test_a_steady_process_grows_in_nothing() -> None:
         ({"pss_mb": 0.4}, "worker: memory, MB"),
         ({"handles": 1.0}, "worker: file handles"),
         ({"connections": 1.0}, "worker: connections"),
+        ({"threads": 0.2}, "worker: threads"),
     ],
 )
 def test_a_leak_of_a_process_is_seen(leak: dict[str, float], name: str) -> None:
-    assert growing(samples(**leak)) == {name}
+    assert growing(samples(leak)) == {name}
 
 
 def test_a_process_that_is_killed_again_and_again_is_compared_at_the_same_age() -> None:
     # Each new process begins larger than the one before: what it loads grows.
-    assert growing(samples(pss_mb=0.4, life_s=150)) == {"worker at the same age: memory, MB"}
+    assert growing(samples({"pss_mb": 0.4}, life_s=150)) == {"worker at the same age: memory, MB"}
     assert growing(samples(life_s=150)) == set()
 
 
