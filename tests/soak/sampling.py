@@ -104,7 +104,7 @@ class Sampler:
         pids = {name: process.pid for name, process in self._testbed.stack.processes.items() if process.running}
         pids[REDIS] = self._testbed.stack.redis.pid
         for name, pid in pids.items():
-            if pid and name not in self._testbed.down and (sample := _sample_process(pid, self.now_s)):
+            if pid and name not in self._testbed.down and (sample := sample_process(pid, self.now_s)):
                 self.processes[name].append(sample)
 
     async def _sample_redis(self, redis: Redis) -> None:
@@ -120,7 +120,7 @@ class Sampler:
         self.redis["consumers of the stream reports"].append((now_s, consumers))
 
 
-def _sample_process(pid: int, at_s: float) -> ProcessSample | None:
+def sample_process(pid: int, at_s: float) -> ProcessSample | None:
     """Return what a process uses; None if it ends at this moment."""
     try:
         process = psutil.Process(pid)

@@ -82,7 +82,7 @@ def test_keys_that_stay_behind_are_seen_by_their_kind() -> None:
     assert growing_kinds(keys("{sender}:lost:#", each_minute=0)) == []
 
 
-def test_what_an_archived_campaign_leaves_is_bounded() -> None:
+def test_the_rest_of_an_archived_campaign_is_bounded() -> None:
     small, large = keys(STUB, each_minute=5), keys(STUB, each_minute=5)
     for minute, sample in enumerate(large):
         sample.bytes[STUB] = minute * 5 * 3_000

@@ -31,6 +31,8 @@ _STREAM_LIMIT = Limit(0.10, 200.0)
 _USED_LIMIT = Limit(0.06, 1.0)
 _KIND_KEYS, _KIND_BYTES = Limit(0.25, 5.0), Limit(0.25, 20_000.0)
 _ALL_KEYS = Limit(0.10, 100.0)
+_NOT_JUDGED = ("sandbox",)
+"""It keeps its books in memory, and is no part of the product."""
 _MB = 1e6
 
 
@@ -53,7 +55,12 @@ class CountRow(NamedTuple):
 
 def growth_rows(sampler: Sampler) -> list[GrowthRow]:
     """Return the verdict about each value, processes first."""
-    rows = [row for name, samples in sampler.processes.items() for row in process_rows(name, samples)]
+    rows = [
+        row
+        for name, samples in sampler.processes.items()
+        if name not in _NOT_JUDGED
+        for row in process_rows(name, samples)
+    ]
     return rows + list(_redis_rows(sampler)) + list(_key_rows(sampler.keys))
 
 
