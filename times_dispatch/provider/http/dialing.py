@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from base64 import b64encode
+from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
 from times_dispatch.provider.http.tls_sessions import client_context
+from times_dispatch.provider.http.tls_transport import TlsTransport
 from times_dispatch.provider.push_errors import NotSent
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -42,6 +44,8 @@ class Dialer:
                 connection = await self._dial()
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
+            if self.tls:
+                self.tls.forget_session()  # in case the session is the cause
         else:
             if self.tls:
                 self.tls.count(connection.tls)
@@ -76,15 +80,11 @@ class Dialer:
             reply = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
             if len(reply) < 2 or not reply[1].startswith(b"2"):
                 raise ssl.SSLError("the proxy refuses the tunnel")
-            through_tunnel = Connection()
             assert self.tls is not None  # noqa: S101  # for the type checker
-            transport = await asyncio.get_running_loop().start_tls(
-                writer.transport, through_tunnel, self.tls, server_hostname=self.host
-            )
-            if transport is None:
-                raise ssl.SSLError("the connection was lost")
-            through_tunnel.connection_made(transport)
-            connection = through_tunnel
+            through_tunnel = TlsTransport(self.tls, self.host)
+            writer.transport.set_protocol(through_tunnel)
+            through_tunnel.connection_made(writer.transport)
+            connection = await through_tunnel.shake_hands()
         finally:
             if connection is None:
                 writer.transport.abort()
@@ -97,15 +97,14 @@ async def _connect(host: str, port: int, tls: ssl.SSLContext | None, name: str) 
     refusal: OSError | None = None
     for address in await _addresses(host, port):
         try:
-            _, connection = await loop.create_connection(
-                Connection, address, port, ssl=tls, server_hostname=name if tls else None
-            )
+            if tls is None:
+                return (await loop.create_connection(Connection, address, port))[1]
+            _, layer = await loop.create_connection(partial(TlsTransport, tls, name), address, port)
+            return await layer.shake_hands()
         except (ssl.SSLError, TimeoutError):
             raise
         except OSError as error:
             refusal = refusal or error
-        else:
-            return connection
     raise refusal or OSError("no address")
 
 
