@@ -14,8 +14,9 @@ class ResumingContext(ssl.SSLContext):
     """The context of all connections to one host; a session is bound to the certificate that was verified for it.
 
     asyncio has no argument for a session, so the context adds the session for each connection. A server of TLS 1.3
-    sends its tickets after the handshake, so a session is looked up when the next connection is made. One session serves
-    many connections: Python copies a session each time it is read, which takes a third of the CPU time of a handshake.
+    sends its tickets after the handshake, so a session is looked up when the next connection is made. One session
+    serves many connections: Python copies a session whenever the session is read, which takes a third of the CPU time
+    of a handshake.
     """
 
     handshakes = 0
