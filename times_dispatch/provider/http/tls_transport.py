@@ -60,7 +60,7 @@ class TlsTransport(asyncio.Protocol):
             self._carrier.write(self._outgoing.read())
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close the connection at once, without its end of TLS."""
         self._carrier.abort()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
