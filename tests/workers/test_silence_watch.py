@@ -175,5 +175,6 @@ async def test_two_workers_look_once_in_ten_seconds(rig: Rig) -> None:
 
 async def test_each_lane_of_a_sender_is_watched_by_the_setting_of_the_sender(rig: Rig) -> None:
     lane = lane_senders(SENDER, 2)[1]
-    await rig.watch.round([lane])
+    watch = SilenceWatch(rig.ledger.redis, {SENDER: True}, min_wait_s=300, every_s=60)
+    await watch.round([lane])
     assert await rig.ledger.redis.exists(sender_key(lane, SenderKey.SILENCE_LOOKED))
