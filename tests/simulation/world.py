@@ -165,7 +165,7 @@ class World:
             if process.process.is_frozen:
                 process.process.thaw()
         for worker in self.workers:
-            worker.clock.offset_s = 0.0
+            worker.clock.offset_s, worker.way.is_cut = 0.0, False
         self.broker.lost = 0.0
         for provider in self.providers.values():
             provider.behaviour.not_sent = provider.behaviour.throttled = provider.behaviour.crashes = 0.0

@@ -136,7 +136,7 @@ _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
-_DEEP: Final = b"[" * 512
+_DEEP: Final = b"[" * 1_000
 """No report has so many arrays in each other. How deep msgspec reads depends on the version of Python."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
