@@ -52,7 +52,7 @@ class Costs(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """How many messages."""
+    """How many messages go in a day and in the busiest second."""
 
     name: str
     per_day: int
