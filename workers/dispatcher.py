@@ -22,6 +22,7 @@ from times_dispatch.ledger.errors import (
     CampaignUnknown,
     IdKeyRefused,
     LeaseLost,
+    LedgerNewer,
     is_transient,
 )
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
@@ -74,7 +75,7 @@ class Dispatcher:
         redis: Redis,
         *,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
-        on_refused: Callable[[IdKeyRefused], None],
+        on_refused: Callable[[IdKeyRefused | LedgerNewer], None],
         max_batches: int,
         full_at: int = 64,
         make_client: Callable[[Provider], Client] | None = None,
@@ -90,7 +91,8 @@ class Dispatcher:
             settings: the settings of the process.
             redis: the connection to the ledger.
             wake_workers: sends wake-ups for issued batches; raises nothing.
-            on_refused: called when the ledger refuses the id key of the process; the call ends the process.
+            on_refused: called when the ledger refuses the id key of the process, or is newer than this program; the
+                call ends the process.
             max_batches: how many batches the process works on at once.
             full_at: how many more batches may wait for a place, at most. As many may wait as ended in the last second.
             make_client: makes the client of a provider; by default one whose tokens are shared through the ledger.

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, read_mismatch
@@ -160,7 +160,7 @@ class WorkerRig:
         """Batches for which a worker asked that workers be woken."""
         self._turn = 0
         """How many times ``keep_up`` woke a worker."""
-        self.refusals: list[IdKeyRefused] = []
+        self.refusals: list[IdKeyRefused | LedgerNewer] = []
         """Why workers had to end."""
 
     async def submit(
@@ -219,7 +219,7 @@ class WorkerRig:
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
         make_client: Callable[[Provider], Client] | None = None,
-        sender_options: dict[str, str] | None = None,
+        sender_options: dict[str, Any] | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         name: str = "",

@@ -39,6 +39,8 @@ PROCESSES_SEEN = "{processes}:seen"
 """Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
 KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+SCHEMA = "{processes}:schema"
+"""Hash: the schema of the ledger, see ``SchemaField``; missing in a ledger of schema 1.0."""
 BEAT_LEASE = "{processes}:beat"
 """Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
@@ -568,6 +570,17 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class SchemaField(StrEnum):
+    """Fields of the hash ``{processes}:schema`` (ledger/schema.py)."""
+
+    MAJOR = "major"
+    """The schema of the newest process that worked with the ledger."""
+    MINOR = "minor"
+    """The same, for changes that earlier versions leave alone."""
+    VERSION = "version"
+    """The version of the program that raised one of both."""
 
 
 class BeatField(StrEnum):

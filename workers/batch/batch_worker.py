@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from times_dispatch.ledger.errors import BatchWritesEnded
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
@@ -72,7 +73,7 @@ class BatchWorker:
         self._check = SuppressionCheck(
             lease,
             plan,
-            limit=context.frequency_limit(plan.sender),
+            limit=context.frequency_limit(header_of(plan.sender)),
             cache=context.opt_out_cache,
             ledger_retry=self._ledger_retry,
             renderer=renderer,

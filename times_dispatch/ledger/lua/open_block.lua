@@ -44,7 +44,7 @@
 --   provider that is passed over.
 --
 -- lib/pacing.lua and lib/paces.lua explain send times and costs, lib/providers.lua explains chains and probes,
--- lib/rotation.lua explains rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py
+-- lib/rotation.lua explains rotation, groups and batches out, lib/frequency.lua explains entries, and ledger/keys.py
 -- explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
@@ -61,7 +61,7 @@ local PACKED_MESSAGE = '>I2I1'
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may return.
 local PARTS_WAIT_MS = 200
--- The turn of a campaign: a batch is at work for this time at most while other campaigns of its lane wait. The turn is
+-- The turn of a campaign: a batch is at work for this time at most while other campaigns of its group wait. The turn is
 -- longer where no limit makes a batch slow: to release a batch and to take it again costs a worker as much as some
 -- pushes do.
 local TURN_MS = 2000
@@ -148,7 +148,7 @@ end
 -- releases a batch that has to wait for long, so that a batch of the other campaign can be issued.
 local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
-  local others, rotation_key = {}, lane_of(campaign_key).rotation
+  local others, rotation_key = {}, turn_group_of(campaign_key).rotation
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_key, 0, MAX_OTHERS - 1) end
   local known_chains = {}
   for _, other in ipairs(others) do
@@ -204,16 +204,16 @@ local function suppress(checks, count, block_number)
   end
 end
 
--- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. The
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its group waits. The
 -- turn of a batch that has opened nothing yet is not over.
 local function is_turn_over(lease, main, own)
   local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
   local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
   if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end
-  local lane = lane_of(campaign_key)
-  local first, second = unpack(redis.call('ZRANGE', lane.rotation, 0, 1))
+  local group = turn_group_of(campaign_key)
+  local first, second = unpack(redis.call('ZRANGE', group.rotation, 0, 1))
   if not second and (not first or first == id) then return false end
-  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', lane.batches_out), own and own.per_unit_us or 0)
+  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', group.batches_out), own and own.per_unit_us or 0)
   local rest_us = (tonumber(lease.count) - tonumber(lease.first_pending)) * per_unit_us
   return main.per_unit_us == 0 or rest_us > REST_US
 end
