@@ -254,6 +254,13 @@ MUTATIONS = {
         exercises=("provider_away_from_all",),
         seed=1,
     ),
+    "failed messages are tried for ever": Mutation(
+        _in_script("apply_reports", "if tries >= rule.at_most then return end", ""),
+        frozenset({Invariant.TWICE}),
+        "a message gets more second tries than the campaign's rule says",
+        exercises=("failed_reports_lead_to_second_tries",),
+        seed=1,
+    ),
     "no fence": Mutation(
         _all(
             _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
