@@ -156,6 +156,24 @@ class Exercises:
         self._kill_workers()
         await asyncio.sleep(40)
 
+    async def workers_frozen_over_a_pause(self) -> None:
+        """Freeze all workers in the middle of their blocks, pause the campaign, and let the workers go on."""
+        world, sender = self._world, SenderId("FASTAA")
+        world.active_faults += 1
+        campaign = await self._operator.submit(sender, 500)
+        await asyncio.sleep(3)
+        for worker in world.workers:
+            worker.process.freeze()
+        await self._operator.control.campaign(sender, campaign, ControlAction.PAUSE)
+        self._operator.paused[campaign] = world.loop.time()
+        await asyncio.sleep(5)
+        for worker in world.workers:
+            worker.process.thaw()
+        await asyncio.sleep(5)
+        await self._operator.resume(campaign)
+        await self._wait_until_sent(campaign, 60, "workers that were frozen do not go on")
+        world.active_faults -= 1
+
     async def pause_in_a_full_server(self) -> None:
         """Pause a campaign when the server has no memory left."""
         campaign = await self._operator.submit("SLOWAA", 50)

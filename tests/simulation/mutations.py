@@ -306,9 +306,8 @@ MUTATIONS = {
         _pushes_begin_late,
         frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.PAUSE, Invariant.PACE}),
         "a push begins however late, also after its lease",
-        ("worker_frozen",),
+        exercises=("workers_frozen_over_a_pause",),
         seed=1,
-        storm_s=150.0,
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),

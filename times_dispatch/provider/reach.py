@@ -106,7 +106,7 @@ class ProviderReach:
         return silence is not None and silence.is_lost
 
     def is_cut_off(self, chain: Sequence[str]) -> bool:
-        """Return whether nothing may be opened for any provider of a chain at this moment."""
+        """Return whether nothing may be opened for any provider of a chain now; may be called from any thread."""
         return bool(self._silent) and all(self.is_lost(name) and not self._may_try(name) for name in chain)
 
     def limits_of(self, chain: Sequence[str]) -> OpeningLimits:
@@ -149,8 +149,8 @@ class ProviderReach:
             silence.wait_longer(self._clock.monotonic())
 
     def _may_try(self, provider: str) -> bool:
-        silence = self._silent[provider]
-        return silence.is_sign_seen and not silence.is_tried
+        silence = self._silent.get(provider)
+        return silence is not None and silence.is_sign_seen and not silence.is_tried
 
     def _note_failure(self, provider: str, *, was_sent: bool) -> None:
         now = self._clock.monotonic()
