@@ -156,12 +156,23 @@ class Exercises:
         self._kill_workers()
         await asyncio.sleep(40)
 
+    async def answers_of_providers_lost(self) -> None:
+        """Let providers accept every push, and no answer arrive."""
+        self._set_behaviour(answer_lost=1.0, report_lost=1.0)
+        await self._operator.submit("FREEAA", 20)
+        await asyncio.sleep(60)
+
     async def workers_frozen_over_a_pause(self) -> None:
         """Freeze all workers in the middle of their blocks, pause the campaign, and let the workers go on."""
-        world, sender = self._world, SenderId("FASTAA")
+        world, sender = self._world, SenderId("FREEAA")
         world.active_faults += 1
-        campaign = await self._operator.submit(sender, 500)
-        await asyncio.sleep(3)
+        self._set_behaviour()
+        for provider in world.providers.values():
+            provider.behaviour.latency_s = 0.5
+        begun = len(world.books.begun)
+        campaign = await self._operator.submit(sender, 3_000, batch_size=500)
+        while len(world.books.begun) < begun + 1_500:  # then pushes wait for others to end
+            await asyncio.sleep(0.01)
         for worker in world.workers:
             worker.process.freeze()
         await self._operator.control.campaign(sender, campaign, ControlAction.PAUSE)
@@ -254,12 +265,19 @@ class Exercises:
         self._world.clock_was_wrong = True
         self._world.server.offset_s = offset_s
 
-    def _set_behaviour(self, *, hangs_up: float = 0.0, report_lost: float = 0.0, report_failed: float = 0.0) -> None:
+    def _set_behaviour(
+        self,
+        *,
+        hangs_up: float = 0.0,
+        answer_lost: float = 0.0,
+        report_lost: float = 0.0,
+        report_failed: float = 0.0,
+    ) -> None:
         """Let providers accept every push and report it as delivered, apart from what is said here."""
         for provider in self._world.providers.values():
             provider.behaviour = Behaviour(
                 rejected=0.0,
-                answer_lost=0.0,
+                answer_lost=answer_lost,
                 hangs_up=hangs_up,
                 report_lost=report_lost,
                 report_doubled=0.0,

@@ -281,8 +281,8 @@ MUTATIONS = {
         _timeout_is_not_sent,
         frozenset({Invariant.TWICE}),
         "a push without an answer counts as one that was never sent",
-        seed=3,
-        storm_s=200.0,
+        exercises=("answers_of_providers_lost",),
+        seed=1,
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
