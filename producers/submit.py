@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -61,6 +62,8 @@ class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     """Refused rows by reason, the most frequent reason first."""
     opted_out: int = 0
     """Accepted messages that are suppressed from the start, because their numbers are on the opt-out list."""
+    forgotten: int = 0
+    """Accepted messages that are suppressed from the start, because their numbers are forgotten."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
@@ -131,7 +134,7 @@ async def submit(
     sample = NumberSample()
     with draft.read() as row_pass:
         try:
-            batches, opted_out = await _store_batches(
+            stored = await _store_batches(
                 redis,
                 campaign,
                 begun,
@@ -160,7 +163,7 @@ async def submit(
         campaign,
         plan.sender,
         total=accepted,
-        batches=batches,
+        batches=stored.batches,
         actor=actor,
         refused=row_pass.checker.refused_by_reason,
     )
@@ -172,7 +175,8 @@ async def submit(
         source=draft.file.source,
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
-        opted_out=opted_out,
+        opted_out=stored.opted_out,
+        forgotten=stored.forgotten,
         rejects=rejects,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
@@ -216,6 +220,14 @@ async def with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, se
     return msgspec.structs.replace(plan, tracked_links=links)
 
 
+class _Stored(NamedTuple):
+    """How many batches a campaign has, and how many of its messages are suppressed from the start, by reason."""
+
+    batches: int
+    opted_out: int
+    forgotten: int
+
+
 async def _store_batches(
     redis: Redis,
     campaign: CampaignId,
@@ -226,7 +238,7 @@ async def _store_batches(
     memory_check: MemoryCheck,
     sample: NumberSample,
     forget_key: bytes,
-) -> tuple[int, int]:
+) -> _Stored:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
     A message whose number is on the opt-out list stays in its batch and is suppressed there. The list may change before
@@ -242,9 +254,6 @@ async def _store_batches(
         sample: gets the numbers of all batches.
         forget_key: tells which numbers are forgotten.
 
-    Returns:
-        How many batches there are, and how many messages are suppressed.
-
     Raises:
         InputInvalid: a batch differs from the stored one, because the settings have changed.
         CommandFailed: the campaign does not fit into Redis.
@@ -254,17 +263,18 @@ async def _store_batches(
     opt_outs = OptOuts(redis)
     has_opt_outs = not await opt_outs.is_empty()
     forgotten_numbers = ForgottenNumbers(redis, forget_key)
-    number, opted_out = -1, 0
+    number, opted_out, forgotten_rows = -1, 0, 0
     storing: asyncio.Task[None] | None = None
     try:
         for number, batch in enumerate(row_pass.batches(begun.batch_size)):
             forgotten = await forgotten_numbers.positions(batch.to)
             batch = without_data(batch, forgotten)  # noqa: PLW2901  # nothing may see the number from here on
             sample.add(batch.to)
+            forgotten_rows += len(forgotten)
             if number >= begun.batches:
                 on_list = await opt_outs.contains(batch.to) if has_opt_outs else []
                 suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]
-                opted_out += len({*suppressed, *forgotten})
+                opted_out += len(set(suppressed).difference(forgotten))
                 if storing:
                     await storing
                     await memory_check.while_stored(
@@ -285,7 +295,7 @@ async def _store_batches(
                 if not _is_stored(batch, stored):
                     # A batch that is shifted by one row would text somebody twice.
                     raise _settings_changed(campaign)
-                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored)
+                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored) - len(forgotten)
             if progress:
                 progress(row_pass)
     finally:
@@ -293,7 +303,7 @@ async def _store_batches(
             await storing
     if number + 1 < begun.batches:
         raise _settings_changed(campaign)
-    return number + 1, opted_out
+    return _Stored(number + 1, opted_out, forgotten_rows)
 
 
 def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:

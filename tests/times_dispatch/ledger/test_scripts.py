@@ -17,8 +17,8 @@ from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.keys import PROCESSES, REPORTS, campaign_key, hash_tag
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
@@ -89,8 +89,12 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
     view = await ledger.view(WAITING)
+    await ledger.redis.xadd(REPORTS, {"b": "x"}, id="1-1")
     yield {
         "forget_messages": lambda: NumberForgetting(ledger.redis, "919800000000").forget_batch(view, 0),
+        "replace_body": lambda: Script(ledger.redis, "replace_body")(
+            SenderId(REPORTS), group="reconcilers", id="1-1", payload=b"y", or_held=0
+        ),
         "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
         "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
         "delete_archived": lambda: states.delete_some(SENDER, GONE),

@@ -46,7 +46,7 @@ class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was known of a number; times are epoch milliseconds, 0 without such a time."""
 
     kind: str
-    """``message``, or ``dead letter``."""
+    """``message``, ``dead letter``, or ``report``: a posted body that waited."""
     number: str
     campaign: str = ""
     name: str = ""
@@ -60,7 +60,7 @@ class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
     reported_ms: int = 0
     transaction_id: str = ""
     content: str = ""
-    """The values of the message, as a JSON array; the body of a dead letter."""
+    """The values of the message, as a JSON array; the body of a dead letter or of a report."""
 
 
 class _SealedRecord(msgspec.Struct, frozen=True):
