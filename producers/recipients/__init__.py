@@ -34,7 +34,9 @@ def open_recipients(path: Path, *, to: str = "to", limits: ReaderLimits = DEFAUL
     """
     file = open_table(path, hint=to, limits=limits)
     if file.heading.index(to) is None:
-        raise InputInvalid(f"{path}:{file.heading.line}: no column named {to}; {file.heading.described()}")
+        other = file.heading.probable_number_column()
+        advice = f'; if {other} has the numbers, write to = "{other}" in the campaign file' if other else ""
+        raise InputInvalid(f"{path}:{file.heading.line}: no column named {to}; {file.heading.described()}{advice}")
     return file
 
 

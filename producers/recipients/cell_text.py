@@ -94,5 +94,7 @@ def _rounded(text: str) -> str:
     if len(number.as_tuple().digits) < _FLOAT_DIGITS:
         return text
     shorter = format(Decimal(format(float(number), f".{_FLOAT_DIGITS - 1}g")), "f")
+    if "." in shorter:
+        shorter = shorter.rstrip("0").rstrip(".")
     # Only a float that a program wrote has a run of noughts or nines which rounding takes away.
-    return shorter.rstrip("0").rstrip(".") if len(shorter.rstrip("0")) + 4 < len(text) else text
+    return shorter if len(shorter) + 4 < len(text) else text

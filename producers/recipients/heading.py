@@ -1,5 +1,6 @@
 """The heading of a recipients file: the names of its columns."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,24 @@ from producers.errors import InputInvalid
 from producers.recipients.cell_text import tidy
 from times_dispatch.similar_names import similar_name
 
+_WORD = re.compile(r"[^\W_]+")
 _MIN_DIGITS_OF_NUMBER = 10
+_NUMBER_WORDS = frozenset(
+    {
+        "cell",
+        "cellphone",
+        "contact",
+        "mob",
+        "mobile",
+        "mobileno",
+        "mobilenumber",
+        "msisdn",
+        "number",
+        "numbers",
+        "phone",
+    }
+    | {"phoneno", "phonenumber", "recipient", "tel", "telephone", "whatsapp"}
+)
 _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 
 
@@ -42,6 +60,12 @@ class Heading:
         close = similar_name(_key(name), self._index)
         return self.names[self._index[close]] if close else None
 
+    def probable_number_column(self) -> str | None:
+        """Return the name of the first column whose name says that it holds phone numbers, or None."""
+        if self._looks_like_data:
+            return None
+        return next((name for name in self.names if _NUMBER_WORDS.intersection(_words(name))), None)
+
     def described(self) -> str:
         """List the columns in words. A first row that looks like data is not shown: it holds somebody's number."""
         if self._looks_like_data:
@@ -63,6 +87,10 @@ def rows_above(path: Path, count: int) -> str:
 
 def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
+
+
+def _words(name: str) -> list[str]:
+    return _WORD.findall(name.casefold())
 
 
 def _is_phone_number(name: str) -> bool:

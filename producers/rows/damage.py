@@ -39,6 +39,8 @@ _PLAIN_BYTES = _PLAIN.encode() + bytes((*range(0x80, 0xC0), *range(0xC3, 0xE2)))
 """The bytes in UTF-8 of these characters and of those from U+00C0 to U+1FFF, the scripts of India among them."""
 _NOT_PLAIN = re.compile(rf"[^{re.escape(_PLAIN)}\u00c0-\u1fff]|[{_MISREAD_LETTERS}]").search
 _EXPONENT = re.compile("[eE][+-]?[0-9]").search
+_SIGNS_BEFORE_NAMES = ":!"
+"""Plain characters with which placeholders begin: ``:name``."""
 _DATE_SIGNS = "-/."
 _IN_BAD_DATES = ("1899", "0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "/xx", "-xx")
 _SUSPICIOUS_TEXTS = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....")
@@ -117,6 +119,8 @@ class DamageCheck:
         folded = joined.casefold()
         if not self._suspicious_words.isdisjoint(folded.split("\n")):
             yield lambda cell: cell.casefold() in self._suspicious_words
+        if any(f"\n{sign}" in f"\n{joined}" for sign in _SIGNS_BEFORE_NAMES):
+            yield lambda cell: cell[:1] in _SIGNS_BEFORE_NAMES
         if "e" in folded and _EXPONENT(joined):
             yield _EXPONENT
         has_date_signs = any(sign in joined for sign in _DATE_SIGNS)

@@ -20,6 +20,7 @@ _ONE_NUMBER = re.compile(
 )
 _EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1,6}\Z", re.IGNORECASE)
 _PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
+_MASKED = re.compile("[0-9 +-]*(?:[*\u2022\u25cf#]{3,}|[xX]{3,})[0-9xX*\u2022\u25cf# -]*")
 _SIGN = re.compile(r"[!-/:-@\[-`{-~]")
 _SIGNS_OF_NUMBERS = frozenset("+-.()")
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
@@ -113,8 +114,8 @@ def _cleaned(raw: str) -> str:
 
 def _why_not_diallable(raw: str) -> str:
     """Return why a text with characters that no number has is no number; its separators are ASCII already."""
-    if several := _several(raw):
-        return several
+    if clear := _several(raw) or ("is masked: export the whole number" if _MASKED.fullmatch(raw) else ""):
+        return clear
     if _EXTENSION.search(raw):
         return "holds an extension, which no mobile number has"
     if _PLUS_WITHIN.search(raw):

@@ -60,8 +60,13 @@ _NAME_OF_FIELD = (
     rf"|\|({_FIELD_WORDS})\||~~({_FIELD_WORDS})~~|\*\*({_FIELD_WORDS})\*\*"  # |name|, ~~name~~
 )
 """The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
-_FIELD_ALONE = rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~]{{1,2}}({_FIELD_WORDS})\Z"
-"""Forms of a field's name that only a value has: unclosed at its end, or with signs on one side and nothing else."""
+_FIELD_ALONE = (
+    rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
+    r"|\A(?P<around>[$~^!:&=*_-])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
+    r"|\A([^\W\d_]{1,20}(?:_[^\W\d_]{1,20}){1,3})\Z"  # FIRST_NAME
+)
+"""Forms of a field's name that only a value has, and nothing else beside them: unclosed, between two equal signs, after
+a sign, or as a program writes a name."""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
     r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone

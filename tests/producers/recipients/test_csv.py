@@ -106,6 +106,13 @@ def test_the_share_that_is_read_grows(write: WriteFile) -> None:
         ("to,name\n\n\n", "a.csv: has a heading and no rows"),
         ("too,name\n98,Asha\n", "a.csv:1: no column named to; its columns are too, name"),
         ("\n\nnumber,name\n98,Asha\n", "a.csv:3: no column named to; its columns are number, name"),
+        (
+            "Mobile No.,name\n98,A\n",
+            (
+                "a.csv:1: no column named to; its columns are Mobile No., name; "
+                'if Mobile No. has the numbers, write to = "Mobile No." in the campaign file'
+            ),
+        ),
         ("to,TO\n98,a\n", "a.csv:1: two columns are named to"),
         ('to,name\n98,"Asha\n99,Ravi\n', "a.csv:2: a quote is opened here and not closed"),
         ('to,name\n98,"A\nB"\n99,"As"ha\n', "a.csv:4: there is text or a blank after a closing quote"),
