@@ -51,13 +51,17 @@ class ForgottenNumbers:
 
     async def add(self, number: str) -> str:
         """Add a number; return its digest in hexadecimal. Raises ``ForgetKeyRefused``."""
+        digest = self.digest(number) if self._key else b""
+        await self.add_digest(digest)
+        return digest.hex()
+
+    async def add_digest(self, digest: bytes) -> None:
+        """Add a number by its digest, which the same key made. Raises ``ForgetKeyRefused``."""
         if not self._key:
             raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: a forgotten number is known by it")
         await self._redis.set(FORGOTTEN_KEY, digest_secret(self._key, purpose=_PURPOSE), nx=True)
         await self.are_there()
-        digest = self.digest(number)
         await self._redis.sadd(FORGOTTEN_NUMBERS, digest)
-        return digest.hex()
 
     async def lookup(self) -> Callable[[str], bool] | None:
         """Return what says whether a number is forgotten; None if no number is. Raises ``ForgetKeyRefused``.

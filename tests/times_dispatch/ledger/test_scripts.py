@@ -95,6 +95,15 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "replace_body": lambda: Script(ledger.redis, "replace_body")(
             SenderId(REPORTS), group="reconcilers", id="1-1", payload=b"y", or_held=0
         ),
+        "restore_archived": lambda: Script(ledger.redis, "restore_archived")(
+            SENDER,
+            campaign="restored",
+            **dict.fromkeys(("operation", "folder", "name", "template", "trail"), ""),
+            state="archived",
+            created_ms=1,
+            ended_ms=1,
+            counters=[],
+        ),
         "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
         "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
         "delete_archived": lambda: states.delete_some(SENDER, GONE),

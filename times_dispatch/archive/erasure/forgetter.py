@@ -103,6 +103,8 @@ class Forgetter:
         opt_outs = OptOuts(self._redis)
         digest = await self._forgotten.add(number)
         await opt_outs.add([FORGOTTEN, number])
+        if self._sealing:
+            await self._sealing.note_forgotten(digest)
         entry = packed_entry(self._actor, TrailAction.FORGOTTEN, detail=digest)
         await Trail(self._redis).note(OPT_OUTS, entry)
         damaged = list[CampaignDamaged]()
