@@ -58,9 +58,8 @@ class ArchiveFolder:
                     file.write(content)
                     _to_disk(file)
                     temporary.replace(path)
-            except BaseException:
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
             _to_disk_folder(path.parent)
 
     def clean(self, archive: str) -> int:

@@ -155,9 +155,10 @@ def test_the_master_key_is_changed_with_the_old_key_beside_the_new(
 @pytest.mark.processes
 @pytest.mark.parametrize("dies", ["os.fsync = lambda _: die()", "pathlib.Path.replace = lambda *_: die()"])
 def test_a_change_of_the_master_key_that_is_killed_leaves_no_copy_of_a_key_after_an_erasure(
-    run: Run, ended: str, monkeypatch: pytest.MonkeyPatch, dies: str
+    run: Run, ended: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
     archive_all(run)
+    monkeypatch.setenv("DISPATCH_REDIS_URL", redis_url)
     monkeypatch.setenv("DISPATCH_ARCHIVE_KEY", "another key of the archive")
     monkeypatch.setenv("DISPATCH_ARCHIVE_KEY_OLD", KEY)
     program = f"""
