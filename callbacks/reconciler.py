@@ -39,12 +39,13 @@ from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, stor
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden, Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -163,11 +164,12 @@ class Reconciler:
         Raises:
             IdKeyRefused: this process lacks a key with which our ids may have been made, and could take our reports for
                 another system's. It has processed no entry with such a report.
+            LedgerNewer: the ledger has a newer schema than this program can read; no entry has been processed.
         """
         ended = asyncio.Event()
         renewing = asyncio.create_task(run_forever(partial(self._renew_later, ended), ended, clock=self._clock))
         try:
-            await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
+            await run_forever(self.step, stop, ends_on=(IdKeyRefused, LedgerNewer), clock=self._clock)
         finally:
             ended.set()
             await renewing
@@ -233,6 +235,7 @@ class Reconciler:
         return bool(more)
 
     async def _register_id_key(self) -> None:
+        await refuse_newer_ledger(self._redis)
         if await self._id_key_guard.register():
             log.info("the ledger records the id key of this process")
         await self._id_key_guard.check_reading()

@@ -10,6 +10,7 @@ A Celery worker is the exception: Celery handles its signals and starts its part
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from signal import SIGINT, SIGTERM
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 import structlog
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.process_refused import REFUSED_EXIT_CODE, ProcessRefused
 
 log = structlog.get_logger(__name__)
 
@@ -43,13 +45,17 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
 
     Raises:
         ExceptionGroup: a loop raised an error; the other loops are then cancelled.
+        SystemExit: a loop raised ``ProcessRefused``; the other loops have ended as after a signal, and stderr has got
+            the message.
     """
-    stop = asyncio.Event()
+    stop, refusals = asyncio.Event(), list[ProcessRefused]()
     on_signal(stop.set)
 
     async def run_one(run: Run) -> None:
         try:
             await run(stop)
+        except ProcessRefused as refused:
+            refusals.append(refused)
         finally:
             stop.set()
 
@@ -63,3 +69,6 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
             log.warning("loops that did not end after the stop are cancelled", after_s=stop_within_s)
             for task in tasks:
                 task.cancel()
+    if refusals:
+        sys.stderr.write(f"{refusals[0]}\n")
+        raise SystemExit(REFUSED_EXIT_CODE)

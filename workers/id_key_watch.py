@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.connection import check
-from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
+from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.schema import refuse_newer_ledger
 from workers.ledger_failures import call_at_start, log_failed_call
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ class IdKeyWatch:
         redis: Redis,
         guard: IdKeyGuard,
         *,
-        on_refused: Callable[[IdKeyRefused], None],
+        on_refused: Callable[[IdKeyRefused | LedgerNewer], None],
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -35,7 +36,8 @@ class IdKeyWatch:
         Args:
             redis: the ledger.
             guard: compares the keys of the process with the record.
-            on_refused: called when the ledger refuses the key; the call ends the process.
+            on_refused: called when the ledger refuses the key, or is newer than this program; the call ends the
+                process.
             clock: the clock that the waits use.
             rng: shortens the waits at random.
         """
@@ -46,16 +48,17 @@ class IdKeyWatch:
         self._rng = rng
 
     async def register(self) -> bool:
-        """Compare the keys as soon as the ledger is available; return whether the process may make ids."""
+        """Compare schema and keys as soon as the ledger is available; return whether the process may make ids."""
         try:
             await call_at_start(self._register_once, clock=self._clock, rng=self._rng)
-        except IdKeyRefused as refused:
+        except (IdKeyRefused, LedgerNewer) as refused:
             self._on_refused(refused)
             return False
         return True
 
     async def _register_once(self) -> None:
         await check(self._redis)
+        await refuse_newer_ledger(self._redis)
         await self._guard.register()
 
     async def run(self) -> None:

@@ -27,10 +27,11 @@ from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.beat_lease import why_ignored
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
+from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.model import BatchRef, CampaignView, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady
+from times_dispatch.process_refused import REFUSED_EXIT_CODE
 from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.dispatcher import Dispatcher
@@ -47,8 +48,6 @@ _SPARE_THREADS = 8
 """Pool threads that batches leave free, so that upkeep always finds one."""
 _MAX_STOP_S = 4.0
 """How long a stop may take beyond the grace, in seconds; then the process ends, even if Celery does not."""
-_REFUSED_EXIT_CODE = 2
-"""The exit code of a worker whose id key the ledger refuses; the same as after mistakes in the settings."""
 _MAX_CLOSE_S = 2.0
 """How long the connections may take to close, in seconds."""
 
@@ -160,7 +159,7 @@ class WorkerProcess:
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
         heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures, path=self._settings.heartbeat_path)
-        await self._started.enter_async_context(heartbeat.running())
+        await self._started.enter_async_context(heartbeat.running(on_newer=_end_worker))
         self._upkeep = Upkeep(
             redis,
             lease_s=self._settings.worker.lease_s,
@@ -225,10 +224,10 @@ class WorkerProcess:
         return True
 
 
-def _end_worker(refused: IdKeyRefused) -> None:
+def _end_worker(refused: IdKeyRefused | LedgerNewer) -> None:
     """Let the Celery worker of this process stop as after a signal, and then exit with 2."""
     log.error("the worker ends", reason=str(refused))
-    state.should_stop = _REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None
+    state.should_stop = REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None
 
 
 def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:

@@ -22,9 +22,11 @@ from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
+from times_dispatch.ledger.errors import LedgerNewer
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.health import read_memory, urgent_warnings
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.model import Settings
 
 _LEDGER_TIMEOUT_S = 3.0
@@ -82,9 +84,10 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
         if redis:
             try:
                 await asyncio.wait_for(check_redis(redis), _LEDGER_TIMEOUT_S)
+                await asyncio.wait_for(refuse_newer_ledger(redis), _LEDGER_TIMEOUT_S)
                 with suppress(RedisError):  # the check goes on, and meets the error again
                     urgent = await asyncio.wait_for(urgent_warnings(redis), _LEDGER_TIMEOUT_S)
-            except (RedisUnavailable, TimeoutError) as error:
+            except (RedisUnavailable, LedgerNewer, TimeoutError) as error:
                 ledger_warning = f"{error or 'the ledger did not answer'}: its campaigns and opt-outs are not counted"
                 await redis.aclose()
                 redis = None

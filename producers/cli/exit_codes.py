@@ -8,7 +8,14 @@ from redis import exceptions
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown, IdKeyRefused, LedgerError, is_transient
+from times_dispatch.ledger.errors import (
+    CampaignAmbiguous,
+    CampaignUnknown,
+    IdKeyRefused,
+    LedgerError,
+    LedgerNewer,
+    is_transient,
+)
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.visible_text import visible
 
@@ -37,7 +44,7 @@ def exit_for(error: Exception) -> FailureExit | None:
     match error:
         case InputInvalid(mistakes=lines) | SettingsInvalid(mistakes=lines):
             return RefusalExit(*lines)
-        case RedisUnavailable() | CampaignUnknown() | CampaignAmbiguous() | IdKeyRefused():
+        case RedisUnavailable() | CampaignUnknown() | CampaignAmbiguous() | IdKeyRefused() | LedgerNewer():
             return RefusalExit(str(error))
         case CommandFailed() | LedgerError() | ArchiveError():
             return FailureExit(str(error))

@@ -16,6 +16,7 @@ from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
@@ -42,6 +43,7 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
     Raises:
         SettingsInvalid: the address or the password of Redis cannot be used.
         RedisUnavailable: the ledger does not answer, or refuses the login.
+        LedgerNewer: a newer version wrote the ledger.
     """
     redis_url = options.ledger_url()
 
@@ -77,13 +79,14 @@ def name_campaign(words: str, campaign: CampaignId) -> None:
 
 @asynccontextmanager
 async def open_ledger(redis_url: str, *, repeats: bool = True, printed: set[str] | None = None) -> AsyncIterator[Redis]:
-    """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used.
+    """Connect to the ledger for the time of a block; raise RedisUnavailable or LedgerNewer if it cannot be used.
 
     Warnings about Redis are printed, except those in *printed*, and are added to *printed*.
     """
     printed = set() if printed is None else printed
     async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
         await check(probe, needs_memory=False)
+        await refuse_newer_ledger(probe)
     redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
     try:
         for line in [f"warning: {warning}" for warning in await urgent_warnings(redis)]:

@@ -9,9 +9,11 @@ from callbacks.dead_letters import DeadLetters
 from callbacks.streams import RELAY
 from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, eventually, payloads, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.id_key import READ_S, IdKeyGuard
 from times_dispatch.ledger.keys import ID_KEY as ID_KEY_RECORD
+from times_dispatch.ledger.keys import SCHEMA
+from times_dispatch.ledger.schema import MAJOR
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
@@ -43,6 +45,15 @@ async def test_a_running_reconciler_without_the_new_key_relays_no_report_of_an_i
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await payloads(redis, RELAY) == [FOREIGN]
     assert await is_settled(redis)
+
+
+async def test_a_reconciler_applies_nothing_to_a_ledger_that_is_newer(redis: Redis, sent: SentCampaign) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await redis.hset(SCHEMA, mapping={"major": MAJOR + 1, "minor": 0, "version": "9.0"})
+    with pytest.raises(LedgerNewer, match="the ledger has schema"):
+        await asyncio.wait_for(make_reconciler(redis).run(asyncio.Event()), 30)
+    assert await sent.count(MessageState.DELIVERED) == 0
+    assert not await is_settled(redis)
 
 
 async def test_without_a_relay_no_report_of_ours_becomes_a_dead_letter_either(redis: Redis) -> None:

@@ -192,9 +192,8 @@ def late_after_pause(observations: Observations) -> ChaosFigure:
         for pushes, (_, pause) in zip(late, pauses, strict=True)
         if pushes
     ]
-    # A pause command takes a second or two.
     found_sending = sum(
-        bisect_left(times_s, pause.begin_s - 2) < bisect_left(times_s, pause.begin_s) for times_s, pause in pauses
+        bisect_left(times_s, pause.asked_s - 1) < bisect_left(times_s, pause.begin_s) for times_s, pause in pauses
     )
     value = f"{number:,} ({found_sending} of {len(pauses)} while sending)"
     is_proved = bool(found_sending) or not tried

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from tests.chaos.commands import dispatch, dispatch_until_ok
 from tests.chaos.fault import ChaosFault
 from tests.chaos.settings import RATES
-from tests.chaos.testbed import ChaosTestbed, RateChange, Span
+from tests.chaos.testbed import ChaosTestbed, Pause, RateChange, Span
 
 
 async def _pause_campaign(testbed: ChaosTestbed, sender: str, _random: float) -> None:
@@ -23,7 +23,7 @@ async def _pause_campaign(testbed: ChaosTestbed, sender: str, _random: float) ->
     testbed.paused_campaigns[sender] = campaign
     command = await dispatch(testbed, "pause", campaign)
     if command.status == 0:
-        testbed.events.campaign_pauses.setdefault(campaign, []).append(Span(command.ended_s))
+        testbed.events.campaign_pauses.setdefault(campaign, []).append(Pause(command.ended_s, asked_s=command.began_s))
 
 
 async def _resume_campaign(testbed: ChaosTestbed, sender: str, _random: float) -> None:
@@ -40,7 +40,7 @@ async def _pause_sender(testbed: ChaosTestbed, sender: str, _random: float) -> N
         await testbed.sending_campaign(sender)
     command = await dispatch(testbed, "sender", "pause", sender, "--yes")
     if command.status == 0:
-        testbed.events.sender_pauses.setdefault(sender, []).append(Span(command.ended_s))
+        testbed.events.sender_pauses.setdefault(sender, []).append(Pause(command.ended_s, asked_s=command.began_s))
 
 
 async def _resume_sender(testbed: ChaosTestbed, sender: str, _random: float) -> None:

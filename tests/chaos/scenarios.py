@@ -69,7 +69,7 @@ def alone(lease_s: float) -> list[Scenario]:
         Scenario("Redis away past the leases", _campaigns(10), (FaultSequence(away, ("redis",), until_s=4),)),
         Scenario("others killed and frozen", _campaigns(15), (FaultSequence((killed, frozen), OTHERS, until_s=16),)),
         Scenario(
-            "paused, resumed, changed", _campaigns(12), (FaultSequence(OPERATOR_ACTIONS, (LIMITED, SLOW), until_s=15),)
+            "paused, resumed, changed", _campaigns(20), (FaultSequence(OPERATOR_ACTIONS, (LIMITED, SLOW), until_s=15),)
         ),
         Scenario(
             "everything stopped in turn", _campaigns(12), (FaultSequence((stopped,), WORKERS + OTHERS, until_s=16),)

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.figures import figures
 from tests.chaos.monitor import Monitor, MonitorSample
 from tests.chaos.observations import CampaignOutcome, Observations
-from tests.chaos.testbed import ChaosTestbed, EventLog, LostWorker, RateChange, Span
+from tests.chaos.testbed import ChaosTestbed, EventLog, LostWorker, Pause, RateChange, Span
 from tests.kit.ledger import plan
 from times_dispatch.demo.comparison import Comparison
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -56,7 +56,7 @@ def good() -> Observations:
     events = EventLog(
         actions=[(110.0, f"{SENDER}: campaign paused")],
         lost_workers=[LostWorker(120.0, "worker-1", set(OPEN))],
-        campaign_pauses={CAMPAIGN: [Span(110.0, 116.5)]},
+        campaign_pauses={CAMPAIGN: [Pause(110.0, 116.5, asked_s=109.0)]},
         rates={SENDER: [RateChange(Span(0, 0), 10.0)]},
         stops_s=[1.0],
     )

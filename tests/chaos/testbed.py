@@ -49,6 +49,14 @@ class Span:
 
 
 @dataclass
+class Pause(Span):
+    """A pause, from the end of the command that asked for it to the resume."""
+
+    asked_s: float = field(kw_only=True)
+    """When the command was started; the pause acts at some time before the command ends."""
+
+
+@dataclass
 class RateChange:
     """A change of a rate: the rate is certainly in force from ``end_s`` on, and possibly from ``begin_s`` on."""
 
@@ -81,8 +89,8 @@ class EventLog:
 
     actions: list[tuple[float, str]] = field(default_factory=list)
     lost_workers: list[LostWorker] = field(default_factory=list)
-    campaign_pauses: dict[str, list[Span]] = field(default_factory=dict)
-    sender_pauses: dict[str, list[Span]] = field(default_factory=dict)
+    campaign_pauses: dict[str, list[Pause]] = field(default_factory=dict)
+    sender_pauses: dict[str, list[Pause]] = field(default_factory=dict)
     rates: dict[str, list[RateChange]] = field(default_factory=dict)
     stops_s: list[float] = field(default_factory=list)
     """How long, in seconds, processes took to end after SIGTERM."""

@@ -12,9 +12,9 @@ from times_dispatch.demo.stack import Stack
 FILE = Path(__file__).parents[2] / "redis-users.acl"
 
 
-def read_users() -> Mapping[str, list[str]]:
+def read_users(file: Path = FILE) -> Mapping[str, list[str]]:
     """Return the rules of each user of the file."""
-    lines = [line.split() for line in FILE.read_text("utf-8").splitlines() if line.startswith("user ")]
+    lines = [line.split() for line in file.read_text("utf-8").splitlines() if line.startswith("user ")]
     return {name: rules for _, name, *rules in lines}
 
 
@@ -44,9 +44,9 @@ def secrets_of(name: str) -> set[str]:
 PROCESS_USERS = sorted(set(read_users()) - {"default", "admin"})
 
 
-def add_users(redis: Redis, password: str) -> None:
+def add_users(redis: Redis, password: str, file: Path = FILE) -> None:
     """Give a server the users of processes and of people; its default user stays as it is."""
-    for name, rules in read_users().items():
+    for name, rules in read_users(file).items():
         if name != "default":
             redis.execute_command(  # type: ignore[no-untyped-call]
                 "ACL", "SETUSER", name, "reset", f">{password}", *rules

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, read_mismatch
@@ -160,7 +160,7 @@ class WorkerRig:
         """Batches for which a worker asked that workers be woken."""
         self._turn = 0
         """How many times ``keep_up`` woke a worker."""
-        self.refusals: list[IdKeyRefused] = []
+        self.refusals: list[IdKeyRefused | LedgerNewer] = []
         """Why workers had to end."""
 
     async def submit(
@@ -219,16 +219,17 @@ class WorkerRig:
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
         make_client: Callable[[Provider], Client] | None = None,
-        sender_options: dict[str, str] | None = None,
+        sender_options: dict[str, Any] | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         name: str = "",
         failure_policy: FailurePolicy = AT_ONCE,
         dead_codes: Sequence[str] = (),
         wait_for_replicas: int = 0,
+        wake: Callable[[Sequence[BatchReady]], None] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
-        """A worker that wakes nobody but itself.
+        """A worker that wakes nobody but itself, unless ``wake`` passes its wake-ups to others.
 
         ``rates`` are of the senders, ``sender_options`` of each of them; ``dead_codes`` are of ``[dead_numbers]``,
         ``options`` of ``[worker]``; the others are the dispatcher's.
@@ -257,7 +258,7 @@ class WorkerRig:
 
         async def wake_workers(batches: Sequence[BatchReady]) -> None:
             self.woken += batches
-            worker.wake_for(batches)
+            (wake or worker.wake_for)(batches)
 
         dispatcher = Dispatcher(
             settings,

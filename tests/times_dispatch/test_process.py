@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
 from times_dispatch.process import run_until_signalled
+from times_dispatch.process_refused import ProcessRefused
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,22 @@ async def test_a_signal_lets_all_loops_end_what_is_under_way(number: signal.Sign
     os.kill(os.getpid(), number)
     await asyncio.wait_for(running, 30)
     assert ended == ["first", "second"]
+
+
+async def test_a_refused_process_ends_its_loops_in_order_and_exits_with_2(capfd: pytest.CaptureFixture[str]) -> None:
+    ended: list[str] = []
+
+    async def refuse(_stop: asyncio.Event) -> None:
+        raise ProcessRefused("start the newer version")
+
+    async def run(stop: asyncio.Event) -> None:
+        await stop.wait()
+        ended.append("well")
+
+    with pytest.raises(SystemExit) as exit_:
+        await run_until_signalled(run, refuse)
+    assert (exit_.value.code, ended) == (2, ["well"])
+    assert capfd.readouterr().err == "start the newer version\n"
 
 
 async def test_a_loop_that_does_not_end_in_time_is_cancelled_and_the_others_have_ended() -> None:

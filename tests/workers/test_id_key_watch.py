@@ -10,9 +10,11 @@ from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import ID_KEY, WorkerRig
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.id_key import MAKE_S, IdKeyGuard
 from times_dispatch.ledger.keys import ID_KEY as ID_KEY_RECORD
+from times_dispatch.ledger.keys import SCHEMA
+from times_dispatch.ledger.schema import MAJOR
 from times_dispatch.ledger.states import MessageState
 from workers.id_key_watch import IdKeyWatch
 
@@ -23,7 +25,7 @@ class Watch:
     """A watch of a process that has only the first key, and what it did."""
 
     def __init__(self, redis: Redis, clock: FakeClock) -> None:
-        self.refusals: list[IdKeyRefused] = []
+        self.refusals: list[IdKeyRefused | LedgerNewer] = []
         guard = IdKeyGuard(redis, ID_KEY)
         self.watch = IdKeyWatch(redis, guard, on_refused=self.refusals.append, clock=clock, rng=random.Random(1))
 
@@ -44,6 +46,14 @@ async def test_another_key_may_not(redis: Redis) -> None:
     process = Watch(redis, FakeClock())
     assert not await process.watch.register()
     assert "DISPATCH_ID_KEY is not the key" in str(process.refusals)
+
+
+async def test_a_process_makes_no_ids_for_a_ledger_that_is_newer(redis: Redis) -> None:
+    await redis.hset(SCHEMA, mapping={"major": MAJOR + 1, "minor": 0, "version": "9.0"})
+    process = Watch(redis, FakeClock())
+    assert not await process.watch.register()
+    assert "start that version" in str(process.refusals)
+    assert not await redis.exists(ID_KEY_RECORD)
 
 
 async def test_a_ledger_that_is_away_at_the_start_is_tried_until_it_is_back(

@@ -1,6 +1,8 @@
 """The heartbeats of a process without an event loop of ours (beat, Flower): a thread of their own sends them."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,13 +12,18 @@ from typing import Self
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.process_refused import REFUSED_EXIT_CODE
 
 _STOP_WITHIN_S = 2.0
 
 
 class HeartbeatThread:
-    """Sends heartbeats from ``start`` to ``stop``; the thread keeps no process alive."""
+    """Sends heartbeats from ``start`` to ``stop``; the thread keeps no process alive.
+
+    If a newer version wrote a ledger that this program cannot read, the thread says so on stderr and ends the process.
+    """
 
     def __init__(
         self,
@@ -25,6 +32,7 @@ class HeartbeatThread:
         *,
         path: str = "",
         beside: Callable[[Redis, asyncio.Event], Awaitable[None]] | None = None,
+        end_process: Callable[[int], object] = os._exit,
     ) -> None:
         """Make the thread.
 
@@ -33,7 +41,11 @@ class HeartbeatThread:
             kind: the kind of the process.
             path: a file that is touched with each heartbeat; empty for none.
             beside: another loop of this thread; it gets the ledger, and ends when the event (the stop) is set.
+            end_process: ends the process with an exit code, when the other loop has ended; neither Celery's beat nor
+                Flower can be ended by an exception of a thread.
         """
+        self._end_process = end_process
+        self._newer: LedgerNewer | None = None
         self._beside = beside
         self._redis_url = redis_url
         self._kind = kind
@@ -64,12 +76,23 @@ class HeartbeatThread:
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._beat())
+        if self._newer:
+            sys.stderr.write(f"{self._newer}\n")
+            sys.stderr.flush()
+            self._end_process(REFUSED_EXIT_CODE)
 
     async def _beat(self) -> None:
         async with connect(self._redis_url, max_connections=2) as redis, asyncio.TaskGroup() as group:
-            group.create_task(Heartbeat(redis, self._kind, path=self._path).run(self._stop))
+            group.create_task(self._send_heartbeats(redis))
             if self._beside:
                 group.create_task(_run(self._beside, redis, self._stop))
+
+    async def _send_heartbeats(self, redis: Redis) -> None:
+        try:
+            await Heartbeat(redis, self._kind, path=self._path).run(self._stop)
+        except LedgerNewer as newer:
+            self._newer = newer
+            self._stop.set()
 
 
 async def _run(beside: Callable[[Redis, asyncio.Event], Awaitable[None]], redis: Redis, stop: asyncio.Event) -> None:

@@ -6,7 +6,9 @@ LedgerError
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
+├── LanesRefused       a campaign of a sender with lanes cannot have this
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
+├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── BatchWritesEnded   this worker may write nothing more for a batch
     ├── LeaseLost             another worker has the batch
@@ -20,6 +22,7 @@ from typing import NamedTuple
 from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.process_refused import ProcessRefused
 
 _MAX_CANDIDATES = 10
 
@@ -95,6 +98,13 @@ class SubmissionRefused(LedgerError):
         super().__init__(f"campaign {campaign}: {reason}")
 
 
+class LanesRefused(LedgerError):
+    """A campaign whose sender has lanes cannot have this."""
+
+    def __init__(self, campaign: CampaignId, what: str) -> None:
+        super().__init__(f"campaign {campaign}: its sender has lanes, and a campaign with lanes cannot have {what}")
+
+
 class BatchUnreadable(LedgerError):
     """The stored recipients of a batch cannot be read; the caller holds the batch."""
 
@@ -107,6 +117,10 @@ class BatchUnreadable(LedgerError):
 
 class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
+
+
+class LedgerNewer(LedgerError, ProcessRefused):
+    """A newer version wrote the ledger, and this version cannot read it; the message says what to do."""
 
 
 class ForgetKeyRefused(LedgerError):

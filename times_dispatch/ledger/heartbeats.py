@@ -2,6 +2,9 @@
 
 A heartbeat is one call of a script, outside of all work on messages. A process goes on without heartbeats while Redis
 is unavailable. The time of a heartbeat is Redis' time, so clocks of hosts do not matter.
+
+The answer to a heartbeat also says whether a newer version wrote a ledger that this process cannot read; such a process
+ends (``schema.py``).
 """
 
 import asyncio
@@ -18,9 +21,10 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.ledger.errors import LEDGER_ERRORS, LedgerNewer
 from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES, PROCESSES_SEEN, HeartbeatField
 from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.schema import MAJOR, MINOR, ledger_newer
 from times_dispatch.ledger.scripts import Script, text
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ SILENT_AFTER_S: Final = 15.0
 KEPT_S: Final = 120.0
 """How long a process that ended without a word is listed as silent."""
 _BEAT_WITHIN_S: Final = 2.0
+_DENIED_IN_SCRIPT: Final = "ACL failure in script"
 _LEAVE_WITHIN_S: Final = 1.0
 
 Figures = Callable[[], Mapping[str, int]]
@@ -145,7 +150,11 @@ class Heartbeat:
         self._is_refused = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send heartbeats until the stop is set, then take the process from the list."""
+        """Send heartbeats until the stop is set, then take the process from the list.
+
+        Raises:
+            LedgerNewer: the ledger has a newer schema than this program can read.
+        """
         try:
             while not stop.is_set():
                 self._touch()
@@ -155,9 +164,16 @@ class Heartbeat:
             await self._leave()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Send heartbeats in the background during a block."""
-        beating = asyncio.create_task(self.run(asyncio.Event()))
+    async def running(self, *, on_newer: Callable[[LedgerNewer], None]) -> AsyncIterator[None]:
+        """Send heartbeats in the background during a block; *on_newer* is called with what ``run`` raises."""
+
+        async def run() -> None:
+            try:
+                await self.run(asyncio.Event())
+            except LedgerNewer as newer:
+                on_newer(newer)
+
+        beating = asyncio.create_task(run())
         try:
             yield
         finally:
@@ -165,26 +181,41 @@ class Heartbeat:
             await asyncio.gather(beating, return_exceptions=True)
 
     async def beat(self) -> None:
-        """Send one heartbeat; raise nothing if Redis is unavailable, because the next heartbeat comes soon."""
+        """Send one heartbeat; raise nothing if Redis is unavailable, because the next heartbeat comes soon.
+
+        Raises:
+            LedgerNewer: the ledger has a newer schema than this program can read.
+        """
         record = msgspec.structs.replace(self._record, figures=dict(self._figures()))
         try:
             async with self._clock.timeout(_BEAT_WITHIN_S):
-                await self._note(
+                reply = await self._note(
                     PROCESSES,
                     kind=record.kind,
                     process=self._name,
                     record=msgspec.json.encode(record),
                     host_ms=int(self._clock.time() * 1000),
                     keep_ms=int(KEPT_S * 1000),
+                    major=MAJOR,
+                    minor=MINOR,
+                    version=record.version,
                 )
-        except NoPermissionError:
-            if not self._is_refused:
-                _log().warning(
-                    "heartbeats are refused", to_do="load redis-users.acl of this version", user_of=self._record.kind
-                )
-            self._is_refused = True
         except LEDGER_ERRORS as error:
-            _log().debug("no heartbeat", error=type(error).__name__)
+            # What Redis forbids to a command of a script is another error than what it forbids to the script.
+            if isinstance(error, NoPermissionError) or _DENIED_IN_SCRIPT in str(error):
+                self._warn_of_refusal()
+            else:
+                _log().debug("no heartbeat", error=type(error).__name__)
+        else:
+            if int(reply["newer"]):
+                raise ledger_newer(self._redis, major=int(reply["major"]), version=text(reply["version"]))
+
+    def _warn_of_refusal(self) -> None:
+        if not self._is_refused:
+            _log().warning(
+                "heartbeats are refused", to_do="load redis-users.acl of this version", user_of=self._record.kind
+            )
+        self._is_refused = True
 
     def _touch(self) -> None:
         if self._path:

@@ -39,6 +39,8 @@ PROCESSES_SEEN = "{processes}:seen"
 """Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
 KINDS_SEEN = "{processes}:kinds"
 """Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+SCHEMA = "{processes}:schema"
+"""Hash: the schema of the ledger, see ``SchemaField``; missing in a ledger of schema 1.0."""
 BEAT_LEASE = "{processes}:beat"
 """Hash: the lease of beat, see ``BeatField``; never expires, because the fencing token must not repeat."""
 MEMORY_HISTORY = "{processes}:memory"
@@ -320,6 +322,8 @@ class ProviderField(StrEnum):
     """How many times in a row the sender began to back off; 0 or missing if the sender does not back off."""
     BACK_OFF_REASON = "back_off_reason"
     """Why the sender backs off, for people."""
+    ANSWERED_US = "answered_us"
+    """When the provider last accepted or rejected a message of the sender, to a second; microseconds (epoch)."""
     PROBE_US = "probe_us"
     """When the next probe may be sent while the sender backs off."""
     SILENT_SINCE_US = "silent_since_us"
@@ -568,6 +572,17 @@ class HeartbeatField(StrEnum):
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
     """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
+
+
+class SchemaField(StrEnum):
+    """Fields of the hash ``{processes}:schema`` (ledger/schema.py)."""
+
+    MAJOR = "major"
+    """The schema of the newest process that worked with the ledger."""
+    MINOR = "minor"
+    """The same, for changes that earlier versions leave alone."""
+    VERSION = "version"
+    """The version of the program that raised one of both."""
 
 
 class BeatField(StrEnum):

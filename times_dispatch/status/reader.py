@@ -10,7 +10,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
-from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.errors import CampaignDamaged, LedgerNewer
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
@@ -30,6 +30,7 @@ from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
@@ -65,8 +66,9 @@ async def read_status(
     try:
         if may_write:
             await check(redis, needs_memory=False)
+        await refuse_newer_ledger(redis)
         status = await _read(redis, queues, max_memory_share, clock)
-    except RedisUnavailable as error:
+    except (RedisUnavailable, LedgerNewer) as error:
         return _without_redis(str(error), clock)
     except (RedisError, OSError) as error:
         return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)

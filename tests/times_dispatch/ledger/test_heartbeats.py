@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.kit.clock import FakeClock
 from tests.kit.redis_clock import StoppedClock, stopped_clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import LedgerNewer
 from times_dispatch.ledger.heartbeats import (
     EVERY_S,
     KEPT_S,
@@ -23,9 +24,14 @@ from times_dispatch.ledger.heartbeats import (
     program_version,
     read_processes,
 )
-from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES_SEEN
+from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES_SEEN, SCHEMA
+from times_dispatch.ledger.schema import MAJOR
 
 START_S = 1_790_000_000
+
+
+def _unexpected(newer: LedgerNewer) -> None:
+    raise AssertionError(newer)
 
 
 @pytest.fixture
@@ -81,7 +87,7 @@ async def test_a_process_that_stops_is_no_longer_listed_and_its_kind_is_remember
 
 
 async def test_heartbeats_run_during_a_block(redis: Redis) -> None:
-    async with Heartbeat(redis, ProcessKind.WORKER).running():
+    async with Heartbeat(redis, ProcessKind.WORKER).running(on_newer=_unexpected):
         while not (await read_processes(redis)).processes:
             await asyncio.sleep(0.01)
     assert (await read_processes(redis)).processes == []
@@ -121,7 +127,7 @@ async def test_heartbeats_come_every_few_seconds(redis: Redis) -> None:
 async def test_a_process_goes_on_while_redis_is_unavailable() -> None:
     async with connect("redis://127.0.0.1:1/0", retries=0) as nowhere:
         with capture_logs() as logs:
-            async with Heartbeat(nowhere, ProcessKind.WORKER).running():
+            async with Heartbeat(nowhere, ProcessKind.WORKER).running(on_newer=_unexpected):
                 await asyncio.sleep(0.05)
     assert [line for line in logs if line["log_level"] != "debug"] == []
 
@@ -147,6 +153,44 @@ async def test_a_user_without_the_right_to_send_heartbeats_says_so_once(redis: R
     finally:
         await redis.acl_deluser("old")
     assert [line["event"] for line in logs] == ["heartbeats are refused"]
+
+
+async def test_a_user_who_may_not_read_the_schema_is_told_to_load_the_rights_of_this_version(
+    redis: Redis, redis_url: str
+) -> None:
+    rights = [
+        "+ping",
+        "+client",
+        "+evalsha",
+        "+script|load",
+        "+time",
+        "+hset",
+        "+pexpire",
+        "+zadd",
+        "+zremrangebyscore",
+    ]
+    await redis.acl_setuser("old", enabled=True, passwords=["+mellon"], commands=rights, keys=["{processes}*"])
+    port = redis.connection_pool.connection_kwargs["port"]
+    try:
+        async with connect(f"redis://old:mellon@127.0.0.1:{port}/0") as refused:
+            with capture_logs() as logs:
+                await Heartbeat(refused, ProcessKind.RECEIVER).beat()
+    finally:
+        await redis.acl_deluser("old")
+    assert [line["to_do"] for line in logs] == ["load redis-users.acl of this version"]
+
+
+async def test_heartbeats_end_when_the_ledger_is_newer_than_the_program(redis: Redis) -> None:
+    heartbeat, ended = Heartbeat(redis, ProcessKind.WORKER), list[LedgerNewer]()
+    async with heartbeat.running(on_newer=ended.append):
+        while not (await read_processes(redis)).processes:
+            await asyncio.sleep(0.01)
+    await redis.hset(SCHEMA, mapping={"major": MAJOR + 1, "minor": 0, "version": "9.0"})
+    async with heartbeat.running(on_newer=ended.append):
+        while not ended:
+            await asyncio.sleep(0.01)
+    assert f"the ledger has schema {MAJOR + 1}, written by times-dispatch 9.0" in str(ended[0])
+    assert (await read_processes(redis)).processes == []
 
 
 async def test_a_record_of_another_version_that_cannot_be_read_is_left_out(redis: Redis) -> None:

@@ -26,6 +26,7 @@ from times_dispatch.ledger.keys import (
     LinksField,
     ProviderField,
     RegistryField,
+    SchemaField,
     SenderField,
     SenderKey,
     Stat,
@@ -62,6 +63,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "lease_key": set(LeaseField),
     "heartbeat_key": set(HeartbeatField),
     "beat_key": set(BeatField),
+    "schema_key": set(SchemaField),
     "registry_key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -129,6 +131,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
         *LeaseField,
         *HeartbeatField,
         *BeatField,
+        *SchemaField,
         *RegistryField,
         *IdKeyField,
         *LinksField,

@@ -1,0 +1,131 @@
+"""A stack in which each process runs the code of the last release, or the code of this tree."""
+
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from redis import Redis
+
+from tests.kit.redis_users import StackWithUsers, add_users
+from times_dispatch.demo.processes import Process, clean_environment
+from times_dispatch.demo.stack import Stack
+
+_NEW: Final = Path(__file__).parents[2]
+_READY_WITHIN_S: Final = 180.0
+COMMANDS: Final = "commands"
+"""In place of the name of a process: the commands of the command line."""
+
+
+class Version(StrEnum):
+    """Which code a process runs."""
+
+    OLD = "old"
+    NEW = "new"
+
+
+class MixedStack(StackWithUsers):
+    """The stack; all processes begin with one version, and ``replace`` gives a process another one.
+
+    The sandbox, which stands for the provider, always runs the code of this tree. Each process has the Redis user of
+    its kind, with the rights of the file that was loaded last.
+
+    Args:
+        old: The folder with the code of the last release. Its settings count: an upgrade changes no settings.
+        begins_with: The version of all processes and commands at the beginning.
+        sandbox: Options of the sandbox, as for ``Stack``.
+        settings: The text of ``dispatch.toml``.
+    """
+
+    def __init__(self, old: Path, *, begins_with: Version, settings: str, sandbox: dict[str, Any]) -> None:
+        super().__init__(settings=settings, workers=2, reconcilers=2, links=True, sandbox=sandbox)
+        self._folders = {Version.OLD: old, Version.NEW: _NEW}
+        self._begins_with = begins_with
+        self._versions: dict[str, Version] = {"sandbox": Version.NEW}
+        self._commands: dict[str, list[str]] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "PYTHONPATH": self._path_of(COMMANDS)}
+
+    def environment_of(self, process: str) -> dict[str, str]:
+        """Return the variables of a process: they lead to the code of its version."""
+        return {**super().environment_of(process), "PYTHONPATH": self._path_of(process)}
+
+    def version_of(self, process: str) -> Version:
+        """Return which code a process runs, or the commands."""
+        return self._versions.get(process, self._begins_with)
+
+    def start(self, **options: Any) -> None:
+        """Start Redis, load the users of the first version, and start the processes."""
+        self.redis.start()
+        self.load_users(self._begins_with)
+        Stack.start(self, **options)
+
+    def load_users(self, version: Version) -> None:
+        """Load the rights of ``redis-users.acl`` of a version."""
+        with Redis.from_url(self.redis.url) as redis:
+            add_users(redis, self.users_password, self._folders[version] / "redis-users.acl")
+
+    def refused_by_redis(self) -> list[str]:
+        """Return which commands Redis refused to which users, for want of rights."""
+        with Redis.from_url(self.redis.url, decode_responses=True) as redis:
+            return [f"{entry['username']}: {entry['object']} ({entry['context']})" for entry in redis.acl_log()]
+
+    def set_commands(self, version: Version) -> None:
+        """Let commands run the code of a version from now on."""
+        self._versions[COMMANDS] = version
+
+    def replace(self, name: str, version: Version) -> float:
+        """Stop a process, and start it with a version; return the seconds that the stop took, when it is ready."""
+        took_s = self.processes[name].stop()
+        self._versions[name] = version
+        self._start(name, self._commands[name])
+        self._wait_until_ready(name)
+        return took_s
+
+    def replace_at_once(self, names: list[str], version: Version) -> None:
+        """Stop some processes, and start all of them with a version."""
+        for name in names:
+            self.processes[name].stop()
+        for name in names:
+            self._versions[name] = version
+            self._start(name, self._commands[name])
+        for name in names:
+            self._wait_until_ready(name)
+
+    def _path_of(self, name: str) -> str:
+        folder = self._folders[self.version_of(name)]
+        return os.pathsep.join(filter(None, (str(folder), clean_environment().get("PYTHONPATH", ""))))
+
+    def _start(self, name: str, command: list[str]) -> None:
+        """Start a process; each start has a log of its own, because a ready process is known by its log."""
+        self._commands[name] = command
+        number = len(list(self.folder.glob(f"{name}.*.log")))
+        log_name = f"{name}.{number}-{self.version_of(name)}"
+        process = Process(log_name, command, environment=self.environment_of(name), folder=self.folder)
+        self.processes[name] = process
+        process.start()
+
+    def _wait_until_ready(self, name: str) -> None:
+        if name.startswith("worker"):
+            self._wait_for_worker(name)
+        elif name in {"receiver", "links"}:
+            url = f"{self.receiver_url if name == 'receiver' else self.links_url}/ready"
+            until = time.monotonic() + _READY_WITHIN_S
+            while not _answers(url):
+                self.processes[name].check()
+                if time.monotonic() > until:
+                    raise TimeoutError(f"{name} was not ready:\n{self.processes[name].log_tail()}")
+                time.sleep(0.05)
+        else:
+            self.processes[name].check()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,107 @@
+"""``python -m tests.upgrade.write_snapshot``: let the last release send half a campaign, and copy the ledger it leaves.
+
+The file is written once for each release and committed, so that clones without a history read it too. The copy holds a
+campaign that is done, one that is half sent, and one that is paused; reports, clicks and replies wait in the stream,
+some of them claimed by a reconciler that was killed; and messages are open that a killed worker began.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from redis import Redis
+
+import times_dispatch.demo
+from tests.kit.command_line import show, submit
+from tests.upgrade.old_tree import missing, old_tree
+from tests.upgrade.snapshot import Acceptance, Snapshot, copy_keys, write
+from tests.upgrade.stack import MixedStack, Version
+from times_dispatch.demo import recipients
+from times_dispatch.demo.comparison import fetch_books
+from times_dispatch.demo.processes import run
+from times_dispatch.ledger.model import CampaignId
+
+_WITHIN_S = 180.0
+_OPTED_OUT = "+919876543210"
+
+
+def main() -> int:
+    """Write the file."""
+    if reason := missing():
+        print(reason, file=sys.stderr)  # noqa: T201
+        return 2
+    with old_tree() as old:
+        settings = (old / "times_dispatch/demo/dispatch.toml").read_text("utf-8")
+        stack = MixedStack(
+            old,
+            begins_with=Version.OLD,
+            settings=settings.replace("rate_per_s = 800", "rate_per_s = 40"),
+            sandbox={
+                "latency_max_ms": 200,
+                "reports": {"delay_min_ms": 50, "delay_max_ms": 500, "replied": 0.1, "clicked": 0.0},
+                "clicks": {"share": 0.2, "delay_max_ms": 500},
+            },
+        )
+        with stack:
+            snapshot = _take(stack)
+    print(f"{write(snapshot):,} bytes, {len(snapshot.keys)} keys, {len(snapshot.books)} messages in the books")  # noqa: T201
+    return 0
+
+
+def _take(stack: MixedStack) -> Snapshot:
+    done = _submit(stack, "done", 30)
+    _wait(lambda: show(stack, done)["state"] == "finished" and not show(stack, done)["states"]["accepted"])
+    _dispatch(stack, "optout", "add", _OPTED_OUT)
+    paused = _submit(stack, "paused", 1_000)
+    _dispatch(stack, "pause", paused, "--reason", "wrong price")
+    half = _submit(stack, "half-sent", 1_200)
+    _wait(lambda: show(stack, half)["states"]["delivered"] > 100)
+    for name in ("reconciler-1", "reconciler-2"):
+        stack.processes[name].kill()
+    accepted = stack.books()["all"]["accepted"]
+    _wait(lambda: stack.books()["all"]["accepted"] > accepted + 150)
+    for name in ("worker-1", "worker-2", "beat"):
+        stack.processes[name].kill()
+    httpx.post(f"{stack.sandbox_url}/sandbox/flush", timeout=60, trust_env=False)
+    _wait(lambda: not (stack.books()["reports"]["pending"] or stack.books()["reports"]["pending_clicks"]))
+    with Redis.from_url(stack.redis.url) as redis:
+        seconds, microseconds = redis.time()
+        keys = [key for key in copy_keys(redis) if not key.name.startswith((b"_kombu", b"unacked"))]
+    books = asyncio.run(fetch_books(stack.sandbox_url)).values()
+    return Snapshot(
+        taken_us=seconds * 1_000_000 + microseconds,
+        keys=keys,
+        campaigns={"done": done, "half sent": half, "paused": paused},
+        books=[Acceptance(entry.id, entry.event, str(entry.code)) for entry in books],
+        id_key=stack.environment_of("worker-1")["DISPATCH_ID_KEY"],
+        opted_out=_OPTED_OUT,
+    )
+
+
+def _submit(stack: MixedStack, name: str, count: int) -> CampaignId:
+    file, rows = stack.folder / f"{name}.toml", stack.folder / f"{name}.csv"
+    campaign = (Path(times_dispatch.demo.__file__).parent / "campaign.toml").read_text("utf-8")
+    file.write_text(campaign.replace("diwali-sale", name), "utf-8")
+    recipients.write(rows, count, seed=len(name), wrong=False)
+    return submit(stack, file, rows)
+
+
+def _dispatch(stack: MixedStack, *arguments: str) -> None:
+    done = run(["dispatch", *arguments], stack.environment)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + _WITHIN_S
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
