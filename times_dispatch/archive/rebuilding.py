@@ -46,7 +46,7 @@ class RebuildResult(msgspec.Struct):
     """Folders that could not be read, each with the error."""
 
 
-class _Found(NamedTuple):
+class _Match(NamedTuple):
     """A campaign in the folder."""
 
     stub: ArchiveStub
@@ -101,10 +101,10 @@ class ArchiveRebuild:
         result.forgotten += len(digests)
 
     async def _restore(self, campaign: CampaignId, result: RebuildResult) -> None:
-        found = await asyncio.to_thread(self._find, campaign)
-        if found is None:
+        match = await asyncio.to_thread(self._find, campaign)
+        if match is None:
             return  # what an attempt has left that ended before its manifest
-        stub, manifest = found
+        stub, manifest = match
         if await self._states.is_known(stub):
             result.known += 1
             return
@@ -121,7 +121,7 @@ class ArchiveRebuild:
             f"{each.where}: {each.field} is {each.counted:,} and {each.recounted:,} by the rows" for each in differences
         ]
 
-    def _find(self, campaign: CampaignId) -> _Found | None:
+    def _find(self, campaign: CampaignId) -> _Match | None:
         """Return the newest whole archive of a campaign; None if there is none. This blocks."""
         names = self._folder.names(campaign)
         operations = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
@@ -145,7 +145,7 @@ class ArchiveRebuild:
             created_ms=int(fields[CampaignField.CREATED_MS]),
             ended_ms=int(ended_ms or fields[CampaignField.CREATED_MS]),
         )
-        return _Found(stub, manifest)
+        return _Match(stub, manifest)
 
     def _manifest(self, campaign: CampaignId, operation: str) -> Manifest:
         packed = self._folder.read(campaign, f"{operation}.{MANIFEST}")
