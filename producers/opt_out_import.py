@@ -13,6 +13,7 @@ from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
+from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.rows.numbers import normalise_numbers, without_prefix
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -42,7 +43,12 @@ class ImportResult(msgspec.Struct, frozen=True):
 
 
 async def import_numbers(
-    path: Path, opt_outs: OptOuts, *, column: str = "", forgotten: ForgottenNumbers | None = None
+    path: Path,
+    opt_outs: OptOuts,
+    *,
+    column: str = "",
+    forgotten: ForgottenNumbers | None = None,
+    limits: ReaderLimits = DEFAULT_LIMITS,
 ) -> ImportResult:
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
@@ -53,12 +59,13 @@ async def import_numbers(
         opt_outs: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
         forgotten: tells which numbers are forgotten; None if none is.
+        limits: what reading a workbook or Parquet file may take.
 
     Raises:
         InputInvalid: the file cannot be read, or has no such column.
         ForgetKeyRefused: nobody can tell here which numbers are forgotten.
     """
-    file = open_table(path, hint=column or COLUMNS[0])
+    file = open_table(path, hint=column or COLUMNS[0], limits=limits)
     index = _column_index(file.heading, column)
     adder = _Adder(opt_outs, forgotten)
     file.use({index})

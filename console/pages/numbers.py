@@ -21,7 +21,7 @@ from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, number_history
 from times_dispatch.ledger.statistics.rollups import day_of
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 _MAX_LEFT_OUT: Final = 3
 """Campaigns and archives that are named because they cannot be read."""

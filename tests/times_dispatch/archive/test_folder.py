@@ -110,3 +110,13 @@ def test_a_file_that_is_being_written_is_not_deleted(tmp_path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert folder.clean("x") == 0
     assert folder.clean("x") == 1
+
+
+def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None:
+    folder, victim = ArchiveFolder(str(tmp_path / "a")), tmp_path / "victim"
+    victim.write_text("as before")
+    folder.write("x", "1.key", b"first")
+    (tmp_path / "a" / "x" / "1.parquet").symlink_to(victim)
+    with pytest.raises(ArchiveUnavailable), folder.writing("x", "1.parquet") as file:
+        file.write(b"rows")
+    assert victim.read_text() == "as before"
