@@ -106,8 +106,8 @@ REDIS_USERS := worker beat receiver reconciler links metrics alerts console flow
 VERSION_HERE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 secrets: ## make the secrets, .env and dispatch.toml that docker-compose.yml reads, where they are missing
-	@mkdir -p -m 700 secrets secrets/console
-	@for name in $(REDIS_USERS:%=redis_%) id_key link_key callback_secret flower_basic_auth metrics_token console_secret timesmobile_username timesmobile_password; do \
+	@mkdir -p -m 700 secrets secrets/console archive
+	@for name in $(REDIS_USERS:%=redis_%) id_key link_key archive_key forget_key callback_secret flower_basic_auth metrics_token console_secret timesmobile_username timesmobile_password; do \
 	  test -s secrets/$$name && continue; \
 	  case $$name in flower_basic_auth) before=flower: ;; *) before= ;; esac; \
 	  printf '%s' "$$before" > secrets/$$name; \

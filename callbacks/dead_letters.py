@@ -27,6 +27,7 @@ from callbacks.streams import (
     store_one_by_one,
     stream_bytes,
 )
+from times_dispatch.ledger.hidden_numbers import Hide
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
@@ -156,12 +157,23 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
 class DeadLetters:
     """All dead letters. Every method raises Redis errors."""
 
-    def __init__(self, redis: Redis, *, limits: DeadLetterLimits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, redis: Redis, *, limits: DeadLetterLimits = _DEFAULT_LIMITS, hide: Hide | None = None) -> None:
+        """Make the dead letters of a ledger.
+
+        Args:
+            redis: the ledger.
+            limits: how many are kept.
+            hide: takes what nobody may see out of bodies before they are kept; None keeps them as they are.
+        """
         self._redis = redis
         self._limits = limits
+        self._hide = hide
 
     async def add(self, rows: Sequence[DeadLetter]) -> None:
         """Keep rows, and count them by reason."""
+        if self._hide and rows:
+            bodies = await self._hide([row.body for row in rows])
+            rows = [row._replace(body=body) for row, body in zip(rows, bodies, strict=True)]
         page: list[DeadLetter] = []
         page_bytes = 0
         for row in rows:

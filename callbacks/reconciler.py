@@ -41,6 +41,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden, Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
@@ -111,6 +112,7 @@ class Reconciler:
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
         forwarding: Forwarding | None = None,
+        hide: Hide | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -125,6 +127,7 @@ class Reconciler:
             streams: how many bytes the streams that the reconciler writes may take.
             dead_numbers: which failed reports mean that a number is dead.
             forwarding: the copies of reports that another system gets; None if no system gets any.
+            hide: takes what nobody may see out of bodies before they are applied; None leaves them as they are.
             clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
@@ -139,8 +142,8 @@ class Reconciler:
         )
         self._id_key_guard = id_key_guard
         self._is_registered = False
-        self._dead_letters = DeadLetters(redis)
-        self._reader = StreamReader(redis, REPORTS, GROUP, name, clock=clock)
+        self._dead_letters = DeadLetters(redis, hide=hide)
+        self._reader = StreamReader(redis, REPORTS, GROUP, name, hide=hide, clock=clock)
         self._limits = limits
         self._clock = clock
         self._claimed: deque[Entry] = deque()
@@ -362,6 +365,7 @@ async def serve(settings: Settings) -> None:
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
         streams = StreamLimits.of(settings.callbacks)
+        hide = ForgottenNumbersHidden(redis, settings.forget_key).hide
         reconciler = Reconciler(
             redis,
             ReportApplier(redis),
@@ -370,6 +374,7 @@ async def serve(settings: Settings) -> None:
             streams=streams,
             dead_numbers=settings.dead_numbers.rule,
             forwarding=make_forwarding(redis, settings.callbacks),
+            hide=hide,
         )
         refusal: IdKeyRefused | None = None
 
@@ -389,10 +394,10 @@ async def serve(settings: Settings) -> None:
         heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
         runs = [reconcile, heartbeat.run]
         if settings.relay_url:
-            runs.append(ForeignRelay(redis, settings.relay_url).run)
+            runs.append(ForeignRelay(redis, settings.relay_url, hide=hide).run)
         if settings.callbacks.forward_url:
             limits = forward_limits(settings.callbacks)
-            runs.append(Forwarder(redis, settings.callbacks.forward_url, queue_limits=limits).run)
+            runs.append(Forwarder(redis, settings.callbacks.forward_url, queue_limits=limits, hide=hide).run)
         await run_until_signalled(*runs)
     log.info("reconciler stopped")
     if refusal:

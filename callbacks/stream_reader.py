@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from callbacks.streams import BODY, FROM_LINKS, VIA
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.hidden_numbers import Hide
 
 CLAIM_AFTER_MS: Final = 15_000
 """An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
@@ -65,6 +66,7 @@ class StreamReader:
         name: str | None = None,
         *,
         page: int = 1_000,
+        hide: Hide | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Join a consumer group.
@@ -75,6 +77,7 @@ class StreamReader:
             group: the name of the consumer group.
             name: the name of this reader, which no other reader of the group has; None makes a name.
             page: how many held entries ``claim`` reads in one call to Redis.
+            hide: takes what nobody may see out of payloads; None leaves them as they are.
             clock: times the calls of ``release``.
         """
         self._redis = redis
@@ -82,6 +85,7 @@ class StreamReader:
         self._group = group
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._page = page
+        self._hide = hide
         self._clock = clock
         self._forget_dead = redis.register_script(_FORGET_DEAD)
         self._has_forgotten = False
@@ -102,7 +106,9 @@ class StreamReader:
         except ResponseError as error:
             await self._create_group(error)
             return []
-        return [_entry(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries]
+        return await self._hidden(
+            [_entry(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries]
+        )
 
     async def forget_dead(self, after_ms: int = _FORGET_AFTER_MS) -> int:
         """Remove other readers that hold no entry and have not called Redis for *after_ms*; return how many.
@@ -146,7 +152,7 @@ class StreamReader:
         pairs: Any = await self._redis.xclaim(
             self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
         )
-        return [_entry(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None]
+        return await self._hidden([_entry(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None])
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
         """Hold entries as if they had been delivered *idle_ms* ago; this does not count as a delivery."""
@@ -176,6 +182,13 @@ class StreamReader:
                 # Redis forgets which entries a deleted consumer held, so no reader could claim these entries.
                 if not held:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
+
+    async def _hidden(self, entries: list[Entry]) -> list[Entry]:
+        """Return entries without what nobody may see. An error leaves them held, and they are claimed later."""
+        if not self._hide or not entries:
+            return entries
+        payloads = await self._hide([entry.payload for entry in entries])
+        return [entry._replace(payload=payload) for entry, payload in zip(entries, payloads, strict=True)]
 
     async def _create_group(self, error: ResponseError) -> None:
         """Create the group if *error* says that it is missing; raise any other error."""

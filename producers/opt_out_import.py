@@ -15,6 +15,7 @@ from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.rows.numbers import normalise_numbers, without_prefix
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
@@ -37,24 +38,36 @@ class ImportResult(msgspec.Struct, frozen=True):
     """Refused rows by reason, the most frequent reason first."""
     first_refused: dict[str, int]
     """The line of the first row of each reason."""
+    forgotten: int = 0
+    """Numbers that are forgotten: they get no message anyway, and are not stored."""
 
 
 async def import_numbers(
-    path: Path, opt_outs: OptOuts, *, column: str = "", limits: ReaderLimits = DEFAULT_LIMITS
+    path: Path,
+    opt_outs: OptOuts,
+    *,
+    column: str = "",
+    forgotten: ForgottenNumbers | None = None,
+    limits: ReaderLimits = DEFAULT_LIMITS,
 ) -> ImportResult:
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
+
+    A number that is forgotten is not added: it is suppressed already, and must not stand in the ledger.
 
     Args:
         path: path of the file.
         opt_outs: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
+        forgotten: tells which numbers are forgotten; None if none is.
         limits: what reading a workbook or Parquet file may take.
 
     Raises:
         InputInvalid: the file cannot be read, or has no such column.
+        ForgetKeyRefused: nobody can tell here which numbers are forgotten.
     """
     file = open_table(path, hint=column or COLUMNS[0], limits=limits)
-    index, added, valid = _column_index(file.heading, column), 0, 0
+    index = _column_index(file.heading, column)
+    adder = _Adder(opt_outs, forgotten)
     file.use({index})
     refused: Counter[str] = Counter()
     first_refused: dict[str, int] = {}
@@ -72,10 +85,28 @@ async def import_numbers(
             refused[reason] += 1
             first_refused.setdefault(reason, line)
         if len(pending) >= _NUMBERS_PER_CALL:
-            added, valid, pending = added + await opt_outs.add(pending), valid + len(pending), []
-    if pending:
-        added, valid = added + await opt_outs.add(pending), valid + len(pending)
-    return ImportResult(added, valid - added, dict(refused.most_common()), first_refused)
+            await adder.add(pending)
+            pending = []
+    await adder.add(pending)
+    return ImportResult(adder.added, adder.known, dict(refused.most_common()), first_refused, adder.forgotten)
+
+
+class _Adder:
+    """Adds numbers to the list, but for those that are forgotten, and counts them."""
+
+    def __init__(self, opt_outs: OptOuts, forgotten: ForgottenNumbers | None) -> None:
+        self._opt_outs = opt_outs
+        self._forgotten = forgotten
+        self.added = self.known = self.forgotten = 0
+
+    async def add(self, numbers: Sequence[str]) -> None:
+        """Add some numbers; raise ``ForgetKeyRefused``."""
+        hidden = set(await self._forgotten.positions(numbers)) if self._forgotten else set[int]()
+        kept = [number for position, number in enumerate(numbers) if position not in hidden]
+        added = await self._opt_outs.add(kept) if kept else 0
+        self.added += added
+        self.known += len(kept) - added
+        self.forgotten += len(hidden)
 
 
 async def export_numbers(path: Path, opt_outs: OptOuts) -> int:

@@ -23,6 +23,14 @@ DISPATCH_ID_KEY={id_key}
 # Signs tracked links (docs/links.md).
 DISPATCH_LINK_KEY={link_key}
 
+# Opens the archive, once dispatch.toml has [retention] path; the other is the key by which forgotten numbers are known,
+# and can never be changed (docs/retention.md). Keep a copy of both.
+DISPATCH_ARCHIVE_KEY={archive_key}
+DISPATCH_FORGET_KEY={forget_key}
+
+# Another system gets a copy of each report and click about our messages (docs/forwarding.md).
+# DISPATCH_CALLBACKS_FORWARD_URL=https://example.com/sms?account=ID
+
 # The last part of the URL to which the provider posts delivery reports: dispatch callback-url timesmobile
 DISPATCH_CALLBACK_SECRET={callback_secret}
 
@@ -124,6 +132,8 @@ def _files(redis_url: str) -> Mapping[str, tuple[str, str]]:
         id_key=secrets.token_urlsafe(24),
         console_secret=secrets.token_urlsafe(32),
         link_key=secrets.token_urlsafe(24),
+        archive_key=secrets.token_urlsafe(32),
+        forget_key=secrets.token_urlsafe(32),
         callback_secret=secrets.token_urlsafe(24),
         flower_password=secrets.token_urlsafe(12),
         account_password=secrets.token_urlsafe(12),

@@ -65,6 +65,8 @@ class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     """Refused rows by reason, the most frequent reason first."""
     opted_out: int = 0
     """Accepted messages that are suppressed from the start, because their numbers are on the opt-out list."""
+    forgotten: int = 0
+    """Accepted messages that are suppressed from the start, because their numbers are forgotten."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
@@ -151,7 +153,7 @@ async def submit(
     sample = NumberSample()
     with draft.read() as row_pass:
         try:
-            stored, opted_out = await _store_batches(
+            stored, opted_out, forgotten = await _store_batches(
                 redis,
                 dict(zip(plans, begun_lanes, strict=True)),
                 row_pass,
@@ -196,6 +198,7 @@ async def submit(
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,
+        forgotten=forgotten,
         rejects=rejects,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
@@ -256,7 +259,7 @@ async def _store_batches(
     memory_check: MemoryCheck,
     sample: NumberSample,
     forget_key: bytes,
-) -> tuple[dict[CampaignId, _StoredLane], int]:
+) -> tuple[dict[CampaignId, _StoredLane], int, int]:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
     A message whose number is on the opt-out list stays in its batch and is suppressed there. The list may change before
@@ -273,7 +276,8 @@ async def _store_batches(
         forget_key: tells which numbers are forgotten.
 
     Returns:
-        How many messages and batches each campaign has, and how many messages are suppressed.
+        How many messages and batches each campaign has, how many messages are suppressed as opted out, and how many
+        because their numbers are forgotten.
 
     Raises:
         InputInvalid: a batch differs from the stored one, because the settings have changed.
@@ -284,7 +288,7 @@ async def _store_batches(
     opt_outs = OptOuts(redis)
     has_opt_outs = not await opt_outs.is_empty()
     forgotten_numbers = ForgottenNumbers(redis, forget_key)
-    lanes, opted_out = {campaign: _StoredLane() for campaign in campaigns}, 0
+    lanes, opted_out, forgotten_rows = {campaign: _StoredLane() for campaign in campaigns}, 0, 0
     size = begun_lanes[campaigns[0]].batch_size
     storing: asyncio.Task[None] | None = None
     try:
@@ -294,10 +298,11 @@ async def _store_batches(
             forgotten = await forgotten_numbers.positions(batch.to)
             batch = without_data(batch, forgotten)  # noqa: PLW2901  # nothing may see the number from here on
             sample.add(batch.to)
+            forgotten_rows += len(forgotten)
             if number >= begun.batches:
                 on_list = await opt_outs.contains(batch.to) if has_opt_outs else []
                 suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]
-                opted_out += len({*suppressed, *forgotten})
+                opted_out += len(set(suppressed).difference(forgotten))
                 if storing:
                     await storing
                     await memory_check.while_stored(
@@ -318,7 +323,9 @@ async def _store_batches(
                 if not _is_stored(batch, stored_rows):
                     # A batch that is shifted by one row would text somebody twice.
                     raise _settings_changed(campaigns[0])
-                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored_rows)
+                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored_rows) - len(
+                    forgotten
+                )
             lanes[campaign].batches += 1
             lanes[campaign].messages += len(batch.to)
             if progress:
@@ -328,7 +335,7 @@ async def _store_batches(
             await storing
     if any(lanes[campaign].batches < begun.batches for campaign, begun in begun_lanes.items()):
         raise _settings_changed(campaigns[0])
-    return lanes, opted_out
+    return lanes, opted_out, forgotten_rows
 
 
 def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:

@@ -15,12 +15,14 @@ from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, fields_of, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.hidden_numbers import Hide
+from times_dispatch.ledger.keys import RELAYS
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "relays"
+GROUP: Final = RELAYS
 
 MAX_WAITING: Final = 100_000
 """Bodies that may wait for the relay's host; more become dead letters."""
@@ -99,6 +101,7 @@ class ForeignRelay:
         name: str | None = None,
         limits: RelayLimits = _DEFAULT_LIMITS,
         retry_after_ms: Callable[[int], int] = retry_after_ms,
+        hide: Hide | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
     ) -> None:
@@ -110,12 +113,13 @@ class ForeignRelay:
             name: the name of this process among the relays; None makes a name.
             limits: how many bodies the relay posts at once, and how often it tries.
             retry_after_ms: how many milliseconds after its last try a body is tried again, by the number of its tries.
+            hide: takes what nobody may see out of bodies before they are posted or kept.
             clock: the clock that the pauses use.
             rng: shortens the pauses at random.
         """
         self._poster = RelayPoster(redis, url, clock=clock)
-        self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
-        self._dead_letters = DeadLetters(redis)
+        self._reader = StreamReader(redis, RELAY, GROUP, name, hide=hide, clock=clock)
+        self._dead_letters = DeadLetters(redis, hide=hide)
         self._limits = limits
         self._sums = LogSums(log)
         self._retry_after_ms = retry_after_ms

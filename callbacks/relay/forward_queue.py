@@ -7,7 +7,6 @@ reconciler died with it, is in the queue once. The score is the time of the entr
 """
 
 import struct
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -15,12 +14,12 @@ from zlib import crc32
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import ResponseError
 
 from callbacks.streams import REPORTS, raise_first
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.forward_backlog import ForwardCount, lane_keys
-from times_dispatch.ledger.keys import FORWARD_TOTALS
+from times_dispatch.ledger.forward_backlog import FORWARD, LANES, ForwardCount, lane_keys
+from times_dispatch.ledger.scripts import Argument, Script
 
 HELD_BACK_S: Final = 60.0
 """How long an unfinished entry of ``reports`` holds back later events; then its own events may come out of order."""
@@ -93,6 +92,8 @@ class ForwardQueue:
         self._limits = limits or ForwardLimits()
         self._clock = clock
         self._keys = lane_keys()
+        self._queue = Script(redis, "queue_copies")
+        self._remove = Script(redis, "remove_copies")
         self._oldest_entry: EntryId | None = None
         self._oldest_since_s = 0.0
         self._look_every_s = look_every_s
@@ -103,41 +104,23 @@ class ForwardQueue:
         """Add events; return how many were dropped.
 
         Events are dropped if the queue is full, or if Redis is: forwarding must not hold up the reports themselves.
+        Each is counted, once more if a reconciler dies after the count, because the next one drops the event again.
 
         Args:
             events: for each event the id of its entry in ``reports``, its position in the entry, and the event.
         """
         if not events:
             return 0
-        lanes = defaultdict[int, dict[bytes, int]](dict)
-        room = await self._room(sum(len(event.row) for _, _, event in events))
-        for entry_id, position, event in events[:room]:
+        copies = list[dict[str, Argument]]()
+        for entry_id, position, event in events:
             id_ = read_entry_id(entry_id)
             member = _POSITION.pack(*id_, position) + _MEMBER_ENCODER.encode(event)
-            lanes[lane_of(event.meta)][member] = id_[0]
-        dropped = len(events) - room if room < len(events) else 0
-        try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for lane, members in lanes.items():
-                    pipe.zadd(self._keys[lane], members)
-                if dropped:
-                    pipe.hincrby(FORWARD_TOTALS, ForwardCount.DROPPED_FULL, dropped)
-                raise_first(await pipe.execute(raise_on_error=False))
-        except OutOfMemoryError:
-            dropped = len(events)
-        return dropped
-
-    async def _room(self, added_bytes: int) -> int:
-        """Return how many events may be added; none if their bytes do not fit."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in self._keys:
-                pipe.zcard(key)
-                pipe.memory_usage(key)
-            replies: Any = await pipe.execute()
-        if sum(size or 0 for size in replies[1::2]) + added_bytes > self._limits.max_bytes:
-            return 0
-        waiting: int = sum(replies[::2])
-        return max(0, self._limits.max_events - waiting)
+            copies.append({"lane": lane_of(event.meta), "score": id_[0], "member": member})
+        limits = self._limits
+        reply = await self._queue(
+            FORWARD, max_copies=limits.max_events, max_bytes=limits.max_bytes, lanes=LANES, copies=copies
+        )
+        return int(reply["dropped"])
 
     async def head(self, lane: int, max_events: int) -> list[QueuedEvent]:
         """Return the oldest events of a lane, in order.
@@ -185,23 +168,18 @@ class ForwardQueue:
         return until
 
     async def remove(self, lane: int, events: Sequence[QueuedEvent], *, count: ForwardCount) -> None:
-        """Remove events that were taken or refused, and count them."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(self._keys[lane], *(event.member for event in events))
-            pipe.hincrby(FORWARD_TOTALS, count, len(events))
-            await pipe.execute()
+        """Remove events that were taken or refused, and count those that were still in the queue."""
+        copies = [{"lane": lane, "member": event.member} for event in events]
+        await self._remove(FORWARD, count=count.value, lanes=LANES, before_ms=0, copies=copies)
 
     async def drop_old(self) -> int:
         """Drop the events that wait for too long; return how many."""
         seconds, _ = await self._redis.time()
         before_ms = int((int(seconds) - self._limits.max_age_s) * 1000)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in self._keys:
-                pipe.zremrangebyscore(key, "-inf", f"({before_ms}")
-            dropped: int = sum(await pipe.execute())
-        if dropped:
-            await self._redis.hincrby(FORWARD_TOTALS, ForwardCount.DROPPED_OLD, dropped)
-        return dropped
+        reply = await self._remove(
+            FORWARD, count=ForwardCount.DROPPED_OLD.value, lanes=LANES, before_ms=before_ms, copies=[]
+        )
+        return int(reply["removed"])
 
 
 def lane_of(meta: str) -> int:

@@ -21,6 +21,7 @@ from callbacks.relay.relay_poster import TIMEOUT, PostResult, RelayPoster
 from callbacks.retry_loop import run_forever
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.forward_backlog import LANES, ForwardCount
+from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.keys import FORWARD_OWNER
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
@@ -99,6 +100,7 @@ class Forwarder:
         queue_limits: ForwardLimits | None = None,
         limits: ForwarderLimits = _DEFAULT_LIMITS,
         timeout: aiohttp.ClientTimeout = TIMEOUT,
+        hide: Hide | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
     ) -> None:
@@ -110,13 +112,14 @@ class Forwarder:
             queue_limits: how much may wait in the queue; None takes the default limits.
             limits: how much is posted at once, and how long the forwarder waits.
             timeout: how long a post may take.
+            hide: takes what nobody may see out of refused copies before they are kept.
             clock: the clock of the waits.
             rng: shortens the waits at random.
         """
         self._redis = redis
         self._queue = ForwardQueue(redis, limits=queue_limits, clock=clock)
         self._poster = RelayPoster(redis, url, timeout=timeout, clock=clock)
-        self._dead_letters = DeadLetters(redis)
+        self._dead_letters = DeadLetters(redis, hide=hide)
         self._limits = limits
         self._clock = clock
         self._rng = rng

@@ -1,5 +1,8 @@
 """The page Numbers: what is known of one phone number. The number is masked, and each look-up stands in the trail."""
 
+from typing import Final
+
+import msgspec
 from starlette.responses import Response
 
 from console.access import action, page
@@ -9,12 +12,19 @@ from console.words import words_of
 from producers.errors import InputInvalid
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
+from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.number_search import with_archived
 from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.errors import ForgetKeyRefused
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.number_history import number_history
+from times_dispatch.ledger.number_history import NumberHistory, number_history
 from times_dispatch.ledger.statistics.rollups import day_of
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.settings.masking import mask
+
+_MAX_LEFT_OUT: Final = 3
+"""Campaigns and archives that are named because they cannot be read."""
 
 
 async def show_form(visit: Visit) -> Response:
@@ -31,7 +41,7 @@ async def look_up(visit: Visit) -> Response:
         return visit.page("numbers.html", status=422, history=None, problem=problem, masked="")
     entry = packed_entry(visit.actor, TrailAction.EXPORTED, detail="one number")
     await Trail(visit.redis).note(OPT_OUTS, entry)
-    history = await number_history(visit.redis, number, visit.settings.dead_numbers.rule)
+    history = await _history(visit, number)
     rows = []
     for message in history.messages:
         name = code_name(message.state, message.code)
@@ -44,9 +54,27 @@ async def look_up(visit: Visit) -> Response:
         history=history,
         rows=rows,
         problem="",
+        left_out=history.damaged[:_MAX_LEFT_OUT],
+        more_left_out=max(0, len(history.damaged) - _MAX_LEFT_OUT),
         masked=mask(number),
         dead_since=day_of(history.dead.since_day).isoformat() if history.dead else "",
     )
+
+
+async def _history(visit: Visit, number: str) -> NumberHistory:
+    """Return what campaigns in Redis and in the archive know of a number."""
+    settings = visit.settings
+    history = await number_history(visit.redis, number, settings.dead_numbers.rule)
+    keys = None
+    if settings.archive_key or settings.old_archive_key:
+        from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415  # most consoles have no archive
+
+        keys = MasterKeys(settings.archive_key, settings.old_archive_key)
+    catalog = Catalog(visit.redis, keys, forgotten=ForgottenNumbers(visit.redis, settings.forget_key))
+    try:
+        return await with_archived(catalog, history, number)
+    except ForgetKeyRefused as refused:
+        return msgspec.structs.replace(history, damaged=[*history.damaged, f"the archive: {refused}"])
 
 
 ROUTES = (

@@ -17,11 +17,13 @@ from producers.cli.output import INDIA, console, counted, echo
 from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.settings.load import Need
 
 if TYPE_CHECKING:
+    from times_dispatch.archive.rebuilding import RebuildResult
     from times_dispatch.archive.retention import Retention, RetentionResult
     from times_dispatch.settings.model import Settings
 
@@ -130,10 +132,45 @@ def rewrap(options: CliContext) -> None:
     async def wrap_all(redis: Redis) -> tuple[int, int]:
         catalog = catalog_with_keys(options, redis)
         stubs, _ = await ArchiveStates(redis).newest(await Queries(redis).senders(), with_erased=False)
-        return sum([catalog.archive.rewrap(stub) for stub in stubs]), len(stubs)
+        return sum([await catalog.archive.rewrap(stub) for stub in stubs]), len(stubs)
 
     wrapped, archives = with_ledger(options, wrap_all)
     echo(f"{wrapped:,} of {counted(archives, 'key')} wrapped anew")
+
+
+@archive.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def rebuild(options: CliContext, *, as_json: bool) -> None:
+    """Find archived campaigns again in the folder of the archive, after Redis has lost all its data.
+
+    Campaigns, their counters in the statistics of days, sealed records and forgotten numbers come back. What Redis
+    knows stays as it is. Exits with 1 if something in the folder cannot be read.
+    """
+    settings = options.settings(Need.LEDGER, Need.ARCHIVE)
+
+    async def rebuild_all(redis: Redis) -> "RebuildResult":
+        from times_dispatch.archive.folder import ArchiveFolder  # noqa: PLC0415  # pyarrow costs 60 MB
+        from times_dispatch.archive.rebuilding import ArchiveRebuild  # noqa: PLC0415
+        from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415
+
+        folder = ArchiveFolder(required_path(settings.retention.path))
+        keys = MasterKeys(settings.archive_key, settings.old_archive_key)
+        forgotten = ForgottenNumbers(redis, settings.forget_key)
+        return await ArchiveRebuild(redis, folder, keys, forgotten=forgotten, actor=options.actor).run()
+
+    result = with_ledger(options, rebuild_all)
+    if as_json:
+        echo(json.dumps(msgspec.to_builtins(result)))
+    else:
+        echo(
+            f"{counted(len(result.restored), 'campaign')} found again, {result.known:,} known already; "
+            f"{counted(result.sealed, 'sealed record')}, {counted(result.forgotten, 'forgotten number')}"
+        )
+    for problem in [*result.differences, *(error for _, error in result.failed)]:
+        echo(problem, err=True)
+    if result.failed or result.differences:
+        raise SystemExit(1)
 
 
 async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -> tuple[int, int, list[str]]:

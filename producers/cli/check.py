@@ -23,6 +23,7 @@ from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
 from times_dispatch.ledger.errors import LedgerNewer
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.health import read_memory, urgent_warnings
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.schema import refuse_newer_ledger
@@ -110,6 +111,7 @@ async def _check_with(
             now=now,
             ledger=ledger,
             opt_outs=OptOuts(redis) if redis else None,
+            forgotten=ForgottenNumbers(redis, settings.forget_key) if redis else None,
             repetitions=RepetitionCounter(redis, draft.campaign, now) if redis else None,
             memory=memory,
             max_memory_share=settings.ledger.max_memory_share,

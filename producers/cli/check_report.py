@@ -60,6 +60,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "examples": {reason: [msgspec.to_builtins(row) for row in rows] for reason, rows in report.examples.items()},
         "rejects": str(report.rejects) if report.rejects else None,
         "opted_out": report.opted_out,
+        "forgotten": report.forgotten,
         "repeated": report.repetitions and report.repetitions._asdict(),
         "messages": {"gsm": report.gsm_messages, "ucs2": report.ucs2_messages},
         "parts": {"gsm": report.gsm_parts, "ucs2": report.ucs2_parts},
@@ -97,6 +98,8 @@ def _rows(report: CheckReport) -> Iterator[str]:
     yield f"good      {counted(report.good, 'row')}"
     if report.opted_out:
         yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
+    if report.forgotten:
+        yield f"          {report.forgotten:,} of them will be suppressed: a forgotten number"
     if report.repetitions:
         for line in repetitions_in_words(report.repetitions, report.sender):
             yield f"          {line}"

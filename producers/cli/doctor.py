@@ -18,10 +18,14 @@ from times_dispatch.settings.providers.check import check_providers
 
 
 @click.command()
-@click.option("--connect", is_flag=True, help="Also ask each provider whether it answers; no message is sent.")
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also ask each provider, and each target of alerts, whether it answers; no message is sent.",
+)
 @click.pass_obj
 def doctor(options: CliContext, *, connect: bool) -> None:
-    """Check the settings with all secrets, every provider and template, and what runs.
+    """Check the settings with all secrets, every provider, template and target of alerts, and what runs.
 
     Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works.
     """
@@ -29,7 +33,7 @@ def doctor(options: CliContext, *, connect: bool) -> None:
     settings = _settings(options)
     codes = [0 if settings else 2, _providers(options, connect=connect)]
     if settings:
-        codes += [_templates(settings), _archive(settings)]
+        codes += [_templates(settings), _archive(settings), _alerts(settings, connect=connect)]
     try:
         now = current_status(options)
     except SettingsInvalid:
@@ -68,6 +72,30 @@ def _archive(settings: Settings) -> int:
         return 1
     echo(f"archive    {counted(len(archives), 'folder')} in {settings.retention.path}")
     return 0
+
+
+def _alerts(settings: Settings, *, connect: bool) -> int:
+    """Say for each target of alerts whether its address is usable; nothing is sent to it."""
+    if not settings.alerts.targets:
+        return 0
+    from times_dispatch.alerts.targets import (  # noqa: PLC0415  # apprise is slow to import
+        AppriseTarget,
+        TargetInvalid,
+        keep_addresses_out_of_logs,
+    )
+
+    keep_addresses_out_of_logs()
+    fine = True
+    for name in settings.alerts.targets:
+        try:
+            target = AppriseTarget(name, settings.alert_urls[name])
+        except TargetInvalid as invalid:
+            problem, service = str(invalid), ""
+        else:
+            problem, service = (asyncio.run(target.reach()) if connect else ""), target.service
+        fine &= not problem
+        echo(f"alerts     {name}: {service}{': ' if service and problem else ''}{problem}")
+    return 0 if fine else 1
 
 
 def _providers(options: CliContext, *, connect: bool) -> int:

@@ -66,7 +66,8 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
     else:
         echo(
             f"{mask(wanted)} is forgotten: {counted(result.messages, 'message')} of "
-            f"{counted(result.campaigns, 'campaign')}, {counted(result.dead_letters, 'dead letter')}; "
+            f"{counted(result.campaigns, 'campaign')}, {counted(result.dead_letters, 'dead letter')}, "
+            f"{counted(result.bodies, 'waiting report')}; "
             f"{counted(result.sealed, 'row')} sealed; known as {result.digest}"
         )
     for damage in result.damaged:

@@ -11,6 +11,8 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from producers.recipients.reader.limits import ReaderLimits
+from times_dispatch.ledger.errors import ForgetKeyRefused
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
@@ -29,11 +31,18 @@ def add(options: CliContext, numbers: tuple[str, ...]) -> None:
     """Put NUMBERS on the list: they get no more messages, not even from running campaigns."""
     wanted = normalise_arguments(numbers)
 
-    async def change(redis: Redis) -> int:
-        return await OptOuts(redis, actor=options.actor).add(wanted)
+    async def change(redis: Redis) -> tuple[int, int]:
+        try:
+            hidden = await ForgottenNumbers(redis, options.forget_key()).positions(wanted)
+        except ForgetKeyRefused as refused:  # an opt-out must be possible at once
+            echo(f"warning: {refused}; a forgotten number stands in the list now", err=True)
+            hidden = []
+        kept = [number for position, number in enumerate(wanted) if position not in hidden]
+        return (await OptOuts(redis, actor=options.actor).add(kept) if kept else 0), len(hidden)
 
-    added = with_ledger(options, change)
-    echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
+    added, forgotten = with_ledger(options, change)
+    known = len(wanted) - forgotten - added
+    echo(f"{added:,} added, {known:,} on the list already{_forgotten_in_words(forgotten)}")
 
 
 @optout.command()
@@ -64,14 +73,20 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
     async def change(redis: Redis) -> ImportResult:
         entry = packed_entry(options.actor, TrailAction.OPT_OUTS_ADDED, detail=f"from {file.name}")
         await Trail(redis).note(OPT_OUTS, entry)
-        return await import_numbers(file, OptOuts(redis), column=column, limits=limits)
+        forgotten = ForgottenNumbers(redis, options.forget_key())
+        return await import_numbers(file, OptOuts(redis), column=column, forgotten=forgotten, limits=limits)
 
     result = with_ledger(options, change)
     refused = sum(result.refused.values())
     if as_json:
-        echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
+        echo(
+            json.dumps(
+                {"added": result.added, "known": result.known, "forgotten": result.forgotten, "refused": result.refused}
+            )
+        )
     else:
-        echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
+        forgotten = _forgotten_in_words(result.forgotten)
+        echo(f"{result.added:,} added, {result.known:,} on the list already{forgotten}, {refused:,} refused")
         for reason, rows in result.refused.items():
             echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
     if refused:
@@ -102,3 +117,7 @@ def count(options: CliContext, *, as_json: bool) -> None:
 
     numbers = with_ledger(options, count_numbers)
     echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")
+
+
+def _forgotten_in_words(numbers: int) -> str:
+    return f", {numbers:,} suppressed already as forgotten" if numbers else ""

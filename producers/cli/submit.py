@@ -160,6 +160,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
         "accepted": result.accepted,
         "refused": result.refused,
         "opted_out": result.opted_out,
+        "forgotten": result.forgotten,
         "rejects": str(result.rejects) if result.rejects else None,
         "messages": {"gsm": result.gsm_messages, "ucs2": result.ucs2_messages},
         "parts": {"gsm": result.gsm_parts, "ucs2": result.ucs2_parts},
@@ -187,6 +188,8 @@ def _as_lines(result: SubmitResult) -> list[str]:
             lines.append(f"          {encoding}: {counted(messages, 'message')} in {counted(parts, 'part')}")
     if result.opted_out:
         lines.append(f"          {result.opted_out:,} suppressed: on the opt-out list")
+    if result.forgotten:
+        lines.append(f"          {result.forgotten:,} suppressed: a forgotten number")
     where = f", see {result.rejects}" if result.rejects else ""
     lines.append(f"refused   {counted(sum(result.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]

@@ -1,15 +1,17 @@
 """``dispatch watch``: shows the progress of campaigns until nothing is left to send, or until the reports are there."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 
 import click
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from rich.progress import BarColumn, Progress
 
 from producers.cli import CliContext, completion
-from producers.cli.ledger import name_campaign, warn_without_workers, with_ledger
+from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainColumn, PlainConsole
 from producers.cli.types import FiniteFloatRange
@@ -20,12 +22,15 @@ from times_dispatch.ledger.model import CampaignId, CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
 from times_dispatch.ledger.summary import progress_line
+from times_dispatch.status.roles import missing_workers
 
 _INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
 _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
 """The rate is measured over this many of the latest polls."""
+_WORKERS_INTERVAL_S = 5.0
+"""How often the command looks whether workers run."""
 _PRINT_INTERVAL_S = 2.0
 """Without a terminal, a line for each campaign is printed this often."""
 
@@ -62,8 +67,13 @@ def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeou
             ids.append(await search.find(words))
             name_campaign(words, ids[-1])
             await queries.campaign(ids[-1])  # an unknown or damaged campaign is the only thing to say then
-        await warn_without_workers(redis)
-        return await follow(queries, list(dict.fromkeys(ids)), until=Until(until), timeout_s=timeout_s)
+        return await follow(
+            queries,
+            list(dict.fromkeys(ids)),
+            until=Until(until),
+            timeout_s=timeout_s,
+            missing=lambda: missing_workers(redis),
+        )
 
     try:
         views = with_ledger(options, follow_campaigns)
@@ -81,6 +91,7 @@ async def follow(
     *,
     until: Until = Until.SENT,
     timeout_s: float,
+    missing: Callable[[], Awaitable[str]] | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[CampaignView]:
     """Print the progress of campaigns until all have come to an end; return them as they are then.
@@ -93,17 +104,21 @@ async def follow(
         campaigns: ids of the campaigns, each once.
         until: the end of a campaign that is not stopped.
         timeout_s: seconds after which to return in any case; 0 is no limit.
+        missing: says since when no worker runs, empty if one does; None is not asked. The answer is printed when it
+            changes.
         clock: the clock that the waits use.
     """
     out = console()
     polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
     started_s = printed_s = clock.monotonic()
+    workers = _WorkerWatch(missing, clock)
     columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
         tasks = {campaign: bar.add_task("", total=view.total) for campaign, view in views.items()}
         while True:
             now_s = clock.monotonic()
+            await workers.look()
             lines = list[str]()
             for campaign, view in views.items():
                 polls[campaign].append((now_s, view.done))
@@ -124,6 +139,27 @@ async def follow(
     if not out.is_terminal:
         _print(out, lines)
     return list(views.values())
+
+
+class _WorkerWatch:
+    """Says on stderr that no worker runs, and when workers run again."""
+
+    def __init__(self, missing: Callable[[], Awaitable[str]] | None, clock: Clock) -> None:
+        self._missing = missing
+        self._clock = clock
+        self._looks_at_s = clock.monotonic()
+        self._is_missing = False
+
+    async def look(self) -> None:
+        """Look every few seconds; say nothing if nobody can know."""
+        if not self._missing or self._clock.monotonic() < self._looks_at_s:
+            return
+        self._looks_at_s = self._clock.monotonic() + _WORKERS_INTERVAL_S
+        with suppress(RedisError):
+            line = await self._missing()
+            if bool(line) != self._is_missing:
+                self._is_missing = bool(line)
+                echo(f"warning: {line}" if line else "workers run again", err=True)
 
 
 def _print(out: PlainConsole, lines: Sequence[str]) -> None:

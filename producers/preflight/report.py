@@ -16,6 +16,8 @@ from producers.preflight.memory_forecast import CampaignSize, MemoryForecast, me
 from producers.preflight.repetitions import RepetitionCounter
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
+from times_dispatch.ledger.errors import ForgetKeyRefused
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -59,6 +61,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """The rejects file; None if none was asked for, or no row was refused."""
     opted_out: int | None
     """Good rows whose number is on the opt-out list; None if no ledger was asked."""
+    forgotten: int | None
+    """Good rows whose number is forgotten; None if no ledger was asked, or nobody can tell here."""
     repetitions: Repetitions | None
     """Good rows that the frequency caps of the sender would suppress; None if no ledger was asked."""
     gsm_messages: int
@@ -105,6 +109,7 @@ async def check(
     now: datetime,
     ledger: SenderSnapshot | None = None,
     opt_outs: OptOuts | None = None,
+    forgotten: ForgottenNumbers | None = None,
     repetitions: RepetitionCounter | None = None,
     memory: Memory | None = None,
     max_memory_share: float = 1.0,
@@ -118,6 +123,7 @@ async def check(
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
         opt_outs: the opt-out list; None if no ledger was asked.
+        forgotten: tells which numbers are forgotten; None if no ledger was asked.
         repetitions: counts the rows that frequency caps would suppress; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
         max_memory_share: the share of that memory above which no campaign is taken.
@@ -135,16 +141,20 @@ async def check(
     has_repetitions = repetitions is not None and await repetitions.is_needed()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     size = CampaignSize(repeats_are_checked=campaign.sender.repeat_after_s > 0)
-    opted_out = 0
+    opted_out = forgotten_rows = 0
+    refusal = await _refusal(forgotten)
     with draft.read(rejects=keep_rejects) as row_pass:
         for batch in row_pass.batches(_BATCH_SIZE):
             characters.add(batch.slots)
             samples.add(batch)
             size.add(batch)
+            hidden = await forgotten.contain(batch.to) if forgotten and not refusal else [False] * len(batch.to)
             on_list = [bool(each) for each in await opt_outs.contains(batch.to)] if opt_outs and has_opt_outs else []
-            opted_out += sum(on_list)
+            kept_back = [any(each) for each in zip(hidden, on_list, strict=True)] if on_list else hidden
+            forgotten_rows += sum(hidden)
+            opted_out += sum(kept_back) - sum(hidden)
             if repetitions and has_repetitions:
-                await repetitions.add(batch, on_list)
+                await repetitions.add(batch, kept_back)
             if progress:
                 progress(row_pass)
         if not draft.fingerprint.still_matches():
@@ -166,6 +176,7 @@ async def check(
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
         opted_out=opted_out if opt_outs else None,
+        forgotten=forgotten_rows if forgotten and not refusal else None,
         repetitions=repetitions.counts if repetitions else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
@@ -183,8 +194,23 @@ async def check(
         ledger=ledger,
         samples=samples.chosen(),
         warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger), *room.warnings],
-        problems=[*(() if checker.accepted else ["no row can be sent to"]), *expected.problems, *room.problems],
+        problems=[
+            *(() if checker.accepted else ["no row can be sent to"]),
+            *expected.problems,
+            *room.problems,
+            *([f"{refusal}: submit is refused"] if refusal else []),
+        ],
     )
+
+
+async def _refusal(forgotten: ForgottenNumbers | None) -> str:
+    """Return why nobody can tell here which numbers are forgotten; empty if somebody can."""
+    try:
+        if forgotten:
+            await forgotten.are_there()
+    except ForgetKeyRefused as refused:
+        return str(refused)
+    return ""
 
 
 def _max_parts(plan: Plan, parts: int) -> int:

@@ -142,6 +142,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "archive verify": [(), ("@",), (HOSTILE,)],
     "archive erase": [("@",), ("@", "--yes"), (HOSTILE, "--yes")],
     "archive rewrap": [()],
+    "archive rebuild": [(), ("--json",)],
     "forget": [("9876543210",), ("9876543210", "--unsealed", "--yes"), (HOSTILE, "--yes")],
     "console user list": [(), ("--json",), ("--file", HOSTILE)],
     "console user add": [(HOSTILE, "--role", "viewer", "--by-proxy"), ("asha", "--role", HOSTILE)],

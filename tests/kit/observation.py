@@ -5,6 +5,7 @@ from typing import Any
 from tests.kit.ledger import SENDER, plan
 from times_dispatch.alerts.observation import Observation
 from times_dispatch.ledger.alerts import Watched
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessesSeen, ProcessKind, ProcessSeen
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -34,6 +35,7 @@ def observation(**changes: Any) -> Observation:
         "processes": processes(ProcessKind.WORKER, ProcessKind.BEAT),
         "memory": Memory(),
         "backlog": Backlog(0, 0.0),
+        "forward": ForwardBacklog(),
         "senders": [],
         "live": [],
         "budgets": {},

@@ -12,6 +12,7 @@ from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -34,6 +35,7 @@ def make_reconciler(
     clock: Clock = SYSTEM_CLOCK,
     dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
     forwarding: Forwarding | None = None,
+    hide: Hide | None = None,
     **limits: Any,
 ) -> Reconciler:
     """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
@@ -47,6 +49,7 @@ def make_reconciler(
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
         dead_numbers=dead_numbers,
         forwarding=forwarding,
+        hide=hide,
         clock=clock,
     )
 

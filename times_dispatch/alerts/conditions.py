@@ -5,6 +5,7 @@ from times_dispatch.alerts.observation import Observation
 from times_dispatch.alerts.results import finished_campaigns, low_deliveries, many_complaints, messages_in_doubt
 from times_dispatch.alerts.sending import (
     braked_campaigns,
+    forwarding_behind,
     full_memory,
     missing_processes,
     reports_behind,
@@ -22,6 +23,7 @@ def conditions(now: Observation, settings: AlertSettings) -> list[Condition]:
         *unavailable_providers(now),
         *full_memory(now, settings),
         *reports_behind(now, settings),
+        *forwarding_behind(now, settings),
         *spent_budgets(now, settings),
         *messages_in_doubt(now, settings),
         *low_deliveries(now, settings),

@@ -11,6 +11,7 @@ from times_dispatch.alerts.counts import CountsReader, ProviderCounts
 from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.complaints import Complaints, window_since_ms
 from times_dispatch.ledger.errors import CampaignDamaged, is_transient
+from times_dispatch.ledger.forward_backlog import ForwardBacklog, read_forward_backlog
 from times_dispatch.ledger.health import Memory, read_memory
 from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
@@ -42,6 +43,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     processes: ProcessesSeen
     memory: Memory
     backlog: Backlog
+    forward: ForwardBacklog
     senders: list[SenderView]
     live: list[CampaignView]
     """The campaigns that are neither finished nor cancelled."""
@@ -94,6 +96,7 @@ class Observer:
             processes=processes,
             memory=await read_memory(self._redis),
             backlog=await read_backlog(self._redis),
+            forward=await read_forward_backlog(self._redis),
             senders=senders,
             live=live,
             budgets=await self._budgets(live),

@@ -38,6 +38,17 @@ def reports_behind(now: Observation, settings: AlertSettings) -> Iterator[Condit
         )
 
 
+def forwarding_behind(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
+    """Yield a condition if copies of reports wait too long for the system to which they are forwarded."""
+    if now.forward.oldest_s >= settings.forwarding_behind_after_s:
+        yield Condition(
+            kind=AlertKind.FORWARDING_BEHIND,
+            subject="forward",
+            text=f"{now.forward.events:,} copies of reports wait to be forwarded, the oldest for "
+            f"{format_duration(now.forward.oldest_s)}: look at the other system, and whether reconcilers run",
+        )
+
+
 def braked_campaigns(now: Observation) -> Iterator[Condition]:
     """Yield a condition for each braked campaign."""
     for view in now.live:

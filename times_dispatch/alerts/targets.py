@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import re
 from typing import Final
 
@@ -12,6 +13,9 @@ from times_dispatch.settings.alerts import url_variable
 
 SEND_WITHIN_S: Final = 20.0
 """How long one attempt may take."""
+CONNECT_WITHIN_S: Final = 5.0
+_OWN_HOST: Final = frozenset({"JSON", "XML", "Form", "Apprise API", "Mattermost", "Gotify", "ntfy"})
+"""The services that people run on a host of their own, which the address names."""
 _ATTEMPTS: Final = 3
 _FIRST_WAIT_S: Final = 1.0
 _MAX_WAIT_S: Final = 5.0
@@ -66,6 +70,27 @@ class AppriseTarget:
         """What the target is, as apprise calls it: ``Slack``, ``E-Mail``."""
         self._clock = clock
         self._first_wait_s = first_wait_s
+
+    async def reach(self) -> str:
+        """Open a connection to the host of the target, and send nothing; return why it failed, or an empty text.
+
+        Of services with an address of their own, such as Slack, the host is not known here, and nothing is tried.
+        """
+        plugin = self._apprise[0]
+        host = str(getattr(plugin, "smtp_host", "") or (plugin.host if self.service in _OWN_HOST else "") or "")
+        if not host:
+            return ""
+        port = int(plugin.port or (443 if plugin.secure else 80))
+        try:
+            async with self._clock.timeout(CONNECT_WITHIN_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except TimeoutError:
+            return f"no connection within {CONNECT_WITHIN_S:.0f} s"
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "the host is unknown"
+            return f"no connection: {reason}"
+        writer.close()
+        return ""
 
     async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
         """Send a message; return why it was not sent, or an empty text. A stop ends the retries."""

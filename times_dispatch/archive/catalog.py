@@ -93,12 +93,22 @@ class Archive:
             raise ArchiveKeyMissing(f"archive {stub.id}: cannot be opened here without DISPATCH_ARCHIVE_KEY")
         return self._keys.unwrap(wrapped, archive=stub.id)
 
-    def rewrap(self, stub: ArchiveStub) -> bool:
+    async def rewrap(self, stub: ArchiveStub) -> bool:
         """Wrap the key of an archive with the current master key, if the old one wrapped it; say whether it did.
 
-        Raises ``ArchiveError``. This blocks.
+        The key of an archive that is erased at the same moment is not left: either this call or the erasure, which
+        deletes the key once more when the ledger knows of it, finds what the other wrote. Raises ``ArchiveError``.
         """
+        is_wrapped = await asyncio.to_thread(self._rewrap, stub)
+        if is_wrapped:
+            now = await self.states.find(stub.id)
+            if now is None or now.state is ArchiveState.ERASED:
+                await asyncio.to_thread(self.folder(stub.folder).delete, stub.id, f"{stub.operation}.{KEY}")
+        return is_wrapped
+
+    def _rewrap(self, stub: ArchiveStub) -> bool:
         name = f"{stub.operation}.{KEY}"
+        self.folder(stub.folder).clean(stub.id)
         wrapped = self.folder(stub.folder).read(stub.id, name)
         if wrapped is None or self._keys is None or self._keys.is_current(wrapped, archive=stub.id):
             return False

@@ -4,9 +4,11 @@ A campaign has a folder of its own, and an attempt to archive it has three files
 ``OPERATION.parquet`` and ``OPERATION.json``, the manifest. Every call blocks, so callers use threads.
 """
 
+import fcntl
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,6 +17,8 @@ from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
 KEY: Final = "key"
 ROWS: Final = "parquet"
 MANIFEST: Final = "json"
+_NOT_RENAMED: Final = ".new"
+"""The end of the name of a file that is being written."""
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
 
@@ -47,12 +51,35 @@ class ArchiveFolder:
                 self._fs.pipe_file(self._path(archive, name), content)
                 return
             path = self._make_folder(archive) / name
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-            with open(temporary, "wb", opener=_private) as file:  # the opener makes the file private
-                file.write(content)
-                _to_disk(file)
-            temporary.replace(path)
+            temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}{_NOT_RENAMED}")
+            try:
+                with open(temporary, "wb", opener=_private) as file:  # the opener makes the file private
+                    fcntl.flock(file, fcntl.LOCK_EX)  # the end of this process ends the lock: see ``clean``
+                    file.write(content)
+                    _to_disk(file)
+                    temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
             _to_disk_folder(path.parent)
+
+    def clean(self, archive: str) -> int:
+        """Delete files of a campaign whose writer died before the file had its name; return how many.
+
+        Such a file may hold a wrapped key, with which the rows could be read after the archive was erased.
+        """
+        cleaned = 0
+        with self._refusals(archive, ""):
+            if not self._is_local:
+                return 0  # a storage shows a file when it is whole
+            folder = Path(self._root) / archive
+            for path in sorted(folder.glob(f"*{_NOT_RENAMED}")):
+                with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    cleaned += 1
+            if cleaned:
+                _to_disk_folder(folder)
+        return cleaned
 
     @contextmanager
     def writing(self, archive: str, name: str) -> Iterator[IO[bytes]]:
@@ -89,7 +116,8 @@ class ArchiveFolder:
                 yield file
 
     def delete(self, archive: str, name: str) -> None:
-        """Delete a file, if there is such a file."""
+        """Delete a file, if there is such a file, and copies that writers of this campaign have left."""
+        self.clean(archive)
         with self._refusals(archive, name):
             try:
                 self._fs.rm_file(self._path(archive, name))
@@ -100,6 +128,7 @@ class ArchiveFolder:
 
     def delete_others(self, archive: str, operation: str) -> None:
         """Delete the files of a campaign that another attempt than this one has left."""
+        self.clean(archive)
         for name in self.names(archive):
             if not name.startswith(f"{operation}."):
                 self.delete(archive, name)
@@ -112,7 +141,8 @@ class ArchiveFolder:
                 paths: list[str] = self._fs.ls(self._path(archive, ""), detail=False)
             except FileNotFoundError:
                 return []
-            return sorted(path.rpartition("/")[2] for path in paths)
+            names = [path.rpartition("/")[2] for path in paths]
+            return sorted(name for name in names if not name.endswith(_NOT_RENAMED))
 
     def archives(self) -> list[str]:
         """Return the names of all archives in the folder, sorted."""

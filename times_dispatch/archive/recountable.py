@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.catalog import Archive, Catalog
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
 from times_dispatch.ledger.keys import CampaignField
@@ -36,13 +36,17 @@ async def recountable(catalog: Catalog) -> Recountable:
 
 async def _campaigns(catalog: Catalog, stubs: Sequence[ArchiveStub]) -> AsyncIterator[ArchivedMessages]:
     for stub in stubs:
-        manifest = await catalog.archive.manifest(stub)
-        price = int(manifest.fields.get(CampaignField.PRICE, 0))
-        yield ArchivedMessages(manifest.view(), price, manifest.statistics, _messages(catalog, stub, manifest))
+        yield archived_messages(catalog.archive, stub, await catalog.archive.manifest(stub))
 
 
-async def _messages(catalog: Catalog, stub: ArchiveStub, manifest: Manifest) -> AsyncIterator[Sequence[CountedMessage]]:
-    async for rows in catalog.archive.groups(stub, manifest):
+def archived_messages(archive: Archive, stub: ArchiveStub, manifest: Manifest) -> ArchivedMessages:
+    """Return one archived campaign for a recount; reading its messages raises ``ArchiveError``."""
+    price = int(manifest.fields.get(CampaignField.PRICE, 0))
+    return ArchivedMessages(manifest.view(), price, manifest.statistics, _messages(archive, stub, manifest))
+
+
+async def _messages(archive: Archive, stub: ArchiveStub, manifest: Manifest) -> AsyncIterator[Sequence[CountedMessage]]:
+    async for rows in archive.groups(stub, manifest):
         records, parts = rows.columns.records, rows.columns.recipients.parts
         columns = zip(
             records.states,

@@ -151,6 +151,7 @@ class Retention:
         self._before_step("note in the ledger")
         trail = packed_entry(self._actor, TrailAction.ARCHIVE_ERASED, campaign=stub.id)
         await self._states.erase(stub.sender, stub.id, trail=trail)
+        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")  # a key that was wrapped meanwhile
 
     async def _archive_due(
         self, sender: SenderId, now_ms: int, max_campaigns: int | None, result: RetentionResult

@@ -51,6 +51,8 @@ class AlertKind(StrEnum):
     """Too many messages of a sender are in doubt."""
     REPORTS_BEHIND = "reports_behind"
     """Reports wait too long, or no process takes or applies them."""
+    FORWARDING_BEHIND = "forwarding_behind"
+    """Copies of reports wait too long for the system to which they are forwarded."""
     DELIVERED_SHARE = "delivered_share"
     """Fewer messages are delivered than is usual."""
     COMPLAINTS = "complaints"

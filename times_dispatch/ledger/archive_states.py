@@ -4,16 +4,17 @@ A campaign is read from Redis until ``commit``, and from the archive afterwards.
 processes may take the steps at the same time.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignArchived, CampaignUnknown, LedgerError
-from times_dispatch.ledger.keys import CAMPAIGNS, CampaignField, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, CampaignField, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.statistics.rollups import RollupKey
 
 _BATCHES_AT_ONCE = 50
 """Batches that one call deletes: six keys each."""
@@ -89,6 +90,7 @@ class ArchiveStates:
         self._commit = Script(redis, "commit_archive")
         self._delete = Script(redis, "delete_archived")
         self._erase = Script(redis, "erase_archive")
+        self._restore = Script(redis, "restore_archived")
 
     async def begin(
         self, sender: SenderId, campaign: CampaignId, *, operation: str, before_ms: int
@@ -143,6 +145,48 @@ class ArchiveStates:
     async def erase(self, sender: SenderId, campaign: CampaignId, *, trail: str = "") -> bool:
         """Note that the archive of a campaign is erased; return whether the campaign was archived."""
         return bool((await self._erase(sender, campaign=campaign, trail=trail))["is_erased"])
+
+    async def is_known(self, stub: ArchiveStub) -> bool:
+        """Say whether Redis has the campaign of a stub: archived, or with its messages."""
+        is_known = bool(await self._redis.exists(campaign_key(stub.sender, stub.id)))
+        if is_known:
+            await self._index(stub)  # a restore may have ended before
+        return is_known
+
+    async def restore(
+        self, stub: ArchiveStub, *, rollups: Mapping[RollupKey, Mapping[str, int]], trail: str = ""
+    ) -> bool:
+        """Make an archived campaign anew from its stub; return False if Redis knows the campaign.
+
+        Args:
+            stub: what Redis keeps of the campaign.
+            rollups: what the campaign adds to the statistics of days.
+            trail: the packed entry of the sender's trail.
+        """
+        counters = [
+            {"member": key.member, "day": key.member.partition(":")[0], "field": field, "amount": amount}
+            for key, amounts in rollups.items()
+            for field, amount in amounts.items()
+        ]
+        reply = await self._restore(
+            stub.sender,
+            campaign=stub.id,
+            state=stub.state.value,
+            operation=stub.operation,
+            folder=stub.folder,
+            name=stub.name,
+            template=stub.template,
+            created_ms=stub.created_ms,
+            ended_ms=stub.ended_ms,
+            trail=trail,
+            counters=counters,
+        )
+        await self._index(stub)
+        return bool(reply["is_restored"])
+
+    async def _index(self, stub: ArchiveStub) -> None:
+        await self._redis.sadd(SENDERS, stub.sender)
+        await self._redis.hset(CAMPAIGNS, stub.id, stub.sender)
 
     async def leaving(self, sender: SenderId) -> list[CampaignId]:
         """Return archived campaigns of which some keys are still to be deleted."""

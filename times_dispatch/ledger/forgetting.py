@@ -11,7 +11,7 @@ from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgotten_numbers import packed_indexes, without_data
-from times_dispatch.ledger.forward_backlog import lane_keys
+from times_dispatch.ledger.forward_backlog import FORWARD, LANES, ForwardCount, lane_keys
 from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, SenderKey, batch_key, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
@@ -51,6 +51,7 @@ class NumberForgetting:
         self._words = spellings(number)
         self._queries = LaneQueries(redis)
         self._forget = Script(redis, "forget_messages")
+        self._remove_copies = Script(redis, "remove_copies")
 
     async def batches(self, *, damaged: list[CampaignDamaged]) -> AsyncIterator[tuple[CampaignView, int]]:
         """Yield all batches in Redis that hold the number, in recipients or in values. Reads all recipients."""
@@ -135,11 +136,16 @@ class NumberForgetting:
 
     async def _forget_forwarded_once(self) -> int:
         words, removed = [word.encode() for word in self._words], 0
-        for key in lane_keys():
+        for lane, key in enumerate(lane_keys()):
             first = 0
             while members := cast("list[bytes]", await self._redis.zrange(key, first, first + _PAGE - 1)):
                 naming = [member for member in members if any(word in member for word in words)]
-                removed += int(await self._redis.zrem(key, *naming)) if naming else 0
+                copies = [{"lane": lane, "member": member} for member in naming]
+                if copies:
+                    reply = await self._remove_copies(
+                        FORWARD, count=ForwardCount.FORGOTTEN.value, lanes=LANES, before_ms=0, copies=copies
+                    )
+                    removed += int(reply["removed"])
                 first += len(members) - len(naming)
         return removed
 

@@ -6,7 +6,7 @@ the key, and a command with another key, or without the key, is refused as soon 
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -51,16 +51,20 @@ class ForgottenNumbers:
 
     async def add(self, number: str) -> str:
         """Add a number; return its digest in hexadecimal. Raises ``ForgetKeyRefused``."""
+        digest = self.digest(number) if self._key else b""
+        await self.add_digest(digest)
+        return digest.hex()
+
+    async def add_digest(self, digest: bytes) -> None:
+        """Add a number by its digest, which the same key made. Raises ``ForgetKeyRefused``."""
         if not self._key:
             raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: a forgotten number is known by it")
         await self._redis.set(FORGOTTEN_KEY, digest_secret(self._key, purpose=_PURPOSE), nx=True)
         await self.are_there()
-        digest = self.digest(number)
         await self._redis.sadd(FORGOTTEN_NUMBERS, digest)
-        return digest.hex()
 
-    async def contain(self, numbers: Sequence[str]) -> list[bool]:
-        """Return for each number whether it is forgotten; raise ``ForgetKeyRefused``.
+    async def lookup(self) -> Callable[[str], bool] | None:
+        """Return what says whether a number is forgotten; None if no number is. Raises ``ForgetKeyRefused``.
 
         The digests are read again only if their number has changed; none is ever taken away.
         """
@@ -69,9 +73,14 @@ class ForgottenNumbers:
             members: Any = await self._redis.smembers(FORGOTTEN_NUMBERS)
             self._known = frozenset(members)
         if not self._known:
-            return [False] * len(numbers)
+            return None
         known, digest = self._known, self.digest
-        return [digest(number) in known for number in numbers]
+        return lambda number: digest(number) in known
+
+    async def contain(self, numbers: Sequence[str]) -> list[bool]:
+        """Return for each number whether it is forgotten; raise ``ForgetKeyRefused``."""
+        is_forgotten = await self.lookup()
+        return [is_forgotten(number) for number in numbers] if is_forgotten else [False] * len(numbers)
 
     async def positions(self, numbers: Sequence[str]) -> list[int]:
         """Return the positions of the numbers that are forgotten; raise ``ForgetKeyRefused``."""

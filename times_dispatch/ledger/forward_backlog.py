@@ -10,7 +10,10 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import FORWARD_LANE, FORWARD_TOTALS
+from times_dispatch.ledger.model import SenderId
 
+FORWARD: Final = SenderId("reports")
+"""The hash tag of the queue, in place of a sender."""
 LANES: Final = 8
 """The parts of the queue. The events of a message are in one lane; the lanes are posted at the same time."""
 
@@ -26,6 +29,8 @@ class ForwardCount(StrEnum):
     """Too many events waited already, or they took too many bytes."""
     DROPPED_OLD = "dropped_old"
     """They waited for too long."""
+    FORGOTTEN = "forgotten"
+    """They held a number that was forgotten."""
 
 
 class ForwardBacklog(msgspec.Struct, frozen=True, kw_only=True):

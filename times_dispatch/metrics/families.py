@@ -88,7 +88,7 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
     if reports := status.reports:
         dead_letters = "Reports that could not be used, ever."
         yield CounterMetricFamily("dispatch_dead_letters", dead_letters, value=reports.dead_letters_ever)
-        words = "Reports that were to be forwarded, ever: taken, refused, dropped_full or dropped_old."
+        words = "Reports that were to be forwarded, ever: taken, refused, dropped_full, dropped_old or forgotten."
         forwarded = CounterMetricFamily("dispatch_forwarded_reports", words, labels=["result"])
         for result in ForwardCount:
             forwarded.add_metric([result.value], reports.forward.totals.get(result, 0))

@@ -74,6 +74,8 @@ class AlertSettings(StrictTable):
     """For how long a sender has to back off from a provider."""
     reports_behind_after: Duration = "5m"
     """For how long delivery reports have to wait, or a receiver or reconciler has to be away."""
+    forwarding_behind_after: Duration = "15m"
+    """For how long copies of reports have to wait for the system to which they are forwarded."""
     worker_away_after: Duration = "1m"
     """For how long no worker, or no beat, has to be away."""
     targets: dict[TargetName, AlertTargetSettings] = Field(default_factory=dict)
@@ -92,6 +94,11 @@ class AlertSettings(StrictTable):
     def provider_away_after_s(self) -> int:
         """The same in seconds."""
         return parse_seconds(self.provider_away_after)
+
+    @property
+    def forwarding_behind_after_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.forwarding_behind_after)
 
     @property
     def reports_behind_after_s(self) -> int:

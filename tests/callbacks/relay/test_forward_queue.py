@@ -97,6 +97,25 @@ async def test_while_redis_is_full_events_are_dropped_and_no_error_is_raised(red
     finally:
         await redis.config_set("maxmemory", 0)
     assert await waiting(queue) == []
+    assert await redis.hget(FORWARD_TOTALS, ForwardCount.DROPPED_FULL) == b"1"
+
+
+async def test_an_event_that_waits_already_takes_no_room_and_is_not_dropped(redis: Redis) -> None:
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_events=2))
+    first = (b"1-0", 0, event("a"))
+    assert await queue.add_all([first]) == 0
+    assert await queue.add_all([first, (b"2-0", 0, event("b")), (b"3-0", 0, event("c"))]) == 1
+    assert await queue.add_all([first]) == 0
+    assert (await read_forward_backlog(redis)).dropped == 1
+
+
+async def test_an_event_that_two_processes_remove_counts_once(redis: Redis) -> None:
+    queue = ForwardQueue(redis)
+    await queue.add_all([(b"1-0", 0, event("a"))])
+    head = await queue.head(LANE, 1)
+    for _ in range(2):
+        await queue.remove(LANE, head, count=ForwardCount.TAKEN)
+    assert (await read_forward_backlog(redis)).totals == {"taken": 1}
 
 
 async def test_events_that_waited_too_long_are_dropped_and_counted(redis: Redis) -> None:

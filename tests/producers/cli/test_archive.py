@@ -2,10 +2,13 @@ import asyncio
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as SyncRedis
 
 from tests.kit.archive import ended_campaign
 from tests.kit.ledger import CAMPAIGN, Ledger
@@ -147,6 +150,85 @@ def test_the_master_key_is_changed_with_the_old_key_beside_the_new(
     monkeypatch.delenv("DISPATCH_ARCHIVE_KEY_OLD")
     assert run("report", CAMPAIGN, "--out", "-").exit_code == 0
     assert run("archive", "rewrap").stdout == "0 of 1 key wrapped anew\n"
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("dies", ["os.fsync = lambda _: die()", "pathlib.Path.replace = lambda *_: die()"])
+def test_a_change_of_the_master_key_that_is_killed_leaves_no_copy_of_a_key_after_an_erasure(
+    run: Run, ended: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    archive_all(run)
+    monkeypatch.setenv("DISPATCH_REDIS_URL", redis_url)
+    monkeypatch.setenv("DISPATCH_ARCHIVE_KEY", "another key of the archive")
+    monkeypatch.setenv("DISPATCH_ARCHIVE_KEY_OLD", KEY)
+    program = f"""
+import os, pathlib, signal
+from producers.cli import main
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{dies}
+main(["archive", "rewrap"])
+"""
+    killed = subprocess.run([sys.executable, "-c", program], check=False, timeout=300)
+    assert killed.returncode == -9
+    assert len(list(Path("archive").rglob("*.key*"))) == 2
+    assert run("report", CAMPAIGN, "--out", "-").exit_code == 0
+    if "fsync" in dies:
+        assert run("archive", "rewrap").stdout == "1 of 1 key wrapped anew\n"
+        assert len(list(Path("archive").rglob("*.key*"))) == 1
+    assert run("archive", "erase", CAMPAIGN, "--yes").exit_code == 0
+    assert [path.suffix for path in Path("archive").rglob("*.*")] == [".json"]
+
+
+def lose_redis(redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.flushall()
+
+
+@pytest.mark.parametrize("command", [command for command in READS if command[0] != "audit"], ids=" ".join)
+def test_a_command_that_reads_prints_the_same_after_the_loss_of_redis_and_a_rebuild(
+    run: Run, ended: str, redis_url: str, command: tuple[str, ...]
+) -> None:
+    archive_all(run)
+    before = run(*command)
+    lose_redis(redis_url)
+    assert run(*command).stdout != before.stdout
+    done = run("archive", "rebuild")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "1 campaign found again, 0 known already; 0 sealed records, 0 forgotten numbers\n",
+    ), done.output
+    after = run(*command)
+    assert (after.exit_code, without_archiving(after.stdout)) == (0, without_archiving(before.stdout)), after.output
+    again = run("archive", "rebuild", "--json")
+    assert (json.loads(again.stdout)["restored"], json.loads(again.stdout)["known"]) == ([], 1)
+    assert run("stats", "--recount").exit_code == 0
+
+
+def test_an_erased_archive_is_found_again_as_erased(run: Run, ended: str, redis_url: str) -> None:
+    archive_all(run)
+    assert run("archive", "erase", CAMPAIGN, "--yes").exit_code == 0
+    before = json.loads(run("stats", "--json").stdout)
+    lose_redis(redis_url)
+    assert run("archive", "rebuild").exit_code == 0
+    assert "erased" in run("archive", "list").stdout
+    assert "its archive was erased on" in run("report", CAMPAIGN, "--out", "-").stderr
+    assert json.loads(run("stats", "--json").stdout) == before
+
+
+def test_a_rebuild_names_what_it_cannot_read_and_finds_the_rest(run: Run, ended: str, redis_url: str) -> None:
+    archive_all(run)
+    damaged = Path("archive/damaged1")
+    damaged.mkdir()
+    (damaged / "1.json").write_text("{")
+    Path("archive/begun0001").mkdir()
+    lose_redis(redis_url)
+    done = run("archive", "rebuild")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("1 campaign found again, 0 known already")
+    assert done.stderr == "archive damaged1: its manifest cannot be read\n"
 
 
 def test_commands_that_change_a_campaign_refuse_an_archived_campaign_in_one_line(run: Run, ended: str) -> None:

@@ -8,10 +8,16 @@ import zstandard
 from redis import Redis as SyncRedis
 
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.relay.foreign_relay import enqueue
+from callbacks.stream_reader import StreamReader
+from callbacks.streams import RELAY, REPORTS
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.producers import SETTINGS, Run, csv_of, people
+from tests.kit.reconciler import accept, make_reconciler, settle
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden
+from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.test_sends import SendTestReports
 
@@ -81,6 +87,8 @@ async def leave_traces(redis_url: str) -> None:
         body = b'[{"event":"replied","data":[{"from":"%s"}]}]' % NUMBER.encode()
         await DeadLetters(redis).add([DeadLetter(DeadLetterReason.UNUSABLE, body)])
         await redis.hset("{TIMESM}:recent_phones:5:9190000", "00001", "x")
+        await accept(redis, b'[{"from":"+919000000001"}]', b'[{"from":"919000000002","incomingText":"90000 00001"}]')
+        await enqueue(redis, [b'{"to":9000000001}', b'{"to":9000000002}'], via=b"1.1 other")
 
 
 def test_after_forgetting_nothing_holds_the_number(run: Run, archive: Path, redis_url: str) -> None:
@@ -90,7 +98,8 @@ def test_after_forgetting_nothing_holds_the_number(run: Run, archive: Path, redi
     done = run("forget", NUMBER, "--yes", "--json")
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    assert (result["messages"], result["dead_letters"], result["sealed"], result["damaged"]) == (1, 1, 2, [])
+    assert (result["messages"], result["dead_letters"], result["bodies"]) == (1, 1, 2)
+    assert (result["sealed"], result["damaged"]) == (4, [])
     assert NATIONAL not in done.output
     assert grep(redis_url, archive) == []
     [entry] = [entry for entry in json.loads(run("audit", "--json").stdout) if entry["action"] == "number forgotten"]
@@ -100,6 +109,74 @@ def test_after_forgetting_nothing_holds_the_number(run: Run, archive: Path, redi
     assert shown["suppressed"] == {"a forgotten number": 1}
     assert run("optout", "count").stdout == "0 numbers\n"
     assert run("stats", "--recount").exit_code == 0
+
+
+def test_a_report_that_a_reconciler_holds_is_waited_for_and_named(
+    run: Run, archive: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hold() -> None:
+        async with connect(redis_url) as redis:
+            await accept(redis, b'[{"from":"+919000000001"}]')
+            reader = StreamReader(redis, REPORTS, RECONCILERS)
+            assert await reader.read(1, block_ms=1) == []  # makes the group
+            assert len(await reader.read(1, block_ms=1)) == 1
+
+    asyncio.run(hold())
+    monkeypatch.setattr("times_dispatch.archive.erasure.forgetter.WAIT_S", 0.0)
+    done = run("forget", NUMBER, "--yes")
+    assert done.exit_code == 1
+    assert "a reconciler holds a report with the number" in done.stderr
+
+
+def test_a_reconciler_hides_a_forgotten_number_in_reports_that_come_later(
+    run: Run, archive: Path, redis_url: str
+) -> None:
+    assert run("forget", NUMBER, "--yes").exit_code == 0
+
+    async def apply() -> None:
+        async with connect(redis_url) as redis:
+            await accept(redis, b'[{"event":"replied","data":[{"from":"919000000001","meta":"x"}]}]', b"9000000001")
+            hide = ForgottenNumbersHidden(redis, KEYS["DISPATCH_FORGET_KEY"].encode()).hide
+            await settle(make_reconciler(redis, relaying=True, hide=hide))
+            assert await redis.xlen(REPORTS) == 0
+            assert await redis.xlen(RELAY) + sum((await DeadLetters(redis).count()).values()) == 2
+
+    asyncio.run(apply())
+    assert grep(redis_url, archive) == []
+
+
+def test_an_opt_out_of_a_forgotten_number_is_counted_and_not_stored(
+    run: Run, archive: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("forget", NUMBER, "--yes").exit_code == 0
+    Path("stops.csv").write_text("to\n+919000000001\n+919000000002\n")
+    imported = run("optout", "import", "stops.csv")
+    assert imported.stdout == "1 added, 0 on the list already, 1 suppressed already as forgotten, 0 refused\n"
+    assert json.loads(run("optout", "import", "stops.csv", "--json").stdout)["forgotten"] == 1
+    added = run("optout", "add", NUMBER, "+919000000003")
+    assert added.stdout == "1 added, 0 on the list already, 1 suppressed already as forgotten\n"
+    assert grep(redis_url, archive) == []
+    monkeypatch.delenv("DISPATCH_FORGET_KEY")
+    assert "DISPATCH_FORGET_KEY is not set" in run("optout", "import", "stops.csv").stderr
+    assert grep(redis_url, archive) == []
+
+
+def test_check_and_submit_count_rows_of_forgotten_numbers(
+    run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("forget", NUMBER, "--yes").exit_code == 0
+    assert run("optout", "add", "+919000000002").exit_code == 0
+    Path("people.csv").write_text(csv_of(people(3)))
+    checked = json.loads(run("check", "campaign.toml", "--recipients", "people.csv", "--json").stdout)
+    assert (checked["forgotten"], checked["opted_out"], checked["problems"]) == (1, 1, [])
+    shown = run("check", "campaign.toml", "--recipients", "people.csv").stdout
+    assert "1 of them will be suppressed: a forgotten number" in shown
+    with monkeypatch.context() as without_key:
+        without_key.delenv("DISPATCH_FORGET_KEY")
+        refused = run("check", "campaign.toml", "--recipients", "people.csv")
+        assert (refused.exit_code, "DISPATCH_FORGET_KEY is not set" in refused.stdout) == (1, True)
+    submitted = json.loads(run("submit", "campaign.toml", "--recipients", "people.csv", "--json").stdout)
+    assert (submitted["forgotten"], submitted["opted_out"]) == (1, 1)
 
 
 def test_a_later_campaign_suppresses_the_number_and_does_not_keep_it(run: Run, archive: Path, redis_url: str) -> None:
@@ -148,6 +225,32 @@ def test_archived_rows_of_the_number_are_sealed(run: Run, archive: Path, redis_u
     assert run("archive", "verify").exit_code == 0
 
 
+def test_forgotten_numbers_and_sealed_records_are_found_again_after_the_loss_of_redis(
+    run: Run, archive: Path, redis_url: str
+) -> None:
+    campaign = submit(run)
+    assert run("cancel", campaign, "--yes").exit_code == 0
+    asyncio.run(end_cancelled(redis_url))
+    assert "1 campaign archived" in run("archive", "run", "--older-than", "0s").stdout
+    other = submit(run)
+    assert run("forget", NUMBER, "--yes").exit_code == 0
+    with SyncRedis.from_url(redis_url) as redis:
+        until = redis.zrange("{opt_outs}:sealed", 0, -1, withscores=True)
+        redis.flushall()
+    done = run("archive", "rebuild")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "1 campaign found again, 0 known already; 1 sealed record, 1 forgotten number\n",
+    ), done.output
+    with SyncRedis.from_url(redis_url) as redis:
+        assert redis.zrange("{opt_outs}:sealed", 0, -1, withscores=True) == until
+    assert "Person 1" not in run("report", campaign, "--out", "-", "--numbers").stdout
+    again = submit(run)
+    assert again != other
+    assert json.loads(run("show", again, "--json").stdout)["suppressed"] == {"a forgotten number": 1}
+    assert grep(redis_url, archive) == []
+
+
 async def end_cancelled(redis_url: str) -> None:
     async with connect(redis_url) as redis:
         await Ledger(redis).maintenance.end_pending(SENDER)
@@ -158,7 +261,7 @@ def test_a_second_call_finds_nothing_and_changes_nothing(run: Run, archive: Path
     first = json.loads(run("forget", NUMBER, "--yes", "--json").stdout)
     second = json.loads(run("forget", NUMBER, "--yes", "--json").stdout)
     assert second == {**first, "messages": 0, "campaigns": 0, "sealed": 0, "entries": 0}
-    assert len(list(archive.iterdir())) == 1
+    assert len(list(archive.glob("sealed-*"))) == 1
 
 
 def test_forgetting_without_an_archive_must_be_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

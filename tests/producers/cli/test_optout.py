@@ -64,7 +64,7 @@ def test_the_column_can_be_named(run: Run, write: WriteFile) -> None:
 
     assert unnamed.exit_code == 2
     assert "a.csv:1: no column with numbers (named to, number, mobile" in unnamed.stderr
-    assert json.loads(named.stdout) == {"added": 1, "known": 0, "refused": {}}
+    assert json.loads(named.stdout) == {"added": 1, "known": 0, "forgotten": 0, "refused": {}}
 
 
 def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None:

@@ -78,6 +78,21 @@ async def test_without_a_terminal_a_line_is_printed_every_two_seconds(
     assert all("25 sent" in line for line in lines)
 
 
+async def test_missing_workers_are_named_when_they_leave_and_when_they_are_back(
+    running: CampaignId, redis: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["", "no worker since 18:43: nothing is sent", "no worker since 18:43: nothing is sent", ""]
+
+    async def missing() -> str:
+        return lines.pop(0) if lines else ""
+
+    await follow(Queries(redis), [running], timeout_s=20, missing=missing, clock=FakeClock(auto=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: no worker since 18:43: nothing is sent",
+        "workers run again",
+    ]
+
+
 @pytest.mark.parametrize("seconds", ["nan", "inf"])
 def test_a_timeout_must_be_a_finite_number(run: Run, submitted: str, seconds: str) -> None:
     refused = run("watch", submitted, "--timeout", seconds)

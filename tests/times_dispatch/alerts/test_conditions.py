@@ -6,6 +6,7 @@ from times_dispatch.alerts.conditions import conditions, events
 from times_dispatch.alerts.counts import ProviderCounts
 from times_dispatch.alerts.observation import BudgetUse
 from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_backlog import Backlog
@@ -37,6 +38,7 @@ def test_every_kind_has_a_condition_or_an_event() -> None:
         processes=processes(),
         memory=Memory(9, 10),
         backlog=Backlog(1, 900.0),
+        forward=ForwardBacklog(events=1, oldest_s=900.0),
         senders=[sender_view(unavailable=[away, silent])],
         live=[campaign_view(CampaignState.BRAKED)],
         budgets={CampaignId("diwali01"): BudgetUse(9, 10)},

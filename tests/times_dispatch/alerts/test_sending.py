@@ -7,12 +7,14 @@ from tests.kit.observation import NOW_MS, campaign_view, observation, processes,
 from times_dispatch.alerts.observation import BudgetUse
 from times_dispatch.alerts.sending import (
     braked_campaigns,
+    forwarding_behind,
     full_memory,
     missing_processes,
     reports_behind,
     spent_budgets,
     unavailable_providers,
 )
+from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.model import CampaignId
@@ -44,6 +46,14 @@ def test_reports_that_wait_for_five_minutes_are_a_condition(oldest_s: float, sub
     assert [condition.text for condition in found] == [
         "1,200 posts of delivery reports wait, the oldest for 5m: start reconcilers"
     ] * len(subjects)
+
+
+@pytest.mark.parametrize(("oldest_s", "subjects"), [(899.9, []), (900, ["forward"])])
+def test_copies_that_wait_for_fifteen_minutes_are_a_condition(oldest_s: float, subjects: list[str]) -> None:
+    found = list(forwarding_behind(observation(forward=ForwardBacklog(events=1_200, oldest_s=oldest_s)), RULES))
+    assert [condition.subject for condition in found] == subjects
+    words = "1,200 copies of reports wait to be forwarded, the oldest for 15m: look at the other system"
+    assert [condition.text.partition(", and whether")[0] for condition in found] == [words] * len(subjects)
 
 
 def test_only_a_receiver_or_reconciler_that_once_ran_is_missed() -> None:

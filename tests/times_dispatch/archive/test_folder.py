@@ -1,3 +1,6 @@
+import fcntl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,58 @@ def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
         ArchiveFolder("nowhere://user:secret@host/archive")
     assert "secret" not in str(error.value)
     assert str(error.value).startswith("nowhere://host/archive: ")
+
+
+_DIES: dict[str, str] = {
+    "before the content is on the disk": "os.fsync = lambda _: die()",
+    "before the file has its name": "pathlib.Path.replace = lambda *_: die()",
+    "before the name is on the disk": "folder_module._to_disk_folder = lambda _: die()",
+}
+_WRITER = """
+import os, pathlib, signal, sys
+from times_dispatch.archive import folder as folder_module
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+folder = folder_module.ArchiveFolder(sys.argv[1])
+{dies}
+folder.write("x", "1.key", b"after")
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("dies", _DIES.values(), ids=_DIES)
+def test_a_writer_that_is_killed_leaves_no_copy_after_the_next_run(tmp_path: Path, dies: str) -> None:
+    folder = ArchiveFolder(str(tmp_path))
+    folder.write("x", "1.key", b"before")
+    killed = subprocess.run([sys.executable, "-c", _WRITER.format(dies=dies), str(tmp_path)], check=False, timeout=300)
+    assert killed.returncode == -9
+    assert folder.read("x", "1.key") == (b"after" if "_to_disk_folder" in dies else b"before")
+    assert folder.names("x") == ["1.key"]
+    folder.clean("x")
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["1.key"]
+    assert folder.clean("x") == 0
+
+
+@pytest.mark.processes
+def test_the_deletion_of_a_file_deletes_copies_that_a_killed_writer_has_left(tmp_path: Path) -> None:
+    folder = ArchiveFolder(str(tmp_path))
+    folder.write("x", "1.key", b"before")
+    dies = _DIES["before the file has its name"]
+    subprocess.run([sys.executable, "-c", _WRITER.format(dies=dies), str(tmp_path)], check=False, timeout=300)
+    assert len(list((tmp_path / "x").iterdir())) == 2
+    folder.delete("x", "1.key")
+    assert list((tmp_path / "x").iterdir()) == []
+
+
+def test_a_file_that_is_being_written_is_not_deleted(tmp_path: Path) -> None:
+    folder = ArchiveFolder(str(tmp_path))
+    folder.write("x", "1.key", b"before")
+    with (tmp_path / "x" / "1.key.0123.new").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert folder.clean("x") == 0
+    assert folder.clean("x") == 1
 
 
 def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |
 | ``forget_messages`` | changes only the recipients that the caller has read |
+| ``restore_archived`` | a campaign that Redis knows is left as it is |
+| ``queue_copies`` | queues no copy that waits; a copy without room is dropped, and counted, again |
+| ``remove_copies`` | a copy that is gone does not count again |
+| ``replace_body`` | an entry that was replaced is gone, and is not replaced again |
 | ``keep_alerts`` | fenced by the token, and by the number of the call: writes nothing after a later call |
 | ``begin_archive`` | begins another attempt, or finds the campaign archived |
 | ``commit_archive`` | an attempt that another one followed is refused; the campaign is archived once |

@@ -15,10 +15,11 @@ from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recip
 from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.forgetting import NumberForgetting
+from times_dispatch.ledger.forward_backlog import FORWARD, lane_keys
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import PROCESSES, campaign_key, hash_tag
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.keys import PROCESSES, REPORTS, campaign_key, hash_tag
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
@@ -89,8 +90,28 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
     view = await ledger.view(WAITING)
+    await ledger.redis.zadd(lane_keys()[0], {"old": 1})
+    await ledger.redis.xadd(REPORTS, {"b": "x"}, id="1-1")
     yield {
         "forget_messages": lambda: NumberForgetting(ledger.redis, "919800000000").forget_batch(view, 0),
+        "replace_body": lambda: Script(ledger.redis, "replace_body")(
+            SenderId(REPORTS), group="reconcilers", id="1-1", payload=b"y", or_held=0
+        ),
+        "queue_copies": lambda: Script(ledger.redis, "queue_copies")(
+            FORWARD, max_copies=9, max_bytes=10**6, lanes=8, copies=[{"lane": 1, "score": 1, "member": b"new"}]
+        ),
+        "remove_copies": lambda: Script(ledger.redis, "remove_copies")(
+            FORWARD, count="taken", lanes=8, before_ms=0, copies=[{"lane": 0, "member": b"old"}]
+        ),
+        "restore_archived": lambda: Script(ledger.redis, "restore_archived")(
+            SENDER,
+            campaign="restored",
+            **dict.fromkeys(("operation", "folder", "name", "template", "trail"), ""),
+            state="archived",
+            created_ms=1,
+            ended_ms=1,
+            counters=[],
+        ),
         "begin_archive": lambda: states.begin(SENDER, ENDED, **ending),
         "commit_archive": lambda: states.commit(SENDER, STORED, digest=digest, **stored),
         "delete_archived": lambda: states.delete_some(SENDER, GONE),
@@ -170,6 +191,8 @@ RUN_WHEN_FULL = {
     "commit_archive",
     "delete_archived",
     "erase_archive",
+    "queue_copies",
+    "remove_copies",
 }
 """Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)

@@ -15,6 +15,7 @@ from times_dispatch.ledger.forgetting import NumberForgetting, spellings
 from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.posted_bodies import PostedBodies
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 
@@ -45,6 +46,8 @@ class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     """Entries of dead numbers, frequency caps, test messages and samples."""
     dead_letters: int
+    bodies: int
+    """Posted reports that waited to be applied or relayed: the number is hidden in them."""
     sealed: int
     """Rows that are sealed until the law allows to erase them."""
     damaged: list[str]
@@ -64,7 +67,7 @@ class Forgetter:
         dead_numbers: DeadNumberRule,
         keep_s: int,
         actor: str,
-        wait_s: float = WAIT_S,
+        wait_s: float | None = None,
     ) -> None:
         """Make a forgetter.
 
@@ -76,7 +79,7 @@ class Forgetter:
             dead_numbers: the rule for dead numbers.
             keep_s: for how many seconds from now the record is sealed.
             actor: who forgets, for the trail.
-            wait_s: how long to wait for pushes that are under way, in seconds.
+            wait_s: how long to wait for pushes that are under way, in seconds; None takes ``WAIT_S``.
         """
         self._redis = redis
         self._forgotten = forgotten
@@ -85,7 +88,7 @@ class Forgetter:
         self._dead_numbers = dead_numbers
         self._keep_s = keep_s
         self._actor = actor
-        self._wait_s = wait_s
+        self._wait_s = WAIT_S if wait_s is None else wait_s
 
     async def forget(self, number: str) -> ForgetResult:
         """Forget a number, given as E.164 digits without the plus. A repeated call finds what an earlier one left.
@@ -100,6 +103,8 @@ class Forgetter:
         opt_outs = OptOuts(self._redis)
         digest = await self._forgotten.add(number)
         await opt_outs.add([FORGOTTEN, number])
+        if self._sealing:
+            await self._sealing.note_forgotten(digest)
         entry = packed_entry(self._actor, TrailAction.FORGOTTEN, detail=digest)
         await Trail(self._redis).note(OPT_OUTS, entry)
         damaged = list[CampaignDamaged]()
@@ -114,12 +119,18 @@ class Forgetter:
             SealedRow(kind="dead letter", number=number, content=body.decode("utf-8", "replace"))
             for body in dead_letters
         ]
+        bodies = PostedBodies(self._redis)
+        rows += [
+            SealedRow(kind="report", number=number, content=payload.decode("utf-8", "replace"))
+            for payload in await bodies.naming(number)
+        ]
         if rows and self._sealing:
             now_ms = await RedisClock(self._redis).now_ms()
             await self._sealing.seal(rows, now_ms=now_ms, until_ms=now_ms + self._keep_s * 1000)
         # Deleted after they are sealed, and once more at the end: a copy may have been refused meanwhile.
         await self._dead_letters(spellings(number), deletes=True)
         others = await self._forget_batches(forgetting, damaged)
+        hidden = await self._hide_in_bodies(bodies, number)
         entries = await forgetting.forget_index_entries(self._dead_numbers)
         await self._dead_letters(spellings(number), deletes=True)
         await opt_outs.remove([number])
@@ -130,9 +141,29 @@ class Forgetter:
             others=others,
             entries=entries,
             dead_letters=len(dead_letters),
+            bodies=hidden,
             sealed=len(rows) if self._sealing else 0,
             damaged=sorted({str(damage) for damage in damaged}),
         )
+
+    async def _hide_in_bodies(self, bodies: PostedBodies, number: str) -> int:
+        """Hide the number in bodies that wait, until no reconciler holds such a body; return how many were changed.
+
+        Reconcilers hide the number in what they read from now on. So what an earlier reading of theirs has stored is
+        found by the steps that follow.
+        """
+        changed, deadline = 0, asyncio.get_running_loop().time() + self._wait_s
+        while True:
+            replaced, held = await bodies.hide(number)
+            changed += replaced
+            if not held:
+                return changed + (await bodies.hide(number)).replaced  # what the reconcilers relayed meanwhile
+            if asyncio.get_running_loop().time() >= deadline:
+                raise ForgettingUnfinished(
+                    "a reconciler holds a report with the number; run the command again in a minute, while "
+                    "reconcilers run"
+                )
+            await asyncio.sleep(_POLL_S)
 
     async def _forget_batches(self, forgetting: NumberForgetting, damaged: list[CampaignDamaged]) -> int:
         """Take the number out of all batches, until none holds it; return how many other messages lost their values."""

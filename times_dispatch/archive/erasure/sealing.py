@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 from redis.asyncio import Redis
 
-from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveError
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.parquet import ParquetRows
 from times_dispatch.archive.wrapped_keys import MasterKeys, new_data_key
@@ -22,7 +22,12 @@ from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import MessageView
 from times_dispatch.ledger.scripts import text
 
+SEALED_PREFIX: Final = "sealed-"
+"""The beginning of the folder of a sealed record."""
+FORGOTTEN_FOLDER: Final = "forgotten"
+"""The folder with an empty file for each forgotten number, named by its keyed digest."""
 _OPERATION: Final = "sealed"
+_DIGEST: Final = "digest"
 _ROWS_AT_ONCE: Final = 1_000
 _SCHEMA: Final = (
     ("kind", pa.string()),
@@ -46,7 +51,7 @@ class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was known of a number; times are epoch milliseconds, 0 without such a time."""
 
     kind: str
-    """``message``, or ``dead letter``."""
+    """``message``, ``dead letter``, or ``report``: a posted body that waited."""
     number: str
     campaign: str = ""
     name: str = ""
@@ -60,7 +65,7 @@ class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
     reported_ms: int = 0
     transaction_id: str = ""
     content: str = ""
-    """The values of the message, as a JSON array; the body of a dead letter."""
+    """The values of the message, as a JSON array; the body of a dead letter or of a report."""
 
 
 class _SealedRecord(msgspec.Struct, frozen=True):
@@ -116,7 +121,7 @@ class Sealing:
 
     async def seal(self, rows: Sequence[SealedRow], *, now_ms: int, until_ms: int) -> None:
         """Write one record, which is to be erased at a time; raise ``ArchiveError``."""
-        archive = f"sealed-{secrets.token_hex(8)}"
+        archive = f"{SEALED_PREFIX}{secrets.token_hex(8)}"
         manifest = _SealManifest(sealed_ms=now_ms, until_ms=until_ms, rows=len(rows))
         # First the ledger: a record that nobody erases would stay for ever.
         record = msgspec.json.encode(_SealedRecord(self._folder.url, archive))
@@ -139,6 +144,30 @@ class Sealing:
             await self._redis.zrem(SEALED, text(member))
             erased += 1
         return erased, errors
+
+    async def note_forgotten(self, digest: str) -> None:
+        """Note beside the archive that a number is forgotten, so that the loss of Redis does not bring it back."""
+        await asyncio.to_thread(self._folder.write, FORGOTTEN_FOLDER, f"{digest}.{_DIGEST}", b"")
+
+    def forgotten_digests(self) -> list[bytes]:
+        """Return the digests that ``note_forgotten`` noted. This blocks."""
+        digests = [name.removesuffix(f".{_DIGEST}") for name in self._folder.names(FORGOTTEN_FOLDER)]
+        try:
+            return [bytes.fromhex(digest) for digest in digests]
+        except ValueError:
+            raise ArchiveDamaged(f"{FORGOTTEN_FOLDER}: has a file that is no digest") from None
+
+    async def restore(self, archive: str) -> None:
+        """Let a sealed record be erased in time, after Redis has lost its data; raise ``ArchiveError``."""
+        packed = await asyncio.to_thread(self._folder.read, archive, f"{_OPERATION}.{MANIFEST}")
+        if packed is None:
+            raise ArchiveDamaged(f"{archive}: its manifest is missing, so nobody knows when to erase the record")
+        try:
+            manifest = msgspec.json.decode(packed, type=_SealManifest)
+        except msgspec.DecodeError:
+            raise ArchiveDamaged(f"{archive}: its manifest cannot be read") from None
+        record = msgspec.json.encode(_SealedRecord(self._folder.url, archive))
+        await self._redis.zadd(SEALED, {record: manifest.until_ms})
 
     def _write(self, archive: str, rows: Sequence[SealedRow], manifest: _SealManifest) -> None:
         data_key = new_data_key()

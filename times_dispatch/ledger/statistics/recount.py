@@ -197,10 +197,10 @@ class Recount:
                 result.moving.append(view.id)
                 continue
             for (day, chain_index), amounts in totals.of_rollups.items():
-                expected[self._key(view, day, chain_index)].update(amounts)
+                expected[_rollup_key(view, day, chain_index)].update(amounts)
         async for campaign in archived or _nothing_archived():
             for (day, chain_index), amounts in (await _recount_archived(campaign, result)).of_rollups.items():
-                expected[self._key(campaign.view, day, chain_index)].update(amounts)
+                expected[_rollup_key(campaign.view, day, chain_index)].update(amounts)
         if not result.moving:
             await self._compare_rollups(expected, result, first_day or date.min)
         return result
@@ -251,12 +251,6 @@ class Recount:
                 totals.add(record, parts[record.index] if parts else 1, entries)
         return total
 
-    @staticmethod
-    def _key(view: CampaignView, day: int, chain_index: int) -> RollupKey:
-        chain = view.plan.chain
-        provider = chain[chain_index] if chain_index < len(chain) else chain[0]
-        return RollupKey.of(day_of(day), view.plan.sender, provider, view.plan.template)
-
     async def _compare_rollups(
         self, expected: Mapping[RollupKey, Counter[str]], result: Recounted, first_day: date
     ) -> None:
@@ -272,6 +266,45 @@ class Recount:
         for key, amounts in expected.items():
             if key not in seen and key.day > oldest and key.day >= first_day:
                 _note_differences(result, _where(key), {}, amounts)
+
+
+def _rollup_key(view: CampaignView, day: int, chain_index: int) -> RollupKey:
+    chain = view.plan.chain
+    provider = chain[chain_index] if chain_index < len(chain) else chain[0]
+    return RollupKey.of(day_of(day), view.plan.sender, provider, view.plan.template)
+
+
+async def rollups_of(campaign: ArchivedMessages) -> tuple[dict[RollupKey, Counter[str]], list[Difference]]:
+    """Return what one archived campaign adds to the rollups, and how its rows differ from its counters.
+
+    No row has the days of clicks, replies and opt-outs: they count on the day of the campaign's creation.
+    """
+    result = Recounted()
+    totals = await _recount_archived(campaign, result)
+    rollups = defaultdict[RollupKey, Counter[str]](Counter)
+    for (day, chain_index), amounts in totals.of_rollups.items():
+        rollups[_rollup_key(campaign.view, day, chain_index)].update(amounts)
+    reactions = {field: amount for field, amount in campaign.counted.items() if _is_reaction(field)}
+    for key, amounts in rollups_without_messages(campaign.view, reactions).items():
+        rollups[key].update(amounts)
+    return rollups, result.differences
+
+
+def rollups_without_messages(view: CampaignView, counted: Amounts) -> dict[RollupKey, Counter[str]]:
+    """Return what the statistics of a campaign add to the rollups, on the day of its creation.
+
+    Only its course knows other days. This is for messages that nobody can read any more.
+    """
+    created = (view.created_ms + _INDIA_OFFSET_MS) // (24 * _HOUR_MS)
+    rollups = defaultdict[RollupKey, Counter[str]](Counter)
+    for field, amount in counted.items():
+        course = field.removeprefix(StatisticsField.COURSE)
+        if course != field and course[:-1].isdecimal():
+            day, hour = divmod(int(course[:-1]), 24)
+            rollups[_rollup_key(view, day, 0)][f"{StatisticsField.COURSE}{hour}{course[-1]}"] += amount
+        else:
+            rollups[_rollup_key(view, created, 0)][field] += amount
+    return rollups
 
 
 def _tries_before(attempts: bytes, attempt: int) -> int:

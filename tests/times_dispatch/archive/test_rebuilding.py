@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.kit.archive import KEYS, ended_campaign, files_in, retention
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.archive.folder import ArchiveFolder
+from times_dispatch.archive.manifest import pack_manifest, read_manifest
+from times_dispatch.archive.rebuilding import ArchiveRebuild, RebuildResult
+from times_dispatch.ledger.archive_states import ArchiveStates
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.keys import CAMPAIGNS
+from times_dispatch.ledger.statistics.recount import Recount
+from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
+
+
+async def rebuild(ledger: Ledger, folder: Path) -> RebuildResult:
+    forgotten = ForgottenNumbers(ledger.redis, b"the key of forgotten numbers")
+    made = ArchiveRebuild(ledger.redis, ArchiveFolder(str(folder)), KEYS, forgotten=forgotten, actor="asha@host")
+    return await made.run()
+
+
+async def rollups_of(reader: StatisticsReader) -> dict[RollupKey, dict[str, int]]:
+    """Return all rollups without counters that are 0 again."""
+    rollups = {key: amounts async for key, amounts in reader.rollups(RollupFilter())}
+    return {key: {name: amount for name, amount in amounts.items() if amount} for key, amounts in rollups.items()}
+
+
+async def archive(ledger: Ledger, folder: Path) -> None:
+    await ended_campaign(ledger)
+    assert (await retention(ledger.redis, folder).run()).archived == [CAMPAIGN]
+
+
+async def test_stubs_and_the_statistics_of_days_are_as_before(ledger: Ledger, tmp_path: Path) -> None:
+    await archive(ledger, tmp_path)
+    states, reader = ArchiveStates(ledger.redis), StatisticsReader(ledger.redis)
+    before = await states.newest([SENDER])
+    rollups = await rollups_of(reader)
+    await ledger.redis.flushall()
+    assert (await rebuild(ledger, tmp_path)).restored == [CAMPAIGN]
+    assert await states.newest([SENDER]) == before
+    assert await rollups_of(reader) == rollups
+    assert (await Recount(ledger.redis).all()).moving == []
+
+
+async def test_a_campaign_with_messages_in_redis_is_left_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    await archive(ledger, tmp_path)
+    await ledger.redis.flushall()
+    await ledger.submit(3)
+    result = await rebuild(ledger, tmp_path)
+    assert (result.restored, result.known) == ([], 1)
+    assert await ledger.states() == "ppp"
+
+
+async def test_a_rebuild_that_died_before_the_index_is_finished_by_the_next(ledger: Ledger, tmp_path: Path) -> None:
+    await archive(ledger, tmp_path)
+    await ledger.redis.flushall()
+    await rebuild(ledger, tmp_path)
+    await ledger.redis.delete(CAMPAIGNS)
+    assert (await rebuild(ledger, tmp_path)).known == 1
+    assert await ArchiveStates(ledger.redis).find(CAMPAIGN)
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "without rows"])
+async def test_of_two_attempts_the_newest_whole_one_is_taken(ledger: Ledger, tmp_path: Path, is_whole: bool) -> None:
+    await archive(ledger, tmp_path)
+    [manifest_path] = [path for path in files_in(tmp_path) if path.suffix == ".json"]
+    manifest = read_manifest(manifest_path.read_bytes(), archive=CAMPAIGN)
+    later = msgspec.structs.replace(manifest, operation="later", archived_ms=manifest.archived_ms + 1)
+    for path in files_in(tmp_path):
+        content = pack_manifest(later) if path == manifest_path else path.read_bytes()
+        if is_whole or path.suffix != ".parquet":
+            path.with_name(f"later{path.suffix}").write_bytes(content)
+    await ledger.redis.flushall()
+    await rebuild(ledger, tmp_path)
+    stub = await ArchiveStates(ledger.redis).find(CAMPAIGN)
+    assert stub
+    assert stub.operation == ("later" if is_whole else manifest.operation)

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden, hide_numbers
+
+NUMBER, ABROAD = "919876543210", "6581234567"
+KEY = b"the key of forgotten numbers"
+
+
+@pytest.mark.parametrize(
+    ("written", "hidden"),
+    [
+        ("9876543210", "1000000000"),
+        ("919876543210", "911000000000"),
+        ("+919876543210", "+911000000000"),
+        ("09876543210", "01000000000"),
+        ("00919876543210", "00911000000000"),
+        ("98765 43210", "10000 00000"),
+        ("+91 98765-43210.", "+91 10000-00000."),
+        ("https://x.in/?u=9876543210&v=1", "https://x.in/?u=1000000000&v=1"),
+        ('"a\\n9876543210"', '"a\\n1000000000"'),
+        ("1795319876543210", "1795319876543210"),  # digits of a longer run
+        ("98765432109", "98765432109"),
+        ("9876543211", "9876543211"),
+        ("98765 432101", "98765 432101"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_hidden_as_people_and_programs_write_it(written: str, hidden: str) -> None:
+    assert hide_numbers(written.encode(), NUMBER.__eq__).decode() == hidden
+
+
+def test_a_number_of_another_country_is_hidden_with_its_code_only() -> None:
+    assert hide_numbers(b"+6581234567 006581234567 81234567", ABROAD.__eq__) == b"+1000000000 001000000000 81234567"
+
+
+@given(st.recursive(st.integers() | st.text("0123456789 -+"), st.lists), st.booleans())
+def test_a_document_stays_a_document_of_the_same_length(document: object, hides: bool) -> None:
+    written = json.dumps(document).encode()
+    hidden = hide_numbers(written, lambda _: hides)
+    assert len(hidden) == len(written)
+    json.loads(hidden)
+
+
+async def test_forgotten_numbers_are_hidden_from_the_moment_they_are_forgotten(redis: Redis) -> None:
+    hidden = ForgottenNumbersHidden(redis, KEY)
+    assert await hidden.hide([b"9876543210"]) == [b"9876543210"]
+    await ForgottenNumbers(redis, KEY).add(NUMBER)
+    assert await hidden.hide([b"9876543210", b"9876543211"]) == [b"1000000000", b"9876543211"]
+
+
+async def test_without_the_key_nothing_is_hidden_and_nothing_is_held_up(redis: Redis) -> None:
+    await ForgottenNumbers(redis, KEY).add(NUMBER)
+    assert await ForgottenNumbersHidden(redis, b"").hide([b"9876543210"]) == [b"9876543210"]

@@ -1,0 +1,158 @@
+"""Finds archived campaigns again after Redis has lost all data: from the folder of the archive alone.
+
+Each campaign gets its stub again, and its counters are added to the statistics of days; both in one step of the ledger,
+so that a run may be repeated, or end at any moment. A campaign that Redis knows is left as it is.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.archive.catalog import Archive
+from times_dispatch.archive.erasure.sealing import FORGOTTEN_FOLDER, SEALED_PREFIX, Sealing
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveError
+from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.manifest import Manifest, read_manifest
+from times_dispatch.archive.recountable import archived_messages
+from times_dispatch.archive.wrapped_keys import MasterKeys
+from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
+from times_dispatch.ledger.errors import CampaignDamaged, ForgetKeyRefused
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.keys import CampaignField
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rollups_without_messages
+from times_dispatch.ledger.trail import TrailAction, packed_entry
+
+_DETAIL: Final = "found again in the folder of the archive"
+
+
+class RebuildResult(msgspec.Struct):
+    """What one run found."""
+
+    restored: list[CampaignId] = []
+    known: int = 0
+    """Campaigns that Redis knew already."""
+    sealed: int = 0
+    """Sealed records, which are to be erased in time."""
+    forgotten: int = 0
+    """Numbers that are forgotten."""
+    differences: list[str] = []
+    """What the rows of a campaign say otherwise than its counters; the campaign was restored."""
+    failed: list[tuple[str, str]] = []
+    """Folders that could not be read, each with the error."""
+
+
+class _Match(NamedTuple):
+    """A campaign in the folder."""
+
+    stub: ArchiveStub
+    manifest: Manifest
+
+
+class ArchiveRebuild:
+    """Finds the campaigns of one folder again."""
+
+    def __init__(
+        self, redis: Redis, folder: ArchiveFolder, keys: MasterKeys, *, forgotten: ForgottenNumbers, actor: str
+    ) -> None:
+        """Make a rebuild.
+
+        Args:
+            redis: the ledger.
+            folder: the folder of the archive.
+            keys: open the rows, from which the statistics of days are counted.
+            forgotten: gets the forgotten numbers again.
+            actor: who rebuilds, for the trail.
+        """
+        self._redis = redis
+        self._folder = folder
+        self._states = ArchiveStates(redis)
+        self._archive = Archive(redis, keys)
+        self._sealing = Sealing(redis, folder, keys)
+        self._forgotten = forgotten
+        self._actor = actor
+
+    async def run(self) -> RebuildResult:
+        """Find everything again; raise ``ArchiveUnavailable`` if the folder cannot be listed."""
+        result = RebuildResult()
+        for name in await asyncio.to_thread(self._folder.archives):
+            try:
+                if name == FORGOTTEN_FOLDER:
+                    await self._restore_forgotten(result)
+                elif name.startswith(SEALED_PREFIX):
+                    await self._sealing.restore(name)
+                    result.sealed += 1
+                else:
+                    await self._restore(CampaignId(name), result)
+            except (ArchiveError, CampaignDamaged, ForgetKeyRefused) as error:
+                result.failed.append((name, str(error)))
+        return result
+
+    async def _restore_forgotten(self, result: RebuildResult) -> None:
+        digests = await asyncio.to_thread(self._sealing.forgotten_digests)
+        for digest in digests:
+            await self._forgotten.add_digest(digest)
+        if digests:
+            await OptOuts(self._redis).add([FORGOTTEN])
+        result.forgotten += len(digests)
+
+    async def _restore(self, campaign: CampaignId, result: RebuildResult) -> None:
+        match = await asyncio.to_thread(self._find, campaign)
+        if match is None:
+            return  # what an attempt has left that ended before its manifest
+        stub, manifest = match
+        if await self._states.is_known(stub):
+            result.known += 1
+            return
+        if stub.state is ArchiveState.ERASED:
+            rollups, differences = rollups_without_messages(manifest.view(), manifest.statistics), list[Difference]()
+        else:
+            rollups, differences = await rollups_of(archived_messages(self._archive, stub, manifest))
+        trail = packed_entry(self._actor, TrailAction.ARCHIVED, campaign=campaign, detail=_DETAIL)
+        if await self._states.restore(stub, rollups=rollups, trail=trail):
+            result.restored.append(campaign)
+        else:
+            result.known += 1
+        result.differences += [
+            f"{each.where}: {each.field} is {each.counted:,} and {each.recounted:,} by the rows" for each in differences
+        ]
+
+    def _find(self, campaign: CampaignId) -> _Match | None:
+        """Return the newest whole archive of a campaign; None if there is none. This blocks."""
+        names = self._folder.names(campaign)
+        operations = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
+        manifests = [self._manifest(campaign, operation) for operation in operations]
+        # Of two attempts that stored everything, the later one has what came between them.
+        whole = [each for each in manifests if _is_whole(each, names)] or manifests
+        if not whole:
+            return None
+        manifest = max(whole, key=lambda each: each.archived_ms)
+        fields, plan = manifest.fields, manifest.view().plan
+        is_readable = not manifest.erased_ms and f"{manifest.operation}.{KEY}" in names
+        ended_ms = fields.get(CampaignField.FINISHED_MS) or fields.get(CampaignField.LAST_SENT_MS)
+        stub = ArchiveStub(
+            id=campaign,
+            sender=manifest.sender,
+            state=ArchiveState.ARCHIVED if is_readable else ArchiveState.ERASED,
+            operation=manifest.operation,
+            folder=self._folder.url,
+            name=plan.name,
+            template=plan.template,
+            created_ms=int(fields[CampaignField.CREATED_MS]),
+            ended_ms=int(ended_ms or fields[CampaignField.CREATED_MS]),
+        )
+        return _Match(stub, manifest)
+
+    def _manifest(self, campaign: CampaignId, operation: str) -> Manifest:
+        packed = self._folder.read(campaign, f"{operation}.{MANIFEST}")
+        if packed is None:
+            raise ArchiveDamaged(f"archive {campaign}: its manifest is gone")
+        return read_manifest(packed, archive=campaign)
+
+
+def _is_whole(manifest: Manifest, names: Sequence[str]) -> bool:
+    return all(f"{manifest.operation}.{kind}" in names for kind in (KEY, ROWS))

@@ -1,0 +1,42 @@
+-- uses: names keys
+--
+-- Put copies of reports into the queue of forwarding, as far as there is room, and count those that are dropped. A copy
+-- that waits already is neither queued again nor dropped, so a repeated call drops only what has found no room.
+-- This runs also when Redis is full: then all copies are dropped and counted.
+--
+-- Arguments
+--   max_copies  how many copies may wait
+--   max_bytes   how many bytes of memory the queue may take
+--   lanes       how many lanes the queue has
+--   copies      lane; score, when the entry of the report came; member, the packed copy
+-- Reply: dropped, how many copies found no room.
+-- Keys: the lanes and the totals of forwarding; the hash tag is {reports}.
+-- Atomic: a copy waits, or is counted as dropped.
+-- Cost: O(copies).
+local args = arguments({'max_copies', 'max_bytes', 'lanes'}, {copies = {'lane', 'score', 'member'}})
+local prefix, waiting, bytes, added, dropped = HASH_TAG .. ':forward:', 0, 0, 0, 0
+
+for lane = 0, tonumber(args.lanes) - 1 do
+  waiting = waiting + redis.call('ZCARD', prefix .. lane)
+  bytes = bytes + (redis.call('MEMORY', 'USAGE', prefix .. lane) or 0)
+end
+for _, copy in ipairs(args.copies) do added = added + #copy.member end
+local room = math.max(0, tonumber(args.max_copies) - waiting)
+if bytes + added > tonumber(args.max_bytes) then room = 0 end
+for _, copy in ipairs(args.copies) do
+  local key = prefix .. copy.lane
+  if not redis.call('ZSCORE', key, copy.member) then
+    -- A number, or an error as a table: Redis is full.
+    local is_added = room > 0 and type(redis.pcall('ZADD', key, copy.score, copy.member)) == 'number'
+    if is_added then
+      room = room - 1
+    else
+      room, dropped = 0, dropped + 1
+    end
+  end
+end
+if dropped > 0 then
+  redis.call('DEL', HASH_TAG)  -- frees nothing: after a first write Redis refuses no other
+  redis.call('HINCRBY', prefix .. 'totals', 'dropped_full', dropped)
+end
+return reply({dropped = dropped})

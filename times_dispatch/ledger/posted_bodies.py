@@ -1,0 +1,66 @@
+"""The posted bodies that wait in streams, for a reconciler or for the relay to another system; a number leaves them."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.hidden_numbers import hide_numbers
+from times_dispatch.ledger.keys import RECONCILERS, RELAY, RELAYS, REPORTS
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.scripts import Script, text
+
+_BODY: Final = b"b"
+_PAGE: Final = 200
+_GROUPS: Final = {REPORTS: RECONCILERS, RELAY: RELAYS}
+
+
+class HiddenBodies(NamedTuple):
+    """What came of the entries that held a number."""
+
+    replaced: int
+    held: int
+    """Entries of ``reports`` that a reconciler is applying; they leave the stream by themselves."""
+
+
+class PostedBodies:
+    """The entries of ``reports`` and ``relay``. Every method raises Redis errors."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._replace = Script(redis, "replace_body")
+
+    async def naming(self, number: str) -> list[bytes]:
+        """Return the payloads of all entries that hold a number, E.164 digits without the plus."""
+        return [payload for stream in _GROUPS async for _, payload, _ in self._naming(stream, number)]
+
+    async def hide(self, number: str) -> HiddenBodies:
+        """Hide a number in all entries that wait.
+
+        An entry that a reconciler is applying stays: applied twice, in two versions, a reply would count twice. A body
+        that is being relayed may be posted twice, which does no harm.
+        """
+        replaced = held = 0
+        for stream, group in _GROUPS.items():
+            async for id_, _, hidden in self._naming(stream, number):
+                reply = await self._replace(
+                    SenderId(stream), group=group, id=id_, payload=hidden, or_held=int(stream == RELAY)
+                )
+                replaced += text(reply["status"]) == "replaced"
+                held += text(reply["status"]) == "held"
+        return HiddenBodies(replaced, held)
+
+    async def _naming(self, stream: str, number: str) -> AsyncIterator[tuple[bytes, bytes, bytes]]:
+        """Yield id and payload of the entries that hold a number, and the payload without the number."""
+        after = "-"
+        newest: Any = await self._redis.xrevrange(stream, count=1)
+        while newest:
+            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=_PAGE)
+            for id_, fields in page:
+                payload = fields.get(_BODY, b"")
+                hidden = hide_numbers(payload, number.__eq__)
+                if hidden != payload:
+                    yield id_, payload, hidden
+            if len(page) < _PAGE:
+                return
+            after = f"({page[-1][0].decode()}"
