@@ -1,13 +1,15 @@
 """Dispatch with the ledger on one Redis, and on a cluster of one and of three primaries, on the same cores.
 
-All of them share the cores with the workers, so the figures show what a cluster costs and not what it gains. The three
-are measured in turn; of three rounds the best counts, because other work on the machine makes a round slower only.
+Each is measured with three senders, and with one sender: without lanes on the one Redis, in lanes on the clusters. All
+servers share the cores with the workers, so the figures show what a cluster costs and not what it gains. The cases are
+measured in turn; of three rounds the best counts, because other work on the machine makes a round slower only.
 """
 
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from redis.crc import key_slot
 
@@ -22,39 +24,64 @@ from times_dispatch.ledger.model import SenderId
 MESSAGES = 60_000
 ROUNDS = 3
 _SHARDS = 3
-_KINDS = {0: "one Redis", 1: "a cluster of one primary", _SHARDS: "a cluster of three primaries"}
-"""By the number of primaries; 0 is a Redis without cluster."""
+_LANES = 4
+
+
+class _Case(NamedTuple):
+    primaries: int
+    """0 is a Redis without cluster."""
+    lanes: int
+    """Lanes of the one sender; 0 is three senders without lanes."""
+
+    @property
+    def words(self) -> str:
+        """Return the case in words."""
+        ledger = {0: "one Redis", 1: "a cluster of one primary"}.get(self.primaries, "a cluster of three primaries")
+        return ledger if not self.lanes else f"{ledger}, one sender" + (" in four lanes" if self.lanes > 1 else "")
+
+    @property
+    def baseline(self) -> "_Case":
+        """Return the case with which this one is compared."""
+        return _Case(0, min(self.lanes, 1))
+
+
+_CASES = (_Case(0, 0), _Case(1, 0), _Case(_SHARDS, 0), _Case(0, 1), _Case(1, _LANES), _Case(_SHARDS, _LANES))
+
+
+class _Measured(NamedTuple):
+    per_s: float
+    worker_us: float
+    servers_us: float
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure all three in turn."""
-    rates: dict[int, list[float]] = {kind: [] for kind in _KINDS}
-    workers_us: dict[int, list[float]] = {kind: [] for kind in _KINDS}
-    servers_us: dict[int, list[float]] = {kind: [] for kind in _KINDS}
+    """Measure all cases in turn."""
+    measured: dict[_Case, list[_Measured]] = {case: [] for case in _CASES}
     for number in range(1, ROUNDS + 1):
-        for kind, words in _KINDS.items():
-            say(f"round {number} of {ROUNDS}, {words}, {MESSAGES:,} messages")
-            per_s, used_us = _measure(kind)
-            rates[kind].append(per_s)
-            workers_us[kind].append(worker_cpu(used_us))
-            servers_us[kind].append(_server_cpu(used_us))
+        for case in _CASES:
+            say(f"round {number} of {ROUNDS}, {case.words}, {MESSAGES:,} messages")
+            measured[case].append(_measure(case))
+            say(", ".join(f"{name} {value:,.1f}" for name, value in measured[case][-1]._asdict().items()))
+    best = {case: _best(rounds) for case, rounds in measured.items()}
     return [
         figure
-        for kind in (1, _SHARDS)
+        for case in _CASES
+        if case.primaries
         for figure in (
             Figure(
-                name=f"dispatch, {_KINDS[kind]}",
-                value=max(rates[kind]),
+                name=f"dispatch, {case.words}",
+                value=best[case].per_s,
                 unit="/s",
-                baseline=max(rates[0]),
-                note=f"servers: {min(servers_us[kind]):.0f} us a message, one Redis: {min(servers_us[0]):.0f}",
+                baseline=best[case.baseline].per_s,
+                note=f"servers: {best[case].servers_us:.0f} us a message, "
+                f"one Redis: {best[case.baseline].servers_us:.0f}",
             ),
             Figure(
-                name=f"CPU per message in the worker, {_KINDS[kind]}",
-                value=min(workers_us[kind]),
+                name=f"CPU per message in the worker, {case.words}",
+                value=best[case].worker_us,
                 unit="µs",
                 better="less",
-                baseline=min(workers_us[0]),
+                baseline=best[case.baseline].worker_us,
             ),
         )
     ]
@@ -68,14 +95,30 @@ def senders_on_each_shard() -> list[SenderId]:
     return list(chosen.values())
 
 
-def _measure(primaries: int) -> tuple[float, dict[str, float]]:
-    ledger = EmbeddedCluster(primaries=primaries, replicas=0, appendonly=True) if primaries else nullcontext()
+def _best(rounds: list[_Measured]) -> _Measured:
+    return _Measured(
+        max(each.per_s for each in rounds),
+        min(each.worker_us for each in rounds),
+        min(each.servers_us for each in rounds),
+    )
+
+
+def _measure(case: _Case) -> _Measured:
+    ledger = EmbeddedCluster(primaries=case.primaries, replicas=0, appendonly=True) if case.primaries else nullcontext()
+    senders = senders_on_each_shard()
     with (
         ledger as cluster,
         tempfile.TemporaryDirectory(prefix="times-dispatch-bench-") as name,
         Nginx(Path(name)) as nginx,
     ):
-        return dispatch(nginx, messages=MESSAGES, senders=senders_on_each_shard(), cluster=cluster)
+        per_s, used_us = dispatch(
+            nginx,
+            messages=MESSAGES,
+            senders=senders[:1] if case.lanes else senders,
+            lanes=max(case.lanes, 1),
+            cluster=cluster,
+        )
+    return _Measured(per_s, worker_cpu(used_us), _server_cpu(used_us))
 
 
 def _server_cpu(used_us: dict[str, float]) -> float:

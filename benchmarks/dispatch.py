@@ -14,7 +14,7 @@ from benchmarks.seeding import write_many
 from benchmarks.usage import worker_cpu
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 MESSAGES = 200_000
@@ -78,13 +78,14 @@ def dispatch(
     *,
     messages: int = MESSAGES,
     senders: Sequence[SenderId] = (),
+    lanes: int = 1,
     cluster: EmbeddedCluster | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Return messages per second, and the CPU microseconds of each process per message."""
     names = senders or sender_names(SENDERS)
-    with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, cluster=cluster) as rig:
+    with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, lanes=lanes, cluster=cluster) as rig:
         rig.pause()
-        campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages))
+        campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages, lanes=lanes))
         meter = rig.meter(nginx.process)
         resumed_ms = rig.resume()
         rig.wait(lambda: rig.unsent(campaigns) == 0)
@@ -103,6 +104,6 @@ def read_views(rig: BenchmarkRig, campaigns: list[tuple[SenderId, CampaignId]]) 
     """Return the views of the campaigns."""
 
     async def views(redis: Redis) -> list[CampaignView]:
-        return [await Queries(redis).campaign(campaign) for _, campaign in campaigns]
+        return [await LaneQueries(redis).campaign(campaign) for _, campaign in campaigns]
 
     return rig.run_on_ledger(views)

@@ -22,6 +22,7 @@ from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.settings.load import load
@@ -40,7 +41,12 @@ def sender_names(count: int) -> list[SenderId]:
 
 
 def settings_text(
-    senders: Sequence[str], *, rates: Sequence[float] = (), max_in_flight: int = 400, ca_file: Path | None = None
+    senders: Sequence[str],
+    *,
+    rates: Sequence[float] = (),
+    max_in_flight: int = 400,
+    ca_file: Path | None = None,
+    lanes: int = 1,
 ) -> str:
     """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit."""
     lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
@@ -50,6 +56,7 @@ def settings_text(
         rate = rates[index] if rates else 0
         lines.append(
             f'[senders.{sender}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate}\n'
+            f"lanes = {lanes}\n"
         )
     names = ", ".join(f'"{sender}"' for sender in senders)
     lines.append(f'[templates.shipped]\nsenders = [{names}]\ncontent_id = "{CONTENT_ID}"\ntext = "{TEMPLATE}"\n')
@@ -67,6 +74,7 @@ class BenchmarkRig:
         rates: The senders' limits in messages per second, in the same order; none by default.
         max_in_flight: Pushes in flight of each worker.
         ca_file: The CA of the provider's certificate, if the endpoint is https.
+        lanes: Lanes of each sender.
         cluster: The cluster that holds the ledger; by default the stack's own Redis holds the ledger.
     """
 
@@ -79,13 +87,14 @@ class BenchmarkRig:
         rates: Sequence[float] = (),
         max_in_flight: int = 400,
         ca_file: Path | None = None,
+        lanes: int = 1,
         cluster: EmbeddedCluster | None = None,
     ) -> None:
         self.senders = list(senders)
         self._cluster = cluster
         self.stack = Stack(
             ledger_url=cluster.url if cluster else "",
-            settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight, ca_file=ca_file),
+            settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight, ca_file=ca_file, lanes=lanes),
             workers=workers,
             environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
         )
@@ -149,7 +158,8 @@ class BenchmarkRig:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
-                await wake_workers(app, await BatchLeases(redis).issue(sender))
+                for lane in await known_lanes(redis, sender):
+                    await wake_workers(app, await BatchLeases(redis).issue(lane))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return self.run_on_ledger(resume_senders)

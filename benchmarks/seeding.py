@@ -10,6 +10,8 @@ from benchmarks.rig import CONTENT_ID, TEMPLATE
 from producers.submit import BATCH_SIZE
 from times_dispatch.demo.recipients import rows
 from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.lanes.plans import plans_of_lanes
+from times_dispatch.ledger.lanes.split import lane_batches
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
@@ -86,9 +88,38 @@ async def write(
     return campaign
 
 
-async def write_many(redis: Redis, senders: Sequence[SenderId], messages: int) -> list[tuple[SenderId, CampaignId]]:
-    """Write one campaign for each sender; together the campaigns have *messages* messages."""
+async def write_in_lanes(
+    redis: Redis, sender: SenderId, messages: int, *, lanes: int
+) -> list[tuple[SenderId, CampaignId]]:
+    """Write a campaign of a sender with lanes, and return the campaign of each lane."""
+    submissions, campaign = Submissions(redis), CampaignId(new_campaign_id())
+    fingerprint, whole = f"benchmark-{campaign}", plan(sender, "benchmark")
+    await submissions.claim(fingerprint, sender, campaign)
+    plans = await plans_of_lanes(
+        redis, fingerprint, campaign, whole, lanes=lanes, max_parts_per_day=0, new_id=new_campaign_id
+    )
+    ids, stored = list(plans), dict.fromkeys(plans, (0, 0))
+    for of_lane, lane_plan in plans.items():
+        await submissions.begin(of_lane, lane_plan, batch_size=BATCH_SIZE, brake=_BRAKE)
+    full, first_number = recipients(0, BATCH_SIZE), randbelow(10**9)
+    firsts = range(0, messages, BATCH_SIZE)
+    read = (_renumbered(full, first, min(BATCH_SIZE, messages - first), first_number) for first in firsts)
+    for lane, number, batch in lane_batches(read, lanes=lanes, size=BATCH_SIZE):
+        await submissions.add_batch(ids[lane], plans[ids[lane]].sender, number, batch)
+        total, _ = stored[ids[lane]]
+        stored[ids[lane]] = (total + len(batch.to), number + 1)
+    for of_lane, (total, batches) in stored.items():
+        await submissions.seal(of_lane, plans[of_lane].sender, total=total, batches=batches)
+    return [(lane_plan.sender, of_lane) for of_lane, lane_plan in plans.items()]
+
+
+async def write_many(
+    redis: Redis, senders: Sequence[SenderId], messages: int, *, lanes: int = 1
+) -> list[tuple[SenderId, CampaignId]]:
+    """Write one campaign for each sender, or for each of its lanes; together they have *messages* messages."""
     share = messages // len(senders)
+    if lanes > 1:
+        return [each for sender in senders for each in await write_in_lanes(redis, sender, share, lanes=lanes)]
     return [(sender, await write(redis, sender, share, name=f"benchmark-{sender}")) for sender in senders]
 
 

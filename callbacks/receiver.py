@@ -22,7 +22,6 @@ from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.http.posted_body import header, json_in_query
 from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader
-from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
@@ -33,6 +32,7 @@ from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
+from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled

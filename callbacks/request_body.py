@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.http_server.server_load import DEFAULT_SERVER_LIMITS
 
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 Send = Callable[[AsgiMessage], Awaitable[None]]
 
-MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = DEFAULT_SERVER_LIMITS.max_body_bytes
 
 MAX_DISCARDED_BYTES: Final = 8 * MAX_BODY_BYTES
 """How many bytes of a too long body are read and discarded, so that the provider reads the response."""

@@ -9,6 +9,7 @@ import uvloop
 from console.application import make_application, make_resources
 from console.server import FINISH_WITHIN_S, make_console_server
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
+from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
@@ -28,7 +29,13 @@ async def serve(settings: Settings) -> None:
     _warn_without_users(users)
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
         resources = make_resources(redis, settings, users=users)
-        server = make_console_server(make_application(resources), settings.console.listen)
+        refusals = RefusalLog()
+        server = make_console_server(
+            make_application(resources),
+            settings.console.listen,
+            trusted_proxies=settings.console.trusted_networks,
+            refusals=refusals,
+        )
         heartbeat = Heartbeat(
             redis,
             ProcessKind.CONSOLE,
@@ -36,7 +43,7 @@ async def serve(settings: Settings) -> None:
         )
         log.info("console started", listen=settings.console.listen)
         await run_until_signalled(
-            server.run_until, resources.live.run, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0
+            server.run_until, resources.live.run, refusals.run, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0
         )
     log.info("console stopped")
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlencode
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -51,6 +51,8 @@ def action(path: str, answer: Page, *, role: ConsoleRole | None) -> Route:
             form = await read_form(request)
         except FormTooLong:
             return PlainTextResponse("This form is too long.", 413)
+        except ClientDisconnect:
+            return PlainTextResponse("This form is incomplete.", 400)  # nobody reads this
         except ValueError:
             return PlainTextResponse("This is no form.", 400)
         token = request.headers.get(CSRF_HEADER) or next(iter(form.get(CSRF_FIELD, ())), "")

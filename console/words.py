@@ -7,6 +7,7 @@ from typing import Final
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.visible_text import without_long_numbers
 
 STATE_SIGNS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -81,7 +82,10 @@ def state_class(view: CampaignView) -> str:
 def sender_state(view: SenderView) -> str:
     """Return whether a sender sends, and if not, why."""
     if view.paused:
-        return f"paused: {view.pause_reason}" if view.pause_reason else "paused"
+        return f"paused: {without_long_numbers(view.pause_reason)}" if view.pause_reason else "paused"
     if view.day_is_used_up:
         return "parts of the day used up"
-    return "; ".join(f"provider {provider.provider} is {provider.why}" for provider in view.unavailable) or "sends"
+    return (
+        "; ".join(f"provider {away.provider} is {without_long_numbers(away.why)}" for away in view.unavailable)
+        or "sends"
+    )

@@ -44,7 +44,7 @@ class MemoryCheck:
         memory = await read_memory(self._redis)
         if not memory.max_bytes:
             return
-        recipients = await self._redis.strlen(batch_key(sender, campaign, BatchKey.RECIPIENTS, stored - 1))
+        recipients = await self._redis.strlen(batch_key(sender, campaign, BatchKey.RECIPIENTS, 0))
         records = batch_size * (1 + RECORD_WIDTH)
         # The batches that are stored have their recipients already, and get their records when they are sent.
         needed = int((stored / fraction - stored) * recipients + stored / fraction * records)

@@ -21,6 +21,7 @@ from producers.recipient_columns import joined, picked
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
@@ -203,6 +204,13 @@ class Resender:
             raise InputInvalid(f"campaign {parent.id}: is still being submitted, and nothing of it is sent yet")
         if plan.sender not in settings.senders:
             raise InputInvalid(f"campaign {parent.id}: its sender {plan.sender} is not in the settings any more")
+        if (
+            parent.lanes
+            or max(len(await known_lanes(self._redis, plan.sender)), settings.senders[plan.sender].lanes) > 1
+        ):
+            raise InputInvalid(
+                f"campaign {parent.id}: a sender with lanes has no resend; submit the rows of `dispatch report` instead"
+            )
         if gone := [name for name in plan.chain if name not in settings.providers]:
             raise InputInvalid(f"campaign {parent.id}: its provider {gone[0]} is not in the settings any more")
         if plan.tracked_links and not settings.link_key:

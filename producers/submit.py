@@ -5,7 +5,7 @@ the same campaign id and the same batches.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -26,11 +26,15 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.lanes.plans import plans_of_lanes
+from times_dispatch.ledger.lanes.split import lane_batches
+from times_dispatch.ledger.lanes.whole import whole_state
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_samples import NumberSample, NumberSamples
 from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.queries import LaneQueries, MessageView
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
@@ -98,6 +102,7 @@ async def submit(
         InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
         CommandFailed: a file changed while it was read, or the campaign does not fit into Redis. Nothing is sent then.
         IdKeyRefused: the settings have an id key, and it is not the ledger's.
+        LanesRefused: the sender has lanes, and the campaign cannot have them.
     """
     if draft.campaign.links.written and not settings.link_key:
         raise InputInvalid(f"{draft.paths[0]}: links: tracked links need DISPATCH_LINK_KEY in the environment")
@@ -117,24 +122,38 @@ async def submit(
     if await redis.hexists(campaign_key(plan.sender, campaign), CampaignField.ARCHIVE_FOLDER):
         raise InputInvalid(f"submitted before as {campaign}, which is archived; --again sends it once more")
     plan = await with_numbered_links(redis, campaign, plan, settings)
-    begun = await submissions.begin(
+    plans = await plans_of_lanes(
+        redis,
+        fingerprint,
         campaign,
         plan,
-        batch_size=batch_size,
-        brake=brake_rule(settings),
-        price_micros=int((draft.campaign.budget.price or 0) * 1_000_000),
+        lanes=settings.senders[plan.sender].lanes,
+        max_parts_per_day=max_parts_per_day(plan.sender, settings),
+        new_id=new_campaign_id,
     )
-    if begun.state is not CampaignState.SUBMITTING:
-        return SubmitResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
+    begun_lanes = [
+        await submissions.begin(
+            of_lane,
+            lane_plan,
+            batch_size=batch_size,
+            brake=brake_rule(settings),
+            price_micros=int((draft.campaign.budget.price or 0) * 1_000_000),
+        )
+        for of_lane, lane_plan in plans.items()
+    ]
+    states = [begun.state for begun in begun_lanes]
+    if CampaignState.SUBMITTING not in states or CampaignState.CANCELLED in states:
+        state = whole_state(states)
+        return SubmitResult(campaign=campaign, plan=begun_lanes[0].plan, state=state, already_submitted=True)
     draft.campaign.check(now)
-    _check_stored_plan(campaign, plan, begun.plan, now)
+    for of_lane, begun in zip(plans, begun_lanes, strict=True):
+        _check_stored_plan(of_lane, plans[of_lane], begun.plan, now)
     sample = NumberSample()
     with draft.read() as row_pass:
         try:
-            batches, opted_out = await _store_batches(
+            stored, opted_out = await _store_batches(
                 redis,
-                campaign,
-                begun,
+                dict(zip(plans, begun_lanes, strict=True)),
                 row_pass,
                 progress,
                 memory_check=memory_check,
@@ -155,20 +174,24 @@ async def submit(
         parts=counts.gsm_parts + counts.ucs2_parts,
         now=now,
     )
-    await NumberSamples(redis).keep(campaign, begun.plan, sample, now)
-    state = await submissions.seal(
-        campaign,
-        plan.sender,
-        total=accepted,
-        batches=batches,
-        actor=actor,
-        refused=row_pass.checker.refused_by_reason,
-    )
+    await NumberSamples(redis).keep(campaign, begun_lanes[0].plan, sample, now)
+    states = [
+        await submissions.seal(
+            of_lane,
+            lane_plan.sender,
+            total=stored[of_lane].messages,
+            batches=stored[of_lane].batches,
+            actor="" if at else actor,
+            refused={} if at else row_pass.checker.refused_by_reason,
+            announced=accepted,
+        )
+        for at, (of_lane, lane_plan) in enumerate(plans.items())
+    ]
     broker_warning = await notify_workers(redis, settings, plan.sender)
     return SubmitResult(
         campaign=campaign,
-        plan=begun.plan,
-        state=state,
+        plan=begun_lanes[0].plan,
+        state=whole_state(states),
         source=draft.file.source,
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
@@ -178,7 +201,7 @@ async def submit(
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,
         ucs2_parts=counts.ucs2_parts,
-        resumed_batches=begun.batches,
+        resumed_batches=sum(begun.batches for begun in begun_lanes),
         warnings=(
             *draft.campaign.warnings(now),
             *row_pass.warnings(),
@@ -189,11 +212,12 @@ async def submit(
 
 
 async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> str:
-    """Issue the sender's next batches and wake workers for them.
+    """Issue the sender's next batches, in all its lanes, and wake workers for them.
 
     Returns a warning if the broker is away, otherwise an empty text. Upkeep wakes workers later in that case.
     """
-    issued = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
+    leases = BatchLeases(redis, lease_s=settings.worker.lease_s)
+    issued = [batch for lane in await known_lanes(redis, sender) for batch in await leases.issue(lane)]
     try:
         await wake_workers(celery_app(settings), issued)
         if not issued and settings.broker_url != settings.redis_url:
@@ -216,17 +240,23 @@ async def with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, se
     return msgspec.structs.replace(plan, tracked_links=links)
 
 
+class _StoredLane(msgspec.Struct):
+    """What the ledger has of one lane's campaign."""
+
+    messages: int = 0
+    batches: int = 0
+
+
 async def _store_batches(
     redis: Redis,
-    campaign: CampaignId,
-    begun: Begun,
+    begun_lanes: Mapping[CampaignId, Begun],
     row_pass: RowPass,
     progress: Progress | None,
     *,
     memory_check: MemoryCheck,
     sample: NumberSample,
     forget_key: bytes,
-) -> tuple[int, int]:
+) -> tuple[dict[CampaignId, _StoredLane], int]:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
     A message whose number is on the opt-out list stays in its batch and is suppressed there. The list may change before
@@ -234,8 +264,8 @@ async def _store_batches(
 
     Args:
         redis: the ledger.
-        campaign: the campaign that is being submitted.
-        begun: the batches that an earlier run has stored, and the batch size.
+        begun_lanes: the campaigns that are being submitted, one for each lane; what an earlier run has stored of each,
+            and the batch size.
         row_pass: the pass that reads the rows.
         progress: is called after each batch.
         memory_check: refuses the campaign if it does not fit.
@@ -243,21 +273,24 @@ async def _store_batches(
         forget_key: tells which numbers are forgotten.
 
     Returns:
-        How many batches there are, and how many messages are suppressed.
+        How many messages and batches each campaign has, and how many messages are suppressed.
 
     Raises:
         InputInvalid: a batch differs from the stored one, because the settings have changed.
         CommandFailed: the campaign does not fit into Redis.
     """
-    submissions, queries = Submissions(redis), Queries(redis)
-    view = await queries.campaign(campaign)
+    submissions, queries, campaigns = Submissions(redis), LaneQueries(redis), list(begun_lanes)
+    views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
     opt_outs = OptOuts(redis)
     has_opt_outs = not await opt_outs.is_empty()
     forgotten_numbers = ForgottenNumbers(redis, forget_key)
-    number, opted_out = -1, 0
+    lanes, opted_out = {campaign: _StoredLane() for campaign in campaigns}, 0
+    size = begun_lanes[campaigns[0]].batch_size
     storing: asyncio.Task[None] | None = None
     try:
-        for number, batch in enumerate(row_pass.batches(begun.batch_size)):
+        for lane, number, batch in lane_batches(row_pass.batches(size), lanes=len(campaigns), size=size):
+            campaign = campaigns[lane]
+            begun = begun_lanes[campaign]
             forgotten = await forgotten_numbers.positions(batch.to)
             batch = without_data(batch, forgotten)  # noqa: PLW2901  # nothing may see the number from here on
             sample.add(batch.to)
@@ -268,10 +301,10 @@ async def _store_batches(
                 if storing:
                     await storing
                     await memory_check.while_stored(
-                        campaign,
-                        begun.plan.sender,
-                        stored=number,
-                        batch_size=begun.batch_size,
+                        campaigns[0],
+                        begun_lanes[campaigns[0]].plan.sender,
+                        stored=sum(stored.batches for stored in lanes.values()),
+                        batch_size=size,
                         fraction=row_pass.fraction(),
                     )
                 storing = asyncio.create_task(
@@ -281,19 +314,21 @@ async def _store_batches(
                 )
                 await asyncio.sleep(0)  # sends the batch, so that Redis stores it while the next rows are checked
             else:
-                stored = [message async for message in queries.batch(view, number)]
-                if not _is_stored(batch, stored):
+                stored_rows = [message async for message in queries.batch(views[campaign], number)]
+                if not _is_stored(batch, stored_rows):
                     # A batch that is shifted by one row would text somebody twice.
-                    raise _settings_changed(campaign)
-                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored)
+                    raise _settings_changed(campaigns[0])
+                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored_rows)
+            lanes[campaign].batches += 1
+            lanes[campaign].messages += len(batch.to)
             if progress:
                 progress(row_pass)
     finally:
         if storing:
             await storing
-    if number + 1 < begun.batches:
-        raise _settings_changed(campaign)
-    return number + 1, opted_out
+    if any(lanes[campaign].batches < begun.batches for campaign, begun in begun_lanes.items()):
+        raise _settings_changed(campaigns[0])
+    return lanes, opted_out
 
 
 def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:
@@ -304,7 +339,7 @@ def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:
 async def apply_limits(redis: Redis, sender: SenderId, settings: Settings) -> None:
     """Store the rate and the daily cap of a sender, as the settings have them."""
     control = Control(redis)
-    await control.configure_rate(sender, settings.senders[sender].rate_per_s)
+    await control.configure_rate(sender, settings.senders[sender].rate_per_s, lanes=settings.senders[sender].lanes)
     await control.configure_daily_cap(sender, max_parts_per_day(sender, settings))
 
 

@@ -29,7 +29,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
-from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.protocol import CloseReason, ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
@@ -51,6 +51,7 @@ from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.ledger_failures import log_failed_call
+from workers.reach_watch import ReachWatch
 from workers.sender_limits import write_sender_limits
 from workers.waiting_batches import MAX_WAIT_S, WaitingBatches
 
@@ -154,6 +155,8 @@ class Dispatcher:
         self._ended_at: deque[float] = deque(maxlen=full_at)
         """When the last batches ended, on the monotonic clock."""
         self._waiting = WaitingBatches(clock=clock)
+        self._issued_later: set[SenderId] = set()
+        """Senders whose next batches are issued after a pause, because this process left a batch to others."""
         self._background: set[asyncio.Task[None]] = set()
         self._is_prepared = asyncio.Event()
         """Set when the ledger has accepted the id key and knows the senders' limits, or when the process stops."""
@@ -176,6 +179,7 @@ class Dispatcher:
         self._start_in_background(self._prepare())
         self._start_in_background(renewal.run())
         self._start_in_background(self._release_waiting())
+        self._start_in_background(ReachWatch(self._context.reach, self._clients, clock=self._clock).run())
 
     def is_full(self, *, is_urgent: bool = False) -> bool:
         """Return whether this process should take no more wake-ups; may be called from any thread.
@@ -266,27 +270,43 @@ class Dispatcher:
         while True:
             await self._clock.sleep(MAX_WAIT_S / 4)
             while ref := self._waiting.take_overdue():
-                await self._release(ref)
+                if await self._release(ref):
+                    await self._issue_batches(ref.sender)
 
-    async def _release(self, ref: BatchRef) -> None:
-        """Take the lease of a batch and release it at once; then the batch is issued again."""
+    async def _release(self, ref: BatchRef) -> bool:
+        """Take the lease of a batch and release it at once; return whether the batch can be issued again."""
         leases = self._context.leases
         try:
             if lease := await leases.take(ref):
                 await leases.release(lease)
-                await self._issue_batches(ref.sender)
+                return True
         except LeaseLost:
-            return  # another process holds the batch
+            return False  # another process holds the batch
         except (*LEDGER_ERRORS, BatchUnreadable) as error:
             log_failed_call(error, doing="release")
+        return False
 
     async def _pass_on(self, ref: BatchRef, plan: Plan) -> bool:
-        """Leave a batch to another process if this one is cut off from its provider; return whether it was left."""
-        if not self._context.reach.passes_on(plan.provider):
+        """Leave a batch to another process if this one is cut off from its providers; return whether it was left."""
+        if not self._context.reach.is_cut_off(plan.chain):
             return False
-        await self._clock.sleep(self._context.timings.pass_on_after_s)
-        await self._release(ref)
+        if await self._release(ref):
+            self._issue_later(ref.sender)
         return True
+
+    def _issue_later(self, sender: SenderId) -> None:
+        """Issue the next batches of a sender after a pause, unless another process does so before.
+
+        Without the pause, a batch that this process cannot send would come back at once, and again.
+        """
+        if sender not in self._issued_later:
+            self._issued_later.add(sender)
+            self._start_in_background(self._issue_after_pause(sender))
+
+    async def _issue_after_pause(self, sender: SenderId) -> None:
+        await self._clock.sleep(self._context.timings.pass_on_after_s)
+        self._issued_later.discard(sender)
+        await self._issue_batches(sender)
 
     async def _run(self, ref: BatchRef) -> WorkEnd:
         token: int | None = None
@@ -335,7 +355,9 @@ class Dispatcher:
             end = await batch.work()
         finally:
             self._batches.discard(batch)
-        if end is not BatchEnd.DONE:  # the next batches were issued when the last block of a done batch was opened
+        if end in (BatchEnd.PROVIDER_LOST, CloseReason.OUT_OF_REACH):
+            self._issue_later(ref.sender)
+        elif end is not BatchEnd.DONE:  # the next batches were issued when the last block of a done batch was opened
             await self._issue_batches(ref.sender)
         log.info(
             "batch",

@@ -29,7 +29,7 @@ async def _write_once(redis: Redis, settings: Settings) -> None:
     control = Control(redis)
     for name, sender in settings.senders.items():
         try:
-            await control.configure_rate(SenderId(name), sender.rate_per_s)
+            await control.configure_rate(SenderId(name), sender.rate_per_s, lanes=sender.lanes)
             await control.configure_daily_cap(SenderId(name), max_parts_per_day(name, settings))
         except ResponseError as error:
             if is_transient(error):

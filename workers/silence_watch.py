@@ -13,8 +13,9 @@ from redis.exceptions import ResponseError
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import SenderKey, sender_key
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import FRESH_S, read_backlog
 from times_dispatch.ledger.silence import (
@@ -72,7 +73,7 @@ class SilenceWatch:
         self._min_wait_s = min_wait_s
         self._every_s = every_s
         self._store = SilenceStore(redis)
-        self._queries = Queries(redis)
+        self._queries = LaneQueries(redis)
         self._clock = RedisClock(redis)
         self._clock_of_host = clock
         self._next_s = dict[SenderId, float]()
@@ -83,7 +84,7 @@ class SilenceWatch:
         now_s = self._clock_of_host.monotonic()
         for sender in senders:
             # Only every few seconds this process asks whether another worker has looked.
-            if sender not in self._brakes or now_s < self._next_s.get(sender, now_s):
+            if header_of(sender) not in self._brakes or now_s < self._next_s.get(sender, now_s):
                 continue
             self._next_s[sender] = now_s + self._every_s
             if await self._store.may_look(sender, every_s=self._every_s):
@@ -100,7 +101,7 @@ class SilenceWatch:
             for provider in (await self._queries.sender(sender)).unavailable
             if provider.silent_since_ms
         }
-        if not self._brakes[sender]:
+        if not self._brakes[header_of(sender)]:
             for provider in held:
                 await self._release(sender, provider, "the silence brake is off")
             return

@@ -23,13 +23,15 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import UPKEEP_SINCE
+from times_dispatch.ledger.lanes.alignment import LaneAlignment
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.memory_history import note_memory
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, StopReason
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
@@ -109,7 +111,8 @@ class Upkeep:
         self._clock = clock
         self._warn_at = clock.monotonic()
         self._control = Control(redis)
-        self._queries = Queries(redis)
+        self._queries = LaneQueries(redis)
+        self._alignment = LaneAlignment(redis, clock=clock)
         self._wake_workers = wake_workers
         self._update_flower = update_flower
         self._backlog = backlog
@@ -206,6 +209,9 @@ class Upkeep:
         self._rng.shuffle(senders)  # the rows of the last senders may have to wait for the next round
         results = await asyncio.gather(*(do_steps(sender) for sender in senders), return_exceptions=True)
         views = [view for result in results if not isinstance(result, BaseException) for view in result]
+        if any(view.plan.lane_campaigns for view in views):
+            views = await self._whole_campaigns(views)
+        await self._alignment.align(views)
         if await self._update_flower(views):
             for sender, result in zip(senders, results, strict=True):
                 if not isinstance(result, BaseException):
@@ -219,6 +225,14 @@ class Upkeep:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _whole_campaigns(self, views: list[CampaignView]) -> list[CampaignView]:
+        """Return the campaigns that people see in place of those of lanes."""
+        lanes = [view for view in views if view.plan.lane_campaigns]
+        ids = {view.plan.lane_campaigns[0]: header_of(view.plan.sender) for view in lanes}
+        damaged = list[CampaignDamaged]()
+        whole = await Queries(self._redis).some(ids.items(), damaged=damaged)
+        return [*(view for view in views if not view.plan.lane_campaigns), *whole]
 
     async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
         """Tell the ledger which campaigns were shown; if a worker dies before, another worker shows its campaigns."""

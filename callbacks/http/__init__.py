@@ -1,7 +1,6 @@
-"""HTTP at the receiver: the server, its bounds, and the reports in the body of a request.
+"""HTTP at the receiver and at the links process: the server, and the reports in the body of a request.
 
-``server.HttpServer`` listens. ``report_protocol.ReportProtocol`` takes connections and hands requests to the receiver,
-within the bounds of ``server_load``. ``posted_reports`` reads the reports of a body; ``posted_body`` returns the JSON
-in it, decompressed and without a form around it. ``refusal_log`` bounds the log lines. Only the ``receiver`` calls
-them. Terms are explained in docs/glossary.md.
+``server`` makes a server of the bounded connections of ``times_dispatch.http_server``. ``posted_reports`` reads the
+reports of a body; ``posted_body`` returns the JSON in it, decompressed and without a form around it. Only the receiver
+and the links process call them. Terms are explained in docs/glossary.md.
 """

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import uvicorn
 
-from callbacks.http.refusal_log import RefusalLog
-from callbacks.http.report_protocol import ReportProtocol, ServerStateWithLoad
-from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.refusal_log import RefusalLog
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
 from times_dispatch.settings.model import CallbackSettings
 from times_dispatch.stoppable_server import StoppableServer
 
@@ -23,13 +23,13 @@ BACKLOG: Final = 512
 
 
 class HttpServer(StoppableServer):
-    """The server of ``ReportProtocol`` connections, which bounds what it does at once."""
+    """The server of ``BoundedProtocol`` connections, which bounds what it does at once."""
 
     def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None) -> None:
-        """Make a server of ``ReportProtocol`` connections.
+        """Make a server of ``BoundedProtocol`` connections.
 
         Args:
-            config: uvicorn's configuration, with ``http=ReportProtocol``.
+            config: uvicorn's configuration, with ``http=BoundedProtocol``.
             load: counts what the server does and bounds it; by default with the default limits.
         """
         super().__init__(config)
@@ -59,7 +59,7 @@ def make_server(
         application,
         host=host.strip("[]"),
         port=int(port),
-        http=ReportProtocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -5,11 +5,11 @@ import gc
 import structlog
 import uvloop
 
-from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.assembly import make_links
 from callbacks.report_room import ReportRoom
 from callbacks.streams import StreamLimits
+from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled

@@ -13,7 +13,6 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.http.refusal_log import RefusalLog
 from callbacks.links import pages
 from callbacks.links.directory import LinkDirectory, MessageLink
 from callbacks.links.visit_ids import VisitIds
@@ -22,6 +21,7 @@ from callbacks.report_room import ReportRoom
 from callbacks.request_body import AsgiMessage, Receive, Send
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.event_kinds import EventKind
 
@@ -30,6 +30,8 @@ PATH: Final = re.compile(rb"/([A-Za-z]{3,6}|[0-9]{6})/([0-9A-Za-z]{11})(/stop)?/
 PING_TIMEOUT_S: Final = 1.0
 MAX_VISITS_A_MINUTE: Final = 600
 """Visits of one link that one process answers in a minute; more get 429 and are not stored."""
+MAX_OPT_OUTS_A_MINUTE: Final = 10
+"""Opt-outs by one link that one process stores in a minute: the first is enough."""
 _MAX_COUNTED_LINKS: Final = 200_000
 _RETRY_AFTER_S: Final = b"5"
 _COMMON_HEADERS: Final = (
@@ -60,14 +62,14 @@ class _VisitCounter:
         self._minute = -1
         self._visits: Counter[str] = Counter()
 
-    def may_count(self, code: str) -> bool:
-        """Count a visit; return False if the link had too many in this minute."""
+    def may_count(self, code: str, *, at_most: int) -> bool:
+        """Count a visit; return False if the link had more than *at_most* in this minute."""
         minute = int(self._clock.monotonic() // 60)
         if minute != self._minute or len(self._visits) >= _MAX_COUNTED_LINKS:
             self._minute = minute
             self._visits.clear()
         self._visits[code] += 1
-        return self._visits[code] <= MAX_VISITS_A_MINUTE
+        return self._visits[code] <= at_most
 
 
 class LinksApplication:
@@ -109,6 +111,7 @@ class LinksApplication:
         self._refusals = refusals or RefusalLog()
         self._clock = clock
         self._visits = _VisitCounter(clock)
+        self._opt_outs = _VisitCounter(clock)
         self._visit_ids = VisitIds()
 
     @staticmethod
@@ -151,9 +154,8 @@ class LinksApplication:
         if target is None:
             await self._respond_with_page(send, 410, pages.EXPIRED)
             return
-        if not self._visits.may_count(request.code):
-            self._refusals.warning("a link is visited too often")
-            await self._respond_with_page(send, 429, pages.UNAVAILABLE, headers=[(b"retry-after", b"60")])
+        if not self._visits.may_count(request.code, at_most=MAX_VISITS_A_MINUTE):
+            await self._refuse_too_many(send)
             return
         visit = self._visit_ids.next(link.campaign.id)
         row = {
@@ -182,6 +184,8 @@ class LinksApplication:
             await self._refuse_unknown(send)
         elif request.method != "POST":
             await self._respond_with_page(send, 200, pages.ask_to_opt_out(request.header))
+        elif not self._opt_outs.may_count(request.code, at_most=MAX_OPT_OUTS_A_MINUTE):
+            await self._refuse_too_many(send)
         else:
             row = {"toPhone": request.header, "incomingText": self._stop_word}
             await self._store(EventKind.REPLIED, link, row)
@@ -198,6 +202,10 @@ class LinksApplication:
     async def _refuse_unknown(self, send: Send) -> None:
         self._refusals.warning("a link is unknown")
         await self._respond_with_page(send, 404, pages.UNKNOWN)
+
+    async def _refuse_too_many(self, send: Send) -> None:
+        self._refusals.warning("a link is visited too often")
+        await self._respond_with_page(send, 429, pages.UNAVAILABLE, headers=[(b"retry-after", b"60")])
 
     async def _probe(self, send: Send, *, with_redis: bool) -> None:
         status, text = 200, b"ok"

@@ -2,11 +2,11 @@
 
 from redis.asyncio import Redis
 
-from callbacks.http.refusal_log import RefusalLog
 from callbacks.links.application import LinksApplication
 from callbacks.links.directory import LinkDirectory
 from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
+from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.model import Settings
 

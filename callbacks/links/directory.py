@@ -21,8 +21,12 @@ log = structlog.get_logger(__name__)
 READ_AGAIN_AFTER_S: Final = 10.0
 """How long the directory uses what it read of a campaign, in seconds: a campaign's validity may be prolonged."""
 _MAX_CAMPAIGNS: Final = 10_000
-_MAX_BATCHES: Final = 200
-"""Batches whose values are remembered as texts; those of a thousand messages take about a tenth of a megabyte."""
+_MAX_TEXT_BYTES: Final = 32_000_000
+"""Bytes of values that are remembered as texts; those of a thousand messages take about a tenth of a megabyte."""
+_TEXT_BYTES: Final = 60
+"""Bytes of a text besides its characters."""
+_READS_AT_ONCE: Final = 8
+"""Batches that are read at the same time: one whose values are as long as targets may be has ten megabytes."""
 _MAX_CUT_BYTES: Final = 64_000_000
 """Bytes of values that are remembered besides, as the ledger has them: about ten bytes a message and value."""
 
@@ -76,12 +80,20 @@ class _Remembered(Generic[K, V]):
 class LinkDirectory:
     """Finds links by their codes, and composes their targets. Every method raises Redis errors."""
 
-    def __init__(self, redis: Redis, keys: Sequence[bytes], *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Sequence[bytes],
+        *,
+        max_text_bytes: int = _MAX_TEXT_BYTES,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         """Make a directory that remembers nothing yet.
 
         Args:
             redis: the ledger.
             keys: the link key, and the old one if there is one.
+            max_text_bytes: bytes of values that are remembered as texts.
             clock: decides when a campaign is read again.
         """
         self._numbers = LinkNumbers(redis)
@@ -89,7 +101,8 @@ class LinkDirectory:
         self._digests = {key: digest_secret(key, purpose=LINK_KEY_PURPOSE) for key in keys}
         self._clock = clock
         self._campaigns: _Remembered[tuple[str, int], tuple[float, LinkCampaign]] = _Remembered(_MAX_CAMPAIGNS)
-        self._values: _Remembered[_BatchRef, list[list[str]]] = _Remembered(_MAX_BATCHES)
+        self._values: _Remembered[_BatchRef, list[list[str]]] = _Remembered(max_text_bytes, _text_bytes)
+        self._at_once = asyncio.Semaphore(_READS_AT_ONCE)
         self._cut_values: _Remembered[_BatchRef, bytes] = _Remembered(_MAX_CUT_BYTES, len)
         self._reading: dict[_BatchRef, asyncio.Task[bytes | None]] = {}
         """Batches that are being read: clicks on messages of one batch come together, and wait for one call."""
@@ -130,12 +143,16 @@ class LinkDirectory:
         key = (campaign.id, batch_number)
         reading = self._reading.get(key)
         if reading is None:
-            reading = self._reading[key] = asyncio.create_task(self._numbers.values(campaign, batch_number))
+            reading = self._reading[key] = asyncio.create_task(self._read_in_turn(campaign, batch_number))
             reading.add_done_callback(lambda _: self._reading.pop(key, None))
         cut = await asyncio.shield(reading)
         if cut is not None:
             self._cut_values.put(key, cut)
         return cut
+
+    async def _read_in_turn(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
+        async with self._at_once:
+            return await self._numbers.values(campaign, batch_number)
 
     async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> MessageLink | None:
         campaign = await self._campaign(sender, ref.number)
@@ -156,6 +173,10 @@ class LinkDirectory:
         if campaign is not None:
             self._campaigns.put((sender, number), (now, campaign))
         return campaign
+
+
+def _text_bytes(columns: list[list[str]]) -> int:
+    return sum(len(value) + _TEXT_BYTES for column in columns for value in column)
 
 
 class _WarnOnce:

@@ -96,6 +96,8 @@ async def list_messages(
     Raises:
         CampaignDamaged: a batch cannot be read.
     """
+    if view.lanes:
+        return await _list_lanes(redis, view, wanted, after=after, count=count, shows_people=shows_people)
     first_batch, listed = await _batch_of(redis, view, after), list[ListedMessage]()
     unpacked = 0
     for begin in range(first_batch, min(view.batches, first_batch + _MAX_SEARCHED), _BATCHES_AT_ONCE):
@@ -118,6 +120,31 @@ async def list_messages(
     searched = first_batch + _MAX_SEARCHED
     if searched < view.batches:
         return MessagePage(messages=listed, next=await _first_of(redis, view, searched) - 1, is_cut=True)
+    return MessagePage(messages=listed, next=None, is_cut=False)
+
+
+async def _list_lanes(
+    redis: Redis, view: CampaignView, wanted: MessageFilter, *, after: int, count: int, shows_people: bool
+) -> MessagePage:
+    """Return a page of messages lane by lane; the arguments are those of ``list_messages``."""
+    listed, offset = list[ListedMessage](), 0
+    for lane in view.lanes:
+        end = offset + lane.total
+        if after + 1 < end:
+            page = await list_messages(
+                redis,
+                lane,
+                wanted,
+                after=max(after - offset, -1),
+                count=count - len(listed),
+                shows_people=shows_people,
+            )
+            listed += [msgspec.structs.replace(message, index=message.index + offset) for message in page.messages]
+            if page.next is not None:
+                return MessagePage(messages=listed, next=page.next + offset, is_cut=page.is_cut)
+            if len(listed) == count and end < view.total:
+                return MessagePage(messages=listed, next=end - 1, is_cut=False)
+        offset = end
     return MessagePage(messages=listed, next=None, is_cut=False)
 
 

@@ -18,6 +18,8 @@ from times_dispatch.ledger.states import MessageState
 
 _LABELS: Final = {state.label: state for state in MessageState}
 _MAX_NUMBER: Final = 10**9
+_MAX_HOUR: Final = 10**7
+"""Hours since the epoch; a date has a year of four digits at most."""
 
 
 async def show_messages(visit: Visit) -> Response:
@@ -57,12 +59,12 @@ async def show_messages(visit: Visit) -> Response:
 
 
 def _filter(visit: Visit) -> MessageFilter:
-    bucket = _number(visit.query("bucket"))
+    bucket, hour = _number(visit.query("bucket")), _number(visit.query("hour"))
     return MessageFilter(
         states=frozenset(_LABELS[name] for name in visit.query("state").split(",") if name in _LABELS),
         code=_number(visit.query("code")),
         clicked={"1": True, "0": False}.get(visit.query("clicked")),
-        hour=_number(visit.query("hour")),
+        hour=hour if hour is not None and hour < _MAX_HOUR else None,
         bucket=bucket if bucket is not None and bucket < 128 else None,
     )
 

@@ -10,7 +10,7 @@ All other fields have defaults; ``CampaignTable`` lists them.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -27,6 +27,7 @@ from producers.recipients import Heading
 from producers.rows.damage import damage_of_template
 from producers.rows.slots import SlotSource
 from producers.rows.whitelists import Whitelists
+from times_dispatch.ledger.lanes.shares import forbidden_with_lanes
 from times_dispatch.ledger.model import Plan, SenderId
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
@@ -102,6 +103,10 @@ class Campaign:
         self.custom = CustomValues(
             table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document
         )
+        plan = self.plan(datetime.now(UTC))
+        if what := forbidden_with_lanes(plan, self.sender.lanes, max_parts_per_day=self.budget.max_parts_per_day):
+            reason = f"{table.sender} has {self.sender.lanes} lanes, and a campaign with lanes cannot have {what}"
+            raise InputInvalid(self._document.mistake(("sender",), reason))
 
     def check(self, now: datetime) -> None:
         """Raise InputInvalid if the campaign cannot be sent when it is submitted now."""

@@ -26,9 +26,13 @@ class OwnColumns:
         self.names = tuple(self._file.heading.names[index] for index in self._kept)
         """The names of the columns, without the column of the numbers."""
         self._rows = self._read()
+        self._last_line = 0
 
     def of(self, recipients: Recipients) -> list[Sequence[str]]:
         """Return the columns of the next batch; raise InputInvalid if the file does not have the batch's rows."""
+        if recipients.lines and recipients.lines[0] <= self._last_line:
+            self._rows = self._read()  # the next lane of a campaign begins with the first rows again
+        self._last_line = recipients.lines[-1] if recipients.lines else self._last_line
         cells: list[Sequence[str]] = []
         for line in recipients.lines:
             row = next((row for at, row in self._rows if at == line), None)

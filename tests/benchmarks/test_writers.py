@@ -28,3 +28,10 @@ async def test_a_seeded_campaign_is_pending(redis: Redis) -> None:
     campaign = await seeding.write(redis, SENDER, BATCH_SIZE + 1)
     view = await Queries(redis).campaign(campaign)
     assert view.counts[MessageState.PENDING] == view.total == BATCH_SIZE + 1
+
+
+async def test_a_seeded_campaign_in_lanes_is_pending(redis: Redis) -> None:
+    lanes = await seeding.write_in_lanes(redis, SENDER, 2 * BATCH_SIZE, lanes=4)
+    view = await Queries(redis).campaign(lanes[0][1])
+    assert [lane.id for lane in view.lanes] == [campaign for _, campaign in lanes]
+    assert view.counts[MessageState.PENDING] == view.total == 2 * BATCH_SIZE

@@ -24,3 +24,12 @@ async def test_a_sender_says_why_it_does_not_send(redis: Redis, ledger: Ledger) 
     assert state_class(await ledger.view()) == "waiting"
     await ledger.control.pause_sender(SENDER, reason="holiday")
     assert sender_state(await ledger.queries.sender(SENDER)) == "paused: holiday"
+
+
+async def test_the_reason_of_a_sender_shows_no_phone_number(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1)
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no such subscriber: 919876543210")
+    assert "9876543210" not in sender_state(await ledger.queries.sender(SENDER))
+    await ledger.control.pause_sender(SENDER, reason="asked by 98765 43210")
+    assert sender_state(await ledger.queries.sender(SENDER)).startswith("paused: asked by ")
+    assert "43210" not in sender_state(await ledger.queries.sender(SENDER))

@@ -2,12 +2,16 @@
 
 import asyncio
 import random
+import tracemalloc
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.callbacks import stored
-from tests.kit.links import application, serving_links, submit_with_links
+from callbacks.links.application import MAX_OPT_OUTS_A_MINUTE
+from callbacks.links.directory import LinkDirectory
+from tests.kit.callbacks import SENDER, stored
+from tests.kit.clock import FakeClock
+from tests.kit.links import LINK_KEY, application, serving_links, submit_with_links
 
 _PIECES = (
     *(b"/TIMESM/", b"/stop", b"keUpWKYE5VS", b"..", b"//", b"%00", b"%2e%2e%2f", b"?", b"#", b"@evil.example", b"\\"),
@@ -77,3 +81,32 @@ async def test_the_body_of_an_opt_out_is_not_read(redis: Redis) -> None:
         answered = await client.post(f"{campaign.path(1)}/stop", content=b"x" * 10_000)
     assert answered.status_code == 200
     assert len(await stored(redis)) == 1
+
+
+async def test_opt_outs_by_one_link_cannot_fill_the_stream_of_reports(redis: Redis) -> None:
+    campaign = await submit_with_links(redis, has_opt_out=True)
+    clock = FakeClock()
+    async with serving_links(application(redis, clock=clock)) as client:
+        answers = [(await client.post(f"{campaign.path(1)}/stop")).status_code for _ in range(40)]
+        other = await client.post(f"{campaign.path(0)}/stop")
+    print(f"40 opt-outs by one link: {answers.count(200)} are stored, {answers.count(429)} are refused")  # noqa: T201  # the figure
+    assert answers == [200] * MAX_OPT_OUTS_A_MINUTE + [429] * (40 - MAX_OPT_OUTS_A_MINUTE)
+    assert other.status_code == 200
+    assert len(await stored(redis)) == MAX_OPT_OUTS_A_MINUTE + 1
+
+
+async def test_long_values_in_targets_take_no_more_memory_than_short_ones(redis: Redis) -> None:
+    """Clicks on messages of 40 batches, whose values have 76,000 bytes each: 3 MB, of which half a MB is remembered."""
+    customers = [f"{number:05}" + "x" * 1_895 for number in range(1_600)]
+    campaign = await submit_with_links(redis, customers=customers, batch_size=40)
+    directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=500_000)
+    cut_bytes = sum(map(len, customers))  # the directory also remembers the values as the ledger has them
+    tracemalloc.start()
+    for index in range(0, 1_600, 40):
+        link = await directory.find(SENDER, campaign.path(index).rpartition("/")[2])
+        assert link
+        assert await directory.target(link) == f"https://shop.example/sale?u={customers[index]}"
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"{held:,} bytes are held after clicks in 40 batches with {cut_bytes:,} bytes of values")  # noqa: T201  # the figure
+    assert held < cut_bytes + 1_000_000

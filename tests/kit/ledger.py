@@ -318,9 +318,9 @@ class Ledger:
 
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
-        lane = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
+        group = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.smembers(f"{hash_tag(sender)}:batches_out{lane}")
+            pipe.smembers(f"{hash_tag(sender)}:batches_out{group}")
             pipe.zrange(f"{hash_tag(sender)}:leases", 0, -1)
             pipe.hget(key, "batches_out")
             for number in range(view.batches):

@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 import httpx
 from redis.asyncio import Redis
 
-from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.server import make_server
-from callbacks.http.server_load import DEFAULT_SERVER_LIMITS
 from callbacks.links.application import LinksApplication
 from callbacks.links.directory import LinkDirectory
 from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
 from tests.kit.callbacks import ID_KEY, SENDER
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.http_server.refusal_log import RefusalLog
+from times_dispatch.http_server.server_load import DEFAULT_SERVER_LIMITS
 from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, Recipients, TrackedLinks
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.submission import Submissions

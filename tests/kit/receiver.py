@@ -11,11 +11,11 @@ from redis.asyncio import Redis
 
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.classifier import ClassifiedReports, ReportClassifier
-from callbacks.http.report_protocol import ReportProtocol
 from callbacks.http.server import HttpServer
 from callbacks.receiver import Receiver
 from callbacks.stream_writer import ReportStreamWriter
 from tests.kit.callbacks import ID_KEY, SECRET, stored
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 PATH = f"/callbacks/{SECRET}"
@@ -30,7 +30,7 @@ async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(receiver, http=ReportProtocol, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(receiver, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
         config.load()
         server = HttpServer(config)
         server.lifespan = config.lifespan_class(config)

@@ -219,16 +219,17 @@ class WorkerRig:
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
         make_client: Callable[[Provider], Client] | None = None,
-        sender_options: dict[str, str] | None = None,
+        sender_options: dict[str, Any] | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         name: str = "",
         failure_policy: FailurePolicy = AT_ONCE,
         dead_codes: Sequence[str] = (),
         wait_for_replicas: int = 0,
+        wake: Callable[[Sequence[BatchReady]], None] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
-        """A worker that wakes nobody but itself.
+        """A worker that wakes nobody but itself, unless ``wake`` passes its wake-ups to others.
 
         ``rates`` are of the senders, ``sender_options`` of each of them; ``dead_codes`` are of ``[dead_numbers]``,
         ``options`` of ``[worker]``; the others are the dispatcher's.
@@ -257,7 +258,7 @@ class WorkerRig:
 
         async def wake_workers(batches: Sequence[BatchReady]) -> None:
             self.woken += batches
-            worker.wake_for(batches)
+            (wake or worker.wake_for)(batches)
 
         dispatcher = Dispatcher(
             settings,

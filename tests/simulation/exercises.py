@@ -21,6 +21,8 @@ from times_dispatch.ledger.states import MessageState
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+LEAST_SHARE = 0.8
+"""Healthy workers use at least this share of a sender's rate beside a worker that is cut off."""
 JUMP_S = 1_800.0
 """By so much the server's clock is set forward or back."""
 
@@ -164,6 +166,44 @@ class Exercises:
     async def small_behind_huge(self) -> None:
         """Submit a small campaign behind a huge one of the same sender."""
         await self._calm.small_behind_huge()
+
+    async def worker_cut_off_from_providers(self) -> None:
+        """Cut one worker off from all providers for two minutes: the others send nearly as fast as ever."""
+        world, sender = self._world, "SLOWAA"
+        world.active_faults += 1
+        self._set_behaviour()
+        rate = world.settings.senders[sender].rate_per_s
+        campaign = await self._operator.submit(sender, int(rate * 150), batch_size=20)
+        worker = world.workers[0]
+        worker.way.is_cut = True
+        await asyncio.sleep(30)
+        sent_before = self._sent(campaign)
+        await asyncio.sleep(90)
+        if (sent := self._sent(campaign) - sent_before) < (least := LEAST_SHARE * rate * 90):
+            raise Violation(
+                Invariant.STUCK, f"{campaign}: {sent} messages in 90 s beside a worker that is cut off, not {least:g}"
+            )
+        worker.way.is_cut = False
+        await self._wait_until_sent(campaign, 90, "a worker was cut off from the providers")
+        world.active_faults -= 1
+
+    async def provider_away_from_all(self) -> None:
+        """Let no worker reach a provider for two minutes: some seconds later all go on."""
+        world = self._world
+        world.active_faults += 1
+        self._set_behaviour()
+        for worker in world.workers:
+            worker.way.is_cut = True
+        campaign = await self._operator.submit("FREEAA", 50, batch_size=20)
+        await asyncio.sleep(120)
+        for worker in world.workers:
+            worker.way.is_cut = False
+        await self._wait_until_sent(campaign, 15, "the workers do not find out that the providers are back")
+        world.active_faults -= 1
+
+    def _sent(self, campaign: CampaignId) -> int:
+        counts = self._counts(campaign)
+        return sum(counts.values()) - counts[MessageState.PENDING] - counts[MessageState.SENDING]
 
     def _kill_workers(self) -> None:
         """Kill all workers as by kill -9, and start as many."""

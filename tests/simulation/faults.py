@@ -48,6 +48,7 @@ class SimulatedFaults:
             self.wake_ups_lost,
             self.host_clock_jumps,
             self.doubt_resolved_from_afar,
+            self.worker_cut_off_from_providers,
         ]
 
     async def run(self, until_s: float) -> None:
@@ -102,6 +103,13 @@ class SimulatedFaults:
         worker.wire.is_cut = True
         await self._lasts(0.1, 40)
         worker.wire.is_cut = False
+
+    async def worker_cut_off_from_providers(self) -> None:
+        """Cut one worker off from all providers, and not from the server."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.way.is_cut = True
+        await self._lasts(0.1, 60)
+        worker.way.is_cut = False
 
     async def worker_unheard(self) -> None:
         """Lose what one worker sends, without telling it."""

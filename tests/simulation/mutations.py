@@ -11,6 +11,7 @@ from tests.simulation.violation import Invariant
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.provider.reach import OpeningLimits, ProviderReach
 from workers import upkeep
 from workers.batch import recorder
 from workers.batch.batch_run import BatchRun
@@ -121,6 +122,17 @@ def _wrong_clock_believed() -> None:
     module.clocks_agree = lambda _: True
 
 
+def _lost_providers_ignored() -> None:
+    kind: Any = ProviderReach
+    kind.limits_of = lambda *_: OpeningLimits()
+    kind.is_cut_off = kind.is_lost = lambda *_: False
+
+
+def _lost_providers_stay_lost() -> None:
+    kind: Any = ProviderReach
+    kind.note_connection = lambda *_, **__: None
+
+
 MUTATIONS = {
     "A0 errors brake at once": Mutation(
         _errors_brake_at_once,
@@ -226,6 +238,20 @@ MUTATIONS = {
         frozenset({Invariant.UNFAIR}),
         "a small campaign waits for whole batches of others",
         exercises=("small_behind_huge",),
+        seed=1,
+    ),
+    "lost providers are used": Mutation(
+        _lost_providers_ignored,
+        frozenset({Invariant.STUCK}),
+        "a worker that is cut off from the providers opens messages and makes every sender back off",
+        exercises=("worker_cut_off_from_providers",),
+        seed=1,
+    ),
+    "lost providers stay lost": Mutation(
+        _lost_providers_stay_lost,
+        frozenset({Invariant.STUCK}),
+        "a worker that was cut off from a provider never tries the provider again",
+        exercises=("provider_away_from_all",),
         seed=1,
     ),
     "no fence": Mutation(

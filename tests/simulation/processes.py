@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from tests.simulation.loop import SimulatedClock, SimulatedProcess
-from tests.simulation.provider import SimulatedClient
+from tests.simulation.provider import SimulatedClient, SimulatedWay
 from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import BatchRef
@@ -34,6 +34,7 @@ class SimulatedWorker:
         self.wire = SimulatedWire(world.server, world.random)
         self.clock = SimulatedClock(world.loop, epoch_s=world.epoch_s)
         self.redis = connect(self.wire)
+        self.way = SimulatedWay()
         self.dispatcher = Dispatcher(
             world.settings,
             self.redis,
@@ -41,7 +42,7 @@ class SimulatedWorker:
             on_refused=lambda refused: world.unexpected.append(f"{name}: {refused}"),
             max_batches=world.max_batches,
             name=name,
-            make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
+            make_client=lambda provider: SimulatedClient(world.providers[provider.nickname], self.way),  # type: ignore[arg-type,return-value]
             clock=self.clock,
             rng=Random(world.random.random()),
         )

@@ -19,10 +19,12 @@ from times_dispatch.provider.push import Push
 ACCEPTED = Outcome(Verdict.ACCEPTED, code=200, parts=1)
 REJECTED = Outcome(Verdict.REJECTED, code=2054, reason="invalid mobile number")
 NOT_SENT = Outcome(Verdict.NOT_SENT, code=2, reason="connection refused")
+UNCONNECTED = Outcome(Verdict.NOT_SENT, code=3, reason="no connection in time")
 THROTTLED = Outcome(Verdict.THROTTLED, code=429, retry_after_s=1.0, reason="too many requests")
 IN_DOUBT = Outcome(Verdict.IN_DOUBT, code=10, reason="no answer in time")
 HUNG_UP = Outcome(Verdict.IN_DOUBT, code=11, reason="connection lost before the answer was complete")
 READ_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 2.0
 
 Row = tuple[CampaignId, int]
 """Campaign, and index in it."""
@@ -200,14 +202,31 @@ class SimulatedProvider:
             self._books.known[row].setdefault(kind, []).append(self._loop.time())
 
 
+class SimulatedWay:
+    """The way from one process to all providers."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        """Whether no connection can be made."""
+
+
 class SimulatedClient:
     """Stands for ``times_dispatch.provider.client.Client`` in one process."""
 
-    def __init__(self, provider: SimulatedProvider) -> None:
+    def __init__(self, provider: SimulatedProvider, way: SimulatedWay) -> None:
         self._provider = provider
+        self._way = way
 
     async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
+        if self._way.is_cut:
+            await asyncio.sleep(CONNECT_TIMEOUT_S)
+            return UNCONNECTED
         return await self._provider.push(push, may_begin)
+
+    async def can_connect(self) -> bool:
+        if self._way.is_cut:
+            await asyncio.sleep(CONNECT_TIMEOUT_S)
+        return not (self._way.is_cut or self._provider.behaviour.not_sent)
 
     async def aclose(self) -> None:
         pass

@@ -165,7 +165,7 @@ class World:
             if process.process.is_frozen:
                 process.process.thaw()
         for worker in self.workers:
-            worker.clock.offset_s = 0.0
+            worker.clock.offset_s, worker.way.is_cut = 0.0, False
         self.broker.lost = 0.0
         for provider in self.providers.values():
             provider.behaviour.not_sent = provider.behaviour.throttled = provider.behaviour.crashes = 0.0
@@ -189,14 +189,14 @@ class World:
             SenderKey.BLOCKED,
             *((SenderKey.SETTLE_DUE,) if is_settling else ()),
         ]
-        lanes = [SenderKey.ROTATION, SenderKey.ROTATION_OWN, SenderKey.ROTATION_URGENT]
+        rotations = [SenderKey.ROTATION, SenderKey.ROTATION_OWN, SenderKey.ROTATION_URGENT]
         today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
         zsets = [("ZRANGE", of + name, 0, 0, "WITHSCORES") for of in tag for name in names]
         full_days = self.server.peek([("HGET", of + SenderKey.SENDER, SenderField.FULL_DAY.value) for of in tag])
         of_rotation = [
             (
                 "EXISTS",
-                *([of + lane for lane in lanes] if full_day != b"%d" % today else []),
+                *([of + rotation for rotation in rotations] if full_day != b"%d" % today else []),
                 of + SenderKey.CHANGED,
             )
             for of, full_day in zip(tag, full_days, strict=True)

@@ -14,9 +14,12 @@ import pytest
 from redis.exceptions import RedisError
 
 from tests.kit.cluster import one_tag_each
+from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.workers import FakeProvider, WorkerRig, until
+from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
@@ -165,3 +168,49 @@ async def test_a_primary_that_freezes_and_wakes_up_loses_and_doubles_nothing(
         frozen.send(signal.SIGCONT)
 
     await _send_through(cluster, provider, freeze, after=rng.randrange(50, 600), max_in_doubt=60)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_one_sender_in_four_lanes_loses_and_doubles_nothing_when_a_primary_is_killed(
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int
+) -> None:
+    rng = random.Random(seed)
+    sender, messages, rate, after = SENDERS[0], 900, 120.0, rng.randrange(50, 300)
+    lanes = lane_senders(sender, 4)
+    assert len({cluster.owner(lane).port for lane in lanes}) == 3
+
+    def kill() -> None:
+        lane = rng.choice(lanes)
+        killed = cluster.owner(lane)
+        killed.kill()
+        cluster.wait_for_owner(lane, other_than=killed)
+        killed.start()
+
+    async with connect(cluster.url) as redis:
+        rig = WorkerRig(redis, provider)
+        async with rig.worker(rates={sender: rate}, sender_options={"lanes": 4}, wait_for_replicas=1) as worker:
+
+            async def wake(ready: Any) -> None:
+                worker.wake_for(ready)
+
+            async with _upkeep(rig, wake):
+                await until(lambda: redis.hexists(f"{{{lanes[-1]}}}:sender", "rate"))
+                campaign = await submit_in_lanes(redis, people(messages), batch_size=50, sender=sender)
+                await until(lambda: len(provider.arrived) >= after, within_s=120)
+                await asyncio.to_thread(kill)
+                await until(lambda: _are_over(rig, [campaign]), within_s=300)
+                await worker.quiet()
+        view = await rig.view(campaign)
+        times_ms = [
+            lane.created_ms + message.record.sent_ms
+            for lane in view.lanes
+            for number in range(lane.batches)
+            async for message in rig.queries.batch(lane, number)
+        ]
+        assert set(await rig.states(campaign)) <= {"a", "i"}
+        await rig.check_counters()
+    arrived = Counter(push.to for push in provider.arrived)
+    assert set(arrived.values()) == {1}, "somebody was texted twice"
+    assert sorted(arrived) == people(messages).to, "a message is lost"
+    assert len(set(provider.ids)) == messages
+    assert max_per_second(sorted(times_ms)) <= rate * 1.05

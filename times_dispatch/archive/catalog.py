@@ -18,7 +18,7 @@ from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, Camp
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.statistics.figures import Amounts
+from times_dispatch.ledger.statistics.figures import Amounts, total
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ class Catalog:
 
     async def statistics(self, view: CampaignView) -> Amounts:
         """Return the statistics of a campaign; raise ``ArchiveError``."""
+        if view.lanes:
+            return total([await self.statistics(lane) for lane in view.lanes])
         stub = await self.archive.states.find(view.id)
         if stub is None:
             return await StatisticsReader(self._redis).campaign(view.plan.sender, view.id)

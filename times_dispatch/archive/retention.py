@@ -20,7 +20,7 @@ from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, Arc
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 
@@ -100,7 +100,7 @@ class Retention:
         self._actor = actor
         self._pause = pause
         self._before_step = before_step
-        self._queries = Queries(redis)
+        self._queries = LaneQueries(redis)
         self._states = ArchiveStates(redis)
         self._archive = Archive(redis, keys)
         self._forgotten = ForgottenNumbers(redis, forget_key)

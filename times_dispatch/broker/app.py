@@ -17,6 +17,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from times_dispatch.broker.queues import BULK_QUEUE, QUEUES, UPKEEP_QUEUE, URGENT_QUEUE
+from times_dispatch.broker.unreadable_messages import TRANSPORTS
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.ready_batches import BatchReady
@@ -73,7 +74,7 @@ class QueueOrder:
 
 
 class EverySecondConnection(Connection):
-    """Tries to connect every second while the broker is unavailable.
+    """Tries to connect every second while the broker is unavailable, and drops what is no message.
 
     kombu waits up to 30 s, and Celery has no setting for this wait.
     """
@@ -82,6 +83,11 @@ class EverySecondConnection(Connection):
         """Connect; wait a second after each failure."""
         every_second = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
         return super().ensure_connection(*args, **{**every_second, **kwargs})
+
+    def get_transport_cls(self) -> Any:
+        """Return the transport, which drops what is no message."""
+        transport = super().get_transport_cls()
+        return TRANSPORTS.get(transport, transport)
 
 
 class EverySecondAMQP(AMQP):
@@ -114,6 +120,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
         task_ignore_result=True,
         task_send_sent_event=False,
         worker_send_task_events=True,
+        worker_consumer="times_dispatch.broker.unreadable_messages:SkippingConsumer",
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

@@ -1,15 +1,27 @@
 """What Flower answers to which request: every page behind the login, and by default nothing that changes something."""
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+import flower.app  # type: ignore[import-untyped]
 import flower.events  # type: ignore[import-untyped]
 import flower.urls  # type: ignore[import-untyped]
 from celery.events.receiver import EventReceiver
 from flower.inspector import Inspector  # type: ignore[import-untyped]
 from flower.views import BaseHandler  # type: ignore[import-untyped]
 from flower.views.monitor import Metrics  # type: ignore[import-untyped]
+from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
 from tornado.web import HTTPError, authenticated, url
+
+_SERVER_BOUNDS: Final = {
+    "max_header_size": 32 * 1024,
+    "max_body_size": 64 * 1024,
+    "max_buffer_size": 128 * 1024,
+    "body_timeout": 10.0,
+    "idle_connection_timeout": 75.0,
+}
+"""Tornado takes a body whole before Flower looks at the login: by default 100 MB, for as long as a stranger wants."""
 
 
 class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
@@ -45,6 +57,7 @@ def restrict(*, allow_control: bool) -> None:
     Args:
         allow_control: whether logged-in people may stop workers, and revoke and send tasks.
     """
+    flower.app.HTTPServer = partial(HTTPServer, **_SERVER_BOUNDS)
     flower.urls.handlers[:] = [_restricted(route, allow_control=allow_control) for route in flower.urls.handlers]
     if not allow_control:
         Inspector.inspect_methods = ()

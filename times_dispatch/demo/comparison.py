@@ -101,18 +101,18 @@ async def compare(
 ) -> Comparison:
     """Compare the records of one campaign with the books."""
     comparison = Comparison(campaign=view.id)
-    async for message in queries.messages(view.id):
+    async for lane, message in _messages(queries, view):
         record = message.record
         comparison.messages += 1
         comparison.states[record.state] += 1
         # The record names the last attempt that the ledger knows of; one more may have been pushed.
-        attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 2))
+        attempts = (books.get(ids.make(lane.id, message.index, attempt)) for attempt in range(record.attempt + 2))
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
         if entries:
             comparison.totals.add(entries, record.code)
         if record.sent_ms:
-            comparison.sent_ms.append(view.created_ms + record.sent_ms)
+            comparison.sent_ms.append(lane.created_ms + record.sent_ms)
         failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
         if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
@@ -123,6 +123,14 @@ async def compare(
             comparison.examples.append(f"{state.label}: {comparison.states[state]} records, counted {counted}")
     comparison.sent_ms.sort()
     return comparison
+
+
+async def _messages(queries: Queries, view: CampaignView) -> AsyncIterator[tuple[CampaignView, MessageView]]:
+    """Yield each message with the campaign in whose ids it is: that of its lane, if the sender has lanes."""
+    for lane in view.lanes or [view]:
+        for number in range(lane.batches):
+            async for message in queries.batch(lane, number):
+                yield lane, message
 
 
 def max_per_second(times_ms: list[int]) -> int:

@@ -1,6 +1,7 @@
 """The messages of whole batches as columns, for exports and searches that read a campaign from end to end."""
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 from typing import cast
 
 import msgspec
@@ -8,6 +9,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import BatchKey, batch_key
+from times_dispatch.ledger.lanes.whole import lane_batch
 from times_dispatch.ledger.model import CampaignView, Recipients
 from times_dispatch.ledger.records import RecordColumns, read_record_columns, unpack_recipients
 
@@ -31,6 +33,10 @@ async def read_batches(
     before or after its change.
     """
     wanted = range(view.batches) if numbers is None else numbers
+    if view.lanes:
+        async for batch in _read_lanes(redis, view, wanted):
+            yield batch
+        return
     for at in range(0, len(wanted), _BATCHES_AT_ONCE):
         group = wanted[at : at + _BATCHES_AT_ONCE]
         keys = [
@@ -48,3 +54,15 @@ async def read_batches(
             except ValueError as error:
                 raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
             yield BatchColumns(recipients, columns)
+
+
+async def _read_lanes(redis: Redis, view: CampaignView, numbers: Sequence[int]) -> AsyncIterator[BatchColumns]:
+    """Yield batches lane by lane; the indexes and times of their messages are those of the whole campaign."""
+    batches = [lane_batch(view, number) for number in numbers]
+    for offset, of_lane in groupby(batches, lambda each: each[2]):
+        several = list(of_lane)
+        lane, later_ms = several[0][0], several[0][0].created_ms - view.created_ms
+        async for batch in read_batches(redis, lane, [number for _, number, _ in several]):
+            recipients = msgspec.structs.replace(batch.recipients, first=batch.recipients.first + offset)
+            sent_ms = [sent + later_ms if sent else 0 for sent in batch.records.sent_ms]
+            yield BatchColumns(recipients, msgspec.structs.replace(batch.records, sent_ms=sent_ms))

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS
+from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.scripts import text as as_text
@@ -37,8 +39,9 @@ class CampaignSearch:
             CampaignUnknown: No campaign is meant.
             CampaignAmbiguous: Several campaigns are meant; the message names them.
         """
-        if await self._redis.hexists(CAMPAIGNS, words):
-            return CampaignId(words)
+        if sender := await self._redis.hget(CAMPAIGNS, words):
+            is_of_lane = is_lane(as_text(sender))
+            return (await self._queries.campaign(CampaignId(words))).id if is_of_lane else CampaignId(words)
         views, _ = await self._queries.live_and_ended(max_ended=1 if words == LAST else MAX_NAMED, damaged=[])
         stubs, _ = await self._archives.newest(await self._queries.senders(), limit=1 if words == LAST else MAX_NAMED)
         if words == LAST and (views or stubs):
@@ -56,10 +59,11 @@ class CampaignSearch:
     async def _beginning_with(self, words: str) -> list[CampaignId]:
         if not words or len(words) > _ID_LENGTH or not _ID_LETTERS.issuperset(words):
             return []
+        page: Any
         cursor, matches = 0, list[CampaignId]()
         while True:
             cursor, page = await self._redis.hscan(CAMPAIGNS, cursor, match=f"{words}*", count=_PAGE)
-            matches += [CampaignId(as_text(campaign)) for campaign in page]
+            matches += [CampaignId(as_text(each)) for each, sender in page.items() if not is_lane(as_text(sender))]
             if not cursor:
                 return sorted(matches)
 

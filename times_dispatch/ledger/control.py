@@ -1,14 +1,17 @@
 """Control of campaigns and senders, across all workers at once, because every block asks the ledger first."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Literal
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.archive_states import missing_campaign
-from times_dispatch.ledger.errors import CampaignDamaged, is_transient
+from times_dispatch.ledger.errors import CampaignDamaged, LanesRefused, is_transient
 from times_dispatch.ledger.keys import (
     SENDERS,
     CampaignField,
@@ -19,11 +22,14 @@ from times_dispatch.ledger.keys import (
     provider_field,
     sender_key,
 )
+from times_dispatch.ledger.lanes.names import header_of, known_lanes, lane_senders
+from times_dispatch.ledger.lanes.shares import rate_shares
+from times_dispatch.ledger.lanes.whole import whole_state
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.queries import stored_rate
 from times_dispatch.ledger.redis_clock import RedisClock
-from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
 
@@ -33,6 +39,15 @@ _TRAIL_ACTIONS = {
     ControlAction.CANCEL: TrailAction.CANCELLED,
     ControlAction.BRAKE: TrailAction.BRAKED,
 }
+T = TypeVar("T")
+
+
+class _PlanOfLanes(msgspec.Struct, frozen=True):
+    """What a campaign's plan says about lanes."""
+
+    lane_campaigns: list[CampaignId] = []
+
+
 _MILLISECOND_S = 0.002
 """A sleep of at least a millisecond, whatever the timer's resolution."""
 
@@ -81,29 +96,75 @@ class Control:
             CampaignUnknown: No campaign has this id.
             CampaignArchived: The campaign is archived.
         """
-        decided_us = await self._clock.now_us(sender) if action == ControlAction.RESUME or replaces_reason else 0
         trail = self._entry(_TRAIL_ACTIONS[action], campaign=campaign, detail=reason)
-        reply = await self._control(
-            sender,
-            campaign=campaign,
-            action=action,
-            reason=reason,
-            decided_us=decided_us,
-            replaces_reason=int(replaces_reason),
-            trail=trail,
-        )
-        status = text(reply["status"])
-        if status == Status.NO_CAMPAIGN:
-            raise await missing_campaign(self._redis, sender, campaign)
-        return status == Status.CHANGED, CampaignState(text(reply["state"]))
 
-    async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
-        """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed."""
-        configured = await self._redis.hget(_sender_hash_key(sender), SenderField.CONFIGURED_RATE)
-        await self._redis.sadd(SENDERS, sender)
-        if stored_rate(configured) != rate_per_s:
-            trail = self._entry(TrailAction.RATE_SET, detail=f"{_rate_in_words(rate_per_s)}, by the settings")
-            await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s, trail=trail)
+        async def change(lane: SenderId, of_lane: CampaignId, trail: str) -> Reply:
+            acts_on_a_stop = action == ControlAction.RESUME or replaces_reason
+            return await self._control(
+                lane,
+                campaign=of_lane,
+                action=action,
+                reason=reason,
+                decided_us=await self._clock.now_us(lane) if acts_on_a_stop else 0,
+                replaces_reason=int(replaces_reason),
+                trail=trail,
+            )
+
+        lanes = await self._lanes_of(sender, campaign)
+        if not lanes:
+            replies = [await change(sender, campaign, trail)]
+        else:
+            # A lane that cannot be reached keeps no other lane from its change.
+            changes = [change(lane, of_lane, "" if at else trail) for at, (lane, of_lane) in enumerate(lanes)]
+            replies = _raised_at_end(await asyncio.gather(*changes, return_exceptions=True))
+        known = [reply for reply in replies if text(reply["status"]) != Status.NO_CAMPAIGN]
+        if not known:
+            raise await missing_campaign(self._redis, sender, campaign)
+        is_changed = any(text(reply["status"]) == Status.CHANGED for reply in known)
+        return is_changed, whole_state([CampaignState(text(reply["state"])) for reply in known])
+
+    async def _lanes_of(self, sender: SenderId, campaign: CampaignId) -> list[tuple[SenderId, CampaignId]]:
+        """Return the lanes of a campaign, also if it is itself that of one lane; empty without lanes."""
+        plan = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
+        campaigns = msgspec.json.decode(plan, type=_PlanOfLanes).lane_campaigns if plan else []
+        return list(zip(lane_senders(header_of(sender), len(campaigns)), campaigns, strict=True)) if campaigns else []
+
+    async def configure_rate(self, sender: SenderId, rate_per_s: float, *, lanes: int = 1) -> None:
+        """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed.
+
+        Each lane gets its share. A sender keeps the lanes that it ever had. A new lane is stopped if the sender is.
+        """
+        names = await self.with_lanes(sender, lanes)
+        shares = rate_shares(rate_per_s, len(names))
+        keys = [_sender_hash_key(lane) for lane in names]
+        fields = [await self._redis.hmget(key, [SenderField.CONFIGURED_RATE, SenderField.RATE]) for key in keys]
+        changes = [
+            (_increase(rate, share), lane, configured, share)
+            for lane, (configured, rate), share in zip(names, fields, shares, strict=True)
+            if stored_rate(configured) != share
+        ]
+        detail = f"{_rate_in_words(rate_per_s)}, by the settings"
+        for _, lane, configured, share in sorted(changes, key=lambda change: change[0]):
+            trail = self._entry(TrailAction.RATE_SET, detail=detail) if lane == sender else ""
+            await self._configure_rate(lane, known_rate=configured or "", rate=share, trail=trail)
+
+    async def with_lanes(self, sender: SenderId, lanes: int) -> list[SenderId]:
+        """Return the lanes of a sender, at least so many; a new lane is stopped if the first is."""
+        known = set(await known_lanes(self._redis, sender))
+        names = lane_senders(sender, max(lanes, len(known)))
+        for lane in names:
+            await self._redis.sadd(SENDERS, lane)
+            if lane not in known:
+                await self._stop_like(sender, lane)
+        return list(names)
+
+    async def _stop_like(self, sender: SenderId, lane: SenderId) -> None:
+        """Pause and brake a new lane as its sender is; a later stop finds the lane, because the ledger knows it."""
+        fields: Any = await self._redis.hgetall(_sender_hash_key(sender))
+        stops = {SenderField.PAUSED.encode(), SenderField.PAUSE_REASON.encode(), SenderField.SILENT.encode()}
+        copied: Any = {name: value for name, value in fields.items() if name in stops or b"@" in name}
+        if copied:
+            await self._redis.hset(_sender_hash_key(lane), mapping=copied)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
         """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
@@ -116,8 +177,10 @@ class Control:
     async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> None:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        Parts that were handed over before count. Raises ``CampaignUnknown`` or ``CampaignArchived``.
+        Parts that were handed over before count. Raises ``CampaignUnknown``, ``CampaignArchived`` or ``LanesRefused``.
         """
+        if await self._lanes_of(sender, campaign):
+            raise LanesRefused(campaign, "a budget")
         key = campaign_key(sender, campaign)
         if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
             raise await missing_campaign(self._redis, sender, campaign)
@@ -128,9 +191,18 @@ class Control:
             await pipe.execute()
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
-        """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
+        """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit.
+
+        The lanes of a sender get their shares; lanes whose rate falls come first, so that the sum is never too high.
+        """
         trail = self._entry(TrailAction.RATE_SET, detail=_rate_in_words(rate_per_s))
-        await self._set(sender, {SenderField.RATE: rate_per_s}, trail=trail)
+        lanes = await known_lanes(self._redis, sender)
+        changes = [
+            (_increase(await self._redis.hget(_sender_hash_key(lane), SenderField.RATE), share), lane, share)
+            for lane, share in zip(lanes, rate_shares(rate_per_s, len(lanes)), strict=True)
+        ]
+        for _, lane, share in sorted(changes, key=lambda change: change[0]):
+            await self._set(lane, {SenderField.RATE: share}, trail=trail if lane == sender else "")
 
     async def pause_sender(self, sender: SenderId, *, reason: str = "") -> None:
         """Stop all campaigns of a sender, until a person resumes the sender.
@@ -141,13 +213,21 @@ class Control:
         if reason:
             fields[SenderField.PAUSE_REASON] = reason
         trail = self._entry(TrailAction.SENDER_PAUSED, detail=reason)
-        await self._set(sender, fields, is_stop=True, trail=trail)
+        await self._set_on_lanes(sender, fields, is_stop=True, trail=trail)
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
         trail = self._entry(TrailAction.PROVIDER_BRAKED, detail=f"{provider}: {reason}")
         fields = {provider_field(ProviderField.BRAKE, provider): reason}
-        await self._set(sender, fields, keep_first=True, is_stop=True, trail=trail)
+        await self._set_on_lanes(sender, fields, keep_first=True, is_stop=True, trail=trail)
+
+    async def _set_on_lanes(
+        self, sender: SenderId, fields: Mapping[str, float | str], *, trail: str, **how: bool
+    ) -> None:
+        """Set fields of all lanes of a sender, as ``_set`` does, also if a lane cannot be reached."""
+        lanes = await known_lanes(self._redis, sender)
+        changes = [self._set(lane, fields, trail="" if at else trail, **how) for at, lane in enumerate(lanes)]
+        _raised_at_end(await asyncio.gather(*changes, return_exceptions=True))
 
     def _entry(self, action: TrailAction, *, campaign: str = "", detail: str = "") -> str:
         return packed_entry(self._actor, action, campaign=campaign, detail=detail)
@@ -179,8 +259,14 @@ class Control:
         Return False, and changes nothing, if the sender was paused or braked after this call began.
         """
         trail = self._entry(TrailAction.SENDER_RESUMED)
-        reply = await self._resume_sender(sender, decided_us=await self._clock.now_us(sender), trail=trail)
-        return text(reply["status"]) == Status.CHANGED
+        lanes = await known_lanes(self._redis, sender)
+        decided_us = [await self._clock.now_us(lane) for lane in lanes]
+        resumes = [
+            self._resume_sender(lane, decided_us=moment, trail="" if at else trail)
+            for at, (lane, moment) in enumerate(zip(lanes, decided_us, strict=True))
+        ]
+        replies = _raised_at_end(await asyncio.gather(*resumes, return_exceptions=True))
+        return all(text(reply["status"]) == Status.CHANGED for reply in replies)
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Settle all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
@@ -193,10 +279,17 @@ class Control:
         Raises:
             CampaignDamaged: Some batches are damaged; the messages of all other batches are settled.
         """
+        if not (lanes := await self._lanes_of(sender, campaign)):
+            return await self._resolve_lane(sender, campaign, how)
+        return sum([await self._resolve_lane(lane, of_lane, how, at=at) for at, (lane, of_lane) in enumerate(lanes)])
+
+    async def _resolve_lane(
+        self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"], *, at: int = 0
+    ) -> int:
         decided_ms = await self._next_ms(sender)
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
         settled, damaged = 0, list[str]()
-        trail = self._entry(TrailAction.RESOLVED, campaign=campaign, detail=f"as {how}")
+        trail = "" if at else self._entry(TrailAction.RESOLVED, campaign=campaign, detail=f"as {how}")
         for number in range(batches):
             try:
                 reply = await self._settle_overdue(
@@ -224,6 +317,22 @@ class Control:
         now_us = await self._clock.now_us(sender)
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
+
+
+def _raised_at_end(results: Sequence[T | BaseException]) -> list[T]:
+    """Return the results of several calls; raise the first error, after all calls were made."""
+    done = list[T]()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done
+
+
+def _increase(rate: bytes | str | None, new_rate: float) -> float:
+    """Return by how much a rate grows; below 0 if it falls. A rate of 0 is no limit, and no rate is no sending yet."""
+    before = stored_rate(rate)
+    return (new_rate or math.inf) - (0.0 if before is None else before or sys.float_info.max)
 
 
 def _rate_in_words(rate_per_s: float) -> str:

@@ -6,6 +6,7 @@ LedgerError
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
+├── LanesRefused       a campaign of a sender with lanes cannot have this
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
 ├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
@@ -95,6 +96,13 @@ class SubmissionRefused(LedgerError):
 
     def __init__(self, campaign: CampaignId, reason: str) -> None:
         super().__init__(f"campaign {campaign}: {reason}")
+
+
+class LanesRefused(LedgerError):
+    """A campaign whose sender has lanes cannot have this."""
+
+    def __init__(self, campaign: CampaignId, what: str) -> None:
+        super().__init__(f"campaign {campaign}: its sender has lanes, and a campaign with lanes cannot have {what}")
 
 
 class BatchUnreadable(LedgerError):

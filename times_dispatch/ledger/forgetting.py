@@ -16,7 +16,7 @@ from times_dispatch.ledger.keys import TEST_SENDS, BatchKey, CampaignKey, Sender
 from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.number_samples import NumberSample, unpacked_sample
-from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.queries import LaneQueries, MessageView
 from times_dispatch.ledger.records import holds_number, pack_recipients, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import AWAITING_REPORT, UNSENT, CampaignState, Suppression
@@ -49,7 +49,7 @@ class NumberForgetting:
         self._redis = redis
         self._number = number
         self._words = spellings(number)
-        self._queries = Queries(redis)
+        self._queries = LaneQueries(redis)
         self._forget = Script(redis, "forget_messages")
 
     async def batches(self, *, damaged: list[CampaignDamaged]) -> AsyncIterator[tuple[CampaignView, int]]:

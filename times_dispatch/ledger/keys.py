@@ -320,6 +320,8 @@ class ProviderField(StrEnum):
     """How many times in a row the sender began to back off; 0 or missing if the sender does not back off."""
     BACK_OFF_REASON = "back_off_reason"
     """Why the sender backs off, for people."""
+    ANSWERED_US = "answered_us"
+    """When the provider last accepted or rejected a message of the sender, to a second; microseconds (epoch)."""
     PROBE_US = "probe_us"
     """When the next probe may be sent while the sender backs off."""
     SILENT_SINCE_US = "silent_since_us"

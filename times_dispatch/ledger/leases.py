@@ -143,6 +143,8 @@ class BatchLeases:
         ahead_s: float = AHEAD_S,
         check: FrequencyCheck = NO_CHECK,
         last_block: int = UNKNOWN_BLOCK,
+        lost: Sequence[str] = (),
+        tried: str = "",
     ) -> Opened:
         """Mark pending messages as ``sending`` and return them, in one round trip.
 
@@ -158,6 +160,9 @@ class BatchLeases:
             last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
                 has lost that block it opens no other, so that no block number is used twice
                 (``CloseReason.BLOCKS_LOST``).
+            lost: Nicknames of providers that this worker cannot reach. Other providers of the chain are used, unless a
+                lost provider answered other workers in the last seconds (``CloseReason.OUT_OF_REACH``).
+            tried: Nickname of a provider that this worker perhaps reaches again: a block for it has one message.
 
         Raises:
             LeaseLost: Another worker holds the batch.
@@ -182,6 +187,8 @@ class BatchLeases:
             fingerprints=check.fingerprints,
             first_index=check.first_index,
             phones=check.phones,
+            lost=" ".join(lost),
+            tried=tried,
         )
         if not is_replicated and text(reply["status"]) == Status.OPENED:
             self._unreplicated[operation] = read_block(reply["block"], 0)

@@ -8,7 +8,8 @@ import msgspec
 from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
 SenderId = NewType("SenderId", str)
-"""A sender's header, as registered: ``TIMESM``. The header is also the hash tag of all the sender's keys."""
+"""A sender's header, as registered: ``TIMESM``. The header is also the hash tag of all the sender's keys. In the ledger
+it may also be the name of a lane of the sender (ledger/lanes/names.py)."""
 
 CampaignId = NewType("CampaignId", str)
 """Eight characters of ``[0-9a-z]``; the first part of every correlation id of the campaign."""
@@ -104,6 +105,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The campaign whose messages this campaign sends once more; empty if the campaign came from files."""
     resend_choice: str = ""
     """Which messages of that campaign were chosen, in words; empty if the campaign came from files."""
+    lane_campaigns: list[CampaignId] = []
+    """The campaigns in which the lanes of the sender hold the messages, this one among them; the first has the id that
+    people see. Empty if the sender has no lanes."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -183,6 +187,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """Failed messages that wait for a second try."""
     resends: list[CampaignId] = []
     """The campaigns that send messages of this campaign once more, the oldest first."""
+    lanes: list["CampaignView"] = []
+    """The lanes of a campaign whose sender has lanes, if this view is about all of them; else empty."""
 
     def state_without_records(self, batch: int) -> MessageState:
         """Return the state of all messages of a batch that has no records, because no worker ever took it."""

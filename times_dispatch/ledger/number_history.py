@@ -1,7 +1,7 @@
 """Everything that the ledger knows of one phone number: its messages in all campaigns, opt-out, dead number."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -11,10 +11,11 @@ from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
 from times_dispatch.ledger.dead_numbers import DeadNumber, DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
-from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.lanes.whole import lane_offset
+from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.number_fingerprints import batches_that_may_hold
 from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.records import holds_number
 from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import MessageState
@@ -73,8 +74,9 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
                 damaged.append(damage)
                 return []
 
-    searches = [search(view) for view in await Queries(redis).campaigns(damaged=damaged)]
+    searches = [search(view) for view in await LaneQueries(redis).campaigns(damaged=damaged)]
     messages = [message for of_campaign in await asyncio.gather(*searches) for message in of_campaign]
+    messages = await _of_whole_campaigns(Queries(redis), messages)
     return NumberHistory(
         opted_out=bool((await OptOuts(redis).contains([number]))[0]),
         dead=dead,
@@ -82,6 +84,21 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
         messages=messages,
         damaged=[str(damage) for damage in damaged],
     )
+
+
+async def _of_whole_campaigns(queries: Queries, messages: Sequence[NumberMessage]) -> list[NumberMessage]:
+    """Return messages with the campaigns that people see in place of those of lanes."""
+    ids = {message.campaign.plan.lane_campaigns[0] for message in messages if message.campaign.plan.lane_campaigns}
+    whole = {campaign: await queries.campaign(campaign) for campaign in ids}
+    return [_of_whole(message, whole) for message in messages]
+
+
+def _of_whole(message: NumberMessage, whole: Mapping[CampaignId, CampaignView]) -> NumberMessage:
+    lane = message.campaign
+    if not lane.plan.lane_campaigns:
+        return message
+    view = whole[lane.plan.lane_campaigns[0]]
+    return msgspec.structs.replace(message, campaign=view, index=message.index + lane_offset(view, lane.id))
 
 
 async def _messages_of(

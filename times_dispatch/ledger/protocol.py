@@ -75,6 +75,8 @@ class CloseReason(StrEnum):
     """All providers of the campaign are braked."""
     BACKING_OFF = "backing_off"
     """The sender backs off from all providers of the campaign, and another campaign of the sender can send."""
+    OUT_OF_REACH = "out_of_reach"
+    """The worker cannot reach the providers of the campaign that could take a message, and other workers may."""
     TURN_OVER = "turn_over"
     """The batch was at work for the turn of its campaign, and other campaigns wait."""
     BUDGET_SPENT = "budget_spent"
@@ -106,6 +108,9 @@ class BackOffPolicy(StrEnum):
     NEVER = "never"
     IF_NONE_ACCEPTED = "if_none_accepted"
     """The sender backs off because messages could not be sent, unless the provider accepted other messages."""
+    IF_NONE_ANSWERED = "if_none_answered"
+    """The same, unless the provider answered any worker in the last seconds: the worker of these results may be cut off
+    from the provider."""
     IF_NONE_READABLE = "if_none_readable"
     """The same for responses that cannot be read. After seven such back-offs in a row the sender is braked at the
     provider, because a person must find out what answers there."""

@@ -29,6 +29,8 @@ from times_dispatch.ledger.keys import (
     codes_key,
     sender_key,
 )
+from times_dispatch.ledger.lanes.names import header_of, is_lane, known_lanes, lane_senders
+from times_dispatch.ledger.lanes.whole import lane_batch, whole_campaign, whole_sender
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId, WaitsFor
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
@@ -52,8 +54,8 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     record: MessageRecord
 
 
-class Queries:
-    """Reads the ledger for people and programs."""
+class LaneQueries:
+    """Reads the ledger lane by lane: each lane of a sender is a sender here, with campaigns of its own."""
 
     def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._redis = redis
@@ -111,36 +113,6 @@ class Queries:
         """Return a sender's campaigns that are neither finished nor cancelled, as ``campaigns`` does."""
         members = await self._redis.smembers(sender_key(sender, SenderKey.LIVE))
         return await self._newest_first([(CampaignId(text(member)), sender) for member in members], damaged)
-
-    async def live_and_ended(
-        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
-    ) -> tuple[list[CampaignView], int]:
-        """Return all live campaigns and the newest *max_ended* others, of one sender or all, as ``campaigns`` does.
-
-        Also return how many ended campaigns are left out; the cost does not depend on their number.
-        """
-        senders = [only_sender] if only_sender else await self.senders()
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for sender in senders:
-                pipe.smembers(sender_key(sender, SenderKey.LIVE))
-                ended_key = sender_key(sender, SenderKey.ENDED)
-                pipe.zcard(ended_key)
-                pipe.zrevrange(ended_key, 0, max(max_ended - 1, 0), withscores=True)
-            replies = await pipe.execute()
-        ids = [
-            (CampaignId(text(campaign)), sender)
-            for sender, members in zip(senders, replies[::3], strict=True)
-            for campaign in members
-        ]
-        ended = sorted(
-            (
-                (-created_ms, CampaignId(text(campaign)), sender)
-                for sender, newest in zip(senders, replies[2::3], strict=True)
-                for campaign, created_ms in newest
-            ),
-        )[:max_ended]
-        ids += [(campaign, sender) for _, campaign, sender in ended]
-        return await self._newest_first(ids, damaged), sum(replies[1::3]) - len(ended)
 
     async def _newest_first(
         self, ids: Iterable[tuple[CampaignId, SenderId]], damaged: list[CampaignDamaged] | None
@@ -210,6 +182,120 @@ class Queries:
             else:
                 if view:
                     yield view
+
+
+class Queries(LaneQueries):
+    """Reads the ledger for people and programs: the lanes of a sender are one sender, with one campaign."""
+
+    async def senders(self) -> list[SenderId]:
+        """Return the senders that ever had a campaign or a limit, sorted."""
+        return [sender for sender in await super().senders() if not is_lane(sender)]
+
+    async def sender(self, sender: SenderId) -> SenderView:
+        """Return the state of a sender."""
+        lanes = await known_lanes(self._redis, sender)
+        return whole_sender([await LaneQueries.sender(self, lane) for lane in lanes])
+
+    async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
+        """Return all campaigns, also those that ended, the newest first; damaged campaigns as ``LaneQueries`` does."""
+        return await self._whole(await super().campaigns(damaged=damaged), damaged)
+
+    async def live(self, sender: SenderId, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
+        """Return a sender's campaigns that are neither finished nor cancelled, as ``campaigns`` does."""
+        lanes = await known_lanes(self._redis, sender)
+        views = [view for lane in lanes for view in await LaneQueries.live(self, lane, damaged=damaged)]
+        return await self._whole(views, damaged)
+
+    async def live_and_ended(
+        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
+    ) -> tuple[list[CampaignView], int]:
+        """Return all live campaigns and the newest *max_ended* others, the newest first; damaged ones as ``campaigns``.
+
+        Also return how many ended campaigns are left out; the cost does not depend on their number.
+        """
+        every = await LaneQueries.senders(self)
+        senders = [only_sender] if only_sender else [sender for sender in every if not is_lane(sender)]
+        lanes = [lane for lane in every if is_lane(lane) and header_of(lane) in senders]
+        live = [view for lane in lanes for view in await LaneQueries.live(self, lane, damaged=damaged)]
+        of_lanes = {view.plan.lane_campaigns[0] for view in live if view.plan.lane_campaigns}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.smembers(sender_key(sender, SenderKey.LIVE))
+                ended_key = sender_key(sender, SenderKey.ENDED)
+                pipe.zcard(ended_key)
+                pipe.zrevrange(ended_key, 0, max(max_ended - 1, 0) + len(of_lanes), withscores=True)
+            replies = await pipe.execute()
+        ids = [
+            (CampaignId(text(campaign)), sender)
+            for sender, members in zip(senders, replies[::3], strict=True)
+            for campaign in members
+        ]
+        newest_ended = sorted(
+            (
+                (-created_ms, CampaignId(text(campaign)), sender)
+                for sender, newest in zip(senders, replies[2::3], strict=True)
+                for campaign, created_ms in newest
+            ),
+        )
+        # The first lane of a campaign may have ended before the others.
+        ended = [each for each in newest_ended if each[1] not in of_lanes][:max_ended]
+        live_elsewhere = [(campaign, sender) for _, campaign, sender in newest_ended if campaign in of_lanes]
+        ids += live_elsewhere + [(campaign, sender) for _, campaign, sender in ended]
+        views = await self._whole(await self._newest_first(ids, damaged), damaged)
+        return views, sum(replies[1::3]) - len(ended) - len(live_elsewhere)
+
+    async def campaign(self, campaign: CampaignId) -> CampaignView:
+        """Return one campaign; raise ``CampaignUnknown``, ``CampaignArchived`` or ``CampaignDamaged``."""
+        [view] = await self._whole([await super().campaign(campaign)])
+        return view
+
+    async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
+        """Return these campaigns of one sender; raise ``CampaignDamaged``."""
+        return await self._whole(await super().of_sender(sender, campaigns))
+
+    async def some(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], *, damaged: list[CampaignDamaged]
+    ) -> list[CampaignView]:
+        """Return campaigns of several senders in their order; damaged campaigns are appended to *damaged*."""
+        return await self._whole(await super().some(ids, damaged=damaged), damaged)
+
+    async def batch(self, view: CampaignView, number: int) -> AsyncIterator[MessageView]:
+        """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
+        if not view.lanes:
+            async for message in super().batch(view, number):
+                yield message
+            return
+        lane, of_lane, offset = lane_batch(view, number)
+        async for message in super().batch(lane, of_lane):
+            record, later_ms = message.record, lane.created_ms - view.created_ms
+            if record.sent_ms and later_ms:
+                record = msgspec.structs.replace(record, sent_ms=record.sent_ms + later_ms)
+            yield msgspec.structs.replace(message, index=message.index + offset, record=record)
+
+    async def _whole(
+        self, views: list[CampaignView], damaged: list[CampaignDamaged] | None = None
+    ) -> list[CampaignView]:
+        """Put whole campaigns in the places of their first lanes; a campaign with a damaged lane is left out."""
+        first = {view.plan.lane_campaigns[0]: view.plan for view in views if view.plan.lane_campaigns}
+        if not first:
+            return views
+        wanted = [
+            (campaign, sender)
+            for plan in first.values()
+            for campaign, sender in zip(
+                plan.lane_campaigns, lane_senders(header_of(plan.sender), len(plan.lane_campaigns)), strict=True
+            )
+        ]
+        lanes = {view.id: view async for view in self._read(wanted, damaged)}
+        unreadable = {damage.campaign for damage in damaged or ()}
+        whole = dict[CampaignId, CampaignView]()
+        for view in views:
+            ids = view.plan.lane_campaigns
+            if not ids:
+                whole[view.id] = view
+            elif not unreadable.intersection(ids) and (known := [lanes[each] for each in ids if each in lanes]):
+                whole.setdefault(ids[0], whole_campaign(known))
+        return list(whole.values())
 
 
 def stored_rate(value: bytes | str | None) -> float | None:
@@ -338,7 +424,7 @@ def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
 
 def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
     """Return why a sender sends nothing for a campaign, or not through its first provider; empty if it does."""
-    resume = f"dispatch sender resume {plan.sender}"
+    resume = f"dispatch sender resume {header_of(plan.sender)}"
     if sender.get(SenderField.PAUSED) == b"1":
         why = sender.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace")
         return f"the sender is paused{f' ({why})' if why else ''}: {resume}"

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.frequency_cap import FrequencyLimit, fingerprint, text_digest
+from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.lanes.split import lane_of_number
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.scripts import Script
 
@@ -37,7 +39,9 @@ class RepetitionCheck:
 
     def __init__(self, redis: Redis, sender: SenderId, text: str, limit: FrequencyLimit, *, at_s: float) -> None:
         self._script = Script(redis, "count_suppressed")
+        self._redis = redis
         self._sender = sender
+        self._lanes = [sender]
         self._digest = text_digest(text)
         self._limit = limit
         self._at_s = int(at_s)
@@ -48,19 +52,24 @@ class RepetitionCheck:
         """Say whether any message can be a repetition; if not, ``add`` finds none."""
         if not any(self._limit):
             return False
-        return bool((await self._call([], []))["has_entries"])
+        self._lanes = await known_lanes(self._redis, self._sender)
+        return any([(await self._call(lane, [], []))["has_entries"] for lane in self._lanes])
 
     async def add(self, phones: Sequence[str], texts: Sequence[str]) -> None:
         """Count the repetitions among messages: the phone (E.164 digits without the plus) and the text of each."""
-        for rows in _batched(list(zip(phones, texts, strict=True))):
-            reply = await self._call([phone for phone, _ in rows], [text for _, text in rows])
-            numbers = [reply[name] + before for name, before in self.counts._asdict().items()]
-            self.counts = Repetitions(*numbers)
+        of_lanes: list[list[tuple[str, str]]] = [[] for _ in self._lanes]
+        for phone, text in zip(phones, texts, strict=True):
+            of_lanes[lane_of_number(phone, len(self._lanes)) if len(self._lanes) > 1 else 0].append((phone, text))
+        for lane, of_lane in zip(self._lanes, of_lanes, strict=True):
+            for rows in _batched(of_lane):
+                reply = await self._call(lane, [phone for phone, _ in rows], [text for _, text in rows])
+                numbers = [reply[name] + before for name, before in self.counts._asdict().items()]
+                self.counts = Repetitions(*numbers)
 
-    async def _call(self, phones: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
+    async def _call(self, lane: SenderId, phones: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
         prints = b"".join(fingerprint(phone, text) for phone, text in zip(phones, texts, strict=True))
         return await self._script(
-            self._sender,
+            lane,
             at_s=self._at_s,
             digest=self._digest,
             repeat_after_s=self._limit.repeat_after_s,

@@ -65,6 +65,8 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     parts_today: int = 0
     day_is_used_up: bool = False
     """Nothing is sent until midnight in Asia/Kolkata."""
+    lanes: int = 1
+    """Over how many lanes the sender's work is spread."""
 
     def waits_for_resume(self, chain: Sequence[str]) -> bool:
         """Say whether no message is sent through these providers until somebody resumes the sender."""

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignArchived, SubmissionRefused
-from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS
+from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS, CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.protocol import Status
@@ -56,6 +56,11 @@ class Submissions:
         """Return the campaign id that a submit has claimed; None if the submit is new."""
         claimed = await self._redis.hget(SUBMISSIONS, fingerprint)
         return CampaignId(text(claimed)) if claimed is not None else None
+
+    async def plan(self, sender: SenderId, campaign: CampaignId) -> Plan | None:
+        """Return the plan that an earlier submit stored for a campaign; None if there is none."""
+        stored = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
+        return msgspec.json.decode(stored, type=Plan) if stored else None
 
     async def claim(self, fingerprint: str, sender: SenderId, candidate: CampaignId) -> CampaignId:
         """Return the campaign id that belongs to a submit: the same fingerprint always gets the same id.
@@ -189,6 +194,7 @@ class Submissions:
         batches: int,
         actor: str = "",
         refused: Mapping[str, int] = _NONE_REFUSED,
+        announced: int | None = None,
     ) -> CampaignState:
         """Start the campaign, and return its state: a person may have cancelled it meanwhile.
 
@@ -199,11 +205,12 @@ class Submissions:
             batches: How many batches the producer counted.
             actor: Who submits: noted in the sender's trail; if empty, nothing is noted.
             refused: How many rows of the recipients file were refused, by the reason; counted by the statistics.
+            announced: How many messages the trail names, if the campaign is that of one lane; by default *total*.
 
         Raises:
             SubmissionRefused: The ledger counted other totals.
         """
-        trail = packed_entry(actor, TrailAction.SUBMITTED, campaign=campaign, detail=f"{total:,} messages")
+        trail = packed_entry(actor, TrailAction.SUBMITTED, campaign=campaign, detail=f"{announced or total:,} messages")
         rows = [{"reason": reason, "rows": number} for reason, number in refused.items()]
         reply = await self._seal(sender, campaign=campaign, total=total, batches=batches, trail=trail, refused=rows)
         if text(reply["status"]) != Status.SEALED:

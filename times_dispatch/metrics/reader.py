@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import (
     RELAY,
     REPORTS,
 )
+from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
@@ -133,7 +134,8 @@ async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
     works = list[SenderWork]()
     for sender in await queries.senders():
         live = await queries.live(sender, damaged=list[CampaignDamaged]())
-        minutes = await statistics.minutes(sender, hour)
+        lanes = await known_lanes(redis, sender)
+        sent_last_minute = [(await statistics.minutes(lane, hour)).get(f"{minute}s", 0) for lane in lanes]
         works.append(
             SenderWork(
                 view=await queries.sender(sender),
@@ -141,7 +143,7 @@ async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
                 pending=sum(view.counts[MessageState.PENDING] for view in live),
                 sending=sum(view.counts[MessageState.SENDING] for view in live),
                 oldest_pending_s=_oldest_pending_s(live, now_s),
-                sent_last_minute=minutes.get(f"{minute}s", 0),
+                sent_last_minute=sum(sent_last_minute),
             )
         )
     return works

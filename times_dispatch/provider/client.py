@@ -99,6 +99,13 @@ class Client:
                 _log.error("push.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
             return outcome
 
+    async def can_connect(self) -> bool:
+        """Return whether a connection to the provider can be made; nothing is sent on the connection.
+
+        True for a transport that cannot say: then only a push can find out.
+        """
+        return await self._transport.can_connect() if isinstance(self._transport, ProviderTransport) else True
+
     async def _exchange(self, request: PushRequest, authorization: str) -> Outcome:
         response = await self._transport.handle_async_request(request)
         try:

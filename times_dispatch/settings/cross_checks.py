@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from times_dispatch.ledger.lanes.shares import MIN_RATE_PER_LANE, too_low
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.model import CallbackSettings
@@ -96,6 +97,23 @@ def caps_without_price(
             if price(sender, category, categories) is None:
                 reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
                 yield document.mistake(("senders", header, "max_money_per_day"), reason)
+
+
+def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings], *, archives: bool) -> Iterator[str]:
+    """Yield a mistake for each sender whose lanes cannot go with its other settings, or with the archive."""
+    for header, sender in senders.items():
+        if sender.lanes == 1:
+            continue
+        reason = ""
+        if sender.max_parts_per_day or sender.max_money_per_day:
+            reason = "cannot go with a daily cap (max_parts_per_day, max_money_per_day)"
+        elif too_low(sender.rate_per_s, sender.lanes):
+            least = MIN_RATE_PER_LANE * sender.lanes
+            reason = f"needs a rate_per_s of at least {least:g} ({MIN_RATE_PER_LANE:g} for each lane), or none"
+        elif archives:
+            reason = "cannot go with an archive (path in [retention])"
+        if reason:
+            yield document.mistake(("senders", header, "lanes"), reason)
 
 
 def relay_to_receiver(document: Document, callbacks: CallbackSettings) -> Iterator[str]:

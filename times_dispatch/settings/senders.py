@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
+from times_dispatch.ledger.lanes.names import MAX_LANES
 from times_dispatch.ledger.model import CostUnit
 from times_dispatch.provider.description.provider import MAX_PROVIDERS_PER_SENDER
 from times_dispatch.settings.durations import parse_seconds
@@ -109,6 +110,8 @@ class SenderSettings(StrictTable):
     rate_per_s: Annotated[FiniteFloat, AfterValidator(check_rate)] = 0.0
     """Messages, or parts with ``cost = "parts"``, per second over all campaigns and all workers; 0 is no limit."""
     cost: CostUnit = "messages"
+    lanes: Annotated[int, Field(ge=1, le=MAX_LANES)] = 1
+    """Over how many lanes, each with its share of the rate, the sender's work is spread (docs/cluster.md)."""
     templates: list[str] = Field(default_factory=list)
     """The templates that the sender may use; by default all that are registered for it."""
     links: Links = Field(default_factory=list)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from times_dispatch.ledger.errors import BatchWritesEnded
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
@@ -61,6 +62,8 @@ class BatchWorker:
         self._opening_lock = opening_lock
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
+        self._tried = ""
+        """The provider that this batch tries after a loss; empty for none."""
         self._end: WorkEnd = BatchEnd.DONE
         self._clients = [context.clients.get(nickname) for nickname in plan.chain]
         self._ledger_retry = LedgerRetry(
@@ -70,7 +73,7 @@ class BatchWorker:
         self._check = SuppressionCheck(
             lease,
             plan,
-            limit=context.frequency_limit(plan.sender),
+            limit=context.frequency_limit(header_of(plan.sender)),
             cache=context.opt_out_cache,
             ledger_retry=self._ledger_retry,
             renderer=renderer,
@@ -144,13 +147,12 @@ class BatchWorker:
             await self._check.prepare()
             while not self._run.stopping.is_set():
                 opened = await self._open_next()
+                if self._tried:
+                    await self._end_try_after(opened)
                 if isinstance(opened, BatchClosed):
                     self._end = end_of_closed(opened)
                     if opened.reason == CloseReason.TURN_OVER:  # the next campaign need not wait for pushes in flight
                         await self._context.issue_batches(self.lease.ref.sender)
-                    return
-                if self._should_leave(opened):
-                    self._end = BatchEnd.PROVIDER_LOST
                     return
                 if isinstance(opened, Drained):
                     await self._context.issue_batches(self.lease.ref.sender)
@@ -159,11 +161,19 @@ class BatchWorker:
             self._end = BatchEnd.STOPPING
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
+        finally:
+            self._end_try()
 
-    def _should_leave(self, opened: Opened) -> bool:
-        """Say whether another worker should try: this process reaches no provider, and the sender backs off."""
-        is_backing_off = isinstance(opened, Wait) and opened.reason == WaitReason.BACKING_OFF
-        return is_backing_off and any(map(self._context.reach.is_lost, self._plan.chain))
+    async def _end_try_after(self, opened: Opened) -> None:
+        """Wait for the result of the message by which a provider is tried; without a message, end the try at once."""
+        if isinstance(opened, Block) and self._plan.chain[opened.chain_index] == self._tried:
+            await self._run.wait_while(lambda: not self._recorder.is_idle)
+        self._end_try()
+
+    def _end_try(self) -> None:
+        if self._tried:
+            self._context.reach.end_try(self._tried)
+            self._tried = ""
 
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
@@ -230,6 +240,10 @@ class BatchWorker:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether this worker still holds the lease.
             return Wait(self._context.timings.renewal_wait_s, OwnWaitReason.LEASE_RENEWAL)
+        limits = self._context.reach.limits_of(self._plan.chain)
+        if len(limits.lost) == len(self._plan.chain):
+            return BatchClosed(BatchEnd.PROVIDER_LOST)
+        self._tried = limits.tried
         operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
@@ -239,6 +253,8 @@ class BatchWorker:
                 ahead_s=ahead_s,
                 check=stretch,
                 last_block=self._last_block,
+                lost=limits.lost,
+                tried=limits.tried,
             )
         )
         if isinstance(opened, Block):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
-from times_dispatch.ledger.protocol import PushResult
+from times_dispatch.ledger.protocol import BackOffPolicy, PushResult
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun, end_of_writes
@@ -162,6 +162,8 @@ class Recorder:
         self._context.reach.note(provider, [result.outcome for result in group])
         results = [ledger_result(result) for result in group]
         consequence = consequence_of(group, self._context.rng)
+        if consequence.back_off is BackOffPolicy.IF_NONE_ACCEPTED and self._context.reach.is_lost(provider):
+            consequence = consequence._replace(back_off=BackOffPolicy.IF_NONE_ANSWERED)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:
             sender = self._lease.ref.sender
             await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, consequence.reason))

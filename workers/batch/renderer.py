@@ -1,5 +1,6 @@
 """Renders the messages of a batch from its recipients: the text, and the other fields of a push."""
 
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
 from times_dispatch.links.filler import LinkFiller
@@ -24,6 +25,7 @@ class MessageRenderer:
         self._campaign = lease.ref.campaign
         self._recipients = lease.recipients
         self._plan = plan
+        self._header = header_of(plan.sender)
         self._template = Template(plan.text)
         self._ids = ids
         self._links = links
@@ -51,7 +53,7 @@ class MessageRenderer:
         push = Push(
             to=recipients.to[index],
             text=text,
-            sender=plan.sender,
+            sender=self._header,
             content_id=plan.content_id,
             correlation_id=self._ids.make(self._campaign, recipients.first + index, attempt),
             unicode=measured.unicode,

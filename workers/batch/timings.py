@@ -41,7 +41,8 @@ class BatchTimings:
     """A process whose pushes to a provider got no response for this long leaves the provider's batches to others."""
 
     pass_on_after_s: float = 0.5
-    """A batch that is passed on waits for this long, so that it does not go round between processes."""
+    """A process that left a batch to others issues the next batches of the sender this much later, if no other process
+    has done so, so that the batch does not come back at once."""
 
     group_wait_s: float = 0.04
     """The recorder collects results for this long before it writes them as one group."""

@@ -3,10 +3,10 @@ import socket
 
 import uvicorn
 
-from callbacks.http.report_protocol import ReportProtocol
 from callbacks.http.server import HttpServer
 from callbacks.receiver import respond
 from callbacks.request_body import AsgiMessage, Receive, read_body
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 
 
 async def echo(scope: AsgiMessage, receive: Receive, send: object) -> None:
@@ -19,7 +19,7 @@ async def test_a_request_with_an_upgrade_is_one_request_and_the_server_stops_by_
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = uvicorn.Config(echo, port=port, http=ReportProtocol, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(echo, port=port, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
     server = HttpServer(config)
     serving = asyncio.create_task(server.run_until(stop))
     while not server.started:

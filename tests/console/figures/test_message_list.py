@@ -3,7 +3,9 @@ from redis.asyncio import Redis
 
 from console.figures import message_list
 from console.figures.message_list import MessageFilter, list_messages, masked_text
+from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import CAMPAIGN, Ledger
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
 
@@ -65,3 +67,19 @@ async def test_long_numbers_in_texts_are_masked(ledger: Ledger) -> None:
     await ledger.submit(1, campaign=CAMPAIGN, text="Call {#var#} about 12345")
     assert masked_text(await ledger.view(), ["9876543210"]) == "Call *** about 12345"
     assert masked_text(await ledger.view(), []) == "Call  about 12345"
+
+
+@pytest.mark.parametrize("count", [1, 7, 100])
+async def test_pages_of_a_campaign_in_lanes_hold_each_message_once(redis: Redis, count: int) -> None:
+    view = await Queries(redis).campaign(await submit_in_lanes(redis, people(40), lanes=3, batch_size=5))
+    lines, indexes, after = list[int](), list[int](), -1
+    while True:
+        page = await list_messages(redis, view, MessageFilter(), after=after, count=count, shows_people=False)
+        lines += [message.line for message in page.messages]
+        indexes += [message.index for message in page.messages]
+        if page.next is None:
+            break
+        assert page.next > after
+        after = page.next
+    assert indexes == list(range(40))
+    assert sorted(lines) == people(40).lines

@@ -129,8 +129,8 @@ class Model:
         *must_issue* is false if the caller's clock differs from Redis' clock so much that no campaign starts.
         """
         reachable = {name: self.reachable(name) for name in self.campaigns}
-        lanes = {name: campaign.pace.rate_per_s > 0 for name, campaign in self.campaigns.items()}
-        busy = {lanes[name] for name, _ in self.out}
+        has_own = {name: campaign.pace.rate_per_s > 0 for name, campaign in self.campaigns.items()}
+        busy = {has_own[name] for name, _ in self.out}
         for name, number in issued:
             campaign = self.campaigns[name]
             assert self.may_issue(name), f"{name} does not run, and a batch of it is issued"
@@ -140,8 +140,8 @@ class Model:
             campaign.waits_until_ms.pop(number, None)
             self.out[name, number] = IssuedBatch()
         for is_own in {False, True} - busy if must_issue else ():
-            waiting = any(reachable[name] for name in self.campaigns if lanes[name] == is_own)
-            assert not waiting or any(lanes[name] == is_own for name, _ in issued), f"nothing is issued: {reachable}"
+            waiting = any(reachable[name] for name in self.campaigns if has_own[name] == is_own)
+            assert not waiting or any(has_own[name] == is_own for name, _ in issued), f"nothing is issued: {reachable}"
 
     def take(self, batch_key: BatchKey, token: int) -> bool:
         """Take a batch with the next token; return whether that was possible."""

@@ -9,6 +9,8 @@ from times_dispatch.ledger.push_results import Consequence
 PROBE_INTERVAL_US = 1_000_000
 MAX_BACK_OFF_US = 900_000_000
 MAX_UNREADABLE_BACK_OFFS = 7
+ANSWERED_EVERY_US = 1_000_000
+ANSWERED_LATELY_US = 5_000_000
 
 
 class Pushed(NamedTuple):
@@ -33,6 +35,8 @@ class ModelProvider:
     back_off_since_us: int = 0
     back_offs: int = 0
     back_off_reason: str = ""
+    answered_us: int = 0
+    """When the provider last accepted or rejected a message, to a second."""
     probe_us: int = 0
     """When the next probe may be sent."""
 
@@ -63,13 +67,18 @@ class Providers:
     def conclude(self, name: str, pushed: Pushed, consequence: Consequence, now_us: int) -> bool:
         """Begin, extend or end a back-off; return whether the sender is to be braked at the provider."""
         provider, asked_us, brakes = self[name], round(consequence.at_least_s * 1e6), False
+        is_answered_lately = provider.answered_us > now_us - ANSWERED_LATELY_US
+        if (pushed.accepted or pushed.rejected) and now_us - provider.answered_us > ANSWERED_EVERY_US:
+            provider.answered_us = now_us
         if provider.back_off_until_us > now_us:
             if consequence.back_off == BackOffPolicy.ALWAYS:
                 provider.back_off_until_us = max(provider.back_off_until_us, now_us + asked_us)
             return False
         is_unreadable = consequence.back_off == BackOffPolicy.IF_NONE_READABLE
         if consequence.back_off == BackOffPolicy.ALWAYS or (
-            consequence.back_off != BackOffPolicy.NEVER and not pushed.accepted
+            consequence.back_off != BackOffPolicy.NEVER
+            and not (consequence.back_off == BackOffPolicy.IF_NONE_ANSWERED and is_answered_lately)
+            and not pushed.accepted
         ):
             doubled_us = min(round(1e6 * 2 ** min(provider.back_offs, 16) * consequence.jitter), 60_000_000)
             brakes = is_unreadable and provider.back_off_reason == consequence.reason

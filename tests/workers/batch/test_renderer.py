@@ -61,3 +61,8 @@ def test_a_text_is_kept_until_its_push_or_until_it_is_forgotten() -> None:
     renderer.drop_text(1)
     renderer.drop_text(1)
     assert not renderer._texts
+
+
+def test_the_push_of_a_lane_names_the_sender_and_not_the_lane() -> None:
+    push, _ = _renderer(sender="TIMESM/1g").push(0, 0)
+    assert push.sender == "TIMESM"

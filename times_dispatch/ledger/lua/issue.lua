@@ -165,9 +165,9 @@ local known_chains = {}
 
 -- Give a campaign its turn.
 --   id            the campaign
---   rotation_key  the rotation of its lane
---   batches_out   how many batches of the lane are out
---   max_out       how many batches of the lane may be out; nil: as the sender's rate says
+--   rotation_key  the rotation of its group
+--   batches_out   how many batches of the group are out
+--   max_out       how many batches of the group may be out; nil: as the sender's rate says
 -- Returns 'full' if enough batches are out, 'blocked' if the campaign left the rotation because no provider can take a
 -- message, 'done' otherwise.
 local function take_turn(id, rotation_key, batches_out, max_out)
@@ -206,9 +206,9 @@ end
 
 local blocked = 0
 
--- Give the campaigns of a lane their turns until enough of their batches are out.
-local function issue_of_lane(lane, max_out)
-  local keys = keys_of_lane(lane)
+-- Give the campaigns of a group their turns until enough of their batches are out.
+local function issue_of_group(group, max_out)
+  local keys = keys_of_group(group)
   local rotation_key, batches_out = keys.rotation, redis.call('SCARD', keys.batches_out)
   while blocked < MAX_BLOCKED do
     local id = unpack(redis.call('ZRANGE', rotation_key, 0, 0))
@@ -233,8 +233,8 @@ local sender = read_fields(sender_key, 'rate', 'paused', 'full_day', 'silent')
 silent = sender.silent or ''
 if sender.paused ~= '1' and tonumber(sender.full_day) ~= day_of(now_ms) then
   rate = tonumber(sender.rate)
-  issue_of_lane(URGENT_LANE, nil)
-  issue_of_lane(COMMON_LANE, nil)
-  issue_of_lane(OWN_LANE, MAX_OWN_BATCHES)
+  issue_of_group(URGENT_GROUP, nil)
+  issue_of_group(COMMON_GROUP, nil)
+  issue_of_group(OWN_GROUP, MAX_OWN_BATCHES)
 end
 return reply({ready = ready, damaged = damaged})

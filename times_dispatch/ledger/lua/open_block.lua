@@ -26,6 +26,8 @@
 --                           of this stretch are opened; empty without these limits
 --   first_index             where the stretch begins in the batch
 --   phones                  the phone of each message of the stretch, joined by blanks; empty without max_per_phone
+--   lost                    the providers that the worker cannot reach, joined by blanks; usually empty
+--   tried                   a provider that the worker perhaps reaches again: it gets one message; usually empty
 -- Reply: status is one of
 --   opened   block: the messages, packed as PACKED_HEAD and PACKED_MESSAGE say; there may be none
 --   outside  the first pending message is not in the stretch; first_pending: its index
@@ -42,7 +44,7 @@
 --   provider that is passed over.
 --
 -- lib/pacing.lua and lib/paces.lua explain send times and costs, lib/providers.lua explains chains and probes,
--- lib/rotation.lua explains rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py
+-- lib/rotation.lua explains rotation, groups and batches out, lib/frequency.lua explains entries, and ledger/keys.py
 -- explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
@@ -59,7 +61,7 @@ local PACKED_MESSAGE = '>I2I1'
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may return.
 local PARTS_WAIT_MS = 200
--- The turn of a campaign: a batch is at work for this time at most while other campaigns of its lane wait. The turn is
+-- The turn of a campaign: a batch is at work for this time at most while other campaigns of its group wait. The turn is
 -- longer where no limit makes a batch slow: to release a batch and to take it again costs a worker as much as some
 -- pushes do.
 local TURN_MS = 2000
@@ -68,7 +70,8 @@ local UNPACED_TURN_MS = 10000
 local REST_US = 1000000
 
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
-  'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones'})
+  'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones',
+  'lost', 'tried'})
 local id, batch_number = args.campaign, args.batch_number
 local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
@@ -104,13 +107,16 @@ end
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
 -- tried with one message at a time (a probe), also while a later provider could take all messages: a successful probe
 -- ends the back-off. A silent provider gets one message at a time too; `silent` lists these providers if the campaign
--- is promotional, else it is empty. Returns a table:
+-- is promotional, else it is empty. A provider that is lost to the worker is passed over, like a provider that the
+-- sender backs off from; but if it answered other workers just now, the batch is theirs. Returns a table:
 --   chain_index   the index of the provider in the chain; nil if no provider can take a message now
 --   probed        the name of the provider, if the block is a probe after a back-off; else nil
 --   silent_probe  the name of the provider, if the block is to find out whether reports come again; else nil
+--   is_tried      whether the block is to find out whether the worker reaches the provider again
+--   out_of_reach  true if only other workers can use the provider that could take a message
 --   soonest_us    when the first provider can take a message, if none can now; nil if all are braked
 local function choose_provider(chain, first_provider, sender, silent)
-  local chain_index, soonest_us = 0, nil
+  local chain_index, soonest_us, has_lost = 0, nil, false
   for provider in string.gmatch(chain, '%S+') do
     local fields = sender
     if provider ~= first_provider then
@@ -121,24 +127,28 @@ local function choose_provider(chain, first_provider, sender, silent)
     if not state.is_braked then
       local free_us, is_held = state.free_us, silent ~= '' and is_silent(silent, provider)
       if is_held then free_us = math.max(free_us, silence_probe_at(provider, now)) end
+      if args.lost ~= '' and has_provider(args.lost, provider) then
+        if answered_lately(provider, now) then return {out_of_reach = true} end
+        has_lost, free_us = true, math.huge
+      end
       if free_us <= now then
         return {
           chain_index = chain_index, probed = state.backs_off and provider or nil,
-          silent_probe = is_held and provider or nil,
+          silent_probe = is_held and provider or nil, is_tried = provider == args.tried,
         }
       end
       soonest_us = math.min(soonest_us or free_us, free_us)
     end
     chain_index = chain_index + 1
   end
-  return {soonest_us = soonest_us}
+  return {soonest_us = soonest_us, out_of_reach = has_lost}
 end
 
 -- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker
 -- releases a batch that has to wait for long, so that a batch of the other campaign can be issued.
 local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
-  local others, rotation_key = {}, lane_of(campaign_key).rotation
+  local others, rotation_key = {}, turn_group_of(campaign_key).rotation
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_key, 0, MAX_OTHERS - 1) end
   local known_chains = {}
   for _, other in ipairs(others) do
@@ -194,16 +204,16 @@ local function suppress(checks, count, block_number)
   end
 end
 
--- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. The
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its group waits. The
 -- turn of a batch that has opened nothing yet is not over.
 local function is_turn_over(lease, main, own)
   local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
   local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
   if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end
-  local lane = lane_of(campaign_key)
-  local first, second = unpack(redis.call('ZRANGE', lane.rotation, 0, 1))
+  local group = turn_group_of(campaign_key)
+  local first, second = unpack(redis.call('ZRANGE', group.rotation, 0, 1))
   if not second and (not first or first == id) then return false end
-  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', lane.batches_out), own and own.per_unit_us or 0)
+  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', group.batches_out), own and own.per_unit_us or 0)
   local rest_us = (tonumber(lease.count) - tonumber(lease.first_pending)) * per_unit_us
   return main.per_unit_us == 0 or rest_us > REST_US
 end
@@ -338,6 +348,7 @@ local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_t
 if sender.paused == '1' then return closed('sender_paused') end
 local silent = sender.silent or ''
 local provider = choose_provider(campaign.chain, first_provider, sender, campaign.promotional and silent or '')
+if provider.out_of_reach then return closed('out_of_reach') end
 if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 
 local count = tonumber(lease.count)
@@ -371,7 +382,7 @@ end
 local left = parts_left(campaign, sender, today)
 local part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, batch_number))
 local costs = campaign.cost_unit == 'parts' and part_counts
-local is_probe = provider.probed or provider.silent_probe
+local is_probe = provider.probed or provider.silent_probe or provider.is_tried
 local chosen = choose_messages({
   states = states, position = position, max_messages = is_probe and 1 or tonumber(args.max_messages),
   part_counts = part_counts, costs = costs, main = main, own = own, max_parts = math.min(left.of_budget, left.of_day),

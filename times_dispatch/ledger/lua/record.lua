@@ -46,6 +46,8 @@ local MAX_BACK_OFF_MS = 60000
 -- provider: the provider can be reached, and waiting does not make its responses readable.
 -- A provider that answers every fifth push so is rarely braked: its first readable response begins the count anew.
 local MAX_UNREADABLE_BACK_OFFS = 7
+-- A worker that asks whether others got responses needs no finer time than this.
+local ANSWERED_EVERY_US = 1000000
 -- A send time may lie a little after the opening, and the parts were counted for the day of the opening.
 local SEND_TIME_TOLERANCE_MS = 100
 
@@ -297,12 +299,23 @@ local function brake_sender(reason)
   end
 end
 
+-- Note that the provider answered, at most once a second.
+local function note_answer(answered_field, answered_us)
+  answered_us = tonumber(answered_us or '0')
+  if now - answered_us > ANSWERED_EVERY_US or answered_us > now then
+    redis.call('HSET', sender_key, answered_field, string.format('%.0f', now))
+  end
+end
+
 -- Begin, extend or end the sender's back-off from the provider.
 local function update_back_off()
   local back_off_until_us = provider_field('back_off_until_us', args.provider)
   local back_off_count = provider_field('back_off_count', args.provider)
   local back_off_reason = provider_field('back_off_reason', args.provider)
-  local sender = read_fields(sender_key, back_off_until_us, back_off_count, back_off_reason)
+  local answered_us = provider_field('answered_us', args.provider)
+  local sender = read_fields(sender_key, back_off_until_us, back_off_count, back_off_reason, answered_us)
+  local is_answered = accepted_count > 0 or #rejected_flags > 0
+  if is_answered then note_answer(answered_us, sender[answered_us]) end
   local until_us = end_of_wait(sender[back_off_until_us], MAX_BACK_OFF_US, now)
   local back_offs = tonumber(sender[back_off_count] or '0')
   local min_ms = tonumber(args.back_off_min_ms)
@@ -316,7 +329,9 @@ local function update_back_off()
     return
   end
   local is_unreadable = args.back_off == 'if_none_readable'
-  if args.back_off == 'always' or ((is_unreadable or args.back_off == 'if_none_accepted') and accepted_count == 0) then
+  local is_failure = is_unreadable or args.back_off == 'if_none_accepted'
+    or (args.back_off == 'if_none_answered' and not is_lately(sender[answered_us], now))
+  if args.back_off == 'always' or (is_failure and accepted_count == 0) then
     local ms = math.max(min_ms, FIRST_BACK_OFF_MS * 2 ^ math.min(back_offs, 16) * tonumber(args.jitter))
     ms = math.min(ms, math.max(MAX_BACK_OFF_MS, min_ms))
     redis.call('HSET', sender_key, back_off_until_us, string.format('%.0f', now + ms * 1000), back_off_count,
@@ -327,7 +342,7 @@ local function update_back_off()
     if is_unreadable and back_offs + 1 >= MAX_UNREADABLE_BACK_OFFS and sender[back_off_reason] == args.reason then
       brake_sender(args.reason)
     end
-  elseif (accepted_count > 0 or #rejected_flags > 0) and back_offs > 0 then
+  elseif is_answered and back_offs > 0 then
     -- A provider that rejects a message can be reached, as well as a provider that accepts one.
     redis.call('HSET', sender_key, back_off_count, 0, back_off_reason, '')
   end

@@ -26,7 +26,7 @@ if closes_ms > tonumber(campaign.send_window_closes_ms) then
   redis.call('ZADD', send_windows_key, closes_ms, id)
   mark_changed(id)
   if campaign.state == 'running' then
-    redis.call('ZREM', lane_of(campaign_key).rotation, id)
+    redis.call('ZREM', turn_group_of(campaign_key).rotation, id)
     redis.call('ZADD', key_of_sender('waiting'), math.max(opens_ms, tonumber(campaign.start_ms)), id)
   end
 end

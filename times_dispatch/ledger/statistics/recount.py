@@ -23,7 +23,7 @@ from times_dispatch.ledger.keys import (
     statistics_key,
 )
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.records import MessageRecord, read_records
 from times_dispatch.ledger.states import SENT, UNSENT, MessageState
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
@@ -191,7 +191,7 @@ class Recount:
         """
         result = Recounted()
         expected = defaultdict[RollupKey, Counter[str]](Counter)
-        for view in await Queries(self._redis).campaigns(damaged=[]):
+        for view in await LaneQueries(self._redis).campaigns(damaged=[]):
             totals = await self._campaign(view, result)
             if totals is None:
                 result.moving.append(view.id)
@@ -217,7 +217,8 @@ class Recount:
             if await self._read_counters(view) != before:
                 continue
             totals.add_untold(counted)
-            result.campaigns, result.messages = result.campaigns + 1, result.messages + messages
+            is_first_lane = view.plan.lane_campaigns[:1] in ([], [view.id])
+            result.campaigns, result.messages = result.campaigns + is_first_lane, result.messages + messages
             _note_differences(result, f"campaign {view.id}", counted, totals.of_campaign)
             return totals
         return None
@@ -254,7 +255,7 @@ class Recount:
     def _key(view: CampaignView, day: int, chain_index: int) -> RollupKey:
         chain = view.plan.chain
         provider = chain[chain_index] if chain_index < len(chain) else chain[0]
-        return RollupKey(day_of(day), view.plan.sender, provider, view.plan.template)
+        return RollupKey.of(day_of(day), view.plan.sender, provider, view.plan.template)
 
     async def _compare_rollups(
         self, expected: Mapping[RollupKey, Counter[str]], result: Recounted, first_day: date

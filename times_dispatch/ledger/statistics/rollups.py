@@ -13,6 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import SENDERS, SenderKey, sender_key, statistics_key
+from times_dispatch.ledger.lanes.names import header_of, is_lane
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.statistics.figures import Amounts
@@ -36,6 +37,18 @@ class RollupKey(msgspec.Struct, frozen=True, order=True):
     sender: SenderId
     provider: str
     template: str
+    lane: str = ""
+    """The lane that counted, if it is not the sender's first."""
+
+    @classmethod
+    def of(cls, day: date, owner: SenderId, provider: str, template: str) -> "RollupKey":
+        """Return the rollup of a lane, or of a sender without lanes."""
+        return cls(day, header_of(owner), provider, template, owner if is_lane(owner) else "")
+
+    @property
+    def owner(self) -> SenderId:
+        """Return the name in whose hash tag the rollup is."""
+        return SenderId(self.lane or self.sender)
 
     @property
     def member(self) -> str:
@@ -45,7 +58,7 @@ class RollupKey(msgspec.Struct, frozen=True, order=True):
     @property
     def key(self) -> str:
         """Return the key of the rollup in Redis."""
-        return f"{sender_key(self.sender, SenderKey.STATISTICS)}:{self.member}"
+        return f"{sender_key(self.owner, SenderKey.STATISTICS)}:{self.member}"
 
 
 class RollupFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +96,9 @@ class StatisticsReader:
 
     async def keys(self, chosen: RollupFilter) -> list[RollupKey]:
         """Return the rollups that there are, in order of the day."""
-        names: Any = chosen.senders or await self._redis.smembers(SENDERS)
-        senders = sorted(SenderId(text(name)) for name in names)
+        known = [SenderId(text(name)) for name in await self._redis.smembers(SENDERS)]
+        wanted = set(chosen.senders)
+        senders = sorted(wanted.union(name for name in known if not wanted or header_of(name) in wanted))
         first = str((chosen.since - _EPOCH).days) if chosen.since else "-inf"
         last = str((chosen.until - _EPOCH).days) if chosen.until else "+inf"
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -113,7 +127,7 @@ class StatisticsReader:
             fields: the fields that the sums of groups have; empty for all. With few fields, many groups cost little.
         """
         result = RollupSums({}, Counter())
-        pieces = _pieces(sorted(await self.keys(chosen), key=attrgetter("sender")))
+        pieces = _pieces(sorted(await self.keys(chosen), key=attrgetter("owner")))
 
         async def add_pieces() -> None:
             for piece in pieces:
@@ -122,7 +136,7 @@ class StatisticsReader:
                 rollups = [
                     {"member": key.member, "group": groups[name]} for key, name in zip(piece, names, strict=True)
                 ]
-                reply = await self._sum_rollups(piece[0].sender, fields=" ".join(fields), rollups=rollups)
+                reply = await self._sum_rollups(piece[0].owner, fields=" ".join(fields), rollups=rollups)
                 for name, amounts in zip(groups, _GROUPS.decode(reply["groups"]), strict=True):
                     _add(result.groups.setdefault(name, Counter()), amounts)
                 _add(result.total, _TOTAL.decode(reply["total"]))
@@ -160,7 +174,7 @@ def day_of(india_day: int) -> date:
 
 def _read_member(sender: SenderId, member: str) -> RollupKey:
     day, provider, template = member.split(":", 2)
-    return RollupKey(day_of(int(day)), sender, provider, template)
+    return RollupKey.of(day_of(int(day)), sender, provider, template)
 
 
 def _amounts(reply: dict[bytes, bytes]) -> Amounts:
@@ -174,7 +188,7 @@ _GROUPS: Final = msgspec.msgpack.Decoder(list[dict[str, int] | list[int]])
 
 def _pieces(keys: Sequence[RollupKey]) -> Iterator[Sequence[RollupKey]]:
     """Yield the keys in pieces of one sender each; the keys are in order of the sender."""
-    for _, of_sender in groupby(keys, attrgetter("sender")):
+    for _, of_sender in groupby(keys, attrgetter("owner")):
         several = list(of_sender)
         for first in range(0, len(several), _SUMMED_AT_ONCE):
             yield several[first : first + _SUMMED_AT_ONCE]

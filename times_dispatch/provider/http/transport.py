@@ -14,7 +14,7 @@ import httpx
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.http.dialing import Dialer
 from times_dispatch.provider.http.pool import Pool
-from times_dispatch.provider.push_errors import TooLate
+from times_dispatch.provider.push_errors import NotSent, TooLate
 from times_dispatch.provider.request.payload import Envelope, PushRequest
 
 Origin = tuple[str, str, int | None]
@@ -64,6 +64,15 @@ class ProviderTransport(httpx.AsyncBaseTransport):
                 connection.close()
         pool.release(connection)
         return ReadResponse(status, body, headers)
+
+    async def can_connect(self) -> bool:
+        """Return whether a connection to the endpoint can be made, with TLS; the connection is closed at once."""
+        try:
+            connection = await self._pool.dialer.dial(self._provider.connect_timeout_s)
+        except NotSent:
+            return False
+        connection.close()
+        return True
 
     async def aclose(self) -> None:
         """Close the connections; requests in flight fail."""

@@ -116,6 +116,15 @@ async def test_the_transport_carries_any_httpx_request() -> None:
     assert received.body == b'{"x":1}'
 
 
+async def test_a_connection_can_be_tried_without_a_request() -> None:
+    async with serving(accept_all) as server, sending(provider(server.url)) as sender:
+        assert await sender.transport.can_connect()
+        assert server.received == []
+        port = server.port
+    async with sending(provider(f"http://127.0.0.1:{port}/ct", connect_timeout_s=2.0)) as sender:
+        assert not await sender.transport.can_connect()
+
+
 async def test_connections_are_kept_alive() -> None:
     async with serving(accept_all) as server, sending(provider(server.url)) as sender:
         for _ in range(20):

@@ -21,6 +21,8 @@ end
 -- provider/description/responses.py). No probe keeps the next probe waiting for longer than PROBE_INTERVAL_US.
 local MAX_BACK_OFF_US = 900000000
 local PROBE_INTERVAL_US = 1000000
+-- A worker that gets no response from a provider which answered in this time is cut off from the provider.
+local ANSWERED_LATELY_US = 5000000
 
 -- Return when a wait ends, in microseconds; 0 if the wait is longer than the longest. Such a wait was written before
 -- Redis' clock was set back, and is over.
@@ -45,8 +47,25 @@ local function provider_state(sender, provider, now)
 end
 
 -- Say whether a list of providers, joined by blanks, has a provider.
+local function has_provider(list, provider)
+  return string.find(' ' .. list .. ' ', ' ' .. provider .. ' ', 1, true) ~= nil
+end
+
+-- Say whether a list of silent providers, joined by blanks, has a provider.
 local function is_silent(silent, provider)
-  return string.find(' ' .. silent .. ' ', ' ' .. provider .. ' ', 1, true) ~= nil
+  return has_provider(silent, provider)
+end
+
+-- Say whether a time (microseconds, epoch) is one of the last seconds. A time in the future was written before Redis'
+-- clock was set back.
+local function is_lately(answered_us, now)
+  answered_us = tonumber(answered_us or '0')
+  return answered_us <= now and answered_us > now - ANSWERED_LATELY_US
+end
+
+-- Say whether a provider accepted or rejected a message of the sender in the last seconds, from any worker.
+local function answered_lately(provider, now)
+  return is_lately(redis.call('HGET', key_of_sender('sender'), provider_field('answered_us', provider)) or nil, now)
 end
 
 -- Return a list of providers, joined by blanks, without one of them.

@@ -1,17 +1,17 @@
 -- uses: keys
 -- The rotation of a sender is a round robin: each campaign gets its turn, has one batch issued, and goes to the end.
--- The batches out are the issued batches that still have something to open. Both exist once for each lane: urgent
+-- The batches out are the issued batches that still have something to open. Both exist once for each group: urgent
 -- campaigns, whose batches are issued first; campaigns with a rate limit of their own, whose batches stay out for long
 -- and would leave no room for the batches of other campaigns; and all other campaigns.
-local URGENT_LANE = 'urgent'
-local COMMON_LANE = 'common'
-local OWN_LANE = 'own'
+local URGENT_GROUP = 'urgent'
+local COMMON_GROUP = 'common'
+local OWN_GROUP = 'own'
 
--- Return the keys of a lane as a table: rotation and batches_out.
-local function keys_of_lane(lane)
-  if lane == URGENT_LANE then
+-- Return the keys of a group as a table: rotation and batches_out.
+local function keys_of_group(group)
+  if group == URGENT_GROUP then
     return {rotation = key_of_sender('rotation:urgent'), batches_out = key_of_sender('batches_out:urgent')}
-  elseif lane == OWN_LANE then
+  elseif group == OWN_GROUP then
     return {rotation = key_of_sender('rotation:own'), batches_out = key_of_sender('batches_out:own')}
   end
   return {rotation = key_of_sender('rotation'), batches_out = key_of_sender('batches_out')}
@@ -21,24 +21,24 @@ local function has_own_limit(campaign_key)
   return tonumber(redis.call('HGET', campaign_key, 'rate')) > 0
 end
 
--- Return the keys of the lane of a campaign, see keys_of_lane.
-local function lane_of(campaign_key)
-  if redis.call('HGET', campaign_key, 'urgent') == '1' then return keys_of_lane(URGENT_LANE) end
-  return keys_of_lane(has_own_limit(campaign_key) and OWN_LANE or COMMON_LANE)
+-- Return the keys of the group of a campaign, see keys_of_group.
+local function turn_group_of(campaign_key)
+  if redis.call('HGET', campaign_key, 'urgent') == '1' then return keys_of_group(URGENT_GROUP) end
+  return keys_of_group(has_own_limit(campaign_key) and OWN_GROUP or COMMON_GROUP)
 end
 
 -- Put a running campaign at the end of its rotation, unless the campaign is in the rotation already.
 local function queue_campaign(id, campaign_key)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
-  local rotation_key = lane_of(campaign_key).rotation
+  local rotation_key = turn_group_of(campaign_key).rotation
   if redis.call('ZSCORE', rotation_key, id) then return end
   redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('sender'), 'turn', 1), id)
 end
 
 -- Take a campaign out of its rotation, and out of the campaigns that wait for their time or for a provider.
 local function unqueue_campaign(id)
-  for _, lane in ipairs({URGENT_LANE, COMMON_LANE, OWN_LANE}) do
-    redis.call('ZREM', keys_of_lane(lane).rotation, id)
+  for _, group in ipairs({URGENT_GROUP, COMMON_GROUP, OWN_GROUP}) do
+    redis.call('ZREM', keys_of_group(group).rotation, id)
   end
   redis.call('ZREM', key_of_sender('waiting'), id)
   redis.call('ZREM', key_of_sender('blocked'), id)
@@ -46,14 +46,14 @@ end
 
 -- Count a batch among the batches out; the campaign counts its own batches there too.
 local function mark_out(campaign_key, member)
-  if redis.call('SADD', lane_of(campaign_key).batches_out, member) == 1 then
+  if redis.call('SADD', turn_group_of(campaign_key).batches_out, member) == 1 then
     redis.call('HINCRBY', campaign_key, 'batches_out', 1)
   end
 end
 
 -- Count a batch no longer among the batches out.
 local function mark_not_out(campaign_key, member)
-  if redis.call('SREM', lane_of(campaign_key).batches_out, member) == 0 then return end
+  if redis.call('SREM', turn_group_of(campaign_key).batches_out, member) == 0 then return end
   redis.call('HINCRBY', campaign_key, 'batches_out', -1)
   -- A campaign that reached its own limit left the rotation, and enters it again now.
   if has_own_limit(campaign_key) then queue_campaign(string.match(member, '^%w+'), campaign_key) end
@@ -63,5 +63,5 @@ end
 -- campaign goes to the end of its rotation.
 local function end_turn(id, campaign_key, member)
   mark_not_out(campaign_key, member)
-  if redis.call('ZREM', lane_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
+  if redis.call('ZREM', turn_group_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
 end

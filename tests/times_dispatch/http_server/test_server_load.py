@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from callbacks.http.server_load import ServerLimits, ServerLoad, grouped
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, grouped
 
 PROXY = "10.0.0.1"
 LIMITS = ServerLimits(

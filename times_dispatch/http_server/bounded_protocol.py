@@ -1,4 +1,4 @@
-"""HTTP/1.1 of the receiver: uvicorn's protocol, without upgrades, and with bounds for what uvicorn does not bound."""
+"""HTTP/1.1 for strangers: uvicorn's protocol, without upgrades, and with bounds for what uvicorn does not bound."""
 
 import asyncio
 from collections import deque
@@ -10,8 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from callbacks.http.server_load import ServerLoad
-from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage
+from times_dispatch.http_server.server_load import ServerLoad
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """How long the head of a request may be, and also its trailers."""
@@ -26,11 +25,9 @@ MAX_UNWANTED_BYTES: Final = 64 * 1024
 _SLICE_BYTES: Final = 8 * 1024
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
-_MAX_HELD_BYTES: Final = MAX_BODY_BYTES + MAX_HEAD_BYTES
-"""The receiver discards what a request has beyond this."""
 _UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
 _OVERLOADED: Final = msgspec.json.encode(
-    {"status": "error", "message": "Too many requests at once. Please post again later.", "error_code": 503}
+    {"status": "error", "message": "Too many requests at once. Please try again later.", "error_code": 503}
 )
 
 
@@ -46,14 +43,14 @@ class _HeadTooLong(Exception):
     """The head of a request has too many bytes or fields."""
 
 
-async def _refuse_overload(_scope: AsgiMessage, _receive: Any, send: Any) -> None:
+async def _refuse_overload(_scope: Any, _receive: Any, send: Any) -> None:
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_OVERLOADED))]
     headers = [*fields, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": _OVERLOADED})
 
 
-class ReportProtocol(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP/1.1 without upgrades to other protocols, and with bounds.
 
     Uvicorn bounds bodies that nobody reads, and idle connections after a response. This class bounds heads, trailers,
@@ -159,6 +156,8 @@ class ReportProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._is_message_complete = True
+        if self._load.limits.response_timeout_s:
+            self._start_timer(self._load.limits.response_timeout_s, "a response did not end in time")
         super().on_message_complete()
         self._end_if_complete()
 
@@ -215,7 +214,8 @@ class ReportProtocol(HttpToolsProtocol):
                 self._load.refusals.warning("a body goes on after the response")
                 self.abort()
         elif self._clients or not self._is_message_complete:
-            added_bytes = min(added_bytes, _MAX_HELD_BYTES - self._held_bytes)
+            max_bytes = self._load.limits.max_body_bytes + MAX_HEAD_BYTES  # the application discards the rest
+            added_bytes = min(added_bytes, max_bytes - self._held_bytes)
             self._held_bytes += added_bytes
             if not self._load.hold(added_bytes, self._held_bytes, is_head=not self._clients):
                 self.abort()

@@ -1,4 +1,4 @@
-"""How much the receiver's HTTP server does at once: connections, requests and bytes, in total and for each address."""
+"""How much an HTTP server does at once: connections, requests and bytes, in total and for each address."""
 
 import resource
 from collections import Counter
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
-from callbacks.http.refusal_log import RefusalLog
-from callbacks.request_body import MAX_BODY_BYTES
+from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -34,13 +33,17 @@ class ServerLimits:
     max_visits_per_address: int = 0
     """The same for tracked links, if the server answers them besides posts; 0 if they have no limit of their own. With
     one, an address may have as many connections as the larger limit, and requests of each kind up to their limit."""
-    max_held_bytes: int = 64 * MAX_BODY_BYTES
+    max_body_bytes: int = 1024 * 1024
+    """Bytes of a body. The server counts no more of a request; the application discards the rest and refuses it."""
+    max_held_bytes: int = 64 * 1024 * 1024
     """Bytes of requests under way. A connection whose request goes beyond is closed, unless its request is short."""
     short_request_bytes: int = 16 * 1024
     head_timeout_s: float = 10.0
     """The time from the first byte of a request, or from the start of its connection, to the end of its head."""
     request_timeout_s: float = 30.0
     """The time from the end of a request's head to the end of its body and of its response."""
+    response_timeout_s: float = 0.0
+    """The time from the end of a request to the end of its response, if responses may take longer than that; else 0."""
     trusted_proxies: Sequence[IPNetwork] = LOOPBACK
     """Addresses whose header X-Forwarded-For is believed."""
 

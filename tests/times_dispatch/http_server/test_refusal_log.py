@@ -1,8 +1,8 @@
 import asyncio
 from typing import Any
 
-from callbacks.http.refusal_log import SUMMARY_EVERY_S, RefusalLog
 from tests.kit.clock import FakeClock
+from times_dispatch.http_server.refusal_log import SUMMARY_EVERY_S, RefusalLog
 
 
 async def test_the_first_refusal_of_a_kind_is_logged_and_the_others_are_counted_in_one_line(lines: list[Any]) -> None:

@@ -1,0 +1,113 @@
+"""What strangers, who cannot log in, can do to the console: its memory, its connections, its log."""
+
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.kit.console import SECRET
+from tests.kit.producers import SETTINGS
+from times_dispatch.demo.processes import Process, clean_environment, free_port
+
+pytestmark = [pytest.mark.processes, pytest.mark.alone]
+
+MAX_MB = 300
+_MIB = 1024 * 1024
+_FIELDS = b"".join(b"X%d: aaaaaaaa\r\n" % number for number in range(3_000))
+_CHUNKED = b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "fields": (b"GET /login HTTP/1.1\r\nHost: x\r\n", _FIELDS),
+    "a field": (b"GET /login HTTP/1.1\r\nX: ", b"a" * 65_536),
+    "a path": (b"GET /", b"a" * 65_536),
+    "trailers": (_CHUNKED + b"0\r\n", _FIELDS),
+    "chunks": (_CHUNKED, b"1\r\na\r\n" * 10_000),
+}
+"""The beginning of a request, and what follows without an end."""
+
+
+class ConsoleProcess:
+    """The console in a process of its own, which believes a proxy on this host."""
+
+    def __init__(self, folder: Path, redis_url: str) -> None:
+        self.port = free_port()
+        (folder / "dispatch.toml").write_text(f"{SETTINGS}\n[console]\ntrusted_proxies = ['127.0.0.0/8']\n")
+        environment = {
+            **clean_environment(),
+            "PYTHONPATH": ":".join(sys.path),
+            "DISPATCH_REDIS_URL": redis_url,
+            "DISPATCH_CONSOLE_SECRET": SECRET,
+            "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self.port}",
+        }
+        self.process = Process("console", [sys.executable, "-m", "console"], environment=environment, folder=folder)
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that the process ever had."""
+        assert self.process.pid
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+    def is_healthy(self) -> bool:
+        """Say whether the console answers."""
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=30, trust_env=False).status_code == 200
+        return False
+
+    def connect(self) -> socket.socket:
+        """Return a new connection to the console."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+
+@pytest.fixture
+def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
+    started = ConsoleProcess(tmp_path, redis_url)
+    started.process.start()
+    try:
+        deadline = time.monotonic() + 120
+        while not started.is_healthy():
+            started.process.check()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield started
+    finally:
+        started.process.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")
+def test_endless_requests_take_no_memory(console: ConsoleProcess) -> None:
+    before = console.peak_mb
+    for what, (beginning, endless) in ENDLESS.items():
+        sent = 0
+        with console.connect() as connection, suppress(OSError):
+            connection.sendall(beginning)
+            while sent < 30 * _MIB:
+                connection.sendall(endless)
+                sent += len(endless)
+        print(f"{what}: {sent:,} bytes sent, {console.peak_mb:.0f} MB at most, {before:.0f} MB before")  # noqa: T201  # the figure
+        assert sent < 30 * _MIB, what
+    assert console.peak_mb < min(MAX_MB, before + 50)
+    assert console.is_healthy()
+
+
+def test_silent_connections_do_not_keep_others_out(console: ConsoleProcess) -> None:
+    with ExitStack() as silent:
+        for _ in range(1_200):
+            with suppress(OSError):
+                silent.enter_context(console.connect())
+        assert console.is_healthy()
+
+
+def test_a_form_that_ends_early_leaves_no_traceback_in_the_log(console: ConsoleProcess) -> None:
+    for _ in range(20):
+        with console.connect() as connection:
+            connection.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nname=a")
+            time.sleep(0.01)
+    assert console.is_healthy()
+    console.process.stop()
+    assert "Traceback" not in console.process.log.read_text()

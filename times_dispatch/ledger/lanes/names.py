@@ -1,0 +1,77 @@
+"""The names of a sender's lanes. The first lane has the name of the sender; no other lane's name can be a header."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import count, product
+from string import ascii_lowercase
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.crc import key_slot
+
+from times_dispatch.ledger.keys import SENDERS
+from times_dispatch.ledger.model import SenderId
+
+MAX_LANES: Final = 16
+_MARK: Final = "/"
+_SLOTS: Final = 16_384
+_NEAR: Final = 96
+"""The slot of a lane is at most so far from the slot that it should have."""
+
+
+def is_lane(sender: SenderId | str) -> bool:
+    """Say whether a name is that of a lane beside the first."""
+    return _MARK in sender
+
+
+def header_of(sender: SenderId | str) -> SenderId:
+    """Return the sender to which a lane belongs; a sender without lanes is its own."""
+    return SenderId(sender.partition(_MARK)[0])
+
+
+def lane_number(sender: SenderId | str) -> int:
+    """Return the number of a lane, from 0."""
+    return int(sender.partition(_MARK)[2].rstrip(ascii_lowercase) or 0)
+
+
+@lru_cache(1_000)
+def lane_senders(header: SenderId, lanes: int) -> tuple[SenderId, ...]:
+    """Return the names of a sender's lanes, the sender itself first; more lanes keep the names of fewer."""
+    return (header, *(_name(header, number) for number in range(1, lanes)))
+
+
+async def known_lanes(redis: Redis, sender: SenderId) -> list[SenderId]:
+    """Return the lanes that the ledger has of the sender to which *sender* belongs, in their order."""
+    names: Any = await redis.smembers(SENDERS)
+    return lanes_among((name.decode() for name in names), header_of(sender))
+
+
+def lanes_among(names: Iterable[str], header: SenderId) -> list[SenderId]:
+    """Return the lanes of a sender among the names of a ledger's senders, and in any case the first lane."""
+    lanes = {SenderId(name) for name in names if is_lane(name) and header_of(name) == header}
+    return [header, *sorted(lanes, key=lane_number)]
+
+
+def _name(header: SenderId, number: int) -> SenderId:
+    """Return a name whose slot is far from the slots of the lanes with lower numbers.
+
+    The slots of 2, 4, 8 or 16 lanes are spread evenly, so that they are on different nodes.
+    """
+    wanted = (key_slot(header.encode()) + int(_share_of_ring(number) * _SLOTS)) % _SLOTS
+    for length in count():
+        for letters in product(ascii_lowercase, repeat=length):
+            name = f"{header}{_MARK}{number}{''.join(letters)}"
+            distance = abs(key_slot(name.encode()) - wanted)
+            if min(distance, _SLOTS - distance) <= _NEAR:
+                return SenderId(name)
+    raise AssertionError("there is always a longer name")
+
+
+def _share_of_ring(number: int) -> float:
+    """Return 1/2, 1/4, 3/4, 1/8, 5/8, … (the sequence of van der Corput)."""
+    share, step = 0.0, 0.5
+    while number:
+        number, digit = divmod(number, 2)
+        share += digit * step
+        step /= 2
+    return share

@@ -1,0 +1,43 @@
+"""The share of a rate that each lane has; the shares of all lanes add up to the rate exactly, in millionths."""
+
+from decimal import Decimal
+from typing import Final
+
+from times_dispatch.ledger.model import Plan
+
+MIN_RATE_PER_LANE: Final = 20.0
+"""Below this rate a lane could let one message more than rate + 5 % go in a second."""
+_MILLION: Final = 1_000_000
+
+
+def rate_shares(rate_per_s: float, lanes: int) -> list[float]:
+    """Return the rate of each lane, in messages or SMS parts per second; without a limit (0) no lane has one."""
+    millionths = round(Decimal(str(rate_per_s)) * _MILLION)
+    each, rest = divmod(millionths, lanes)
+    return [float(Decimal(each + (lane < rest)) / _MILLION) for lane in range(lanes)]
+
+
+def too_low(rate_per_s: float, lanes: int) -> bool:
+    """Say whether a rate is too low for so many lanes."""
+    return lanes > 1 and 0 < rate_per_s < MIN_RATE_PER_LANE * lanes
+
+
+def forbidden_with_lanes(plan: Plan, lanes: int, *, max_parts_per_day: int) -> str:
+    """Return what a campaign has that no campaign of a sender with so many lanes can have; empty if there is nothing.
+
+    Args:
+        plan: the campaign.
+        lanes: the lanes of its sender; 1 is a sender without lanes.
+        max_parts_per_day: the daily cap of the sender; 0 if there is none.
+    """
+    if lanes == 1:
+        return ""
+    if plan.max_parts:
+        return "max_parts or max_money"
+    if plan.tracked_links:
+        return "tracked links"
+    if max_parts_per_day:
+        return "a sender with a daily cap"
+    if too_low(plan.rate_per_s, lanes):
+        return f"a rate_per_s below {MIN_RATE_PER_LANE * lanes:g}, {MIN_RATE_PER_LANE:g} for each of {lanes} lanes"
+    return ""

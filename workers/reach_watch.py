@@ -1,0 +1,46 @@
+"""Looks for signs of lost providers: a connection to each, on which nothing is sent, at growing intervals."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from times_dispatch.clock import Clock
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.reach import ProviderReach
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY_S = 0.1
+"""How often the watch asks which connections are due, while a provider is lost."""
+
+
+class ReachWatch:
+    """Tries connections for one process until the process is closed."""
+
+    def __init__(self, reach: ProviderReach, clients: Mapping[str, Client], *, clock: Clock) -> None:
+        """Make the watch.
+
+        Args:
+            reach: the notes of the process about its providers.
+            clients: a client for each provider, by the provider's nickname.
+            clock: the clock of the waits.
+        """
+        self._reach = reach
+        self._clients = clients
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Try connections while providers are lost; runs until it is cancelled."""
+        while True:
+            await self._reach.has_lost.wait()
+            log.warning("a provider is lost to this process", to_do="look at the network of this host")
+            while self._reach.has_lost.is_set():
+                await asyncio.gather(*map(self._try_connection, self._reach.due()))
+                await self._clock.sleep(_LOOK_EVERY_S)
+            log.info("providers answer this process again")
+
+    async def _try_connection(self, provider: str) -> None:
+        client = self._clients.get(provider)
+        is_made = client is None or await client.can_connect()
+        self._reach.note_connection(provider, is_made=is_made)
