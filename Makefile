@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos fuzz simulate secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos soak fuzz simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -80,6 +80,9 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
 
+soak: $(READY) ## send campaigns for MINUTES (60) while things break, and say what grows (docs/soak.md); SEED, RATE
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
+
 fuzz: $(READY) ## give random input to the parsers of foreign input; MINUTES (docs/security.md)
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
@@ -89,7 +92,7 @@ simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
   --no-header --no-annotate --quiet
 
-lock: $(READY) ## write lock/ anew: the hashes of all files of each version in constraints.txt, for Python 3.11 to 3.13
+lock: $(READY) ## write lock/ anew: the hashes of all files of each version in constraints.txt, for Python 3.11 to 3.14
 	@$(LOCK) pyproject.toml --extra files --output-file lock/run.txt
 	@$(LOCK) pyproject.toml --extra files --extra dev --output-file lock/dev.txt
 	@echo 'setuptools>=77' | $(LOCK) - --output-file lock/build.txt
@@ -125,8 +128,8 @@ clean: ## remove the environments, caches and build results
 
 $(READY): pyproject.toml lock/dev.txt
 	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run; say which Python to use: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "$(PYTHON) is Python $(VERSION); this project needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "$(PYTHON) is Python $(VERSION); this project needs Python 3.11, 3.12, 3.13 or 3.14: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@echo "installing into $(VENV): once, about a minute"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/dev.txt

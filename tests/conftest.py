@@ -1,6 +1,7 @@
 """Fixtures for all tests: a real Redis, empty at the start of each test."""
 
-from collections.abc import AsyncIterator, Iterator
+import gc
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 import structlog
@@ -17,6 +18,17 @@ from times_dispatch.ledger.connection import connect
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=10)
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import and collect all tests without garbage collections: next to nothing that is made here is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # A hook and not two fixtures, because fixtures would take as long as many a test does.

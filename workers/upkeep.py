@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -208,10 +208,9 @@ class Upkeep:
         senders = [sender for sender, of_sender in steps.items() if any(of_sender) or sender in self._not_in_flower]
         self._rng.shuffle(senders)  # the rows of the last senders may have to wait for the next round
         results = await asyncio.gather(*(do_steps(sender) for sender in senders), return_exceptions=True)
+        results = await self._with_whole_campaigns(results)
+        errors = [result for result in results if isinstance(result, BaseException)]
         views = [view for result in results if not isinstance(result, BaseException) for view in result]
-        if any(view.plan.lane_campaigns for view in views):
-            views = await self._whole_campaigns(views)
-        await self._alignment.align(views)
         if await self._update_flower(views):
             for sender, result in zip(senders, results, strict=True):
                 if not isinstance(result, BaseException):
@@ -219,20 +218,40 @@ class Upkeep:
             await self._confirm_shown(
                 sender for sender, result in zip(senders, results, strict=True) if isinstance(result, list)
             )
+        try:
+            await self._alignment.align(views)
+        except (RedisError, OSError) as error:
+            errors.append(error)
         await self._audit_some()
         if self._watch_silence:
             await self._watch_silence([sender for sender, moment in moments.items() if moment.clocks_agree])
+        if errors:
+            raise errors[0]
+
+    async def _with_whole_campaigns(
+        self, results: Sequence[list[CampaignView] | BaseException]
+    ) -> list[list[CampaignView] | BaseException]:
+        """Put the campaigns that people see in place of those of lanes.
+
+        If a lane of another node cannot be read, this sender's campaigns are shown by a later round.
+        """
+        shown, seen = list[list[CampaignView] | BaseException](), set[CampaignId]()
         for result in results:
             if isinstance(result, BaseException):
-                raise result
-
-    async def _whole_campaigns(self, views: list[CampaignView]) -> list[CampaignView]:
-        """Return the campaigns that people see in place of those of lanes."""
-        lanes = [view for view in views if view.plan.lane_campaigns]
-        ids = {view.plan.lane_campaigns[0]: header_of(view.plan.sender) for view in lanes}
-        damaged = list[CampaignDamaged]()
-        whole = await Queries(self._redis).some(ids.items(), damaged=damaged)
-        return [*(view for view in views if not view.plan.lane_campaigns), *whole]
+                shown.append(result)
+                continue
+            of_lanes = {
+                view.plan.lane_campaigns[0]: header_of(view.plan.sender) for view in result if view.plan.lane_campaigns
+            }
+            unread = [(campaign, sender) for campaign, sender in of_lanes.items() if campaign not in seen]
+            try:
+                whole = await Queries(self._redis).some(unread, damaged=[]) if unread else []
+            except (RedisError, OSError) as error:
+                shown.append(error)
+            else:
+                seen.update(of_lanes)
+                shown.append([*(view for view in result if not view.plan.lane_campaigns), *whole])
+        return shown
 
     async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
         """Tell the ledger which campaigns were shown; if a worker dies before, another worker shows its campaigns."""

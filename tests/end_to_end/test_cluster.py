@@ -9,9 +9,12 @@ import pytest
 
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from times_dispatch.demo import recipients
+from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.stack import SETTINGS, Stack
+from times_dispatch.ledger.lanes.names import lane_senders
+from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.states import SENT, CampaignState
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
@@ -93,4 +96,47 @@ def test_a_campaign_survives_moving_slots_a_failover_and_a_killed_primary(seed: 
         assert comparison.examples == []
         books = stack.books()["all"]
         assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
+        stack.check()
+
+
+@pytest.mark.slow  # a campaign of some thousand messages, and a failover
+def test_one_sender_in_lanes_is_one_campaign_whose_reports_all_come_back_though_a_primary_is_killed() -> None:
+    settings = SETTINGS.read_text("utf-8").replace("wait_for_replicas = 0", "wait_for_replicas = 1")
+    settings = settings.replace("rate_per_s = 800 ", "lanes = 4\nrate_per_s = 800 ", 1)
+    with (
+        EmbeddedCluster(appendonly=True) as cluster,
+        Stack(workers=2, settings=settings, ledger_url=cluster.url, sandbox=SANDBOX) as stack,
+    ):
+        rows = stack.folder / "customers.csv"
+        recipients.write(rows, 3_000, wrong=False)
+        campaign = submit(stack, campaign_file(stack, "lanes", extra="rate_per_s = 200\n"), rows)
+
+        time.sleep(2)
+        lane = lane_senders(SenderId("TIMESM"), 4)[2]
+        killed = cluster.owner(lane)
+        killed.kill()
+        cluster.wait_for_owner(lane, other_than=killed)
+        killed.start()
+        assert show(stack, campaign)["states"]["pending"] > 0, "the trouble came too late"
+        watch(stack, campaign, timeout_s=300)
+        view, comparison = compare(stack, campaign, within_s=300)
+
+        assert len(view.lanes) == 4
+        assert view.counters_add_up
+        assert comparison.messages == 3_000
+        assert comparison.accepted_twice == 0
+        assert comparison.undecided == 0
+        assert comparison.examples == []
+        books = stack.books()["all"]
+        assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
+        assert max_per_second(comparison.sent_ms) <= 200 * 1.05
+        shown = show(stack, campaign)
+        assert (shown["id"], shown["sender"], shown["total"]) == (campaign, "TIMESM", 3_000)
+        assert [row["id"] for row in json.loads(run(["dispatch", "list", "--json"], stack.environment).stdout)] == [
+            campaign
+        ]
+        recount = run(["dispatch", "stats", "--recount", "--json"], stack.environment)
+        assert json.loads(recount.stdout)["differences"] == []
+        totals = json.loads(run(["dispatch", "stats", "--sender", "TIMESM", "--json"], stack.environment).stdout)
+        assert totals["states"]["delivered"] == shown["states"]["delivered"]
         stack.check()

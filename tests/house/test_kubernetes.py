@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -59,6 +58,8 @@ def _mounted_secrets(name: str) -> set[str]:
 )
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
 def test_each_object_is_valid_for_the_oldest_and_the_newest_kubernetes(item: dict[str, Any], version: str) -> None:
+    import kubernetes_validate  # noqa: PLC0415  # takes two seconds, which every run of any test would pay
+
     kubernetes_validate.validate(item, version, strict=True)
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"}
 
 
+@cache
 def _catch_alls(path: Path) -> int:
     return sum(isinstance(node, ast.ExceptHandler) and _catches_all(node) for node in ast.walk(tree.tree(path)))
 
@@ -91,10 +93,31 @@ def test_everything_is_caught_only_where_a_process_must_survive() -> None:
     assert files == set(_EXCEPTIONS["catch_all"]), _listed(files, "catch_all")
 
 
+@cache
+def _files() -> dict[str, Path]:
+    """Return the files of the product by the names of their modules."""
+    files = {".".join(path.relative_to(tree.ROOT).with_suffix("").parts): path for path in tree.modules()}
+    return files | {name.removesuffix(".__init__"): path for name, path in files.items() if name.endswith(".__init__")}
+
+
+@cache
+def _imports(path: Path) -> list[str]:
+    """Return the names of the modules that a file imports, at once or when they are needed."""
+    names = list[str]()
+    for node in ast.walk(tree.tree(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # A module that is loaded when it is needed: "producers.cli.check:check"
+            names += [name for name in [node.value.partition(":")[0]] if name in _files()]
+    return names
+
+
 def _loaded_by(module: str) -> set[Path]:
     """Return the files of the product that a process loads, if it begins with this module."""
-    files = {".".join(path.relative_to(tree.ROOT).with_suffix("").parts): path for path in tree.modules()}
-    files |= {name.removesuffix(".__init__"): path for name, path in files.items() if name.endswith(".__init__")}
+    files = _files()
     loaded, waiting = set[Path](), [module]
     while waiting:
         name = waiting.pop()
@@ -104,14 +127,7 @@ def _loaded_by(module: str) -> set[Path]:
         if path is None or path in loaded:
             continue
         loaded.add(path)
-        for node in ast.walk(tree.tree(path)):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                # A module that is loaded when it is needed: "producers.cli.check:check"
-                waiting += [name for name in [node.value.partition(":")[0]] if name in files]
+        waiting += _imports(path)
     return loaded
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.kit.lanes import people, submit_in_lanes
-from tests.kit.workers import SENDER, FakeProvider, WorkerRig, until
+from tests.kit.workers import SENDER, FakeProvider, WorkerRig, answer, until
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.lanes.names import lane_senders
@@ -87,3 +87,24 @@ async def test_the_same_text_goes_to_a_number_once_whatever_its_lane(rig: Worker
             await worker.quiet()
     assert len(provider.arrived) == 60
     assert (await rig.view(claimed)).counts[MessageState.SUPPRESSED] == 60
+
+
+async def test_messages_in_doubt_of_all_lanes_are_resolved_at_once(rig: WorkerRig, provider: FakeProvider) -> None:
+    async with rig.worker(rates={SENDER: 0.0}, sender_options={**LANES, "repeat_after": "0m"}) as worker:
+        await until(lambda: rig.redis.hexists("{TIMESM}:sender", "rate"))
+        campaign = await submit_in_lanes(rig.redis, people(60))
+        provider.reply = lambda _: answer({}, 500)
+
+        async def is_finished() -> bool:
+            await _keep_up(rig, worker)
+            return (await rig.view(campaign)).state is CampaignState.FINISHED
+
+        await until(is_finished, within_s=300)
+        await worker.quiet()
+        assert await rig.count(MessageState.IN_DOUBT, campaign) == 60
+
+        provider.reply = lambda _: None
+        assert await Control(rig.redis).resolve(SENDER, campaign, "resend") == 60
+        await until(is_finished, within_s=300)
+        await worker.quiet()
+    assert await rig.count(MessageState.ACCEPTED, campaign) == 60

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import msgspec
 
 from times_dispatch.archive.errors import ArchiveDamaged
+from times_dispatch.ledger.campaign_view import read_view
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import read_view
 
 VERSION = 1
 

@@ -161,6 +161,9 @@ class Retention:
                 return
             try:
                 view = await self._queries.campaign(campaign)
+                if view.plan.lane_campaigns:
+                    result.waiting.append((campaign, "its sender has lanes"))
+                    continue
                 if view.plan.tracked_links and view.plan.valid_until_ms + self._rule.links_s * _MS > now_ms:
                     result.waiting.append((campaign, "its tracked links still work"))
                     continue

@@ -43,7 +43,7 @@ class BookTotals(msgspec.Struct, kw_only=True):
             code: the code in the message's record, which counts if the books have it too.
         """
         self.sent += 1
-        self.parts += sum(entry.parts * entry.times for entry in entries)
+        self.add_parts(entries)
         clicks = sum(entry.clicked for entry in entries)
         self.clicked += clicks
         self.clickers += clicks > 0
@@ -53,6 +53,10 @@ class BookTotals(msgspec.Struct, kw_only=True):
         elif "failed" in events:
             codes = [int(entry.code) for entry in entries if entry.event == "failed"]
             self.failed[code if code in codes else codes[0]] += 1
+
+    def add_parts(self, entries: list[Accepted]) -> None:
+        """Count the SMS parts of a message's accepted attempts."""
+        self.parts += sum(entry.parts * entry.times for entry in entries)
 
 
 class Comparison(msgspec.Struct, kw_only=True):
@@ -106,17 +110,21 @@ async def compare(
         comparison.messages += 1
         comparison.states[record.state] += 1
         # The record names the last attempt that the ledger knows of; one more may have been pushed.
-        attempts = (books.get(ids.make(lane.id, message.index, attempt)) for attempt in range(record.attempt + 2))
+        attempts = [books.get(ids.make(lane.id, message.index, attempt)) for attempt in range(record.attempt + 2)]
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
-        if entries:
+        is_tried_again = bool(view.plan.retry) and _failed_before(attempts[: record.attempt], entries)
+        if is_tried_again and record.state in UNDECIDED:
+            # The message counts by its second try, of which nobody knows whether it was accepted.
+            comparison.totals.add_parts(entries)
+        elif entries:
             comparison.totals.add(entries, record.code)
         if record.sent_ms:
             comparison.sent_ms.append(lane.created_ms + record.sent_ms)
         failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
         if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
-        _compare_message(comparison, message, entries)
+        _compare_message(comparison, message, entries, is_tried_again=is_tried_again)
     for state, counted in view.counts.items():
         if comparison.states[state] != counted:
             comparison.differences += 1
@@ -143,13 +151,20 @@ def max_per_second(times_ms: list[int]) -> int:
     return largest
 
 
-def _compare_message(comparison: Comparison, message: MessageView, entries: list[Accepted]) -> None:
+def _failed_before(attempts: list[Accepted | None], entries: list[Accepted]) -> bool:
+    """Whether all accepted attempts of a message are earlier ones that failed."""
+    return bool(entries) and all(entry in attempts and entry.event == "failed" for entry in entries)
+
+
+def _compare_message(
+    comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool
+) -> None:
     record = message.record
     if any(entry.to != number_hash(message.to) for entry in entries):
         comparison.add_difference(message, "accepted for another number in the books")
     if record.state in UNDECIDED:
         comparison.undecided += 1
-        comparison.undecided_in_books += bool(entries)
+        comparison.undecided_in_books += bool(entries) and not is_tried_again
     elif record.state not in SENT:
         if entries:
             comparison.add_difference(message, "accepted in the books")

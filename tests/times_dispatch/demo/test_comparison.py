@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, plan
 from times_dispatch.demo.comparison import Comparison, compare, max_per_second
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.model import CampaignId, CampaignView, RetryRule
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -17,6 +17,7 @@ from times_dispatch.sandbox.entries import number_hash
 
 IDS = CorrelationIds(b"an-id-key-of-enough-bytes")
 NUMBER = "919800000000"
+RULE = RetryRule(codes=[912], after_s=[5], at_most=1)
 CREATED_MS = 1_790_000_000_000
 DELIVERED, FAILED, ACCEPTED = MessageState.DELIVERED, MessageState.FAILED, MessageState.ACCEPTED
 
@@ -38,13 +39,18 @@ def accepted(attempt: int = 0, *, to: str = NUMBER, **fields: Any) -> Accepted:
 
 
 async def compare_one(
-    state: MessageState, *entries: Accepted, attempt: int = 0, code: int = 0, counted: int = 1
+    state: MessageState,
+    *entries: Accepted,
+    attempt: int = 0,
+    code: int = 0,
+    counted: int = 1,
+    retry: RetryRule | None = None,
 ) -> Comparison:
     view = CampaignView(
         id=CAMPAIGN,
         state=CampaignState.FINISHED,
         reason="",
-        plan=plan(),
+        plan=plan(retry=retry),
         total=1,
         batches=1,
         counts=dict.fromkeys(MessageState, 0) | {state: counted},
@@ -123,3 +129,25 @@ async def test_undecided_messages_are_counted_and_are_no_difference(
 def test_the_fullest_second_is_found_wherever_it_begins(times_ms: list[int]) -> None:
     expected = max((sum(begin <= at < begin + 1_000 for at in times_ms) for begin in times_ms), default=0)
     assert max_per_second(times_ms) == expected
+
+
+async def test_a_second_try_in_doubt_counts_by_the_second_try_and_its_parts_by_both() -> None:
+    first = accepted(event="failed", code="912")
+    given_up = await compare_one(MessageState.GIVEN_UP, first, attempt=1, retry=RULE)
+    assert (given_up.undecided, given_up.undecided_in_books, given_up.differences) == (1, 0, 0)
+    assert (given_up.totals.sent, given_up.totals.failed.total(), given_up.totals.parts) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "retry"),
+    [
+        ([accepted(event="failed", code="912"), accepted(1)], RULE),  # the second try was accepted after all
+        ([accepted(event="delivered")], RULE),  # there should have been no second try
+        ([accepted(event="failed", code="912")], None),
+    ],
+)
+async def test_any_other_accepted_try_of_a_message_that_was_given_up_is_named(
+    entries: list[Accepted], retry: RetryRule | None
+) -> None:
+    given_up = await compare_one(MessageState.GIVEN_UP, *entries, attempt=1, retry=retry)
+    assert (given_up.undecided_in_books, given_up.totals.sent) == (1, 1)

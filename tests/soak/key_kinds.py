@@ -1,0 +1,42 @@
+"""The kind of a key of Redis: its name without the sender, the campaign and the numbers in it."""
+
+import re
+
+STUB = "{sender}:c:<campaign>, archived"
+"""What stays in Redis of an archived campaign."""
+CAMPAIGN = "{sender}:c:<campaign>"
+
+_SENDER = re.compile(r"^\{[A-Z]{3,6}\}")
+_CAMPAIGN = re.compile(r":c:[0-9a-z]{8}(?=:|$)")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"(?<=:)[0-9a-f]{12,}")
+_NUMBER = re.compile(r"\d+")
+_PROCESS = re.compile(r"^(\{processes\}:p:[a-z]+):.*")
+
+KEPT = (
+    "campaigns",
+    "submissions",
+    "{opt_outs}",
+    "{processes}:memory",
+    "{processes}:p",
+    "{sender}:archived",
+    "{sender}:erased",
+    "{sender}:trail",
+    "{sender}:minutes",
+    "{sender}:search",
+    "{sender}:statistics",
+    STUB,
+)
+"""The beginnings of kinds that are kept for good, or for days: they may grow by so much for each campaign."""
+
+
+def kind_of(key: str) -> str:
+    """Return the kind of a key: ``{SOAKA}:c:diwali01:m:7`` is ``{sender}:c:<campaign>:m:#``."""
+    key = _PROCESS.sub(r"\1", key)
+    key = _CAMPAIGN.sub(":c:<campaign>", _SENDER.sub("{sender}", key))
+    return _NUMBER.sub("#", _DIGEST.sub("#", _UUID.sub("#", key)))
+
+
+def is_kept(kind: str) -> bool:
+    """Whether keys of this kind stay for good, or for days."""
+    return kind.startswith(KEPT)

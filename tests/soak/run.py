@@ -1,0 +1,168 @@
+"""Runs a soak: everything at once for so many minutes, then waits for the comparison of the last campaign."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.chaos.commands import dispatch, dispatch_until_ok
+from tests.chaos.reports import wait_for_reports
+from tests.chaos.testbed import ChaosTestbed, TestbedOptions
+from tests.soak.audit import Audit, AuditTotals
+from tests.soak.faults import RandomFaults
+from tests.soak.load import Load
+from tests.soak.sampling import Sampler
+from tests.soak.settings import LEASE_S, LIVE_S, RATES, VALIDITY_S, dispatch_toml, sandbox_options
+from tests.soak.viewers import Viewers
+from times_dispatch.ledger.model import CampaignId
+
+_LATEST_CAMPAIGNS = 8
+"""Viewers look at one of the newest campaigns."""
+_ENDS_WITHIN_S = VALIDITY_S + LIVE_S + 60.0
+_PROGRESS_EVERY_S = 60.0
+_ARCHIVE_KEY = "soak-archive-key-" + "0" * 15
+_SHOWN = ("worker-1", "reconciler-1", "redis")
+"""Processes whose memory the progress shows."""
+Progress = Callable[[str], None]
+
+
+class SoakPlan(NamedTuple):
+    """How long, how much."""
+
+    seconds: float
+    seed: int
+    rate_per_s: float = 200.0
+    """Messages per second, over all campaigns."""
+    viewers: int = 6
+    scale: float = 1.0
+    """How large campaigns are, against ``load.KINDS``."""
+
+
+class SoakResult(NamedTuple):
+    """What a soak found."""
+
+    plan: SoakPlan
+    sampler: Sampler
+    audit: AuditTotals
+    uncompared: int
+    """Campaigns that were not compared with the books at the end."""
+    accepted_ids: int
+    """Different ids that the provider accepted, by its books."""
+    accepted_again: int
+    """Ids that the provider accepted more than once, by its books."""
+    archives: str
+    """What ``dispatch archive verify`` said."""
+    archives_hold: bool
+    recounted: int
+    """Messages in Redis that ``dispatch stats --recount`` recounted at the end."""
+    wrong_recounts: int
+    viewers: Viewers
+    faults: int
+    kills: int
+
+
+def testbed(plan: SoakPlan, archive: Path) -> ChaosTestbed:
+    """Return the processes of a soak; *archive* is the folder of the archive."""
+    return ChaosTestbed(
+        seed=plan.seed,
+        lease_s=LEASE_S,
+        options=TestbedOptions(
+            rates=RATES,
+            wires=("",),
+            links=True,
+            stack={
+                "settings": dispatch_toml(archive),
+                "sandbox": sandbox_options(plan.seed),
+                "console": True,
+                "metrics": True,
+                "environment": {"DISPATCH_ARCHIVE_KEY": _ARCHIVE_KEY},
+            },
+        ),
+    )
+
+
+async def soak(testbed: ChaosTestbed, plan: SoakPlan, *, progress: Progress) -> SoakResult:
+    """Run to the end; raise ``ProcessFailed`` if a process ended by itself, ``CommandStuck`` if a command did."""
+    await testbed.open()
+    load = Load(testbed, rate_per_s=plan.rate_per_s, seed=plan.seed, scale=plan.scale)
+    audit = Audit(testbed, load.submitted)
+    faults = RandomFaults(testbed, seconds=plan.seconds, seed=plan.seed)
+    sampler = Sampler(testbed)
+
+    def newest() -> list[CampaignId]:
+        return [campaign.id for campaign in load.submitted[-_LATEST_CAMPAIGNS:]]
+
+    viewers = Viewers(testbed.stack, newest, count=plan.viewers, seed=plan.seed)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            until_cancelled = [tasks.create_task(audit.run()), tasks.create_task(viewers.run())]
+            until_stopped = [tasks.create_task(part.run()) for part in (load, faults, sampler)]
+            began = time.monotonic()
+            while (passed_s := time.monotonic() - began) < plan.seconds:
+                await asyncio.sleep(min(_PROGRESS_EVERY_S, plan.seconds - passed_s))
+                progress(f"{(time.monotonic() - began) / 60:3.0f} min: {_line(load, audit, faults, viewers, sampler)}")
+            for part in (load, faults, sampler):
+                part.stop()
+            await asyncio.wait(until_stopped)
+            progress("no more campaigns; waiting until the last one is compared with the books")
+            await wait_for_reports(testbed)
+            ends = time.monotonic() + _ENDS_WITHIN_S
+            while audit.waiting and time.monotonic() < ends:
+                await asyncio.sleep(1.0)
+            for task in until_cancelled:
+                task.cancel()
+        return await _result(testbed, plan, sampler=sampler, audit=audit, viewers=viewers, faults=faults)
+    finally:
+        await testbed.close()
+
+
+async def _result(
+    testbed: ChaosTestbed, plan: SoakPlan, *, sampler: Sampler, audit: Audit, viewers: Viewers, faults: RandomFaults
+) -> SoakResult:
+    """Read what is known at the end.
+
+    Args:
+        testbed: the processes.
+        plan: the plan.
+        sampler: has all samples.
+        audit: has compared what it could.
+        viewers: the viewers, who have left.
+        faults: what was injected.
+    """
+    async with httpx.AsyncClient(base_url=testbed.stack.sandbox_url, timeout=60, trust_env=False) as client:
+        books: dict[str, Any] = (await client.get("/sandbox/books")).json()["all"]
+    verified = await dispatch(testbed, "archive", "verify")
+    recount = json.loads((await dispatch_until_ok(testbed, "stats", "--recount", "--json")).output)
+    return SoakResult(
+        plan=plan,
+        sampler=sampler,
+        audit=audit.totals,
+        uncompared=len(audit.waiting),
+        accepted_ids=books["distinct_ids"],
+        accepted_again=books["repeated_ids"]["count"],
+        archives=(verified.output or verified.errors).strip(),
+        archives_hold=verified.status == 0,
+        recounted=recount["messages"],
+        wrong_recounts=len(recount["differences"]) + len(recount["moving"]),
+        viewers=viewers,
+        faults=faults.injected,
+        kills=sum("kill -9" in action for _, action in testbed.events.actions),
+    )
+
+
+def _line(load: Load, audit: Audit, faults: RandomFaults, viewers: Viewers, sampler: Sampler) -> str:
+    totals = audit.totals
+    messages = sum(campaign.messages for campaign in load.submitted)
+    memory_mb = {name: samples[-1].pss_mb for name, samples in sampler.processes.items() if name in _SHOWN}
+    keys = sampler.redis["keys"][-1][1] if sampler.redis["keys"] else 0.0
+    return (
+        f"{len(load.submitted):,} campaigns, {messages:,} messages, {faults.injected} faults, "
+        f"{viewers.events:,} events; compared {totals.campaigns:,}: {totals.accepted_twice} twice, {totals.lost} lost, "
+        f"{totals.not_sent} not sent, {totals.differences} differences, {totals.wrong_clicks} of {totals.clicks:,} "
+        f"clicks wrong, {totals.unseen} unseen; {keys:,.0f} keys, "
+        f"{', '.join(f'{name} {size:.0f}' for name, size in memory_mb.items())} MB"
+    )
