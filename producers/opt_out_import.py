@@ -13,6 +13,7 @@ from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
+from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.rows.numbers import normalise_numbers, without_prefix
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
@@ -38,18 +39,21 @@ class ImportResult(msgspec.Struct, frozen=True):
     """The line of the first row of each reason."""
 
 
-async def import_numbers(path: Path, opt_outs: OptOuts, *, column: str = "") -> ImportResult:
+async def import_numbers(
+    path: Path, opt_outs: OptOuts, *, column: str = "", limits: ReaderLimits = DEFAULT_LIMITS
+) -> ImportResult:
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
     Args:
         path: path of the file.
         opt_outs: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
+        limits: what reading a workbook or Parquet file may take.
 
     Raises:
         InputInvalid: the file cannot be read, or has no such column.
     """
-    file = open_table(path, hint=column or COLUMNS[0])
+    file = open_table(path, hint=column or COLUMNS[0], limits=limits)
     index, added, valid = _column_index(file.heading, column), 0, 0
     file.use({index})
     refused: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaig
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 from times_dispatch.sms.templates import Template, TemplateInvalid
 from times_dispatch.visible_text import without_long_numbers
 

@@ -11,6 +11,7 @@ from console.access import action, address_of, page
 from console.sessions import choose_look, log_in, log_out
 from console.visit import Visit
 from times_dispatch.console_users import MAX_PASSWORD
+from times_dispatch.http_server.server_load import grouped
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,8 @@ async def show_login(visit: Visit) -> Response:
 async def check_login(visit: Visit) -> Response:
     """Log a person in, or say why not; a name and an address have only so many tries."""
     resources = visit.resources
-    name, address = visit.field("name")[:_MAX_NAME], address_of(visit.request, resources)
+    # A customer of a network has many addresses of IPv6: those of one network are one.
+    name, address = visit.field("name")[:_MAX_NAME], grouped(address_of(visit.request, resources))
     wait_s = resources.login_limits.wait_s(name, address)
     if wait_s > 0:
         log.warning("too many logins failed", address=address)

@@ -14,7 +14,7 @@ from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import number_history
 from times_dispatch.ledger.statistics.rollups import day_of
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 
 async def show_form(visit: Visit) -> Response:

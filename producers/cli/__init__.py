@@ -6,6 +6,7 @@ that is unavailable. Terms are explained in docs/glossary.md.
 """
 
 import errno
+import gc
 import getpass
 import os
 import secrets
@@ -174,7 +175,12 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
+        gc.disable()  # the collector would look through all that is imported several times, and find nothing
+        try:
+            command = getattr(import_module(module), attribute)
+        finally:
+            gc.freeze()
+            gc.enable()
         assert isinstance(command, click.Command)  # noqa: S101  # for the type checker
         return command
 

@@ -16,7 +16,7 @@ from producers.errors import InputInvalid
 from producers.opt_out_import import normalise_arguments
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 if TYPE_CHECKING:
     from times_dispatch.archive.erasure.forgetter import ForgetResult

@@ -20,7 +20,7 @@ from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 
 @click.command()

@@ -10,9 +10,11 @@ from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.recipients.reader.limits import ReaderLimits
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.settings.load import Need
 
 
 @click.group()
@@ -57,11 +59,12 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
 @click.pass_obj
 def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> None:
     """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
+    limits = ReaderLimits.of(options.settings(Need.LEDGER).recipients)
 
     async def change(redis: Redis) -> ImportResult:
         entry = packed_entry(options.actor, TrailAction.OPT_OUTS_ADDED, detail=f"from {file.name}")
         await Trail(redis).note(OPT_OUTS, entry)
-        return await import_numbers(file, OptOuts(redis), column=column)
+        return await import_numbers(file, OptOuts(redis), column=column, limits=limits)
 
     result = with_ledger(options, change)
     refused = sum(result.refused.values())

@@ -30,7 +30,8 @@ from times_dispatch.provider.diagnostics.transcript import request_lines, respon
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.logs import configure, mask
+from times_dispatch.settings.logs import configure
+from times_dispatch.settings.masking import mask
 from times_dispatch.settings.model import Settings
 
 _DEFAULT_REPORT_TIMEOUT_S = 120.0

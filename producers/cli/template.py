@@ -9,6 +9,7 @@ from rich.table import Table
 from producers.cli import CliContext, completion
 from producers.cli.output import console, echo
 from producers.errors import InputInvalid
+from producers.recipients.reader.limits import ReaderLimits
 from producers.registry import file
 from producers.registry.columns import FIELDS
 from producers.registry.lint import lint
@@ -68,7 +69,7 @@ def import_(
         senders=settings.senders,
         default_sender=sender,
     )
-    merge.add(PortalDownload(download, columns).rows())
+    merge.add(PortalDownload(download, columns, limits=ReaderLimits.of(settings.recipients)).rows())
     if not dry_run and (merge.added or merge.changed or merge.removed):
         file.write(path, merge.templates)
     _print_import(merge, as_json=as_json)

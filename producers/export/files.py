@@ -1,7 +1,6 @@
 """The files of an export: one file, standard output, or a folder by day, each whole or not at all."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from enum import StrEnum
@@ -75,7 +74,7 @@ def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> It
     try:
         atomic = AtomicFile(path, encoding="utf-8-sig" if form is ExportFormat.CSV else "utf-8")
         try:
-            with _writer(atomic, path, form, columns) as writer:
+            with _writer(atomic, form, columns) as writer:
                 yield writer
             atomic.keep()
         finally:
@@ -89,7 +88,7 @@ def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> It
 
 
 @contextlib.contextmanager
-def _writer(atomic: AtomicFile, path: Path, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
+def _writer(atomic: AtomicFile, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
     if form is ExportFormat.CSV:
         yield CsvWriter(atomic.file, columns)
     elif form is ExportFormat.JSON_LINES:
@@ -101,5 +100,5 @@ def _writer(atomic: AtomicFile, path: Path, form: ExportFormat, columns: Sequenc
     else:
         from producers.export.excel import ExcelWriter  # noqa: PLC0415  # most exports do without
 
-        with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as folder:
-            yield ExcelWriter(atomic.temporary, columns, folder=Path(folder))
+        with contextlib.closing(ExcelWriter(atomic.temporary, columns)) as writer:
+            yield writer

@@ -11,7 +11,7 @@ from times_dispatch.ledger.batch_columns import BatchColumns
 from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import SUPPRESSION_REASONS, MessageState
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 RowGroup = list[Sequence[Any]]
 """Rows as columns, in the order of the schema; entry *i* of every column belongs to row *i*."""

@@ -20,7 +20,7 @@ from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.repetitions import Repetitions
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template

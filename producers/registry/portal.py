@@ -9,6 +9,7 @@ import msgspec
 from producers.errors import InputInvalid
 from producers.recipients import Chunk, open_table
 from producers.recipients.cell_text import tidy
+from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.registry.columns import CATEGORY, FIELDS, indexes
 from producers.rows.damage import damage_of_text
 from times_dispatch.sms.rules.categories import Category, category_from_portal, is_no_category
@@ -73,13 +74,16 @@ class PortalDownload:
     Args:
         path: the file.
         columns: the names of columns that the user says, by the keys of ``FIELDS``.
+        limits: what reading a workbook may take.
 
     Raises:
         InputInvalid: a column is missing.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, str] | None = None) -> None:
-        self._file = open_table(path, hint="Template ID")
+    def __init__(
+        self, path: Path, columns: Mapping[str, str] | None = None, *, limits: ReaderLimits = DEFAULT_LIMITS
+    ) -> None:
+        self._file = open_table(path, hint="Template ID", limits=limits)
         self._named = columns or {}
         self._indexes = indexes(self._file.heading.names)
         self._content_id = self._required("id", "Template ID")

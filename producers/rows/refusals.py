@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 _MAX_DIGITS_SHOWN = 4
 """Digits of an invalid number that an example shows, at most."""

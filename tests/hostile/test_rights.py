@@ -14,12 +14,20 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from callbacks.backlog import watch_backlog
+from callbacks.callback_secrets import CallbackSecrets
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
 from callbacks.relay.forwarder import Forwarder
+from callbacks.relay.via import read_relay_id
+from callbacks.report_room import ReportRoom
+from callbacks.stream_writer import ReportStreamWriter
+from callbacks.streams import REPORTS
 from tests.kit.callbacks import eventually
 from tests.kit.command_line import campaign_file
 from tests.kit.console import make_rig, sent_campaign
 from tests.kit.ledger import Ledger
+from tests.kit.links import application, serving_links, submit_with_links
 from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
 from times_dispatch.console_users import ConsoleRole
@@ -28,6 +36,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 
 pytestmark = pytest.mark.processes
 
@@ -42,6 +51,10 @@ OTHERS = {
         "HGETALL id_key",
         "DEL reports",
         "XACK reports a b",
+        "XTRIM reports MAXLEN 0",
+        "XDEL reports 1-1",
+        "XDEL reports:rejected 1-1",
+        "SET reports:relay_id x",
     ],
     "reconciler": ["LPUSH bulk x", "GET token:tm", "HSET campaigns a b", "HSET callback_secrets a b", "DEL unacked"],
     "links": [
@@ -49,6 +62,10 @@ OTHERS = {
         "EVALSHA a 1 {TIMESM}",
         "XRANGE reports - +",
         "XADD relay * b x",
+        "GET {opt_outs}:any",
+        "HGET {opt_outs}:dead:91987 12345",
+        "HMGET {alerts}:open a",
+        "HGET {TIMESM}:sender paused",
         "SADD {opt_outs}:n:91987 1",
         "HGETALL id_key",
         "GET token:tm",
@@ -178,6 +195,39 @@ async def test_a_reconciler_may_forward_and_others_may_see_what_waits(server: Em
         stop.set()
         await running
         assert (await read_forward_backlog(redis)).totals == {"taken": 1}
+
+
+async def test_a_links_process_answers_clicks_and_opt_outs_with_its_own_user(server: EmbeddedServer) -> None:
+    url = f"redis://links:mellon@127.0.0.1:{server.port}/0"
+    async with connect(server.url) as all_rights, connect(url) as redis:
+        campaign = await submit_with_links(all_rights, has_opt_out=True)
+        room = ReportRoom(redis)
+        async with serving_links(application(redis, room=room)) as client:
+            statuses = [(await client.get(campaign.path(index))).status_code for index in range(3)]
+            stopped = await client.post(f"{campaign.path(1)}/stop")
+            ready = await client.get("/ready")
+        await room.check()
+        await Heartbeat(redis, ProcessKind.LINKS).beat()
+        assert (statuses, stopped.status_code, ready.status_code) == ([302] * 3, 200, 200)
+        assert await all_rights.xlen(REPORTS) == 4
+
+
+async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server: EmbeddedServer) -> None:
+    url = f"redis://receiver:mellon@127.0.0.1:{server.port}/0"
+    stop = asyncio.Event()
+    stop.set()
+    async with connect(url) as redis:
+        await ReportStreamWriter(redis).put(b"[]")
+        limits = DeadLetterLimits(max_bytes=2_000)
+        letters = [DeadLetter(DeadLetterReason.FORGED, b"x" * length, "") for length in (10, 1_000, 100_000)]
+        await DeadLetters(redis, limits=limits).add(letters * 5)
+        await ReportRoom(redis).check()
+        await watch_backlog(redis, stop)
+        secrets = CallbackSecrets(redis, ("a-secret-of-some-length", ""), change_s=60)
+        await secrets.record(stop)
+        await secrets.is_change_recent()
+        await read_relay_id(redis)
+        await Heartbeat(redis, ProcessKind.RECEIVER).beat()
 
 
 @pytest.mark.parametrize("user", ["worker", "reconciler", "command"])

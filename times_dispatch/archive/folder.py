@@ -148,7 +148,7 @@ def _without_login(url: str) -> str:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, _PRIVATE_FILE)
+    return os.open(path, flags | os.O_NOFOLLOW, _PRIVATE_FILE)  # a link there was put by somebody else
 
 
 def _to_disk(file: IO[bytes]) -> None:

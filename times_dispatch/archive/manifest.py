@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from typing import Annotated, Final
 
 import msgspec
 
@@ -11,6 +12,11 @@ from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 
 VERSION = 1
+_MAX_COLUMNS: Final = 1_000
+"""More columns of one kind than any campaign has: who may write into the folder must not fill the memory of readers."""
+
+_Columns = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COLUMNS)]
+_Rows = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,13 +28,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     """Names the files of the archive."""
     archived_ms: int
-    rows: int
+    rows: _Rows
     """Messages in the Parquet file."""
-    slots: int
+    slots: _Columns
     """Columns of values of the text's slots."""
-    custom: list[str] = []
+    custom: Annotated[list[str], msgspec.Meta(max_length=_MAX_COLUMNS)] = []
     """Names of the columns of the provider's own placeholders."""
-    link_values: int = 0
+    link_values: _Columns = 0
     """Columns of values in the targets of tracked links."""
     fields: dict[str, str]
     """The hash of the campaign, as it was in Redis."""

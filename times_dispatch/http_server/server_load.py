@@ -4,6 +4,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
@@ -16,6 +17,10 @@ LOOPBACK: Final[tuple[IPNetwork, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Networ
 _IPV6_PREFIX: Final = 64
 """A customer of a network has at least this network of IPv6 addresses, so that its addresses count as one."""
 _VISITS: Final = "visits of "
+_KNOWN_ADDRESSES: Final = 4_096
+"""Addresses whose network, or whose trust, is remembered; to parse an address takes longer than to parse a request."""
+_MAX_ADDRESS: Final = 64
+"""Characters of an address that are read; a stranger may send a header of many more."""
 _SPARE_FILES: Final = 64
 """Files that the process has open besides its connections."""
 
@@ -82,6 +87,7 @@ class ServerLoad:
         """Bytes of the requests under way."""
         self.requests = 0
         """Requests under way."""
+        self._trust = lru_cache(_KNOWN_ADDRESSES)(self._is_in_trusted_network)
         self._connections: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._total = 0
@@ -162,6 +168,9 @@ class ServerLoad:
 
     def is_trusted(self, address: str) -> bool:
         """Return whether an address is that of a trusted proxy."""
+        return self._trust(address[:_MAX_ADDRESS])
+
+    def _is_in_trusted_network(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -197,10 +206,15 @@ class ServerLoad:
 
 def grouped(address: str) -> str:
     """Return the address or network to which an address counts: for IPv6 the network of its first 64 bits."""
+    return _grouped(address[:_MAX_ADDRESS])
+
+
+@lru_cache(_KNOWN_ADDRESSES)
+def _grouped(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address[:64]
+        return address
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped:
             return str(parsed.ipv4_mapped)

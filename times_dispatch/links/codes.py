@@ -60,7 +60,7 @@ def placeholder(link: int) -> str:
 class LinkCodes:
     """Makes and reads the codes of one sender under a secret key of 16 to 64 bytes."""
 
-    __slots__ = ("_rounds",)
+    __slots__ = ("_round_pairs",)
 
     def __init__(self, key: bytes, header: str) -> None:
         """Prepare the permutation of a sender.
@@ -75,10 +75,12 @@ class LinkCodes:
         if not 16 <= len(key) <= 64:
             msg = f"the key of the links must have 16 to 64 bytes, has {len(key)}"
             raise ValueError(msg)
-        self._rounds = [
+        rounds = [
             blake2b(b"%b %d " % (header.encode(), number), key=key, digest_size=_ROUND_BYTES, person=b"tracked link")
             for number in range(_ROUNDS)
         ]
+        self._round_pairs = list(zip(rounds[::2], rounds[1::2], strict=True))
+        """The keyed functions of the rounds that change the left half, each with that of the next round."""
 
     def make(self, number: int, index: int, link: int) -> str:
         """Return the code of a link in a message; raise ValueError for values that do not fit into a code."""
@@ -86,9 +88,9 @@ class LinkCodes:
             msg = f"no code for link {link} of message {index} in campaign {number}"
             raise ValueError(msg)
         left, right = divmod((number << _INDEX_BITS | index) << _LINK_BITS | link, _RIGHT)
-        for at in range(0, _ROUNDS, 2):
-            left = (left + self._round(at, right)) % _LEFT
-            right = (right + self._round(at + 1, left)) % _RIGHT
+        for left_round, right_round in self._round_pairs:
+            left = (left + _hash(left_round, right)) % _LEFT
+            right = (right + _hash(right_round, left)) % _RIGHT
         first, left = divmod(left, 3844 * 3844)
         second, third = divmod(left, 3844)
         fourth, right = divmod(right, 3844 * 3844)
@@ -105,9 +107,9 @@ class LinkCodes:
             right = (_VALUES[code[5:7]] * 3844 + _VALUES[code[7:9]]) * 3844 + _VALUES[code[9:]]
         except (KeyError, IndexError):
             return None
-        for at in range(_ROUNDS - 2, -1, -2):
-            right = (right - self._round(at + 1, left)) % _RIGHT
-            left = (left - self._round(at, right)) % _LEFT
+        for left_round, right_round in reversed(self._round_pairs):
+            right = (right - _hash(right_round, left)) % _RIGHT
+            left = (left - _hash(left_round, right)) % _LEFT
         plain = left * _RIGHT + right
         link = plain & 2**_LINK_BITS - 1
         if plain >= _PLAIN_NUMBERS or link >= MAX_LINKS:
@@ -115,10 +117,12 @@ class LinkCodes:
         number, index = divmod(plain >> _LINK_BITS, MAX_INDEX + 1)
         return LinkRef(number, index, link)
 
-    def _round(self, at: int, half: int) -> int:
-        keyed = self._rounds[at].copy()
-        keyed.update(half.to_bytes(_HALF_BYTES, "big"))
-        return int.from_bytes(keyed.digest(), "big")
+
+def _hash(keyed: "blake2b", half: int) -> int:
+    """Return the number that a round adds to the other half."""
+    copy = keyed.copy()
+    copy.update(half.to_bytes(_HALF_BYTES, "big"))
+    return int.from_bytes(copy.digest(), "big")
 
 
 class LinkCodeReader:

@@ -3,16 +3,24 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
-from aiohttp import web
+import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.refusal_log import RefusalLog
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Snapshot
+from times_dispatch.stoppable_server import StoppableServer
 
-_STOP_WITHIN_S: Final = 2.0
+_STOP_WITHIN_S: Final = 2
+_MAX_CONNECTIONS: Final = 256
+_MAX_PER_ADDRESS: Final = 64
+_MAX_HELD_BYTES: Final = 4 * 1024 * 1024
+_TEXT: Final = "text/plain; charset=utf-8"
 
 
 class MetricsServer:
@@ -36,28 +44,56 @@ class MetricsServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until the stop is set."""
-        application = web.Application()
-        application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/health", self._health)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_WITHIN_S)
-        await runner.setup()
-        try:
-            host, _, port = self._listen.rpartition(":")
-            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-            await stop.wait()
-        finally:
-            await runner.cleanup()
+        host, _, port = self._listen.rpartition(":")
+        limits = ServerLimits(
+            max_connections=max_connections(_MAX_CONNECTIONS),
+            max_requests=_MAX_CONNECTIONS,
+            max_per_address=_MAX_PER_ADDRESS,
+            max_body_bytes=0,
+            max_held_bytes=_MAX_HELD_BYTES,
+        )
+        server = StoppableServer(
+            uvicorn.Config(
+                self._answer,
+                host=host.strip("[]"),
+                port=int(port),
+                interface="asgi3",
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_STOP_WITHIN_S,
+            )
+        )
+        refusals = RefusalLog()
+        server.server_state = ServerStateWithLoad(ServerLoad(limits, refusals=refusals))
+        summaries = asyncio.create_task(refusals.run(stop))
+        await server.run_until(stop)
+        await summaries
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002  # no body is read
+        status, page, fields = await self._page_of(scope)
+        headers = [(b"content-length", b"%d" % len(page)), *fields]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": page})
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+    async def _page_of(self, scope: Any) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Return the status, the page and the header fields of the response to a request."""
+        text = [(b"content-type", _TEXT.encode())]
+        if scope["method"] not in {"GET", "HEAD"}:
+            return 405, b"only GET\n", [*text, (b"allow", b"GET, HEAD")]
+        if scope["path"] == "/health":
+            return 200, b"ok\n", text
+        if scope["path"] != "/metrics":
+            return 404, b"not found\n", text
+        given = b", ".join(value for name, value in scope["headers"] if name == b"authorization")
         if self._expected and not secrets.compare_digest(given, self._expected):
-            return web.Response(status=401, text="a bearer token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+            return 401, b"a bearer token is needed\n", [*text, (b"www-authenticate", b"Bearer")]
         self.scrapes += 1
-        page = await self._current()
-        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return 200, await self._current(), [(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())]
 
     async def _current(self) -> bytes:
         """Return a page; requests that come while the ledger is read get the page of that reading."""

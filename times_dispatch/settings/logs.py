@@ -6,7 +6,6 @@ No other module sets up the logs of producers, workers and callbacks. Phone numb
 import json
 import logging
 import logging.config
-import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -16,14 +15,9 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from times_dispatch.settings.masking import mask_text
 from times_dispatch.visible_text import visible
 
-_MOBILE = re.compile(
-    r"(?<![0-9A-Za-z])"
-    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as people write it
-    r"|\+[1-9][0-9]{7,14}(?![0-9A-Za-z])"  # E.164
-)
-_LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 _MAX_TEXT = 10_000
 """Characters of one text in a line; a stranger may have written the text."""
 _TRACEBACKS = ("exception", "stack", "where")
@@ -47,22 +41,6 @@ def failure(error: Exception) -> dict[str, str]:
     The text of the error is left out, because it may contain a number or a message.
     """
     return {"error": type(error).__qualname__, "where": "".join(traceback.format_tb(error.__traceback__))}
-
-
-def mask(number: str) -> str:
-    """Hide the middle of a phone number: ``9198*****210``. Of fewer than ten digits, hide all."""
-    digits = number.removeprefix("+")
-    plus = number[: len(number) - len(digits)]
-    if len(digits) < 10:
-        return plus + "*" * len(digits)
-    return f"{plus}{digits[:4]}{'*' * (len(digits) - 7)}{digits[-3:]}"
-
-
-def mask_text(text: str) -> str:
-    """Hide all that looks like a mobile number, and the logins of URLs, in a text that should contain neither."""
-    if "://" in text:
-        text = _LOGIN.sub("***@", text)
-    return _MOBILE.sub(lambda match: mask(re.sub("[ -]", "", match[0])), text)
 
 
 def configure(*, json: bool | None = None, level: str = "info", stream: TextIO | None = None) -> None:

@@ -24,6 +24,18 @@ async def test_the_sixth_wrong_password_has_to_wait_and_so_has_the_right_one(rig
     assert (response.status_code, int(response.headers["retry-after"]) > 0) == (429, True)
 
 
+async def test_addresses_of_one_ipv6_network_share_their_tries(rig: ConsoleRig) -> None:
+    for host in range(1, 6):
+        browser = rig.browser(address=f"2001:db8::{host}")
+        await browser.get("/login")
+        assert (await browser.post("/login", {"name": "vera", "password": "wrong"})).status_code == 401
+    near, far = rig.browser(address="2001:db8::ffff"), rig.browser(address="2001:db8:0:1::1")
+    for browser in (near, far):
+        await browser.get("/login")
+    assert (await near.post("/login", {"name": "vera", "password": PASSWORD})).status_code == 429
+    assert (await far.post("/login", {"name": "vera", "password": PASSWORD})).status_code == 303
+
+
 async def test_after_a_logout_the_old_page_is_closed_and_the_look_stays(rig: ConsoleRig) -> None:
     browser = rig.browser()
     await browser.get("/login")

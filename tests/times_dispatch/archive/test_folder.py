@@ -55,3 +55,13 @@ def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
         ArchiveFolder("nowhere://user:secret@host/archive")
     assert "secret" not in str(error.value)
     assert str(error.value).startswith("nowhere://host/archive: ")
+
+
+def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None:
+    folder, victim = ArchiveFolder(str(tmp_path / "a")), tmp_path / "victim"
+    victim.write_text("as before")
+    folder.write("x", "1.key", b"first")
+    (tmp_path / "a" / "x" / "1.parquet").symlink_to(victim)
+    with pytest.raises(ArchiveUnavailable), folder.writing("x", "1.parquet") as file:
+        file.write(b"rows")
+    assert victim.read_text() == "as before"

@@ -150,3 +150,10 @@ def test_without_a_limit_for_visits_direct_requests_count_as_nobodys() -> None:
     load = ServerLoad(LIMITS, is_visit=is_visit)
     assert load.client("1.1.1.1", [], b"/TIMESM/code") == ""
     assert load.client(PROXY, [(b"x-forwarded-for", b"1.1.1.1")], b"/TIMESM/code") == "1.1.1.1"
+
+
+def test_an_address_of_any_length_takes_little_memory() -> None:
+    load = ServerLoad()
+    for address in ("x" * 100_000, "fe80::1%" + "x" * 100_000):
+        assert len(grouped(address)) <= 64
+        assert not load.is_trusted(address)

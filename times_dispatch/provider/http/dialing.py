@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from base64 import b64encode
+from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
 from times_dispatch.provider.http.tls_sessions import client_context
+from times_dispatch.provider.http.tls_transport import TlsTransport
 from times_dispatch.provider.push_errors import NotSent
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -42,6 +44,8 @@ class Dialer:
                 connection = await self._dial()
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
+            if self.tls:
+                self.tls.forget_session()  # in case the session is the cause
         else:
             if self.tls:
                 self.tls.count(connection.tls)
@@ -65,30 +69,47 @@ class Dialer:
 
         ``to_proxy`` is the TLS context for the proxy itself, and ``name`` the host name in the proxy's certificate.
         """
-        reader, writer = await asyncio.open_connection(
-            address, port, ssl=to_proxy, server_hostname=name if to_proxy else None, limit=_MAX_PROXY_REPLY_BYTES
+        to = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        login = f"Proxy-Authorization: {self.proxy_authorization}\r\n" if self.proxy_authorization else ""
+        carrier, request = await asyncio.get_running_loop().create_connection(
+            _TunnelRequest, address, port, ssl=to_proxy, server_hostname=name if to_proxy else None
         )
         connection: Connection | None = None
         try:
-            to = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-            login = f"Proxy-Authorization: {self.proxy_authorization}\r\n" if self.proxy_authorization else ""
-            writer.write(f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n".encode("ascii"))
-            reply = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
-            if len(reply) < 2 or not reply[1].startswith(b"2"):
+            carrier.write(f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n".encode("ascii"))
+            if not (await request.status).startswith(b"2"):
                 raise ssl.SSLError("the proxy refuses the tunnel")
-            through_tunnel = Connection()
             assert self.tls is not None  # noqa: S101  # for the type checker
-            transport = await asyncio.get_running_loop().start_tls(
-                writer.transport, through_tunnel, self.tls, server_hostname=self.host
-            )
-            if transport is None:
-                raise ssl.SSLError("the connection was lost")
-            through_tunnel.connection_made(transport)
-            connection = through_tunnel
+            through_tunnel = TlsTransport(self.tls, self.host)
+            carrier.set_protocol(through_tunnel)
+            through_tunnel.connection_made(carrier)
+            connection = await through_tunnel.shake_hands()
         finally:
             if connection is None:
-                writer.transport.abort()
+                carrier.abort()
         return connection
+
+
+class _TunnelRequest(asyncio.Protocol):
+    """Reads the reply of a proxy to the request for a tunnel."""
+
+    def __init__(self) -> None:
+        self.status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        """The status code of the reply, when its head was read to the end; or EOFError."""
+        self._head = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if self.status.done():
+            return
+        if b"\r\n\r\n" in self._head:
+            self.status.set_result(self._head.split(b" ", 2)[1] if b" " in self._head else b"")
+        elif len(self._head) > _MAX_PROXY_REPLY_BYTES:
+            self.status.set_exception(EOFError())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.status.done():
+            self.status.set_exception(error or EOFError())
 
 
 async def _connect(host: str, port: int, tls: ssl.SSLContext | None, name: str) -> Connection:
@@ -97,15 +118,14 @@ async def _connect(host: str, port: int, tls: ssl.SSLContext | None, name: str) 
     refusal: OSError | None = None
     for address in await _addresses(host, port):
         try:
-            _, connection = await loop.create_connection(
-                Connection, address, port, ssl=tls, server_hostname=name if tls else None
-            )
+            if tls is None:
+                return (await loop.create_connection(Connection, address, port))[1]
+            _, layer = await loop.create_connection(partial(TlsTransport, tls, name), address, port)
+            return await layer.shake_hands()
         except (ssl.SSLError, TimeoutError):
             raise
         except OSError as error:
             refusal = refusal or error
-        else:
-            return connection
     raise refusal or OSError("no address")
 
 

@@ -18,7 +18,7 @@ from times_dispatch.provider.diagnostics.transcript import (
 )
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
 from times_dispatch.provider.push import Push
-from times_dispatch.settings.logs import mask
+from times_dispatch.settings.masking import mask
 
 SECRETS = ("hush-hush", "shopkeeper", "k3y&+", "c-id", "c-secret", "9876543210")
 

@@ -106,3 +106,33 @@ def test_a_context_verifies_as_the_one_of_httpx() -> None:
     for name in ("verify_mode", "check_hostname", "options", "verify_flags", "minimum_version"):
         assert getattr(ours, name) == getattr(usual, name), name
     assert ours.cert_store_stats() == usual.cert_store_stats()
+
+
+async def test_one_session_serves_many_connections_until_half_of_its_life_is_over(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        for _ in range(2):
+            await exchange(connections)
+        context = connections.tls
+        assert context
+        session = context._session
+        assert session
+        await exchange(connections)
+        assert context._session is session
+        monkeypatch.setattr(context, "_renew_at_s", 0.0)
+        await exchange(connections)
+        assert context._session is not session
+        assert (context.handshakes, context.resumed) == (4, 3)
+
+
+async def test_a_session_that_is_not_resumed_is_given_up(certificates: Certificates) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        for _ in range(2):
+            await exchange(connections)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=certificates.server("trusted")):
+        (await connections.dial(10)).close()
+    assert connections.tls
+    assert connections.tls._session is None
