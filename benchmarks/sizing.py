@@ -52,7 +52,7 @@ class Costs(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """How many messages."""
+    """How many messages go out in a day, and how fast."""
 
     name: str
     per_day: int

@@ -16,6 +16,7 @@ _PROCESS = re.compile(r"^(\{processes\}:p:[a-z]+):.*")
 KEPT = (
     "campaigns",
     "submissions",
+    "{alerts}:ended",
     "{opt_outs}",
     "{processes}:memory",
     "{processes}:p",

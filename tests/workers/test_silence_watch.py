@@ -12,6 +12,7 @@ from tests.kit.history import count_day, count_days_before
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from tests.kit.redis_clock import StoppedClock, stopped_clock
 from times_dispatch.ledger.keys import REPORTS, SenderKey, sender_key
+from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from workers.silence_watch import SilenceWatch
 
@@ -170,3 +171,10 @@ async def test_two_workers_look_once_in_ten_seconds(rig: Rig) -> None:
     for watch in (first, second):
         await watch.round([SENDER])
     assert await rig.ledger.redis.exists(sender_key(SENDER, SenderKey.SILENCE)) == 0
+
+
+async def test_each_lane_of_a_sender_is_watched_by_the_setting_of_the_sender(rig: Rig) -> None:
+    lane = lane_senders(SENDER, 2)[1]
+    watch = SilenceWatch(rig.ledger.redis, {SENDER: True}, min_wait_s=300, every_s=60)
+    await watch.round([lane])
+    assert await rig.ledger.redis.exists(sender_key(lane, SenderKey.SILENCE_LOOKED))

@@ -1,7 +1,8 @@
 """The keys of the ledger in Redis, and the fields of its hashes: the type, the content and the unit of each.
 
 All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they are in one hash slot of a Redis
-Cluster and one script sees all of them. The scripts use the same names (``lua/lib/keys.lua``); a test compares both.
+Cluster and one script sees all of them. Each further lane of a sender (``ledger/lanes``) has a hash tag of its own with
+the same keys. The scripts use the same names (``lua/lib/keys.lua``); a test compares both.
 
 Three words recur. A *batch member* is ``<campaign>:<batch number>``, the name of a batch in the sets of its sender. A
 *time* is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A
@@ -13,11 +14,11 @@ from enum import StrEnum
 from times_dispatch.ledger.model import CampaignId, SenderId
 
 CAMPAIGNS = "campaigns"
-"""Hash: campaign id to sender."""
+"""Hash: campaign id to sender; each lane of a sender has campaigns of its own."""
 SENDERS = "senders"
-"""Set: the senders that ever had a campaign or a limit."""
+"""Set: the senders that ever had a campaign or a limit, and their further lanes."""
 SUBMISSIONS = "submissions"
-"""Hash: fingerprint of a submit to campaign id."""
+"""Hash: fingerprint of a submit to campaign id; with ``/1``, ``/2``… after it, to the campaigns of further lanes."""
 ID_KEY = "id_key"
 """Hash: the digests of the keys that sign the correlation ids, see ``IdKeyField``."""
 TEST_SENDS = "test_send"

@@ -1,9 +1,10 @@
 """Queries of campaigns, senders and messages in the ledger; no query writes."""
 
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 from operator import attrgetter
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -25,13 +26,22 @@ from times_dispatch.ledger.keys import (
     codes_key,
     sender_key,
 )
-from times_dispatch.ledger.lanes.names import header_of, is_lane, known_lanes, lane_senders
+from times_dispatch.ledger.lanes.names import header_of, is_lane, known_lanes, lane_number, lane_senders
 from times_dispatch.ledger.lanes.whole import lane_batch, whole_campaign, whole_sender
 from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients, SenderId
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.sender_view import SenderView, unavailable_providers
 from times_dispatch.ledger.states import MessageState
+
+_COUNTED = (
+    SenderKey.LEASES,
+    SenderKey.ROTATION,
+    SenderKey.ROTATION_OWN,
+    SenderKey.ROTATION_URGENT,
+    SenderKey.BLOCKED,
+)
+"""The sets whose members are counted for the state of a sender."""
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +70,24 @@ class LaneQueries:
 
     async def sender(self, sender: SenderId) -> SenderView:
         """Return the state of a sender."""
+        [view] = await self.sender_views([sender])
+        return view
+
+    async def sender_views(self, senders: Sequence[SenderId]) -> list[SenderView]:
+        """Return the states of senders in one round trip."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(sender_key(sender, SenderKey.SENDER))
-            pipe.zcard(sender_key(sender, SenderKey.LEASES))
-            pipe.zcard(sender_key(sender, SenderKey.ROTATION))
-            pipe.zcard(sender_key(sender, SenderKey.ROTATION_OWN))
-            pipe.zcard(sender_key(sender, SenderKey.ROTATION_URGENT))
-            pipe.zcard(sender_key(sender, SenderKey.BLOCKED))
-            fields_reply, batches_out, *in_turn = await pipe.execute()
+            for sender in senders:
+                pipe.hgetall(sender_key(sender, SenderKey.SENDER))
+                for kind in _COUNTED:
+                    pipe.zcard(sender_key(sender, kind))
+            replies = await pipe.execute()
+        step = 1 + len(_COUNTED)
+        return [
+            self._sender_view(sender, *replies[first : first + step])
+            for sender, first in zip(senders, range(0, len(replies), step), strict=True)
+        ]
+
+    def _sender_view(self, sender: SenderId, fields_reply: Any, batches_out: int, *in_turn: int) -> SenderView:
         fields, today = _by_name(fields_reply), india_day(self._clock.time())
         return SenderView(
             id=sender,
@@ -198,6 +218,30 @@ class Queries(LaneQueries):
         lanes = await known_lanes(self._redis, sender)
         views = [view for lane in lanes for view in await LaneQueries.live(self, lane, damaged=damaged)]
         return await self._whole(views, damaged)
+
+    async def at_work(
+        self, *, damaged: list[CampaignDamaged]
+    ) -> list[tuple[SenderView, list[SenderId], list[CampaignView]]]:
+        """Return every sender, its lanes and its live campaigns, in few round trips however many senders there are.
+
+        Damaged campaigns are appended to *damaged*.
+        """
+        every = await LaneQueries.senders(self)
+        lanes, live = defaultdict[SenderId, list[SenderId]](list), defaultdict[SenderId, list[CampaignView]](list)
+        for lane in sorted(every, key=lane_number):
+            lanes[header_of(lane)].append(lane)
+        views = {view.id: view for view in await self.sender_views(every)}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lane in every:
+                pipe.smembers(sender_key(lane, SenderKey.LIVE))
+            members = zip(every, await pipe.execute(), strict=True)
+        ids = [(CampaignId(text(campaign)), lane) for lane, of_lane in members for campaign in of_lane]
+        for campaign in await self._whole(await self._newest_first(ids, damaged), damaged):
+            live[header_of(campaign.plan.sender)].append(campaign)
+        return [
+            (whole_sender([views[lane] for lane in lanes[sender]]), lanes[sender], live[sender])
+            for sender in sorted(lanes)
+        ]
 
     async def live_and_ended(
         self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None

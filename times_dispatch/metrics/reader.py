@@ -21,7 +21,6 @@ from times_dispatch.ledger.keys import (
     RELAY,
     REPORTS,
 )
-from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
@@ -131,22 +130,23 @@ async def _ledger_figures(redis: Redis, days: int, counted: CountedReader, clock
 async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
     queries, statistics, now_s = Queries(redis, clock=clock), StatisticsReader(redis), clock.time()
     hour, minute = divmod(int(now_s + _INDIA_AHEAD_S) // 60 - 1, 60)
-    works = list[SenderWork]()
-    for sender in await queries.senders():
-        live = await queries.live(sender, damaged=list[CampaignDamaged]())
-        lanes = await known_lanes(redis, sender)
-        sent_last_minute = [(await statistics.minutes(lane, hour)).get(f"{minute}s", 0) for lane in lanes]
-        works.append(
-            SenderWork(
-                view=await queries.sender(sender),
-                campaigns=dict(Counter(view.state for view in live)),
-                pending=sum(view.counts[MessageState.PENDING] for view in live),
-                sending=sum(view.counts[MessageState.SENDING] for view in live),
-                oldest_pending_s=_oldest_pending_s(live, now_s),
-                sent_last_minute=sum(sent_last_minute),
-            )
+    at_work = await queries.at_work(damaged=list[CampaignDamaged]())
+    every = [lane for _, lanes, _ in at_work for lane in lanes]
+    sent = {
+        lane: minutes.get(f"{minute}s", 0)
+        for lane, minutes in zip(every, await statistics.minutes_of(every, hour), strict=True)
+    }
+    return [
+        SenderWork(
+            view=view,
+            campaigns=dict(Counter(campaign.state for campaign in live)),
+            pending=sum(campaign.counts[MessageState.PENDING] for campaign in live),
+            sending=sum(campaign.counts[MessageState.SENDING] for campaign in live),
+            oldest_pending_s=_oldest_pending_s(live, now_s),
+            sent_last_minute=sum(sent[lane] for lane in lanes),
         )
-    return works
+        for view, lanes, live in at_work
+    ]
 
 
 def _oldest_pending_s(live: Iterable[CampaignView], now_s: float) -> float:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from times_dispatch.ledger.cluster.node_urls import is_cluster, parse
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
+from times_dispatch.ledger.urls_of_hosts import split_hosts
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
@@ -71,11 +72,11 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     if not url:
         return url
     try:
-        parts = urlsplit(url)
+        # The hosts of sentinels and of a cluster are separated by commas.
+        parts = split_hosts(url) if is_cluster(url) or is_sentinel(url) else urlsplit(url)
         if is_cluster(url):
             usable = bool(parse(url).nodes)
         else:
-            # The hosts of sentinels are separated by commas, and so are no port for urlsplit.
             usable = is_sentinel(url) or (
                 parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
             )

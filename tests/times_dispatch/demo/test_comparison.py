@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, plan
 from times_dispatch.demo.comparison import Comparison, compare, max_per_second
-from times_dispatch.ledger.model import CampaignId, CampaignView, RetryRule
+from times_dispatch.ledger.model import CampaignView, RetryRule
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -28,7 +28,7 @@ class OneMessage:
     def __init__(self, state: MessageState, attempt: int, code: int) -> None:
         self.record = MessageRecord(0, state, attempt, code, 1_500, 0, "")
 
-    async def messages(self, _: CampaignId) -> AsyncIterator[MessageView]:
+    async def batch(self, _view: CampaignView, _number: int) -> AsyncIterator[MessageView]:
         yield MessageView(index=0, line=2, to=NUMBER, slots=[], record=self.record)
 
 

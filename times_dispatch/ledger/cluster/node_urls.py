@@ -2,7 +2,8 @@
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+
+from times_dispatch.ledger.urls_of_hosts import split_hosts
 
 _SCHEMES: Final = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:,/?#@\s]+)(?::(?P<port>\d{1,5}))?")
@@ -49,7 +50,7 @@ def parse(url: str) -> ClusterUrl:
     Raises:
         ValueError: The URL cannot be used. The message holds no part of the URL.
     """
-    parts = urlsplit(url)
+    parts = split_hosts(url)
     login, at, hosts = parts.netloc.rpartition("@")
     if parts.scheme not in _SCHEMES or parts.path not in ("", "/", "/0") or parts.fragment:
         raise ValueError("is no URL of a cluster: a cluster has the database 0 only")

@@ -7,7 +7,9 @@ the sentinels know the primary. ``rediss+sentinel://`` is TLS, to the sentinels 
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
+
+from times_dispatch.ledger.urls_of_hosts import split_hosts
 
 _SCHEMES: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:,/?#@\s]+)(?::(?P<port>\d{1,5}))?")
@@ -73,7 +75,7 @@ def parse(url: str) -> SentinelUrl:
     Raises:
         ValueError: The URL cannot be used. The message holds no part of the URL.
     """
-    parts = urlsplit(url)
+    parts = split_hosts(url)
     login, at, hosts = parts.netloc.rpartition("@")
     database = _DATABASE.fullmatch(parts.path)
     if parts.scheme not in _SCHEMES or not database or parts.fragment:

@@ -136,6 +136,9 @@ _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
+_DEEP: Final = b"[" * 1_000
+"""No report has so many arrays in each other. How deep msgspec reads depends on the version of Python."""
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
@@ -184,6 +187,8 @@ def _unusable_row(error: _Unusable, raw: bytes) -> UnusableRow:
 def _groups(body: bytes) -> list[msgspec.Raw]:
     if body.count(b",") > MAX_COMMAS:
         raise ReportsUnreadable(f"the body has more than {MAX_COMMAS} values")
+    if _DEEP in body and _DEEP in _STRING.sub(b"", body):
+        raise ReportsUnreadable("the body is nested too deeply")
     try:
         body.decode()  # msgspec does not check the encoding of strings that it skips
         groups = _decode_groups(body)

@@ -31,6 +31,8 @@ async def server(context: ssl.SSLContext) -> AsyncIterator[int]:
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(RESPONSE)
         except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
             writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as listening:
@@ -84,7 +86,7 @@ async def test_a_server_that_forgot_the_session_gets_a_whole_handshake(certifica
         connections = dialer(port, certificates.ca)
         await exchange(connections)
     restarted = certificates.server("trusted")
-    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=restarted)
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port, ssl=restarted)
     async with listening:
         (await connections.dial(10)).close()
     assert connections.tls
@@ -96,7 +98,9 @@ async def test_a_session_of_a_trusted_server_helps_no_other_server(certificates:
     async with server(certificates.server("trusted")) as port:
         connections = dialer(port, certificates.ca)
         await exchange(connections)
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=certificates.server(kind)):
+    async with await asyncio.start_server(
+        lambda _, writer: writer.close(), "127.0.0.1", port, ssl=certificates.server(kind)
+    ):
         with pytest.raises(NotSent):
             await connections.dial(10)
 

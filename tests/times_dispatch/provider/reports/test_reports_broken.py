@@ -96,6 +96,14 @@ def test_a_body_that_can_never_be_read_is_refused(posted: bytes) -> None:
     assert str(refused.value).startswith("the body is ")
 
 
+def test_brackets_in_a_reply_are_no_nesting() -> None:
+    text = "[" * 1_000
+    posted = orjson.dumps([{"event": "replied", "data": [{"ts": 1, "meta": META, "incomingText": f'"{text}'}]}])
+    assert only_event(posted).incoming_text == f'"{text}'[:512]
+    with pytest.raises(ReportsUnreadable, match="nested too deeply"):
+        parse(posted.replace(b'"meta"', b'"x":' + b"[" * 1_000 + b"]" * 1_000 + b',"meta"'))
+
+
 @pytest.mark.slow  # 272 bodies for each field, some of which are read in a slow and careful way: ten seconds together
 @pytest.mark.parametrize("field", ["event", "data", "ts", "meta", "code", "extra"])
 def test_nesting_near_the_recursion_limit_never_breaks_out(field: str) -> None:

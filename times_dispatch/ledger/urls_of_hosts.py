@@ -1,0 +1,18 @@
+"""The parts of a URL that names several hosts; urllib of Python 3.14 refuses addresses of IPv6 among them."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_HOSTS = re.compile(r"[^/?#]*")
+
+
+def split_hosts(url: str) -> SplitResult:
+    """Return the parts of a URL like ``redis+cluster://user:password@one:7000,[::1]:7001/0?option=x``.
+
+    Raises:
+        ValueError: The URL cannot be used.
+    """
+    scheme, _, rest = url.partition("://")
+    hosts = _HOSTS.match(rest)
+    netloc = hosts[0] if hosts else ""
+    return urlsplit(f"//{rest[len(netloc) :]}")._replace(scheme=scheme, netloc=netloc)
