@@ -19,6 +19,23 @@ CLAIM_AFTER_MS: Final = 15_000
 """An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
 
 RELEASE_WITHIN_S: Final = 1.0
+_FORGET_AFTER_MS: Final = 3_600_000
+"""A reader that holds nothing and did not call Redis for this long is dead; its name leaves the group."""
+_FORGET_DEAD: Final = """
+local removed, consumers = 0, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+if consumers.err then return 0 end
+for _, consumer in ipairs(consumers) do
+  local fields = {}
+  for index = 1, #consumer, 2 do fields[consumer[index]] = consumer[index + 1] end
+  if fields.pending == 0 and fields.idle >= tonumber(ARGV[2]) and fields.name ~= ARGV[3] then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], fields.name)
+    removed = removed + 1
+  end
+end
+return removed
+"""
+"""A script, because a reader must not get an entry between the question whether it holds any and its removal: Redis
+forgets which entries a removed reader held."""
 
 
 class Entry(NamedTuple):
@@ -70,12 +87,18 @@ class StreamReader:
         self._page = page
         self._hide = hide
         self._clock = clock
+        self._forget_dead = redis.register_script(_FORGET_DEAD)
+        self._has_forgotten = False
 
     async def read(self, count: int, *, block_ms: int) -> list[Entry]:
         """Return up to *count* entries that were not delivered before.
 
-        Waits up to *block_ms* for the first entry; this must be less than the connection's socket time-out.
+        Waits up to *block_ms* for the first entry; this must be less than the connection's socket time-out. The first
+        call removes the names of readers that died long ago from the group.
         """
+        if not self._has_forgotten:
+            await self.forget_dead()
+            self._has_forgotten = True
         try:
             reply: Any = await self._redis.xreadgroup(
                 self._group, self.name, {self._stream: ">"}, count=count, block=block_ms
@@ -86,6 +109,13 @@ class StreamReader:
         return await self._hidden(
             [_entry(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries]
         )
+
+    async def forget_dead(self, after_ms: int = _FORGET_AFTER_MS) -> int:
+        """Remove other readers that hold no entry and have not called Redis for *after_ms*; return how many.
+
+        A group that is missing has no readers.
+        """
+        return int(await self._forget_dead(keys=[self._stream], args=[self._group, after_ms, self.name]))
 
     async def claim(
         self, count: int, min_idle_ms: Callable[[int], int], *, alone_after: float = math.inf

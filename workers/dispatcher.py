@@ -186,8 +186,10 @@ class Dispatcher:
 
         Celery polls for wake-ups once a second. So that the places of batches that end meanwhile are used, as many
         batches may wait here as ended in the last second. Where batches take long, none waits: another process may have
-        room for them.
+        room for them. A process that is cut off from all providers takes none at all.
         """
+        if self._context.reach.is_cut_off(tuple(self._settings.providers)):
+            return True
         if self._has_place(is_urgent=is_urgent):
             return False
         now = self._clock.monotonic()

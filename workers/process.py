@@ -226,6 +226,8 @@ class WorkerProcess:
 
 def _end_worker(refused: IdKeyRefused | LedgerNewer) -> None:
     """Let the Celery worker of this process stop as after a signal, and then exit with 2."""
+    if getattr(state, "should_stop", None) is not None:  # the heartbeats find the same as the comparison at the start
+        return
     log.error("the worker ends", reason=str(refused))
     state.should_stop = REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None
 

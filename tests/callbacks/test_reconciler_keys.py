@@ -135,7 +135,7 @@ async def test_real_reconcilers_through_a_change_host_by_host(
     async def all_delivered() -> bool:
         return await new.count(MessageState.DELIVERED) == await sent.count(MessageState.DELIVERED) == new.total
 
-    await eventually(all_delivered, within_s=20)
+    await eventually(all_delivered)
     await eventually(lambda: is_settled(redis))
     restarted = processes.reconciler(redis_url, **relay)
     assert await asyncio.to_thread(restarted.wait, 20) == 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from callbacks.stream_reader import StreamReader
@@ -153,3 +154,32 @@ async def test_a_reader_that_hands_back_stays_known_while_it_holds_something(red
     assert handed_back.payload == b"1"
     await ann.release()
     assert [consumer["name"] for consumer in await redis.xinfo_consumers(STREAM, GROUP)] == [b"bob"]
+
+
+async def test_the_names_of_readers_that_died_long_ago_leave_the_group_and_their_entries_do_not(redis: Redis) -> None:
+    await add(redis, b"1")
+    for name in ("ann", "bob", "cyd"):
+        await read(reader(redis, name))
+    eve = reader(redis, "eve")
+    assert await eve.forget_dead(after_ms=60_000) == 0
+
+    assert await eve.forget_dead(after_ms=0) == 2
+    (kept,) = await redis.xinfo_consumers(STREAM, GROUP)
+    assert (kept["name"], kept["pending"]) == (b"ann", 1)
+    (entry,) = await eve.claim(10, waiting(0))
+    assert entry.payload == b"1"
+
+
+async def test_a_reader_forgets_the_dead_once_when_it_begins(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def note(self: StreamReader) -> int:
+        asked.append(self.name)
+        return 0
+
+    await read(reader(redis, "ann"))
+    monkeypatch.setattr(StreamReader, "forget_dead", note)
+    bob = reader(redis, "bob")
+    await read(bob)
+    await read(bob)
+    assert asked == ["bob"]

@@ -98,7 +98,7 @@ def test_the_numbers_move_by_themselves_and_are_those_of_the_command_line(browse
         card = visit.page.locator(f"#campaign-{campaign}")
         card.wait_for()  # the card appears without a reload
         first = card.locator(".facts").inner_text()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while card.count() and card.locator(".facts").inner_text() == first:
             assert time.monotonic() < deadline, "the card stands still"
             time.sleep(0.1)
@@ -110,7 +110,7 @@ def test_the_numbers_move_by_themselves_and_are_those_of_the_command_line(browse
         shown = f"{counts['delivered']:,}"
         began = time.monotonic()
         while row.locator("td").first.inner_text() != shown:
-            assert time.monotonic() - began < 5, (row.locator("td").first.inner_text(), shown)
+            assert time.monotonic() - began < 120, (row.locator("td").first.inner_text(), shown)
             time.sleep(0.05)
         assert visit.complaints == []
 

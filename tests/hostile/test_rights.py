@@ -387,7 +387,7 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -19,6 +19,8 @@ _HEADING = (
     "of these accepted",
     "batches taken over",
     "the last after",
+    "rate before",
+    "rate meanwhile",
     "longest gap",
 )
 
@@ -42,8 +44,9 @@ def main(arguments: list[str]) -> int:
             continue
         outcome = run(trouble, messages=options.messages)
         counts = [f"{count:,}" for count in outcome[1:8]]
-        seconds = [f"{outcome.taken_over_s:.1f} s" if outcome.taken_over else "", f"{outcome.max_gap_s:.1f} s"]
-        print("| " + " | ".join([trouble, *counts, *seconds]) + " |", flush=True)  # noqa: T201
+        rates = [f"{rate:.0f}/s" if rate else "" for rate in (outcome.rate_before, outcome.rate_meanwhile)]
+        last, gap = f"{outcome.taken_over_s:.1f} s" if outcome.taken_over else "", f"{outcome.max_gap_s:.1f} s"
+        print("| " + " | ".join([trouble, *counts, last, *rates, gap]) + " |", flush=True)  # noqa: T201
         failed |= any((outcome.accepted_twice, outcome.not_sent, outcome.differences, outcome.in_doubt_accepted))
     return int(failed)
 

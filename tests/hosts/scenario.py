@@ -19,6 +19,9 @@ from times_dispatch.ledger.queries import Queries
 
 CUT_S: Final = 30.0
 """Twice as long as a lease."""
+_LEARNS_WITHIN_S: Final = 15.0
+"""So long after a cut a worker knows of the cut: an acknowledgement is missing for 6 s, a response for 3 s more."""
+_MEASURED_S: Final = 5.0
 _BATCH_SIZE: Final = 200
 _SENDS_WITHIN_S: Final = 150.0
 _VALID_S: Final = 3_600
@@ -52,6 +55,10 @@ class Outcome(NamedTuple):
     """Batches of the host that was cut off which another worker took."""
     taken_over_s: float
     """How long the last of them waited."""
+    rate_before: float
+    """How many messages a second all senders together sent before a cut; 0 without a cut."""
+    rate_meanwhile: float
+    """How many messages a second all senders together sent from some seconds after the cut until its end; 0 without."""
     max_gap_s: float
     """The longest time in which the provider got no message of a sender that had some to send."""
 
@@ -68,14 +75,18 @@ def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
     round_trip_s = 0.05 if trouble is Trouble.SLOW else 0.0
     with Network() as network:
         stack = HostsStack(network, ahead_s={WORKERS[0]: minute}, round_trip_s=round_trip_s)
+        rate_before = rate_meanwhile = 0.0
         with stack:
             with PushMeter(stack) as meter:
                 campaigns = asyncio.run(_submit(stack, messages))
                 meter.wait_for(len(SENDERS) * min(100, messages // 8), within_s=_SENDS_WITHIN_S)
                 with TakeoverWatch(stack.redis.url, campaigns, -(-messages // _BATCH_SIZE)) as watch:
                     if happens := _HAPPENS.get(trouble):
+                        rate_before = _measure_rate(meter, _MEASURED_S)
                         happens(network)
-                        time.sleep(cut_s)
+                        learns_s = min(_LEARNS_WITHIN_S, cut_s / 2)
+                        time.sleep(learns_s)
+                        rate_meanwhile = _measure_rate(meter, cut_s - learns_s)
                         network.heal()
                     asyncio.run(_wait_until_sent(stack, campaigns))
             stack.check()
@@ -91,8 +102,17 @@ def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
         in_doubt_accepted=sum(comparison.undecided_in_books for comparison in comparisons),
         taken_over=len(taken_over_s),
         taken_over_s=max(taken_over_s, default=0.0),
+        rate_before=rate_before,
+        rate_meanwhile=rate_meanwhile,
         max_gap_s=meter.max_gap_s,
     )
+
+
+def _measure_rate(meter: PushMeter, seconds: float) -> float:
+    """Return how many messages a second all senders together send now."""
+    accepted, began = meter.accepted, time.monotonic()
+    time.sleep(seconds)
+    return (meter.accepted - accepted) / (time.monotonic() - began)
 
 
 def _no_redis(network: Network) -> None:

@@ -60,7 +60,7 @@ async def stored(redis: Redis) -> list[bytes]:
     return [body for payload in await payloads(redis, REPORTS) for body in unpack(payload)]
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 30.0) -> Any:
+async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 120.0) -> Any:
     """Call again and again until the answer is true, and return it."""
     async with asyncio.timeout(within_s):
         while not (answer := await check()):

@@ -61,7 +61,7 @@ def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Re
 
 async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
     """Repeat a call until its result is true, and return the result."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not (answer := await check()):  # the wait is for Redis' clock
             await asyncio.sleep(0.005)
     return answer

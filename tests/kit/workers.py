@@ -137,7 +137,7 @@ class Worker:
         if not run.cancelled():
             self.ended.append(run.result())
 
-    async def quiet(self, within_s: float = 60.0) -> None:
+    async def quiet(self, within_s: float = 120.0) -> None:
         """Wait until it has nothing to do."""
         async with asyncio.timeout(within_s):
             while self._runs:
@@ -336,7 +336,7 @@ class WorkerRig:
     async def send_until_stopped(self, *, campaign: CampaignId = CAMPAIGN, **options: Any) -> Worker:
         """Let one worker send, with upkeep, until the campaign does not run any more."""
         async with self.worker(**options) as worker:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 while (await self.view(campaign)).state is CampaignState.RUNNING:
                     await self.keep_up(worker)
                     await worker.quiet()
@@ -394,7 +394,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
     return WorkerContext(**{**fields, **changes})
 
 
-async def until(reached: Callable[[], Any], *, within_s: float = 30.0) -> None:
+async def until(reached: Callable[[], Any], *, within_s: float = 120.0) -> None:
     """Ask again and again until the answer (which may be awaitable) is true."""
     async with asyncio.timeout(within_s):
         while True:

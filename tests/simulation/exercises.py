@@ -14,7 +14,7 @@ from tests.simulation.provider import Behaviour
 from tests.simulation.violation import Invariant, Violation
 from tests.simulation.wire import NORMAL_ONE_WAY_S
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.model import CampaignId, RetryRule, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 
@@ -156,6 +156,35 @@ class Exercises:
         self._kill_workers()
         await asyncio.sleep(40)
 
+    async def answers_of_providers_lost(self) -> None:
+        """Let providers accept every push, and no answer arrive."""
+        self._set_behaviour(answer_lost=1.0, report_lost=1.0)
+        await self._operator.submit("FREEAA", 20)
+        await asyncio.sleep(60)
+
+    async def workers_frozen_over_a_pause(self) -> None:
+        """Freeze all workers in the middle of their blocks, pause the campaign, and let the workers go on."""
+        world, sender = self._world, SenderId("FREEAA")
+        world.active_faults += 1
+        self._set_behaviour()
+        for provider in world.providers.values():
+            provider.behaviour.latency_s = 0.5
+        begun = len(world.books.begun)
+        campaign = await self._operator.submit(sender, 3_000, batch_size=500)
+        while len(world.books.begun) < begun + 1_500:  # then pushes wait for others to end
+            await asyncio.sleep(0.01)
+        for worker in world.workers:
+            worker.process.freeze()
+        await self._operator.control.campaign(sender, campaign, ControlAction.PAUSE)
+        self._operator.paused[campaign] = world.loop.time()
+        await asyncio.sleep(5)
+        for worker in world.workers:
+            worker.process.thaw()
+        await asyncio.sleep(5)
+        await self._operator.resume(campaign)
+        await self._wait_until_sent(campaign, 60, "workers that were frozen do not go on")
+        world.active_faults -= 1
+
     async def pause_in_a_full_server(self) -> None:
         """Pause a campaign when the server has no memory left."""
         campaign = await self._operator.submit("SLOWAA", 50)
@@ -167,35 +196,55 @@ class Exercises:
         """Submit a small campaign behind a huge one of the same sender."""
         await self._calm.small_behind_huge()
 
+    async def failed_reports_lead_to_second_tries(self) -> None:
+        """Let every report say failed: each message is tried again as often as its rule says, and no more."""
+        world = self._world
+        self._set_behaviour(report_failed=1.0)
+        rule = RetryRule(codes=[910], after_s=[60, 120], at_most=2)
+        campaign = await self._operator.submit("FREEAA", 20, retry=rule)
+        await asyncio.sleep(600)
+        counts = Counter(len(world.books.accepted[campaign, index]) for index in range(20))
+        if counts != {1 + rule.at_most: 20}:
+            raise Violation(Invariant.STUCK, f"{campaign}: messages by how often they were sent: {dict(counts)}")
+
+    async def a_delivery_ends_the_wait_for_a_second_try(self) -> None:
+        """Let each message be reported as failed and then as delivered, before its second try is due."""
+        self._set_behaviour(report_failed=1.0)
+        for provider in self._world.providers.values():
+            provider.behaviour.report_contradicted = 1.0
+        rule = RetryRule(codes=[910], after_s=[120], at_most=1)
+        await self._operator.submit("FREEAA", 20, retry=rule)
+        await asyncio.sleep(300)
+
     async def worker_cut_off_from_providers(self) -> None:
-        """Cut one worker off from all providers for two minutes: the others send nearly as fast as ever."""
+        """Cut one worker off from all providers for a minute: the others send nearly as fast as ever."""
         world, sender = self._world, "SLOWAA"
         world.active_faults += 1
         self._set_behaviour()
         rate = world.settings.senders[sender].rate_per_s
-        campaign = await self._operator.submit(sender, int(rate * 150), batch_size=20)
+        campaign = await self._operator.submit(sender, int(rate * 70), batch_size=20)
         worker = world.workers[0]
         worker.way.is_cut = True
-        await asyncio.sleep(30)
+        await asyncio.sleep(20)
         sent_before = self._sent(campaign)
-        await asyncio.sleep(90)
-        if (sent := self._sent(campaign) - sent_before) < (least := LEAST_SHARE * rate * 90):
+        await asyncio.sleep(40)
+        if (sent := self._sent(campaign) - sent_before) < (least := LEAST_SHARE * rate * 40):
             raise Violation(
-                Invariant.STUCK, f"{campaign}: {sent} messages in 90 s beside a worker that is cut off, not {least:g}"
+                Invariant.STUCK, f"{campaign}: {sent} messages in 40 s beside a worker that is cut off, not {least:g}"
             )
         worker.way.is_cut = False
         await self._wait_until_sent(campaign, 90, "a worker was cut off from the providers")
         world.active_faults -= 1
 
     async def provider_away_from_all(self) -> None:
-        """Let no worker reach a provider for two minutes: some seconds later all go on."""
+        """Let no worker reach a provider for a minute: some seconds later all go on."""
         world = self._world
         world.active_faults += 1
         self._set_behaviour()
         for worker in world.workers:
             worker.way.is_cut = True
         campaign = await self._operator.submit("FREEAA", 50, batch_size=20)
-        await asyncio.sleep(120)
+        await asyncio.sleep(60)
         for worker in world.workers:
             worker.way.is_cut = False
         await self._wait_until_sent(campaign, 15, "the workers do not find out that the providers are back")
@@ -216,16 +265,23 @@ class Exercises:
         self._world.clock_was_wrong = True
         self._world.server.offset_s = offset_s
 
-    def _set_behaviour(self, *, hangs_up: float = 0.0, report_lost: float = 0.0) -> None:
+    def _set_behaviour(
+        self,
+        *,
+        hangs_up: float = 0.0,
+        answer_lost: float = 0.0,
+        report_lost: float = 0.0,
+        report_failed: float = 0.0,
+    ) -> None:
         """Let providers accept every push and report it as delivered, apart from what is said here."""
         for provider in self._world.providers.values():
             provider.behaviour = Behaviour(
                 rejected=0.0,
-                answer_lost=0.0,
+                answer_lost=answer_lost,
                 hangs_up=hangs_up,
                 report_lost=report_lost,
                 report_doubled=0.0,
-                report_failed=0.0,
+                report_failed=report_failed,
                 report_at_once=0.0,
                 report_contradicted=0.0,
                 report_days_late=0.0,

@@ -92,7 +92,8 @@ class PushChecks:
         moments = ", ".join(f"attempt {copy.attempt} at {copy.at_s:.3f} s" for copy in tries)
         forgotten = sum(world.was_forgotten(copy.at_s, tolerance_s=PUSHED_WITHIN_S) for copy in tries)
         resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
-        if len(tries) > 1 + forgotten + resends:
+        second_tries = self._second_tries(row, forgotten) if plan.retry else 0
+        if len(tries) > 1 + forgotten + resends + second_tries:
             raise Violation(
                 Invariant.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}"
             )
@@ -103,6 +104,13 @@ class PushChecks:
                 f"message {index} of {campaign} went out again although its report (delivered) was answered "
                 f"at {reported_s:.1f} s: {moments}",
             )
+
+    def _second_tries(self, row: "Row", forgotten: int) -> int:
+        """Return how many second tries a message may have had: no more than its rule says and failed reports came."""
+        submitted = self._world.operator.submitted[row[0]]
+        rule, reports = submitted.plan.retry, len(self._world.books.known[row].get("failed", ()))
+        assert rule
+        return rule.at_most if forgotten else min(rule.at_most, reports)
 
     def _check_limits(self, row: "Row") -> None:
         world, campaign = self._world, row[0]

@@ -254,6 +254,13 @@ MUTATIONS = {
         exercises=("provider_away_from_all",),
         seed=1,
     ),
+    "failed messages are tried for ever": Mutation(
+        _in_script("apply_reports", "if tries >= rule.at_most then return end", ""),
+        frozenset({Invariant.TWICE}),
+        "a message gets more second tries than the campaign's rule says",
+        exercises=("failed_reports_lead_to_second_tries",),
+        seed=1,
+    ),
     "no fence": Mutation(
         _all(
             _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
@@ -274,8 +281,8 @@ MUTATIONS = {
         _timeout_is_not_sent,
         frozenset({Invariant.TWICE}),
         "a push without an answer counts as one that was never sent",
-        seed=3,
-        storm_s=200.0,
+        exercises=("answers_of_providers_lost",),
+        seed=1,
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
@@ -299,9 +306,8 @@ MUTATIONS = {
         _pushes_begin_late,
         frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.PAUSE, Invariant.PACE}),
         "a push begins however late, also after its lease",
-        ("worker_frozen",),
+        exercises=("workers_frozen_over_a_pause",),
         seed=1,
-        storm_s=150.0,
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),

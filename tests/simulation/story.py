@@ -16,7 +16,7 @@ from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.violation import Invariant, Violation
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.model import CampaignId, RetryRule
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -25,6 +25,8 @@ HEALS_WITHIN_S = 1_800.0
 """After the last fault everything that may go has gone within this time: the campaigns are not larger."""
 PEOPLE = 3
 """So many people give commands, each one after the other."""
+SECOND_TRIES = RetryRule(codes=[910], after_s=[60, 600], at_most=2)
+"""The rule of some campaigns; 910 is the code of all failed reports here."""
 MAX_S = 100 * 3_600.0
 """In this time every report has come, and every wait for one is over."""
 
@@ -192,6 +194,7 @@ class Story:
                 "max_parts": random.choice([0, 0, 0, messages // 2]),
                 "valid_until_ms": now_ms + valid_ms,
                 "urgent": random.random() < 0.1,
+                "retry": random.choice([None, None, SECOND_TRIES]),
             }
             kind = random.random()
             if kind < 0.15:

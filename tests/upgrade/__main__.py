@@ -18,6 +18,7 @@ _HEADING = (
     "differences",
     "of a recount",
     "clicks lost or doubled",
+    "workers cut short",
     "refused by Redis",
     "longest gap before",
     "longest gap",

@@ -1,6 +1,7 @@
 """A stack in which each process runs the code of the last release, or the code of this tree."""
 
 import os
+import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,8 @@ from times_dispatch.demo.stack import Stack
 
 _NEW: Final = Path(__file__).parents[2]
 _READY_WITHIN_S: Final = 180.0
+_STOPPED_WITHIN_S: Final = 300.0
+_CUT_SHORT: Final = ("ended without Celery", "batches abandoned", "stop took too long")
 COMMANDS: Final = "commands"
 """In place of the name of a process: the commands of the command line."""
 
@@ -69,6 +72,11 @@ class MixedStack(StackWithUsers):
         with Redis.from_url(self.redis.url) as redis:
             add_users(redis, self.users_password, self._folders[version] / "redis-users.acl")
 
+    def workers_cut_short(self) -> list[str]:
+        """Return the logs of workers that could not end their pushes within the grace: the machine is too slow."""
+        logs = {log.name: log.read_text("utf-8") for log in self.folder.glob("worker-*.log")}
+        return [name for name, lines in logs.items() if any(words in lines for words in _CUT_SHORT)]
+
     def refused_by_redis(self) -> list[str]:
         """Return which commands Redis refused to which users, for want of rights."""
         with Redis.from_url(self.redis.url, decode_responses=True) as redis:
@@ -78,18 +86,17 @@ class MixedStack(StackWithUsers):
         """Let commands run the code of a version from now on."""
         self._versions[COMMANDS] = version
 
-    def replace(self, name: str, version: Version) -> float:
-        """Stop a process, and start it with a version; return the seconds that the stop took, when it is ready."""
-        took_s = self.processes[name].stop()
-        self._versions[name] = version
-        self._start(name, self._commands[name])
-        self._wait_until_ready(name)
-        return took_s
+    def replace(self, name: str, version: Version) -> None:
+        """Stop a process, and start it with a version; return when it is ready."""
+        self.replace_at_once([name], version)
 
     def replace_at_once(self, names: list[str], version: Version) -> None:
         """Stop some processes, and start all of them with a version."""
         for name in names:
-            self.processes[name].stop()
+            self.processes[name].send(signal.SIGTERM)
+        for name in names:
+            if self.processes[name].wait(_STOPPED_WITHIN_S) is None:
+                raise TimeoutError(f"{name} did not stop:\n{self.processes[name].log_tail()}")
         for name in names:
             self._versions[name] = version
             self._start(name, self._commands[name])

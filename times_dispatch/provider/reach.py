@@ -1,9 +1,10 @@
 """Which providers this process cannot reach, although other processes may: it leaves their messages to others.
 
-A provider is lost to the process when its pushes got no response for some seconds. Then the process opens no messages
-for the provider until it has seen a sign of the provider. After failures to connect, the sign is a connection on which
-nothing is sent (``workers/reach_watch.py`` makes it). After pushes that were sent and got no response a connection
-proves nothing. So one message is tried next in both cases: a response ends the loss, a failure begins a longer wait.
+A provider is lost to the process when pushes fail without a response, and the last response is some seconds old. Then
+the process opens no messages for the provider until it has seen a sign of the provider. After failures to connect, the
+sign is a connection on which nothing is sent (``workers/reach_watch.py`` makes it). After pushes that were sent and got
+no response a connection proves nothing. So one message is tried next in both cases: a response ends the loss, a failure
+begins a longer wait.
 """
 
 import asyncio
@@ -42,12 +43,13 @@ _ALL_REACHED: Final = OpeningLimits()
 
 
 class _Silence:
-    """A provider without a response since its first failure."""
+    """A provider without a response since a failure."""
 
     __slots__ = ("due_at", "is_lost", "is_sign_seen", "is_tried", "last_at", "since", "wait_s", "was_sent")
 
-    def __init__(self, now: float) -> None:
-        self.since = self.last_at = now
+    def __init__(self, now: float, *, since: float) -> None:
+        self.since, self.last_at = since, now
+        """When the provider last answered, or the first failure if that is not known; and the last failure."""
         self.was_sent = False
         """Whether the last failure came after the request was sent."""
         self.is_lost = False
@@ -72,7 +74,7 @@ class ProviderReach:
         """Make the notes of a process.
 
         Args:
-            lost_after_s: a provider is lost when pushes got no response for this long.
+            lost_after_s: a provider is lost when two groups of pushes failed, and the last response is this old.
             clock: times the losses and the waits.
         """
         self.has_lost = asyncio.Event()
@@ -80,9 +82,12 @@ class ProviderReach:
         self._lost_after_s = lost_after_s
         self._clock = clock
         self._silent: dict[str, _Silence] = {}
+        self._answered: dict[str, float] = {}
+        """When each provider last answered, on the monotonic clock."""
 
     def note_response(self, provider: str) -> None:
         """Note that a provider answered."""
+        self._answered[provider] = self._clock.monotonic()
         if self._silent and provider in self._silent:
             del self._silent[provider]
             self._update_event()
@@ -101,7 +106,7 @@ class ProviderReach:
         return silence is not None and silence.is_lost
 
     def is_cut_off(self, chain: Sequence[str]) -> bool:
-        """Return whether nothing may be opened for any provider of a chain at this moment."""
+        """Return whether nothing may be opened for any provider of a chain now; may be called from any thread."""
         return bool(self._silent) and all(self.is_lost(name) and not self._may_try(name) for name in chain)
 
     def limits_of(self, chain: Sequence[str]) -> OpeningLimits:
@@ -144,14 +149,17 @@ class ProviderReach:
             silence.wait_longer(self._clock.monotonic())
 
     def _may_try(self, provider: str) -> bool:
-        silence = self._silent[provider]
-        return silence.is_sign_seen and not silence.is_tried
+        silence = self._silent.get(provider)
+        return silence is not None and silence.is_sign_seen and not silence.is_tried
 
     def _note_failure(self, provider: str, *, was_sent: bool) -> None:
         now = self._clock.monotonic()
-        silence = self._silent.setdefault(provider, _Silence(now))
-        if not silence.is_lost and now - silence.last_at >= _FORGOTTEN_AFTER_S:
-            silence = self._silent[provider] = _Silence(now)
+        silence = self._silent.get(provider)
+        if silence is None or (not silence.is_lost and now - silence.last_at >= _FORGOTTEN_AFTER_S):
+            since = self._answered.get(provider, now)
+            self._silent[provider] = silence = _Silence(now, since=since)
+            silence.was_sent = was_sent
+            return
         silence.last_at, silence.was_sent = now, was_sent
         if silence.is_lost and not silence.is_tried:
             return  # of a push that began before the loss

@@ -103,7 +103,7 @@ class RepeatedSteps(UpkeepSteps):
         except LeaseLost:
             opened = LeaseLost
         if opened == CloseReason.TURN_OVER:
-            assert self.model.turn_may_be_over(batch_key, opening.token)
+            self.model.end_turn(batch_key, opening.token)
             return
         try:
             expected: object = self.model.open(batch_key, opening)

@@ -28,6 +28,7 @@ SIZES = [3, 3, 30]
 MAX_CAMPAIGNS = 5
 CHAINS = [("times",), ("times", "second"), ("second", "times")]
 SENDER_RATES = [0.0, 0.0, 50.0]
+URGENT = [False, False, True]
 OWN_RATES = [0.0, 0.0, 20.0]
 LIMITS = [
     FrequencyLimit(),
@@ -115,6 +116,7 @@ class MachineState(RuleBasedStateMachine):
             chain=chain,
             created_ms=self.model.now_ms,
             pace=Pace(data.draw(st.sampled_from(OWN_RATES))),
+            urgent=data.draw(st.sampled_from(URGENT)),
             max_parts=data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1])),
             send_window=(0, 1) if data.draw(st.booleans()) else None,
             begun={index // size for index in opted_out},
@@ -134,6 +136,7 @@ class MachineState(RuleBasedStateMachine):
                 retry=campaign.rule,
                 max_parts=campaign.max_parts,
                 rate_per_s=campaign.pace.rate_per_s,
+                urgent=campaign.urgent,
                 **changes,
             )
         )

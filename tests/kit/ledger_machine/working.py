@@ -14,18 +14,33 @@ from tests.kit.ledger_model.model import ModelLeaseLost, OpenCall, OpenedBlock
 from tests.kit.ledger_model.recording import ModelResult, record
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck, fingerprint, text_digest
-from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Wait, new_operation
-from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, CloseReason
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, CloseReason, WaitReason
 from times_dispatch.ledger.push_results import Consequence, Result
 
-WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "late_worker"]
+WORK = [
+    "begin",
+    "take",
+    "open",
+    "open",
+    "open",
+    "confirm",
+    "record",
+    "record",
+    "record",
+    "again",
+    "unreplicated",
+    "release",
+    "late_worker",
+]
 PUSH_RESULTS = "aaariiipbu"
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 CONSEQUENCES = [
     Consequence(),
     Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="unreachable"),
+    Consequence(BackOffPolicy.IF_NONE_ANSWERED, reason="out of reach"),
     Consequence(BackOffPolicy.IF_NONE_READABLE, reason="unreadable"),
     Consequence(BackOffPolicy.ALWAYS, at_least_s=5, reason="busy"),
     Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance"),
@@ -123,23 +138,60 @@ class WorkSteps(PeopleSteps):
             " ".join(phones) if limit.max_messages else "",
         )
 
-    def open(self, worker: LeaseHolder, most: int) -> Opened | None:
-        """Open a block for a worker; return the ledger's answer, None if the lease is lost."""
+    def work_unreplicated(self, data: st.DataObject) -> None:
+        """Open a block that no replica gets: its messages are pending again, and nobody is given the block."""
+        self.open(
+            self.some_worker(data),
+            4,
+            leases=BatchLeases(self.ledger.redis, wait_for_replicas=1, replicas_within_s=0.001),
+        )
+
+    def work_confirm(self, data: st.DataObject) -> None:
+        """Ask about an open block that came late, mostly about the last one."""
+        worker = self.some_worker(data)
+        if not worker.blocks:
+            return
+        number = data.draw(st.sampled_from([max(worker.blocks), max(worker.blocks), min(worker.blocks)]))
+        block = worker.blocks[number]
+        units, token = data.draw(st.sampled_from([0, len(block.messages)])), worker.lease.token
+        opened = Block(number, 0.0, 0.0, block.messages)
+
+        async def real() -> int | None:
+            confirmed = await self.ledger.leases.confirm_block(
+                worker.lease, opened, provider=block.provider, units=units
+            )
+            return None if confirmed is None else round(confirmed.starts_in_s * 1e6)
+
+        self.both(
+            real,
+            lambda: self.model.confirm(worker.batch_key, token, number, provider=block.provider, units=units),
+        )
+
+    def open(self, worker: LeaseHolder, most: int, *, leases: BatchLeases | None = None) -> Opened | None:
+        """Open a block for a worker; return the ledger's answer, None if the lease is lost.
+
+        ``leases`` may be leases that wait in vain for a replica.
+        """
         operation, token = new_operation(), worker.lease.token
         call = OpenCall(token, operation, worker.last_block, most, self.words[worker.batch_key[0]])
 
         def model() -> Any:
             if self.model.holds(worker.batch_key, token) and answers[0] == BatchClosed(CloseReason.TURN_OVER):
-                assert self.model.turn_may_be_over(worker.batch_key, token)
+                self.model.end_turn(worker.batch_key, token)
                 return CloseReason.TURN_OVER
-            return self.model.open(worker.batch_key, call)
+            opened = self.model.open(worker.batch_key, call)
+            if leases is None or not isinstance(opened, OpenedBlock):
+                return opened
+            rows = [ModelResult(index, opened.number, "b", 0) for index, _ in opened.messages]
+            record(self.model, worker.batch_key, token, rows, consequence=Consequence(), provider="")
+            return WaitReason.REPLICAS
 
         answers: list[Any] = []
 
         async def real() -> Any:
             try:
                 answers.append(
-                    await self.ledger.leases.open_block(
+                    await (leases or self.ledger.leases).open_block(
                         worker.lease,
                         max_messages=most,
                         operation=operation,

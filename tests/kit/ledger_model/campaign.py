@@ -43,11 +43,13 @@ class ModelCampaign:
     size: int
     messages: list[Message]
     policy: str
+    """What becomes of doubt: give_up or resend."""
     brake: BrakeRule
     chain: tuple[str, ...]
     created_ms: int
     pace: Pace
     """The campaign's own rate."""
+    urgent: bool = False
     state: str = "running"
     stopped_us: int = 0
     """When the campaign was last paused or braked."""
@@ -89,6 +91,12 @@ class ModelCampaign:
 
     def batch(self, number: int) -> list[Message]:
         return self.messages[number * self.size : (number + 1) * self.size]
+
+    def turn_group(self) -> str:
+        """Return the group of campaigns among which this campaign gets its turns."""
+        if self.urgent:
+            return "urgent"
+        return "own" if self.pace.rate_per_s else "common"
 
     def counts(self) -> Counter[str]:
         return Counter(message.state for message in self.messages)

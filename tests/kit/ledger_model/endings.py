@@ -136,5 +136,5 @@ def _send_again(model: Model, name: str, number: int) -> None:
     if campaign.expired:
         campaign.expired, campaign.may_end = False, True
     if out := model.out.get((name, number)):
-        out.first_pending = 0
+        out.first_pending, out.is_out = 0, True
     campaign.waits_until_ms.pop(number, None)

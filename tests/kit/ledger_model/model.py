@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
 from tests.kit.ledger_model.frequency import FrequencyCaps, ModelEntry, Text
-from tests.kit.ledger_model.pace import Pace
+from tests.kit.ledger_model.pace import MAX_AHEAD_US, Pace
 from tests.kit.ledger_model.providers import Choice, Providers
 
 INDIA_OFFSET_MS = 19_800_000
@@ -49,6 +49,8 @@ class IssuedBatch:
     worker_block: int = 0
     """The last block that the worker said it was given, when it opened the next block."""
     first_pending: int = 0
+    is_out: bool = True
+    """Whether the batch counts among the batches out: it has messages to open, and its turn is not over."""
     waits_until_ms: int = 0
     operation: str = ""
     opened: OpenedBlock | None = None
@@ -129,8 +131,8 @@ class Model:
         *must_issue* is false if the caller's clock differs from Redis' clock so much that no campaign starts.
         """
         reachable = {name: self.reachable(name) for name in self.campaigns}
-        has_own = {name: campaign.pace.rate_per_s > 0 for name, campaign in self.campaigns.items()}
-        busy = {has_own[name] for name, _ in self.out}
+        groups = {name: campaign.turn_group() for name, campaign in self.campaigns.items()}
+        busy = {groups[name] for name, _ in self.out}
         for name, number in issued:
             campaign = self.campaigns[name]
             assert self.may_issue(name), f"{name} does not run, and a batch of it is issued"
@@ -139,9 +141,9 @@ class Model:
             campaign.cursor = max(campaign.cursor, number + 1)
             campaign.waits_until_ms.pop(number, None)
             self.out[name, number] = IssuedBatch()
-        for is_own in {False, True} - busy if must_issue else ():
-            waiting = any(reachable[name] for name in self.campaigns if has_own[name] == is_own)
-            assert not waiting or any(has_own[name] == is_own for name, _ in issued), f"nothing is issued: {reachable}"
+        for group in set(groups.values()) - busy if must_issue else ():
+            waiting = any(reachable[name] for name in self.campaigns if groups[name] == group)
+            assert not waiting or any(groups[name] == group for name, _ in issued), f"nothing is issued: {reachable}"
 
     def take(self, batch_key: BatchKey, token: int) -> bool:
         """Take a batch with the next token; return whether that was possible."""
@@ -161,10 +163,13 @@ class Model:
 
     # Open
 
-    def turn_may_be_over(self, batch_key: BatchKey, token: int) -> bool:
-        """Say whether the ledger may end the turn of a batch; whether others wait, the model does not know."""
+    def end_turn(self, batch_key: BatchKey, token: int) -> None:
+        """End the turn of a batch; fail if it may not end. Whether others wait, the model does not know."""
         out = self.out[batch_key]
-        return self.holds(batch_key, token) and out.operation != "" and self.now_us - out.taken_us >= TURN_US
+        assert self.holds(batch_key, token), "the turn of another worker's batch ends"
+        assert out.operation, "a turn ends before it has begun"
+        assert self.now_us - out.taken_us >= TURN_US, "a turn ends early"
+        out.is_out = False
 
     def open(self, batch_key: BatchKey, call: OpenCall) -> OpenedBlock | str:
         """Open a block, or return the reason why none can be opened."""
@@ -180,7 +185,7 @@ class Model:
             return provider
         batch = campaign.batch(batch_key[1])
         if not any(message.state == "p" for message in batch[out.first_pending :]):
-            out.first_pending = len(batch)
+            out.first_pending, out.is_out = len(batch), False
             return "copy_on_its_way" if out.waits_until_ms else "drained"
         if reason := self._why_too_early(campaign):
             return reason
@@ -208,11 +213,18 @@ class Model:
             return self.now_us, 0, own_us
         return main.next_us(self.now_us, earliest_us=self.now_us - TOLERANCE_US), main.unit_us, own_us
 
+    def _ahead_us(self, campaign: ModelCampaign) -> int:
+        """Return how far ahead of the clock a campaign gets send times: 0 while an urgent batch is out."""
+        has_rate = self.pace.rate_per_s or campaign.pace.rate_per_s
+        if not has_rate or campaign.urgent:
+            return AHEAD_US
+        return 0 if any(out.is_out and self.campaigns[name].urgent for (name, _), out in self.out.items()) else AHEAD_US
+
     def _why_too_early(self, campaign: ModelCampaign) -> str:
         first_us, _, own_us = self._send_times(campaign)
         if own_us is not None and own_us > self.now_us:
             return "campaign_limit"
-        return "rate_limit" if first_us > self.now_us + AHEAD_US else ""
+        return "rate_limit" if first_us > self.now_us + self._ahead_us(campaign) else ""
 
     def _parts_left(self, campaign: ModelCampaign) -> tuple[float, float]:
         """Return how many parts the budget and the daily cap have left."""
@@ -229,10 +241,11 @@ class Model:
         batch, parts_left = campaign.batch(number), min(self._parts_left(campaign))
         first_us, unit_us, own_us = self._send_times(campaign)
         chosen = _Chosen([], {}, [], first_us, unit_us, len(batch), is_out_of_parts=False)
+        last_us = self.now_us + self._ahead_us(campaign)
         for index in range(self.out[batch_key].first_pending, len(batch)):
             if batch[index].state != "p":
                 continue
-            is_early = first_us + len(chosen.indexes) * unit_us > self.now_us + AHEAD_US
+            is_early = first_us + len(chosen.indexes) * unit_us > last_us
             if own_us is not None:
                 is_early = is_early or own_us + len(chosen.indexes) * campaign.pace.unit_us > self.now_us
             if len(chosen.indexes) == most or is_early:
@@ -301,12 +314,38 @@ class Model:
             self.day = self.today()
         own_us = self._send_times(campaign)[2]
         if own_us is not None:
-            campaign.pace.last_us = own_us + (count - 1) * campaign.pace.unit_us
+            campaign.pace.keep(own_us + (count - 1) * campaign.pace.unit_us)
         main = self.pace if self.pace.rate_per_s else campaign.pace
         if main.rate_per_s:
-            main.last_us = chosen.first_us + (count - 1) * chosen.unit_us
+            main.keep(chosen.first_us + (count - 1) * chosen.unit_us)
         if provider.is_probe:
             self.providers[campaign.chain[provider.chain_index]].probe_us = self.now_us + 1_000_000
+
+    def confirm(self, batch_key: BatchKey, token: int, block: int, *, provider: str, units: int) -> int | None:
+        """Return in how many microseconds a block may be pushed after all; None if it may not.
+
+        Args:
+            batch_key: The batch.
+            token: The fencing token of the worker.
+            block: The number of the block.
+            provider: The provider of the block.
+            units: How many messages need new send times; 0 if the block keeps its own.
+        """
+        if not self.holds(batch_key, token) or self.out[batch_key].blocks != block:
+            raise ModelLeaseLost
+        campaign = self.campaigns[batch_key[0]]
+        if campaign.why_closed(self.now_ms) or self.is_paused or self.providers[provider].is_braked:
+            return None
+        if not units:
+            return 0
+        paces = [pace for pace in (self.pace, campaign.pace) if pace.rate_per_s]
+        next_us = [pace.next_us(self.now_us, earliest_us=self.now_us) for pace in paces]
+        first_us = max(self.now_us, *next_us, 0)
+        if first_us > self.now_us + MAX_AHEAD_US:
+            return None
+        for pace, own_us in zip(paces, next_us, strict=True):
+            pace.keep(first_us if pace is self.pace else own_us, cost=units)
+        return first_us - self.now_us
 
     # Brake
 

@@ -8,12 +8,14 @@ IMPOSSIBLE_US = 1_000_000
 
 @dataclass
 class Pace:
-    """Send times at a rate; every message costs one unit."""
+    """Send times at a rate."""
 
     rate_per_s: float = 0.0
     """0 means no limit."""
     last_us: int = 0
     """The last send time; 0 if there was none."""
+    last_cost: int = 1
+    """How many units were sent at that time."""
 
     @property
     def unit_us(self) -> int:
@@ -23,4 +25,8 @@ class Pace:
         latest_us = now_us + MAX_AHEAD_US
         if not self.last_us or self.last_us > latest_us + IMPOSSIBLE_US:
             return earliest_us
-        return max(min(self.last_us, latest_us) + self.unit_us, earliest_us)
+        return max(min(self.last_us, latest_us) + self.last_cost * self.unit_us, earliest_us)
+
+    def keep(self, last_us: int, *, cost: int = 1) -> None:
+        """Keep the last send time, and the units that were sent at that time."""
+        self.last_us, self.last_cost = last_us, cost

@@ -60,8 +60,8 @@ def record(
             changed += 1
             if result not in "ai":
                 unsent.append(message)
-            if result in "pb":
-                out.first_pending = min(out.first_pending, index)
+            if result in "pb" and index < out.first_pending:
+                out.first_pending, out.is_out = index, True
             accepted, rejected = accepted + (result == "a"), rejected + (result == "r")
             suppressed += result == "u"
             if result in "ar":

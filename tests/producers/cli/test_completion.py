@@ -107,7 +107,7 @@ def test_commands_are_suggested_without_importing_them(redis_url: str) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     lines = done.stdout.splitlines()

@@ -36,7 +36,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
 @pytest.mark.processes
 def test_submit_works_as_a_process(run: Run, redis_url: str, worker_runs: None) -> None:
     with start(redis_url, subprocess.PIPE) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
 
     assert (process.returncode, err) == (0, "")
     assert out.startswith("campaign  ")
@@ -47,7 +47,7 @@ def test_submit_works_as_a_process(run: Run, redis_url: str, worker_runs: None) 
 def test_a_terminal_gets_a_progress_bar_without_names_and_numbers(run: Run, redis_url: str) -> None:
     ours, terminal = pty.openpty()
     with start(redis_url, terminal) as process:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
     os.close(terminal)
     drawn = os.read(ours, 1 << 16).decode()
     os.close(ours)

@@ -184,7 +184,7 @@ def test_ctrl_c_ends_the_watching_and_says_that_the_campaigns_go_on(
         assert process.stdout
         assert process.stdout.readline()  # the first line comes after two seconds of watching
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert errors.splitlines()[-1] == ("the campaign goes on" if number == 1 else "the campaigns go on")

@@ -56,7 +56,7 @@ def _messages(app: Celery, count: int) -> list[Any]:
         consumer = app.amqp.TaskConsumer(connection.default_channel, on_message=None, callbacks=[take])
         with consumer:
             while len(taken) < count:
-                connection.drain_events(timeout=30)
+                connection.drain_events(timeout=120)
     return taken
 
 
@@ -146,7 +146,7 @@ async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     started = time.monotonic()
     with pytest.raises(BrokerUnavailable) as away:
         await wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _batches(3))
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert "swordfish" not in str(away.value)
 
 

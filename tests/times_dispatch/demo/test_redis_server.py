@@ -151,7 +151,7 @@ def test_the_command_prints_when_the_server_is_ready_and_ends_in_order_on_sigter
         server_pid = redis.info("server")["process_id"]
 
     process.terminate()
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert errors == ""
@@ -167,7 +167,7 @@ def test_the_command_fails_when_the_server_dies() -> None:
         server_pid = redis.info("server")["process_id"]
 
     os.kill(server_pid, signal.SIGKILL)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert "ended by itself" in errors

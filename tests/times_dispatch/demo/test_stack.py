@@ -58,7 +58,7 @@ def test_the_environment_file_can_be_sourced_by_a_shell_and_is_private(stack: St
     shell = shutil.which("sh")
     assert shell
     script = f". {path}; printf '%s' \"$DISPATCH_CALLBACK_SECRET\""
-    finished = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True, timeout=10)
+    finished = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert finished.stdout == stack.environment["DISPATCH_CALLBACK_SECRET"]
     assert path.stat().st_mode & 0o777 == 0o600
     assert "SANDBOX" not in path.read_text("utf-8")

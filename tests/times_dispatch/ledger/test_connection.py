@@ -80,7 +80,7 @@ async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) ->
         await _reason(f"redis://127.0.0.1:{silent}/0")
         == f"Redis at 127.0.0.1:{silent} is unavailable: no answer in time"
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:

@@ -65,7 +65,7 @@ async def test_a_lonely_primary_with_min_replicas_to_write_opens_nothing(primary
     lease = await ledger.take(first)
     assert await primary.wait(1, 1_000) == 1
     await _cut_off(replica)
-    async with asyncio.timeout(5):  # the primary notices within a second or two that its replica is gone
+    async with asyncio.timeout(60):  # the primary notices within a second or two that its replica is gone
         while (await primary.info("replication"))["min_slaves_good_slaves"]:
             await asyncio.sleep(0.05)
     with pytest.raises(ResponseError, match="NOREPLICAS") as refused:

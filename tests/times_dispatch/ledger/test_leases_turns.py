@@ -1,8 +1,12 @@
 """The turns of campaigns: the end of a turn, urgent campaigns, and campaigns that cannot send."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from redis.asyncio import Redis
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
+from tests.kit.ledger_machine.clock import machine_clock
 from times_dispatch.ledger.keys import batch_key, campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
@@ -15,6 +19,16 @@ KEY = campaign_key(SENDER, CAMPAIGN)
 BLOCKED = f"{hash_tag(SENDER)}:blocked"
 TURN_OVER = BatchClosed(CloseReason.TURN_OVER)
 HUGE, SMALL = CampaignId("huge0001"), CampaignId("small001")
+
+
+@pytest.fixture
+async def still_ledger(redis: Redis) -> AsyncIterator[Ledger]:
+    """An empty ledger whose time stands still; at the end of the test its books must balance."""
+    with machine_clock(redis) as clock:
+        await clock.write(redis)
+        ledger = Ledger(redis)
+        yield ledger
+        await ledger.assert_counters_add_up()
 
 
 async def _work_for(ledger: Ledger, lease: Lease, milliseconds: int) -> None:
@@ -32,16 +46,16 @@ async def _huge_at_work(ledger: Ledger, *, rate_per_s: float = 4) -> list[Lease]
     return leases
 
 
-async def test_a_turn_ends_after_two_seconds_when_another_campaign_waits(ledger: Ledger) -> None:
-    lease, *_ = await _huge_at_work(ledger)
-    await ledger.submit(3, campaign=SMALL)
-    assert await ledger.issue() == []
-    await _work_for(ledger, lease, 1_900)
-    assert isinstance(await ledger.open_block(lease, 1), Wait)
-    await _work_for(ledger, lease, 2_000)
-    assert await ledger.open_block(lease) == TURN_OVER
-    assert [ref.campaign for ref in await ledger.issue()] == [SMALL]
-    await ledger.leases.release(lease)
+async def test_a_turn_ends_after_two_seconds_when_another_campaign_waits(still_ledger: Ledger) -> None:
+    lease, *_ = await _huge_at_work(still_ledger)
+    await still_ledger.submit(3, campaign=SMALL)
+    assert await still_ledger.issue() == []
+    await _work_for(still_ledger, lease, 1_900)
+    assert isinstance(await still_ledger.open_block(lease, 1), Wait)
+    await _work_for(still_ledger, lease, 2_000)
+    assert await still_ledger.open_block(lease) == TURN_OVER
+    assert [ref.campaign for ref in await still_ledger.issue()] == [SMALL]
+    await still_ledger.leases.release(lease)
 
 
 async def test_a_turn_does_not_end_while_no_other_campaign_waits(ledger: Ledger) -> None:
@@ -121,13 +135,13 @@ async def test_urgent_campaigns_need_no_place_of_others_and_are_issued_first(led
     assert (await ledger.issue())[0].campaign == "urgent02"
 
 
-async def test_an_urgent_batch_gets_send_times_before_the_others(ledger: Ledger) -> None:
-    await ledger.control.configure_rate(SENDER, 10)
-    [bulk, *_] = await _huge_at_work_slowly(ledger)
-    await ledger.submit(3, campaign="urgent01", urgent=True)
-    [ref] = await ledger.issue()
-    urgent = await ledger.take(ref)
-    waits = [await ledger.open_block(lease) for lease in (bulk, urgent)]
+async def test_an_urgent_batch_gets_send_times_before_the_others(still_ledger: Ledger) -> None:
+    await still_ledger.control.configure_rate(SENDER, 10)
+    [bulk, *_] = await _huge_at_work_slowly(still_ledger)
+    await still_ledger.submit(3, campaign="urgent01", urgent=True)
+    [ref] = await still_ledger.issue()
+    urgent = await still_ledger.take(ref)
+    waits = [await still_ledger.open_block(lease) for lease in (bulk, urgent)]
     assert isinstance(waits[0], Wait)
     assert isinstance(waits[1], Wait)
     ahead_s = AHEAD_US / 1e6

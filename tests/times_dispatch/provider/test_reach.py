@@ -47,6 +47,25 @@ def test_a_provider_is_lost_after_some_seconds_of_failures_and_found_with_one_re
     assert not reach.has_lost.is_set()
 
 
+def test_a_provider_is_lost_at_the_second_failure_if_its_last_response_is_some_seconds_old(
+    reach: ProviderReach, clock: FakeClock
+) -> None:
+    reach.note_response("times")
+    clock._now += 6
+    reach.note("times", [UNANSWERED])
+    assert not reach.is_lost("times")
+    reach.note("times", [UNANSWERED])
+    assert reach.is_lost("times")
+
+
+def test_failures_just_after_a_response_are_no_loss(reach: ProviderReach, clock: FakeClock) -> None:
+    reach.note_response("times")
+    clock._now += 2.9
+    reach.note("times", [UNCONNECTED])
+    reach.note("times", [UNCONNECTED])
+    assert not reach.is_lost("times")
+
+
 @pytest.mark.parametrize("outcome", [None, ANSWERED, OUTCOMES[Failure.UNREADABLE_RESPONSE]])
 def test_pushes_that_never_began_or_got_a_response_are_no_failure(
     outcome: Outcome | None, reach: ProviderReach, clock: FakeClock

@@ -29,7 +29,7 @@ async def test_the_process_prints_its_url_serves_and_stops_when_asked(signal_num
     )  # fmt: skip
     assert process.stdout
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             address = urlsplit((await process.stdout.readline()).decode().strip())
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(b"GET /ct/api/v1/send?password=" + PASSWORD.encode() + b"&\x01 HTTP/1.1\r\n\r\n")

