@@ -42,7 +42,7 @@ def task_of(name: str, *, is_taken_out: bool) -> Task:
     )
 
 
-def launch(task: Task, *, timeout_s: float = 600.0) -> SimulationVerdict:
+def launch(task: Task, *, timeout_s: float = 1_800.0) -> SimulationVerdict:
     """Run a task in a process of its own and return its verdict; raises ``RunFailed``."""
     try:
         ended = subprocess.run(
