@@ -58,10 +58,12 @@ def ended(stack: Stack) -> str:
     return _campaign(stack, "ended-campaign", 400, wait=True)
 
 
-def _campaign(stack: Stack, name: str, messages: int, *, wait: bool = False, seed: int = 1) -> CampaignId:
+def _campaign(
+    stack: Stack, name: str, messages: int, *, wait: bool = False, seed: int = 1, extra: str = ""
+) -> CampaignId:
     rows = stack.folder / f"{name}.csv"
     recipients.write(rows, messages, seed=seed, wrong=False)
-    campaign = submit(stack, campaign_file(stack, name), rows)
+    campaign = submit(stack, campaign_file(stack, name, extra=extra), rows)
     if wait:
         watch(stack, campaign, timeout_s=60)
         run(["dispatch", "watch", campaign, "--until", "reports", "--timeout", "60"], stack.environment)
@@ -129,7 +131,7 @@ def test_details_stay_open_and_the_focus_stays_when_a_piece_changes(browser: Bro
 
 
 def test_an_operator_pauses_with_a_preview_and_the_trail_names_him(browser: Browser, stack: Stack) -> None:
-    campaign = _campaign(stack, "pause-me", 16_000, seed=6)
+    campaign = _campaign(stack, "pause-me", 16_000, seed=6, extra="rate_per_s = 50\n")
     with visiting(browser, stack, "viewer") as visit:
         visit.go(f"/campaigns/{campaign}")
         assert visit.page.get_by_role("link", name="Pause").count() == 0

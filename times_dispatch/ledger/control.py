@@ -124,9 +124,15 @@ class Control:
         return is_changed, whole_state([CampaignState(text(reply["state"])) for reply in known])
 
     async def _lanes_of(self, sender: SenderId, campaign: CampaignId) -> list[tuple[SenderId, CampaignId]]:
-        """Return the lanes of a campaign, also if it is itself that of one lane; empty without lanes."""
+        """Return the lanes of a campaign, also if it is itself that of one lane; empty without lanes.
+
+        A damaged plan counts as one without lanes, so that a damaged campaign can be stopped; upkeep stops other lanes.
+        """
         plan = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
-        campaigns = msgspec.json.decode(plan, type=_PlanOfLanes).lane_campaigns if plan else []
+        try:
+            campaigns = msgspec.json.decode(plan, type=_PlanOfLanes).lane_campaigns if plan else []
+        except msgspec.DecodeError:
+            return []
         return list(zip(lane_senders(header_of(sender), len(campaigns)), campaigns, strict=True)) if campaigns else []
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float, *, lanes: int = 1) -> None:

@@ -72,12 +72,9 @@ async def test_clicks_on_one_batch_at_the_same_time_read_the_batch_once(redis: R
     assert after - before == 1
 
 
-async def test_values_that_were_read_are_not_read_again_when_many_other_batches_were_clicked(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("callbacks.links.directory._MAX_BATCHES", 1)
+async def test_values_that_were_read_are_not_read_again_when_many_other_batches_were_clicked(redis: Redis) -> None:
     campaign = await submit_with_links(redis, customers=[f"C{number}" for number in range(10)], batch_size=1)
-    directory = LinkDirectory(redis, [LINK_KEY])
+    directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=70)  # one batch
     links = [await directory.find(SENDER, code(campaign, index)) for index in range(10)]
     first = [await directory.target(link) for link in links if link]
     for number in range(10):
@@ -90,10 +87,9 @@ async def test_values_that_were_read_are_not_read_again_when_many_other_batches_
 async def test_no_more_bytes_of_values_are_remembered_than_allowed(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callbacks.links.directory._MAX_BATCHES", 1)
     monkeypatch.setattr("callbacks.links.directory._MAX_CUT_BYTES", 20)
     campaign = await submit_with_links(redis, customers=[f"C{number}" for number in range(10)], batch_size=1)
-    directory = LinkDirectory(redis, [LINK_KEY])
+    directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=70)  # one batch
     links = [await directory.find(SENDER, code(campaign, index)) for index in range(10)]
     assert all([await directory.target(link) for link in links if link])
     for number in range(10):
