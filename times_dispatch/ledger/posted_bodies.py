@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.hidden_numbers import hide_numbers
 from times_dispatch.ledger.keys import RECONCILERS, RELAY, RELAYS, REPORTS
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.scripts import Script, text
 
 _BODY: Final = b"b"
@@ -46,8 +47,8 @@ class PostedBodies:
                 reply = await self._replace(
                     SenderId(stream), group=group, id=id_, payload=hidden, or_held=int(stream == RELAY)
                 )
-                replaced += text(reply["status"]) == "replaced"
-                held += text(reply["status"]) == "held"
+                replaced += text(reply["status"]) == Status.REPLACED
+                held += text(reply["status"]) == Status.HELD
         return HiddenBodies(replaced, held)
 
     async def _naming(self, stream: str, number: str) -> AsyncIterator[tuple[bytes, bytes, bytes]]:

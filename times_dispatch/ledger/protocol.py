@@ -46,6 +46,10 @@ class Status(StrEnum):
     BAD_SIZE = "bad_size"
     SHORT_BEFORE = "short_before"
     BAD_COUNT = "bad_count"
+    # replace_body
+    REPLACED = "replaced"
+    HELD = "held"
+    """A reader holds the entry of the stream."""
 
 
 class WaitReason(StrEnum):

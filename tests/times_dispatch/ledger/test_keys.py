@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER
 from times_dispatch.ledger import keys
+from times_dispatch.ledger.forward_backlog import ForwardCount
 from times_dispatch.ledger.keys import (
     RESEND_PREFIX,
     BatchKey,
@@ -70,6 +71,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
         *(f"{name}:" for name in ("campaign_number", "id")),
     },
     "links_key": {LinksField.LAST, *(f"{name}:" for name in (LinksField.NUMBER, LinksField.CAMPAIGN))},
+    "totals_key": set(ForwardCount),
     "registry.key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,

@@ -17,12 +17,16 @@ def out() -> Iterator[io.StringIO]:
     """Where the lines go; logging is as it was afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
+    quiet = [logging.getLogger(name) for name in logs.QUIET]
+    before = [(logger.level, logger.propagate) for logger in quiet]
+    for logger in quiet:  # a server of another test may have cut its logger off
+        logger.propagate = True
     yield io.StringIO()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
+    for logger, (level_before, propagate) in zip(quiet, before, strict=True):
+        logger.setLevel(level_before)
+        logger.propagate = propagate
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 

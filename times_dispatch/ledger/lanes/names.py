@@ -1,5 +1,6 @@
 """The names of a sender's lanes. The first lane has the name of the sender; no other lane's name can be a header."""
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import count, product
@@ -15,23 +16,26 @@ from times_dispatch.ledger.model import SenderId
 MAX_LANES: Final = 16
 _MARK: Final = "/"
 _SLOTS: Final = 16_384
+_LANE: Final = re.compile(rf"([^{_MARK}]+){_MARK}([1-9][0-9]?)[a-z]*")
 _NEAR: Final = 96
 """The slot of a lane is at most so far from the slot that it should have."""
 
 
 def is_lane(sender: SenderId | str) -> bool:
-    """Say whether a name is that of a lane beside the first."""
-    return _MARK in sender
+    """Say whether a name is that of a lane beside the first; other programs may have written any other name."""
+    return _LANE.fullmatch(sender) is not None
 
 
 def header_of(sender: SenderId | str) -> SenderId:
     """Return the sender to which a lane belongs; a sender without lanes is its own."""
-    return SenderId(sender.partition(_MARK)[0])
+    lane = _LANE.fullmatch(sender)
+    return SenderId(lane[1] if lane else sender)
 
 
 def lane_number(sender: SenderId | str) -> int:
     """Return the number of a lane, from 0."""
-    return int(sender.partition(_MARK)[2].rstrip(ascii_lowercase) or 0)
+    lane = _LANE.fullmatch(sender)
+    return int(lane[2]) if lane else 0
 
 
 @lru_cache(1_000)

@@ -15,6 +15,7 @@
 -- Cost: O(copies).
 local args = arguments({'max_copies', 'max_bytes', 'lanes'}, {copies = {'lane', 'score', 'member'}})
 local prefix, waiting, bytes, added, dropped = HASH_TAG .. ':forward:', 0, 0, 0, 0
+local totals_key = prefix .. 'totals'
 
 for lane = 0, tonumber(args.lanes) - 1 do
   waiting = waiting + redis.call('ZCARD', prefix .. lane)
@@ -37,6 +38,6 @@ for _, copy in ipairs(args.copies) do
 end
 if dropped > 0 then
   redis.call('DEL', HASH_TAG)  -- frees nothing: after a first write Redis refuses no other
-  redis.call('HINCRBY', prefix .. 'totals', 'dropped_full', dropped)
+  redis.call('HINCRBY', totals_key, 'dropped_full', dropped)
 end
 return reply({dropped = dropped})

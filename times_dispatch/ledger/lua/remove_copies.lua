@@ -23,5 +23,6 @@ if tonumber(args.before_ms) > 0 then
     removed = removed + redis.call('ZREMRANGEBYSCORE', prefix .. lane, '-inf', '(' .. args.before_ms)
   end
 end
-if removed > 0 then redis.call('HINCRBY', prefix .. 'totals', args.count, removed) end
+local totals_key = prefix .. 'totals'
+if removed > 0 then redis.call('HINCRBY', totals_key, args.count, removed) end
 return reply({removed = removed})
