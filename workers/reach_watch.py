@@ -1,13 +1,14 @@
 """Looks for signs of lost providers: a connection to each, on which nothing is sent, at growing intervals."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from times_dispatch.clock import Clock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.reach import ProviderReach
+from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +37,17 @@ class ReachWatch:
             await self._reach.has_lost.wait()
             log.warning("a provider is lost to this process", to_do="look at the network of this host")
             while self._reach.has_lost.is_set():
-                await asyncio.gather(*map(self._try_connection, self._reach.due()))
+                await self._try_all(self._reach.due())
                 await self._clock.sleep(_LOOK_EVERY_S)
             log.info("providers answer this process again")
+
+    async def _try_all(self, providers: Sequence[str]) -> None:
+        """Try connections; an unexpected error counts as a connection that was not made, and ends no watch."""
+        tries = await asyncio.gather(*map(self._try_connection, providers), return_exceptions=True)
+        for provider, error in zip(providers, tries, strict=True):
+            if isinstance(error, Exception):
+                log.error("connection failed", provider=provider, **failure(error))
+                self._reach.note_connection(provider, is_made=False)
 
     async def _try_connection(self, provider: str) -> None:
         client = self._clients.get(provider)

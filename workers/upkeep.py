@@ -220,6 +220,7 @@ class Upkeep:
             )
         try:
             await self._alignment.align(views)
+            await self._alignment.align_senders(moments)
         except (RedisError, OSError) as error:
             errors.append(error)
         await self._audit_some()

@@ -36,7 +36,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, read_processes
 
 pytestmark = pytest.mark.processes
 
@@ -208,6 +208,7 @@ async def test_a_links_process_answers_clicks_and_opt_outs_with_its_own_user(ser
             ready = await client.get("/ready")
         await room.check()
         await Heartbeat(redis, ProcessKind.LINKS).beat()
+        assert len((await read_processes(all_rights)).alive(ProcessKind.LINKS)) == 1
         assert (statuses, stopped.status_code, ready.status_code) == ([302] * 3, 200, 200)
         assert await all_rights.xlen(REPORTS) == 4
 
@@ -216,7 +217,7 @@ async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server
     url = f"redis://receiver:mellon@127.0.0.1:{server.port}/0"
     stop = asyncio.Event()
     stop.set()
-    async with connect(url) as redis:
+    async with connect(server.url) as all_rights, connect(url) as redis:
         await ReportStreamWriter(redis).put(b"[]")
         limits = DeadLetterLimits(max_bytes=2_000)
         letters = [DeadLetter(DeadLetterReason.FORGED, b"x" * length, "") for length in (10, 1_000, 100_000)]
@@ -228,6 +229,7 @@ async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server
         await secrets.is_change_recent()
         await read_relay_id(redis)
         await Heartbeat(redis, ProcessKind.RECEIVER).beat()
+        assert len((await read_processes(all_rights)).alive(ProcessKind.RECEIVER)) == 1
 
 
 _OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}, "reconciler": {"replace_body"}}
@@ -246,14 +248,17 @@ def test_a_user_of_the_ledger_may_run_every_command_of_its_scripts(user: str) ->
 
 def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets() -> None:
     expected = {
-        "worker": {"id_key", "id_key_old", "link_key", "link_key_old", "timesmobile_username", "timesmobile_password"},
+        "worker": {
+            *("id_key", "id_key_old", "link_key", "link_key_old", "timesmobile_username", "timesmobile_password"),
+            *("archive_key", "archive_key_old", "forget_key"),
+        },
         "beat": set[str](),
         "receiver": {"callback_secret", "callback_secret_old"},
-        "reconciler": {"id_key", "id_key_old"},
+        "reconciler": {"id_key", "id_key_old", "forget_key"},
         "links": {"id_key", "id_key_old", "link_key", "link_key_old"},
         "metrics": {"metrics_token"},
         "alerts": set[str](),
-        "console": {"console_secret", "link_key", "link_key_old"},
+        "console": {"console_secret", "link_key", "link_key_old", "archive_key", "archive_key_old", "forget_key"},
         "flower": {"flower_basic_auth"},
         "dispatch": {
             "id_key",
@@ -263,6 +268,9 @@ def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets
             "callback_secret",
             "timesmobile_username",
             "timesmobile_password",
+            "archive_key",
+            "archive_key_old",
+            "forget_key",
         },
     }
     for name, secrets in expected.items():

@@ -86,6 +86,8 @@ class AppriseTarget:
                 _, writer = await asyncio.open_connection(host, port)
         except TimeoutError:
             return f"no connection within {CONNECT_WITHIN_S:.0f} s"
+        except UnicodeError:
+            return "no connection: the name of the host is none"
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "the host is unknown"
             return f"no connection: {reason}"

@@ -73,7 +73,10 @@ class ArchiveFolder:
                 return 0  # a storage shows a file when it is whole
             folder = Path(self._root) / archive
             for path in sorted(folder.glob(f"*{_NOT_RENAMED}")):
-                with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                with (
+                    suppress(FileNotFoundError, BlockingIOError),
+                    path.open("rb+") as file,
+                ):  # NFS locks what may be written only
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
                     cleaned += 1

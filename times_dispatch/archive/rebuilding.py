@@ -93,6 +93,7 @@ class ArchiveRebuild:
         return result
 
     async def _restore_forgotten(self, result: RebuildResult) -> None:
+        self._forgotten.check_key(await asyncio.to_thread(self._sealing.key_digests))
         digests = await asyncio.to_thread(self._sealing.forgotten_digests)
         for digest in digests:
             await self._forgotten.add_digest(digest)

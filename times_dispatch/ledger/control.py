@@ -126,14 +126,21 @@ class Control:
     async def _lanes_of(self, sender: SenderId, campaign: CampaignId) -> list[tuple[SenderId, CampaignId]]:
         """Return the lanes of a campaign, also if it is itself that of one lane; empty without lanes.
 
-        A damaged plan counts as one without lanes, so that a damaged campaign can be stopped; upkeep stops other lanes.
+        If the plan is damaged, those of the sender's other lanes are searched, so that all of the campaign is stopped.
         """
         plan = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
-        try:
-            campaigns = msgspec.json.decode(plan, type=_PlanOfLanes).lane_campaigns if plan else []
-        except msgspec.DecodeError:
-            return []
+        campaigns = _lane_campaigns(plan)
+        if campaigns is None:
+            campaigns = await self._lanes_named_elsewhere(sender, campaign)
         return list(zip(lane_senders(header_of(sender), len(campaigns)), campaigns, strict=True)) if campaigns else []
+
+    async def _lanes_named_elsewhere(self, sender: SenderId, campaign: CampaignId) -> list[CampaignId]:
+        for lane in await known_lanes(self._redis, sender):
+            for other in await self._redis.smembers(sender_key(lane, SenderKey.LIVE)):
+                plan = await self._redis.hget(campaign_key(lane, CampaignId(text(other))), CampaignField.PLAN)
+                if campaign in (campaigns := _lane_campaigns(plan) or []):
+                    return campaigns
+        return []
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float, *, lanes: int = 1) -> None:
         """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed.
@@ -160,7 +167,9 @@ class Control:
         names = lane_senders(sender, max(lanes, len(known)))
         for lane in names:
             await self._redis.sadd(SENDERS, lane)
-            if lane not in known:
+            # A lane gets its rate after this: a lane without one was being added when a process died.
+            is_new = lane not in known or not await self._redis.hexists(_sender_hash_key(lane), SenderField.RATE)
+            if is_new and lane != sender:
                 await self._stop_like(sender, lane)
         return list(names)
 
@@ -287,7 +296,8 @@ class Control:
         """
         if not (lanes := await self._lanes_of(sender, campaign)):
             return await self._resolve_lane(sender, campaign, how)
-        return sum([await self._resolve_lane(lane, of_lane, how, at=at) for at, (lane, of_lane) in enumerate(lanes)])
+        settled = [self._resolve_lane(lane, of_lane, how, at=at) for at, (lane, of_lane) in enumerate(lanes)]
+        return sum(_raised_at_end(await asyncio.gather(*settled, return_exceptions=True)))
 
     async def _resolve_lane(
         self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"], *, at: int = 0
@@ -323,6 +333,14 @@ class Control:
         now_us = await self._clock.now_us(sender)
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
+
+
+def _lane_campaigns(plan: bytes | str | None) -> list[CampaignId] | None:
+    """Return the campaigns of the lanes that a stored plan names; None if the plan cannot be read."""
+    try:
+        return msgspec.json.decode(plan, type=_PlanOfLanes).lane_campaigns if plan else []
+    except msgspec.DecodeError:
+        return None
 
 
 def _raised_at_end(results: Sequence[T | BaseException]) -> list[T]:

@@ -6,7 +6,7 @@ the key, and a command with another key, or without the key, is refused as soon 
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ FORGOTTEN: Final = "000000"
 """Stands in the place of a forgotten number. It is on the opt-out list, so that no worker ever sends anything to it."""
 _PURPOSE: Final = "forget key"
 _DIGEST_BYTES: Final = 12
+_ANOTHER_KEY: Final = "DISPATCH_FORGET_KEY is not the key with which numbers were forgotten"
 
 
 class ForgottenNumbers:
@@ -34,6 +35,11 @@ class ForgottenNumbers:
         self._known: frozenset[bytes] = frozenset()
         """The digests, as they were when their number was last asked for."""
 
+    @property
+    def key_digest(self) -> str:
+        """A digest of the key; empty without a key."""
+        return digest_secret(self._key, purpose=_PURPOSE) if self._key else ""
+
     def digest(self, number: str) -> bytes:
         """Return the digest of a number."""
         return blake2b(number.encode(), key=self._key, digest_size=_DIGEST_BYTES, person=b"forgotten").digest()
@@ -45,9 +51,14 @@ class ForgottenNumbers:
             return False
         if not self._key:
             raise ForgetKeyRefused("numbers are forgotten, and DISPATCH_FORGET_KEY is not set: it tells which")
-        if stored.decode() != digest_secret(self._key, purpose=_PURPOSE):
-            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not the key with which numbers were forgotten")
+        if stored.decode() != self.key_digest:
+            raise ForgetKeyRefused(_ANOTHER_KEY)
         return True
+
+    def check_key(self, key_digests: Collection[str]) -> None:
+        """Raise ``ForgetKeyRefused`` unless this key is the only one with which numbers were forgotten."""
+        if self._key and set(key_digests) - {self.key_digest}:
+            raise ForgetKeyRefused(_ANOTHER_KEY)
 
     async def add(self, number: str) -> str:
         """Add a number; return its digest in hexadecimal. Raises ``ForgetKeyRefused``."""
@@ -59,7 +70,7 @@ class ForgottenNumbers:
         """Add a number by its digest, which the same key made. Raises ``ForgetKeyRefused``."""
         if not self._key:
             raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: a forgotten number is known by it")
-        await self._redis.set(FORGOTTEN_KEY, digest_secret(self._key, purpose=_PURPOSE), nx=True)
+        await self._redis.set(FORGOTTEN_KEY, self.key_digest, nx=True)
         await self.are_there()
         await self._redis.sadd(FORGOTTEN_NUMBERS, digest)
 

@@ -283,8 +283,9 @@ class Queries(LaneQueries):
 
     async def campaign(self, campaign: CampaignId) -> CampaignView:
         """Return one campaign; raise ``CampaignUnknown``, ``CampaignArchived`` or ``CampaignDamaged``."""
-        [view] = await self._whole([await super().campaign(campaign)])
-        return view
+        for view in await self._whole([await super().campaign(campaign)]):
+            return view
+        raise CampaignUnknown(campaign)  # it left the ledger meanwhile
 
     async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
         """Return these campaigns of one sender; raise ``CampaignDamaged``."""

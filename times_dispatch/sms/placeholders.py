@@ -62,8 +62,8 @@ _NAME_OF_FIELD = (
 """The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
 _FIELD_ALONE = (
     rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
-    r"|\A(?P<around>[$~^!:&=*_-])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
-    r"|\A([^\W\d_]{1,20}(?:_[^\W\d_]{1,20}){1,3})\Z"  # FIRST_NAME
+    r"|\A(?P<around>[$~^!:&=_])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
+    r"|\A([^\W\d_]{1,20}_(?i:name))\Z"  # FIRST_NAME
 )
 """Forms of a field's name that only a value has, and nothing else beside them: unclosed, between two equal signs, after
 a sign, or as a program writes a name."""

@@ -5,12 +5,13 @@ import pytest
 
 from tests.kit.archive import KEYS, ended_campaign, files_in, retention
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.folder import ArchiveFolder
 from times_dispatch.archive.manifest import pack_manifest, read_manifest
 from times_dispatch.archive.rebuilding import ArchiveRebuild, RebuildResult
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.keys import CAMPAIGNS
+from times_dispatch.ledger.keys import CAMPAIGNS, FORGOTTEN_KEY
 from times_dispatch.ledger.statistics.recount import Recount
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
 
@@ -77,3 +78,17 @@ async def test_of_two_attempts_the_newest_whole_one_is_taken(ledger: Ledger, tmp
     stub = await ArchiveStates(ledger.redis).find(CAMPAIGN)
     assert stub
     assert stub.operation == ("later" if is_whole else manifest.operation)
+
+
+async def test_numbers_that_another_key_forgot_are_not_brought_back_as_digests_that_match_nobody(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    sealing = Sealing(ledger.redis, ArchiveFolder(str(tmp_path)), KEYS)
+    other = ForgottenNumbers(ledger.redis, b"another key of forgotten numbers")
+    await sealing.note_forgotten(other.digest("919876543210").hex(), other.key_digest)
+    result = await rebuild(ledger, tmp_path)
+    assert (result.forgotten, [why for _, why in result.failed]) == (
+        0,
+        ["DISPATCH_FORGET_KEY is not the key with which numbers were forgotten"],
+    )
+    assert await ledger.redis.get(FORGOTTEN_KEY) is None

@@ -104,7 +104,7 @@ class Forgetter:
         digest = await self._forgotten.add(number)
         await opt_outs.add([FORGOTTEN, number])
         if self._sealing:
-            await self._sealing.note_forgotten(digest)
+            await self._sealing.note_forgotten(digest, self._forgotten.key_digest)
         entry = packed_entry(self._actor, TrailAction.FORGOTTEN, detail=digest)
         await Trail(self._redis).note(OPT_OUTS, entry)
         damaged = list[CampaignDamaged]()

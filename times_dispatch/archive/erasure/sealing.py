@@ -145,9 +145,20 @@ class Sealing:
             erased += 1
         return erased, errors
 
-    async def note_forgotten(self, digest: str) -> None:
-        """Note beside the archive that a number is forgotten, so that the loss of Redis does not bring it back."""
-        await asyncio.to_thread(self._folder.write, FORGOTTEN_FOLDER, f"{digest}.{_DIGEST}", b"")
+    async def note_forgotten(self, digest: str, key_digest: str) -> None:
+        """Note beside the archive that a number is forgotten, so that the loss of Redis does not bring it back.
+
+        Args:
+            digest: the digest of the number, in hexadecimal.
+            key_digest: a digest of the key that made it, by which a rebuild knows whether it has the right key.
+        """
+        name = f"{digest}.{_DIGEST}"
+        await asyncio.to_thread(self._folder.write, FORGOTTEN_FOLDER, name, key_digest.encode())
+
+    def key_digests(self) -> set[str]:
+        """Return the digests of the keys with which numbers were forgotten. This blocks."""
+        contents = (self._folder.read(FORGOTTEN_FOLDER, name) for name in self._folder.names(FORGOTTEN_FOLDER))
+        return {content.decode("ascii", "replace") for content in contents if content}
 
     def forgotten_digests(self) -> list[bytes]:
         """Return the digests that ``note_forgotten`` noted. This blocks."""

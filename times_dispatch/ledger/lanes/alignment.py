@@ -6,18 +6,21 @@ could not be reached keeps a lane as it was; and a submit may break off between 
 a person's change reaches the lanes one after the other.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import CampaignDamaged, LedgerError
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.errors import LedgerError
+from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import LIVE, CampaignState
 from times_dispatch.ledger.submission import Submissions
 
@@ -31,6 +34,12 @@ _STOPS: Final = (
 """The state of one lane, the action that brings it to the other lanes, and the states of lanes on which it acts."""
 
 
+class _SenderStops(NamedTuple):
+    paused: bool
+    braked: frozenset[str]
+    """Providers."""
+
+
 class LaneAlignment:
     """Finds lanes that differ, and brings the stop of one lane to the others."""
 
@@ -41,6 +50,36 @@ class LaneAlignment:
         self._clock = clock
         self._differing: dict[CampaignId, tuple[float, list[CampaignState]]] = {}
         """When the lanes of a campaign were first found to differ in this way, and the states of the lanes."""
+        self._differing_senders: dict[SenderId, tuple[float, list[_SenderStops]]] = {}
+        """The same of the lanes of a sender, and what stops each of them."""
+
+    async def align_senders(self, names: Iterable[SenderId]) -> None:
+        """Bring the pause or brake of one lane of a sender to its other lanes: a node may have been away.
+
+        Raises Redis errors.
+        """
+        lanes = defaultdict[SenderId, list[SenderId]](list)
+        for name in names:
+            lanes[header_of(name)].append(name)
+        for sender in [sender for sender, of_sender in lanes.items() if len(of_sender) > 1]:
+            views = [await LaneQueries.sender(self._queries, lane) for lane in lanes[sender]]
+            stops = [_stops(view) for view in views]
+            if all(stop == stops[0] for stop in stops):
+                self._differing_senders.pop(sender, None)
+                continue
+            since_s, before = self._differing_senders.get(sender, (self._clock.monotonic(), stops))
+            if before != stops:
+                since_s = self._clock.monotonic()
+            self._differing_senders[sender] = (since_s, stops)
+            if self._clock.monotonic() - since_s >= APART_S:
+                await self._stop_all(sender, views)
+
+    async def _stop_all(self, sender: SenderId, views: Sequence[SenderView]) -> None:
+        if paused := next((view for view in views if view.paused), None):
+            await self._control.pause_sender(sender, reason=paused.pause_reason)
+        braked = {held.provider: held.brake for view in views for held in view.unavailable if held.brake}
+        for provider, reason in braked.items():
+            await self._control.brake_provider(sender, provider, reason)
 
     async def align(self, changed: Iterable[CampaignView]) -> None:
         """Look at changed campaigns, and again at those whose lanes differed. Raises Redis errors."""
@@ -60,7 +99,7 @@ class LaneAlignment:
                 since_s = self._clock.monotonic()
             self._differing[view.id] = (since_s, states)
             if self._clock.monotonic() - since_s >= APART_S:
-                with suppress(CampaignDamaged):
+                with suppress(LedgerError):
                     await self._make_equal(view)
 
     async def _make_equal(self, view: CampaignView) -> None:
@@ -75,6 +114,10 @@ class LaneAlignment:
                 await self._submissions.seal(
                     lane.id, lane.plan.sender, total=lane.total, batches=lane.batches, actor=""
                 )
+
+
+def _stops(view: SenderView) -> "_SenderStops":
+    return _SenderStops(view.paused, frozenset(held.provider for held in view.unavailable if held.brake))
 
 
 def differs(view: CampaignView) -> bool:

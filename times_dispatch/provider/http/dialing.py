@@ -45,7 +45,7 @@ class Dialer:
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
             if self.tls:
-                self.tls.forget_session()  # in case the session is the cause
+                self.tls.forget_session(of_all=True)  # in case the session is the cause
         else:
             if self.tls:
                 self.tls.count(connection.tls)

@@ -43,9 +43,11 @@ class ResumingContext(ssl.SSLContext):
         else:
             self.forget_session()
 
-    def forget_session(self) -> None:
-        """Begin the next connection with the session of the latest connection, or with a whole handshake."""
+    def forget_session(self, *, of_all: bool = False) -> None:
+        """Begin the next connection with the session of the latest connection; with *of_all* by a whole handshake."""
         self._session = None
+        if of_all:
+            self._latest = None
 
     def _take_session(self, connection: ssl.SSLObject) -> None:
         session = connection.session

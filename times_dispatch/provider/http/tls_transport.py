@@ -41,10 +41,12 @@ class TlsTransport(asyncio.Protocol):
             ssl.SSLError: the server, or its certificate, was refused; or the server speaks no TLS.
             ConnectionResetError: the server closed the connection during the handshake.
         """
+        is_handed_over = False
         try:
             await self._opened
+            is_handed_over = True
         finally:
-            if not self._is_open:
+            if not is_handed_over:  # also if the time ended in the moment of the last step
                 self.abort()
         return self._connection
 

@@ -3,9 +3,12 @@ from redis.asyncio import Redis
 from tests.kit.clock import FakeClock
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.workers import SENDER
+from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.lanes.alignment import LaneAlignment
-from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.states import CampaignState
 
 
@@ -88,3 +91,31 @@ async def test_a_lane_that_has_finished_stays_so_when_others_are_paused(redis: R
         *[CampaignState.PAUSED] * 3,
     ]
     assert SENDER in await Queries(redis).senders()
+
+
+async def test_a_pause_and_a_brake_that_missed_a_lane_of_the_sender_reach_it_later(redis: Redis) -> None:
+    await submit_in_lanes(redis, people(100))
+    lanes = await known_lanes(redis, SENDER)
+    await redis.hset(f"{{{lanes[0]}}}:sender", mapping={"paused": 1, "pause_reason": "wrong price"})
+    await redis.hset(f"{{{lanes[2]}}}:sender", "brake@times", "insufficient balance")
+    clock = FakeClock()
+    alignment = LaneAlignment(redis, clock=clock)
+    await alignment.align_senders(lanes)
+    assert not (await LaneQueries.sender(Queries(redis), lanes[1])).paused
+    await clock.advance(1.1)
+    await alignment.align_senders(lanes)
+
+    views = [await LaneQueries.sender(Queries(redis), lane) for lane in lanes]
+    assert {(view.paused, view.pause_reason) for view in views} == {(True, "wrong price")}
+    assert {view.unavailable[0].brake for view in views} == {"insufficient balance"}
+
+
+async def test_all_lanes_of_a_campaign_are_cancelled_if_the_plan_of_the_first_is_damaged(redis: Redis) -> None:
+    campaign = await submit_in_lanes(redis, people(100))
+    lanes = await lanes_of(redis, campaign)
+    await redis.hset(f"{{{SENDER}}}:c:{campaign}", "plan", "{")
+
+    await Control(redis).campaign(SENDER, CampaignId(campaign), ControlAction.CANCEL)
+
+    states = [await redis.hget(f"{{{lane.plan.sender}}}:c:{lane.id}", "state") for lane in lanes]
+    assert states == [CampaignState.CANCELLED.encode()] * 4
