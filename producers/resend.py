@@ -17,11 +17,11 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
-from producers.recipient_columns import joined, picked
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.lanes.rows import joined, picked
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries

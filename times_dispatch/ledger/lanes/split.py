@@ -4,10 +4,11 @@ All messages to a number go through one lane, so the lane's script sees all of t
 repeated texts hold as without lanes. The numbers spread evenly, so all lanes end a campaign at about the same time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from zlib import crc32
 
+from times_dispatch.ledger.lanes.rows import joined, picked
 from times_dispatch.ledger.model import Recipients
 
 
@@ -44,41 +45,16 @@ def lane_batches(batches: Iterable[Recipients], *, lanes: int, size: int) -> Ite
         for position, phone in enumerate(batch.to):
             of_lanes[lane_of_number(phone, lanes)].append(position)
         for lane, positions in enumerate(of_lanes):
-            rows = _join(rest[lane], _taken(batch, positions))
+            rows = _rows_after(rest[lane], picked(batch, positions))
             for first in range(0, len(rows.to) - len(rows.to) % size, size):
-                taken = _taken(rows, range(first, first + size), first=numbers[lane] * size)
+                taken = picked(rows, range(first, first + size), first=numbers[lane] * size)
                 yield LaneBatch(lane, numbers[lane], taken)
                 numbers[lane] += 1
-            rest[lane] = _taken(rows, range(len(rows.to) - len(rows.to) % size, len(rows.to)))
+            rest[lane] = picked(rows, range(len(rows.to) - len(rows.to) % size, len(rows.to)))
     for lane, last in enumerate(rest):
         if last and last.to:
-            yield LaneBatch(lane, numbers[lane], _taken(last, range(len(last.to)), first=numbers[lane] * size))
+            yield LaneBatch(lane, numbers[lane], picked(last, range(len(last.to)), first=numbers[lane] * size))
 
 
-def _taken(rows: Recipients, positions: Sequence[int], *, first: int = 0) -> Recipients:
-    def taken(column: list[str]) -> list[str]:
-        return [column[position] for position in positions]
-
-    return Recipients(
-        first=first,
-        to=taken(rows.to),
-        lines=[rows.lines[position] for position in positions],
-        slots=list(map(taken, rows.slots)),
-        parts=[rows.parts[position] for position in positions],
-        custom={name: taken(column) for name, column in rows.custom.items()},
-        link_values=list(map(taken, rows.link_values)),
-    )
-
-
-def _join(before: Recipients | None, after: Recipients) -> Recipients:
-    if before is None or not before.to:
-        return after
-    return Recipients(
-        first=0,
-        to=before.to + after.to,
-        lines=before.lines + after.lines,
-        slots=[early + late for early, late in zip(before.slots, after.slots, strict=True)],
-        parts=before.parts + after.parts,
-        custom={name: column + after.custom[name] for name, column in before.custom.items()},
-        link_values=[early + late for early, late in zip(before.link_values, after.link_values, strict=True)],
-    )
+def _rows_after(rest: Recipients | None, rows: Recipients) -> Recipients:
+    return joined(rest, rows) if rest and rest.to else rows

@@ -1,4 +1,4 @@
-from producers.recipient_columns import joined, picked
+from times_dispatch.ledger.lanes.rows import joined, picked
 from times_dispatch.ledger.model import Recipients
 
 ROWS = Recipients(

@@ -1,14 +1,14 @@
-"""The columns of a batch: some messages of it, and two batches as one."""
+"""Some rows of a batch, and the rows of two batches as those of one."""
 
 from collections.abc import Sequence
 
 from times_dispatch.ledger.model import Recipients
 
 
-def picked(rows: Recipients, positions: Sequence[int]) -> Recipients:
-    """Return the messages at some positions of a batch."""
+def picked(rows: Recipients, positions: Sequence[int], *, first: int = 0) -> Recipients:
+    """Return the messages at some positions of a batch; *first* is the index of the first of them in its campaign."""
     return Recipients(
-        first=0,
+        first=first,
         to=[rows.to[at] for at in positions],
         lines=[rows.lines[at] for at in positions],
         slots=[[column[at] for at in positions] for column in rows.slots],
