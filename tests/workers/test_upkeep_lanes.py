@@ -66,3 +66,17 @@ async def test_a_pause_reaches_every_lane_that_can_be_reached(redis: Redis) -> N
     await redis.rename("elsewhere", damaged)
     states = [lane.state for lane in (await Queries(redis).campaign(campaign)).lanes]
     assert states == [CampaignState.PAUSED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.PAUSED]
+
+
+async def test_a_pause_of_the_sender_that_missed_a_lane_reaches_it_within_some_rounds(
+    redis: Redis, rounds: Rounds
+) -> None:
+    await submit_in_lanes(redis, people(100))
+    lanes = lane_senders(SENDER, 4)
+    await redis.hset(f"{{{lanes[1]}}}:sender", mapping={"paused": 1, "pause_reason": "wrong price"})
+
+    async def is_paused() -> bool:
+        await rounds.round()
+        return {await redis.hget(f"{{{lane}}}:sender", "paused") for lane in lanes} == {b"1"}
+
+    await until(is_paused, within_s=60)
