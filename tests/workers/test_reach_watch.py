@@ -21,11 +21,14 @@ class FakeClient(Client):
     def __init__(self) -> None:
         super().__init__(described_provider(), FakeProvider())
         self.is_reached = False
+        self.error: Exception | None = None
         self.asked_at: list[float] = []
         self.clock = FakeClock()
 
     async def can_connect(self) -> bool:
         self.asked_at.append(self.clock.monotonic())
+        if self.error:
+            raise self.error
         return self.is_reached
 
 
@@ -87,3 +90,17 @@ async def test_a_provider_without_a_client_is_tried_with_a_message_at_once(
     await lose(reach, client, "unknown")
     await client.clock.advance(1)
     assert not reach.is_cut_off(["unknown"])
+
+
+async def test_an_unexpected_error_counts_as_no_connection_and_the_watch_goes_on(
+    reach: ProviderReach, client: FakeClient
+) -> None:
+    client.error = RuntimeError("the handler is closed")
+    await lose(reach, client)
+    await client.clock.advance(10)
+    tried = len(client.asked_at)
+    assert tried >= 2
+    client.error, client.is_reached = None, True
+    await client.clock.advance(10)
+    assert len(client.asked_at) == tried + 1
+    assert reach.limits_of(["times"]).tried == "times"

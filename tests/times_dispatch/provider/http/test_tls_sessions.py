@@ -140,3 +140,16 @@ async def test_a_session_that_is_not_resumed_is_given_up(certificates: Certifica
         (await connections.dial(10)).close()
     assert connections.tls
     assert connections.tls._session is None
+
+
+async def test_after_a_connection_that_failed_the_next_one_begins_without_a_session(certificates: Certificates) -> None:
+    async with server(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        await exchange(connections)
+        await exchange(connections)
+    assert connections.tls
+    assert connections.tls.resumed == 1
+    with pytest.raises(NotSent):  # the server is gone
+        await connections.dial(10)
+    connection = connections.tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="127.0.0.1")
+    assert connection.session is None
