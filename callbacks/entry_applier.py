@@ -246,12 +246,11 @@ class EntryApplier:
         if not failed:
             return []
         reports, results = applied.classified.reports, applied.results
-        delivered = {(report.campaign, report.index) for report in reports if report.kind == "delivered"}
+        delivered = {report.index for report in reports if report.kind == "delivered"}
         asked = [
             reports[index]
             for index in failed
-            if results[index] is not ReportEffect.APPLIED
-            or (reports[index].campaign, reports[index].index) in delivered
+            if results[index] is not ReportEffect.APPLIED or reports[index].index in delivered
         ]
         are_delivered = await self._report_applier.are_delivered(asked) if asked else []
         alive = {report for report, is_delivered in zip(asked, are_delivered, strict=True) if is_delivered}

@@ -130,8 +130,10 @@ class ReportApplier:
         for positions, batch_effects in zip(batches.values(), await asyncio.gather(*calls), strict=True):
             for position, effect in zip(positions, batch_effects, strict=True):
                 effects[position] = _EFFECTS[effect]
+        if ReportEffect.UNKNOWN not in effects:
+            return effects
         unknown = {reports[at].campaign for at, effect in enumerate(effects) if effect is ReportEffect.UNKNOWN}
-        if unknown and (archived := await self._archived(unknown)):
+        if archived := await self._archived(unknown):
             for position, report in enumerate(reports):
                 if report.campaign in archived:
                     effects[position] = ReportEffect.ARCHIVED
