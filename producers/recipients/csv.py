@@ -153,7 +153,7 @@ class CsvFile:
 
     def _reader(self, text: TextIO, delimiter: str) -> "_CsvReader":
         quote, escape = self._quoting
-        lines = _lines_without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
+        lines = lines_without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
         return csv.reader(
             lines,
             delimiter=delimiter,
@@ -240,25 +240,25 @@ class CsvFile:
         raise InputInvalid(f"{self._path}:{line}: {reason}")
 
 
-def _lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str]:
-    """Return the lines of a file as ``_without_blanks_at_quotes`` does; most files need no look at single lines."""
-    return chain.from_iterable(_groups_without_blanks_at_quotes(text, delimiter))
+def lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str]:
+    """Return the lines of a file as ``without_blanks_at_quotes`` does; most files need no look at single lines."""
+    return chain.from_iterable(_groups_without_blanks(text, delimiter))
 
 
-def _groups_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[Iterable[str]]:
+def _groups_without_blanks(text: TextIO, delimiter: str) -> Iterator[Iterable[str]]:
     is_within_quotes = False
     while lines := text.readlines(_GROUP_OF_LINES):
         group = "".join(lines)
         has_blank_at_quote = _has_blank_at_quote(group)
         yield (
-            _without_blanks_at_quotes(lines, delimiter, is_within_quotes=is_within_quotes)
+            without_blanks_at_quotes(lines, delimiter, is_within_quotes=is_within_quotes)
             if has_blank_at_quote
             else lines
         )
         is_within_quotes ^= group.count('"') % 2 == 1
 
 
-def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_quotes: bool = False) -> Iterator[str]:
+def without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_quotes: bool = False) -> Iterator[str]:
     """Take off blanks between a quote around a cell and a delimiter, which RFC 4180 does not allow and people write."""
     blank = "[ \u00a0]" if delimiter == "\t" else "[ \t\u00a0]"
     sign = re.escape(delimiter)
