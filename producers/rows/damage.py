@@ -1,7 +1,7 @@
 """Decides which cells hold no value, and which hold a damaged one, whatever the format of the file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
@@ -75,6 +75,8 @@ _NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which
 _AROUND_WORDS = "'\"\u2018\u2019\u201c\u201d`()[]<>-"
 """Signs that programs put around a word for no value: ``-None-``, ``(not set)``."""
 _RUN = 3
+_SAMPLED_CELLS = 64
+"""The first cells of a column, which tell whether its values repeat."""
 
 
 class DamageCheck:
@@ -90,15 +92,13 @@ class DamageCheck:
 
     def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
         """Return what is wrong with tidy cells, by their index."""
-        joined = "\n".join(cells)
-        suspects = {
-            index
-            for may_be_damaged in self._searches(joined)
-            for index, cell in enumerate(cells)
-            if may_be_damaged(cell)
-        }
-        damages = ((index, self.of(cells[index])) for index in sorted(suspects))
-        return {index: damage for index, damage in damages if damage}
+        # Names and cities repeat, and then each value is looked at once.
+        values = set(cells) if len(set(cells[:_SAMPLED_CELLS])) <= _SAMPLED_CELLS // 2 else cells
+        suspects = {value for may_be_damaged in self._searches(values) for value in values if may_be_damaged(value)}
+        damages = {value: damage for value in suspects if (damage := self.of(value))}
+        if not damages:
+            return {}
+        return {index: damages[cell] for index, cell in enumerate(cells) if cell in damages}
 
     def of(self, cell: str) -> CellDamage | None:
         """Return what is wrong with one tidy cell; None if it holds a value."""
@@ -112,17 +112,18 @@ class DamageCheck:
             return _NO_DATE
         return damage_of_text(cell)
 
-    def _searches(self, joined: str) -> Iterator[Callable[[str], object]]:
-        """Yield what to call with each of many cells, which are joined by line breaks, to find those to look at.
+    def _searches(self, cells: Collection[str]) -> Iterator[Callable[[str], object]]:
+        """Yield what to call with each of many cells to find those to look at.
 
         Nearly all columns are passed over as a whole, because each of them lacks what every damaged cell has.
         """
+        joined = "\n".join(cells)
         if joined.encode(errors="surrogatepass").translate(None, _PLAIN_BYTES) or (
             not joined.isascii() and any(letter in joined for letter in _MISREAD_LETTERS)
         ):
             yield _NOT_PLAIN
         folded = joined.casefold()
-        if not self._suspicious_words.isdisjoint(folded.split("\n")):
+        if not self._suspicious_words.isdisjoint(cells if folded == joined else folded.split("\n")):
             yield lambda cell: cell.casefold() in self._suspicious_words
         if any(f"\n{sign}" in f"\n{joined}" for sign in _SIGNS_BEFORE_NAMES):
             yield lambda cell: cell[:1] in _SIGNS_BEFORE_NAMES

@@ -4,6 +4,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 
 from pyroaring import BitMap64
 
@@ -37,6 +38,8 @@ _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
 
 
 _NO_NUMBER = frozenset({""})
+_MOBILE_DIGITS = 10
+_PREFIX_OF = itemgetter(slice(0, PREFIX_DIGITS))
 
 
 def normalise_numbers(
@@ -52,13 +55,7 @@ def normalise_numbers(
     Returns:
         The numbers, with an empty text for each cell that is no number, and the reasons for these by index.
     """
-    numbers = [""] * len(cells)
-    if region == "IN":
-        joined = "\n".join(cells)
-        if joined.count("\n") == len(cells) - 1:
-            mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined.replace(" ", "").replace("-", ""))
-            refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
-            numbers = ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
+    numbers = _plain_indian_numbers(cells, landlines=landlines) if region == "IN" else [""] * len(cells)
     reasons = {}
     if "" in numbers:
         for index, number in enumerate(numbers):
@@ -68,6 +65,37 @@ def normalise_numbers(
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
+
+
+def _plain_indian_numbers(cells: Sequence[str], *, landlines: bool) -> list[str]:
+    """Return the numbers of cells in the forms of nearly all Indian lists; an empty text for each other cell."""
+    joined = "\n".join(cells)
+    if not cells or joined.count("\n") != len(cells) - 1:
+        return [""] * len(cells)
+    joined = joined.replace(" ", "").replace("-", "")
+    if _are_of_ten_digits(joined, len(cells)):
+        mobiles = joined.split("\n")
+        may_be_landlines = bool(joined[:: _MOBILE_DIGITS + 1].strip("9"))
+    else:
+        mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined)
+        may_be_landlines = True
+    if may_be_landlines:
+        refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
+        if not refused.isdisjoint(map(_PREFIX_OF, mobiles)):
+            return ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
+    return ("91" + "\n91".join(mobiles)).split("\n")
+
+
+def _are_of_ten_digits(joined: str, cells: int) -> bool:
+    """Say whether lines are ten ASCII digits each, the first of them from 6 to 9."""
+    each = _MOBILE_DIGITS + 1
+    return (
+        len(joined) == each * cells - 1
+        and joined.isascii()
+        and joined[_MOBILE_DIGITS::each].count("\n") == cells - 1
+        and joined.replace("\n", "").isdigit()
+        and not joined[::each].strip("6789")
+    )
 
 
 def without_prefix(cell: str) -> str:
@@ -107,8 +135,9 @@ class NumberSet:
     def add(self, numbers: Sequence[int]) -> list[int]:
         """Add numbers; return the indexes of the duplicates: of numbers in the set or earlier in the sequence."""
         seen = self._seen
-        known = [number in seen for number in numbers]
-        duplicates = [index for index, is_known in enumerate(known) if is_known] if True in known else []
+        duplicates = []
+        if True in map(seen.__contains__, numbers):
+            duplicates = [index for index, number in enumerate(numbers) if number in seen]
         if len(set(numbers)) != len(numbers):
             duplicates = _with_repeated(numbers, duplicates)
         seen.update(array("Q", numbers))

@@ -6,7 +6,8 @@ per message, followed by one record of ``RECORD_WIDTH`` bytes per message; the s
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import sub
 
 import msgspec
 import zstandard
@@ -71,7 +72,7 @@ def pack_recipients(recipients: Recipients) -> bytes:
     """Return the recipients of a batch as compressed bytes."""
     # Differences between line numbers compress better than the numbers.
     lines = recipients.lines
-    steps = [line - previous for line, previous in zip(lines, [0, *lines], strict=False)]
+    steps = list(map(sub, lines, chain([0], lines)))
     columns = msgspec.structs.replace(recipients, lines=steps)
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
     return compressor.compress(msgspec.msgpack.encode(columns))
