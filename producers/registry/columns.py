@@ -121,8 +121,6 @@ STATUS = (
     "statusoftemplate",
     "statusondlt",
     "dltapprovalstatus",
-    "isapproved",
-    "isactive",
 )
 CATEGORY = (
     "templatetype",
