@@ -87,6 +87,24 @@ def unpack_recipients(packed: bytes) -> Recipients:
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
 
 
+class _Phones(msgspec.Struct, frozen=True, array_like=True):
+    """A batch of recipients of which only the phones are decoded."""
+
+    first: msgspec.Raw
+    to: list[str]
+
+
+_PHONES = msgspec.msgpack.Decoder(_Phones)
+
+
+def unpack_phones(packed: bytes) -> list[str]:
+    """Return ``Recipients.to`` of a packed batch, in less time than all columns take; raise ValueError as above."""
+    try:
+        return _PHONES.decode(zstandard.ZstdDecompressor().decompress(packed)).to
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError("a batch of recipients cannot be unpacked: its bytes are damaged") from error
+
+
 def holds_number(packed: bytes, number: str) -> bool:
     """Say whether a number may stand among packed recipients, several times as fast as unpacking them.
 
