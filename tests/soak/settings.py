@@ -12,9 +12,9 @@ VALIDITY_S = 120
 """Validity of all campaigns: doubt ends then."""
 LINKS_S = 5
 """Tracked links work for so long after the validity."""
-LIVE_S = 240
-"""A campaign stays in Redis for so long after its end, which leaves ``audit`` nearly two minutes."""
-ARCHIVE_S = 600
+LIVE_S = 600
+"""A campaign stays in Redis for so long after its end, which leaves ``audit`` nearly eight minutes."""
+ARCHIVE_S = 1_200
 """An archived campaign is erased so long after its end."""
 LEASE_S = 15.0
 LINKS_DOMAIN = "go.soak.in"

@@ -1,11 +1,14 @@
 """The samples of keys and of processes."""
 
 import os
+from contextlib import ExitStack
 
 from redis.asyncio import Redis
 
 from tests.soak.key_kinds import CAMPAIGN, STUB
 from tests.soak.sampling import sample_keys, sample_process
+
+_MANY = 100
 
 
 async def test_keys_are_counted_by_their_kind_and_stubs_apart_from_campaigns(redis: Redis) -> None:
@@ -28,10 +31,14 @@ async def test_a_redis_without_keys_has_none(redis: Redis) -> None:
 def test_a_process_is_measured_and_one_that_has_ended_is_left_out() -> None:
     before = sample_process(os.getpid(), 1.0)
     assert before
-    with open(os.devnull, "rb"):  # noqa: PTH123
+    with ExitStack() as files:
+        for _ in range(_MANY):
+            files.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
         during = sample_process(os.getpid(), 2.0)
     assert during
-    assert (during.handles, during.pid) == (before.handles + 1, os.getpid())
+    # Files and sockets that other tests left are closed meanwhile, so not all of these are seen as more.
+    assert during.handles > before.handles + _MANY // 2
+    assert during.pid == os.getpid()
     assert during.pss_mb > 1
     assert during.age_s > 0
     assert sample_process(2**22 + 1, 3.0) is None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
@@ -15,6 +15,7 @@ from redis.driver_info import DriverInfo
 from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.node_urls import Address
+from times_dispatch.ledger.connection_pool import LedgerPool
 from times_dispatch.ledger.health import NODE_AWAY, configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
@@ -171,7 +172,7 @@ def connect(
 
     A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
     have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
-    become a replica is closed.
+    become a replica is closed, and so is a connection that nobody has used for a minute.
 
     Args:
         url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``; or
@@ -204,7 +205,7 @@ def connect(
     if repeat_after_timeout:
         errors = (*errors, exceptions.TimeoutError)
     try:
-        pool = BlockingConnectionPool.from_url(
+        pool = LedgerPool.from_url(
             url,
             max_connections=max_connections,
             timeout=socket_timeout_s,

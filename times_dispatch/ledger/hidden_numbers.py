@@ -23,7 +23,7 @@ Hide = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
 
 _BYTES_AT_ONCE: Final = 16_384
 """More bytes than these are searched in a thread, so that the loop is not held up: a report costs about 15 us."""
-_ZERO, _ONE = b"01"
+_OTHER_DIGIT, _FIRST_DIGIT = b"01"
 
 
 def hide_numbers(content: bytes, is_hidden: Callable[[str], bool]) -> bytes:
@@ -33,15 +33,15 @@ def hide_numbers(content: bytes, is_hidden: Callable[[str], bool]) -> bytes:
         content: any bytes; a JSON document stays one.
         is_hidden: says whether a number, E.164 digits without the plus, is to be hidden.
     """
-    found = [written.places for written in written_numbers(content) if is_hidden(written.number)]
-    if not found:
+    matches = [written.positions for written in written_numbers(content) if is_hidden(written.number)]
+    if not matches:
         return content
     changed = bytearray(content)
-    for places in found:
-        for place in places():
-            changed[place] = _ZERO
-    for places in found:
-        changed[places()[0]] = _ONE
+    for positions in matches:
+        for position in positions():
+            changed[position] = _OTHER_DIGIT
+    for positions in matches:
+        changed[positions()[0]] = _FIRST_DIGIT
     return bytes(changed)
 
 

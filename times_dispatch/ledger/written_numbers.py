@@ -36,12 +36,12 @@ class WrittenNumber(NamedTuple):
 
     number: str
     """E.164 digits without the plus."""
-    places: Callable[[], list[int]]
-    """Returns the places of its digits, without zeros and code of the country if these need not be hidden."""
+    positions: Callable[[], list[int]]
+    """Returns the positions of its digits, without zeros and code of the country if these need not be hidden."""
 
 
-# The first byte of a pattern finds a place where a number may begin, and the rest looks ahead from there, because what
-# may be numbers overlaps. No pattern can match the same bytes in two ways, so that the work at each place is bounded.
+# The first byte of a pattern finds a position where a number may begin, and the rest looks ahead from there, because what
+# may be numbers overlaps. No pattern can match the same bytes in two ways, so that the work at each position is bounded.
 _RUN: Final = re.compile(rb"[0-9](?<![0-9].)(?=([0-9]{6,19})(?![0-9]))", re.DOTALL)
 
 
@@ -82,21 +82,21 @@ def written_numbers(content: bytes) -> Iterator[WrittenNumber]:
             written = content[start:end]
             if not written.isdigit() or has_escapes:  # else it is a run, which was found before
                 national = _digits(written)[-_NATIONAL_DIGITS:]
-                yield WrittenNumber(f"91{national}", partial(_places, content, start, end, _NATIONAL_DIGITS))
+                yield WrittenNumber(f"91{national}", partial(_positions, content, start, end, _NATIONAL_DIGITS))
         for match in _matches(international, content):
             yield from _beginnings(content, match.start(1), match.end(1))
 
 
 def _beginnings(content: bytes, start: int, end: int) -> Iterator[WrittenNumber]:
-    """Yield the numbers that begin at a place: each ends where no digit follows its last one."""
-    places = _places(content, start, end, _MAX_DIGITS)
-    digits = bytes(content[place] for place in places).decode()
-    for count in range(_MIN_DIGITS, len(places) + 1):
-        last = places[count - 1]
+    """Yield the numbers that begin at a position: each ends where no digit follows its last one."""
+    positions = _positions(content, start, end, _MAX_DIGITS)
+    digits = bytes(content[position] for position in positions).decode()
+    for count in range(_MIN_DIGITS, len(positions) + 1):
+        last = positions[count - 1]
         if not content[last + 1 : last + 2].isdigit():
             number = digits[:count]
             is_indian = count == _INDIAN_DIGITS and number.startswith("91") and number[2] in _FIRST_OF_MOBILE
-            yield WrittenNumber(number, partial(list, places[2 if is_indian else 0 : count]))
+            yield WrittenNumber(number, partial(list, positions[2 if is_indian else 0 : count]))
 
 
 def _matches(pattern: re.Pattern[bytes], content: bytes) -> Iterator[re.Match[bytes]]:
@@ -129,6 +129,6 @@ def _run(start: int, end: int) -> list[int]:
     return list(range(start, end))
 
 
-def _places(content: bytes, start: int, end: int, count: int) -> list[int]:
-    """Return the places of the last digits between two places, at most so many; digits of escapes do not count."""
+def _positions(content: bytes, start: int, end: int, count: int) -> list[int]:
+    """Return the positions of the last digits between two positions, at most so many; digits of escapes do not count."""
     return [match.start(1) for match in _DIGIT.finditer(content, start, end) if match[1]][-count:]

@@ -28,9 +28,9 @@ def test_an_indian_number_is_found_however_it_is_divided(national: str, between:
 @given(st.binary(max_size=300) | st.text("0123456789+- %2Bu\\", max_size=300).map(str.encode))
 def test_every_number_names_digits_that_stand_there(content: bytes) -> None:
     for written in written_numbers(content):
-        places = written.places()
-        digits = bytes(content[place] for place in places).decode()
-        assert places == sorted(set(places))
+        positions = written.positions()
+        digits = bytes(content[position] for position in positions).decode()
+        assert positions == sorted(set(positions))
         assert written.number.endswith(digits)
 
 

@@ -13,12 +13,14 @@ import httpx
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.http.connection import Connection
-from times_dispatch.provider.http.tls_sessions import client_context
+from times_dispatch.provider.http.tls_sessions import ResumingContext, client_context
 from times_dispatch.provider.http.tls_transport import TlsTransport
 from times_dispatch.provider.push_errors import NotSent
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_PROXY_REPLY_BYTES: Final = 16_384
+_SHARE_FOR_FIRST: Final = 0.25
+"""The share of their time that connections wait at most until the first one has a session that they can resume."""
 
 
 class Dialer:
@@ -41,16 +43,20 @@ class Dialer:
         """Return a new connection within ``within_s`` seconds; raise NotSent with the reason if there is none."""
         try:
             async with asyncio.timeout(within_s):
-                connection = await self._dial()
+                connection = await (self._dial_tls(self.tls, within_s) if self.tls else self._dial())
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
             if self.tls:
                 self.tls.forget_session(of_all=True)  # in case the session is the cause
         else:
-            if self.tls:
-                self.tls.count(connection.tls)
             return connection
         raise NotSent(failure)  # outside of ``except``, so that the original error is not its context
+
+    async def _dial_tls(self, tls: ResumingContext, within_s: float) -> Connection:
+        async with tls.first_alone(_SHARE_FOR_FIRST * within_s):
+            connection = await self._dial()
+            tls.count(connection.tls)
+        return connection
 
     async def _dial(self) -> Connection:
         if self._proxy is None:

@@ -1,13 +1,18 @@
 """TLS to a provider: a new connection resumes the session of an earlier one, which saves most of the handshake."""
 
+import asyncio
 import ssl
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx
 
 _SHARE_OF_LIFETIME: Final = 0.5
 """A session is replaced after this share of the time for which the server accepts the session."""
+_TICKET_PAUSES_S: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+"""The pauses between the looks for the ticket of the first connection."""
 
 
 class ResumingContext(ssl.SSLContext):
@@ -17,6 +22,9 @@ class ResumingContext(ssl.SSLContext):
     sends its tickets after the handshake, so a session is looked up when the next connection is made. One session
     serves many connections: Python copies a session whenever the session is read, which takes a third of the CPU time
     of a handshake.
+
+    A worker makes hundreds of connections at once when it begins. ``first_alone`` lets one of them shake hands before
+    the others, so that all others resume its session.
     """
 
     handshakes = 0
@@ -24,6 +32,9 @@ class ResumingContext(ssl.SSLContext):
     resumed = 0
     """How many of them resumed a session, as ``count`` was told."""
     _latest: ssl.SSLObject | None = None
+    """The connection whose handshake ended last."""
+    _first: asyncio.Future[None] | None = None
+    """Ends when the server has sent a ticket to the connection that goes first."""
     _session: ssl.SSLSession | None = None
     _renew_at_s = 0.0
     """When the session is replaced by a newer one, in epoch seconds."""
@@ -33,15 +44,42 @@ class ResumingContext(ssl.SSLContext):
         if self._latest and (self._session is None or time.time() >= self._renew_at_s):
             self._take_session(self._latest)
         self.handshakes += 1
-        self._latest = super().wrap_bio(*args, **{**kwargs, "session": self._session})
-        return self._latest
+        return super().wrap_bio(*args, **{**kwargs, "session": self._session})
 
     def count(self, connection: ssl.SSLObject | None) -> None:
         """Count a connection whose handshake has ended; a session that the server did not resume is given up."""
+        self._latest = connection
         if connection and connection.session_reused:
             self.resumed += 1
         else:
             self.forget_session()
+
+    @asynccontextmanager
+    async def first_alone(self, at_most_s: float) -> AsyncIterator[None]:
+        """Do a handshake; the first of several goes alone, and the others wait for its ticket, at most so long."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + at_most_s
+        while self._first and (left_s := until_s - loop.time()) > 0:
+            await asyncio.wait([self._first], timeout=left_s)
+        if self._latest or self._first:
+            yield
+            return
+        self._first = first = loop.create_future()
+        try:
+            yield
+        finally:
+            self._end_first(first, iter(_TICKET_PAUSES_S))
+
+    def _end_first(self, first: asyncio.Future[None], pauses_s: Iterator[float]) -> None:
+        """Let the others go on when the server has sent a ticket to the first connection; some servers never do."""
+        if self._latest and self._session is None:
+            self._take_session(self._latest)
+        pause_s = next(pauses_s, None)
+        if self._latest and self._session is None and pause_s:
+            asyncio.get_running_loop().call_later(pause_s, self._end_first, first, pauses_s)
+        else:
+            self._first = None
+            first.set_result(None)
 
     def forget_session(self, *, of_all: bool = False) -> None:
         """Begin the next connection with the session of the latest connection; with *of_all* by a whole handshake."""

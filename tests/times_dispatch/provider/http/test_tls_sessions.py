@@ -39,15 +39,40 @@ async def server(context: ssl.SSLContext) -> AsyncIterator[int]:
         yield listening.sockets[0].getsockname()[1]
 
 
+@asynccontextmanager
+async def silent_for_the_first(context: ssl.SSLContext) -> AsyncIterator[int]:
+    """Serve a port whose first connection gets no answer; all others go on to a server."""
+    seen, open_writers = list[asyncio.Task[None]](), list[asyncio.StreamWriter]()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_writers.append(writer)
+        if len(open_writers) == 1:
+            return
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", behind)
+        open_writers.append(to_writer)
+        seen.extend([asyncio.create_task(pump(reader, to_writer)), asyncio.create_task(pump(to_reader, writer))])
+
+    async with server(context) as behind, await asyncio.start_server(carry, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
+        for writer in open_writers:
+            writer.close()
+        await asyncio.gather(*seen, return_exceptions=True)
+
+
 def dialer(port: int, ca: Path) -> Dialer:
     url = f"https://127.0.0.1:{port}/"
     provider = timesmobile_post(nickname="times", username="u", password="p", endpoint=url, ca_file=str(ca))
     return Dialer(httpx.URL(url), provider)
 
 
-async def exchange(connections: Dialer) -> None:
-    connection = await connections.dial(10)
-    response = await connection.exchange(b"GET / HTTP/1.1\r\n\r\n", asyncio.get_running_loop().time() + 10)
+async def exchange(connections: Dialer, within_s: float = 300.0) -> None:
+    connection = await connections.dial(within_s)
+    response = await connection.exchange(b"GET / HTTP/1.1\r\n\r\n", asyncio.get_running_loop().time() + 300)
     assert response.status == 200
     connection.close()
 
@@ -68,17 +93,55 @@ def test_every_connection_after_the_first_resumes_its_session(
         runner.run(story())
 
 
-async def test_of_connections_that_are_made_at_the_same_time_the_next_one_resumes_a_session(
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_of_connections_that_are_made_at_the_same_time_all_but_the_first_resume_its_session(
+    certificates: Certificates, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def story() -> None:
+        async with server(certificates.server("trusted")) as port:
+            connections = dialer(port, certificates.ca)
+            await asyncio.gather(*(exchange(connections) for _ in range(30)))
+            assert connections.tls
+            assert (connections.tls.handshakes, connections.tls.resumed) == (30, 29)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(story())
+
+
+async def test_connections_to_a_server_without_tickets_are_made_all_the_same(certificates: Certificates) -> None:
+    without_tickets = certificates.server("trusted")
+    without_tickets.num_tickets = 0
+    async with server(without_tickets) as port:
+        connections = dialer(port, certificates.ca)
+        await asyncio.gather(*(exchange(connections) for _ in range(5)))
+        assert connections.tls
+        assert (connections.tls.handshakes, connections.tls.resumed) == (5, 0)
+
+
+async def test_while_the_first_handshake_stalls_the_others_wait_for_a_part_of_their_time_only(
     certificates: Certificates,
 ) -> None:
+    async with silent_for_the_first(certificates.server("trusted")) as port:
+        connections = dialer(port, certificates.ca)
+        first = asyncio.create_task(connections.dial(300))
+        await asyncio.sleep(0)
+        await asyncio.gather(*(exchange(connections, within_s=8.0) for _ in range(3)))
+        assert not first.done()
+        first.cancel()
+        await asyncio.wait([first])
+
+
+async def test_after_a_first_handshake_that_failed_the_next_connection_goes_first(certificates: Certificates) -> None:
     async with server(certificates.server("trusted")) as port:
         connections = dialer(port, certificates.ca)
-        await asyncio.gather(*(exchange(connections) for _ in range(3)))
         assert connections.tls
-        before = connections.tls.resumed
-        assert before < 3
-        await exchange(connections)
-        assert (connections.tls.handshakes, connections.tls.resumed) == (4, before + 1)
+        first = asyncio.create_task(connections.dial(300))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(exchange(connections)) for _ in range(3)]
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(*others)
+        assert connections.tls.resumed == 2
 
 
 async def test_a_server_that_forgot_the_session_gets_a_whole_handshake(certificates: Certificates) -> None:

@@ -1,0 +1,33 @@
+"""The pool of connections to a server of the ledger: it closes connections that nobody has used for some time.
+
+A burst of calls opens many connections. redis-py keeps all of them, and uses those that were returned last. So the
+others would stay open for good, and stay half open (``CLOSE_WAIT``) after the server closed them.
+"""
+
+import time
+from contextlib import suppress
+from typing import Final
+
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+MAX_IDLE_S: Final = 60.0
+"""A connection that nobody has used for so long is closed when another one is returned."""
+
+
+class LedgerPool(BlockingConnectionPool):
+    """A pool whose calls wait for a free connection, and whose unused connections are closed."""
+
+    max_idle_s = MAX_IDLE_S
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back, and close those that have been idle for too long."""
+        now_s = time.monotonic()
+        connection.returned_s = now_s  # type: ignore[attr-defined]
+        await super().release(connection)
+        # The list is a stack: the connection at its beginning was returned before all others.
+        idle = self._available_connections
+        while idle and idle[0].returned_s < now_s - self.max_idle_s:  # type: ignore[attr-defined]
+            with suppress(RedisError):
+                await idle.pop(0).disconnect(nowait=True)
