@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 
 from benchmarks import (
     clicks,
     cluster,
+    console,
     corpus,
     dispatch,
     export,
@@ -64,15 +65,16 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "growth": growth.figures,
     "repeated_texts": repeated_texts.figures,
     "old_campaigns": old_campaigns.figures,
+    "console": console.figures,
     "corpus": corpus.figures,
 }
 
 _MIN_WIDTH = 150
 """Columns of output that is not a terminal."""
 
-out = Console(highlight=False)
+out = RichConsole(highlight=False)
 if not out.is_terminal:
-    out = Console(highlight=False, width=_MIN_WIDTH)
+    out = RichConsole(highlight=False, width=_MIN_WIDTH)
 
 
 def main(arguments: list[str]) -> int:

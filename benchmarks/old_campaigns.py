@@ -44,7 +44,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             (stack.folder / "campaign.toml").write_text(text, "utf-8")
             recipients_file.write(stack.folder / "customers.csv", ROWS)
             stack.redis.start()
-            asyncio.run(_write_old(stack.redis.url, sender, old))
+            asyncio.run(write_old(stack.redis.url, sender, old))
         for turn in range(_TURNS):
             say(f"submit and list, {turn + 1} of {_TURNS}")
             for old, stack in stacks.items():
@@ -75,8 +75,8 @@ def _time_command(stack: Stack, *arguments: str) -> float:
     return time.perf_counter() - began
 
 
-async def _write_old(url: str, sender: SenderId, count: int) -> None:
-    """Let one campaign end, and copy it so often."""
+async def write_old(url: str, sender: SenderId, count: int) -> None:
+    """Let one campaign end, and copy it so often that there are *count*."""
     redis: Redis = connect(url)
     try:
         first = await write(redis, sender, 1, name="old")

@@ -43,6 +43,12 @@ def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, 
                 file.write(_LENGTH.pack(len(body)) + body)
 
 
+def delivered(meta: str, now: int) -> bytes:
+    """Return the body with one report: the message was delivered."""
+    row = {"ts": now, "meta": meta, "description": "Delivered to handset"}
+    return json.dumps([{"event": "delivered", "data": [row]}]).encode()
+
+
 def start(url: str, path: Path, *, connections: int = CONNECTIONS) -> "subprocess.Popen[bytes]":
     """Start a process that posts the bodies in the file."""
     command = [sys.executable, "-m", "benchmarks.report_poster", url, str(path), str(connections)]

@@ -75,6 +75,7 @@ class BenchmarkRig:
         max_in_flight: Pushes in flight of each worker.
         ca_file: The CA of the provider's certificate, if the endpoint is https.
         lanes: Lanes of each sender.
+        console: Whether the console is started.
         cluster: The cluster that holds the ledger; by default the stack's own Redis holds the ledger.
     """
 
@@ -88,6 +89,7 @@ class BenchmarkRig:
         max_in_flight: int = 400,
         ca_file: Path | None = None,
         lanes: int = 1,
+        console: bool = False,
         cluster: EmbeddedCluster | None = None,
     ) -> None:
         self.senders = list(senders)
@@ -96,6 +98,7 @@ class BenchmarkRig:
             ledger_url=cluster.url if cluster else "",
             settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight, ca_file=ca_file, lanes=lanes),
             workers=workers,
+            console=console,
             environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
         )
 

@@ -17,15 +17,15 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
+from producers.resend_parent import resendable
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.lanes.rows import joined, picked
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, Submissions
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 from times_dispatch.provider.correlation_ids import new_campaign_id
@@ -119,7 +119,7 @@ class Resender:
 
     async def survey(self) -> Survey:
         """Count the messages that would be sent, and write nothing; raise InputInvalid if there can be no resend."""
-        parent = await self._parent()
+        parent = await resendable(self._redis, self._settings, self._campaign, states=self._choice.states)
         children = await self._children(parent)
         if self._choice.salt:
             known = await self._submissions.find(self._fingerprint(len(children)))
@@ -168,7 +168,7 @@ class Resender:
         """
         if self._settings.id_key:
             await IdKeyGuard(self._redis, self._settings.id_key, self._settings.old_id_key).check_known()
-        parent = await self._parent()
+        parent = await resendable(self._redis, self._settings, self._campaign, states=self._choice.states)
         children = await self._children(parent)
         unfinished = self._unfinished(children)
         excluded = await self._lines_before(children, unfinished)
@@ -196,39 +196,6 @@ class Resender:
         state = await self._submissions.seal(campaign, plan.sender, total=total, batches=batches, actor=actor)
         warning = await notify_workers(self._redis, self._settings, plan.sender)
         return ResendResult(campaign=campaign, plan=begun.plan, state=state, messages=total, warning=warning)
-
-    async def _parent(self) -> CampaignView:
-        parent = await self._queries.campaign(self._campaign)
-        plan, settings = parent.plan, self._settings
-        if parent.state is CampaignState.SUBMITTING:
-            raise InputInvalid(f"campaign {parent.id}: is still being submitted, and nothing of it is sent yet")
-        if plan.sender not in settings.senders:
-            raise InputInvalid(f"campaign {parent.id}: its sender {plan.sender} is not in the settings any more")
-        if (
-            parent.lanes
-            or max(len(await known_lanes(self._redis, plan.sender)), settings.senders[plan.sender].lanes) > 1
-        ):
-            raise InputInvalid(
-                f"campaign {parent.id}: a sender with lanes has no resend; submit the rows of `dispatch report` instead"
-            )
-        if gone := [name for name in plan.chain if name not in settings.providers]:
-            raise InputInvalid(f"campaign {parent.id}: its provider {gone[0]} is not in the settings any more")
-        if plan.tracked_links and not settings.link_key:
-            raise InputInvalid(
-                f"campaign {parent.id}: its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
-            )
-        if plan.retry and parent.state in LIVE:
-            raise InputInvalid(
-                f"campaign {parent.id}: may send failed messages again by its rule (retry_failed); resend when it is "
-                "finished, or cancel it first"
-            )
-        sends_itself = plan.in_doubt == "resend" and parent.state is not CampaignState.CANCELLED
-        if sends_itself and MessageState.IN_DOUBT in self._choice.states and parent.counts[MessageState.IN_DOUBT]:
-            raise InputInvalid(
-                f'campaign {parent.id}: sends its messages in doubt again by itself (in_doubt = "resend"); '
-                "leave out --in-doubt"
-            )
-        return parent
 
     async def _children(self, parent: CampaignView) -> list[CampaignView]:
         return await self._queries.of_sender(parent.plan.sender, parent.resends)

@@ -12,7 +12,6 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
@@ -38,12 +37,13 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.reach import ProviderReach
-from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import OpeningLock, WorkerContext
+from workers.batch.failures import BatchFailures
+from workers.batch.issuer import BatchIssuer
 from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
@@ -102,15 +102,12 @@ class Dispatcher:
             name: the name under which the ledger notes failures of this worker; by default its host and process id.
             failure_policy: what the ledger does after unexpected errors of a batch.
         """
-        self._failure_policy = failure_policy
-        self._name = name or f"{socket.gethostname()}:{os.getpid()}"
         max_in_flight = settings.worker.max_in_flight
         kept_permits = max_in_flight // _URGENT_PERMITS
         self._settings = settings
         self._redis = redis
         self._control = Control(redis)
         self._sums = LogSums(log)
-        self._wake_workers = wake_workers
         self._max_batches = max_batches
         self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
         self._clock = clock
@@ -121,15 +118,26 @@ class Dispatcher:
             for name, sender in settings.senders.items()
         }
         timings = timings or BatchTimings()
+        leases = BatchLeases(
+            redis,
+            lease_s=settings.worker.lease_s,
+            on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
+            clock=clock,
+            wait_for_replicas=settings.ledger.wait_for_replicas,
+            replicas_within_s=settings.ledger.replicas_within_s,
+        )
+        self._issuer = BatchIssuer(
+            leases,
+            wake_workers=wake_workers,
+            start_in_background=self._start_in_background,
+            pause_s=timings.pass_on_after_s,
+            clock=clock,
+        )
+        self._failures = BatchFailures(
+            leases, self._control, worker=name or f"{socket.gethostname()}:{os.getpid()}", policy=failure_policy
+        )
         self._context = WorkerContext(
-            leases=BatchLeases(
-                redis,
-                lease_s=settings.worker.lease_s,
-                on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
-                clock=clock,
-                wait_for_replicas=settings.ledger.wait_for_replicas,
-                replicas_within_s=settings.ledger.replicas_within_s,
-            ),
+            leases=leases,
             clients=self._clients,
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(max_in_flight, kept=kept_permits),
@@ -137,7 +145,7 @@ class Dispatcher:
             opt_out_cache=OptOutCache(redis, settings.dead_numbers.rule),
             frequency_limits=limits,
             link_keys=LinkKeys((settings.link_key, settings.old_link_key)),
-            issue_batches=self._issue_batches,
+            issue_batches=self._issuer.issue,
             brake_provider=self._brake_provider,
             reach=ProviderReach(lost_after_s=timings.lost_after_s, clock=clock),
             timings=timings,
@@ -155,8 +163,6 @@ class Dispatcher:
         self._ended_at: deque[float] = deque(maxlen=full_at)
         """When the last batches ended, on the monotonic clock."""
         self._waiting = WaitingBatches(clock=clock)
-        self._issued_later: set[SenderId] = set()
-        """Senders whose next batches are issued after a pause, because this process left a batch to others."""
         self._background: set[asyncio.Task[None]] = set()
         self._is_prepared = asyncio.Event()
         """Set when the ledger has accepted the id key and knows the senders' limits, or when the process stops."""
@@ -211,6 +217,7 @@ class Dispatcher:
     async def stop(self) -> None:
         """Open no more blocks, let pushes in flight end within the grace, and release every batch."""
         self._is_stopping = True
+        self._issuer.stop()
         self._is_prepared.set()
         self._context.capacity.close()
         grace_s = self._settings.worker.grace_s
@@ -273,7 +280,7 @@ class Dispatcher:
             await self._clock.sleep(MAX_WAIT_S / 4)
             while ref := self._waiting.take_overdue():
                 if await self._release(ref):
-                    await self._issue_batches(ref.sender)
+                    await self._issuer.issue(ref.sender)
 
     async def _release(self, ref: BatchRef) -> bool:
         """Take the lease of a batch and release it at once; return whether the batch can be issued again."""
@@ -293,22 +300,8 @@ class Dispatcher:
         if not self._context.reach.is_cut_off(plan.chain):
             return False
         if await self._release(ref):
-            self._issue_later(ref.sender)
+            self._issuer.issue_later(ref.sender)
         return True
-
-    def _issue_later(self, sender: SenderId) -> None:
-        """Issue the next batches of a sender after a pause, unless another process does so before.
-
-        Without the pause, a batch that this process cannot send would come back at once, and again.
-        """
-        if sender not in self._issued_later:
-            self._issued_later.add(sender)
-            self._start_in_background(self._issue_after_pause(sender))
-
-    async def _issue_after_pause(self, sender: SenderId) -> None:
-        await self._clock.sleep(self._context.timings.pass_on_after_s)
-        self._issued_later.discard(sender)
-        await self._issue_batches(sender)
 
     async def _run(self, ref: BatchRef) -> WorkEnd:
         token: int | None = None
@@ -334,7 +327,7 @@ class Dispatcher:
         except CampaignUnknown:
             return BatchEnd.NOTHING_TO_DO
         except Exception as unexpected:  # noqa: BLE001  # the only such place of a worker process
-            await self._release_failed(ref, token, unexpected)
+            await self._failures.release(ref, token, unexpected)
             return BatchEnd.FAILED
 
     def _lack(self, plan: Plan) -> tuple[BatchEnd, str] | None:
@@ -358,9 +351,9 @@ class Dispatcher:
         finally:
             self._batches.discard(batch)
         if end in (BatchEnd.PROVIDER_LOST, CloseReason.OUT_OF_REACH):
-            self._issue_later(ref.sender)
+            self._issuer.issue_later(ref.sender)
         elif end is not BatchEnd.DONE:  # the next batches were issued when the last block of a done batch was opened
-            await self._issue_batches(ref.sender)
+            await self._issuer.issue(ref.sender)
         log.info(
             "batch",
             campaign=ref.campaign,
@@ -371,40 +364,6 @@ class Dispatcher:
             **batch.counts,
         )
         return end
-
-    async def _release_failed(self, ref: BatchRef, token: int | None, unexpected: Exception) -> None:
-        """Release a batch after an unexpected error; the batch is issued again, to another worker if there is one.
-
-        After several failures its campaign is braked (``FailurePolicy``), because the batch would fail for ever. An
-        error of the ledger itself means that the batch is damaged there, and brakes the campaign at once; the lease of
-        the batch then runs out, and the batch is issued again after somebody resumes the campaign.
-        """
-        if isinstance(unexpected, BatchUnreadable):
-            token, unexpected = unexpected.token, unexpected.reason
-        kind = type(unexpected).__qualname__
-        log.error("batch failed", campaign=ref.campaign, batch=ref.number, sender=ref.sender, **failure(unexpected))
-        reason = f"batch {ref.number + 1} cannot be worked on: {kind}"
-        is_of_ledger = isinstance(unexpected, RedisError)
-        try:
-            if not is_of_ledger and await self._note_failure(ref, token, kind, reason):
-                return
-            await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
-        except LeaseLost:
-            return
-        except (*LEDGER_ERRORS, CampaignUnknown) as error:
-            log_failed_call(error, doing="release after a failure")
-
-    async def _note_failure(self, ref: BatchRef, token: int | None, kind: str, reason: str) -> bool:
-        """Note a failure in the ledger; return whether the ledger could note the failure."""
-        try:
-            await self._context.leases.note_failure(
-                ref, token, worker=self._name, kind=kind, reason=reason, policy=self._failure_policy
-            )
-        except ResponseError as error:
-            if is_transient(error):
-                raise
-            return False
-        return True
 
     async def _wait_for_batches(self, max_s: float) -> None:
         if self._running:
@@ -419,20 +378,6 @@ class Dispatcher:
                 self._plans.pop(next(iter(self._plans)))
             self._plans[ref.campaign] = plan
         return plan
-
-    async def _issue_batches(self, sender: SenderId) -> None:
-        """Issue the sender's next batches and wake workers for them; if that fails, upkeep issues them soon."""
-        if self._is_stopping:
-            return
-        try:
-            if ready := await self._context.leases.issue(sender):
-                # The caller does not wait for the broker: upkeep repeats a lost wake-up.
-                self._start_in_background(self._wake(ready))
-        except LEDGER_ERRORS as error:
-            log_failed_call(error, doing="issue")
-
-    async def _wake(self, ready: Sequence[BatchReady]) -> None:
-        await self._wake_workers(ready)
 
     async def _brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, and for all senders of the settings that use the provider."""

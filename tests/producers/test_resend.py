@@ -13,11 +13,11 @@ from producers.draft import Draft
 from producers.errors import CommandFailed, InputInvalid
 from producers.resend import Choice, Resender
 from producers.submit import submit
-from tests.kit.producers import SETTINGS, ProcessDied, WriteFile, load_settings
+from tests.kit.producers import ProcessDied
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
 from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key
-from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, RetryRule, TrackedLinks
+from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, TrackedLinks
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import MessageView, Queries
@@ -218,39 +218,6 @@ async def test_numbers_on_the_opt_out_list_are_suppressed(parent: CampaignId, se
     result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)
     view = await Queries(redis).campaign(result.campaign)
     assert (view.counts[MessageState.SUPPRESSED], view.counts[MessageState.PENDING]) == (1, 11)
-
-
-async def test_messages_in_doubt_are_refused_if_the_campaign_sends_them_again_by_itself(
-    parent: CampaignId, settings: Settings, redis: Redis
-) -> None:
-    await settle(redis, parent, ["i0"])
-    view = await Queries(redis).campaign(parent)
-    plan = msgspec.structs.replace(view.plan, in_doubt="resend")
-    await redis.hset(campaign_key(plan.sender, parent), "plan", msgspec.json.encode(plan))
-    choice = Choice(states=frozenset({MessageState.IN_DOUBT}))
-    with pytest.raises(InputInvalid, match="sends its messages in doubt again by itself"):
-        await Resender(redis, settings, parent, choice).survey()
-
-
-async def test_a_campaign_that_may_try_failed_messages_again_is_refused_until_it_has_ended(
-    parent: CampaignId, settings: Settings, redis: Redis
-) -> None:
-    view = await Queries(redis).campaign(parent)
-    plan = msgspec.structs.replace(view.plan, retry=RetryRule(codes=[912], after_s=[60], at_most=1))
-    await redis.hset(campaign_key(plan.sender, parent), "plan", msgspec.json.encode(plan))
-    resender = Resender(redis, settings, parent, FAILED)
-    with pytest.raises(InputInvalid, match="may send failed messages again by its rule"):
-        await resender.survey()
-    await Control(redis).campaign(plan.sender, parent, ControlAction.CANCEL)
-    assert (await resender.survey()).messages == 12
-
-
-async def test_a_sender_that_left_the_settings_is_named(
-    parent: CampaignId, write: WriteFile, redis_url: str, redis: Redis
-) -> None:
-    others = load_settings(write("other.toml", SETTINGS.replace("TIMESM", "ABCDEF")), redis_url)
-    with pytest.raises(InputInvalid, match="its sender TIMESM is not in the settings any more"):
-        await Resender(redis, others, parent, FAILED).survey()
 
 
 async def test_own_values_are_kept_and_tracked_links_get_another_number(

@@ -16,8 +16,8 @@ from workers import upkeep
 from workers.batch import recorder
 from workers.batch.batch_run import BatchRun
 from workers.batch.batch_worker import BatchWorker
+from workers.batch.failures import BatchFailures
 from workers.batch.message_result import MessageResult
-from workers.dispatcher import Dispatcher
 
 
 class Mutation(NamedTuple):
@@ -95,8 +95,8 @@ def _errors_brake_at_once() -> None:
     async def note_nothing(*_: object) -> bool:
         return False
 
-    kind: Any = Dispatcher
-    kind._note_failure = note_nothing
+    kind: Any = BatchFailures
+    kind._note = note_nothing
 
 
 def _late_blocks_go_back() -> None:

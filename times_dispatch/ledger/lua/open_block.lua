@@ -1,5 +1,5 @@
 -- uses: names keys memory clock states records spans rotation campaigns providers pacing paces budget suppression
--- uses: statistics
+-- uses: statistics provider_choice
 --
 -- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
@@ -43,9 +43,9 @@
 --   if other campaigns used its text lately; one byte is scanned for each message of the batch; one command for each
 --   provider that is passed over.
 --
--- lib/pacing.lua and lib/paces.lua explain send times and costs, lib/providers.lua explains chains and probes,
--- lib/rotation.lua explains rotation, groups and batches out, lib/frequency.lua explains entries, and ledger/keys.py
--- explains every field.
+-- lib/pacing.lua and lib/paces.lua explain send times and costs, lib/providers.lua explains chains,
+-- lib/provider_choice.lua explains probes, lib/rotation.lua explains rotation, groups and batches out,
+-- lib/frequency.lua explains entries, and ledger/keys.py explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
@@ -102,46 +102,6 @@ end
 local function is_repeated_late(worker_block)
   local known, confirmed = tonumber(args.last_block), tonumber(worker_block or '-1')
   return known >= 0 and confirmed >= 0 and is_later_block(confirmed, known)
-end
-
--- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
--- tried with one message at a time (a probe), also while a later provider could take all messages: a successful probe
--- ends the back-off. A silent provider gets one message at a time too; `silent` lists these providers if the campaign
--- is promotional, else it is empty. A provider that is lost to the worker is passed over, like a provider that the
--- sender backs off from; but if it answered other workers just now, the batch is theirs. Returns a table:
---   chain_index   the index of the provider in the chain; nil if no provider can take a message now
---   probed        the name of the provider, if the block is a probe after a back-off; else nil
---   silent_probe  the name of the provider, if the block is to find out whether reports come again; else nil
---   is_tried      whether the block is to find out whether the worker reaches the provider again
---   out_of_reach  true if only other workers can use the provider that could take a message
---   soonest_us    when the first provider can take a message, if none can now; nil if all are braked
-local function choose_provider(chain, first_provider, sender, silent)
-  local chain_index, soonest_us, has_lost = 0, nil, false
-  for provider in string.gmatch(chain, '%S+') do
-    local fields = sender
-    if provider ~= first_provider then
-      fields = read_fields(sender_key, provider_field('brake', provider), provider_field('back_off_until_us', provider),
-        provider_field('back_off_count', provider), provider_field('probe_us', provider))
-    end
-    local state = provider_state(fields, provider, now)
-    if not state.is_braked then
-      local free_us, is_held = state.free_us, silent ~= '' and is_silent(silent, provider)
-      if is_held then free_us = math.max(free_us, silence_probe_at(provider, now)) end
-      if args.lost ~= '' and has_provider(args.lost, provider) then
-        if answered_lately(provider, now) then return {out_of_reach = true} end
-        has_lost, free_us = true, math.huge
-      end
-      if free_us <= now then
-        return {
-          chain_index = chain_index, probed = state.backs_off and provider or nil,
-          silent_probe = is_held and provider or nil, is_tried = provider == args.tried,
-        }
-      end
-      soonest_us = math.min(soonest_us or free_us, free_us)
-    end
-    chain_index = chain_index + 1
-  end
-  return {soonest_us = soonest_us, out_of_reach = has_lost}
 end
 
 -- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker
@@ -347,7 +307,8 @@ local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_t
   provider_field('probe_us', first_provider), 'silent')
 if sender.paused == '1' then return closed('sender_paused') end
 local silent = sender.silent or ''
-local provider = choose_provider(campaign.chain, first_provider, sender, campaign.promotional and silent or '')
+local held_from = campaign.promotional and silent or ''
+local provider = choose_provider(campaign.chain, first_provider, sender, held_from, args, now)
 if provider.out_of_reach then return closed('out_of_reach') end
 if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 

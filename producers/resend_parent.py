@@ -1,0 +1,47 @@
+"""The campaign whose messages are to be sent once more: whether it can have a resend now, under these settings."""
+
+from collections.abc import Collection
+
+from redis.asyncio import Redis
+
+from producers.errors import InputInvalid
+from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
+from times_dispatch.settings.model import Settings
+
+
+async def resendable(
+    redis: Redis, settings: Settings, campaign: CampaignId, *, states: Collection[MessageState]
+) -> CampaignView:
+    """Return a campaign of which messages in these *states* can be sent once more; raise InputInvalid if none can."""
+    parent = await Queries(redis).campaign(campaign)
+    plan = parent.plan
+    if parent.state is CampaignState.SUBMITTING:
+        raise InputInvalid(f"campaign {campaign}: is still being submitted, and nothing of it is sent yet")
+    if plan.sender not in settings.senders:
+        raise InputInvalid(f"campaign {campaign}: its sender {plan.sender} is not in the settings any more")
+    lanes = max(len(await known_lanes(redis, plan.sender)), settings.senders[plan.sender].lanes)
+    if parent.lanes or lanes > 1:
+        raise InputInvalid(
+            f"campaign {campaign}: a sender with lanes has no resend; submit the rows of `dispatch report` instead"
+        )
+    if gone := [name for name in plan.chain if name not in settings.providers]:
+        raise InputInvalid(f"campaign {campaign}: its provider {gone[0]} is not in the settings any more")
+    if plan.tracked_links and not settings.link_key:
+        raise InputInvalid(
+            f"campaign {campaign}: its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
+        )
+    if plan.retry and parent.state in LIVE:
+        raise InputInvalid(
+            f"campaign {campaign}: may send failed messages again by its rule (retry_failed); resend when it is "
+            "finished, or cancel it first"
+        )
+    sends_itself = plan.in_doubt == "resend" and parent.state is not CampaignState.CANCELLED
+    if sends_itself and MessageState.IN_DOUBT in states and parent.counts[MessageState.IN_DOUBT]:
+        raise InputInvalid(
+            f'campaign {campaign}: sends its messages in doubt again by itself (in_doubt = "resend"); '
+            "leave out --in-doubt"
+        )
+    return parent

@@ -1,0 +1,88 @@
+"""Campaigns that cannot be resent now, and what the refusal says."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from producers.draft import Draft
+from producers.errors import InputInvalid
+from producers.resend_parent import resendable
+from producers.submit import submit
+from tests.kit.producers import SETTINGS, WriteFile, load_settings
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignView, Plan, RetryRule
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.settings.model import Settings
+
+FAILED = frozenset({MessageState.FAILED})
+
+
+@pytest.fixture
+async def parent(campaign: Path, recipients: Path, settings: Settings, redis: Redis) -> CampaignView:
+    made = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+    return await Queries(redis).campaign(made.campaign)
+
+
+async def change_plan(redis: Redis, parent: CampaignView, **changes: Any) -> Plan:
+    plan = msgspec.structs.replace(parent.plan, **changes)
+    await redis.hset(campaign_key(plan.sender, parent.id), "plan", msgspec.json.encode(plan))
+    return plan
+
+
+async def test_a_campaign_under_the_same_settings_can_be_resent(
+    parent: CampaignView, settings: Settings, redis: Redis
+) -> None:
+    assert (await resendable(redis, settings, parent.id, states=FAILED)).id == parent.id
+
+
+async def test_messages_in_doubt_are_refused_if_the_campaign_sends_them_again_by_itself(
+    parent: CampaignView, settings: Settings, redis: Redis
+) -> None:
+    plan = await change_plan(redis, parent, in_doubt="resend")
+    await redis.hset(campaign_key(plan.sender, parent.id), MessageState.IN_DOUBT.value, "2")
+    assert await resendable(redis, settings, parent.id, states=FAILED)
+    with pytest.raises(InputInvalid, match="sends its messages in doubt again by itself"):
+        await resendable(redis, settings, parent.id, states={MessageState.IN_DOUBT})
+
+
+async def test_a_campaign_that_may_try_failed_messages_again_is_refused_until_it_has_ended(
+    parent: CampaignView, settings: Settings, redis: Redis
+) -> None:
+    plan = await change_plan(redis, parent, retry=RetryRule(codes=[912], after_s=[60], at_most=1))
+    with pytest.raises(InputInvalid, match="may send failed messages again by its rule"):
+        await resendable(redis, settings, parent.id, states=FAILED)
+    await Control(redis).campaign(plan.sender, parent.id, ControlAction.CANCEL)
+    assert (await resendable(redis, settings, parent.id, states=FAILED)).state is CampaignState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"TIMESM": "ABCDEF"}, "its sender TIMESM is not in the settings any more"),
+        ({"providers.tm": "providers.other"}, "its provider tm is not in the settings any more"),
+        ({"rate_per_s = 500": "rate_per_s = 500\nlanes = 3"}, "a sender with lanes has no resend"),
+    ],
+    ids=["sender", "provider", "lanes"],
+)
+async def test_settings_that_lack_something_of_the_campaign_are_named(
+    parent: CampaignView, write: WriteFile, redis: Redis, changed: dict[str, str], reason: str
+) -> None:
+    settings = SETTINGS
+    for old, new in changed.items():
+        settings = settings.replace(old, new)
+    with pytest.raises(InputInvalid, match=reason):
+        await resendable(redis, load_settings(write("other.toml", settings)), parent.id, states=FAILED)
+
+
+async def test_a_campaign_that_is_not_submitted_whole_is_refused(
+    parent: CampaignView, settings: Settings, redis: Redis
+) -> None:
+    await redis.hset(campaign_key(parent.plan.sender, parent.id), "state", CampaignState.SUBMITTING.value)
+    with pytest.raises(InputInvalid, match="is still being submitted"):
+        await resendable(redis, settings, parent.id, states=FAILED)

@@ -1,0 +1,119 @@
+"""Batches that cannot be worked on: they are released, or their campaigns are braked."""
+
+import struct
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.push_results import FailurePolicy
+from times_dispatch.ledger.states import CampaignState
+from workers.batch.batch_run import BatchEnd
+
+KEY = campaign_key(SENDER, CAMPAIGN)
+ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
+
+
+async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(rig: WorkerRig) -> None:
+    await rig.submit(4, batch_size=2)
+    await rig.redis.set(f"{KEY}:p:1", b"junk")
+    with capture_logs() as logs:
+        worker = await rig.send_until_stopped()
+    view = await rig.view()
+    assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 2 cannot be worked on: ValueError")
+    assert BatchEnd.FAILED in worker.ended
+    assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1] * 8
+    await rig.redis.flushall()  # the fixture's balance could not read the rows either
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"slots": 2}, {"text": "Dear {#nobody#}"}, {"text": "Dear {#var#} {#var#}"}],
+    ids=["too many columns", "a template that cannot be", "too few columns"],
+)
+async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is_pushed(
+    rig: WorkerRig, broken: dict[str, object]
+) -> None:
+    await rig.submit(150, **broken)  # type: ignore[arg-type]
+    worker = await rig.send_until_stopped()
+    assert worker.ended[0] == BatchEnd.FAILED
+    assert rig.provider.ids == []
+    view = await rig.view()
+    assert view.state is CampaignState.BRAKED
+    assert view.reason.startswith("batch ")
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1))
+    assert await rig.states() == "p" * 150  # what was opened and never begun is not in doubt
+    assert await rig.lease_count() == 0
+
+
+async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(rig: WorkerRig) -> None:
+    await rig.submit(2, slots=2)
+    async with rig.worker(failure_policy=ONE_FAILURE) as worker:
+        await rig.issue(worker)
+        await worker.quiet()
+        await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+        assert await rig.issue(worker) == []
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
+        await rig.issue(worker)
+        await worker.quiet()
+    assert worker.ended == [BatchEnd.FAILED, BatchEnd.FAILED]
+    assert (await rig.view()).state is CampaignState.BRAKED
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+
+
+async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead_of_asking_for_ever(
+    rig: WorkerRig,
+) -> None:
+    await rig.submit(4, cost_unit="parts", parts=2)
+    await rig.redis.delete(f"{KEY}:k:0")
+    await rig.redis.sadd(f"{KEY}:k:0", "not a string")
+    worker = await rig.send()
+    assert worker.ended == [BatchEnd.FAILED]
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: ResponseError"
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+
+
+async def test_messages_with_later_send_times_are_returned_unsent_when_the_batch_fails_first(
+    rig: WorkerRig,
+) -> None:
+    await rig.submit(20, cost_unit="parts", parts_known=2)
+    worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
+    assert worker.ended == [BatchEnd.FAILED]
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
+    assert "s" not in await rig.states()
+    assert (await rig.states()).count("a") == len(rig.provider.ids) == 3
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+
+
+async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_brake_the_campaign(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.submit(3)
+
+    async def unwritable(*_: object, **__: object) -> int:
+        raise struct.error(text)
+
+    text = str(["Dear", "Asha"])  # made here, because the log quotes the source
+
+    monkeypatch.setattr(BatchLeases, "record", unwritable)
+    with capture_logs() as logs:
+        worker = await rig.send()
+    assert worker.ended == [BatchEnd.FAILED]
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: error"
+    (line,) = [log for log in logs if log["event"] == "batch failed"]
+    assert "recorder.py" in line["where"]
+    assert text not in str(line)
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+    assert await rig.states() == "iii"
+
+
+async def test_an_unexpected_error_in_one_batch_leaves_the_other_campaigns_alone(rig: WorkerRig) -> None:
+    await rig.submit(2, slots=2)
+    await rig.submit(200, campaign="healthy1")
+    await rig.send()
+    assert await rig.states(CampaignId("healthy1")) == "a" * 200
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
