@@ -23,6 +23,7 @@ from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, Ar
 from times_dispatch.ledger.errors import CampaignDamaged, ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import CampaignField
+from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rollups_without_messages
@@ -122,7 +123,7 @@ class ArchiveRebuild:
             rollups, differences = await rollups_of(archived_messages(self._archive, stub, manifest))
         trail = packed_entry(self._actor, TrailAction.ARCHIVED, campaign=campaign, detail=_DETAIL)
         if await self._states.restore(stub, rollups=rollups, trail=trail):
-            result.restored.append(campaign)
+            result.restored += [] if is_lane(stub.sender) else [campaign]
         else:
             result.known += 1
         result.differences += [
