@@ -16,16 +16,21 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 """The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
 
 _PREFIX = re.compile(
-    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?"
-    r"|(?:tel|telephone|phone|ph|mob|mobile|cell|contact|no|p|m|whatsapp|wa|sms|smsto|callto|sip)[. ]{0,2}"
-    r"(?:(?:no|number|num)\b[. ]{0,2})?(?::(?://)?|(?<=[. ])))(?:%2B)?",
+    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?|TEL(?:;[A-Z=,]{1,30}){1,4}:"
+    r"|\(?(?:tel|telephone|phone|ph|mobile|mob|mo|mbl|cell|contact|call|number|msisdn|no|p|m|whatsapp|wa|sms|smsto"
+    r"|callto|sip|home|work|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
+    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|-|(?<=[. )]))"
+    r"|(?:(?:IN|IND|India)\b[ :]{0,2}|[\U0001F1E6-\U0001F1FF]{2}[ ]?)(?=[+(])"
+    r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",
     re.IGNORECASE,
 )
-"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
+"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's, ``TEL;CELL:``
+that of address books, a flag that of forms on the web."""
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(
-    r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*)$",
+    r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*"
+    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|home|work|primary)\))$",
     re.IGNORECASE,
 )
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"

@@ -69,7 +69,8 @@ _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
-_AFTER_SMS_TO = re.compile(r"(?<![^\W_])SMS[ ][^\n.;]{1,40}?[ ]to\s{1,3}\Z", re.IGNORECASE)
+_SMS_TO = r"(?:SMS|send)[ ](?:[^\n.;]{1,40}?[ ])?to"
+_AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
@@ -78,14 +79,15 @@ _AFTER_ID_WORD = re.compile(
 _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
 _UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 _SHORT_CODE = re.compile(
-    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|SMS[ ][^\n.;]{{1,40}}?[ ]to|(?:कॉल|काल) करें)"
+    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
+    r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
     r"|(?<![^\s(])(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?= पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
-_BEFORE_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms "})
+_BEFORE_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms ", "send"})
 
 
 def _with_letters(words: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -112,12 +114,15 @@ _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
-_TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}")
+_TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
+_SHORT_LOCAL = 6
+_BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
+"""Signs after a number behind which a landline may stand without its area code: ``022-61234567/61234568``."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 
 
@@ -250,7 +255,7 @@ def _may_contain_numbers(text: str) -> bool:
     lower = text.lower()
     if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
         return False
-    if _SIX_DIGITS.search(text) and _CALL_WORD.search(lower):
+    if _SIX_DIGITS.search(text) and (_CALL_WORD.search(lower) or "sms " in lower or "send " in lower):
         return True
     return _may_contain_short(text, lower)
 
@@ -304,6 +309,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         return None
     start = _start(run, first)
     before = _line_before(run.text, start)
+    is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in _BETWEEN_NUMBERS
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
         if _is_part_of_card(groups, first, last):
@@ -311,7 +317,8 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         end = groups[last][1]
         if set(sizes) == {1} and not _are_alone(groups, first, last):
             continue
-        if not _is_number(digits, sizes, before, run.text[start:end]):
+        is_next_local = is_next and len(digits) > _SHORT_LOCAL and _LOCAL.fullmatch(digits) is not None
+        if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
         if _AFTER_CALL_WORD.search(before) or not (_UNIT.match(run.text, end) or _AFTER_AMOUNT_WORD.search(before)):
             return last
@@ -395,7 +402,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         return _is_foreign(digits)
     if _AFTER_CURRENCY.search(before):
         return False
-    to_call = _AFTER_CALL_WORD.search(before) is not None
+    to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
     if not to_call and _AFTER_ID_WORD.search(before):
         return False
     if _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits):
