@@ -38,6 +38,7 @@ from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_letter_bodies import SEARCH_EVERY_S, DeadLetterBodies
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
@@ -73,6 +74,12 @@ class ReconcilerLimits:
     commas are some thousands of reports."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
+    read_every_s: float = 0.05
+    """After a read that returned little, the next read begins this much later: entries that come meanwhile are
+    processed together, which takes a fraction of the CPU time in this process and in Redis. After a pause of the stream
+    the first entry is read at once."""
+    small_read_bytes: int = 64 * 1024
+    """A read that returned fewer bytes than this returned little: some hundreds of reports."""
     max_waiting_entries: int = 512
     """No more entries are read while this many entries wait because Redis is full."""
     claim_after_ms: int = CLAIM_AFTER_MS
@@ -157,6 +164,8 @@ class Reconciler:
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
+        self._read_at = float("-inf")
+        """The next read begins at this time at the earliest, on the clock's monotonic time."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile until the stop is set, then release the entries that are not processed.
@@ -251,7 +260,13 @@ class Reconciler:
                 log.info("entries of another reconciler claimed", entries=len(entries))
                 return entries
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
-        return await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
+        if (wait_s := self._read_at - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait_s)
+        entries = await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
+        is_small = len(entries) < limits.read_entries and sum(map(_size, entries)) < limits.small_read_bytes
+        if entries and is_small:
+            self._read_at = self._clock.monotonic() + limits.read_every_s
+        return entries
 
     async def _renew_later(self, ended: asyncio.Event) -> None:
         """Wait, then renew the claims, also in the middle of a step: an entry may take long."""
@@ -334,6 +349,10 @@ class Reconciler:
         )
 
 
+def _size(entry: Entry) -> int:
+    return len(entry.payload)
+
+
 def forward_limits(callbacks: CallbackSettings) -> ForwardLimits:
     """Return how much may wait to be forwarded, by the settings."""
     return ForwardLimits(
@@ -392,7 +411,16 @@ async def serve(settings: Settings) -> None:
                 refusal = error
 
         heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
-        runs = [reconcile, heartbeat.run]
+        dead_letters = DeadLetterBodies(redis, hide)
+
+        async def hide_in_dead_letters(stop: asyncio.Event) -> None:
+            async def step() -> None:
+                await dead_letters.hide_new()
+                await SYSTEM_CLOCK.wait(stop, SEARCH_EVERY_S)
+
+            await run_forever(step, stop)
+
+        runs = [reconcile, heartbeat.run, hide_in_dead_letters]
         if settings.relay_url:
             runs.append(ForeignRelay(redis, settings.relay_url, hide=hide).run)
         if settings.callbacks.forward_url:

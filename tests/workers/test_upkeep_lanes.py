@@ -1,5 +1,7 @@
 """Rounds of upkeep over the lanes of a sender."""
 
+from contextlib import suppress
+
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -51,6 +53,23 @@ async def test_a_lane_that_cannot_be_read_keeps_no_other_campaign_from_flower(re
     await rounds.round()
 
     assert [view.id for view in rounds.shown] == [other]
+
+
+async def test_lanes_are_paused_with_another_while_one_of_them_is_damaged(redis: Redis, rounds: Rounds) -> None:
+    campaign = await submit_in_lanes(redis, people(200))
+    lanes = (await Queries(redis).campaign(campaign)).lanes
+    await redis.set(f"{{{lanes[1].plan.sender}}}:c:{lanes[1].id}", "not a hash")
+    paused = f"{{{lanes[3].plan.sender}}}:"
+    await redis.hset(f"{paused}c:{lanes[3].id}", mapping={"state": "paused", "reason": "look"})
+    await redis.sadd(f"{paused}changed", lanes[3].id)
+
+    async def are_paused() -> bool:
+        with suppress(ResponseError):  # the round names the damage at its end
+            await rounds.round()
+        states = [await redis.hget(f"{{{lane.plan.sender}}}:c:{lane.id}", "state") for lane in (lanes[0], lanes[2])]
+        return states == [b"paused"] * 2
+
+    await until(are_paused, within_s=300)
 
 
 async def test_a_pause_reaches_every_lane_that_can_be_reached(redis: Redis) -> None:

@@ -49,6 +49,8 @@ class ServerLimits:
     """The time from the end of a request's head to the end of its body and of its response."""
     response_timeout_s: float = 0.0
     """The time from the end of a request to the end of its response, if responses may take longer than that; else 0."""
+    stalled_timeout_s: float = 30.0
+    """How long a client may read nothing of a response that waits for the client."""
     trusted_proxies: Sequence[IPNetwork] = LOOPBACK
     """Addresses whose header X-Forwarded-For is believed."""
 
@@ -133,12 +135,13 @@ class ServerLoad:
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
         self.requests += 1
+        is_refused = self.requests > self.limits.max_requests
         if client:
             self._requests[client] += 1
-        max_of_client = self.limits.max_per_address
-        if client.startswith(_VISITS):
-            max_of_client = self.limits.max_visits_per_address
-        is_refused = self.requests > self.limits.max_requests or self._requests[client] > max_of_client
+            max_of_client = self.limits.max_per_address
+            if client.startswith(_VISITS):
+                max_of_client = self.limits.max_visits_per_address
+            is_refused = is_refused or self._requests[client] > max_of_client
         if is_refused:
             self.refusals.warning("too many requests are under way")
         return not is_refused
@@ -190,6 +193,12 @@ class ServerLoad:
             target: the request's path and query.
         """
         has_visits = bool(self.limits.max_visits_per_address)
+        if not has_visits:
+            for name, _ in headers:
+                if name == b"x-forwarded-for":
+                    break
+            else:
+                return ""
         address = self._forwarded_for(peer, headers, has_visits=has_visits)
         if address and has_visits and self._is_visit(target.partition(b"?")[0]):
             return f"{_VISITS}{address}"

@@ -24,7 +24,7 @@ from times_dispatch.ledger.keys import (
     sender_key,
 )
 from times_dispatch.ledger.lanes.names import header_of, known_lanes, lane_senders
-from times_dispatch.ledger.lanes.shares import rate_shares
+from times_dispatch.ledger.lanes.shares import cap_shares, rate_shares
 from times_dispatch.ledger.lanes.whole import whole_state
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
@@ -182,12 +182,17 @@ class Control:
             await self._redis.hset(_sender_hash_key(lane), mapping=copied)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
-        """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
-        key = _sender_hash_key(sender)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, SenderField.MAX_PARTS_PER_DAY, max_parts)
-            pipe.hdel(key, SenderField.FULL_DAY)  # the next block compares with the new cap
-            await pipe.execute()
+        """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit.
+
+        Each lane that the sender ever had gets its share, so that all lanes together keep the cap.
+        """
+        lanes = await known_lanes(self._redis, sender)
+        for lane, share in zip(lanes, cap_shares(max_parts, len(lanes)), strict=True):
+            key = _sender_hash_key(lane)
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hset(key, SenderField.MAX_PARTS_PER_DAY, share)
+                pipe.hdel(key, SenderField.FULL_DAY)  # the next block compares with the new cap
+                await pipe.execute()
 
     async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> None:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.

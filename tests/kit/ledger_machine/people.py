@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.kit.ledger import SENDER
-from tests.kit.ledger_machine.state import MachineState
+from tests.kit.ledger_machine.state import PARTS, MachineState
 from tests.kit.ledger_model import endings
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
@@ -30,8 +30,8 @@ class PeopleSteps(MachineState):
 
     def raise_budget(self, name: str) -> None:
         campaign = self.model.campaigns[name]
-        if campaign.is_spent():
-            campaign.max_parts = campaign.parts_out + 2
+        if campaign.max_parts and campaign.max_parts - campaign.parts_out < max(PARTS):
+            campaign.max_parts = campaign.parts_out + 2 * max(PARTS)
             self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
 
     def control(self, name: str, action: Any) -> None:

@@ -38,6 +38,8 @@ LIMITS = [
     FrequencyLimit(repeat_after_s=1_800, max_messages=1, period_s=86_400),
 ]
 MAX_PARTS_PER_DAY = [0, 0, 20]
+PARTS = [1, 1, 2, 3]
+"""SMS parts of a message."""
 RULES = [None, RetryRule(codes=[914], after_s=[60, 3_600], at_most=2)]
 WINDOW_MS = 90_000
 OPTED_OUT = 31
@@ -107,9 +109,15 @@ class MachineState(RuleBasedStateMachine):
         chain = data.draw(st.sampled_from(CHAINS))
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
         opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
+        # Half of the campaigns have messages of one part only: the ledger keeps no parts for their batches.
+        parts_of_one = st.just([1] * messages)
+        parts = data.draw(parts_of_one | st.lists(st.sampled_from(PARTS), min_size=messages, max_size=messages))
         campaign = ModelCampaign(
             size,
-            [Message("u", code=OPTED_OUT) if index in opted_out else Message() for index in range(messages)],
+            [
+                Message("u", count, code=OPTED_OUT) if index in opted_out else Message(parts=count)
+                for index, count in enumerate(parts)
+            ],
             policy=data.draw(st.sampled_from(["give_up", "resend"])),
             rule=data.draw(st.sampled_from(RULES)),
             brake=brake,
@@ -117,17 +125,21 @@ class MachineState(RuleBasedStateMachine):
             created_ms=self.model.now_ms,
             pace=Pace(data.draw(st.sampled_from(OWN_RATES))),
             urgent=data.draw(st.sampled_from(URGENT)),
-            max_parts=data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1])),
+            max_parts=data.draw(st.sampled_from([0, 0, sum(parts), sum(parts) // 2 + 1])),
+            is_paced_by_parts=data.draw(st.booleans()),
             send_window=(0, 1) if data.draw(st.booleans()) else None,
             begun={index // size for index in opted_out},
         )
         self.words[name] = data.draw(st.sampled_from(["one", "one", "two"]))
         changes: Any = {"send_until_min": 1_260} if campaign.send_window else {}
+        if campaign.is_paced_by_parts:
+            changes["cost_unit"] = "parts"
         self.run(
             self.ledger.submit(
                 messages,
                 batch_size=size,
                 campaign=name,
+                parts=parts,
                 opted_out=opted_out,
                 brake=brake,
                 provider=chain[0],

@@ -17,6 +17,7 @@ MAY_CONTINUE = {"running", "paused", "braked"}
 @dataclass
 class Message:
     state: str = "p"
+    parts: int = 1
     attempt: int = 0
     block: int = 0
     code: int = 0
@@ -60,8 +61,10 @@ class ModelCampaign:
     may_end: bool = True
     """Whether upkeep checks if the campaign is over."""
     max_parts: int = 0
-    """0 means no limit; every message has one part."""
+    """0 means no limit."""
     parts_out: int = 0
+    is_paced_by_parts: bool = False
+    """Whether rates count SMS parts; else they count messages."""
     send_window: tuple[int, int] | None = None
     """When the send window opens and closes, in epoch milliseconds; None if the campaign sends at any hour."""
     unopened_state: str = ""
@@ -92,6 +95,10 @@ class ModelCampaign:
     def batch(self, number: int) -> list[Message]:
         return self.messages[number * self.size : (number + 1) * self.size]
 
+    def cost(self, message: Message) -> int:
+        """Return how many units of a rate a message takes."""
+        return message.parts if self.is_paced_by_parts else 1
+
     def turn_group(self) -> str:
         """Return the group of campaigns among which this campaign gets its turns."""
         if self.urgent:
@@ -103,9 +110,6 @@ class ModelCampaign:
 
     def unsent(self) -> int:
         return sum(message.state in "ps" for message in self.messages)
-
-    def is_spent(self) -> bool:
-        return 0 < self.max_parts <= self.parts_out
 
     def is_in_doubt(self) -> bool:
         return any(message.state == "i" for message in self.messages)

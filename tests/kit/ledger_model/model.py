@@ -64,7 +64,8 @@ class _Chosen(NamedTuple):
     first_us: int
     unit_us: int
     next_index: int
-    is_out_of_parts: bool
+    too_large: int
+    """The parts of the message that did not fit into a limit of parts; 0 if all fitted."""
 
 
 @dataclass
@@ -190,8 +191,8 @@ class Model:
         if reason := self._why_too_early(campaign):
             return reason
         chosen = self._choose(batch_key, call, 1 if provider.is_probe else call.max_messages)
-        if not chosen.indexes and chosen.is_out_of_parts:
-            return self._no_parts_left(campaign)
+        if not chosen.indexes and chosen.too_large:
+            return self._no_parts_left(campaign, chosen.too_large)
         return self._mark_sending(batch_key, call, provider, chosen)
 
     def _provider_for(self, out: IssuedBatch, campaign: ModelCampaign, last_block: int) -> Choice | str:
@@ -240,14 +241,15 @@ class Model:
         campaign = self.campaigns[name]
         batch, parts_left = campaign.batch(number), min(self._parts_left(campaign))
         first_us, unit_us, own_us = self._send_times(campaign)
-        chosen = _Chosen([], {}, [], first_us, unit_us, len(batch), is_out_of_parts=False)
+        chosen = _Chosen([], {}, [], first_us, unit_us, len(batch), too_large=0)
+        units = parts = 0
         last_us = self.now_us + self._ahead_us(campaign)
         for index in range(self.out[batch_key].first_pending, len(batch)):
             if batch[index].state != "p":
                 continue
-            is_early = first_us + len(chosen.indexes) * unit_us > last_us
+            is_early = first_us + units * unit_us > last_us
             if own_us is not None:
-                is_early = is_early or own_us + len(chosen.indexes) * campaign.pace.unit_us > self.now_us
+                is_early = is_early or own_us + units * campaign.pace.unit_us > self.now_us
             if len(chosen.indexes) == most or is_early:
                 return chosen._replace(next_index=index)
             text = Text(number * campaign.size + index, call.word)
@@ -256,16 +258,17 @@ class Model:
                 chosen.suppressed[index] = verdict.code
             elif verdict.wait_ms:
                 chosen.waits_ms.append(verdict.wait_ms)
-            elif len(chosen.indexes) + 1 > parts_left:
-                return chosen._replace(next_index=index, is_out_of_parts=True)
+            elif parts + batch[index].parts > parts_left:
+                return chosen._replace(next_index=index, too_large=batch[index].parts)
             else:
                 chosen.indexes.append(index)
+                parts, units = parts + batch[index].parts, units + campaign.cost(batch[index])
         return chosen
 
-    def _no_parts_left(self, campaign: ModelCampaign) -> str:
+    def _no_parts_left(self, campaign: ModelCampaign, parts: int) -> str:
         if any(message.state == "s" for message in campaign.messages):
             return "campaign_limit"
-        if self._parts_left(campaign)[0] < 1:
+        if self._parts_left(campaign)[0] < parts:
             campaign.brake_now(self.now_us)
             return "budget_spent"
         self.full_day = self.today()
@@ -290,9 +293,11 @@ class Model:
             for index in chosen.indexes
         ]
         self.caps.add(entries, now_s, self.find)
-        for position, index in enumerate(chosen.indexes):
+        units = 0
+        for index in chosen.indexes:
             message = batch[index]
-            starts_in_us = chosen.first_us - self.now_us + position * chosen.unit_us
+            starts_in_us = chosen.first_us - self.now_us + units * chosen.unit_us
+            units += campaign.cost(message)
             message.sent_ms = self.now_ms - campaign.created_ms + max(0, starts_in_us // 1000)
             message.state, message.block, message.answered = "s", out.blocks, False
             message.code = message.code if message.has_failed else 0
@@ -303,21 +308,22 @@ class Model:
             again_ms = self.now_ms + min(chosen.waits_ms)
             out.waits_until_ms = min(out.waits_until_ms or again_ms, again_ms)
         if messages:
-            self._spend(campaign, chosen, provider)
+            self._spend(campaign, [batch[index] for index in chosen.indexes], chosen, provider)
         return out.opened
 
-    def _spend(self, campaign: ModelCampaign, chosen: _Chosen, provider: Choice) -> None:
-        count = len(chosen.indexes)
-        campaign.parts_out += count
+    def _spend(self, campaign: ModelCampaign, messages: list[Message], chosen: _Chosen, provider: Choice) -> None:
+        parts, costs = sum(message.parts for message in messages), [campaign.cost(message) for message in messages]
+        before_last = sum(costs[:-1])
+        campaign.parts_out += parts
         if self.max_parts_per_day:
-            self.day_parts = count + (self.day_parts if self.day == self.today() else 0)
+            self.day_parts = parts + (self.day_parts if self.day == self.today() else 0)
             self.day = self.today()
         own_us = self._send_times(campaign)[2]
         if own_us is not None:
-            campaign.pace.keep(own_us + (count - 1) * campaign.pace.unit_us)
+            campaign.pace.keep(own_us + before_last * campaign.pace.unit_us, cost=costs[-1])
         main = self.pace if self.pace.rate_per_s else campaign.pace
         if main.rate_per_s:
-            main.keep(chosen.first_us + (count - 1) * chosen.unit_us)
+            main.keep(chosen.first_us + before_last * chosen.unit_us, cost=costs[-1])
         if provider.is_probe:
             self.providers[campaign.chain[provider.chain_index]].probe_us = self.now_us + 1_000_000
 

@@ -100,7 +100,7 @@ def _regain(model: Model, campaign: ModelCampaign, message: Message, result: Mod
         message.code = result.code
     message.answered, message.sent_ms = result.result == "a", model.now_ms - campaign.created_ms
     if result.result in "ai":
-        campaign.parts_out += 1
+        campaign.parts_out += message.parts
     elif message.has_failed:
         message.keep_failure()
     elif message.attempt:
@@ -109,8 +109,10 @@ def _regain(model: Model, campaign: ModelCampaign, message: Message, result: Mod
 
 
 def _return_parts(model: Model, campaign: ModelCampaign, unsent: list[Message]) -> None:
-    campaign.parts_out -= len(unsent)
-    sent_today = sum(day_of(campaign.created_ms + message.sent_ms - 100) == model.today() for message in unsent)
+    campaign.parts_out -= sum(message.parts for message in unsent)
+    sent_today = sum(
+        message.parts for message in unsent if day_of(campaign.created_ms + message.sent_ms - 100) == model.today()
+    )
     if sent_today and model.max_parts_per_day:
         model.day_parts -= sent_today
         model.full_day = 0

@@ -39,7 +39,7 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
             message.has_failed and message.state == "p" and attempt >= message.attempt
         )
         if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt) or is_lost:
-            campaign.parts_out += 1
+            campaign.parts_out += message.parts
         message.attempt = attempt_after_report(message, attempt, kind)
         message.state, message.code = new_state, code if new_state == "f" else 0
         message.sent_ms = message.sent_ms or model.now_ms - campaign.created_ms

@@ -6,26 +6,35 @@ could not be reached keeps a lane as it was; and a submit may break off between 
 a person's change reaches the lanes one after the other.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Container, Iterable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
-from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.lanes.names import header_of, lane_senders
+from times_dispatch.ledger.lanes.whole import whole_campaign
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.queries import LaneQueries, Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import LIVE, CampaignState
 from times_dispatch.ledger.submission import Submissions
 
+T = TypeVar("T")
+
 APART_S: Final = 1.0
 """A difference that is found again after so many seconds is none that is just being made."""
+WAIT_S: Final = 4.0
+"""How long one sender or campaign may take in one round, in seconds."""
+_AT_ONCE: Final = 16
+"""Senders or campaigns that are aligned at the same time."""
 _STOPS: Final = (
     (CampaignState.CANCELLED, ControlAction.CANCEL, frozenset({*LIVE, CampaignState.SUBMITTING})),
     (CampaignState.BRAKED, ControlAction.BRAKE, frozenset({CampaignState.RUNNING})),
@@ -40,39 +49,62 @@ class _SenderStops(NamedTuple):
     """Providers."""
 
 
+class _Differing(NamedTuple):
+    """A campaign whose lanes differ."""
+
+    since_s: float
+    """When its lanes were first found to differ in this way."""
+    states: list[CampaignState]
+    """The states of the lanes that can be read."""
+    seen: CampaignView
+    """One of the lanes."""
+
+
 class LaneAlignment:
     """Finds lanes that differ, and brings the stop of one lane to the others."""
 
-    def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._queries = Queries(redis)
+    def __init__(self, redis: Redis, *, wait_s: float = WAIT_S, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make an alignment that has seen nothing.
+
+        Args:
+            redis: the ledger.
+            wait_s: how long one sender or campaign may take in one round, in seconds; the others are not delayed.
+            clock: tells how long lanes have differed.
+        """
+        self._lanes = LaneQueries(redis)
         self._control = Control(redis)
         self._submissions = Submissions(redis)
+        self._wait_s = wait_s
         self._clock = clock
-        self._differing: dict[CampaignId, tuple[float, list[CampaignState]]] = {}
-        """When the lanes of a campaign were first found to differ in this way, and the states of the lanes."""
+        self._differing: dict[CampaignId, _Differing] = {}
+        """Campaigns whose lanes differ."""
         self._differing_senders: dict[SenderId, tuple[float, list[_SenderStops]]] = {}
-        """The same of the lanes of a sender, and what stops each of them."""
+        """When the lanes of a sender were first found to differ in this way, and what stops each of them."""
 
     async def align_senders(self, names: Iterable[SenderId]) -> None:
         """Bring the pause or brake of one lane of a sender to its other lanes: a node may have been away.
 
-        Raises Redis errors.
+        Each sender is aligned by itself. Raises the first Redis error or TimeoutError at the end.
         """
         lanes = defaultdict[SenderId, list[SenderId]](list)
         for name in names:
             lanes[header_of(name)].append(name)
-        for sender in [sender for sender, of_sender in lanes.items() if len(of_sender) > 1]:
-            views = [await LaneQueries.sender(self._queries, lane) for lane in lanes[sender]]
-            stops = [_stops(view) for view in views]
-            if all(stop == stops[0] for stop in stops):
-                self._differing_senders.pop(sender, None)
-                continue
-            since_s, before = self._differing_senders.get(sender, (self._clock.monotonic(), stops))
-            if before != stops:
-                since_s = self._clock.monotonic()
-            self._differing_senders[sender] = (since_s, stops)
-            if self._clock.monotonic() - since_s >= APART_S:
-                await self._stop_all(sender, views)
+        await self._each(
+            self._align_sender(sender, of_sender) for sender, of_sender in lanes.items() if len(of_sender) > 1
+        )
+
+    async def _align_sender(self, sender: SenderId, lanes: Sequence[SenderId]) -> None:
+        views = [view for lane in lanes if (view := await self._read(self._lanes.sender(lane)))]
+        stops = [_stops(view) for view in views]
+        if all(stop == stops[0] for stop in stops):
+            self._differing_senders.pop(sender, None)
+            return
+        since_s, before = self._differing_senders.get(sender, (self._clock.monotonic(), stops))
+        if before != stops:
+            since_s = self._clock.monotonic()
+        self._differing_senders[sender] = (since_s, stops)
+        if self._clock.monotonic() - since_s >= APART_S:
+            await self._stop_all(sender, views)
 
     async def _stop_all(self, sender: SenderId, views: Sequence[SenderView]) -> None:
         if paused := next((view for view in views if view.paused), None):
@@ -81,32 +113,69 @@ class LaneAlignment:
         for provider, reason in braked.items():
             await self._control.brake_provider(sender, provider, reason)
 
-    async def align(self, changed: Iterable[CampaignView]) -> None:
-        """Look at changed campaigns, and again at those whose lanes differed. Raises Redis errors."""
-        views = {view.id: view for view in changed if view.lanes}
-        for campaign in self._differing.keys() - views.keys():
-            try:
-                views[campaign] = await self._queries.campaign(campaign)
-            except LedgerError:
-                del self._differing[campaign]
-        for view in views.values():
-            if not differs(view):
-                self._differing.pop(view.id, None)
-                continue
-            states = [lane.state for lane in view.lanes]
-            since_s, before = self._differing.get(view.id, (self._clock.monotonic(), states))
-            if before != states:
-                since_s = self._clock.monotonic()
-            self._differing[view.id] = (since_s, states)
-            if self._clock.monotonic() - since_s >= APART_S:
-                with suppress(LedgerError):
-                    await self._make_equal(view)
+    async def align(self, changed: Iterable[CampaignView], *, away: Container[SenderId] = ()) -> None:
+        """Look at changed campaigns, and again at those whose lanes differed.
+
+        Each campaign is aligned by itself, with those of its lanes that can be read. Raises the first Redis error or
+        TimeoutError at the end.
+
+        Args:
+            changed: campaigns, or campaigns of single lanes whose whole campaign could not be read.
+            away: senders and lanes whose node is away.
+        """
+        plans = {view.plan.lane_campaigns[0]: view for view in changed if view.plan.lane_campaigns}
+        again = {campaign: known.seen for campaign, known in self._differing.items()}
+        await self._each(self._align(campaign, view, away) for campaign, view in {**again, **plans}.items())
+
+    async def _align(self, campaign: CampaignId, seen: CampaignView, away: Container[SenderId]) -> None:
+        view = whole_campaign(seen.lanes or await self._readable_lanes(seen, away) or [seen])
+        if not differs(view):
+            self._differing.pop(campaign, None)
+            return
+        states = [lane.state for lane in view.lanes]
+        known = self._differing.get(campaign)
+        since_s = known.since_s if known and known.states == states else self._clock.monotonic()
+        self._differing[campaign] = _Differing(since_s, states, view.lanes[0])
+        if self._clock.monotonic() - since_s >= APART_S:
+            with suppress(LedgerError):
+                await self._make_equal(view)
+
+    async def _readable_lanes(self, seen: CampaignView, away: Container[SenderId]) -> list[CampaignView]:
+        """Return the lanes of a campaign that are neither away nor damaged."""
+        ids = seen.plan.lane_campaigns
+        senders = lane_senders(header_of(seen.plan.sender), len(ids))
+        reads = [
+            self._read(self._lanes.some([(campaign, sender)], damaged=[]))
+            for campaign, sender in zip(ids, senders, strict=True)
+            if sender not in away
+        ]
+        return [view for views in await asyncio.gather(*reads) for view in views or ()]
+
+    async def _read(self, reading: Awaitable[T]) -> T | None:
+        """Return what is read; None if the node does not answer in time, or the lane is damaged."""
+        try:
+            async with asyncio.timeout(self._wait_s / 2):
+                return await reading
+        except (RedisError, OSError, ValueError):
+            return None
+
+    async def _each(self, alignments: Iterable[Awaitable[None]]) -> None:
+        """Await all, each for a bounded time; raise the first error at the end."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def bounded(alignment: Awaitable[None]) -> None:
+            async with at_once, asyncio.timeout(self._wait_s):
+                await alignment
+
+        for result in await asyncio.gather(*map(bounded, alignments), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def _make_equal(self, view: CampaignView) -> None:
         for state, action, acts_on in _STOPS:
             stopped = next((lane for lane in view.lanes if lane.state is state), None)
             if stopped and any(lane.state in acts_on for lane in view.lanes):
-                await self._control.campaign(view.plan.sender, view.id, action, reason=stopped.reason)
+                await self._control.campaign(stopped.plan.sender, stopped.id, action, reason=stopped.reason)
                 return
         # One lane is sealed, so the batches of all are stored, and the submit broke off before it sealed this one.
         for lane in view.lanes:

@@ -17,6 +17,14 @@ def rate_shares(rate_per_s: float, lanes: int) -> list[float]:
     return [float(Decimal(each + (lane < rest)) / _MILLION) for lane in range(lanes)]
 
 
+def cap_shares(max_parts: int, lanes: int) -> list[int]:
+    """Return the daily cap of each lane, in SMS parts; 0 is no limit, so a lane of a limited sender has 1 at least."""
+    if not max_parts:
+        return [0] * lanes
+    each, rest = divmod(max_parts, lanes)
+    return [max(1, each + (lane < rest)) for lane in range(lanes)]
+
+
 def too_low(rate_per_s: float, lanes: int) -> bool:
     """Say whether a rate is too low for so many lanes."""
     return lanes > 1 and 0 < rate_per_s < MIN_RATE_PER_LANE * lanes
