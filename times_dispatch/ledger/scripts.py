@@ -192,6 +192,7 @@ class Declaration(NamedTuple):
     """The names in each item of that list. If there is only one, an item is a plain value."""
 
 
+@cache  # a script object is made for each client of the ledger
 def declaration(source: str) -> Declaration:
     """Read from a script's text which arguments it takes."""
     declared = _DECLARATION.search(source)
