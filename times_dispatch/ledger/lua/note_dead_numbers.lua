@@ -9,13 +9,14 @@
 -- Keys: dead:<bucket>, any_dead and any, after the hash tag of the opt-out list.
 -- Atomic: all writes. A full Redis refuses the first of them, and the script with it.
 -- Cost: O(notes).
+local HAS_DEAD, CHANGES = 'any_dead', 'any' -- keys of the opt-out list, which stands in the place of a sender
 local DAY_US = 86400000000
 local CODES = 65536
 local args = arguments({'keep_s'}, {notes = {'note'}})
 local call, match, buckets = redis.call, string.match, {}
 local day = math.floor(now_us() / DAY_US)
 
-call('SET', key_of_sender('any_dead'), 1, 'EX', args.keep_s)
+call('SET', key_of_sender(HAS_DEAD), 1, 'EX', args.keep_s)
 for _, note in ipairs(args.notes) do
   local bucket, member, code = match(note, '^(%d+):(%d+):(%d+)$')
   local key = key_of_sender('dead:' .. bucket)
@@ -24,5 +25,5 @@ for _, note in ipairs(args.notes) do
 end
 for key in pairs(buckets) do call('EXPIRE', key, args.keep_s) end
 -- While this counter is 0, workers look up no number at all.
-call('SET', key_of_sender('any'), 1, 'NX')
+call('SET', key_of_sender(CHANGES), 1, 'NX')
 return reply({noted = #args.notes})
