@@ -105,6 +105,7 @@ async def submit(
         CommandFailed: a file changed while it was read, or the campaign does not fit into Redis. Nothing is sent then.
         IdKeyRefused: the settings have an id key, and it is not the ledger's.
         LanesRefused: the sender has lanes, and the campaign cannot have them.
+        WorkerTooOld: the sender has lanes, and a worker runs that knows no lanes.
     """
     if draft.campaign.links.written and not settings.link_key:
         raise InputInvalid(f"{draft.paths[0]}: links: tracked links need DISPATCH_LINK_KEY in the environment")

@@ -19,7 +19,7 @@ from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.settings.load import Need
 
 if TYPE_CHECKING:
@@ -120,7 +120,11 @@ def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
     if not yes:
         confirm(f"the messages of campaign {stub.id} ({stub.name} from {stub.sender}) are lost for good")
 
-    with_ledger(options, lambda redis: _retention(options, settings, redis).erase(stub))
+    async def erase_all(redis: Redis) -> None:
+        for each in await catalog_with_keys(options, redis).archive.stubs(id_):
+            await _retention(options, settings, redis).erase(each)
+
+    with_ledger(options, erase_all)
     echo(f"campaign {stub.id}: its archive is erased; its counters stay")
 
 
@@ -131,7 +135,7 @@ def rewrap(options: CliContext) -> None:
 
     async def wrap_all(redis: Redis) -> tuple[int, int]:
         catalog = catalog_with_keys(options, redis)
-        stubs, _ = await ArchiveStates(redis).newest(await Queries(redis).senders(), with_erased=False)
+        stubs, _ = await ArchiveStates(redis).newest(await LaneQueries(redis).senders(), with_erased=False)
         return sum([await catalog.archive.rewrap(stub) for stub in stubs]), len(stubs)
 
     wrapped, archives = with_ledger(options, wrap_all)
@@ -167,6 +171,8 @@ def rebuild(options: CliContext, *, as_json: bool) -> None:
             f"{counted(len(result.restored), 'campaign')} found again, {result.known:,} known already; "
             f"{counted(result.sealed, 'sealed record')}, {counted(result.forgotten, 'forgotten number')}"
         )
+    for name in result.skipped:
+        echo(f"{name}: skipped, because no campaign has such an id", err=True)
     for problem in [*result.differences, *(error for _, error in result.failed)]:
         echo(problem, err=True)
     if result.failed or result.differences:
@@ -178,9 +184,9 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
 
     archives = catalog_with_keys(options, redis).archive
     if wanted:
-        stubs = [await archives.stub(campaign) for campaign in wanted]
+        stubs = [stub for campaign in wanted for stub in await archives.stubs(campaign)]
     else:
-        stubs, _ = await archives.states.newest(await Queries(redis).senders(), with_erased=False)
+        stubs, _ = await archives.states.newest(await LaneQueries(redis).senders(), with_erased=False)
     rows, problems = 0, list[str]()
     for stub in stubs:
         try:

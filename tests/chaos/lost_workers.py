@@ -65,8 +65,9 @@ async def _sending(testbed: ChaosTestbed, before_s: float) -> dict[MessageKey, i
 
 
 async def _records(testbed: ChaosTestbed, view: CampaignView) -> AsyncIterator[tuple[MessageKey, MessageRecord]]:
-    key = campaign_key(view.plan.sender, view.id)
-    stored = await testbed.redis.mget([f"{key}:m:{number}" for number in range(view.batches)])
-    for number, packed in enumerate(cast("list[bytes | None]", stored)):
-        for record in read_records(packed, len(packed) // (1 + RECORD_WIDTH)) if packed else ():
-            yield (view.id, number, record.index), record
+    for lane in view.lanes or [view]:
+        key = campaign_key(lane.plan.sender, lane.id)
+        stored = await testbed.redis.mget([f"{key}:m:{number}" for number in range(lane.batches)])
+        for number, packed in enumerate(cast("list[bytes | None]", stored)):
+            for record in read_records(packed, len(packed) // (1 + RECORD_WIDTH)) if packed else ():
+                yield (lane.id, number, record.index), record

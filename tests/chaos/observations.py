@@ -14,6 +14,7 @@ from tests.chaos.counted_visits import CampaignVisits, answered_visits, counted_
 from tests.chaos.monitor import Monitor
 from tests.chaos.standstill import explain
 from tests.chaos.testbed import ChaosTestbed, EventLog, Span
+from times_dispatch.archive.catalog import Catalog
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.demo.statistics_comparison import statistics_against_books
 from times_dispatch.ledger.connection import connect
@@ -22,7 +23,6 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.ledger.statistics.recount import Recount
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Arrival, Entry
@@ -120,13 +120,15 @@ async def collect(testbed: ChaosTestbed, monitor: Monitor, *, recounts: bool = T
     for campaign, count in testbed.sent.items():
         view = await queries.campaign(campaign)
         comparison = await compare(queries, view, ids=ids, books=books)
-        statistics = statistics_of(await StatisticsReader(redis).campaign(view.plan.sender, campaign))
-        wrong = statistics_against_books(statistics, comparison.totals) + recounted.pop(f"campaign {campaign}", [])
+        statistics = statistics_of(await Catalog(redis).statistics(view))
+        lanes = [lane.id for lane in view.lanes] or [campaign]
+        wrong = statistics_against_books(statistics, comparison.totals)
+        wrong += [line for lane in lanes for line in recounted.pop(f"campaign {lane}", [])]
         visits = None
         if testbed.has_links:
             counted = await counted_visits(redis, view.plan.sender, campaign)
             visits = CampaignVisits(answered.get(campaign, set()), counted, statistics.clicked)
-        arrivals_s = sorted(by_campaign[campaign])
+        arrivals_s = sorted(at_s for lane in lanes for at_s in by_campaign[lane])
         campaigns[campaign] = CampaignOutcome(count, view, comparison, arrivals_s, wrong, visits)
     await redis.aclose()
     return Observations(

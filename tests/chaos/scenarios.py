@@ -9,6 +9,7 @@ from tests.chaos.conditions import (
     lonely_primary,
     lost_links,
     many_campaigns,
+    sender_in_lanes,
     slow_redis,
     waiting_reports,
 )
@@ -36,6 +37,7 @@ def run_plans(lease_s: float) -> list[RunPlan]:
         waiting_reports.plan(),
         full_worker.plan(),
         lost_links.plan(),
+        sender_in_lanes.plan(),
     ]
 
 

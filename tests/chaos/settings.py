@@ -55,10 +55,24 @@ def sandbox_options(seed: int, *, with_links: bool) -> dict[str, Any]:
     return {**options, "clicks": CLICKS, "reports": {**SANDBOX["reports"], "clicked": 0.0}} if with_links else options
 
 
-def dispatch_toml(lease_s: float, rates: Mapping[str, float] = RATES, *, with_links: bool = False) -> str:
-    """Return the text of ``dispatch.toml`` for all processes."""
+def dispatch_toml(
+    lease_s: float,
+    rates: Mapping[str, float] = RATES,
+    *,
+    lanes: Mapping[str, int] = MappingProxyType({}),
+    with_links: bool = False,
+) -> str:
+    """Return the text of ``dispatch.toml`` for all processes.
+
+    Args:
+        lease_s: the lease of workers.
+        rates: the senders with their rates, in messages per second; 0 is no limit.
+        lanes: the senders that have lanes, and how many.
+        with_links: whether the senders may use tracked links.
+    """
     senders = "".join(
         f'[senders.{name}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate:g}\n'
+        + (f"lanes = {lanes[name]}\n" if name in lanes else "")
         + (f'links = ["{LINKS_DOMAIN}/{name}/"]\n' if with_links else "")
         for name, rate in rates.items()
     )

@@ -16,6 +16,7 @@ from tests.chaos.conditions import (
     lonely_primary,
     lost_links,
     many_campaigns,
+    sender_in_lanes,
     slow_redis,
     waiting_reports,
 )
@@ -54,6 +55,9 @@ def test_a_sender_with_a_limit_is_expected_to_keep_its_rate_with_calls_that_leav
     ("good_figure", "bad_figure"),
     [
         (many_campaigns.judge(100, 150), many_campaigns.judge(100, 151)),
+        (sender_in_lanes.judge([[1, 2, 1, 1]]), sender_in_lanes.judge([[1, 2, 0, 1]])),
+        (sender_in_lanes.judge([[1, 2, 1, 1]] * 2), sender_in_lanes.judge([[1, 2, 1, 1], []])),
+        (sender_in_lanes.judge([[1, 2, 1, 1]]), sender_in_lanes.judge([])),
         (full_ledger.judge_cancel(10), full_ledger.judge_cancel(10.1)),
         (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(5, 4)),
         (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(0, 0)),

@@ -116,6 +116,8 @@ class TestbedOptions:
     workers: int = 2
     rates: Mapping[str, float] = field(default_factory=lambda: RATES)
     """Rate limits of the senders; 0 means no limit."""
+    lanes: Mapping[str, int] = field(default_factory=dict)
+    """The senders that have lanes, and how many."""
     wires: tuple[str, ...] = ()
     """Processes that reach Redis through a wire of their own; "" is for all others, and for commands."""
     has_replica: bool = False
@@ -142,7 +144,7 @@ class ChaosTestbed:
         self.has_links = options.links
         self.clock = FakedClock() if options.fakes_clock else None
         arguments: dict[str, Any] = {
-            "settings": dispatch_toml(lease_s, options.rates, with_links=options.links),
+            "settings": dispatch_toml(lease_s, options.rates, lanes=options.lanes, with_links=options.links),
             "links": options.links,
             "workers": options.workers,
             "reconcilers": 2,

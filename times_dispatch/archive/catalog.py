@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +13,13 @@ from times_dispatch.archive.errors import ArchiveDamaged, ArchiveErased, Archive
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
-from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
+from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
+from times_dispatch.ledger.lanes.names import is_lane
+from times_dispatch.ledger.lanes.whole import whole_campaign
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.statistics.figures import Amounts, total
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 
@@ -55,6 +57,22 @@ class Archive:
         if stub is None:
             raise CampaignUnknown(campaign)
         return stub
+
+    async def stubs(self, campaign: CampaignId) -> list[ArchiveStub]:
+        """Return what Redis keeps of an archived campaign and of its archived lanes.
+
+        Raises:
+            CampaignUnknown: no campaign has this id, or it is not archived.
+            ArchiveError: its manifest cannot be read.
+            CampaignDamaged: the same.
+        """
+        stub = await self.stub(campaign)
+        stubs = [stub]
+        for lane in (await self.manifest(stub)).view().plan.lane_campaigns:
+            with suppress(CampaignUnknown):
+                if lane != campaign and (of_lane := await self.states.find(lane)):
+                    stubs.append(of_lane)
+        return stubs
 
     async def manifest(self, stub: ArchiveStub) -> Manifest:
         """Return the manifest of an archived campaign; raise ``ArchiveError``."""
@@ -159,12 +177,28 @@ class Catalog:
         try:
             return await self._queries.campaign(campaign)
         except CampaignArchived:
+            return await self._with_lanes(await self._lane(campaign))
+
+    async def _lane(self, campaign: CampaignId) -> CampaignView:
+        """Return one campaign, or one lane of a campaign, from where it is."""
+        try:
+            return await LaneQueries.campaign(self._queries, campaign)
+        except CampaignArchived:
             return (await self.archive.manifest(await self.archive.stub(campaign))).view()
+
+    async def _with_lanes(self, view: CampaignView) -> CampaignView:
+        """Return the campaign that people see; while lanes go to the archive, some of them may still be in Redis."""
+        lanes = list[CampaignView]()
+        for campaign in view.plan.lane_campaigns:
+            with suppress(CampaignUnknown):  # a submit that was cancelled began it never
+                lanes.append(view if campaign == view.id else await self._lane(campaign))
+        return whole_campaign(lanes) if lanes else view
 
     async def campaigns(self, *, damaged: list[CampaignDamaged]) -> list[CampaignView]:
         """Return all campaigns but those whose archive is erased, the newest first."""
         views = await self._queries.campaigns(damaged=damaged)
         stubs = [stub for stub in await self.all_archived() if stub.state is ArchiveState.ARCHIVED]
+        stubs = [stub for stub in stubs if not is_lane(stub.sender)]
         return _newest_first([*views, *await self._archived(stubs, damaged)])
 
     async def live_and_ended(
@@ -188,8 +222,8 @@ class Catalog:
         return _newest_first([*kept, *archived]), left_out + archived_left + len(dropped)
 
     async def all_archived(self) -> list[ArchiveStub]:
-        """Return all archived campaigns, also those whose archive is erased, the newest first."""
-        stubs, _ = await self.archive.states.newest(await self._queries.senders())
+        """Return all archived campaigns and lanes, also those whose archive is erased, the newest first."""
+        stubs, _ = await self.archive.states.newest(await LaneQueries.senders(self._queries))
         return stubs
 
     async def statistics(self, view: CampaignView) -> Amounts:
@@ -206,6 +240,13 @@ class Catalog:
 
         Raises ``CampaignDamaged``, ``ForgetKeyRefused`` or ``ArchiveError``.
         """
+        if view.lanes:
+            offset = 0
+            for lane in view.lanes:
+                async for batch in self.batches(lane):
+                    yield of_whole_campaign(batch, offset=offset, later_ms=lane.created_ms - view.created_ms)
+                offset += lane.total
+            return
         stub, read = await self.archive.states.find(view.id), 0
         if stub is None:
             try:
@@ -234,9 +275,11 @@ class Catalog:
                 damaged.append(CampaignDamaged(stub.id, stub.sender, str(manifest)))
                 continue
             try:
-                views.append(manifest.view())
+                views.append(await self._with_lanes(manifest.view()))
             except CampaignDamaged as damage:
                 damaged.append(damage)
+            except ArchiveError as error:
+                damaged.append(CampaignDamaged(stub.id, stub.sender, str(error)))
         return views
 
 

@@ -14,6 +14,7 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
+from times_dispatch.ledger.lanes.whole import lane_offset
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_message
 
@@ -39,7 +40,8 @@ async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -
     async def search(stub: ArchiveStub) -> list[NumberMessage] | ArchiveError:
         async with at_once:
             try:
-                return await asyncio.to_thread(_search, catalog, stub, await catalog.archive.manifest(stub), number)
+                messages = await asyncio.to_thread(_search, catalog, stub, await catalog.archive.manifest(stub), number)
+                return [await _of_whole_campaign(catalog, message) for message in messages]
             except ArchiveError as error:
                 return error
 
@@ -50,6 +52,15 @@ async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -
         messages=sorted([*history.messages, *messages], key=lambda message: -message.campaign.created_ms),
         damaged=[*history.damaged, *(str(result) for result in results if isinstance(result, ArchiveError))],
     )
+
+
+async def _of_whole_campaign(catalog: Catalog, message: NumberMessage) -> NumberMessage:
+    """Return a message with the campaign that people see in place of that of a lane."""
+    lane = message.campaign
+    if not lane.plan.lane_campaigns:
+        return message
+    whole = await catalog.campaign(lane.plan.lane_campaigns[0])
+    return msgspec.structs.replace(message, campaign=whole, index=message.index + lane_offset(whole, lane.id))
 
 
 def _search(catalog: Catalog, stub: ArchiveStub, manifest: Manifest, number: str) -> list[NumberMessage]:

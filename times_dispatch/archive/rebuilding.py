@@ -5,6 +5,7 @@ so that a run may be repeated, or end at any moment. A campaign that Redis knows
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -22,12 +23,15 @@ from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, Ar
 from times_dispatch.ledger.errors import CampaignDamaged, ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import CampaignField
+from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rollups_without_messages
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 _DETAIL: Final = "found again in the folder of the archive"
+_CAMPAIGN: Final = re.compile(r"[0-9a-z]+")
+"""The form of the ids of campaigns, which are the names of their folders."""
 
 
 class RebuildResult(msgspec.Struct):
@@ -42,6 +46,8 @@ class RebuildResult(msgspec.Struct):
     """Numbers that are forgotten."""
     differences: list[str] = []
     """What the rows of a campaign say otherwise than its counters; the campaign was restored."""
+    skipped: list[str] = []
+    """Names in the folder that are no campaign's, such as ``lost+found`` on a disk of its own."""
     failed: list[tuple[str, str]] = []
     """Folders that could not be read, each with the error."""
 
@@ -86,6 +92,8 @@ class ArchiveRebuild:
                 elif name.startswith(SEALED_PREFIX):
                     await self._sealing.restore(name)
                     result.sealed += 1
+                elif not _CAMPAIGN.fullmatch(name):
+                    result.skipped.append(name)
                 else:
                     await self._restore(CampaignId(name), result)
             except (ArchiveError, CampaignDamaged, ForgetKeyRefused) as error:
@@ -115,7 +123,7 @@ class ArchiveRebuild:
             rollups, differences = await rollups_of(archived_messages(self._archive, stub, manifest))
         trail = packed_entry(self._actor, TrailAction.ARCHIVED, campaign=campaign, detail=_DETAIL)
         if await self._states.restore(stub, rollups=rollups, trail=trail):
-            result.restored.append(campaign)
+            result.restored += [] if is_lane(stub.sender) else [campaign]
         else:
             result.known += 1
         result.differences += [

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,9 +20,11 @@ from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.lanes.names import header_of, is_lane
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 
 log = structlog.get_logger(__name__)
@@ -64,6 +67,13 @@ _REASONS: Final = {
     ArchiveBegin.YOUNG: "it has not ended long enough ago",
     ArchiveBegin.NO_CAMPAIGN: "it is not there",
 }
+
+
+_OPEN: Final = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTED, MessageState.IN_DOUBT)
+"""A message in one of these states may still change its state by itself."""
+
+
+_ENDED: Final = (CampaignState.FINISHED, CampaignState.CANCELLED)
 
 
 async def _no_pause() -> None:
@@ -158,12 +168,12 @@ class Retention:
     ) -> None:
         before_ms = now_ms - self._rule.live_s * _MS
         async for campaign in self._states.ended(sender, created_before_ms=before_ms):
-            if max_campaigns is not None and len(result.archived) >= max_campaigns:
+            if max_campaigns is not None and len(result.archived) >= max_campaigns and not is_lane(sender):
                 return
             try:
                 view = await self._queries.campaign(campaign)
-                if view.plan.lane_campaigns:
-                    result.waiting.append((campaign, "its sender has lanes"))
+                if reason := await self._lanes_wait(view, before_ms):
+                    result.waiting += [(campaign, reason)] if _is_whole_or_first(view) else []
                     continue
                 if view.plan.tracked_links and view.plan.valid_until_ms + self._rule.links_s * _MS > now_ms:
                     result.waiting.append((campaign, "its tracked links still work"))
@@ -175,11 +185,29 @@ class Retention:
                 result.failed.append((campaign, str(error)))
                 continue
             if archived.answer is ArchiveBegin.ARCHIVED:
-                result.archived.append(campaign)
+                result.archived += [campaign] if _is_whole_or_first(view) else []
                 result.rows += archived.rows
             else:
                 result.waiting.append((campaign, _REASONS[archived.answer]))
             await self._pause()
+
+    async def _lanes_wait(self, view: CampaignView, before_ms: int) -> str:
+        """Return why a lane of a campaign stays in Redis; empty if it may go, or if there are no lanes.
+
+        The first lane goes when all lanes may go, and the others follow it. So whoever finds a lane in the archive
+        finds the first lane there.
+        """
+        ids, header = view.plan.lane_campaigns, header_of(view.plan.sender)
+        if not _is_whole_or_first(view):
+            return "" if await self._states.read([(ids[0], header)]) else "its first lane is still in Redis"
+        for campaign in ids:
+            with suppress(CampaignUnknown, CampaignArchived):
+                lane = await self._queries.campaign(campaign)
+                ended_ms = lane.finished_ms or lane.last_sent_ms or lane.created_ms
+                open_messages = sum(lane.counts[state] for state in _OPEN) + lane.retries_waiting
+                if lane.state not in _ENDED or open_messages or ended_ms > before_ms:
+                    return "one of its lanes has not ended long enough ago"
+        return ""
 
     async def _erase_due(self, sender: SenderId, now_ms: int, result: RetentionResult) -> None:
         before_ms = now_ms - self._rule.archive_s * _MS
@@ -191,5 +219,10 @@ class Retention:
                 except ArchiveError as error:
                     result.failed.append((stub.id, str(error)))
                 else:
-                    result.erased.append(stub.id)
+                    result.erased += [] if is_lane(stub.sender) else [stub.id]
                 await self._pause()
+
+
+def _is_whole_or_first(view: CampaignView) -> bool:
+    """Say whether a campaign has no lanes, or is that of the first lane, whose id people see."""
+    return view.plan.lane_campaigns[:1] in ([], [view.id])

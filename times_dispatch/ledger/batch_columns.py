@@ -63,6 +63,17 @@ async def _read_lanes(redis: Redis, view: CampaignView, numbers: Sequence[int]) 
         several = list(of_lane)
         lane, later_ms = several[0][0], several[0][0].created_ms - view.created_ms
         async for batch in read_batches(redis, lane, [number for _, number, _ in several]):
-            recipients = msgspec.structs.replace(batch.recipients, first=batch.recipients.first + offset)
-            sent_ms = [sent + later_ms if sent else 0 for sent in batch.records.sent_ms]
-            yield BatchColumns(recipients, msgspec.structs.replace(batch.records, sent_ms=sent_ms))
+            yield of_whole_campaign(batch, offset=offset, later_ms=later_ms)
+
+
+def of_whole_campaign(batch: BatchColumns, *, offset: int, later_ms: int) -> BatchColumns:
+    """Return a batch of a lane with the indexes and times of the whole campaign.
+
+    Args:
+        batch: the batch.
+        offset: the index in the whole campaign of the first message of the lane.
+        later_ms: how much later than the whole campaign the lane was created, in milliseconds.
+    """
+    recipients = msgspec.structs.replace(batch.recipients, first=batch.recipients.first + offset)
+    sent_ms = [sent + later_ms if sent else 0 for sent in batch.records.sent_ms]
+    return BatchColumns(recipients, msgspec.structs.replace(batch.records, sent_ms=sent_ms))

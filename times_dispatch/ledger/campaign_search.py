@@ -1,13 +1,14 @@
 """The search for the campaign that a person means by an id, the beginning of an id, a name, or ``last``."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
-from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignArchived, CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS
 from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -40,8 +41,10 @@ class CampaignSearch:
             CampaignAmbiguous: Several campaigns are meant; the message names them.
         """
         if sender := await self._redis.hget(CAMPAIGNS, words):
-            is_of_lane = is_lane(as_text(sender))
-            return (await self._queries.campaign(CampaignId(words))).id if is_of_lane else CampaignId(words)
+            if is_lane(as_text(sender)):
+                with suppress(CampaignArchived):  # readers of the archive find its whole campaign
+                    return (await self._queries.campaign(CampaignId(words))).id
+            return CampaignId(words)
         views, _ = await self._queries.live_and_ended(max_ended=1 if words == LAST else MAX_NAMED, damaged=[])
         stubs, _ = await self._archives.newest(await self._queries.senders(), limit=1 if words == LAST else MAX_NAMED)
         if words == LAST and (views or stubs):

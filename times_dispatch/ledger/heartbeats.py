@@ -72,6 +72,8 @@ class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):
     """When the process started, in epoch milliseconds by the clock of its host."""
     figures: dict[str, int] = {}
     """What the process does now."""
+    minor: int = 0
+    """The minor schema that the process writes; 0 for the versions that recorded none, which know no lanes."""
 
 
 class ProcessSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ class Heartbeat:
             host=socket.gethostname(),
             pid=os.getpid(),
             started_ms=int(clock.time() * 1000),
+            minor=MINOR,
         )
         self._name = f"{kind}:{self._record.host}:{self._record.pid}"
         self._figures = figures

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 import msgspec
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
 from times_dispatch.ledger.dead_numbers import DeadNumber, DeadNumberRule, DeadNumbers
-from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged
 from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
 from times_dispatch.ledger.lanes.whole import lane_offset
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -89,13 +90,16 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
 async def _of_whole_campaigns(queries: Queries, messages: Sequence[NumberMessage]) -> list[NumberMessage]:
     """Return messages with the campaigns that people see in place of those of lanes."""
     ids = {message.campaign.plan.lane_campaigns[0] for message in messages if message.campaign.plan.lane_campaigns}
-    whole = {campaign: await queries.campaign(campaign) for campaign in ids}
+    whole = dict[CampaignId, CampaignView]()
+    for campaign in ids:
+        with suppress(CampaignArchived):  # its first lanes are in the archive already
+            whole[campaign] = await queries.campaign(campaign)
     return [_of_whole(message, whole) for message in messages]
 
 
 def _of_whole(message: NumberMessage, whole: Mapping[CampaignId, CampaignView]) -> NumberMessage:
     lane = message.campaign
-    if not lane.plan.lane_campaigns:
+    if not lane.plan.lane_campaigns or lane.plan.lane_campaigns[0] not in whole:
         return message
     view = whole[lane.plan.lane_campaigns[0]]
     return msgspec.structs.replace(message, campaign=view, index=message.index + lane_offset(view, lane.id))

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.archive_states import missing_campaign
 from times_dispatch.ledger.campaign_view import Fields, india_day, read_view, stored_rate
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
     CAMPAIGNS,
     SENDERS,
@@ -283,9 +283,10 @@ class Queries(LaneQueries):
 
     async def campaign(self, campaign: CampaignId) -> CampaignView:
         """Return one campaign; raise ``CampaignUnknown``, ``CampaignArchived`` or ``CampaignDamaged``."""
-        for view in await self._whole([await super().campaign(campaign)]):
+        lane = await super().campaign(campaign)
+        for view in await self._whole([lane]):
             return view
-        raise CampaignUnknown(campaign)  # it left the ledger meanwhile
+        raise CampaignArchived(campaign, lane.plan.sender)
 
     async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
         """Return these campaigns of one sender; raise ``CampaignDamaged``."""
@@ -313,7 +314,10 @@ class Queries(LaneQueries):
     async def _whole(
         self, views: list[CampaignView], damaged: list[CampaignDamaged] | None = None
     ) -> list[CampaignView]:
-        """Put whole campaigns in the places of their first lanes; a campaign with a damaged lane is left out."""
+        """Put whole campaigns in the places of their first lanes.
+
+        A campaign with a damaged lane is left out, and so is one of which a lane is in the archive already.
+        """
         first = {view.plan.lane_campaigns[0]: view.plan for view in views if view.plan.lane_campaigns}
         if not first:
             return views
@@ -326,6 +330,7 @@ class Queries(LaneQueries):
         ]
         lanes = {view.id: view async for view in self._read(wanted, damaged)}
         unreadable = {damage.campaign for damage in damaged or ()}
+        unreadable |= await self._archived_among([each for each in wanted if each[0] not in lanes])
         whole = dict[CampaignId, CampaignView]()
         for view in views:
             ids = view.plan.lane_campaigns
@@ -334,6 +339,16 @@ class Queries(LaneQueries):
             elif not unreadable.intersection(ids) and (known := [lanes[each] for each in ids if each in lanes]):
                 whole.setdefault(ids[0], whole_campaign(known))
         return list(whole.values())
+
+    async def _archived_among(self, ids: Sequence[tuple[CampaignId, SenderId]]) -> set[CampaignId]:
+        """Return those of some campaigns that are in the archive."""
+        if not ids:
+            return set()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for campaign, sender in ids:
+                pipe.hexists(campaign_key(sender, campaign), CampaignField.ARCHIVE)
+            replies = await pipe.execute(raise_on_error=False)
+        return {campaign for (campaign, _), reply in zip(ids, replies, strict=True) if reply is True or reply == 1}
 
 
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)

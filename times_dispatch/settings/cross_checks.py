@@ -99,8 +99,8 @@ def caps_without_price(
                 yield document.mistake(("senders", header, "max_money_per_day"), reason)
 
 
-def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings], *, archives: bool) -> Iterator[str]:
-    """Yield a mistake for each sender whose lanes cannot go with its other settings, or with the archive."""
+def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings]) -> Iterator[str]:
+    """Yield a mistake for each sender whose lanes cannot go with its other settings."""
     for header, sender in senders.items():
         if sender.lanes == 1:
             continue
@@ -110,8 +110,6 @@ def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings], 
         elif too_low(sender.rate_per_s, sender.lanes):
             least = MIN_RATE_PER_LANE * sender.lanes
             reason = f"needs a rate_per_s of at least {least:g} ({MIN_RATE_PER_LANE:g} for each lane), or none"
-        elif archives:
-            reason = "cannot go with an archive (path in [retention])"
         if reason:
             yield document.mistake(("senders", header, "lanes"), reason)
 

@@ -125,7 +125,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
             mistakes += invalid_allowed_templates(document, file.senders, templates)
             mistakes += caps_without_price(document, file.senders, templates, file.categories)
         mistakes += relay_to_receiver(document, callbacks)
-        mistakes += impossible_lanes(document, file.senders, archives=bool(file.retention.path))
+        mistakes += impossible_lanes(document, file.senders)
         mistakes += windows_never_open(document, file.senders, file.categories)
         mistakes += unknown_alert_senders(document, file.senders)
         providers = {

@@ -25,7 +25,7 @@ from times_dispatch.ledger.heartbeats import (
     read_processes,
 )
 from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES_SEEN, SCHEMA
-from times_dispatch.ledger.schema import MAJOR
+from times_dispatch.ledger.schema import MAJOR, MINOR
 
 START_S = 1_790_000_000
 
@@ -51,6 +51,7 @@ async def test_a_heartbeat_tells_what_a_process_is_and_what_it_does(redis: Redis
         pid=os.getpid(),
         started_ms=START_S * 1000,
         figures={"batches": 7},
+        minor=MINOR,
     )
     assert seen.alive(ProcessKind.BEAT) == []
     assert list(seen.kinds_seen_ms) == ["worker"]

@@ -6,7 +6,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import LanesRefused
+from times_dispatch.ledger.errors import LanesRefused, WorkerTooOld
+from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
 from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.lanes.shares import forbidden_with_lanes, rate_shares
 from times_dispatch.ledger.model import CampaignId, Plan
@@ -36,6 +37,7 @@ async def plans_of_lanes(
 
     Raises:
         LanesRefused: the sender has lanes, and the campaign cannot have them.
+        WorkerTooOld: a worker runs that knows no lanes.
     """
     submissions, names = Submissions(redis), await known_lanes(redis, plan.sender)
     earlier = await submissions.plan(plan.sender, campaign)
@@ -44,6 +46,7 @@ async def plans_of_lanes(
         return {campaign: plan}
     if what := forbidden_with_lanes(plan, number, max_parts_per_day=max_parts_per_day):
         raise LanesRefused(campaign, what)
+    await _refuse_old_workers(redis, campaign)
     names, ids = await Control(redis).with_lanes(plan.sender, number), [campaign]
     for lane, name in enumerate(names[1:number], 1):
         ids.append(await submissions.claim(f"{fingerprint}/{lane}", name, CampaignId(new_id())))
@@ -51,3 +54,9 @@ async def plans_of_lanes(
         of_lane: msgspec.structs.replace(plan, sender=name, rate_per_s=share, lane_campaigns=ids)
         for of_lane, name, share in zip(ids, names, rate_shares(plan.rate_per_s, number), strict=False)
     }
+
+
+async def _refuse_old_workers(redis: Redis, campaign: CampaignId) -> None:
+    for process in (await read_processes(redis)).alive(ProcessKind.WORKER):
+        if not process.record.minor:
+            raise WorkerTooOld(campaign, f"{process.record.host}:{process.record.pid}", process.record.version)

@@ -320,7 +320,7 @@ async def _recount_archived(campaign: ArchivedMessages, result: Recounted) -> _T
             totals.add(message.record, message.parts, message.attempts)
         result.messages += len(messages)
     totals.add_untold(campaign.counted)
-    result.campaigns += 1
+    result.campaigns += campaign.view.plan.lane_campaigns[:1] in ([], [campaign.view.id])
     _note_differences(result, f"campaign {campaign.view.id}", campaign.counted, totals.of_campaign)
     return totals
 

@@ -1,12 +1,14 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from tests.kit.lanes import people, plan_of, submit_in_lanes
 from tests.kit.workers import SENDER
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import LanesRefused
+from times_dispatch.ledger.errors import LanesRefused, WorkerTooOld
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.lanes.names import known_lanes, lane_senders
 from times_dispatch.ledger.lanes.plans import plans_of_lanes
 from times_dispatch.ledger.model import CampaignId, Plan, TrackedLinks
@@ -112,3 +114,16 @@ async def test_a_campaign_of_which_one_lane_has_ended_is_live_and_listed_once(re
 
     assert ({view.id for view in views}, left_out) == ({campaign, ended}, 0)
     assert [view.id for view in await Queries(redis).live(SENDER)] == [campaign]
+
+
+async def test_no_campaign_in_lanes_begins_while_a_worker_runs_that_knows_no_lanes(redis: Redis) -> None:
+    heartbeat = Heartbeat(redis, ProcessKind.WORKER)
+    await heartbeat.beat()
+    assert len(await plans(redis, plan_of())) == 4
+    [key] = await redis.keys("{processes}:p:worker:*")
+    record = msgspec.json.decode(await redis.hget(key, "record") or b"")
+    del record["minor"]  # the versions before there was a record of the schema write none
+    await redis.hset(key, "record", msgspec.json.encode(record))
+    with pytest.raises(WorkerTooOld, match="is of a version that knows no lanes"):
+        await plans(redis, plan_of())
+    assert len(await plans(redis, plan_of(sender="OTHERS"), lanes=1)) == 1, "a sender without lanes is not concerned"
