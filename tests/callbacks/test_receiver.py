@@ -128,7 +128,8 @@ async def test_a_body_that_can_never_be_read_gets_400_with_the_true_reason_and_i
 async def test_a_wrong_path_or_secret_gets_404(redis: Redis, http: httpx.AsyncClient, path: str) -> None:
     answer = await http.post(path, content=GOOD)
     assert answer.status_code == 404
-    assert await redis.keys() == []
+    # The heartbeat of the receiver may come at any moment.
+    assert [key for key in await redis.keys() if "{processes}" not in str(key)] == []
 
 
 async def test_only_post_is_allowed_and_only_with_the_secret_does_one_learn_it(http: httpx.AsyncClient) -> None:

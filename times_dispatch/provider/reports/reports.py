@@ -117,7 +117,7 @@ class _PlainRow(_Row, kw_only=True):
 
 
 _OTHER_NAMES: Final = {
-    "ts": ("ts", "timestamp"),
+    "ts": ("ts", "timestamp", "donedate", "donetime", "deliverytime", "deliveredat"),
     "meta": ("meta", "corelationid", "correlationid"),
     "code": ("code", "errorcode"),
     "url": ("url",),
@@ -125,7 +125,9 @@ _OTHER_NAMES: Final = {
 }
 """Other names of a row's fields, in lower case and without underscores."""
 _LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
-_EVENT_NAMES: Final = ("event", "status", "state")
+_EVENT_NAMES: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus")
+_AROUND_JSON: Final = "\0\x1e \t\r\n"
+"""Characters that programs put around JSON: the end of a text in C, and the sign before a text of RFC 7464."""
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -226,7 +228,8 @@ def _decode_mended(body: bytes) -> list[msgspec.Raw]:
     Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
     """
     try:
-        document = json.loads(body.decode("utf-8-sig", "replace"), strict=False, parse_constant=lambda _: None)
+        text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
+        document = json.loads(text, strict=False, parse_constant=lambda _: None)
         # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
         return _decode_groups("".join(_ENCODER.iterencode(document)).encode("utf-8", "replace"))
     except _UNREADABLE:
@@ -246,6 +249,8 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
         if len(event) > _MAX_EVENT_BYTES:
             raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
         name = _NAME.decode(event) or ""
+        if data.startswith(b'"'):
+            data, fields.data = _data_in_text(fields.data)
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
     except (msgspec.DecodeError, RecursionError):
         raise _Unusable("not an object with an event's name and its data") from None
@@ -255,6 +260,14 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
             raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
         rows = [group]
     return name, prefix, data, rows
+
+
+def _data_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
+    """Return the rows of a group whose data is a text of JSON, in bytes and undecoded; other texts stay as they are."""
+    text = msgspec.json.decode(data, type=str).strip().encode()
+    if not text.startswith((b"[", b"{")):
+        return bytes(data), data
+    return text, msgspec.json.decode(text, type=msgspec.Raw)
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:
