@@ -69,7 +69,10 @@ class CallbackSecrets:
         A slash after the secret does no harm: some dashboards add one.
         """
         path = path.removesuffix(b"/")
-        return sum(compare_digest(path, valid) for valid in self._paths) > 0  # "any" would stop at the first match
+        is_valid = False
+        for valid in self._paths:
+            is_valid |= compare_digest(path, valid)  # "or", and a return, would stop at the first match
+        return is_valid
 
     async def record(self, stop: asyncio.Event) -> None:
         """Record the secrets of this receiver as soon as Redis is available; then wait for the stop."""

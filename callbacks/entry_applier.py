@@ -226,17 +226,35 @@ class EntryApplier:
         The number of a delivered message is not dead, also if a gateway that reports each part calls a part failed.
         """
         codes = self._dead_numbers.rule.codes
-        reports = [
-            report
-            for report, effect in zip(applied.classified.reports, applied.results, strict=True)
-            if report.code in codes and report.kind == "failed" and effect not in _WITHOUT_MESSAGE
+        results = applied.results
+        indexes = [
+            index
+            for index, report in enumerate(applied.classified.reports)
+            if report.code in codes and report.kind == "failed" and results[index] not in _WITHOUT_MESSAGE
         ]
-        if reports:
-            delivered = await self._report_applier.are_delivered(reports)
-            reports = [report for report, is_alive in zip(reports, delivered, strict=True) if not is_alive]
+        if reports := await self._not_delivered(applied, indexes):
             numbers = await self._numbers(reports)
             dead = {number: report.code for number, report in zip(numbers, reports, strict=True) if number}
             await self._dead_numbers.add(dead)
+
+    async def _not_delivered(self, applied: AppliedEntries, failed: Sequence[int]) -> list[DeliveryReport]:
+        """Return those failed reports, by their indexes, whose messages do not count as delivered.
+
+        A report that changed the state of its message made the message failed, unless a later report of the same call
+        says delivered; the ledger is asked only about the others.
+        """
+        if not failed:
+            return []
+        reports, results = applied.classified.reports, applied.results
+        delivered = {report.index for report in reports if report.kind == "delivered"}
+        asked = [
+            reports[index]
+            for index in failed
+            if results[index] is not ReportEffect.APPLIED or reports[index].index in delivered
+        ]
+        are_delivered = await self._report_applier.are_delivered(asked) if asked else []
+        alive = {report for report, is_delivered in zip(asked, are_delivered, strict=True) if is_delivered}
+        return [reports[index] for index in failed if reports[index] not in alive]
 
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
         """Opt out the senders of stop replies to test messages; return the rows without a known number."""

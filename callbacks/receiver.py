@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.http.posted_body import header, json_in_query
-from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader
+from callbacks.http.posted_body import Headers, json_in_query
+from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader, is_compressed
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
@@ -46,6 +46,9 @@ log = structlog.get_logger(__name__)
 PING_TIMEOUT_S: Final = 1.0
 KEEP_TIMEOUT_S: Final = 3.0
 """How long the keeping of a body that is refused may take."""
+_CONFIRMATION: Final = (
+    b'{"status":"success","message":"Callback processed successfully","data":{"processed_events":%d,"timestamp":%d}}'
+)
 KEPT_AT_ONCE: Final = 8
 """How many refused bodies are kept at the same time: each takes memory several times while it is written."""
 
@@ -96,7 +99,7 @@ class Receiver:
             if method in {"POST", "PUT"}:
                 await self._accept(scope, receive, send)
             elif method == "GET" and json_in_query(scope["query_string"]):
-                await self._accept_reports(b"", scope, send)
+                await self._accept_reports(b"", scope["query_string"], Headers(scope["headers"]), send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
         elif self.links and self.links.serves(scope["raw_path"]):
@@ -113,16 +116,18 @@ class Receiver:
 
     async def _accept(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Store the reports of one request, and answer it."""
-        headers = scope["headers"]
-        if await self._has_come_round(headers):
+        headers = Headers(scope["headers"])
+        if b"via" in headers and await self._has_come_round(headers):
             self._refusals.warning(
                 "reports of this ledger's relay came round to this receiver; check callbacks.relay_url"
             )
             await self._refuse(send, 400, "These reports came from here: the relays post in a circle.")
             return
         try:
-            posted = await read_body(headers, receive, clock=self._clock)
-            body = await self._reader.decompress(posted, headers)
+            body = posted = await read_body(scope["headers"], receive, clock=self._clock)
+            encoding = headers.text(b"content-encoding")
+            if is_compressed(posted, encoding):
+                body = await self._reader.decompress(posted, encoding)
         except BodyTooLong:
             self._refusals.warning("a posted body is too long", max_bytes=MAX_BODY_BYTES)
             await self._refuse(send, 413, f"The body is longer than {MAX_BODY_BYTES} bytes.", close=True)
@@ -131,11 +136,11 @@ class Receiver:
         except (UnknownEncoding, BodyDamaged) as error:
             await self._refuse_encoding(posted, f"{type(error).__name__}: {error}", send)
         else:
-            await self._accept_reports(body, scope, send)
+            await self._accept_reports(body, scope["query_string"], headers, send)
 
-    async def _has_come_round(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    async def _has_come_round(self, headers: Headers) -> bool:
         """Return whether the request came by a relay of this ledger, or by too many: it would go round for ever."""
-        relays = relays_in(header(headers, b"via"))
+        relays = relays_in(headers.text(b"via"))
         if not relays:
             return False
         if len(relays) > MAX_RELAYS:
@@ -147,12 +152,12 @@ class Receiver:
             return False  # then the reports cannot be stored either
         return name.encode() in relays
 
-    async def _accept_reports(self, body: bytes, scope: AsgiMessage, send: Send) -> None:
+    async def _accept_reports(self, body: bytes, query: bytes, headers: Headers, send: Send) -> None:
         """Store the reports in a body, or in the query if there is no body, and answer the request."""
         try:
-            reports = await self._reader.read(body, header(scope["headers"], b"content-type"), scope["query_string"])
+            reports = await self._reader.read(body, headers.text(b"content-type"), query)
         except ReportsUnreadable as error:
-            await self._refuse_as_unreadable(body or scope["query_string"], str(error), send)
+            await self._refuse_as_unreadable(body or query, str(error), send)
             return
         if not reports.events and not reports.unusable:
             await self._confirm(send, 0)
@@ -161,7 +166,7 @@ class Receiver:
             if await self._keep(letter, send):
                 await self._refuse_as_incomplete(send, reports.missing)
         else:  # unusable rows become dead letters, and do not affect the other rows
-            via = b" ".join(relays_in(header(scope["headers"], b"via")))
+            via = b" ".join(relays_in(headers.text(b"via"))) if b"via" in headers else b""
             await self._store(reports.content, reports.events, send, via=via)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:
@@ -201,8 +206,7 @@ class Receiver:
             await self._confirm(send, events)
 
     async def _confirm(self, send: Send, events: int) -> None:
-        data = {"processed_events": events, "timestamp": int(self._clock.time())}
-        await respond(send, 200, {"status": "success", "message": "Callback processed successfully", "data": data})
+        await _send_body(send, 200, _CONFIRMATION % (events, int(self._clock.time())))
 
     async def _refuse_unknown_secret(self, send: Send) -> None:
         """Answer 503 after a change of the secrets, so that the provider posts again; else 404."""
@@ -269,7 +273,10 @@ def _missing_text(fields: Iterable[str]) -> str:
 
 async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Send a whole JSON response."""
-    body = msgspec.json.encode(content)
+    await _send_body(send, status, msgspec.json.encode(content), headers=headers)
+
+
+async def _send_body(send: Send, status: int, body: bytes, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})

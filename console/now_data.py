@@ -16,6 +16,8 @@ from times_dispatch.status.model import DeploymentStatus, Severity, StatusFindin
 from times_dispatch.status.reader import Queues, read_status
 
 _MAX_ENDED: Final = 5
+_MAX_SHOWN: Final = 20
+"""Campaigns that get a card; the others are a link, so that the page stays short however many are live."""
 _RATE_OVER_S: Final = 10.0
 """A rate is the mean of so many seconds, at least."""
 _MAX_SAMPLES: Final = 20
@@ -53,6 +55,16 @@ class NowData(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[CampaignView]
     """The newest campaigns that ended."""
     senders: list[RunningSender]
+
+    @property
+    def shown(self) -> list[RunningCampaign]:
+        """The campaigns that get a card."""
+        return self.campaigns[:_MAX_SHOWN]
+
+    @property
+    def more(self) -> int:
+        """How many live campaigns get no card."""
+        return len(self.campaigns) - len(self.shown)
 
     @property
     def needs_person(self) -> list[StatusFinding]:

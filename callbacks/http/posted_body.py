@@ -21,12 +21,20 @@ _MAX_FIELDS: Final = 200
 _JSON_BEGINNINGS: Final = (b"[", b"{")
 
 
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
-    """Return the values of a header, joined by commas; empty if there is none."""
-    return ", ".join(value.decode("latin-1") for key, value in headers if key.lower() == name)
+class Headers(dict[bytes, bytes]):
+    """The headers of a request by name in lower case; several values of a header are joined by commas."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        for name, value in headers:
+            key = name.lower()
+            self[key] = self[key] + b", " + value if key in self else value
+
+    def text(self, name: bytes) -> str:
+        """Return the value of a header; empty if there is none."""
+        return self[name].decode("latin-1") if name in self else ""
 
 
-def decompress_body(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def decompress_body(body: bytes, encoding: str) -> bytes:
     """Return a body without its Content-Encoding.
 
     Raises:
@@ -34,7 +42,7 @@ def decompress_body(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> byte
         UnknownEncoding: the encoding is neither gzip nor deflate.
         BodyDamaged: the body cannot be decompressed.
     """
-    content = decompress(body, header(headers, b"content-encoding"), max_bytes=MAX_BODY_BYTES)
+    content = decompress(body, encoding, max_bytes=MAX_BODY_BYTES)
     if len(content) > MAX_BODY_BYTES:
         raise BodyTooLong
     return content

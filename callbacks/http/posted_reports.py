@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query, unwrap
+from callbacks.http.posted_body import decompress_body, join_lines, json_in, json_in_query, unwrap
 from times_dispatch.content_encoding import GZIP_MAGIC
 from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
 
@@ -19,7 +19,6 @@ _MAX_LIGHT_COMMAS: Final = 1_000
 """A body has at most one row more than it has commas."""
 
 T = TypeVar("T")
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class PostedReports(NamedTuple):
@@ -42,22 +41,24 @@ class PostedReportsReader:
     def __init__(self) -> None:
         self._in_turn = asyncio.Lock()
 
-    async def decompress(self, body: bytes, headers: Headers) -> bytes:
+    async def decompress(self, body: bytes, encoding: str) -> bytes:
         """Return a body without its Content-Encoding; raise the errors of ``decompress_body``."""
-        is_plain = not header(headers, b"content-encoding") and not body.startswith(GZIP_MAGIC)
-        return body if is_plain else await self._in_thread(lambda: decompress_body(body, headers))
+        return await self._in_thread(lambda: decompress_body(body, encoding))
 
     async def read(self, body: bytes, content_type: str, query: bytes) -> PostedReports:
         """Return the reports of a body, or of a query if there is no body; raise ReportsUnreadable."""
-
-        def call() -> PostedReports:
-            return read(json_in(body, content_type) if body else json_in_query(query))
-
-        return call() if is_light(body) else await self._in_thread(call)
+        if is_light(body):
+            return _read(body, content_type, query)
+        return await self._in_thread(lambda: _read(body, content_type, query))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         async with self._in_turn:
             return await asyncio.to_thread(call)
+
+
+def is_compressed(body: bytes, encoding: str) -> bool:
+    """Return whether a body may have a Content-Encoding: some posters forget to name it."""
+    return bool(encoding) or body.startswith(GZIP_MAGIC)
 
 
 def is_light(body: bytes) -> bool:
@@ -65,13 +66,19 @@ def is_light(body: bytes) -> bool:
     return len(body) <= _MAX_LIGHT_BYTES and body.count(b",") <= _MAX_LIGHT_COMMAS
 
 
+def _read(body: bytes, content_type: str, query: bytes) -> PostedReports:
+    return read(json_in(body, content_type) if body else json_in_query(query))
+
+
 def read(content: bytes) -> PostedReports:
     """Return the reports of a JSON document; raise ReportsUnreadable."""
     content, parsed = _parse(content)
+    if parsed.events:
+        return PostedReports(content, len(parsed.events), len(parsed.unusable), ())
     missing: set[str] = set()
-    if not parsed.events and all(map(is_incomplete, parsed.unusable)):
+    if all(map(is_incomplete, parsed.unusable)):
         missing.update(field for row in parsed.unusable for field in missing_fields(row))
-    return PostedReports(content, len(parsed.events), len(parsed.unusable), sorted(missing))
+    return PostedReports(content, 0, len(parsed.unusable), sorted(missing))
 
 
 def is_incomplete(row: UnusableRow) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterat
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from console.live.subject import Piece, Pieces, Subject
+from console.live.subject import LiveEvent, Pieces, Subject, event
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
@@ -19,6 +19,11 @@ _UNAVAILABLE: Final = (
     '<p class="note critical"><span class="sign" aria-hidden="true">✗</span> Redis does not answer: the figures are of '
     "the time before. Sending has stopped too, and goes on by itself when Redis is back.</p>"
 )
+_LEDGER: Final = {
+    False: LiveEvent(False, event(LEDGER_PIECE, "")),
+    True: LiveEvent(True, event(LEDGER_PIECE, _UNAVAILABLE)),
+}
+"""The piece by whether the ledger is unavailable."""
 
 
 class LiveHub:
@@ -93,16 +98,8 @@ class LiveHub:
                 if subject.is_over or not is_allowed():
                     return
                 number = subject.number
-                pieces = dict(subject.pieces(kind, render))
-                pieces[LEDGER_PIECE] = Piece(_UNAVAILABLE if subject.is_unavailable else "")
-                states = {name: piece.state for name, piece in pieces.items()}
-                changed = [name for name, state in states.items() if name not in sent or sent[name] != state]
+                events = {**subject.events(kind, render), LEDGER_PIECE: _LEDGER[subject.is_unavailable]}
+                changed = [name for name, each in events.items() if name not in sent or sent[name] != each.state]
                 # A browser tells no script of an empty line: a quiet page learns by the same piece that all is well.
-                yield b"".join(event(name, pieces[name].html) for name in changed or [LEDGER_PIECE])
-                sent = states
-
-
-def event(name: str, data: str) -> bytes:
-    """Return a server-sent event; each line of the data is a line of the event."""
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
-    return f"event: {name}\n{lines}\n".encode()
+                yield b"".join(events[name].data for name in changed or [LEDGER_PIECE])
+                sent = {name: each.state for name, each in events.items()}

@@ -34,6 +34,16 @@ class Piece(NamedTuple):
 
 Pieces = Mapping[str, Piece]
 """The pieces of a page, by the names of their events."""
+
+
+class LiveEvent(NamedTuple):
+    """A piece as it is sent to all viewers of one kind."""
+
+    state: Hashable
+    """The state of the piece."""
+    data: bytes
+
+
 _UNAVAILABLE: Final = (RedisError, RedisUnavailable, OSError, TimeoutError)
 
 
@@ -51,7 +61,7 @@ class Subject(Generic[T]):
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._rendered = dict[Hashable, Pieces]()
+        self._rendered = dict[Hashable, Mapping[str, LiveEvent]]()
         self.viewers = 0
         self.number = 0
         """The number of the last reading; 0 before the first."""
@@ -84,12 +94,13 @@ class Subject(Generic[T]):
         except TimeoutError:
             return
 
-    def pieces(self, kind: Hashable, render: Callable[[T], Pieces]) -> Pieces:
-        """Return the pieces of the last reading, rendered once for each kind of viewers."""
+    def events(self, kind: Hashable, render: Callable[[T], Pieces]) -> Mapping[str, LiveEvent]:
+        """Return the pieces of the last reading as events, made once for each kind of viewers."""
         if self.value is None:
             return {}
         if kind not in self._rendered:
-            self._rendered[kind] = render(self.value)
+            pieces = render(self.value).items()
+            self._rendered[kind] = {name: LiveEvent(piece.state, event(name, piece.html)) for name, piece in pieces}
         return self._rendered[kind]
 
     def end(self) -> None:
@@ -99,6 +110,7 @@ class Subject(Generic[T]):
 
     async def _run(self) -> None:
         while not self.is_over:
+            began = self._clock.monotonic()
             try:
                 value = await self._read()
             except (CampaignUnknown, CampaignDamaged, CampaignArchived, ArchiveError):
@@ -113,8 +125,15 @@ class Subject(Generic[T]):
                 self._rendered.clear()
             self.number += 1
             self._wake()
-            await self._clock.sleep(EVERY_S)
+            # A reading that takes long, of very many campaigns, must not keep the console and Redis busy all the time.
+            await self._clock.sleep(max(EVERY_S, self._clock.monotonic() - began))
 
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def event(name: str, data: str) -> bytes:
+    """Return a server-sent event; each line of the data is a line of the event."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
+    return f"event: {name}\n{lines}\n".encode()

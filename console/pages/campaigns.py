@@ -14,6 +14,9 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 
 _ROWS: Final = 40
+LIVE: Final = "live"
+"""Stands for all states of campaigns that have not ended."""
+_ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _MAX_WORDS: Final = 64
 
 
@@ -34,7 +37,7 @@ async def show_campaigns(visit: Visit) -> Response:
         listed=listed,
         wanted=wanted,
         state=visit.query("state"),
-        states=[*CampaignState, ARCHIVED],
+        states=[LIVE, *CampaignState, ARCHIVED],
         senders=await Queries(visit.redis).senders(),
         is_filtered=bool(filters),
         order=order.value,
@@ -45,14 +48,19 @@ async def show_campaigns(visit: Visit) -> Response:
 
 
 def _filter(visit: Visit) -> CampaignFilter:
-    state = visit.query("state")
     return CampaignFilter(
         words=visit.query("q")[:_MAX_WORDS],
         sender=visit.query("sender")[:16],
-        states=frozenset({CampaignState(state)}) if state in set(CampaignState) else frozenset(),
+        states=_states(visit.query("state")),
         since=_day(visit.query("since")),
         until=_day(visit.query("until")),
     )
+
+
+def _states(written: str) -> frozenset[CampaignState]:
+    if written == LIVE:
+        return frozenset(CampaignState) - _ENDED
+    return frozenset({CampaignState(written)}) if written in set(CampaignState) else frozenset()
 
 
 def _day(written: str) -> date | None:

@@ -39,12 +39,10 @@ async def follow_campaign(visit: Visit) -> Response:
 def now_pieces(visit: Visit, now: NowData) -> Pieces:
     """Return the pieces of the page Now. A campaign's card is a piece, and so is the list of the cards."""
     html = {name: visit.html(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
-    cards = {
-        f"campaign-{item.view.id}": visit.html("fragments/running_campaign.html", item=item) for item in now.campaigns
-    }
+    cards = {f"campaign-{item.view.id}": visit.html("fragments/running_campaign.html", item=item) for item in now.shown}
     pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
     # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
-    return {**pieces, "running": Piece(html["running"], version=tuple(cards))}
+    return {**pieces, "running": Piece(html["running"], version=(now.more, *cards))}
 
 
 def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:

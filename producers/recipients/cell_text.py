@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import eq
+
+from producers.recipients.values import single_text
 
 _INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters without width that copying leaves around a text. Joiners are not among them: words in Hindi need them."""
@@ -10,6 +13,7 @@ _BLANKS = (
     " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
 _BLANKS += "\u2028\u2029\u202f\u205f\u3000"
+_ASCII_BLANKS = "".join(filter(str.isascii, _BLANKS)).encode()
 _AROUND = _BLANKS + _INVISIBLE
 
 _FORMULA_GUARD = re.compile(r'=(?:T\()?"((?:[^"]|"")*)"\)?', re.DOTALL)
@@ -17,8 +21,10 @@ _NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
 _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
 """The form in which Excel's files write a control character, such as the carriage return of Alt+Enter."""
 _MIDNIGHT = re.compile(
-    r"(\d{4}[-/]\d\d[-/]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)|[A-Za-z]{3,9} \d\d?, \d{4})"
-    r"(?:[T ]0?0:00(?::00(?:\.0+)?)?(?: ?Z|[+-]\d\d:?\d\d)?|,? 12:00(?::00)? ?AM)",
+    r"((?:[A-Za-z]{3,9}, )?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)"
+    r"|[A-Za-z]{3,9} \d\d?, \d{4}))"
+    r"(?:[T ]0?0[:.]00(?:[:.]00(?:\.0+)?)?(?: ?Z| UTC| GMT| IST|[+-]\d\d(?::?\d\d)?)?"
+    r"|,? 12[:.]00(?:[:.]00(?:\.0+)?)? ?AM)",
     re.IGNORECASE,
 )
 _DAY_ZERO = re.compile(
@@ -26,10 +32,16 @@ _DAY_ZERO = re.compile(
     r"(?!0?0:00)(\d\d?:\d\d(?::\d\d)?)(?:\.0+)?((?<=:00)Z|(?<=:00\.000)Z| ?[AP]M)?",
     re.IGNORECASE,
 )
-_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:[+]05:?30)?")
+_UNIX_MIDNIGHT = re.compile(
+    r"((?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d)( \d{4})? 00:00:00"
+    r"(?: [A-Z]{3,4}(?:[+]\d{4})?(?: \([A-Za-z ]{1,40}\))?)?( \d{4})?"
+)
+"""The form of Unix, Java and JavaScript: ``Fri Nov 27 00:00:00 IST 2026``."""
+_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:[+]05:?30)?")
 """A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
-_MAY_BE_MOMENT = re.compile("0:00|12:00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30").search
-_LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,}")
+_MAY_BE_MOMENT = re.compile("0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30").search
+_LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,25}")
+_LONG_DECIMALS = re.compile(r"\.[0-9]{9}").search
 _FLOAT_DIGITS = 15
 
 _INVISIBLE_UNICODE = tuple(_INVISIBLE)
@@ -38,7 +50,16 @@ _INVISIBLE_UNICODE = tuple(_INVISIBLE)
 def tidy_cells(cells: Sequence[str]) -> Sequence[str]:
     """Tidy many cells, at a small part of the cost of ``tidy`` for each if they are tidy already."""
     joined = "\n".join(cells)
-    return list(map(tidy, cells)) if _may_be_untidy(joined) or list(map(str.strip, cells)) != cells else cells
+    if not _may_be_untidy(joined) and (
+        _has_no_blanks(joined, len(cells)) or all(map(eq, map(str.strip, cells), cells))
+    ):
+        return cells
+    return list(map(tidy, cells))
+
+
+def _has_no_blanks(joined: str, cells: int) -> bool:
+    """Say whether there is certainly no blank in cells that are joined by line breaks."""
+    return joined.isascii() and len(joined.encode().translate(None, _ASCII_BLANKS)) == len(joined) - cells + 1
 
 
 def _may_be_untidy(joined: str) -> bool:
@@ -46,8 +67,8 @@ def _may_be_untidy(joined: str) -> bool:
     return (
         "'" in joined
         or "=" in joined
-        or (":" in joined and _MAY_BE_MOMENT(joined) is not None)
-        or ("." in joined and ("00000" in joined or "99999" in joined))
+        or ((":" in joined or ".00" in joined) and _MAY_BE_MOMENT(joined) is not None)
+        or ("." in joined and _LONG_DECIMALS(joined) is not None)
         or "_x00" in joined
         or (not joined.isascii() and any(character in joined for character in _INVISIBLE_UNICODE))
     )
@@ -66,15 +87,17 @@ def tidy(cell: str) -> str:
         text = _ESCAPED_CONTROL.sub(" ", text).strip(_AROUND)
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
-    if text[:1].isdigit() or text[:1] in "+-" or text[-2:] in ("00", "AM", "am"):
+    if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am"):
         if midnight := _MIDNIGHT.fullmatch(text):
             return midnight[1]
         if time := _DAY_ZERO.fullmatch(text):
             return time[1] + (time[2] or "").upper().removesuffix("Z")
+        if midnight := _UNIX_MIDNIGHT.fullmatch(text):
+            return f"{midnight[1]}{midnight[2] or midnight[3] or ''}"
         if moment := _ISO_MOMENT.fullmatch(text):
             return f"{moment[1]} {moment[2]}"
         if _LONG_FLOAT.fullmatch(text):
-            return _rounded(text)
+            return _rounded(single_text(text))
     return text
 
 

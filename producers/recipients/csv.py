@@ -7,7 +7,7 @@ import contextlib
 import csv
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn, Protocol, TextIO
@@ -26,6 +26,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
 _PIECE = 1 << 20
 """Bytes of a file that are searched at once."""
+_GROUP_OF_LINES = 1 << 14
+"""Characters of the lines that are searched at once for blanks beside quotes."""
 _MAX_LINES_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
 _FIRST_CELL = itemgetter(0)
@@ -151,7 +153,7 @@ class CsvFile:
 
     def _reader(self, text: TextIO, delimiter: str) -> "_CsvReader":
         quote, escape = self._quoting
-        lines = _without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
+        lines = lines_without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
         return csv.reader(
             lines,
             delimiter=delimiter,
@@ -238,18 +240,33 @@ class CsvFile:
         raise InputInvalid(f"{self._path}:{line}: {reason}")
 
 
-def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[str]:
+def lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str]:
+    """Return the lines of a file as ``without_blanks_at_quotes`` does; most files need no look at single lines."""
+    return chain.from_iterable(_groups_without_blanks(text, delimiter))
+
+
+def _groups_without_blanks(text: TextIO, delimiter: str) -> Iterator[Iterable[str]]:
+    is_within_quotes = False
+    while lines := text.readlines(_GROUP_OF_LINES):
+        group = "".join(lines)
+        has_blank_at_quote = _has_blank_at_quote(group)
+        yield (
+            without_blanks_at_quotes(lines, delimiter, is_within_quotes=is_within_quotes)
+            if has_blank_at_quote
+            else lines
+        )
+        is_within_quotes ^= group.count('"') % 2 == 1
+
+
+def without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_quotes: bool = False) -> Iterator[str]:
     """Take off blanks between a quote around a cell and a delimiter, which RFC 4180 does not allow and people write."""
     blank = "[ \u00a0]" if delimiter == "\t" else "[ \t\u00a0]"
     sign = re.escape(delimiter)
     at_quote = re.compile(rf'(?<="){blank}+(?=[{sign}\r\n]|\Z)|(?<=[{sign}]){blank}+(?=")|^{blank}+(?=")')
     # Within a cell in quotes the number of quotes so far is odd.
-    quotes = 0
+    quotes = int(is_within_quotes)
     for line in lines:
-        if '"' not in line:
-            yield line
-            continue
-        if '" ' not in line and ' "' not in line and "\t" not in line and "\u00a0" not in line:
+        if not _has_blank_at_quote(line):
             quotes += line.count('"')
             yield line
             continue
@@ -260,6 +277,11 @@ def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[
                 end = match.end()
         quotes += line.count('"')
         yield "".join((*pieces, line[end:]))
+
+
+def _has_blank_at_quote(text: str) -> bool:
+    """Say whether a blank may stand beside a quote in a text."""
+    return '"' in text and ('" ' in text or ' "' in text or "\t" in text or "\u00a0" in text)
 
 
 def _has_value(row: Sequence[str]) -> bool:

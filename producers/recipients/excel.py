@@ -117,6 +117,14 @@ class ExcelFile:
         if rows:
             yield Chunk(lines, rows, (), damaged)
 
+    def _other_sheets(self) -> str:
+        others = [
+            sheet.name
+            for index, sheet in enumerate(self._workbook.sheets)
+            if not sheet.is_hidden and index != self._sheet
+        ]
+        return f"; make {' or '.join(others)} the first visible sheet to send to it" if others else ""
+
     def _open(self) -> Workbook:
         with _readable(self._path):
             match self._kind:
@@ -146,11 +154,14 @@ class ExcelFile:
         rows = (row for row in self._sheet_rows() if any(map(str.strip, row.cells)) and not row.is_hidden)
         first = list(islice(rows, _MAX_ROWS_ABOVE + 2))
         if not first:
-            raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} is empty")
+            raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} is empty{self._other_sheets()}")
         self._rows_above = next((above for above, row in enumerate(first[:-1]) if is_among(hint, row.cells)), 0)
         heading = first[self._rows_above]
         if len(first) == 1:
-            raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} has a heading and no rows that are shown")
+            raise InputInvalid(
+                f"{self._path}: its sheet {self.sheet_name} has a heading and no rows that are shown"
+                f"{self._other_sheets()}"
+            )
         names = list(heading.cells)
         while not names[-1].strip():
             names.pop()

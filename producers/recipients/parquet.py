@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,13 @@ _SIMPLE_TYPES = (
     "large_binary",
     "fixed_size_binary",
 )
+_BEYOND_CALENDAR = "is a date beyond the calendar"
 _UTC = "is a time in UTC, which readers in India would misread: write it in Asia/Kolkata, or as a text"
 _DAY_US = 86_400_000_000
+_UTC_TIME = "Time(isAdjustedToUTC=true"
+_VALUE_EXTENSIONS = ("extension<arrow.uuid>", "extension<arrow.bool8>")
+_TEXT_EXTENSIONS = ("arrow.json", "arrow.uuid", "arrow.bool8")
+"""Extensions of Arrow whose values have a text; what the numbers of others stand for is unknown here."""
 
 Texts = Callable[[Any], tuple[list[str], dict[int, str]]]
 """Turns an Arrow array into texts; returns them, with an empty text for each damaged value, and the reasons for these
@@ -69,13 +74,26 @@ class ParquetFile:
         if not self._rows:
             raise InputInvalid(f"{path}: has no rows")
         self.heading = Heading(path, 1, schema.names)
-        self._types = list(schema.types)
-        self._texts = [_texts_of(arrow_type) for arrow_type in self._types]
+        self._types = [_extension_of(field) or field.type for field in schema]
+        self._texts = [None if isinstance(kind, str) else _texts_of(kind) for kind in self._types]
+        for index in self._utc_times():
+            self._texts[index] = partial(_each, _utc_time_text)
         # A column is chosen by its name.
         self._readable = [
             index for index, texts in enumerate(self._texts) if texts and schema.names.count(schema.names[index]) == 1
         ]
         self._used = self._readable
+
+    def _utc_times(self) -> list[int]:
+        """Return the columns of times of day in UTC; old versions of Arrow say so of times in no zone too."""
+        if (self._file.metadata.created_by or "").startswith("parquet-cpp"):
+            return []
+        flat = {
+            column.path: str(column.logical_type)
+            for column in map(self._file.schema.column, range(len(self._file.schema)))
+        }
+        names = self._file.schema_arrow.names
+        return [index for index, name in enumerate(names) if flat.get(name, "").startswith(_UTC_TIME)]
 
     def use(self, columns: Collection[int]) -> None:
         """Name the columns that must be readable; raise InputInvalid if a value in one of them has no text."""
@@ -149,6 +167,12 @@ class ParquetFile:
             return
 
 
+def _extension_of(field: Any) -> str:
+    """Return the name of an extension whose values have no known text, as ``pandas.period``; else an empty text."""
+    name: str = ((field.metadata or {}).get(b"ARROW:extension:name") or b"").decode(errors="replace")
+    return "" if name in _TEXT_EXTENSIONS else name
+
+
 def _texts_of(arrow_type: Any) -> Texts | None:
     """Return what turns values of a type into texts; None for a type that has no text."""
     import pyarrow as arrow  # noqa: PLC0415
@@ -157,6 +181,8 @@ def _texts_of(arrow_type: Any) -> Texts | None:
     texts: Texts | None = None
     if types.is_dictionary(arrow_type):
         texts = _nested(arrow_type.value_type, lambda array: array.dictionary_decode())
+    elif str(arrow_type) in _VALUE_EXTENSIONS:
+        texts = partial(_each, lambda value: text_of(value if isinstance(value, bool) else str(value)))
     elif isinstance(arrow_type, arrow.BaseExtensionType):
         texts = _nested(arrow_type.storage_type, lambda array: array.storage)
     elif str(arrow_type) in _STRINGS:
@@ -199,8 +225,26 @@ def _native(array: Any) -> list[Any]:
         array = array.cast(arrow.duration("us"), safe=False)
     elif str(array.type) == "time64[ns]":
         array = array.cast(arrow.time64("us"), safe=False)
-    values: list[Any] = array.to_pylist()
+    try:
+        values: list[Any] = array.to_pylist()
+    except (ValueError, OverflowError):  # one date beyond the calendar of Python
+        values = [_value_of(scalar) for scalar in array]
     return values
+
+
+def _value_of(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return _BeyondCalendar()
+
+
+class _BeyondCalendar:
+    """The value of a date that Python's calendar does not have."""
+
+
+def _utc_time_text(_: time) -> str:
+    raise ValueDamaged(_UTC)
 
 
 def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]]:
@@ -219,7 +263,7 @@ def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]
         try:
             moment = start + timedelta(microseconds=microseconds)
         except OverflowError:
-            raise ValueDamaged("is a date beyond the calendar") from None
+            raise ValueDamaged(_BEYOND_CALENDAR) from None
         if is_utc and microseconds % _DAY_US:
             raise ValueDamaged(_UTC)
         return text_of(moment.astimezone(zone) if zone else moment)
@@ -235,6 +279,8 @@ def _texts_of_values(text: Callable[[Any], str], values: Sequence[Any]) -> tuple
             texts.append("")
             continue
         try:
+            if isinstance(value, _BeyondCalendar):
+                raise ValueDamaged(_BEYOND_CALENDAR)
             texts.append(text(value))
         except ValueDamaged as reason:
             texts.append("")

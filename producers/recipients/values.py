@@ -16,6 +16,9 @@ LOST_DIGITS = (
 _MAX_DECIMALS = 40
 """Digits after the point that a number of JSON may have."""
 _MAX_WHOLE_FLOAT32 = 2**24
+_MIN_LOST_DIGITS = 4
+_SINGLE_DECIMALS = range(9, 20)
+"""Decimals with which programs write a short float that they made a double."""
 _NOT_TEXT = "holds bytes that are no text"
 
 
@@ -67,6 +70,20 @@ def short_float_text(value: float, form: str) -> str:
     return float_text(value)
 
 
+def single_text(literal: str) -> str:
+    """Return a decimal number in the shortest form of a float of four bytes, if the number is such a float.
+
+    A program that makes a double of such a float writes 824.8200073242188, or 824.8200073242 with ten decimals, where
+    the person who made the file saw 824.82. Other numbers, and those that would lose few digits, stay as they are.
+    """
+    exact = struct.unpack("f", struct.pack("f", float(literal)))[0]
+    decimals = len(literal.partition(".")[2])
+    if Decimal(literal) not in (Decimal(repr(exact)), round(Decimal(exact), decimals)):
+        return literal
+    shortest = short_float_text(exact, "f")
+    return shortest if len(shortest) + _MIN_LOST_DIGITS <= len(literal) else literal
+
+
 def decimal_text(value: Decimal) -> str:
     """Return a decimal with all its digits after the point: 99.50, and never with an exponent."""
     if value.is_nan():
@@ -98,6 +115,8 @@ def number_text(literal: str) -> str:
         raise ValueDamaged(LOST_DIGITS)
     if decimals in ("", "0"):
         return whole
+    if len(decimals) in _SINGLE_DECIMALS and (shorter := single_text(f"{whole}.{decimals}")) != f"{whole}.{decimals}":
+        return shorter
     if len(number.as_tuple().digits) > MAX_DIGITS:
         return float_text(float(number))
     return f"{whole}.{decimals}"
@@ -118,9 +137,12 @@ def _duration_text(value: timedelta) -> str:
 
 def _bytes_text(value: bytes) -> str:
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
         raise ValueDamaged(_NOT_TEXT) from None
+    if "\0" in text:
+        raise ValueDamaged(_NOT_TEXT)
+    return text
 
 
 def _without_zeros(value: Decimal) -> str:

@@ -119,6 +119,8 @@ STATUS = (
     "templateapprovalstatus",
     "state",
     "statusoftemplate",
+    "statusondlt",
+    "dltapprovalstatus",
 )
 CATEGORY = (
     "templatetype",
@@ -133,6 +135,13 @@ CATEGORY = (
     "servicetype",
     "traffictype",
     "communicationcategory",
+    "typeofcommunication",
+    "typeofmessage",
+    "typeoftemplate",
+    "typeofsms",
+    "communication",
+    "dlttype",
+    "dltcategory",
     "categorytype",
     "smscategory",
     "msgtype",

@@ -14,7 +14,7 @@ from producers.rows.damage import DamageCheck, DamageKind
 from producers.rows.doubts import DoubtCounter
 from producers.rows.link_columns import LinkColumns
 from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
-from producers.rows.parts import PartsCounter, too_long
+from producers.rows.parts import PartsCounter, may_be_too_long, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.slots import SlotSource, all_values_valid
 from producers.rows.whitelists import Whitelists
@@ -27,6 +27,8 @@ TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} 
 FOREIGN = "is a number of another country: a header of the DLT reaches India only"
 DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
+_TRANSPOSED_AT_MOST = 4
+"""Transposing rows with this many columns for each needed column costs less than taking out the needed ones."""
 _EXAMPLES = 3
 """Refused rows that are kept for each message."""
 _EXAMPLE_MESSAGES = 50
@@ -103,24 +105,27 @@ class RowChecker:
         self._custom = custom or CustomColumns({})
         self._links = links or LinkColumns()
         self._used_columns = sorted(slot_source.columns | self._custom.columns | self._links.columns)
+        self._needed_columns = sorted({to, *self._used_columns})
         self._required = slot_source.required | self._custom.required | self._links.required
         self._damage_check = damage_check or DamageCheck()
         self._allows_foreign = allows_foreign
         self._names = names
         self._to = to
         self._max_length = max_length
+        self._may_be_too_long = may_be_too_long(slot_source.template, max_length)
         self._region = region
         self._seen = NumberSet()
 
     def check(self, chunk: Chunk) -> CheckedRows:
         """Check a chunk; chunks must come in the file's order, because duplicates are found across chunks."""
         rows = chunk.rows
-        to, findings = self._numbers(chunk)
+        columns = _columns(rows, self._needed_columns)
+        to, findings = self._numbers(chunk, columns[self._to])
         foreign = find_foreign(to)
         if not self._allows_foreign:
             for index in foreign:
                 findings.setdefault(index, Finding(RefusalReason.FOREIGN, f"{self._names[self._to]} {FOREIGN}"))
-        cells = {column: tidy_cells(list(map(itemgetter(column), rows))) for column in self._used_columns}
+        cells = {column: tidy_cells(columns[column]) for column in self._used_columns}
         self._check_cells(cells, chunk, findings)
         slots = self._slot_values(cells, to, findings)
         custom = self._custom.values(cells, len(rows))
@@ -161,10 +166,9 @@ class RowChecker:
             if message in self.examples or len(self.examples) < _EXAMPLE_MESSAGES:
                 self.examples.setdefault(message, []).append(row)
 
-    def _numbers(self, chunk: Chunk) -> tuple[list[str], dict[int, Finding]]:
+    def _numbers(self, chunk: Chunk, cells: Sequence[str]) -> tuple[list[str], dict[int, Finding]]:
         """Return the numbers of a chunk, an empty text for each that is none, and what is wrong with the rows."""
         name = self._names[self._to]
-        cells = list(map(itemgetter(self._to), chunk.rows))
         to, reasons = normalise_numbers(cells, self._region)
         findings: dict[int, Finding] = {}
         for (index, column), reason in chunk.damaged.items():
@@ -216,14 +220,23 @@ class RowChecker:
             findings.setdefault(index, finding)
         for index, finding in self._custom.findings(cells, len(to)):
             findings.setdefault(index, finding)
-        for index in too_long(source.template, slots, len(to)):
-            findings.setdefault(index, TOO_LONG)
+        if self._may_be_too_long:
+            for index in too_long(source.template, slots, len(to)):
+                findings.setdefault(index, TOO_LONG)
         return slots
 
     def _slot_problem(self, slot: Slot, value: str) -> str | None:
         if len(value) > (max_length := slot.max_length(self._max_length)):
             return f"is longer than {max_length} characters"
         return slot.check(value, self._max_length)
+
+
+def _columns(rows: Sequence[Sequence[str]], indexes: Sequence[int]) -> dict[int, Sequence[str]]:
+    """Return some columns of rows, by their index."""
+    if rows and len(rows[0]) <= _TRANSPOSED_AT_MOST * len(indexes):
+        columns = list(zip(*rows, strict=True))
+        return {index: columns[index] for index in indexes}
+    return {index: tuple(map(itemgetter(index), rows)) for index in indexes}
 
 
 def _blanked(values: Sequence[str], indexes: Iterable[int]) -> list[str]:

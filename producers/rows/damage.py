@@ -1,7 +1,7 @@
 """Decides which cells hold no value, and which hold a damaged one, whatever the format of the file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
@@ -14,15 +14,18 @@ from times_dispatch.sms.placeholders import is_unfilled
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE][+]|[.,][0-9]+[eE]-?|[eE]-0)[0-9]{1,3}")
 _ZERO_DATE = re.compile(
     r"(?:0000-00-00|0001-01-01|1899-12-3[01]|1900-01-00|(?:00|3[01])[-/.]12[-/.]1899|12[-/]3[01][-/]1899"
+    r"|3[01][- ]dec(?:ember)?[- ]1899|(?:[a-z]{3} )?dec(?:ember)? 3[01],? 1899|0?1[- ]jan(?:uary)?[- ]0001"
     r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.]0001|00[-/.]00[-/.]0000)(?:[T ].*)?",
     re.IGNORECASE,
 )
 """The day zero of spreadsheets, of MySQL and of .NET, which programs write where they have no date."""
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
-_FORMULA = re.compile(r"=[^=>() ].*|@[A-Z]+\(.*", re.DOTALL)
+_FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
-    r"\[object [A-Z]|<[\w.]{1,60} object\b"
-    r"|\A(?:b['\"]|\[['\"]|(?:Timestamp|Decimal|UUID|ObjectId)\(['\"])|\AArray\Z"
+    r"\[object [A-Z]|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
+    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"]|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
+    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z]\w{1,40}){1,4}(?:\[\])?\Z"
+    r"|\A(?:[a-z]\w{0,40}\.){1,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
 )
 _MANY_HASHES = re.compile(r"#{3,}")
 _NO_VALUE_WITHIN = re.compile(
@@ -42,8 +45,9 @@ _EXPONENT = re.compile("[eE][+-]?[0-9]").search
 _SIGNS_BEFORE_NAMES = ":!"
 """Plain characters with which placeholders begin: ``:name``."""
 _DATE_SIGNS = "-/."
-_IN_BAD_DATES = ("1899", "0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "/xx", "-xx")
-_SUSPICIOUS_TEXTS = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....")
+_IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "/xx", "-xx")
+_SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
+_SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", "none-", "(n", "(u", "system.", "np.", "numpy.", "datetime.")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
 _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
@@ -68,8 +72,11 @@ _NO_VALUE = CellDamage(DamageKind.ABSENT, "holds a word for no value")
 _NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
 
 _NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which stands for no date")
-_QUOTES = "'\"\u2018\u2019\u201c\u201d`"
+_AROUND_WORDS = "'\"\u2018\u2019\u201c\u201d`()[]<>-"
+"""Signs that programs put around a word for no value: ``-None-``, ``(not set)``."""
 _RUN = 3
+_SAMPLED_CELLS = 64
+"""The first cells of a column, which tell whether its values repeat."""
 
 
 class DamageCheck:
@@ -85,15 +92,13 @@ class DamageCheck:
 
     def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
         """Return what is wrong with tidy cells, by their index."""
-        joined = "\n".join(cells)
-        suspects = {
-            index
-            for may_be_damaged in self._searches(joined)
-            for index, cell in enumerate(cells)
-            if may_be_damaged(cell)
-        }
-        damages = ((index, self.of(cells[index])) for index in sorted(suspects))
-        return {index: damage for index, damage in damages if damage}
+        # Names and cities repeat, and then each value is looked at once.
+        values = set(cells) if len(set(cells[:_SAMPLED_CELLS])) <= _SAMPLED_CELLS // 2 else cells
+        suspects = {value for may_be_damaged in self._searches(values) for value in values if may_be_damaged(value)}
+        damages = {value: damage for value in suspects if (damage := self.of(value))}
+        if not damages:
+            return {}
+        return {index: damages[cell] for index, cell in enumerate(cells) if cell in damages}
 
     def of(self, cell: str) -> CellDamage | None:
         """Return what is wrong with one tidy cell; None if it holds a value."""
@@ -107,17 +112,18 @@ class DamageCheck:
             return _NO_DATE
         return damage_of_text(cell)
 
-    def _searches(self, joined: str) -> Iterator[Callable[[str], object]]:
-        """Yield what to call with each of many cells, which are joined by line breaks, to find those to look at.
+    def _searches(self, cells: Collection[str]) -> Iterator[Callable[[str], object]]:
+        """Yield what to call with each of many cells to find those to look at.
 
         Nearly all columns are passed over as a whole, because each of them lacks what every damaged cell has.
         """
+        joined = "\n".join(cells)
         if joined.encode(errors="surrogatepass").translate(None, _PLAIN_BYTES) or (
             not joined.isascii() and any(letter in joined for letter in _MISREAD_LETTERS)
         ):
             yield _NOT_PLAIN
         folded = joined.casefold()
-        if not self._suspicious_words.isdisjoint(folded.split("\n")):
+        if not self._suspicious_words.isdisjoint(cells if folded == joined else folded.split("\n")):
             yield lambda cell: cell.casefold() in self._suspicious_words
         if any(f"\n{sign}" in f"\n{joined}" for sign in _SIGNS_BEFORE_NAMES):
             yield lambda cell: cell[:1] in _SIGNS_BEFORE_NAMES
@@ -133,7 +139,7 @@ class DamageCheck:
 
     def _stands_for_no_value(self, word: str) -> bool:
         """Say whether a word of small letters stands for no value, also in quotes; a run of a sign counts as three."""
-        if word in self._no_value or (word[:1] in _QUOTES and word.strip(_QUOTES) in self._no_value):
+        if word in self._no_value or (word[:1] in _AROUND_WORDS and word.strip(_AROUND_WORDS) in self._no_value):
             return True
         return len(word) > _RUN and word[:_RUN] in self._no_value and word == word[0] * len(word)
 

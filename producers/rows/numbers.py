@@ -4,6 +4,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 
 from pyroaring import BitMap64
 
@@ -15,16 +16,21 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 """The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
 
 _PREFIX = re.compile(
-    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?"
-    r"|(?:tel|telephone|phone|ph|mob|mobile|cell|contact|no|p|m|whatsapp|wa|sms|smsto|callto|sip)[. ]{0,2}"
-    r"(?:(?:no|number|num)\b[. ]{0,2})?(?::(?://)?|(?<=[. ])))(?:%2B)?",
+    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?|TEL(?:;[A-Z=,]{1,30}){1,4}:"
+    r"|\(?(?:tel|telephone|phone|ph|mobile|mob|mo|mbl|cell|contact|call|number|msisdn|no|p|m|whatsapp|wa|sms|smsto"
+    r"|callto|sip|home|work|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
+    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|-|(?<=[. )]))"
+    r"|(?:(?:IN|IND|India)\b[ :]{0,2}|[\U0001F1E6-\U0001F1FF]{2}[ ]?)(?=[+(])"
+    r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",
     re.IGNORECASE,
 )
-"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
+"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's, ``TEL;CELL:``
+that of address books, a flag that of forms on the web."""
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(
-    r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*)$",
+    r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*"
+    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|home|work|primary)\))$",
     re.IGNORECASE,
 )
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
@@ -32,6 +38,8 @@ _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
 
 
 _NO_NUMBER = frozenset({""})
+_MOBILE_DIGITS = 10
+_PREFIX_OF = itemgetter(slice(0, PREFIX_DIGITS))
 
 
 def normalise_numbers(
@@ -47,13 +55,7 @@ def normalise_numbers(
     Returns:
         The numbers, with an empty text for each cell that is no number, and the reasons for these by index.
     """
-    numbers = [""] * len(cells)
-    if region == "IN":
-        joined = "\n".join(cells)
-        if joined.count("\n") == len(cells) - 1:
-            mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined.replace(" ", "").replace("-", ""))
-            refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
-            numbers = ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
+    numbers = _plain_indian_numbers(cells, landlines=landlines) if region == "IN" else [""] * len(cells)
     reasons = {}
     if "" in numbers:
         for index, number in enumerate(numbers):
@@ -63,6 +65,37 @@ def normalise_numbers(
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
+
+
+def _plain_indian_numbers(cells: Sequence[str], *, landlines: bool) -> list[str]:
+    """Return the numbers of cells in the forms of nearly all Indian lists; an empty text for each other cell."""
+    joined = "\n".join(cells)
+    if not cells or joined.count("\n") != len(cells) - 1:
+        return [""] * len(cells)
+    joined = joined.replace(" ", "").replace("-", "")
+    if _are_of_ten_digits(joined, len(cells)):
+        mobiles = joined.split("\n")
+        may_be_landlines = bool(joined[:: _MOBILE_DIGITS + 1].strip("9"))
+    else:
+        mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined)
+        may_be_landlines = True
+    if may_be_landlines:
+        refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
+        if not refused.isdisjoint(map(_PREFIX_OF, mobiles)):
+            return ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
+    return ("91" + "\n91".join(mobiles)).split("\n")
+
+
+def _are_of_ten_digits(joined: str, cells: int) -> bool:
+    """Say whether lines are ten ASCII digits each, the first of them from 6 to 9."""
+    each = _MOBILE_DIGITS + 1
+    return (
+        len(joined) == each * cells - 1
+        and joined.isascii()
+        and joined[_MOBILE_DIGITS::each].count("\n") == cells - 1
+        and joined.replace("\n", "").isdigit()
+        and not joined[::each].strip("6789")
+    )
 
 
 def without_prefix(cell: str) -> str:
@@ -102,8 +135,9 @@ class NumberSet:
     def add(self, numbers: Sequence[int]) -> list[int]:
         """Add numbers; return the indexes of the duplicates: of numbers in the set or earlier in the sequence."""
         seen = self._seen
-        known = [number in seen for number in numbers]
-        duplicates = [index for index, is_known in enumerate(known) if is_known] if True in known else []
+        duplicates = []
+        if True in map(seen.__contains__, numbers):
+            duplicates = [index for index, number in enumerate(numbers) if number in seen]
         if len(set(numbers)) != len(numbers):
             duplicates = _with_repeated(numbers, duplicates)
         seen.update(array("Q", numbers))

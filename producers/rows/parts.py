@@ -1,10 +1,17 @@
 """SMS parts of many messages at once, and their sums by encoding."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
-from operator import add
+from functools import lru_cache
+from itertools import compress, repeat
+from operator import add, not_
 
-from times_dispatch.sms.encoding import MAX_PARTS, measure
+from times_dispatch.sms.encoding import (
+    MAX_PARTS,
+    has_ascii_beyond_gsm,
+    measure,
+    takes_one_septet_each,
+    takes_one_utf16_unit_each,
+)
 from times_dispatch.sms.templates import Template
 
 _ALWAYS_FITS = MAX_PARTS * 66 // 2
@@ -28,12 +35,17 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
             yield index
 
 
+def may_be_too_long(template: Template, max_length: int) -> bool:
+    """Say whether allowed values may make a text too long; ``max_length`` is the template's ``max_value_length``."""
+    own = sum(map(len, template.literals))
+    return own + sum(slot.max_length(max_length) for slot in template.slots) > _ALWAYS_FITS
+
+
 class PartsCounter:
     """Counts the parts of a template's messages, as ``times_dispatch.sms.encoding.measure`` counts each rendered text.
 
-    Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. If all
-    texts of a chunk are of this kind, their lengths decide. If only its ASCII texts are, the other texts are measured
-    one by one.
+    Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. Nearly all
+    texts are of this kind, and their lengths decide. The others are rendered and measured one by one.
     """
 
     def __init__(self, template: Template) -> None:
@@ -50,50 +62,89 @@ class PartsCounter:
 
     def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
         """Count the parts of each of ``messages`` messages, given their values, one list for each slot."""
-        values = "".join(map("".join, slots))
-        joined = measure(self._literals + values)
-        if joined.unicode != self._always_ucs2 or joined.units != len(self._literals) + len(values):
-            return self._one_by_one(slots, messages)
-        parts = self._by_length(slots, messages)
-        self._count(unicode=joined.unicode, messages=messages, parts=sum(parts))
+        if not self._one_unit_each:
+            return self._measured(slots, messages)
+        parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
+        parts, longest = self._by_length(slots, messages, parts_of_length)
+        switched, uneven = self._exceptions(slots)
+        switched_parts = 0
+        if switched:
+            switched_parts = self._switch(parts, slots, switched, longest)
+        for index in uneven:
+            text = measure(self._template.render([values[index] for values in slots]))
+            if index in switched:
+                switched_parts -= parts[index]
+            parts[index] = text.parts
+            if text.unicode and not self._always_ucs2:
+                switched.add(index)
+                switched_parts += text.parts
+        messages_left, parts_left = messages - len(switched), sum(parts) - switched_parts
+        self._count(unicode=self._always_ucs2, messages=messages_left, parts=parts_left)
+        self._count(unicode=True, messages=len(switched), parts=switched_parts)
         return parts
 
-    def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+    def _switch(self, parts: list[int], slots: Sequence[Sequence[str]], switched: set[int], longest: int) -> int:
+        """Put the parts of the messages that are in UCS-2 alone among the parts of all; return their sum.
+
+        Args:
+            parts: the parts of all messages, as if none of them were in UCS-2.
+            slots: the values, one list for each slot.
+            switched: the indexes of the messages.
+            longest: a length that no message exceeds.
+        """
+        own, of_length = len(self._literals), self._ucs2_parts
+        if of_length[own] == of_length[longest]:
+            for index in switched:
+                parts[index] = of_length[own]
+            return of_length[own] * len(switched)
+        for index in switched:
+            parts[index] = of_length[own + sum([len(values[index]) for values in slots])]
+        return sum([parts[index] for index in switched])
+
+    def _by_length(
+        self, slots: Sequence[Sequence[str]], messages: int, parts_of_length: "_PartsOfLength"
+    ) -> tuple[list[int], int]:
+        """Return the parts of messages in which each character takes one unit, and a length that none exceeds."""
         own = len(self._literals)
-        parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
-        if parts_of_length[own + sum(max(map(len, values), default=0) for values in slots)] == 1:
-            return [1] * messages
+        longest = own + sum([max(map(len, values), default=0) for values in slots])
+        if parts_of_length[longest] == 1:
+            return [1] * messages, longest
         lengths: Iterable[int] = repeat(own, messages)
         for values in slots:
             lengths = map(add, lengths, map(len, values))
-        return list(map(parts_of_length.__getitem__, lengths))
+        return list(map(parts_of_length.__getitem__, lengths)), longest
 
-    def _one_by_one(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        own, in_ucs2 = len(self._literals), self._always_ucs2
-        texts = list(map("".join, zip(*slots, strict=True))) if slots else [""] * messages
-        in_ascii = "".join(filter(str.isascii, texts))
-        joined = measure(in_ascii)
-        others: Sequence[int] = range(messages)
-        parts = [0] * messages
-        if self._one_unit_each and not joined.unicode and joined.units == len(in_ascii):
-            others = [index for index, text in enumerate(texts) if not text.isascii()]
-            parts_of_length = self._ucs2_parts if in_ucs2 else self._gsm_parts
-            parts = [parts_of_length[own + len(text)] for text in texts]
-        switched = switched_parts = 0
-        for index in others:
-            measured = measure(texts[index])
-            unicode = in_ucs2 or measured.unicode
-            if self._one_unit_each and measured.units == len(texts[index]):
-                message_parts = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
-            else:
-                message_parts = measure(self._template.render([values[index] for values in slots])).parts
-            parts[index] = message_parts
-            if unicode and not in_ucs2:
-                switched += 1
-                switched_parts += message_parts
-        self._count(unicode=in_ucs2, messages=messages - switched, parts=sum(parts) - switched_parts)
-        self._count(unicode=True, messages=switched, parts=switched_parts)
-        return parts
+    def _exceptions(self, slots: Sequence[Sequence[str]]) -> tuple[set[int], set[int]]:
+        """Return the indexes of messages that a value forces into UCS-2, and of those that must be measured."""
+        switched, uneven = set[int](), set[int]()
+        for values in slots:
+            joined = "".join(values)
+            if self._is_even(joined):
+                continue
+            suspects: Iterable[int] = range(len(values))
+            if not has_ascii_beyond_gsm(joined):
+                suspects = compress(suspects, map(not_, map(str.isascii, values)))
+            for index in suspects:
+                unicode, one_unit_each = _form(values[index])
+                if unicode and not self._always_ucs2:
+                    switched.add(index)
+                if not one_unit_each:
+                    uneven.add(index)
+        return switched, uneven
+
+    def _is_even(self, text: str) -> bool:
+        """Say whether each character of a text takes one unit in the encoding of the template."""
+        return takes_one_utf16_unit_each(text) if self._always_ucs2 else takes_one_septet_each(text)
+
+    def _measured(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        if slots:
+            measured = [measure(self._template.render(values)) for values in zip(*slots, strict=True)]
+        else:
+            measured = [measure(self._literals)] * messages
+        for unicode in (False, True):
+            parts = [text.parts for text in measured if text.unicode is unicode]
+            self._count(unicode=unicode, messages=len(parts), parts=sum(parts))
+        return [text.parts for text in measured]
 
     def _count(self, *, unicode: bool, messages: int, parts: int) -> None:
         if unicode:
@@ -114,3 +165,10 @@ class _PartsOfLength(dict[int, int]):
     def __missing__(self, length: int) -> int:
         self[length] = parts = measure(self._character * length).parts
         return parts
+
+
+@lru_cache(maxsize=4096)
+def _form(value: str) -> tuple[bool, bool]:
+    """Say of a value whether some character forces UCS-2, and whether each character takes one unit."""
+    measured = measure(value)
+    return measured.unicode, measured.units == len(value)

@@ -131,4 +131,6 @@ def all_values_valid(slot: Slot, values: Sequence[str], max_length: int) -> bool
     if slot.kind != "var" and not all(values):
         return False
     joined = "".join(values)
+    if slot.kind == "var" and joined.isprintable():  # a slot without a type takes all of these characters
+        return True
     return slot.check(joined, len(joined)) is None

@@ -1,7 +1,8 @@
 """Links and callback numbers in the values of many rows, compared with the whitelisted ones."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 from producers.rows.refusals import Finding, RefusalReason
 from times_dispatch.sms.rules import callback_numbers, links
@@ -15,7 +16,9 @@ _TEXT_KINDS = frozenset({"var", "alphanumeric"})
 _NUMERIC_KINDS = frozenset({"numeric", "number"})
 _DIGIT = re.compile(r"\d")
 _ROWS_AT_ONCE = 50
-"""One search goes through the values of so many rows. If it finds something, each of these rows is looked at."""
+"""A search that finds something in the values of so many rows, or of fewer, is followed by a look at each row."""
+_SMALLER_GROUPS = 5
+"""The number of groups into which more rows are cut, if a quick search finds something in them."""
 
 
 class Whitelists:
@@ -44,6 +47,7 @@ class Whitelists:
             if {slot.kind for slot in word.slots} <= _TEXT_KINDS | _NUMERIC_KINDS
         ]
         self._fixed = fixed_text(template)
+        self._has_link_slots = any(slot.kind in _LINK_KINDS for slot in template.slots)
 
     @property
     def has_numbers(self) -> bool:
@@ -72,10 +76,33 @@ class Whitelists:
             to: the recipients' numbers.
             names: for each slot, how to name its value.
         """
-        for first in range(0, len(to), _ROWS_AT_ONCE):
-            some = slice(first, first + _ROWS_AT_ONCE)
+        for rows in self._groups(slots, range(len(to))):
+            some = slice(rows.start, rows.stop)
             for row, finding in self._findings([values[some] for values in slots], to[some], names):
-                yield first + row, finding
+                yield rows.start + row, finding
+
+    def _groups(self, slots: Sequence[Sequence[str]], rows: range) -> Iterator[range]:
+        """Yield small groups of rows, and leave out rows that certainly hold neither a link nor a number."""
+        if not self._may_hold_any([values[rows.start : rows.stop] for values in slots]):
+            return
+        if len(rows) <= _ROWS_AT_ONCE:
+            yield rows
+            return
+        size = max(len(rows) // _SMALLER_GROUPS, _ROWS_AT_ONCE)
+        for first in range(rows.start, rows.stop, size):
+            yield from self._groups(slots, range(first, min(first + size, rows.stop)))
+
+    def _may_hold_any(self, slots: Sequence[Sequence[str]]) -> bool:
+        """Say whether any of the rows may hold a link or a number."""
+        if self._has_link_slots:
+            return True
+        for word, context in self._words:
+            joined = "\0".join(word.compose(slots))
+            if links.may_contain_links(joined) or self._may_name_numbers(
+                word, context, joined, callback_numbers.may_many_contain_numbers
+            ):
+                return True
+        return any(map(self._may_be_split, [word for word, _ in self._split_numbers], repeat(slots)))
 
     def _findings(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]
@@ -90,7 +117,7 @@ class Whitelists:
                 for row, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=is_link):
                         yield row, Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted)
-            if self._may_name_numbers(word, context, joined):
+            if self._may_name_numbers(word, context, joined, callback_numbers.may_contain_numbers):
                 for row, text in enumerate(texts):
                     in_number_slots = [
                         slots[index][row] for index in word.slot_indexes if self._slots[index].kind == "cbn"
@@ -102,10 +129,18 @@ class Whitelists:
                         yield from self._number_finding(row, message, number, is_certain=bool(in_number_slots))
         yield from self._numbers_over_blanks(slots, to, names, with_number)
 
-    def _may_name_numbers(self, word: Word, context: str, joined: str) -> bool:
+    def _may_be_split(self, word: Word, slots: Sequence[Sequence[str]]) -> bool:
+        """Say whether a value of each slot of a word holds a digit."""
+        return all(_DIGIT.search("".join(slots[index])) for index in word.slot_indexes)
+
+    def _may_name_numbers(self, word: Word, context: str, joined: str, may_contain: Callable[[str], bool]) -> bool:
         """Say whether any of the rows may hold a number in a word.
 
-        ``joined`` is the word of each row, with a NUL between them: a number never goes over a NUL.
+        Args:
+            word: the word.
+            context: the words before it that say what digits are.
+            joined: the word of each row, with a NUL between them: a number never goes over a NUL.
+            may_contain: searches a text for numbers.
         """
         kinds = {slot.kind for slot in word.slots}
         if "cbn" in kinds:
@@ -113,14 +148,14 @@ class Whitelists:
         if not kinds & _TEXT_KINDS and not (context and callback_numbers.is_to_call(context)):
             return False
         after_context = f"{context}{joined}".replace("\0", f"\0{context}") if context else joined
-        return callback_numbers.may_contain_numbers(after_context)
+        return may_contain(after_context)
 
     def _numbers_over_blanks(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str], with_number: set[int]
     ) -> Iterator[tuple[int, Finding]]:
         """Yield the rows without a number so far in which a slot's value is half of a number."""
         for word, context in self._split_numbers:
-            if not all(_DIGIT.search("".join(slots[index])) for index in word.slot_indexes):
+            if not self._may_be_split(word, slots):
                 continue
             name = " and ".join(names[index] for index in word.slot_indexes)
             for row, text in enumerate(word.compose(slots)):

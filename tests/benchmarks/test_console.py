@@ -6,7 +6,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from benchmarks.console import delivered_numbers
-from console.live.hub import event
+from console.live.subject import event
 from tests.kit.console import make_rig, sent_campaign
 from tests.kit.ledger import Ledger
 from times_dispatch.console_users import ConsoleRole

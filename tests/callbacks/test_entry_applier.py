@@ -24,6 +24,7 @@ from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
@@ -97,6 +98,18 @@ async def test_the_number_of_a_delivered_message_is_not_dead(redis: Redis, sent:
     await accept(redis, posted("delivered", row(sent.meta(3))))
     await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
     await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await numbers.find("919876500003") is None
+    assert await numbers.find("919876500004") is not None
+
+
+async def test_the_number_of_a_message_that_fails_and_is_delivered_in_one_call_is_not_dead(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
+    await accept(redis, posted("delivered", row(sent.meta(3))))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await sent.count(MessageState.DELIVERED) == 1
     assert await numbers.find("919876500003") is None
     assert await numbers.find("919876500004") is not None
 

@@ -1,13 +1,16 @@
 """Reports from the stream into a real ledger."""
 
+import asyncio
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, send_campaign
+from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
@@ -77,6 +80,38 @@ async def test_a_group_is_cut_at_its_size_and_none_is_left_out(redis: Redis, sen
         await accept(redis, posted("delivered", row(sent.meta(index), description="x" * (index * 40))))
     await settle(make_reconciler(redis, group_bytes=300), steps=sent.total + 2)
     assert await sent.count(MessageState.DELIVERED) == sent.total
+
+
+async def test_entries_that_come_in_short_succession_are_processed_together(redis: Redis, sent: SentCampaign) -> None:
+    clock = FakeClock()
+    reconciler = make_reconciler(redis, clock=clock, read_every_s=0.05, claim_every_s=60.0)
+    await settle(reconciler)
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await settle(reconciler, steps=1)
+    assert await sent.count(MessageState.DELIVERED) == 1  # at once after a pause
+    next_step = asyncio.create_task(reconciler.step())
+    await clock.advance(0.049)
+    for index in (1, 2):
+        await accept(redis, posted("delivered", row(sent.meta(index))))
+    assert not next_step.done()
+    await clock.advance(0.001)
+    await next_step
+    assert await sent.count(MessageState.DELIVERED) == 3
+    assert await is_settled(redis)
+
+
+@pytest.mark.parametrize("limits", [{"read_entries": 1}, {"small_read_bytes": 1}])
+async def test_after_a_read_that_returned_much_the_next_begins_at_once(
+    redis: Redis, sent: SentCampaign, limits: dict[str, Any]
+) -> None:
+    clock = FakeClock()
+    reconciler = make_reconciler(redis, clock=clock, read_every_s=0.05, claim_every_s=60.0, **limits)
+    await settle(reconciler)
+    for index in (0, 1):
+        await accept(redis, posted("delivered", row(sent.meta(index))))
+        await settle(reconciler, steps=1)
+    assert await sent.count(MessageState.DELIVERED) == 2
+    assert clock.slept == []
 
 
 async def test_foreign_forged_unknown_and_bad_rows_become_dead_letters_and_ours_are_applied(

@@ -28,6 +28,16 @@ async def test_a_body_that_never_ends_is_incomplete() -> None:
         await reading
 
 
+async def test_a_body_whose_pieces_come_later_is_read_whole() -> None:
+    pieces: asyncio.Queue[AsgiMessage] = asyncio.Queue()
+    reading = asyncio.create_task(read_body([], pieces.get))
+    for piece, is_last in ((b"[", False), (b"1,", False), (b"2]", True)):
+        await asyncio.sleep(0)
+        assert not reading.done()
+        pieces.put_nowait({"type": "http.request", "body": piece, "more_body": not is_last})
+    assert await reading == b"[1,2]"
+
+
 async def test_a_body_cut_off_by_a_lost_connection_is_incomplete() -> None:
     messages: Iterator[AsgiMessage] = iter(
         [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]

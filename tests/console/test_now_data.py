@@ -40,6 +40,13 @@ async def test_stopped_campaigns_come_first_and_need_a_person(redis: Redis, ledg
     assert any("braked01" in finding.problem for finding in now.needs_person)
 
 
+async def test_many_live_campaigns_are_counted_and_the_first_get_a_card(redis: Redis, ledger: Ledger) -> None:
+    for number in range(23):
+        await ledger.submit(1, campaign=f"c{number:07}")
+    now = await NowReader(redis, _queues).read()
+    assert (len(now.campaigns), len(now.shown), now.more) == (23, 20, 3)
+
+
 async def test_without_redis_the_data_says_so() -> None:
     async with connect(f"redis://127.0.0.1:{free_port()}/0", retries=0) as nowhere:
         now = await NowReader(nowhere, _queues).read()

@@ -8,6 +8,14 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, find
 @pytest.mark.parametrize(
     "text",
     [
+        "SMS BLOCK 1234 to 5676791",
+        "SMS STOP to 56263",
+        "send STOP to 56263",
+        "Type STOP & send to 1909",
+        "SMS to 139",
+        "1930 helpline",
+        "14567 Elder Helpline",
+        "Call 0008001001234",
         "Call 9876543210.",
         "Call +91 98765-43210 or 09876543211",
         "Toll free 1800 123 4567",
@@ -128,6 +136,9 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Account ending 9876543210",
+        "send Rs 500 to 1500 customers",
+        "we send gifts to 1500 people",
         "We will call on 26-11-2026",
         "We will call on 26.11.26",
         "We will call on 26112026",
@@ -205,6 +216,8 @@ def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
+        ("Ph.022-61234567/61234568", ["022-61234567", "61234568"]),
+        ("022-61234567, 61234568", ["022-61234567", "61234568"]),
         ("18001800/18002021", ["18001800", "18002021"]),
         ("Call 9876543210/9876543211, 022-23456789", ["9876543210", "9876543211", "022-23456789"]),
         ("Call 1800 1234 24/7", ["1800 1234"]),

@@ -50,6 +50,8 @@ from times_dispatch.sms.rules.categories import Category, category_from_portal
         ("Govt Communication", "government"),
         ("Government Communications", "government"),
         ("G", "government"),
+        ("Service Implicit (English)", "service"),
+        ("DLT Transactional - Unicode", "transactional"),
     ],
 )
 def test_every_wording_of_a_category_is_known(word: str, category: Category) -> None:

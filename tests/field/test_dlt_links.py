@@ -32,6 +32,9 @@ from times_dispatch.sms.rules.links import find
         ("http:t.in", "t.in"),
         ("28 feb.in/x", "feb.in/x"),
         ("Sun.com", "Sun.com"),
+        ("Visit times.in-TIMES", "times.in"),
+        ("a-b.in-now", "a-b.in"),
+        ("“https://t.in/x”", "https://t.in/x"),
     ],
 )
 def test_a_link_is_found(text: str, link: str) -> None:

@@ -33,6 +33,14 @@ def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
     assert [row.headers for row in PortalDownload(path).rows()] == [("TIMESM",)]
 
 
+@pytest.mark.parametrize("name", ["Template Type", "Type of Communication", "Communication Type", "DLT Type"])
+def test_the_column_of_categories_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,{name},Content\n{ID},Service Implicit,Hello\n")
+
+    assert [row.category for row in PortalDownload(path).rows()] == ["service"]
+
+
 def test_any_column_can_be_named_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"No.,X,Y\n1,{ID},Hello\n")

@@ -152,6 +152,8 @@ async def test_a_request_for_a_tunnel_is_refused(redis: Redis, http: httpx.Async
     ("event", "kind"),
     [
         *[(name, "delivered") for name in ("Delivered", "DELIVRD", "delivered to handset", "Delivery-Success")],
+        *[(name, "delivered") for name in ("MESSAGE_DELIVERED", "DeliveredToTerminal", "SMS Delivered")],
+        *[(name, "failed") for name in ("MESSAGE_EXPIRED", "message-undelivered")],
         *[
             (name, "failed")
             for name in (

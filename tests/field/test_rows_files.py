@@ -1,5 +1,6 @@
 """Recipients files as programs write them: CSV, JSON Lines and Parquet."""
 
+import uuid
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from producers.errors import InputInvalid
-from tests.kit.field import Checked, check_values
+from producers.recipients.parquet import ParquetFile
+from tests.kit.field import NUMBERS, Checked, check_values
 
 
 def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Checked:
@@ -126,6 +128,9 @@ def test_json_lines_have_the_columns_of_all_rows(tmp_path: Path, rows: str, valu
     assert checked_csv(tmp_path, rows + "\n", "a.jsonl").values == values
 
 
+FLOATS_IN_JSON = ("0.1000000015", "824.8200073242", "824.8200073242188", "77.209021123")
+
+
 def checked_parquet(tmp_path: Path, values: Any, **others: Any) -> Checked:
     columns = {"to": [9876543210 + row for row in range(len(values))], "value": values, **others}
     parquet.write_table(arrow.table(columns), tmp_path / "a.parquet")
@@ -208,3 +213,51 @@ def test_a_column_that_nothing_uses_refuses_no_file(tmp_path: Path, other: Any) 
         checked_parquet(tmp_path, other)
     assert "a.parquet: column value is of the type" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_one_date_beyond_the_calendar_damages_its_own_row_only(tmp_path: Path) -> None:
+    checked = checked_parquet(tmp_path, arrow.array([2**31 - 1, 20_000], arrow.int32()).cast(arrow.date32()))
+
+    assert (checked.values, checked.refused) == (["2024-10-04"], ["value is a date beyond the calendar"])
+
+
+def test_a_time_of_day_in_utc_is_damaged_if_its_writer_means_utc(tmp_path: Path) -> None:
+    times = arrow.array([37_800_000_000], arrow.time64("us"))
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"to": NUMBERS[:1], "value": times}), path, write_time_adjusted_to_utc=True)
+    assert check_values(path).values == ["10:30:00"]
+
+    path.write_bytes(path.read_bytes().replace(b"parquet-cpp-arrow", b"another-database!"))
+
+    [refusal] = check_values(path).refused
+    assert refusal.startswith("value is a time in UTC")
+
+
+def test_an_extension_whose_numbers_have_another_meaning_is_refused(tmp_path: Path) -> None:
+    metadata = {"ARROW:extension:name": "pandas.period", "ARROW:extension:metadata": '{"freq": "M"}'}
+    schema = arrow.schema([("to", arrow.string()), arrow.field("value", arrow.int64(), metadata=metadata)])
+    parquet.write_table(arrow.table([NUMBERS[:1], [682]], schema), tmp_path / "a.parquet")
+
+    with pytest.raises(InputInvalid, match=r"column value is of the type pandas\.period, which has no text"):
+        check_values(tmp_path / "a.parquet")
+
+
+def test_a_uuid_of_parquet_is_its_text(tmp_path: Path) -> None:
+    value = uuid.UUID("6d6e1b0a-0000-4000-8000-000000000001")
+    ids = arrow.array([value.bytes], arrow.uuid())
+    path = tmp_path / "a.parquet"
+    parquet.write_table(arrow.table({"to": NUMBERS[:1], "value": ids}), path)
+
+    assert [row[1] for chunk in ParquetFile(path).chunks() for row in chunk.rows] == [str(value)]
+
+
+def test_bytes_with_a_zero_among_them_are_no_text(tmp_path: Path) -> None:
+    assert checked_parquet(tmp_path, [b"\2\0\0\0", b"Asha"]).refused == ["value holds bytes that are no text"]
+
+
+def test_floats_of_four_bytes_that_json_made_doubles_are_what_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [f'{{"to": "{number}", "value": {value}}}\n' for number, value in zip(NUMBERS, FLOATS_IN_JSON, strict=False)]
+    path.write_text("".join(rows))
+
+    assert check_values(path).values == ["0.1", "824.82", "824.82", "77.209021123"]

@@ -48,6 +48,9 @@ SEEN: list[tuple[object, str, str]] = [
     (date(2026, 11, 30), "dd-mmm-yyyy", "30-Nov-2026"),
     (date(2026, 11, 30), "dd/mm/yyyy", "30/11/2026"),
     (date(2026, 11, 30), "d mmmm yyyy", "30 November 2026"),
+    (date(2026, 11, 30), "dddd", "Monday"),
+    (1, "dddd", "Sunday"),
+    (7, "ddd", "Sat"),
     (date(2026, 11, 30), "[$-409]d-mmm-yy;@", "30-Nov-26"),
     (date(2026, 11, 30), "mm-dd-yy", "11-30-26"),
     (datetime(2026, 11, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30"),  # noqa: DTZ001
@@ -260,6 +263,15 @@ def test_an_old_workbook_shows_the_same(tmp_path: Path) -> None:
     ]
 
 
+def test_the_refusal_of_a_sheet_without_rows_names_the_other_sheets(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        workbook.add_worksheet("Summary").write(0, 0, "Customers of November")
+        workbook.add_worksheet("Customers").write_row(0, 0, ["to", "value"])
+
+    with pytest.raises(InputInvalid, match="make Customers the first visible sheet to send to it"):
+        check_values(tmp_path / "a.xlsx")
+
+
 def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
     office = "urn:oasis:names:tc:opendocument:xmlns:"
     cell = '<table:table-cell office:value-type="{kind}" office:value="{value}"><text:p>{shown}</text:p>'
@@ -269,6 +281,8 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
         ("float", "123456789012345678", "1.23456789012346E+017", ""),
         ("float", "7", "hidden", ' table:visibility="filter"'),
         ("float", "919876543210", "9.2E+011", ""),
+        ('date" office:date-value="2026-11-05', "", "11/05/26", ""),
+        ('date" table:style-name="ce1" office:date-value="2026-11-05', "", "11/05/26", ""),
     ]
     body = "".join(
         f"<table:table-row{more}><table:table-cell><text:p>{number}</text:p></table:table-cell>"
@@ -292,7 +306,7 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
 
     checked = check_values(tmp_path / "a.ods")
 
-    assert checked.values == ["18%", "30-Nov-2026", "919876543210"]
+    assert checked.values == ["18%", "30-Nov-2026", "919876543210", "2026-11-05", "11/05/26"]
     assert [reason.partition(",")[0] for reason in checked.refused] == ["value is a number of more than 15 digits"]
     assert checked.source == "a.ods, sheet List"
     assert checked.warnings[1].startswith("a.ods: 1 hidden row is left out (row 5)")

@@ -45,6 +45,15 @@ from tests.kit.field import check_values, csv_with
         ("2026-11-30T10:30:00+05:30", "2026-11-30 10:30:00"),
         ("2026-11-30 10:30:00.123456", "2026-11-30 10:30:00"),
         ("2026-11-30T10:30:00Z", "2026-11-30T10:30:00Z"),
+        ("2026-11-30T10:30", "2026-11-30 10:30"),
+        ("2026-11-30 00:00:00 UTC", "2026-11-30"),
+        ("2026-11-30 00:00:00+00", "2026-11-30"),
+        ("30-NOV-26 12.00.00.000000 AM", "30-NOV-26"),
+        ("30.11.2026 0:00", "30.11.2026"),
+        ("Mon Nov 30 00:00:00 IST 2026", "Mon Nov 30 2026"),
+        ('"Mon, 30 Nov 2026 00:00:00 GMT"', "Mon, 30 Nov 2026"),
+        ("Mon Nov 30 2026 00:00:00 GMT+0530 (India Standard Time)", "Mon Nov 30 2026"),
+        ("Mon Nov 30 10:30:00 IST 2026", "Mon Nov 30 10:30:00 IST 2026"),
         ("30/11/2026 10:30 AM", "30/11/2026 10:30 AM"),
         ("12:00 AM", "12:00 AM"),
         ("1899-12-31T10:30:00.000Z", "10:30:00"),
@@ -56,6 +65,11 @@ from tests.kit.field import check_values, csv_with
         ("99.99999999999999", "100"),
         ("-1099.9999999999998", "-1100"),
         ("3.0000000000000004", "3"),
+        ("199.99000549316406", "199.99"),
+        ("12.300000190734863", "12.3"),
+        ("824.8200073242", "824.82"),
+        ("28.613895400", "28.613895400"),
+        ("77.209021123", "77.209021123"),
         ("824.82", "824.82"),
         ("99.50", "99.50"),
         ("3.14159265358979", "3.14159265358979"),
@@ -112,6 +126,17 @@ from tests.kit.field import check_values, csv_with
                 "Asha_Rao",
                 "½ kg",
                 "d'Souza",
+                "(M)",
+                "Fame",
+                "Name and Fame",
+                "Surname",
+                "(North)",
+                "- 5",
+                "-Nandan-",
+                "DD-12",
+                "asha.rao@ab12",
+                "u and I",
+                "Systema",
             )
         ),
     ],
@@ -124,7 +149,8 @@ def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> 
 
 WORDS_FOR_NO_VALUE = (
     "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank) "
-    "TBD ... … _ ----- ______ 'null' “n/a”"
+    "TBD ... … _ ----- ______ 'null' “n/a” -None- --None-- (null) "
+    "<null> [NULL] -nan(ind) 1.#IND N-A NA. nill Unknown []"
 )
 ERRORS = (
     "#REF #VALUE #DIV/0 #NAME #CALC! #WERT! #BEZUG! #ZAHL! #VALEUR! #NOM? #¡REF! #VALORE! #WAARDE! #ADR! #ЗНАЧ! "
@@ -147,6 +173,7 @@ def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: P
     "cell",
     [
         *("0000-00-00", "0000-00-00 00:00:00", "1899-12-30", "1899-12-30 00:00:00", "1899-12-30T05:08:50.000Z"),
+        *("30-Dec-1899", "Sat Dec 30 1899", "01-Jan-0001"),
         *("30/12/1899", "00-01-1900", "0-Jan-00", "1/0/1900", "0001-01-01T00:00:00", "1/1/0001 12:00:00 AM"),
     ],
 )
@@ -155,6 +182,11 @@ def test_the_day_zero_of_a_program_is_no_value(tmp_path: Path, cell: str) -> Non
 
     assert check_values(path).refused == ["value holds the day zero of a program, which stands for no date"]
     assert check_values(path, "{value|soon}").values == ["soon", "fine"]
+
+
+@pytest.mark.parametrize("word", ["(No value)", "(not set)", "(not provided)", "No Value", "not known"])
+def test_words_for_no_value_of_several_words_are_refused_too(tmp_path: Path, word: str) -> None:
+    assert check_values(csv_with(tmp_path / "a.csv", word)).refused == ["value holds a word for no value"]
 
 
 def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
@@ -264,12 +296,39 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
                 ":name",
                 "FIRST_NAME",
                 "cust_name",
+                "|*NAME*|",
+                "[% name %]",
+                "%%=v(@name)=%%",
+                "[[user.name|there]]",
+                "@Model.Name",
+                "@Profile - Name",
+                "(Customer Name)",
+                "Customer Name",
+                "FirstName",
+                "YOUR NAME",
+                "insert_name_here",
+                "DD-MMM-YYYY",
+                "yyyy-mm-dd",
+                "hh:mm",
             )
         ),
         ("[object Object]", "holds the name of a program's object"),
         ("Dear [object Object]", "holds the name of a program's object"),
         ("b'Asha'", "holds the name of a program's object"),
         ("Array", "holds the name of a program's object"),
+        *(
+            (cell, "holds the name of a program's object")
+            for cell in (
+                "System.Data.DataRow",
+                "com.acme.Order@7f31245a",
+                "<Order: Order object (1)>",
+                "u'Asha'",
+                "np.float64(5.0)",
+                'Optional("Asha")',
+                "Name: x dtype: object",
+            )
+        ),
+        ('=("Asha")', "holds a formula"),
         *(
             (cell, "holds a word such as null")
             for cell in ("Asha null", "null Rao", "Rs NaN", "Hello undefined", "ASHA NULL")

@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
-
-from times_dispatch.demo.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed (Debian: apt-get install chromium)")
@@ -29,10 +28,22 @@ def running_chromium() -> Iterator[Browser]:
             browser.close()
 
 
+class RunningConsole(Protocol):
+    """A console process, such as that of a ``Stack``."""
+
+    @property
+    def console_url(self) -> str:
+        """The address of the first page, without a slash at its end."""
+
+    @property
+    def console_users(self) -> dict[str, str]:
+        """The password of each user."""
+
+
 class ConsoleVisit:
     """A tab in which somebody is logged in, and everything that its console complained about."""
 
-    def __init__(self, context: BrowserContext, stack: Stack) -> None:
+    def __init__(self, context: BrowserContext, stack: RunningConsole) -> None:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(_TIMEOUT_MS)
         self.complaints = list[str]()
@@ -70,13 +81,13 @@ class ConsoleVisit:
 
 @contextmanager
 def visiting(
-    browser: Browser, stack: Stack, role: str, *, width: int = 1280, dark: bool = False
+    browser: Browser, stack: RunningConsole, role: str, *, width: int = 1280, dark: bool = False
 ) -> Iterator[ConsoleVisit]:
     """Open a tab of a fresh profile, and log in.
 
     Args:
         browser: the browser.
-        stack: the stack whose console is visited.
+        stack: whose console is visited.
         role: the role, which is the name of the user too; empty: nobody logs in.
         width: the width of the window in pixels.
         dark: whether the person prefers dark colours.

@@ -46,7 +46,7 @@ def make_reconciler(
         classifier or ReportClassifier(CorrelationIds(key, old_key), relaying=relaying, stop_words=stop_words),
         IdKeyGuard(redis, key, old_key),
         name=name,
-        limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
+        limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, "read_every_s": 0.0, **limits}),
         dead_numbers=dead_numbers,
         forwarding=forwarding,
         hide=hide,

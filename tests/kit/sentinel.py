@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 from redis import Redis, RedisError
 
+from tests.kit.tls import Certificates, tls_server
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
 
@@ -145,6 +147,40 @@ class SentinelGroup:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SentinelGroupBehindTls:
+    """TLS in front of each server of a group: clients reach all servers over TLS, and the servers each other without.
+
+    The sentinels name the ports without TLS; clients get the ports with TLS instead.
+
+    Args:
+        group: The group, which runs.
+        certificates: The certificates; the URL names their CA.
+    """
+
+    def __init__(self, group: SentinelGroup, certificates: Certificates) -> None:
+        self._group, self._ca = group, certificates.ca
+        self._opened = ExitStack()
+        context = certificates.server("trusted")
+        self.servers = {
+            server.port: self._opened.enter_context(tls_server(context, server.port))
+            for server in (group.primary, *group.replicas)
+        }
+        ports = {f"\r\n{port}\r\n".encode(): f"\r\n{tls.port}\r\n".encode() for port, tls in self.servers.items()}
+        self.sentinels = [self._opened.enter_context(tls_server(context, port, replaced=ports)) for port in group.ports]
+
+    @property
+    def url(self) -> str:
+        """The URL for ``DISPATCH_REDIS_URL`` and ``DISPATCH_BROKER_URL``."""
+        url = self._group.url.replace("redis+", "rediss+")
+        for port, tls in zip(self._group.ports, self.sentinels, strict=True):
+            url = url.replace(f":{port}", f":{tls.port}")
+        return f"{url}&ssl_ca_certs={quote(str(self._ca), safe='')}"
+
+    def close(self) -> None:
+        """End the servers of TLS."""
+        self._opened.close()
 
 
 def any_of(servers: Sequence[EmbeddedServer], port: int) -> EmbeddedServer:

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,10 +39,19 @@ class Certificates:
 
 
 class TlsServer:
-    """Passes what a client sends on to a server without TLS, or answers nothing; keeps what it got in ``received``."""
+    """Passes what a client sends on to a server without TLS, or answers nothing; keeps what it got in ``received``.
 
-    def __init__(self, context: ssl.SSLContext, forward_to: int | None) -> None:
+    Args:
+        context: The certificate.
+        forward_to: The port of the server; None: nothing is answered.
+        replaced: Texts in the answers of the server, each with what the client gets instead, of the same length.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, forward_to: int | None, *, replaced: Mapping[bytes, bytes] | None = None
+    ) -> None:
         self._context = context
+        self._replaced = dict(replaced or {})
         self._forward_to = forward_to
         self.received = b""
         self.connections = 0
@@ -83,23 +92,27 @@ class TlsServer:
                 return
             with socket.create_connection(("127.0.0.1", self._forward_to)) as plain:
                 self._open.append(plain)
-                back = threading.Thread(target=_copy, args=(plain, tls))
+                back = threading.Thread(target=_copy, args=(plain, tls, self._replaced))
                 self._threads.append(back)
                 back.start()
                 _copy(tls, plain)
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket, replaced: Mapping[bytes, bytes] | None = None) -> None:
     with contextlib.suppress(OSError):
         while part := source.recv(65_536):
+            for text, instead in (replaced or {}).items():
+                part = part.replace(text, instead)
             target.sendall(part)
         target.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def tls_server(context: ssl.SSLContext, forward_to: int | None = None) -> Iterator[TlsServer]:
-    """Run a server in threads; without a port to forward to, the server is the rogue one."""
-    server = TlsServer(context, forward_to)
+def tls_server(
+    context: ssl.SSLContext, forward_to: int | None = None, *, replaced: Mapping[bytes, bytes] | None = None
+) -> Iterator[TlsServer]:
+    """Run a server in threads, with the arguments of ``TlsServer``; without a port, the server is the rogue one."""
+    server = TlsServer(context, forward_to, replaced=replaced)
     try:
         yield server
     finally:

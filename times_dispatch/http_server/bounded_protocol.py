@@ -23,6 +23,10 @@ MAX_UNWANTED_BYTES: Final = 64 * 1024
 """How many bytes of its body a request may go on with after its response."""
 
 _SLICE_BYTES: Final = 8 * 1024
+_IDLE: Final = ""
+_HEAD_LATE: Final = "a request's head did not arrive in time"
+_TIMER_STEP_S: Final = 0.002
+"""Timers of the event loop have whole milliseconds, and may end this much too early."""
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
 _UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
@@ -66,7 +70,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._load = cast("ServerStateWithLoad", server_state).load
         self._receiver = self.app
         self._peer = ""
+        self._phase: str | None = None
+        """What is refused when the time of the phase is over; empty while the connection waits for its next request,
+        and None after its end."""
+        self._due_s = 0.0
+        """When the time of the phase is over, by the loop's time."""
         self._timer: asyncio.TimerHandle | None = None
+        """Ends the phase that is under way, or an earlier one: a timer for each phase would cost more than parsing."""
+        self._timer_due_s = 0.0
         self._clients: deque[str] = deque()
         """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
         self._is_message_complete = True
@@ -85,13 +96,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a connection, unless there are too many."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._peer = self.client[0] if self.client else ""
-        self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+        self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
         if not self._load.open(self, self._peer):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its requests."""
-        self._stop_timer()
+        self._phase = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._release_bytes()
         while self._clients:
             self._load.end(self, self._clients.popleft(), is_idle=False)
@@ -104,9 +118,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what was received, in pieces, so that no bound is passed by much."""
-        self._unset_keepalive_if_required()
-        if self._timer is None:
-            self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+        if not self._phase:
+            self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
+        if len(data) <= _SLICE_BYTES:
+            if not self.transport.is_closing():
+                self._parse(data)
+            return
         for at in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
@@ -127,8 +144,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a field of the head; the fields of trailers say nothing that is needed."""
         if self._is_head_read:
             return
-        self._add_to_head(len(name) + len(value) + len(": \r\n"))
-        if len(self.headers) >= MAX_FIELDS:
+        self._head_bytes += len(name) + len(value) + 4  # ": " and the end of the line
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
             raise _HeadTooLong
         super().on_header(name, value)
 
@@ -141,7 +158,7 @@ class BoundedProtocol(HttpToolsProtocol):
         client = self._load.client(self._peer, self.headers, self.url)
         self._clients.append(client)
         self.app = self._receiver if self._load.begin(self, client) else cast("Any", _refuse_overload)
-        self._start_timer(self._load.limits.request_timeout_s, "a request did not end in time")
+        self._start_phase("a request did not end in time", self._load.limits.request_timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -157,28 +174,32 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._is_message_complete = True
         if self._load.limits.response_timeout_s:
-            self._start_timer(self._load.limits.response_timeout_s, "a response did not end in time")
+            self._start_phase("a response did not end in time", self._load.limits.response_timeout_s)
         super().on_message_complete()
-        self._end_if_complete()
+        if not self._clients:
+            self._end_if_complete()
 
     def on_response_complete(self) -> None:
-        """Start the next request of the connection, if there is one."""
+        """Start the next request of the connection, if there is one; else wait for it, as long as uvicorn would."""
         is_idle = len(self._clients) == 1
         if self._clients:  # empty after the connection was lost
             self._load.end(self, self._clients.popleft(), is_idle=is_idle and not self.transport.is_closing())
         if is_idle:
             self.cycle.body = bytearray()  # else the next request would free it, whenever that comes
-        super().on_response_complete()
-        self._end_if_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+        if not self._clients:
+            self._end_if_complete()
 
     def _end_if_complete(self) -> None:
-        if self._clients:
-            return
         self._release_bytes()
         if self._is_message_complete:
-            self._stop_timer()
+            self._start_phase(_IDLE, self.timeout_keep_alive)
         elif not self._is_head_read:
-            self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+            self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
 
     def _parse(self, data: bytes) -> None:
         self._received_bytes += len(data)
@@ -233,18 +254,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self._load.held_bytes -= self._held_bytes
         self._held_bytes = 0
 
-    def _start_timer(self, timeout_s: float, event: str) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(timeout_s, self._time_out, event)
+    def _start_phase(self, phase: str, timeout_s: float) -> None:
+        """Begin a phase of the connection; another begins or the connection ends before *timeout_s* seconds."""
+        self._phase = phase
+        self._due_s = due_s = self.loop.time() + timeout_s
+        if self._timer is None or self._timer_due_s > due_s:
+            self._set_timer()
 
-    def _time_out(self, event: str) -> None:
-        self._load.refusals.warning(event)
-        self.abort()
-
-    def _stop_timer(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._timer_due_s = self.loop.call_at(self._due_s, self._end_phase), self._due_s
+
+    def _end_phase(self) -> None:
+        self._timer = None
+        if self._due_s > self.loop.time() + _TIMER_STEP_S:  # another phase began since the timer was made
+            self._set_timer()
+        elif self._phase == _IDLE:
+            self.transport.close()
+        elif self._phase:
+            self._load.refusals.warning(self._phase)
+            self.abort()
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         method, target = self.parser.get_method(), self.url

@@ -133,12 +133,13 @@ class ServerLoad:
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
         self.requests += 1
+        is_refused = self.requests > self.limits.max_requests
         if client:
             self._requests[client] += 1
-        max_of_client = self.limits.max_per_address
-        if client.startswith(_VISITS):
-            max_of_client = self.limits.max_visits_per_address
-        is_refused = self.requests > self.limits.max_requests or self._requests[client] > max_of_client
+            max_of_client = self.limits.max_per_address
+            if client.startswith(_VISITS):
+                max_of_client = self.limits.max_visits_per_address
+            is_refused = is_refused or self._requests[client] > max_of_client
         if is_refused:
             self.refusals.warning("too many requests are under way")
         return not is_refused
@@ -190,6 +191,12 @@ class ServerLoad:
             target: the request's path and query.
         """
         has_visits = bool(self.limits.max_visits_per_address)
+        if not has_visits:
+            for name, _ in headers:
+                if name == b"x-forwarded-for":
+                    break
+            else:
+                return ""
         address = self._forwarded_for(peer, headers, has_visits=has_visits)
         if address and has_visits and self._is_visit(target.partition(b"?")[0]):
             return f"{_VISITS}{address}"

@@ -7,17 +7,19 @@ new number expires as a whole. Workers look dead numbers up in the same call as 
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, OutOfMemoryError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
-from times_dispatch.ledger.keys import OPT_OUTS_CHANGES, OPT_OUTS_DEAD, OPT_OUTS_HAS_DEAD
+from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_DEAD
+from times_dispatch.ledger.scripts import Script
 
 _CUT = -5
 _DAY_S = 86_400
 _CODES = 65_536
+_NOTES_AT_ONCE: Final = 1_000
+_REFUSALS: Final = ("OOM command not allowed", "ACL failure in script", "can't run this command")
 
 
 class DeadNumberRule(NamedTuple):
@@ -42,6 +44,7 @@ class DeadNumbers:
     def __init__(self, redis: Redis, rule: DeadNumberRule) -> None:
         self._redis = redis
         self.rule = rule
+        self._note = Script(redis, "note_dead_numbers")
 
     async def add(self, codes: Mapping[str, int]) -> None:
         """Note numbers with the codes that they got; do nothing without a rule.
@@ -51,21 +54,16 @@ class DeadNumbers:
         """
         if not codes or self.rule.keep_days <= 0:
             return
-        seconds, _ = await self._redis.time()
-        day, keep_s = int(seconds) // _DAY_S, self.rule.keep_days * _DAY_S
-        with suppress(OutOfMemoryError, NoPermissionError):
-            await self._note(codes, day=day, keep_s=keep_s)
-
-    async def _note(self, codes: Mapping[str, int], *, day: int, keep_s: int) -> None:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for number, code in codes.items():
-                bucket = f"{OPT_OUTS_DEAD}:{number[:_CUT]}"
-                pipe.hset(bucket, str(int(number[_CUT:])), str(day * _CODES + code % _CODES))
-                pipe.expire(bucket, keep_s)
-            pipe.set(OPT_OUTS_HAS_DEAD, 1, ex=keep_s)
-            # While this counter is 0, workers look up no number at all.
-            pipe.set(OPT_OUTS_CHANGES, 1, nx=True)
-            await pipe.execute()
+        notes = [f"{number[:_CUT]}:{int(number[_CUT:])}:{code}" for number, code in codes.items()]
+        for first in range(0, len(notes), _NOTES_AT_ONCE):
+            try:
+                await self._note(
+                    OPT_OUTS, keep_s=self.rule.keep_days * _DAY_S, notes=notes[first : first + _NOTES_AT_ONCE]
+                )
+            except ResponseError as error:
+                if not _is_refusal(error):
+                    raise
+                return
 
     async def find(self, number: str) -> DeadNumber | None:
         """Return what is noted of a number, also if the note is too old to count; None without a note."""
@@ -80,6 +78,11 @@ class DeadNumbers:
     async def remove(self, number: str) -> bool:
         """Forget that a number is dead; return whether it was noted."""
         return bool(await self._redis.hdel(*_bucket_and_field(number)))
+
+
+def _is_refusal(error: ResponseError) -> bool:
+    """Return whether Redis is full, or denies this user the right; a script of Redis 6.2 words both differently."""
+    return isinstance(error, OutOfMemoryError | NoPermissionError) or any(word in str(error) for word in _REFUSALS)
 
 
 def _bucket_and_field(number: str) -> tuple[str, str]:

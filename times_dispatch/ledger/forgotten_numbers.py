@@ -95,7 +95,8 @@ class ForgottenNumbers:
 
     async def positions(self, numbers: Sequence[str]) -> list[int]:
         """Return the positions of the numbers that are forgotten; raise ``ForgetKeyRefused``."""
-        return [position for position, is_there in enumerate(await self.contain(numbers)) if is_there]
+        is_forgotten = await self.lookup()
+        return [position for position, number in enumerate(numbers) if is_forgotten(number)] if is_forgotten else []
 
 
 def without_data(recipients: Recipients, indexes: Sequence[int]) -> Recipients:

@@ -6,7 +6,8 @@ per message, followed by one record of ``RECORD_WIDTH`` bytes per message; the s
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import sub
 
 import msgspec
 import zstandard
@@ -71,7 +72,7 @@ def pack_recipients(recipients: Recipients) -> bytes:
     """Return the recipients of a batch as compressed bytes."""
     # Differences between line numbers compress better than the numbers.
     lines = recipients.lines
-    steps = [line - previous for line, previous in zip(lines, [0, *lines], strict=False)]
+    steps = list(map(sub, lines, chain([0], lines)))
     columns = msgspec.structs.replace(recipients, lines=steps)
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
     return compressor.compress(msgspec.msgpack.encode(columns))
@@ -84,6 +85,24 @@ def unpack_recipients(packed: bytes) -> Recipients:
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
         raise ValueError("a batch of recipients cannot be unpacked: its bytes are damaged") from error
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
+
+
+class _Phones(msgspec.Struct, frozen=True, array_like=True):
+    """A batch of recipients of which only the phones are decoded."""
+
+    first: msgspec.Raw
+    to: list[str]
+
+
+_PHONES = msgspec.msgpack.Decoder(_Phones)
+
+
+def unpack_phones(packed: bytes) -> list[str]:
+    """Return ``Recipients.to`` of a packed batch, in less time than all columns take; raise ValueError as above."""
+    try:
+        return _PHONES.decode(zstandard.ZstdDecompressor().decompress(packed)).to
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError("a batch of recipients cannot be unpacked: its bytes are damaged") from error
 
 
 def holds_number(packed: bytes, number: str) -> bool:

@@ -14,7 +14,7 @@ from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS, BatchKey, CampaignField, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ReportLetter
-from times_dispatch.ledger.records import unpack_recipients
+from times_dispatch.ledger.records import unpack_phones
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import MessageState
 
@@ -91,9 +91,10 @@ _ARCHIVED = frozenset({b"archived", b"erased"})
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 
 
-def _letter(report: DeliveryReport) -> bytes:
-    letter = _LETTERS[report.kind]
-    return ReportLetter.VISITED.value if report.visit and letter == ReportLetter.ARRIVED.value else letter
+def _letter(visit: DeliveryReport) -> bytes:
+    """Return the letter of a report with the id of a visit."""
+    letter = _LETTERS[visit.kind]
+    return ReportLetter.VISITED.value if letter == ReportLetter.ARRIVED.value else letter
 
 
 class _KnownCampaign(NamedTuple):
@@ -129,8 +130,10 @@ class ReportApplier:
         for positions, batch_effects in zip(batches.values(), await asyncio.gather(*calls), strict=True):
             for position, effect in zip(positions, batch_effects, strict=True):
                 effects[position] = _EFFECTS[effect]
+        if ReportEffect.UNKNOWN not in effects:
+            return effects
         unknown = {reports[at].campaign for at, effect in enumerate(effects) if effect is ReportEffect.UNKNOWN}
-        if unknown and (archived := await self._archived(unknown)):
+        if archived := await self._archived(unknown):
             for position, report in enumerate(reports):
                 if report.campaign in archived:
                     effects[position] = ReportEffect.ARCHIVED
@@ -184,20 +187,20 @@ class ReportApplier:
         key = batch_key(sender, campaign, BatchKey.RECIPIENTS, batch_number)
         packed = cast("bytes | None", await self._redis.get(key))
         try:
-            return unpack_recipients(packed).to if packed else []
+            return unpack_phones(packed) if packed else []
         except ValueError:  # damaged
             return []
 
     async def _apply_to_batch(
         self, known: _KnownCampaign, campaign: CampaignId, batch_number: int, reports: Sequence[DeliveryReport]
     ) -> bytes:
-        pack, first = _REPORT.pack, batch_number * known.batch_size
+        pack, letters, first = _REPORT.pack, _LETTERS, batch_number * known.batch_size
         packed = b"".join(
             [
                 pack(
                     report.index - first,
                     report.attempt,
-                    _letter(report),
+                    _letter(report) if report.visit else letters[report.kind],
                     code if (code := report.code) <= _MAX_CODE else _MAX_CODE,
                     report.ts,
                 )

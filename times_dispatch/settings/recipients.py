@@ -26,11 +26,20 @@ NO_VALUE = (
     "n/a",
     "1.#QNAN",
     "-1.#IND",
+    "1.#IND",
+    "-1.#QNAN",
+    "nan(ind)",
+    "-nan(ind)",
+    "#NA",
     r"\N",
     "undefined",
     "(none)",
     "N\\A",
     "n/a.",
+    "N-A",
+    "NA.",
+    "N. A.",
+    "nill",
     "invalid date",
     "null null",
     "nan nan",
@@ -44,6 +53,12 @@ NO_VALUE = (
     "not applicable",
     "no value",
     "no data",
+    "nodata",
+    "novalue",
+    "not set",
+    "not known",
+    "unknown",
+    "[]",
     "not provided",
     "not specified",
     "TBD",
@@ -73,7 +88,8 @@ class RecipientsSettings(StrictTable):
     """The rules by which recipients files are read."""
 
     no_value: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: list(NO_VALUE))
-    """Words that mean that a cell has no value. Their case and quotes around them make no difference, and a longer run
+    """Words that mean that a cell has no value. Their case, and quotes,
+    brackets or dashes around them make no difference, and a longer run
     of a sign counts as three. A row with such a cell is refused as if the cell were empty, unless the variable has a
     default."""
     max_unpacked_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000

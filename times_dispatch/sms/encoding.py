@@ -15,6 +15,7 @@ GSM_EXTENSION: Final = "\f^{}\\[~]|€"
 """The extension table of GSM 03.38. A character takes two septets: an escape and its own."""
 
 _ONE_SEPTET_EACH = re.compile(f"[{re.escape(GSM_ALPHABET)}]*")
+_ONE_SEPTET_OR_NOT_ASCII = "".join(filter(str.isascii, GSM_ALPHABET)).encode() + bytes(range(0x80, 0x100))
 _NOT_GSM = re.compile(f"[^{re.escape(GSM_ALPHABET + GSM_EXTENSION)}]")
 _ESCAPED = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
 _ESCAPE = "\x1b"
@@ -45,6 +46,23 @@ def measure(text: str) -> Measure:
     if _NOT_GSM.search(text):
         return _measure_ucs2(text)
     return _measure_escaped(text)
+
+
+def takes_one_septet_each(text: str) -> bool:
+    """Say whether all characters of a text are in the GSM alphabet, so that none of them takes two septets."""
+    if text.isascii():
+        return not has_ascii_beyond_gsm(text)
+    return _ONE_SEPTET_EACH.fullmatch(text) is not None
+
+
+def has_ascii_beyond_gsm(text: str) -> bool:
+    """Say whether some ASCII character of a text takes two septets, or is not in the GSM alphabet."""
+    return bool(text.encode(errors="surrogatepass").translate(None, _ONE_SEPTET_OR_NOT_ASCII))
+
+
+def takes_one_utf16_unit_each(text: str) -> bool:
+    """Say whether no character of a text takes two units in UCS-2."""
+    return text.isascii() or len(text.encode("utf-16-le", "surrogatepass")) == 2 * len(text)
 
 
 def non_gsm_characters(text: str) -> str:

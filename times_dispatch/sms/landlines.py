@@ -24,10 +24,12 @@ def is_landline(national: str) -> bool:
 def landline_prefixes() -> frozenset[str]:
     """Return the first five digits of all landlines that begin with 6 to 8, as mobiles do; none begins with 9.
 
-    The first call takes about 0.1 s.
+    The first call takes about 0.03 s.
     """
-    numbers = (f"{prefix}00000" for prefix in range(60_000, 90_000))
-    return frozenset(number[:PREFIX_DIGITS] for number in numbers if is_landline(number))
+    landline, mobile = (pattern.pattern for pattern in _patterns())
+    only_landlines = re.compile(rf"^(?=(?:{landline})$)(?!(?:{mobile})$).*", re.MULTILINE)
+    numbers = "\n".join([f"{prefix}00000" for prefix in range(60_000, 90_000)])
+    return frozenset([number[:PREFIX_DIGITS] for number in only_landlines.findall(numbers)])
 
 
 @cache

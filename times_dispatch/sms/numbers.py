@@ -21,6 +21,7 @@ _ONE_NUMBER = re.compile(
 _EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1,6}\Z", re.IGNORECASE)
 _PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
 _MASKED = re.compile("[0-9 +-]*(?:[*\u2022\u25cf#]{3,}|[xX]{3,})[0-9xX*\u2022\u25cf# -]*")
+_LETTER_FOR_DIGIT = re.compile(r"[+]?[0-9Oo -]*[0-9][OoIl][0-9OoIl -]*|[OoIl][0-9OoIl -]{8,}")
 _SIGN = re.compile(r"[!-/:-@\[-`{-~]")
 _SIGNS_OF_NUMBERS = frozenset("+-.()")
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
@@ -48,6 +49,8 @@ _SPACING_TABLE: Final[dict[int, str]] = {
 }
 
 _LENGTH_REASONS = {ValidationResult.TOO_SHORT: "is too short", ValidationResult.TOO_LONG: "is too long"}
+_LETTER_AMONG_DIGITS = "holds a letter among its digits: O for 0, or l for 1"
+_WORDS_BESIDE_NUMBER = "holds other words beside the number: give the number a column of its own"
 _LANDLINE = "is a landline, not a mobile number"
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
@@ -121,7 +124,8 @@ def _why_not_diallable(raw: str) -> str:
     if _PLUS_WITHIN.search(raw):
         return "has a + within the number: a number begins with it"
     if any(map(str.isalpha, raw)) and _ONE_NUMBER.search(raw) and "@" not in raw:
-        return "holds other words beside the number: give the number a column of its own"
+        is_slip = _LETTER_FOR_DIGIT.fullmatch(raw)
+        return _LETTER_AMONG_DIGITS if is_slip else _WORDS_BESIDE_NUMBER
     sign = next((sign for sign in _SIGN.findall(raw) if sign not in _SIGNS_OF_NUMBERS), "")
     if sign and not any(map(str.isalpha, raw)):
         return f"contains {sign}, which no phone number does"

@@ -36,7 +36,8 @@ _ANY_NAME = (
     rf"|##\w[\w .-]{{0,39}}##|(?<![\w#])#{_FIELD_WORD}#(?![\w#])"  # ##name##, #name#
     r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_][\w ]{0,39}\)[sd]|[^\W\d]\w{1,39}%(?!\w))"  # %s, %name%
     rf"|%%{_FIELD_WORDS}%%|@@{_FIELD_WORDS}@@|\|\|{_FIELD_WORDS}\|\|"  # %%name%%, @@name@@, ||name||
-    r"|\*\|[^|\n]{1,60}\|\*"  # *|NAME|*
+    r"|\*\|[^|\n]{1,60}\|\*|\|\*[^|\n]{1,60}\*\|"  # *|NAME|*
+    r"|\[%[^%\n]{1,60}%\]|%%=[^\n]{1,60}=%%"  # [% name %], %%=v(@name)=%%
 )
 """The forms that are placeholders whatever name stands between the signs, in a value and in a registered text."""
 _ANY_IN_TEXT = (
@@ -61,7 +62,9 @@ _NAME_OF_FIELD = (
 )
 """The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
 _FIELD_ALONE = (
-    rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
+    rf"\A@(?:Model|Profile|Event|User|Contact)(?:\.| - )({_FIELD_WORDS})\Z|\A\(({_FIELD_WORDS})\)\Z"
+    rf"|[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
+    r"|\A((?i:first|last|full|customer|client|your|insert|enter)(?:[ _-]?(?i:name)){1,2}(?:[ _-]?(?i:here))?)\Z"
     r"|\A(?P<around>[$~^!:&=_])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
     r"|\A([^\W\d_]{1,20}_(?i:name))\Z"  # FIRST_NAME
 )
@@ -70,9 +73,10 @@ a sign, or as a program writes a name."""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
     r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
-    r"|«[^«»]{1,60}»"
+    r"|«[^«»]{1,60}»|\[\[[^\[\]\n]{1,60}\]\]"
     r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
-    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MM|mm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MMM?|mmm?|Mmm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
+    r"|\A(?:YYYY[/-]MM[/-]DD|yyyy[/-](?:mm|MM)[/-]dd|(?:hh|HH):(?:mm|MM)(?::ss|:SS)?)\Z"
     r"|(?<!\w)_{3,}+(?!\w)"  # a line to write on
     r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
     r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234

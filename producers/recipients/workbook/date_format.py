@@ -28,6 +28,8 @@ _MAX_SERIAL = 2_958_466
 """The day after 31 December 9999."""
 _LEAP_DAY = 60
 """The serial of 29 February 1900, a day that only spreadsheets know; those before it are one day late."""
+_WEEKDAY_OF_ZERO = 5
+"""Serial 1 is a Sunday in sheets, so that a number from 1 to 7 with the format dddd shows a day of the week."""
 DAY_ZERO = "1900-01-00"
 """The text of a date of which a sheet has none: serial 0, whatever its format."""
 _DAY_TOKENS = (Token("date", "d"), Token("date", "dd"))
@@ -71,7 +73,8 @@ def show_moment(serial: float, tokens: Sequence[Token]) -> str:
     twelve_hours = any(token.kind == "ampm" for token in tokens)
     if int(serial) == _LEAP_DAY:
         tokens = [Token("literal", "29") if token in _DAY_TOKENS else token for token in tokens]
-    return "".join(_part(token, moment, twelve_hours=twelve_hours) for token in tokens)
+    weekday = _DAYS[(round(serial * _S_PER_DAY) // _S_PER_DAY + _WEEKDAY_OF_ZERO) % len(_DAYS)]
+    return "".join(_part(token, moment, weekday, twelve_hours=twelve_hours) for token in tokens)
 
 
 def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
@@ -83,7 +86,7 @@ def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
     return tokens[shown[0] : end]
 
 
-def _part(token: Token, moment: datetime, *, twelve_hours: bool) -> str:
+def _part(token: Token, moment: datetime, day: str, *, twelve_hours: bool) -> str:
     if token.kind == "ampm":
         half = "AM" if moment.hour < 12 else "PM"
         return half if len(token.text) > len("A/P") else half[0]
@@ -91,7 +94,7 @@ def _part(token: Token, moment: datetime, *, twelve_hours: bool) -> str:
         return token.text if token.kind in ("literal", "symbol", "digit") else ""
     length = len(token.text.partition(".")[0])
     hour = (moment.hour % 12 or 12) if twelve_hours else moment.hour
-    month, day = _MONTHS[moment.month - 1], _DAYS[moment.weekday()]
+    month = _MONTHS[moment.month - 1]
     numbers = {"m": moment.month, "d": moment.day, "h": hour, "M": moment.minute, "s": moment.second}
     match token.text[0]:
         case "y":

@@ -73,6 +73,11 @@ def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
 
 
 def _shown(cell: ET.Element) -> str:
+    """Return the text of a cell.
+
+    A program that gives a date no style, as pandas does, writes its text with the month first, which no person has
+    seen: 11/05/26. Then the text is the date's value.
+    """
     text = "\n".join(_paragraph(child) for child in cell if child.tag == f"{_TEXT}p")
     if cell.get(f"{_OFFICE}value-type") in ("float", "currency", "percentage"):
         number = float(cell.get(f"{_OFFICE}value", 0))
@@ -80,8 +85,11 @@ def _shown(cell: ET.Element) -> str:
             raise ValueDamaged(LOST_DIGITS)
         if not text or _SCIENTIFIC.fullmatch(text) or not text.strip("#"):
             return float_text(number)
-    elif cell.get(f"{_OFFICE}value-type") == "date" and text.strip("#") == "":
-        return cell.get(f"{_OFFICE}date-value", "")
+    elif cell.get(f"{_OFFICE}value-type") == "date":
+        date = cell.get(f"{_OFFICE}date-value", "")
+        without_style = cell.get(f"{_TABLE}style-name") is None and text == f"{date[5:7]}/{date[8:10]}/{date[2:4]}"
+        if without_style or not text.strip("#"):
+            return date
     return text
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from console.live.hub import LiveHub, event
+from console.live.hub import LiveHub
 from console.live.subject import EVERY_S, Piece, Pieces
 from tests.kit.clock import FakeClock
 
@@ -47,11 +47,6 @@ async def _is_over(stream: AsyncIterator[bytes], clock: FakeClock) -> bool:
     except StopAsyncIteration:
         return True
     return False
-
-
-def test_each_line_of_an_event_is_a_line_of_data() -> None:
-    assert event("done", "a\nb\n") == b"event: done\ndata: a\ndata: b\n\n"
-    assert event("done", "") == b"event: done\ndata: \n\n"
 
 
 async def test_the_first_message_has_every_piece_and_the_next_what_changed() -> None:

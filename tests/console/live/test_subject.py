@@ -1,10 +1,11 @@
 """A subject is read while somebody looks, and rendered once for viewers of one kind."""
 
 import asyncio
+from itertools import pairwise
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from console.live.subject import EVERY_S, Piece, Pieces, Subject
+from console.live.subject import EVERY_S, Piece, Pieces, Subject, event
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.model import CampaignId
@@ -56,12 +57,12 @@ async def test_viewers_of_one_kind_share_what_was_rendered() -> None:
         rendered.append(value)
         return {"number": Piece(str(value))}
 
-    first = subject.pieces("viewer", render)
-    assert subject.pieces("viewer", render) is first
-    subject.pieces("operator", render)
+    first = subject.events("viewer", render)
+    assert subject.events("viewer", render) is first
+    subject.events("operator", render)
     assert len(rendered) == 2
     await _some_time(clock, 1)
-    assert subject.pieces("viewer", render) != first
+    assert subject.events("viewer", render) != first
     subject.leave()
 
 
@@ -88,3 +89,25 @@ async def test_a_campaign_that_is_gone_ends_its_subject() -> None:
     await subject.wait_after(0, timeout_s=5)
     assert subject.is_over
     subject.leave()
+
+
+def test_each_line_of_an_event_is_a_line_of_data() -> None:
+    assert event("done", "a\nb\n") == b"event: done\ndata: a\ndata: b\n\n"
+    assert event("done", "") == b"event: done\ndata: \n\n"
+
+
+async def test_a_slow_reading_is_followed_by_a_rest_of_the_same_length() -> None:
+    clock, began = FakeClock(), list[float]()
+
+    async def read() -> int:
+        began.append(clock.monotonic())
+        await clock.sleep(3.0)
+        return len(began)
+
+    subject = Subject(read, clock=clock)
+    subject.enter()
+    for _ in range(70):
+        await asyncio.sleep(0)
+        await clock.advance(0.1)
+    subject.leave()
+    assert [round(later - earlier, 1) for earlier, later in pairwise(began)] == [6.0]

@@ -1,7 +1,9 @@
 import re
 
 from tests.kit.console import Browser
-from tests.kit.ledger import Ledger
+from tests.kit.ledger import SENDER, Ledger
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
 
 
 def _ids(html: str) -> list[str]:
@@ -18,6 +20,16 @@ async def test_filters_stand_in_the_address_and_in_the_form(viewer: Browser, led
     assert "<option selected>running</option>" in html
     assert "No campaign fits" in (await viewer.get("/campaigns?state=paused")).text
     assert "No campaign fits" in (await viewer.get("/campaigns?until=2020-01-01")).text
+
+
+async def test_live_stands_for_every_state_before_the_end(viewer: Browser, ledger: Ledger) -> None:
+    for campaign in ("running1", "paused01", "braked01", "ended001"):
+        await ledger.submit(3, campaign=campaign)
+    await ledger.control.campaign(SENDER, CampaignId("paused01"), ControlAction.PAUSE)
+    await ledger.control.campaign(SENDER, CampaignId("braked01"), ControlAction.BRAKE)
+    await ledger.control.campaign(SENDER, CampaignId("ended001"), ControlAction.CANCEL)
+    assert sorted(_ids((await viewer.get("/campaigns?state=live")).text)) == ["braked01", "paused01", "running1"]
+    assert 'href="/campaigns?state=live"><span>Live campaigns</span><b>3</b>' in (await viewer.get("/")).text
 
 
 async def test_filters_that_make_no_sense_are_left_out(viewer: Browser, ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
+from producers.recipients.csv import lines_without_blanks_at_quotes, without_blanks_at_quotes
 from producers.recipients.file import CHUNK_ROWS
 from tests.kit.producers import WriteFile, read_rows
 
@@ -196,3 +197,16 @@ def test_csv_that_python_writes_is_read_with_the_right_lines(rows: list[tuple[st
     filled = [(line, list(row)) for line, row in zip(starts, rows, strict=True) if any(map(str.strip, row))]
     assert read_back == filled
     assert not broken
+
+
+@given(
+    st.lists(st.sampled_from([*'" ,a;\t\n\u00a0', '"a"', '" ,', '"b ", ', "\r\n", "a" * 9_000, '" "']), max_size=40),
+    st.sampled_from(",;\t"),
+)
+def test_lines_that_are_searched_in_groups_are_the_lines_that_are_searched_one_by_one(
+    pieces: list[str], delimiter: str
+) -> None:
+    text = "".join(pieces)
+    one_by_one = without_blanks_at_quotes(io.StringIO(text, newline=""), delimiter)
+
+    assert list(lines_without_blanks_at_quotes(io.StringIO(text, newline=""), delimiter)) == list(one_by_one)

@@ -73,6 +73,19 @@ def test_checking_many_cells_agrees_with_checking_each(cells: list[str]) -> None
     assert CHECK.find(cells) == expected
 
 
+@given(st.lists(st.sampled_from(["Asha", "", "null", "NULL", "#REF!", "1.2E+18", "आशा", "a\nnull"]), max_size=80))
+def test_a_damaged_value_that_repeats_is_found_in_each_cell(cells: list[str]) -> None:
+    expected = {index: damage for index, cell in enumerate(cells) if (damage := CHECK.of(cell))}
+
+    assert list(CHECK.find(cells).items()) == list(expected.items())
+
+
+def test_a_damaged_value_is_found_behind_many_that_differ() -> None:
+    cells = [f"A{number}" for number in range(100)] + ["null", "A1", "null"]
+
+    assert list(CHECK.find(cells)) == [100, 102]
+
+
 @pytest.mark.parametrize("cell", ["", "NULL", "null", "#N/A", "—"])
 def test_a_cell_without_a_value_is_absent(cell: str) -> None:
     damage = CHECK.of(cell)

@@ -16,7 +16,15 @@ raws = st.lists(
 )
 
 
-@given(raws, st.sampled_from(["IN", "US"]), st.booleans())
+# Columns in which every number has ten digits, and which differ from such columns by one cell or by one character.
+plain_columns = st.lists(st.from_regex("[6-9][0-9]{9}", fullmatch=True), min_size=1, max_size=8)
+spoiling = st.sampled_from(["987654321", "98765432101", "5876543210", "", "987654321०", "98765432\n1", "7912345678"])
+columns = plain_columns | st.tuples(plain_columns, spoiling, plain_columns).map(
+    lambda cells: [*cells[0], cells[1], *cells[2]]
+)
+
+
+@given(raws | columns, st.sampled_from(["IN", "US"]), st.booleans())
 def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], region: str, landlines: bool) -> None:
     numbers, reasons = [], {}
     for position, raw in enumerate(raws):

@@ -2,17 +2,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.parts import PartsCounter
+from producers.rows.parts import PartsCounter, may_be_too_long, too_long
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 
 literals = st.text("abc €{é`आ😀", max_size=8)
-values = st.text("abc^€é`आ😀", max_size=40) | st.text("a", min_size=60, max_size=160)
+values = (
+    st.text("abc^€é`आ😀", max_size=40)
+    | st.text("a", min_size=60, max_size=160)
+    | st.sampled_from(["a", "आशा", "Renée", "आ" * 60, "[a]", "आ[a]", "😀"])
+)
 
 
 @given(st.lists(literals, min_size=3, max_size=3), st.lists(st.tuples(values, values), max_size=6))
 def test_counted_parts_agree_with_measuring_each_text(literals: list[str], rows: list[tuple[str, str]]) -> None:
     template = Template("a" + "{#var#}".join(literals))
+    check_parts(template, rows)
+
+
+@given(st.sampled_from(["Dear {#var#}, pay {#var#}", "प्रिय {#var#}, {#var#}"]), st.lists(st.tuples(values, values)))
+def test_counted_parts_agree_with_measuring_where_the_template_is_plain(text: str, rows: list[tuple[str, str]]) -> None:
+    check_parts(Template(text), rows)
+
+
+def check_parts(template: Template, rows: list[tuple[str, str]]) -> None:
     counter = PartsCounter(template)
     expected = [measure(template.render(row)) for row in rows]
 
@@ -39,3 +52,11 @@ def test_a_template_without_slots_has_the_same_parts_for_all() -> None:
     assert euro.parts([], 3) == [2, 2, 2]
     assert (euro.gsm_messages, euro.gsm_parts) == (3, 6)
     assert PartsCounter(Template("Hello")).parts([], 2) == [1, 1]
+
+
+@pytest.mark.parametrize(("length", "may_be"), [(8415 - 30, False), (8415 - 29, True)])
+def test_a_text_may_be_too_long_only_above_a_length_that_always_fits(length: int, may_be: bool) -> None:
+    template = Template("आ" * length + "{#var#}")
+
+    assert may_be_too_long(template, 30) is may_be
+    assert list(too_long(template, [["😀" * 30]], 1)) == []

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from producers.recipients import Heading
 from producers.rows.refusals import RefusalReason
-from producers.rows.slots import SlotsFromText, SlotsFromVariables
+from producers.rows.slots import SlotsFromText, SlotsFromVariables, all_values_valid
 from producers.rows.variables import Variable
-from times_dispatch.sms.templates import Template
+from times_dispatch.sms.templates import Slot, SlotKind, Template
 
 HEADING = Heading(Path("a.csv"), 1, ("to", "name", "message"))
 BILL = Template("Dear {#var#}, your bill is {#numeric#}. - TIMESM")
@@ -77,3 +77,14 @@ def test_the_values_of_a_text_render_to_the_same_text(values: list[str]) -> None
 
     assert not findings
     assert template.render([column[0] for column in slots]) == text
+
+
+@given(
+    st.sampled_from(["var", "numeric", "number", "alphanumeric"]),
+    st.lists(st.text("a1 é\n\x00\x7f\x85\u2028\u00a0आ😀\ue000\ud800", max_size=4), max_size=4),
+)
+def test_values_that_are_valid_together_are_valid_one_by_one(kind: SlotKind, values: list[str]) -> None:
+    slot = Slot(kind)
+
+    if all_values_valid(slot, values, 3):
+        assert [slot.check(value, 3) for value in values] == [None] * len(values)

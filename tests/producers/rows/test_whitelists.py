@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.refusals import RefusalReason
+from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
@@ -192,3 +192,50 @@ def test_the_text_around_a_slot_hides_no_link(value: str, around: str) -> None:
         LinkWhitelist(["times.in"]).missing(f"go {text} now")
     )
     assert links.find(text) == links.find(f"go {text} now") or " " in value
+
+
+cells = st.sampled_from(
+    [
+        "Asha",
+        "OD12345678",
+        "OD18001234",
+        "x.in",
+        "9876543210",
+        "43210",
+        "98765",
+        "1800 123 4567",
+        "112",
+        "राव ९८७६५४३२१०",
+    ]
+)
+
+
+@given(
+    st.sampled_from(
+        ["Dear {#var#}, order {#var#}", "Call {#var#} {#var#}", "Go {#url#} or {#num#}", "{#alp#}/{#var#}."]
+    ),
+    st.lists(st.tuples(cells, cells), max_size=6),
+    st.integers(0, 700),
+    st.booleans(),
+)
+def test_the_findings_of_many_rows_are_those_of_each_row(
+    text: str, rows: list[tuple[str, str]], plain_before: int, has_list: bool
+) -> None:
+    rows = [("Asha", "OD1")] * plain_before + rows + [("Ravi", "OD2")] * (plain_before // 2)
+    together, alone = (whitelists(text, numbers=["1930"] if has_list else None) for _ in range(2))
+    names = ["slot 1", "slot 2"]
+    expected = [
+        (index, finding)
+        for index, row in enumerate(rows)
+        for _, finding in alone.findings([[value] for value in row], [OWN], names)
+    ]
+    columns = [[row[slot] for row in rows] for slot in range(2)]
+
+    found = list(together.findings(columns, [OWN] * len(rows), names))
+
+    assert _by_row(found) == _by_row(expected)
+    assert together.unlisted_numbers == alone.unlisted_numbers
+
+
+def _by_row(findings: list[tuple[int, Finding]]) -> dict[int, list[Finding]]:
+    return {index: [finding for row, finding in findings if row == index] for index, _ in findings}

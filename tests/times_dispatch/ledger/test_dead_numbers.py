@@ -49,6 +49,16 @@ async def test_without_a_rule_nothing_is_noted(redis: Redis) -> None:
     assert await redis.dbsize() == 0
 
 
+async def test_more_numbers_than_one_call_takes_are_all_noted(redis: Redis) -> None:
+    numbers = DeadNumbers(redis, RULE)
+    await numbers.add({f"9198765{index:05}": 905 for index in range(1_001)})
+    for noted in ("919876500000", "919876500999", "919876501000"):
+        dead = await numbers.find(noted)
+        assert dead is not None
+        assert dead.code == 905
+    assert await numbers.find("919876501001") is None
+
+
 @pytest.mark.slow  # notes 100,000 numbers: with fewer, the ranges would not be as full as after a year
 async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(redis: Redis) -> None:
     numbers = {f"919{index % 4_000:04}{index * 7 % 100_000:05}": 910 for index in range(100_000)}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import recipients
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.records import holds_number, pack_recipients, unpack_recipients
+from times_dispatch.ledger.records import holds_number, pack_recipients, unpack_phones, unpack_recipients
 
 Value = TypeVar("Value")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -31,7 +31,9 @@ def batches(draw: st.DrawFn) -> Recipients:
 @settings(max_examples=min(50, settings().max_examples))
 @given(batches())
 def test_packed_recipients_are_unpacked_unchanged(batch: Recipients) -> None:
-    assert unpack_recipients(pack_recipients(batch)) == batch
+    packed = pack_recipients(batch)
+    assert unpack_recipients(packed) == batch
+    assert unpack_phones(packed) == batch.to
 
 
 @given(st.integers(0), st.integers(0, 255))
@@ -51,8 +53,9 @@ def test_damaged_bytes_are_an_error_and_never_other_recipients(index: int, value
 
 @pytest.mark.parametrize("packed", [b"", b"not packed", pack_recipients(recipients(0, 20))[:-1]])
 def test_bytes_that_are_no_batch_are_an_error(packed: bytes) -> None:
-    with pytest.raises(ValueError, match="damaged"):
-        unpack_recipients(packed)
+    for unpack in (unpack_recipients, unpack_phones):
+        with pytest.raises(ValueError, match="damaged"):
+            unpack(packed)
 
 
 def test_a_batch_costs_few_bytes_of_redis_per_message() -> None:

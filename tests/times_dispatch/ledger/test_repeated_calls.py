@@ -42,6 +42,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``erase_archive`` | an erased archive stays erased |
 | ``note_heartbeat`` | says again that the process lives, which it did a moment ago |
 | ``note_upkeep`` | says again that there is upkeep, as there was a moment ago |
+| ``note_dead_numbers`` | notes again what a provider said of a number, with the same code |
 | ``hold_beat`` | the holder gets its own lease again; a release that is repeated ends no lease of another beat |
 | replay of dead letters, relay | post again what was posted: every reader of them takes duplicates |
 """

@@ -18,7 +18,7 @@ from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.forward_backlog import FORWARD, lane_keys
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.keys import PROCESSES, REPORTS, campaign_key, hash_tag
+from times_dispatch.ledger.keys import OPT_OUTS, PROCESSES, REPORTS, campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
@@ -150,6 +150,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "note_upkeep": lambda: Script(ledger.redis, "note_upkeep")(SENDER, gap_ms=3_000),
         "hold_beat": lambda: Script(ledger.redis, "hold_beat")(
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
+        ),
+        "note_dead_numbers": lambda: Script(ledger.redis, "note_dead_numbers")(
+            OPT_OUTS, keep_s=86_400, notes=["9198765:1:910"]
         ),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),

@@ -2,7 +2,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.encoding import GSM_ALPHABET, GSM_EXTENSION, Measure, measure, non_gsm_characters
+from times_dispatch.sms.encoding import (
+    GSM_ALPHABET,
+    GSM_EXTENSION,
+    Measure,
+    has_ascii_beyond_gsm,
+    measure,
+    non_gsm_characters,
+    takes_one_septet_each,
+    takes_one_utf16_unit_each,
+)
 
 
 def cut_greedily(pieces: list[int], *, whole: int, each: int) -> tuple[int, int]:
@@ -138,3 +147,12 @@ def test_characters_that_force_ucs2_are_returned_once_each_in_their_order() -> N
 @given(st.text(max_size=200))
 def test_a_text_has_characters_outside_gsm_exactly_if_it_needs_unicode(text: str) -> None:
     assert bool(non_gsm_characters(text)) == measure(text).unicode
+
+
+@given(st.text("ab`\t\n[€é\x00आ😀\ud800", max_size=20) | st.text(max_size=50))
+def test_a_text_takes_one_unit_for_each_character_exactly_where_measuring_says_so(text: str) -> None:
+    measured = measure(text)
+
+    assert takes_one_septet_each(text) == (not measured.unicode and measured.units == len(text))
+    assert takes_one_utf16_unit_each(text) == (measure(f"आ{text}").units == len(text) + 1)
+    assert has_ascii_beyond_gsm(text) == (not takes_one_septet_each("".join(filter(str.isascii, text))))

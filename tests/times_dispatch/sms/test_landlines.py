@@ -16,6 +16,12 @@ def test_a_number_is_a_landline_where_the_library_says_so(national: str) -> None
     assert (national[:PREFIX_DIGITS] in landline_prefixes()) is (fixed and national >= "6")
 
 
+def test_the_prefixes_of_landlines_are_those_of_which_each_number_is_one() -> None:
+    prefixes = map(str, range(60_000, 100_000))
+
+    assert landline_prefixes() == {prefix for prefix in prefixes if is_landline(f"{prefix}00000")}
+
+
 def test_about_an_eighth_of_the_prefixes_from_six_to_eight_are_landlines() -> None:
     assert 5_000 < len(landline_prefixes()) < 7_000
 

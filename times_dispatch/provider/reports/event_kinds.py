@@ -27,11 +27,13 @@ _NAMES: Final = {
     EventKind.DELIVERED: (
         *("delivered", "delivrd", "dlvrd", "delivered_to_handset", "delivered_to_terminal", "delivery_success"),
         *("delivered_successfully", "successfully_delivered"),
+        *("message_delivered", "sms_delivered", "deliveredtohandset", "deliveredtoterminal"),
     ),
     EventKind.FAILED: (
         *("failed", "fail", "failure", "delivery_failed", "delivery_failure", "failed_to_deliver", "message_failed"),
         *("undelivered", "undeliv", "undelivrd", "undelivd", "undeliverable", "not_delivered", "notdelivered"),
         *("non_delivered", "nondelivered", "expired", "force_expired", "deleted", "rejectd", "rejected", "reject"),
+        *("message_undelivered", "message_expired", "message_rejected", "message_failure", "sms_failed"),
         *("blocked", "dropped", "bounced", *_DND_NAMES),
     ),
     EventKind.CLICKED: ("clicked", "click"),

@@ -27,6 +27,7 @@ _EXPLICIT = re.compile(f"{_SERVICE}?(?:explicite?|explicitly|expl?|expct)|se")
 _EXPLICIT_BESIDE = re.compile(f"{_EXPLICIT.pattern}|{_SERVICE}|{_WORDS['promotional'].pattern}")
 _MEANINGLESS = frozenset(
     {"sms", "message", "messages", "msg", "msgs", "template", "templates", "content", "type", "category", "traffic"}
+    | {"english", "hindi", "unicode", "regional", "dlt", "of"}
     | {"route", "communication", "communications", "comm", "comms", "only", "based", "alert", "alerts"}
 )
 _NO_CATEGORY = frozenset(

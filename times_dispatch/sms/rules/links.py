@@ -77,7 +77,7 @@ def find(text: str) -> list[str]:
                 position = _end_of(_REST, text, start)
                 in_run = [text[start:position]]
             links += in_run
-    return [link.rstrip(".,;:!?)]}'…।") for link in links]
+    return [link.rstrip(".,;:!?)]}'…।”’»") for link in links]
 
 
 def _is_after_broken_scheme(name: str, before: str) -> bool:
@@ -112,6 +112,8 @@ def _link_at(text: str, start: int, end: int) -> tuple[list[str], int]:
     host = text[start:end]
     after = text[end : end + _MAX_AFTER] if _BEGINS_AFTER_HOST.match(text, end) else ""
     domain = domain_of(host, after)
+    if domain is None and (dash := host.find("-", host.rfind("."))) > 0 and host[dash - 1] != ".":
+        domain = domain_of(host[:dash], "")  # times.in-TIMES, a name and a brand
     if domain == host and after:
         end = _end_of(_AFTER_HOST, text, end)
         return [text[start:end]], end
