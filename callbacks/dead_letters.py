@@ -27,7 +27,8 @@ from callbacks.streams import (
     store_one_by_one,
     stream_bytes,
 )
-from times_dispatch.ledger.hidden_numbers import Hide
+from times_dispatch.ledger.forgetting import spellings
+from times_dispatch.ledger.hidden_numbers import Hide, names_number
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
@@ -245,18 +246,22 @@ class DeadLetters:
             totals[_reason(reason.decode())[0]] += int(number)
         return dict(totals)
 
-    async def bodies_with(self, words: Sequence[str], *, deletes: bool) -> list[bytes]:
-        """Return the bodies of the dead letters that hold one of these words.
+    async def naming(self, number: str, *, deletes: bool) -> list[bytes]:
+        """Return the bodies of the dead letters that hold a number, in whatever form it is written.
 
         Args:
-            words: the words.
+            number: E.164 digits without the plus.
             deletes: whether these dead letters are deleted.
         """
-        wanted = [word.encode() for word in words]
+        words = [word.encode() for word in spellings(number)]
+
+        def names(content: bytes) -> bool:
+            return any(word in content for word in words) or names_number(content, number)
+
         bodies = list[bytes]()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if any(word in row.body or word in row.detail.encode() for word in wanted)]
+                rows = [row for row in page if names(row.body) or names(row.detail.encode())]
                 if rows and deletes:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                 bodies += [row.body for row in rows]

@@ -38,6 +38,7 @@ from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_letter_bodies import SEARCH_EVERY_S, DeadLetterBodies
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
@@ -410,7 +411,16 @@ async def serve(settings: Settings) -> None:
                 refusal = error
 
         heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
-        runs = [reconcile, heartbeat.run]
+        dead_letters = DeadLetterBodies(redis, hide)
+
+        async def hide_in_dead_letters(stop: asyncio.Event) -> None:
+            async def step() -> None:
+                await dead_letters.hide_new()
+                await SYSTEM_CLOCK.wait(stop, SEARCH_EVERY_S)
+
+            await run_forever(step, stop)
+
+        runs = [reconcile, heartbeat.run, hide_in_dead_letters]
         if settings.relay_url:
             runs.append(ForeignRelay(redis, settings.relay_url, hide=hide).run)
         if settings.callbacks.forward_url:

@@ -1,5 +1,6 @@
 """All subjects that viewers follow, and the events for one viewer."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -13,6 +14,10 @@ KEEP_ALIVE_S: Final = 5.0
 """After this time without a change a piece is sent again, so that a dead connection is noticed at both ends."""
 STREAM_LASTS_S: Final = 3600.0
 """After this time the stream ends, and the browser connects again: nothing lives for ever."""
+MAX_STREAMS: Final = 300
+"""Streams of all people together; each takes memory for what its browser has not read."""
+MAX_STREAMS_OF_USER: Final = 200
+"""Streams of one person; a page has one stream."""
 LEDGER_PIECE: Final = "ledger"
 """The piece that says whether the ledger answers."""
 _UNAVAILABLE: Final = (
@@ -32,12 +37,18 @@ class LiveHub:
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._subjects = dict[str, Subject[Any]]()
+        self._streams = Counter[str]()
+        """The streams of each person."""
         self._is_closed = False
 
     @property
     def viewers(self) -> int:
         """How many pages follow a subject now."""
         return sum(subject.viewers for subject in self._subjects.values())
+
+    def has_room(self, user: str) -> bool:
+        """Return whether a person may open one more stream."""
+        return self._streams.total() < MAX_STREAMS and self._streams[user] < MAX_STREAMS_OF_USER
 
     async def run(self, stop: Any) -> None:
         """Wait for the stop, then end all streams, so that the server need not wait for them."""
@@ -49,6 +60,15 @@ class LiveHub:
         self._is_closed = True
         for subject in self._subjects.values():
             subject.end()
+
+    @contextmanager
+    def _counted(self, user: str) -> Iterator[None]:
+        self._streams[user] += 1
+        try:
+            yield
+        finally:
+            self._streams[user] -= 1
+            self._streams += Counter()  # forgets the names of people without a stream
 
     @contextmanager
     def following(self, name: str, read: Callable[[], Awaitable[T]]) -> Iterator[Subject[T]]:
@@ -76,22 +96,28 @@ class LiveHub:
         name: str,
         read: Callable[[], Awaitable[T]],
         *,
+        user: str,
         kind: Hashable,
         render: Callable[[T], Pieces],
         is_allowed: Callable[[], bool],
     ) -> AsyncIterator[bytes]:
         """Yield the events for one viewer, first every piece, then each piece that changed.
 
+        There are no events if too many streams are open.
+
         Args:
             name: the name of the subject.
             read: reads the subject.
+            user: the name of the viewer.
             kind: viewers of one kind get the same pieces.
             render: makes the pieces.
             is_allowed: whether the viewer may still look; asked before each event.
         """
+        if not self.has_room(user):
+            return
         sent = dict[str, Hashable]()
         began = self._clock.monotonic()
-        with self.following(name, read) as subject:
+        with self._counted(user), self.following(name, read) as subject:
             number = 0
             while not subject.is_over and is_allowed() and self._clock.monotonic() - began < STREAM_LASTS_S:
                 await subject.wait_after(number, timeout_s=KEEP_ALIVE_S)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from console.access import current_user, page
 from console.figures.campaign_figures import CampaignFigures, read_campaign
@@ -51,10 +51,10 @@ def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:
     return {name: Piece(visit.html(f"fragments/campaign_{name}.html", **values)) for name in CAMPAIGN_PIECES}
 
 
-def _stream(
-    visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces]
-) -> StreamingResponse:
+def _stream(visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces]) -> Response:
     user = visit.user
+    if not visit.resources.live.has_room(user.name if user else ""):
+        return PlainTextResponse("Too many pages that move by themselves are open.\n", 503, {"Retry-After": "60"})
 
     def is_allowed() -> bool:
         try:
@@ -63,7 +63,9 @@ def _stream(
             return False
 
     kind = (visit.look.form, user.role if user else None)
-    events = visit.resources.live.events(name, read, kind=kind, render=render, is_allowed=is_allowed)
+    events = visit.resources.live.events(
+        name, read, user=user.name if user else "", kind=kind, render=render, is_allowed=is_allowed
+    )
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

@@ -171,6 +171,8 @@ def rebuild(options: CliContext, *, as_json: bool) -> None:
             f"{counted(len(result.restored), 'campaign')} found again, {result.known:,} known already; "
             f"{counted(result.sealed, 'sealed record')}, {counted(result.forgotten, 'forgotten number')}"
         )
+    for name in result.skipped:
+        echo(f"{name}: skipped, because no campaign has such an id", err=True)
     for problem in [*result.differences, *(error for _, error in result.failed)]:
         echo(problem, err=True)
     if result.failed or result.differences:

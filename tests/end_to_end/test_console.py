@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.kit.browser import CHROMIUM, needs_chromium, running_chromium, visiting
+from tests.kit.browser import CHROMIUM, ConsoleVisit, needs_chromium, running_chromium, visiting
 from tests.kit.command_line import campaign_file, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
@@ -160,7 +160,7 @@ def test_an_operator_pauses_with_a_preview_and_the_trail_names_him(browser: Brow
     run(["dispatch", "cancel", campaign, "--yes"], stack.environment)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, False), (1280, True)])
+@pytest.mark.parametrize(("width", "dark"), [(width, dark) for width in (360, 768, 1280) for dark in (False, True)])
 def test_every_page_fits_its_window_and_axe_finds_nothing(
     browser: Browser, stack: Stack, ended: str, width: int, dark: bool
 ) -> None:
@@ -183,3 +183,59 @@ def test_a_lost_connection_is_said_and_comes_back(browser: Browser, stack: Stack
         finally:
             stack.processes["console"].send(signal.SIGCONT)
         line.wait_for(state="hidden", timeout=60_000)
+
+
+def test_the_keyboard_alone_pauses_a_campaign(browser: Browser, stack: Stack) -> None:
+    campaign = _campaign(stack, "by-keyboard", 16_000, seed=8, extra="rate_per_s = 50\n")
+    with visiting(browser, stack, "operator") as visit:
+        visit.go(f"/campaigns/{campaign}")
+        visit.page.keyboard.press("Tab")
+        assert _focused(visit) == "Skip to the page"
+        visit.page.keyboard.press("Enter")
+        assert visit.page.evaluate("document.activeElement.id") == "main"
+        _tab_to(visit, "Pause")
+        assert visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url("**/pause")
+        _tab_to(visit, "Pause")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url(f"**/campaigns/{campaign}")
+    assert _shown(stack, campaign)["state"] == "paused"
+    run(["dispatch", "cancel", campaign, "--yes"], stack.environment)
+
+
+def _focused(visit: ConsoleVisit) -> str:
+    return str(visit.page.evaluate("document.activeElement.innerText")).strip()
+
+
+def _tab_to(visit: ConsoleVisit, name: str) -> None:
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        if _focused(visit) == name:
+            return
+    raise AssertionError(f"the keyboard does not reach {name}")
+
+
+def test_numbers_change_their_form_and_nothing_moves_for_who_wants_no_motion(
+    browser: Browser, stack: Stack, ended: str
+) -> None:
+    with visiting(browser, stack, "viewer") as visit:
+        visit.go(f"/campaigns/{ended}")
+        moving = (
+            "[...document.querySelectorAll('a, button')].some((e) => getComputedStyle(e).transitionDuration != '0s')"
+        )
+        assert visit.page.evaluate(moving) is False
+        times = visit.page.locator("main time").first
+        assert re.search(r"[ap]m", times.inner_text())
+        visit.page.get_by_role("button", name="1,234,567").click()
+        assert visit.page.url.endswith(f"/campaigns/{ended}")
+        assert not re.search(r"[ap]m", times.inner_text())
+
+
+def test_a_printed_page_has_its_tables_and_no_navigation(browser: Browser, stack: Stack, ended: str) -> None:
+    with visiting(browser, stack, "viewer", dark=True) as visit:
+        visit.go(f"/campaigns/{ended}")
+        visit.page.emulate_media(media="print")
+        assert not visit.page.get_by_role("navigation", name="Pages").is_visible()
+        assert visit.page.locator('[sse-swap="course"] details table').first.is_visible()
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -232,7 +232,7 @@ async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server
         assert len((await read_processes(all_rights)).alive(ProcessKind.RECEIVER)) == 1
 
 
-_OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}, "reconciler": {"replace_body"}}
+_OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}}
 """Scripts that a user never runs: those that forget a number, and those that forward reports."""
 
 

@@ -5,6 +5,7 @@ so that a run may be repeated, or end at any moment. A campaign that Redis knows
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -29,6 +30,8 @@ from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rol
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 _DETAIL: Final = "found again in the folder of the archive"
+_CAMPAIGN: Final = re.compile(r"[0-9a-z]+")
+"""The form of the ids of campaigns, which are the names of their folders."""
 
 
 class RebuildResult(msgspec.Struct):
@@ -43,6 +46,8 @@ class RebuildResult(msgspec.Struct):
     """Numbers that are forgotten."""
     differences: list[str] = []
     """What the rows of a campaign say otherwise than its counters; the campaign was restored."""
+    skipped: list[str] = []
+    """Names in the folder that are no campaign's, such as ``lost+found`` on a disk of its own."""
     failed: list[tuple[str, str]] = []
     """Folders that could not be read, each with the error."""
 
@@ -87,6 +92,8 @@ class ArchiveRebuild:
                 elif name.startswith(SEALED_PREFIX):
                     await self._sealing.restore(name)
                     result.sealed += 1
+                elif not _CAMPAIGN.fullmatch(name):
+                    result.skipped.append(name)
                 else:
                     await self._restore(CampaignId(name), result)
             except (ArchiveError, CampaignDamaged, ForgetKeyRefused) as error:

@@ -78,6 +78,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         """Ends the phase that is under way, or an earlier one: a timer for each phase would cost more than parsing."""
         self._timer_due_s = 0.0
+        self._stalled: asyncio.TimerHandle | None = None
+        """Ends a connection whose client does not read."""
         self._clients: deque[str] = deque()
         """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
         self._is_message_complete = True
@@ -102,6 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its requests."""
+        self._forget_stall()
         self._phase = None
         if self._timer is not None:
             self._timer.cancel()
@@ -111,6 +114,25 @@ class BoundedProtocol(HttpToolsProtocol):
             self._load.end(self, self._clients.popleft(), is_idle=False)
         self._load.close(self, self._peer)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, for a limited time."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self._load.limits.stalled_timeout_s, self._end_stalled)
+
+    def resume_writing(self) -> None:
+        """Go on after the client has read."""
+        self._forget_stall()
+        super().resume_writing()
+
+    def _end_stalled(self) -> None:
+        self._load.refusals.warning("a client does not read its response")
+        self.abort()
+
+    def _forget_stall(self) -> None:
+        if self._stalled:
+            self._stalled.cancel()
+            self._stalled = None
 
     def abort(self) -> None:
         """Close the connection at once."""

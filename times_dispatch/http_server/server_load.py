@@ -49,6 +49,8 @@ class ServerLimits:
     """The time from the end of a request's head to the end of its body and of its response."""
     response_timeout_s: float = 0.0
     """The time from the end of a request to the end of its response, if responses may take longer than that; else 0."""
+    stalled_timeout_s: float = 30.0
+    """How long a client may read nothing of a response that waits for the client."""
     trusted_proxies: Sequence[IPNetwork] = LOOPBACK
     """Addresses whose header X-Forwarded-For is believed."""
 

@@ -1,13 +1,11 @@
 """Hides phone numbers in bytes: the digits of a number become other digits, and no length changes.
 
-Posted reports of any system may hold numbers: as texts, as JSON numbers, in addresses, in what people wrote. A number
-is found as a run of digits, with or without the code of its country, and in the two forms with a blank or a hyphen in
-which Indian numbers are written. Digits inside a longer run, such as a time in milliseconds, are another number.
+Posted reports of any system may hold numbers: as texts, as JSON numbers, in addresses, in what people wrote
+(``written_numbers``). Digits inside a longer run, such as a time in milliseconds, are another number.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -15,6 +13,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.written_numbers import written_numbers
 from times_dispatch.log_sums import LogSums
 
 log = structlog.get_logger(__name__)
@@ -22,13 +21,9 @@ log = structlog.get_logger(__name__)
 Hide = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
 """Returns bytes without the numbers that nobody may see."""
 
-_NATIONAL_DIGITS: Final = 10
-_MAX_DIGITS: Final = 15
-_MIN_DIGITS: Final = 7
 _BYTES_AT_ONCE: Final = 16_384
-"""More bytes than these are searched in a thread, so that the loop is not held up: a report costs about 9 us."""
-_WRITTEN: Final = re.compile(rb"(?<![0-9])[6-9][0-9]{4}[ -][0-9]{5}(?![0-9])|[0-9]{7,17}(?![0-9])")
-_FIRST_OF_MOBILE: Final = "6789"
+"""More bytes than these are searched in a thread, so that the loop is not held up: a report costs about 15 us."""
+_OTHER_DIGIT, _FIRST_DIGIT = b"01"
 
 
 def hide_numbers(content: bytes, is_hidden: Callable[[str], bool]) -> bytes:
@@ -38,31 +33,21 @@ def hide_numbers(content: bytes, is_hidden: Callable[[str], bool]) -> bytes:
         content: any bytes; a JSON document stays one.
         is_hidden: says whether a number, E.164 digits without the plus, is to be hidden.
     """
-
-    def replaced(match: re.Match[bytes]) -> bytes:
-        written = match[0]
-        separator = written[5:6] if len(written) == _NATIONAL_DIGITS + 1 and not written.isdigit() else b""
-        digits = (written.replace(separator, b"") if separator else written).decode()
-        for shown, number in _meanings(digits):
-            if is_hidden(number):
-                hidden = f"{digits[:-shown]}1{'0' * (shown - 1)}".encode()
-                return hidden[:5] + separator + hidden[5:] if separator else hidden
-        return written
-
-    return _WRITTEN.sub(replaced, content)
+    matches = [written.positions for written in written_numbers(content) if is_hidden(written.number)]
+    if not matches:
+        return content
+    changed = bytearray(content)
+    for positions in matches:
+        for position in positions():
+            changed[position] = _OTHER_DIGIT
+    for positions in matches:
+        changed[positions()[0]] = _FIRST_DIGIT
+    return bytes(changed)
 
 
-def _meanings(digits: str) -> Iterator[tuple[int, str]]:
-    """Yield the numbers that a run of digits may be, each with how many of its last digits are to be hidden."""
-    significant = digits.lstrip("0")
-    national = significant[-_NATIONAL_DIGITS:]
-    is_indian = len(national) == _NATIONAL_DIGITS and national[0] in _FIRST_OF_MOBILE
-    if is_indian and significant in {national, f"91{national}"}:
-        yield _NATIONAL_DIGITS, f"91{national}"
-        if significant != national:
-            return
-    if _MIN_DIGITS <= len(significant) <= _MAX_DIGITS:
-        yield len(significant), significant
+def names_number(content: bytes, number: str) -> bool:
+    """Say whether bytes hold a number, E.164 digits without the plus, in one of the forms that are hidden."""
+    return any(written.number == number for written in written_numbers(content))
 
 
 class ForgottenNumbersHidden:

@@ -92,6 +92,8 @@ LONG_DEAD_LETTERS = "reports:rejected:long"
 """Stream: like ``reports:rejected``, for long events, of which fewer are kept."""
 LONG_FOREIGN_DEAD_LETTERS = "reports:rejected:foreign:long"
 """Stream: like ``reports:rejected:foreign``, for long events, of which fewer are kept."""
+DEAD_LETTERS_SEARCHED = "reports:rejected:searched"
+"""Hash: name of a stream of dead letters to the id of the last entry in which forgotten numbers were hidden."""
 DEAD_LETTER_TOTALS = "reports:rejected:totals"
 """Hash: reason to how many events were ever moved to the dead letters for this reason."""
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
 from times_dispatch.ledger.hidden_numbers import hide_numbers
 from times_dispatch.ledger.keys import RECONCILERS, RELAY, RELAYS, REPORTS
@@ -12,7 +13,10 @@ from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.scripts import Script, text
 
 _BODY: Final = b"b"
+_MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 _PAGE: Final = 200
+"""Entries that are read in one call; of a stream that takes more than ``_MAX_PAGE_BYTES``, few: one may have 1 MiB."""
+_PAGE_OF_LARGE_STREAM: Final = 8
 _GROUPS: Final = {REPORTS: RECONCILERS, RELAY: RELAYS}
 
 
@@ -55,13 +59,22 @@ class PostedBodies:
         """Yield id and payload of the entries that hold a number, and the payload without the number."""
         after = "-"
         newest: Any = await self._redis.xrevrange(stream, count=1)
+        size = await self._page_size(stream) if newest else 0
         while newest:
-            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=_PAGE)
+            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=size)
             for id_, fields in page:
                 payload = fields.get(_BODY, b"")
                 hidden = hide_numbers(payload, number.__eq__)
                 if hidden != payload:
                     yield id_, payload, hidden
-            if len(page) < _PAGE:
+            if len(page) < size:
                 return
             after = f"({page[-1][0].decode()}"
+
+    async def _page_size(self, stream: str) -> int:
+        """Return how many entries are read in one call, so that they take a bounded memory whatever their sizes."""
+        try:
+            used = await self._redis.memory_usage(stream, samples=0)
+        except NoPermissionError:
+            return _PAGE_OF_LARGE_STREAM
+        return _PAGE if (used or 0) <= _MAX_PAGE_BYTES else _PAGE_OF_LARGE_STREAM

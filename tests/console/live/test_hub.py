@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from console.live.hub import LiveHub
+from console.live.hub import MAX_STREAMS, MAX_STREAMS_OF_USER, LiveHub
 from console.live.subject import EVERY_S, Piece, Pieces
 from tests.kit.clock import FakeClock
 
@@ -27,7 +27,12 @@ class Source:
         return {name: Piece(str(number)) for name, number in figures.items()}
 
     def stream(self, hub: LiveHub) -> AsyncIterator[bytes]:
-        return hub.events("now", self.read, kind="viewer", render=self.render, is_allowed=lambda: self.is_allowed)
+        return self.stream_of(hub, "vera")
+
+    def stream_of(self, hub: LiveHub, user: str) -> AsyncIterator[bytes]:
+        return hub.events(
+            "now", self.read, user=user, kind="viewer", render=self.render, is_allowed=lambda: self.is_allowed
+        )
 
 
 async def _next(stream: AsyncIterator[bytes], clock: FakeClock) -> str:
@@ -61,6 +66,27 @@ async def test_the_first_message_has_every_piece_and_the_next_what_changed() -> 
         continue
     assert message == "event: done\ndata: 2\n\n"
     await stream.aclose()  # type: ignore[attr-defined]
+    assert hub.viewers == 0
+
+
+async def test_one_person_and_all_people_have_so_many_streams_and_a_stream_that_ends_makes_room() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    streams = [source.stream_of(hub, "vera") for _ in range(MAX_STREAMS_OF_USER)]
+    for stream in streams:
+        await _next(stream, clock)
+    assert not hub.has_room("vera")
+    assert await _is_over(source.stream_of(hub, "vera"), clock)
+    others = [source.stream_of(hub, f"viewer {number}") for number in range(MAX_STREAMS - MAX_STREAMS_OF_USER)]
+    for stream in others:
+        await _next(stream, clock)
+    assert not hub.has_room("olga")
+    assert await _is_over(source.stream_of(hub, "olga"), clock)
+    await streams[0].aclose()  # type: ignore[attr-defined]
+    assert hub.has_room("olga")
+    assert hub.has_room("vera")
+    for stream in [*streams, *others]:
+        await stream.aclose()  # type: ignore[attr-defined]
     assert hub.viewers == 0
 
 

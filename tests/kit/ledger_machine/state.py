@@ -110,8 +110,8 @@ class MachineState(RuleBasedStateMachine):
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
         opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
         # Half of the campaigns have messages of one part only: the ledger keeps no parts for their batches.
-        one = st.just([1] * messages)
-        parts = data.draw(one | st.lists(st.sampled_from(PARTS), min_size=messages, max_size=messages))
+        parts_of_one = st.just([1] * messages)
+        parts = data.draw(parts_of_one | st.lists(st.sampled_from(PARTS), min_size=messages, max_size=messages))
         campaign = ModelCampaign(
             size,
             [

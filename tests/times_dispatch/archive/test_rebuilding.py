@@ -54,6 +54,17 @@ async def test_a_campaign_with_messages_in_redis_is_left_as_it_is(ledger: Ledger
     assert await ledger.states() == "ppp"
 
 
+async def test_names_that_are_no_campaigns_are_skipped_also_if_they_cannot_be_read(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await archive(ledger, tmp_path)
+    (tmp_path / "lost+found").mkdir(mode=0o000)
+    (tmp_path / ".snapshot").write_text("a file")
+    await ledger.redis.flushall()
+    result = await rebuild(ledger, tmp_path)
+    assert (result.restored, result.skipped, result.failed) == ([CAMPAIGN], [".snapshot", "lost+found"], [])
+
+
 async def test_a_rebuild_that_died_before_the_index_is_finished_by_the_next(ledger: Ledger, tmp_path: Path) -> None:
     await archive(ledger, tmp_path)
     await ledger.redis.flushall()

@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -42,6 +43,21 @@ async def test_an_entry_that_a_reconciler_holds_stays_and_one_that_is_relayed_is
     await reader.finish([held.id])  # the reader goes on with the entry that it has in memory
     left = await reader.read(10, block_ms=1)
     assert [unpack(entry.payload) for entry in left] == [[HIDDEN]] * outcome[0]
+
+
+async def test_long_bodies_are_read_in_pages_of_bounded_memory(redis: Redis) -> None:
+    await redis.xadd(REPORTS, fields_of(pack([NAMING]), b""))
+    for _ in range(60):
+        await redis.xadd(REPORTS, fields_of(pack([b"x" * 1_000_000]), b""))
+    await redis.xadd(REPORTS, fields_of(pack([NAMING]), b""))
+    tracemalloc.start()
+    try:
+        assert await PostedBodies(redis).hide(NUMBER) == (2, 0)
+        peak_mb = tracemalloc.get_traced_memory()[1] / 1_000_000
+    finally:
+        tracemalloc.stop()
+    print(f"60 MB of reports: {peak_mb:.0f} MB at most")  # noqa: T201  # the figure
+    assert peak_mb < 30
 
 
 async def test_all_pages_of_a_long_stream_are_searched(redis: Redis) -> None:

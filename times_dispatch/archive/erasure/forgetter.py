@@ -1,7 +1,6 @@
 """Forgets a phone number: no message goes to it any more, and its data leaves Redis (docs/retention.md)."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -11,7 +10,7 @@ from times_dispatch.archive.erasure.sealing import SealedRow, Sealing, sealed_me
 from times_dispatch.archive.errors import ForgettingUnfinished
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.forgetting import NumberForgetting, spellings
+from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -27,10 +26,10 @@ _SUBMITTING_S: Final = 3.0
 
 
 class FindDeadLetters(Protocol):
-    """Finds dead letters by words, and deletes them if told so."""
+    """Finds dead letters by a number, and deletes them if told so."""
 
-    async def __call__(self, words: Sequence[str], *, deletes: bool) -> list[bytes]:
-        """Return the bodies of the dead letters that hold one of the words."""
+    async def __call__(self, number: str, *, deletes: bool) -> list[bytes]:
+        """Return the bodies of the dead letters that hold a number."""
         ...
 
 
@@ -75,7 +74,7 @@ class Forgetter:
             redis: the ledger.
             forgotten: knows the number by a digest from now on.
             sealing: keeps what the law wants kept; None keeps nothing.
-            dead_letters: finds dead letters by words, and deletes them if told so.
+            dead_letters: finds dead letters by a number, and deletes them if told so.
             dead_numbers: the rule for dead numbers.
             keep_s: for how many seconds from now the record is sealed.
             actor: who forgets, for the trail.
@@ -114,7 +113,7 @@ class Forgetter:
             (view, message) for view, batch_number in batches for message in await forgetting.read(view, batch_number)
         ]
         rows = [sealed_message(view, message) for view, message in messages]
-        dead_letters = await self._dead_letters(spellings(number), deletes=False)
+        dead_letters = await self._dead_letters(number, deletes=False)
         rows += [
             SealedRow(kind="dead letter", number=number, content=body.decode("utf-8", "replace"))
             for body in dead_letters
@@ -128,11 +127,11 @@ class Forgetter:
             now_ms = await RedisClock(self._redis).now_ms()
             await self._sealing.seal(rows, now_ms=now_ms, until_ms=now_ms + self._keep_s * 1000)
         # Deleted after they are sealed, and once more at the end: a copy may have been refused meanwhile.
-        await self._dead_letters(spellings(number), deletes=True)
+        await self._dead_letters(number, deletes=True)
         others = await self._forget_batches(forgetting, damaged)
         hidden = await self._hide_in_bodies(bodies, number)
         entries = await forgetting.forget_index_entries(self._dead_numbers)
-        await self._dead_letters(spellings(number), deletes=True)
+        await self._dead_letters(number, deletes=True)
         await opt_outs.remove([number])
         return ForgetResult(
             digest=digest,

@@ -102,6 +102,8 @@ class Topology:
                     await self._learn(reply, address)
                 except (*LOST, TimeoutError) as failure:
                     error = failure
+                except (ValueError, TypeError) as failure:  # what answers is no node of a cluster
+                    error = failure
                 except exceptions.NoPermissionError:
                     raise
                 except exceptions.ResponseError as failure:
@@ -128,6 +130,8 @@ class Topology:
         owners: list[Address | None] = [None] * SLOTS
         members: dict[Address, None] = {}
         for first, last, *nodes in reply:
+            if not 0 <= first <= last < SLOTS:
+                raise ValueError("there are no such slots")
             # A node that does not know its own address leaves the address out.
             addresses = [Address(_text(host) or asked.host, int(port)) for host, port, *_ in nodes]
             members.update(dict.fromkeys(addresses))

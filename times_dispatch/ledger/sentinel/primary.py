@@ -9,10 +9,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.sentinel.bounded_parser import BoundedParser
 from times_dispatch.ledger.sentinel.url import SentinelUrl
 
 _ASK_WITHIN_S: Final = 1.0
 """A sentinel that has not answered by then is left out."""
+_MAX_PORT: Final = 65_535
+_MAX_EPOCH: Final = 2**63 - 1
 _FRESH_S: Final = 0.2
 """All connections that are opened within this time share one answer."""
 
@@ -72,12 +75,23 @@ class PrimaryFinder:
             socket_connect_timeout=_ASK_WITHIN_S,
             retry=Retry(NoBackoff(), 0),
             client_name="times-dispatch",
+            parser_class=BoundedParser,
         )
         try:
             async with asyncio.timeout(_ASK_WITHIN_S), sentinel:
                 state: Any = await sentinel.sentinel_master(self._url.master)
+            return _answer(state)
         except (exceptions.RedisError, OSError, RuntimeError):  # uvloop raises RuntimeError while it connects
             return None
-        if not state["is_master"] or state["is_odown"] or state["is_sdown"]:
-            return None
-        return _Answer(int(state["config-epoch"]), str(state["ip"]), int(state["port"]))
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return None  # what answers is no sentinel: the others are asked as well
+
+
+def _answer(state: Any) -> _Answer | None:
+    """Return the answer of a sentinel; None if it knows no primary that lives. Raises what a strange answer causes."""
+    if not state["is_master"] or state["is_odown"] or state["is_sdown"]:
+        return None
+    answer = _Answer(int(state["config-epoch"]), str(state["ip"]), int(state["port"]))
+    if not 0 < answer.port <= _MAX_PORT or not 0 <= answer.epoch <= _MAX_EPOCH:
+        raise ValueError("no port, or no epoch")
+    return answer

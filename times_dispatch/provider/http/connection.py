@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 import httpx
+import msgspec
 
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding, decompress
 from times_dispatch.provider.http.lenient_head import HeadInvalid, mend_response
@@ -29,6 +30,10 @@ ACKNOWLEDGED_WITHIN_MS: Final = 6_000
 acknowledges at once; a host that is cut off from the provider learns of it long before its responses time out."""
 _TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 0)
 """The option of Linux; 0 where there is none."""
+
+
+class EndUnverified(ConnectionError):
+    """A connection over TLS was closed without the server's word that nothing more comes: anybody may have cut it."""
 
 
 class RawResponse(NamedTuple):
@@ -122,8 +127,10 @@ class Connection(asyncio.Protocol):
         self.reusable = False  # the loop closes the connection after this call
 
     def connection_lost(self, error: Exception | None) -> None:
-        if error is None and self._waiting and self._head_is_read and not self._length_is_known():
-            self._complete()  # a response without a length ends with its connection
+        # A response without a length ends with its connection, and over TLS with a verified end (RFC 9112, 9.8).
+        is_end = error is None or (isinstance(error, EndUnverified) and self._is_whole_document())
+        if is_end and self._waiting and self._head_is_read and not self._length_is_known():
+            self._complete()
         self.closed, self.reusable = True, False
         self._fail(httpx.ReadError("connection lost"))
         if self.on_lost:
@@ -247,6 +254,16 @@ class Connection(asyncio.Protocol):
         if content is not body:
             self._headers = [pair for pair in self._headers if pair[0].lower() != b"content-encoding"]
         return content
+
+    def _is_whole_document(self) -> bool:
+        """Return whether the body is a JSON object or array to its end: no part of one is one."""
+        if self._body[:1] not in {b"{", b"["}:
+            return False
+        try:
+            msgspec.json.decode(self._body)
+        except msgspec.DecodeError:
+            return False
+        return True
 
     def _length_is_known(self) -> bool:
         """Return whether the response says where it ends; otherwise it ends with its connection (RFC 9112, 6.3)."""

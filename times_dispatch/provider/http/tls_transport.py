@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from typing import Any, Final, cast
 
-from times_dispatch.provider.http.connection import Connection
+from times_dispatch.provider.http.connection import Connection, EndUnverified
 
 _READ_BYTES: Final = 4_096
 """How much is decrypted at once; nearly every response is shorter."""
@@ -32,6 +32,8 @@ class TlsTransport(asyncio.Protocol):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_open = False
+        self._has_end = False
+        """Whether the server has said that nothing more comes (close_notify)."""
         self._error: Exception | None = None
 
     async def shake_hands(self) -> Connection:
@@ -84,7 +86,8 @@ class TlsTransport(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._is_open:
-            self._connection.connection_lost(error or self._error)
+            cut = None if self._has_end else EndUnverified("the connection was closed without its end of TLS")
+            self._connection.connection_lost(error or self._error or cut)
         elif not self._opened.done():
             self._opened.set_exception(ConnectionResetError("the connection was lost"))
 
@@ -111,6 +114,7 @@ class TlsTransport(asyncio.Protocol):
             while not connection.closed:
                 data = tls.read(_READ_BYTES)
                 if not data:
+                    self._has_end = True
                     connection.eof_received()
                     self._carrier.close()
                     return

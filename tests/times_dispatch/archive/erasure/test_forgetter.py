@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ NUMBER = "919800000001"
 KEY = b"the key of forgotten numbers"
 
 
-async def no_dead_letters(words: Sequence[str], *, deletes: bool) -> list[bytes]:
+async def no_dead_letters(number: str, *, deletes: bool) -> list[bytes]:
     return []
 
 

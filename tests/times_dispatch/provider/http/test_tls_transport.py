@@ -1,6 +1,7 @@
 """Exchanges over TLS: a response is read however records and packets cut it, and every end of a connection is told."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -177,6 +178,47 @@ async def test_a_response_without_a_length_ends_with_its_connection(certificates
     async with connected(certificates, script) as connection:
         assert (await exchange(connection)).body == b"body"
         assert connection.closed or not connection.reusable
+
+
+@pytest.mark.parametrize(
+    ("body", "is_taken"),
+    [
+        (b'{"state": "SUBMIT_ACCEPTED"}', True),
+        (b'[{"state": "SUBMIT_ACCEPTED"}]\r\n', True),
+        (b'{"state": "SUBMIT_ACCEPTED"', False),
+        (b'{"state": "SUBMIT_ACCEPTED"} and more', False),
+        (b"accepted", False),
+        (b"1", False),
+        (b"", False),
+    ],
+)
+async def test_a_response_without_a_length_that_may_be_cut_is_taken_only_if_no_part_of_it_reads_like_the_whole(
+    certificates: Certificates, body: bytes, is_taken: bool
+) -> None:
+    async def script(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # TLS does not end
+        await connection.client_gone()
+
+    async with connected(certificates, script) as connection:
+        if is_taken:
+            assert (await exchange(connection)).body == body
+        else:
+            with pytest.raises(httpx.ReadError):
+                await exchange(connection)
+        assert connection.closed or not connection.reusable
+
+
+async def test_a_response_with_a_length_needs_no_end_of_tls(certificates: Certificates) -> None:
+    async def script(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(HEAD + b"body")
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await connection.client_gone()
+
+    async with connected(certificates, script) as connection:
+        assert (await exchange(connection)).body == b"body"
 
 
 async def test_a_record_that_was_altered_on_the_way_loses_the_exchange(certificates: Certificates) -> None:

@@ -1,0 +1,61 @@
+"""Downloads of templates and lists of opt-outs that unpack to too much: ``[recipients]`` limits them too."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from producers.cli import main
+from tests.hostile.test_bombs import wide_blanks
+from tests.kit.producers import SETTINGS
+from tests.kit.workbook import write_workbook
+
+
+class _Import(NamedTuple):
+    """A command that imports a file."""
+
+    command: str
+    heading: tuple[str, ...]
+    settings: str = ""
+    """More settings, which the command needs."""
+
+    def run(self, path: Path, limit: str, redis_url: str) -> Result:
+        """Import a file beside settings with a limit."""
+        settings = path.with_name("dispatch.toml")
+        settings.write_text(f"{SETTINGS}\n{self.settings}\n[recipients]\n{limit}\n")
+        arguments = ["--settings", str(settings), self.command, "import", str(path)]
+        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
+
+
+_PORTAL = ("Template ID", "Template Name", "Header", "Template Type", "Template Content")
+IMPORTS = [_Import("template", _PORTAL, '[registry]\ntemplates = "templates.toml"'), _Import("optout", ("to",))]
+both = pytest.mark.parametrize("imported", IMPORTS, ids=[each.command for each in IMPORTS])
+
+
+@both
+def test_a_file_with_more_rows_than_the_limit_is_refused(imported: _Import, tmp_path: Path, redis_url: str) -> None:
+    rows = [imported.heading, *[("9876543210",) * len(imported.heading)] * 3]
+    path = write_workbook(tmp_path / "a.xlsx", rows)
+    done = imported.run(path, "max_rows = 2", redis_url)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"{path}: has more than 2 rows; split it")
+
+
+@both
+def test_a_file_that_unpacks_to_more_than_the_limit_is_refused(
+    imported: _Import, tmp_path: Path, redis_url: str
+) -> None:
+    path = write_workbook(tmp_path / "a.xlsx", [imported.heading, ("a" * 3_000_000,) * len(imported.heading)])
+    done = imported.run(path, "max_unpacked_mb = 1", redis_url)
+    assert done.exit_code == 2
+    assert "MB, and 1 MB are allowed" in done.stderr
+
+
+@both
+def test_a_file_whose_reader_needs_more_memory_than_the_limit_is_refused(
+    imported: _Import, tmp_path: Path, redis_url: str
+) -> None:
+    done = imported.run(wide_blanks(tmp_path), "max_reader_memory_mb = 250", redis_url)
+    assert done.exit_code == 2
+    assert "needs more than 250 MB of memory" in done.stderr

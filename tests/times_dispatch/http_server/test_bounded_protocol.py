@@ -1,0 +1,60 @@
+"""A client that reads nothing of its response; tests/hostile has what strangers send."""
+
+import asyncio
+from typing import Any
+
+import uvicorn
+
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad
+
+_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+_PIECE = b"x" * 65_536
+
+
+async def _endless(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": _PIECE, "more_body": True})
+        await asyncio.sleep(0)
+
+
+async def _connections(requests: list[bytes], *, stalled_timeout_s: float) -> tuple[Any, list[Any], Any]:
+    """Return a server whose responses do not end, with connections that have sent a request each."""
+    config = uvicorn.Config(_endless, http=BoundedProtocol, lifespan="off", log_config=None)
+    config.load()
+    state = ServerStateWithLoad(ServerLoad(ServerLimits(stalled_timeout_s=stalled_timeout_s)))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: BoundedProtocol(config, state, {}), "127.0.0.1", 0)
+    opened = [await asyncio.open_connection(*server.sockets[0].getsockname()[:2], limit=1_024) for _ in requests]
+    for (_, writer), request in zip(opened, requests, strict=True):
+        writer.write(request)
+    return server, opened, state
+
+
+async def test_a_client_that_reads_nothing_is_closed_and_one_that_reads_is_served() -> None:
+    server, [(_, silent), (reader, reading)], state = await _connections([_REQUEST] * 2, stalled_timeout_s=0.3)
+    try:
+        async with asyncio.timeout(300):
+            while len(state.connections) == 2 or state.load.requests == 2:
+                assert await reader.read(1_000_000)
+            for _ in range(20):
+                assert await reader.read(1_000_000)
+        assert len(state.connections) == 1
+    finally:
+        for writer in (silent, reading):
+            writer.transport.abort()
+        server.close()
+
+
+async def test_a_connection_that_ends_while_it_waits_is_forgotten() -> None:
+    server, [(_, silent)], state = await _connections([_REQUEST], stalled_timeout_s=300)
+    async with asyncio.timeout(300):
+        while not any(connection._stalled for connection in state.connections):
+            await asyncio.sleep(0.01)
+        [connection] = state.connections
+        silent.transport.abort()
+        while state.connections:
+            await asyncio.sleep(0.01)
+    assert connection._stalled is None
+    server.close()

@@ -1,0 +1,65 @@
+"""The bodies of dead letters, of which some are kept by processes that cannot tell which numbers are forgotten.
+
+A receiver keeps what it cannot read, and has not the key of forgotten numbers, because strangers talk to it. So a
+reconciler, which has the key, looks at all new dead letters and hides the numbers in them.
+"""
+
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.hidden_numbers import Hide
+from times_dispatch.ledger.keys import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_SEARCHED,
+    FOREIGN_DEAD_LETTERS,
+    LONG_DEAD_LETTERS,
+    LONG_FOREIGN_DEAD_LETTERS,
+    RECONCILERS,
+)
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.protocol import Status
+from times_dispatch.ledger.scripts import Script, text
+
+SEARCH_EVERY_S: Final = 5.0
+_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
+_BODY: Final = b"b"
+_PAGE: Final = 8
+"""Entries that are read in one call: a long one has 1 MiB."""
+
+
+class DeadLetterBodies:
+    """The dead letters of a ledger. Every method raises Redis errors."""
+
+    def __init__(self, redis: Redis, hide: Hide) -> None:
+        """Take what hides numbers in bodies."""
+        self._redis = redis
+        self._hide = hide
+        self._replace = Script(redis, "replace_body")
+
+    async def hide_new(self) -> int:
+        """Hide numbers in the dead letters that came since the last call of any process; return how many changed.
+
+        A changed dead letter becomes the newest. Two processes may look at the same dead letters; one changes them.
+        """
+        changed = 0
+        searched: Any = await self._redis.hgetall(DEAD_LETTERS_SEARCHED)
+        for stream in _STREAMS:
+            changed += await self._hide_in(stream, after=searched.get(stream.encode(), b"0-0").decode())
+        return changed
+
+    async def _hide_in(self, stream: str, *, after: str) -> int:
+        changed = 0
+        newest: Any = await self._redis.xrevrange(stream, count=1)
+        while newest:
+            page: Any = await self._redis.xrange(stream, min=f"({after}", max=newest[0][0], count=_PAGE)
+            if not page:
+                break
+            bodies = [fields.get(_BODY, b"") for _, fields in page]
+            for (id_, _), body, hidden in zip(page, bodies, await self._hide(bodies), strict=True):
+                if hidden != body:
+                    reply = await self._replace(SenderId(stream), group=RECONCILERS, id=id_, payload=hidden, or_held=1)
+                    changed += text(reply["status"]) == Status.REPLACED
+            after = page[-1][0].decode()
+            await self._redis.hset(DEAD_LETTERS_SEARCHED, stream, after)
+        return changed
