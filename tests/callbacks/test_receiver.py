@@ -128,7 +128,8 @@ async def test_a_body_that_can_never_be_read_gets_400_with_the_true_reason_and_i
 async def test_a_wrong_path_or_secret_gets_404(redis: Redis, http: httpx.AsyncClient, path: str) -> None:
     answer = await http.post(path, content=GOOD)
     assert answer.status_code == 404
-    assert await redis.keys() == []
+    # The heartbeats of the receiver go on.
+    assert [key for key in await redis.keys() if not key.startswith(b"{processes}:")] == []
 
 
 async def test_only_post_is_allowed_and_only_with_the_secret_does_one_learn_it(http: httpx.AsyncClient) -> None:
@@ -276,7 +277,7 @@ async def test_sigterm_lets_what_is_under_way_finish_but_does_not_wait_for_a_bod
 
 def test_settings_that_are_wrong_are_all_named_and_end_it_with_2(processes: Processes) -> None:
     process = processes.start("-m", "callbacks.receiver", redis_url="nonsense", DISPATCH_CALLBACK_SECRET="short")
-    assert process.wait(10) == 2
+    assert process.wait(300) == 2
     assert "DISPATCH_REDIS_URL" in processes.logs()
     assert "DISPATCH_CALLBACK_SECRET" in processes.logs()
 
