@@ -67,11 +67,17 @@ lua:
 	@command -v luacheck > /dev/null || { echo "luacheck is missing; install it with: apt-get install lua-check" >&2; exit 1; }
 	@report=$$(luacheck --quiet --no-color times_dispatch/ledger/lua) || { echo "$$report"; exit 1; }
 
-compose: $(READY)
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+compose: $(VENV)/compose-checked
 
-dependencies: $(READY)
+$(VENV)/compose-checked: docker-compose.yml $(READY)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@touch $@
+
+$(VENV)/pip-checked: $(READY)
 	@$(BIN)/python -m pip check > $(VENV)/pip-check.log || { cat $(VENV)/pip-check.log; exit 1; }
+	@touch $@
+
+dependencies: $(VENV)/pip-checked
 	@$(BIN)/deptry . --no-ansi > $(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 
 bench: $(READY) ## measure speed and memory (benchmarks/README.md)

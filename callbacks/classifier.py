@@ -116,11 +116,16 @@ class ReportClassifier:
                 if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                     classified.test_send_stops.append((ref.index, event.raw))
                 continue
+            if kind not in _HAPPEN_MORE_THAN_ONCE:
+                campaign = CampaignId(ref.campaign)
+                reports.append(DeliveryReport(campaign, ref.index, ref.attempt, _KINDS[kind], event.code, event.ts))
+                events.append(event)
+                continue
             asks_to_stop = kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text)
             if asks_to_stop:
                 classified.stop_replies.append(len(reports))
             visit = event.visit if is_from_links else ""
-            digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE and not visit else b""
+            digest = b"" if visit else _digest(ref.index, event)
             reports.append(
                 DeliveryReport(
                     CampaignId(ref.campaign),

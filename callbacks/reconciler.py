@@ -74,11 +74,11 @@ class ReconcilerLimits:
     commas are some thousands of reports."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
-    read_every_s: float = 0.05
+    read_every_s: float = 0.1
     """After a read that returned little, the next read begins this much later: entries that come meanwhile are
     processed together, which takes a fraction of the CPU time in this process and in Redis. After a pause of the stream
     the first entry is read at once."""
-    small_read_bytes: int = 64 * 1024
+    small_read_bytes: int = 128 * 1024
     """A read that returned fewer bytes than this returned little: some hundreds of reports."""
     max_waiting_entries: int = 512
     """No more entries are read while this many entries wait because Redis is full."""

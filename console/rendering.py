@@ -23,26 +23,7 @@ class Renderer:
     """Fills templates of the folder ``html``."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=PackageLoader("console", "html"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=_shown,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters["sender_state"] = sender_state
-        self._environment.filters["linked"] = linked
-        self._environment.filters["masked"] = without_long_numbers
-        self._environment.globals.update(
-            asset=asset_path,
-            version=program_version(),
-            state_bar=state_bar,
-            state_in_words=state_in_words,
-            state_class=state_class,
-            signs=STATE_SIGNS,
-        )
+        self._environment = _environment()
 
     def render(self, template: str, **values: Any) -> str:
         """Return the text of a template.
@@ -52,6 +33,32 @@ class Renderer:
             values: what the template uses.
         """
         return self._environment.get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the environment of all renderers of this process, in which each template is compiled once."""
+    environment = Environment(
+        loader=PackageLoader("console", "html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["sender_state"] = sender_state
+    environment.filters["linked"] = linked
+    environment.filters["masked"] = without_long_numbers
+    environment.globals.update(
+        asset=asset_path,
+        version=program_version(),
+        state_bar=state_bar,
+        state_in_words=state_in_words,
+        state_class=state_class,
+        signs=STATE_SIGNS,
+    )
+    return environment
 
 
 @cache

@@ -9,6 +9,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,6 @@ class ConsoleUsers:
         self._hasher = hasher or PasswordHasher()
         self._version: tuple[int, int, int] | None = None
         self._users: Mapping[str, ConsoleUser] = {}
-        self._unknown = self._hasher.hash("the password of a user who does not exist")
 
     def all(self) -> Mapping[str, ConsoleUser]:
         """Return the users by name, none if there is no file; raise ConsoleUsersInvalid."""
@@ -97,14 +97,19 @@ class ConsoleUsers:
             )
         return self._hasher.hash(password)
 
+    @cached_property
+    def _unknown(self) -> str:
+        """Return a hash that no password has; made with the first login, because most commands need none."""
+        return self._hasher.hash("the password of a user who does not exist")
+
     def with_password(self, name: str, password: str) -> ConsoleUser | None:
         """Return the user with this name and password; None if there is none.
 
         An unknown name takes as long as a wrong password. The call takes some hundredths of a second and 64 MB.
         """
-        user = self.all().get(name)
+        user, unknown = self.all().get(name), self._unknown
         try:
-            self._hasher.verify(user.password if user and user.password else self._unknown, password)
+            self._hasher.verify(user.password if user and user.password else unknown, password)
         except (VerificationError, InvalidHashError):
             return None
         return user if user and user.password else None

@@ -17,6 +17,8 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_words import STATES, list_figures, state_in_words
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.similar_names import similar_name
 
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
@@ -72,7 +74,10 @@ def list_(
     filters = _Filters(states, name, (time.time() - since_s) * 1000 if since_s else 0)
     read_damaged = list[CampaignDamaged]()
 
+    known_senders = list[SenderId]()
+
     async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
+        known_senders.extend(await Queries(redis).senders() if sender else [])
         only = SenderId(sender) if sender else None
         listed = await Catalog(redis).live_and_ended(max_ended=max_ended, only_sender=only, damaged=read_damaged)
         await warn_without_workers(redis)
@@ -93,7 +98,10 @@ def list_(
     if as_json:
         echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
     elif not views and not damaged:
-        console().print("no campaigns yet" if filters == _Filters((), "", 0) and not sender else "no such campaign")
+        similar = "" if sender in known_senders else similar_name(sender, known_senders)
+        hint = f"; sender {sender} has none, did you mean {similar}?" if similar else ""
+        is_all = filters == _Filters((), "", 0) and not sender
+        console().print("no campaigns yet" if is_all else f"no such campaign{hint}")
     else:
         _print(views, damaged)
 

@@ -54,7 +54,8 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    from producers.cli.plain_console import PlainColumn, PlainConsole  # noqa: PLC0415  # slow to import
+    from producers.cli.plain_column import PlainColumn  # noqa: PLC0415  # slow to import
+    from producers.cli.plain_console import PlainConsole  # noqa: PLC0415
 
     columns = (
         PlainColumn(),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from rich.console import Console  # noqa: TID251  # the one console of the command line
-from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from times_dispatch.visible_text import visible
@@ -18,15 +17,3 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Make rich's text object; rich calls this method for every text of a line, a cell, a heading and a title."""
         return super().render_str(visible(text), **options)
-
-
-class PlainColumn(ProgressColumn):
-    """A column of a progress bar that shows one text of the task: its description, or a field of another name."""
-
-    def __init__(self, field: str = "") -> None:
-        super().__init__()
-        self._field = field
-
-    def render(self, task: Task) -> Text:
-        """Return the text as it is at the latest update."""
-        return Text(visible(str(task.fields.get(self._field, "") if self._field else task.description)))

@@ -19,6 +19,7 @@ from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
+from times_dispatch.similar_names import similar_name
 
 
 class SenderCampaigns(msgspec.Struct, frozen=True):
@@ -42,7 +43,11 @@ def pause_senders(options: CliContext, name: str | None, *, reason: str = "", ye
         InputInvalid: the ledger has no such sender, or nobody can be asked.
         click.Abort: the person said no.
     """
-    configured = _configured(options) if name is None else []
+    configured = configured_senders(options)
+    if configured is None:
+        if name is None:
+            echo("senders that never had a campaign are not paused, because only the settings name them", err=True)
+        configured = []
 
     async def change(redis: Redis) -> list[SenderCampaigns]:
         senders = await _named(redis, name, configured)
@@ -73,7 +78,8 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
         CommandFailed: a sender was paused or stopped itself at this moment, and stays so.
         click.Abort: the person said no.
     """
-    senders = with_ledger(options, lambda redis: _read(redis, name, only_paused=name is None))
+    configured = configured_senders(options) or []
+    senders = with_ledger(options, lambda redis: _read(redis, name, configured, only_paused=name is None))
     if not senders:
         echo("no sender is paused")
         return
@@ -101,11 +107,13 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
         )
 
 
-async def known_sender(redis: Redis, name: str) -> SenderId:
-    """Return the name of a sender that the ledger has; raise InputInvalid if it has none of this name."""
+async def known_sender(redis: Redis, name: str, configured: Sequence[SenderId] = ()) -> SenderId:
+    """Return the name of a sender that the ledger has, or the settings; raise InputInvalid if neither has the name."""
     known = await Queries(redis).senders()
-    if SenderId(name) not in known:
-        raise InputInvalid(f"sender {name}: the ledger has no sender of this name; it has {', '.join(known) or 'none'}")
+    if SenderId(name) not in (*known, *configured):
+        similar = similar_name(name, (*known, *configured))
+        hint = f"; did you mean {similar}?" if similar else f"; it has {', '.join(known) or 'none'}"
+        raise InputInvalid(f"sender {name}: the ledger has no sender of this name{hint}")
     return SenderId(name)
 
 
@@ -120,18 +128,19 @@ def _ask(verb: str, senders: Sequence[SenderCampaigns]) -> None:
     confirm(f"{verb} sender {names}: {counted(len(campaigns), 'live campaign')} with {unsent}", *lines)
 
 
-def _configured(options: CliContext) -> list[SenderId]:
-    """Return the senders of the settings: a sender without any campaign must not begin after a stop of all senders."""
-    if settings := settings_if_valid(options):
-        return [SenderId(name) for name in settings.senders]
-    echo("senders that never had a campaign are not paused, because only the settings name them", err=True)
-    return []
+def configured_senders(options: CliContext) -> list[SenderId] | None:
+    """Return the senders of the settings; None if the settings have a mistake.
+
+    A sender without any campaign must not begin after a stop of all senders, and must go on with all others.
+    """
+    settings = settings_if_valid(options)
+    return None if settings is None else [SenderId(name) for name in settings.senders]
 
 
 async def _named(redis: Redis, name: str | None, configured: Sequence[SenderId] = ()) -> list[SenderId]:
     if name is None:
         return sorted({*await Queries(redis).senders(), *configured})
-    return [await known_sender(redis, name)]
+    return [await known_sender(redis, name, configured)]
 
 
 async def _read(

@@ -11,7 +11,7 @@ from producers.cli import CliContext, completion
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
 from producers.cli.output import console, counted, echo
-from producers.cli.sender_control import known_sender, pause_senders, resume_senders
+from producers.cli.sender_control import configured_senders, known_sender, pause_senders, resume_senders
 from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignView
@@ -29,11 +29,17 @@ def sender() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, as_json: bool) -> None:
-    """List the senders with their rates, and the reasons why they do not send."""
+    """List the senders with their rates, and the reasons why they do not send.
+
+    A sender that never had a campaign is listed if somebody paused the sender.
+    """
+    configured = configured_senders(options) or []
 
     async def read(redis: Redis) -> list[SenderView]:
         queries = Queries(redis)
-        return [await queries.sender(name) for name in await queries.senders()]
+        known = await queries.senders()
+        views = [await queries.sender(name) for name in sorted({*known, *configured})]
+        return [view for view in views if view.paused or view.id in known]
 
     senders = with_ledger(options, read)
     if as_json:

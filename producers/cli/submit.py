@@ -77,7 +77,7 @@ def submit(
         refuse_unless_checked(draft, checked)
     if again and not salt:
         salt = secrets.token_hex(4)
-        echo(f"submitted again; if this breaks off, finish it with --salt {salt}", err=True)
+        echo(f"submits again; if this breaks off, finish it with --salt {salt}", err=True)
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from times_dispatch.settings.durations import parse_seconds
-from times_dispatch.settings.retention import parse_period_s
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
@@ -31,6 +30,8 @@ class PeriodType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds, or fail as click's types do."""
+        from times_dispatch.settings.retention import parse_period_s  # noqa: PLC0415  # slow to import
+
         if isinstance(value, int):
             return value
         try:

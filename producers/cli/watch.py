@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress
 from producers.cli import CliContext, completion
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import console, counted, echo
-from producers.cli.plain_console import PlainColumn, PlainConsole
+from producers.cli.plain_column import PlainColumn
+from producers.cli.plain_console import PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch

@@ -12,6 +12,7 @@ import pytest
 
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from tests.kit.history import count_days_before
+from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import SETTINGS, Stack
@@ -26,12 +27,22 @@ CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvaria
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
+def webhook() -> Iterator[Webhook]:
+    with running_webhook() as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def stack(webhook: Webhook) -> Iterator[Stack]:
     settings = SETTINGS.read_text("utf-8").replace("rate_per_s = 200", "rate_per_s = 30")
     settings = settings.replace('silence_after = "5m"', 'silence_after = "3s"')
     settings += '\n[categories.promotional]\nwindow = "00:00-24:00"\n'
+    settings += '\n[alerts.targets.ops]\nkinds = ["silence"]\n'
+    environment = {"DISPATCH_ALERTS_OPS_URL": webhook.url()}
     reports = {"delay_min_ms": 50, "delay_max_ms": 500, "failed": 0.0}
-    with Stack(workers=1, settings=settings, sandbox={"reports": reports}) as stack:
+    with Stack(
+        workers=1, metrics=True, settings=settings, sandbox={"reports": reports}, environment=environment
+    ) as stack:
         asyncio.run(_write_history(stack))
         yield stack
 
@@ -63,7 +74,9 @@ def _faults(stack: Stack, **faults: object) -> None:
     httpx.post(f"{stack.sandbox_url}/sandbox/faults", json=faults, trust_env=False, timeout=10).raise_for_status()
 
 
-def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themselves(stack: Stack) -> None:
+def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themselves(
+    stack: Stack, webhook: Webhook
+) -> None:
     rows = stack.folder / "customers.csv"
     recipients.write(rows, 2_500, seed=7, wrong=False)
     path = stack.folder / "offer.toml"
@@ -84,6 +97,8 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     assert probes <= 2 + (time.monotonic() - began_s) / 3
     assert show(stack, service)["state"] == "finished"
 
+    held_back = "promotional messages of sender 567890 are held back from provider timesmobile"
+    _until(lambda: any(held_back in text for text in webhook.texts), within_s=300)
     _faults(stack, reports_held=False)
     _until(lambda: not _silent(stack, PROMOTIONAL))
     sent = _accepted(stack, PROMOTIONAL)
@@ -95,4 +110,6 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     view, comparison = compare(stack, promotional)
     assert view.state is CampaignState.CANCELLED
     assert (comparison.examples, comparison.accepted_twice) == ([], 0)
+    _until(lambda: any("over after" in text for text in webhook.texts), within_s=300)
+    assert len([text for text in webhook.texts if held_back in text and "over after" not in text]) == 1
     stack.check()

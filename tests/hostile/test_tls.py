@@ -74,6 +74,21 @@ async def test_a_producer_names_the_brokers_certificate_and_gives_no_password(
     assert rogue.received == b""
 
 
+async def test_a_sentinel_that_is_not_ours_gets_no_password_from_the_ledger_or_the_broker(
+    rogue: TlsServer, certificates: Certificates, redis_url: str
+) -> None:
+    sentinel = url(rogue, certificates, scheme="rediss+sentinel") + "&master=dispatch&sentinel_login=yes"
+    async with connect(sentinel, retries=0) as redis:
+        with pytest.raises(RedisUnavailable, match=r"^Redis at dispatch \(Sentinel at 127.0.0.1:\d+\) is unavailable"):
+            await check(redis)
+    asked = rogue.connections
+    app = celery_app(Settings(redis_url=redis_url, broker_url=sentinel))
+    with pytest.raises(BrokerUnavailable):
+        await wake_workers(app, BATCHES)
+    assert 0 < asked < rogue.connections
+    assert rogue.received == b""
+
+
 def test_a_connection_of_amqps_verifies_as_well(rogue: TlsServer, certificates: Certificates, redis_url: str) -> None:
     app = celery_app(Settings(redis_url=redis_url, broker_url=url(rogue, certificates, scheme="amqps")))
     with pytest.raises(BROKER_ERRORS) as refused:

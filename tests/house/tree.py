@@ -38,6 +38,12 @@ def tree(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of a Python file's syntax tree."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
 def table(file: str) -> dict[str, Any]:
     """Return a TOML file of this folder."""
     return tomllib.loads((Path(__file__).parent / file).read_text("utf-8"))
@@ -48,9 +54,30 @@ def parts(identifier: str) -> list[str]:
     return [part for part in _CAMEL.sub("_", identifier).lower().split("_") if part]
 
 
-def definitions(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield every name that a Python file defines, with its line."""
-    for node in ast.walk(tree(path)):
+@cache
+def definitions(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return every name that a Python file defines, with its line."""
+    return tuple(_definitions(path))
+
+
+_DEFINING = frozenset(
+    [
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.arg,
+        ast.Name,
+        ast.Attribute,
+        ast.ExceptHandler,
+        ast.alias,
+    ]
+)
+
+
+def _definitions(path: Path) -> Iterator[tuple[int, str]]:
+    for node in nodes(path):
+        if type(node) not in _DEFINING:
+            continue
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield node.lineno, node.name
@@ -84,7 +111,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(lines, 1)
     elif path.suffix == ".py":
         yield from _comments(lines)
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for number, line in enumerate(node.value.splitlines()):
                     yield node.lineno + number, line

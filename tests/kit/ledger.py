@@ -1,29 +1,39 @@
 """The whole ledger for tests: all its classes on one Redis, short calls, and a check that the counters balance."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
+from tests.kit.balance import assert_balanced
 from tests.kit.redis_clock import STOPPED_AT
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
-from times_dispatch.ledger.maintenance import Maintenance, read_mismatch
+from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.openings import Block, Opened, new_operation
 from times_dispatch.ledger.push_results import Consequence, Result
-from times_dispatch.ledger.queries import MessageView, Queries
-from times_dispatch.ledger.records import RECORD_WIDTH
+from times_dispatch.ledger.queries import LaneQueries, MessageView, Queries
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.scripts import text
-from times_dispatch.ledger.states import SUPPRESSION_REASONS, CampaignState, MessageState
+from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.recount import Recount
 from times_dispatch.ledger.submission import BrakeRule, Submissions
 
 Answer = TypeVar("Answer")
+
+_READERS: dict[bytes, Callable[[Pipeline, str], object]] = {
+    b"string": Pipeline.get,
+    b"hash": Pipeline.hgetall,
+    b"set": Pipeline.smembers,
+    b"zset": lambda pipe, key: pipe.zrange(key, 0, -1, withscores=True),
+    b"list": lambda pipe, key: pipe.lrange(key, 0, -1),
+    b"stream": Pipeline.xrange,
+}
+"""What reads all of a key, by the key's type."""
 
 SENDER = SenderId("TIMESM")
 PROVIDER = "times"
@@ -269,79 +279,22 @@ class Ledger:
     async def dump(self) -> dict[str, Any]:
         """The content of all keys."""
         keys = sorted(text(key) for key in await self.redis.keys())
-        return {key: await self._read(key) for key in keys}
-
-    async def _read(self, key: str) -> Any:
-        match await self.redis.type(key):
-            case b"string":
-                return await self.redis.get(key)
-            case b"hash":
-                return await self.redis.hgetall(key)
-            case b"set":
-                return await self.redis.smembers(key)
-            case b"zset":
-                return await self.redis.zrange(key, 0, -1, withscores=True)
-            case b"list":
-                return await self.redis.lrange(key, 0, -1)
-            case b"stream":
-                entries: Any = await self.redis.xrange(key)
-                return [fields for _, fields in entries]
-            case kind:
-                raise AssertionError(kind)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.type(key)
+            kinds: list[bytes] = await pipe.execute()
+            for key, kind in zip(keys, kinds, strict=True):
+                _READERS[kind](pipe, key)
+            values: list[Any] = await pipe.execute()
+        return {
+            key: [fields for _, fields in value] if kind == b"stream" else value
+            for key, kind, value in zip(keys, kinds, values, strict=True)
+        }
 
     async def assert_counters_add_up(self) -> None:
         """Fail unless all counters of all campaigns and senders equal the sums over the records."""
-        for view in await self.queries.campaigns():
-            batches = range(view.batches)
-            messages = [message for number in batches async for message in self.queries.batch(view, number)]
-            states = Counter(message.record.state for message in messages)
-            assert {state: count for state, count in view.counts.items() if count} == states, view.id
-            assert view.counters_add_up
-            assert view.total == len(messages)
-            assert await read_mismatch(self.redis, view.plan.sender, view.id) is None
-            failed, held_back = _codes(messages, "rig"), _codes(messages, "ug")
-            assert _errors(view, "push") == {
-                code: count for code, count in failed.items() if code not in SUPPRESSION_REASONS
-            }
-            assert _errors(view, "report") == _codes(messages, "f")
-            # A message whose second attempt was suppressed is given up, and keeps the code.
-            assert _errors(view, "suppressed") == {
-                code: count for code, count in held_back.items() if code in SUPPRESSION_REASONS
-            }
-            assert (view.state is CampaignState.FINISHED) == bool(view.finished_ms)
-            assert view.state is not CampaignState.FINISHED or view.unsent == 0
-            await self._assert_batches_balanced(view)
+        await assert_balanced(self.redis, await LaneQueries(self.redis).campaigns())
         if self.records_are_as_scripts_wrote:
             recounted = await Recount(self.redis).all()
             assert not recounted.differences, recounted.differences
             assert not recounted.moving
-
-    async def _assert_batches_balanced(self, view: CampaignView) -> None:
-        sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
-        group = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.smembers(f"{hash_tag(sender)}:batches_out{group}")
-            pipe.zrange(f"{hash_tag(sender)}:leases", 0, -1)
-            pipe.hget(key, "batches_out")
-            for number in range(view.batches):
-                pipe.get(f"{key}:m:{number}")
-                pipe.hexists(f"{key}:b:{number}", "token")
-            out, leased, number_out, *of_batches = await pipe.execute()
-        batches_out, leases = set(map(text, out)), set(map(text, leased))
-        assert batches_out <= leases
-        assert sum(member.startswith(f"{view.id}:") for member in batches_out) == int(number_out or 0)
-        for number, (records, held) in enumerate(zip(of_batches[::2], of_batches[1::2], strict=True)):
-            size = len(records or b"") // (1 + RECORD_WIDTH)
-            is_sending = b"s" in (records or b"")[:size]
-            assert held or not is_sending, f"nobody holds batch {number}, and messages of it are being sent"
-            assert not held or f"{view.id}:{number}" in leases, f"batch {number} is held without a deadline"
-
-
-def _errors(view: CampaignView, origin: str) -> dict[int, int]:
-    errors = {code.partition(":"): count for code, count in view.codes.items()}
-    return {int(code): count for (code_origin, _, code), count in errors.items() if code_origin == origin}
-
-
-def _codes(messages: Sequence[MessageView], states: str) -> dict[int, int]:
-    chosen = {MessageState(state) for state in states}
-    return Counter(message.record.code for message in messages if message.record.state in chosen)

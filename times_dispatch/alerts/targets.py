@@ -61,7 +61,13 @@ class AppriseTarget:
         """
         import apprise  # noqa: PLC0415  # needs a fifth of a second, and only processes that tell people need it
 
-        asset = apprise.AppriseAsset(async_mode=False, app_id="times-dispatch", app_desc="times-dispatch")
+        from times_dispatch.alerts.bounded_responses import bound_responses  # noqa: PLC0415  # as above
+
+        bound_responses()
+        # A redirect could lead the message, and what its address has of secrets, to any host.
+        asset = apprise.AppriseAsset(
+            async_mode=False, app_id="times-dispatch", app_desc="times-dispatch", http_redirects=False
+        )
         self._apprise = apprise.Apprise(asset=asset)
         if not self._apprise.add(url):
             raise TargetInvalid(f"environment: {url_variable(name)}: is no address that apprise knows")

@@ -169,7 +169,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value) + 4  # ": " and the end of the line
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
             raise _HeadTooLong
-        super().on_header(name, value)
+        name = name.lower()  # as uvicorn does; a call of its method costs more
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Start the request, unless it is to be parsed again."""

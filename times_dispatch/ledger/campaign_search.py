@@ -56,7 +56,9 @@ class CampaignSearch:
         if len(matches) > 1:
             raise CampaignAmbiguous(words, _described(matches, views, stubs))
         if not matches:
-            raise CampaignUnknown(words, similar=similar_name(words, (view.plan.name for view in views)))
+            ids = [LAST, *(view.id for view in views), *(stub.id for stub in stubs)]
+            similar = similar_name(words, (view.plan.name for view in views)) or similar_name(words, ids, cutoff=0.75)
+            raise CampaignUnknown(words, similar=similar)
         return matches[0]
 
     async def _beginning_with(self, words: str) -> list[CampaignId]:

@@ -15,12 +15,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from itertools import chain
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
 from times_dispatch.ledger.cluster.pipeline import IN_ORDER
@@ -106,15 +107,16 @@ def assemble(name: str) -> str:
 
 
 @cache
-def _assembled(source: str, _replaced: tuple[tuple[str, str], ...]) -> str:
+def _assembled(source: str, replaced: tuple[tuple[str, str], ...]) -> str:
     """Assemble a script once for each set of replaced libs, for it takes some milliseconds."""
-    libs = dict[str, str]()
+    libs, replaced_libs = dict[str, str](), dict(replaced)
 
     def add(lib: str) -> None:
         if lib not in libs:
-            for used in used_libs(lib_text(lib)):
+            of_lib = replaced_libs.get(lib) or (_FOLDER / "lib" / f"{lib}.lua").read_text("utf-8")
+            for used in used_libs(of_lib):
                 add(used)
-            libs[lib] = lib_text(lib)
+            libs[lib] = of_lib
 
     for lib in used_libs(source):
         add(lib)
@@ -190,6 +192,7 @@ class Declaration(NamedTuple):
     """The names in each item of that list. If there is only one, an item is a plain value."""
 
 
+@cache  # a script object is made for each client of the ledger
 def declaration(source: str) -> Declaration:
     """Read from a script's text which arguments it takes."""
     declared = _DECLARATION.search(source)
@@ -217,9 +220,14 @@ class Script:
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
         self._name = name
+        self._replaced_libs = tuple(_replaced_libs.items())
         self._names, self._tail, self._of_item = declaration(script_text(name))
         self._expected = frozenset(filter(None, (*self._names, self._tail)))
-        self._script = redis.register_script(assemble(name))
+
+    @cached_property
+    def _script(self) -> AsyncScript:
+        """The assembled script; a process does without those that it never calls."""
+        return self._redis.register_script(_assembled(script_text(self._name), self._replaced_libs))
 
     async def __call__(self, owner: str, /, **arguments: Any) -> Reply:
         """Run the script on the keys of a sender (or of the opt-out list); return its reply by name.

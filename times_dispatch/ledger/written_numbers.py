@@ -41,8 +41,7 @@ class WrittenNumber(NamedTuple):
 
 
 # The first byte of a pattern finds a position where a number may begin, and the rest looks ahead from there, because
-# what may be numbers overlaps. No pattern can match the same bytes in two ways, so that the work at each position is
-# bounded.
+# numbers may overlap. No pattern can match the same bytes in two ways, so that the work at each position is bounded.
 _RUN: Final = re.compile(rb"[0-9](?<![0-9].)(?=([0-9]{6,19})(?![0-9]))", re.DOTALL)
 
 
@@ -131,5 +130,5 @@ def _run(start: int, end: int) -> list[int]:
 
 
 def _positions(content: bytes, start: int, end: int, count: int) -> list[int]:
-    """Return the positions of the last digits between two positions, at most *count*; without digits of escapes."""
+    """Return the positions of the last digits between two positions, at most so many, without digits of escapes."""
     return [match.start(1) for match in _DIGIT.finditer(content, start, end) if match[1]][-count:]

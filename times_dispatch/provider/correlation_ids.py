@@ -87,8 +87,11 @@ class CorrelationIds:
             return None
         # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
         raw = meta.encode()
-        if not compare_digest(raw[16:], _signature(self._keyed, raw[:16])) and (
-            self._old_keyed is None or not compare_digest(raw[16:], _signature(self._old_keyed, raw[:16]))
+        named, signature = raw[:16], raw[16:]
+        keyed = self._keyed.copy()  # as in _signature: this runs for each report
+        keyed.update(named)
+        if not compare_digest(signature, keyed.digest().translate(_TO_DIGIT)) and (
+            self._old_keyed is None or not compare_digest(signature, _signature(self._old_keyed, named))
         ):
             return None
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from honcho.environ import parse
-
 from times_dispatch.settings.errors import SettingsInvalid
 
 NAME: Final = ".env"
@@ -33,6 +31,8 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
         raise SettingsInvalid([f"{path}: cannot be read: {reason.lower()}"]) from error
+    from honcho.environ import parse  # noqa: PLC0415  # only a file needs it
+
     try:
         of_file = parse(content)
     except ValueError as error:

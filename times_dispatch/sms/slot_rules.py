@@ -38,9 +38,19 @@ MAX_VALUE_LENGTH: Final = 30
 """Characters of a value in a slot without a type, by default. Most sources say 30, newer ones say 40."""
 
 DIRECTION: Final = "TRAI direction of 2025-11-18"
+_INDIAN_SCRIPTS = range(0x0900, 0x0E00)
+
+
+def _mark_ranges() -> str:
+    """Return the vowel signs of Indian scripts as ranges of a character class; single characters compile slowly."""
+    codes = [code for code in _INDIAN_SCRIPTS if category(chr(code)) in {"Mn", "Mc"}]
+    firsts = [code for code in codes if code - 1 not in codes]
+    lasts = [code for code in codes if code + 1 not in codes]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(firsts, lasts, strict=True))
+
 
 # Regular expressions do not count vowel signs and joiners as letters, but Hindi words contain them.
-_MARKS = "".join(chr(code) for code in range(0x0900, 0x0E00) if category(chr(code)) in {"Mn", "Mc"}) + "\u200c\u200d"
+_MARKS = _mark_ranges() + "\u200c\u200d"
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 _AFTER_HOST = r"(?::[0-9]+)?(?:[/?#][!-~]*)?"
 _DIGITS = re.compile("[0-9]+")

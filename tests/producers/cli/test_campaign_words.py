@@ -45,8 +45,10 @@ def test_a_name_of_several_campaigns_is_refused_with_the_candidates(run: Run, wr
 
 
 def test_an_unknown_name_gets_the_most_similar_name(run: Run, write: WriteFile) -> None:
-    _submit(run, write, "diwali")
+    campaign = _submit(run, write, "diwali")
     assert "did you mean diwali?" in run("show", "diwalli").stderr
+    assert "did you mean last?" in run("show", "lst").stderr
+    assert f"did you mean {campaign}?" in run("show", campaign[:4] + campaign[5:]).stderr
 
 
 @pytest.mark.parametrize("command", [*CHANGES, *READERS], ids=lambda command: command[0])

@@ -31,6 +31,9 @@ def test_filters_choose_campaigns_by_state_sender_name_and_age(run: Run, write: 
     assert _listed(run, "--sender", "OTHERS") == set()
     assert _listed(run, "--since", "1h") == {paused, running}
     assert run("list", "--name", "eid").stdout == "no such campaign\n"
+    assert run("list", "--sender", "TIMSEM").stdout == (
+        "no such campaign; sender TIMSEM has none, did you mean TIMESM?\n"
+    )
 
 
 def test_a_limit_keeps_the_newest_and_says_how_many_are_left_out(run: Run, write: WriteFile) -> None:

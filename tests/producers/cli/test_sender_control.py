@@ -59,6 +59,22 @@ def test_one_sender_with_one_campaign_is_paused_and_resumed_without_a_question(
     assert _trail(run, "sender resumed") == [("TIMESM", "")]
 
 
+def test_a_sender_that_never_had_a_campaign_is_paused_listed_and_resumed_with_all_others(
+    run: Run, submitted: str
+) -> None:
+    run("pause", "--all", "--reason", "upgrade", "--yes")
+    listed = json.loads(run("sender", "list", "--json").stdout)
+    assert {sender["id"]: sender["paused"] for sender in listed} == {"OTHERS": True, "TIMESM": True}
+
+    run("resume", "--all", "--yes")
+    listed = json.loads(run("sender", "list", "--json").stdout)
+    assert {sender["id"]: sender["paused"] for sender in listed} == {"TIMESM": False}
+
+    assert run("pause", "--sender", "OTHERS").exit_code == 0
+    assert run("sender", "resume", "OTHERS").stdout == "sender OTHERS goes on\n"
+    assert "did you mean OTHERS?" in run("sender", "pause", "OTHRS").stderr
+
+
 def test_a_campaign_that_was_paused_by_itself_stays_paused_when_all_senders_are_resumed(
     run: Run, two_senders: tuple[str, str]
 ) -> None:

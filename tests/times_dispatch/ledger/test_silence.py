@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
+from tests.kit.ledger_machine.clock import machine_clock
 from times_dispatch.ledger.keys import ProviderField, SenderKey, provider_field, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Opened, Wait
@@ -146,15 +147,18 @@ async def _probe_at(ledger: Ledger, at: float) -> None:
     await ledger.redis.hset(sender_key(SENDER, SenderKey.SENDER), field, str(at))
 
 
-async def test_promotional_messages_are_held_back_from_a_silent_provider_and_others_are_not(ledger: Ledger) -> None:
-    store = SilenceStore(ledger.redis)
-    assert await store.hold(SENDER, PROVIDER, REASON, wait_s=0.5)  # soon: a batch is issued and waits
-    service = await _opened(ledger, "service")
-    assert isinstance(service, Block)
-    assert len(service.messages) == 6
-    promotional = await _opened(ledger, "promotional")
-    assert isinstance(promotional, Wait)
-    assert promotional.seconds == pytest.approx(0.5, abs=0.5)
+async def test_promotional_messages_are_held_back_from_a_silent_provider_and_others_are_not(redis: Redis) -> None:
+    with machine_clock(redis) as clock:  # the clock stands still: the provider is tried again in half a second
+        await clock.write(redis)
+        ledger = Ledger(redis)
+        assert await SilenceStore(redis).hold(SENDER, PROVIDER, REASON, wait_s=0.5)  # soon: a batch is issued and waits
+        service = await _opened(ledger, "service")
+        assert isinstance(service, Block)
+        assert len(service.messages) == 6
+        promotional = await _opened(ledger, "promotional")
+        assert isinstance(promotional, Wait)
+        assert promotional.seconds == pytest.approx(0.5, abs=0.05)
+        await ledger.assert_counters_add_up()
 
 
 async def test_a_campaign_that_waits_for_a_silent_provider_leaves_its_turn_to_others(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """The files of monitoring/ in a real Prometheus that scrapes the real process, and the dashboard by its schema."""
 
 import asyncio
+import importlib
 import json
 import re
 import shutil
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import jsonschema
 import pytest
 import yaml
 from redis.asyncio import Redis
@@ -175,8 +175,14 @@ def test_the_rules_fire_and_stay_quiet_as_their_cases_say() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_dashboard_follows_the_schema_of_grafanas_dashboards() -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    """The schema of dashboards. To import its library takes two seconds, which no other process of tests need spend."""
+    jsonschema = importlib.import_module("jsonschema")
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+
+
+def test_the_dashboard_follows_the_schema_of_grafanas_dashboards(validator: Any) -> None:
     errors = [f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(DASHBOARD)]
     assert errors == []
 
@@ -190,8 +196,7 @@ def test_the_dashboard_follows_the_schema_of_grafanas_dashboards() -> None:
         ({"tiles": []}, "Additional properties are not allowed"),
     ],
 )
-def test_the_schema_finds_mistakes(change: dict[str, Any], error: str) -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+def test_the_schema_finds_mistakes(validator: Any, change: dict[str, Any], error: str) -> None:
     assert any(error in found.message for found in validator.iter_errors({**DASHBOARD, **change}))
 
 

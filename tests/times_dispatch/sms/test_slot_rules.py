@@ -1,4 +1,5 @@
 from typing import get_args
+from unicodedata import category
 
 import pytest
 
@@ -30,3 +31,11 @@ def test_a_certain_claim_holds_for_its_operators_only() -> None:
 )
 def test_a_claim_is_doubtful_where_it_refuses_nothing(kind: SlotKind, operator: str, doubts: int) -> None:
     assert len(doubtful_rules(kind, operator)) == doubts  # type: ignore[arg-type]
+
+
+def test_an_alphanumeric_value_takes_the_vowel_signs_of_indian_scripts_and_no_other_sign() -> None:
+    form = rule_for("alphanumeric").form
+    letters = [chr(code) for code in range(0x0900, 0x0E00)]
+    taken = {letter for letter in letters if form.fullmatch(f"a{letter}")}
+
+    assert taken == {letter for letter in letters if letter.isalnum() or category(letter) in {"Mn", "Mc"}}

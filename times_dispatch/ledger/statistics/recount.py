@@ -33,6 +33,8 @@ from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, Ro
 _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
 _TRIES: Final = 3
+_BATCHES_AT_ONCE: Final = 20
+"""So many batches are read in one round trip: of 1,000 messages each, they have half a megabyte."""
 _ATTEMPT: Final = struct.Struct(">BBHB")
 _PROVED: Final = 1
 _TRIED_AGAIN: Final = 2
@@ -240,15 +242,17 @@ class Recount:
         attempts = {int(index): entries for index, entries in stored.items()}
         unopened = fields.get(CampaignField.UNOPENED_STATE, MessageState.PENDING.value)
         unopened_before = int(fields.get(CampaignField.UNOPENED_BEFORE, 0))
-        for number in range(int(fields[CampaignField.BATCHES])):
-            kinds = (BatchKey.MESSAGES, BatchKey.PARTS)
-            keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
-            records, parts = cast("list[bytes | None]", await self._redis.mget(keys))
-            count = min(size, total - number * size)
-            without_records = MessageState(unopened if number < unopened_before else MessageState.PENDING.value)
-            for record in read_records(records or b"", count, without_records=without_records):
-                entries = attempts.get(number * size + record.index, b"")
-                totals.add(record, parts[record.index] if parts else 1, entries)
+        batches, kinds = int(fields[CampaignField.BATCHES]), (BatchKey.MESSAGES, BatchKey.PARTS)
+        for begin in range(0, batches, _BATCHES_AT_ONCE):
+            numbers = range(begin, min(begin + _BATCHES_AT_ONCE, batches))
+            keys = [batch_key(view.plan.sender, view.id, kind, number) for number in numbers for kind in kinds]
+            stored_batches = cast("list[bytes | None]", await self._redis.mget(keys))
+            for number, records, parts in zip(numbers, stored_batches[::2], stored_batches[1::2], strict=True):
+                count = min(size, total - number * size)
+                without_records = MessageState(unopened if number < unopened_before else MessageState.PENDING.value)
+                for record in read_records(records or b"", count, without_records=without_records):
+                    entries = attempts.get(number * size + record.index, b"")
+                    totals.add(record, parts[record.index] if parts else 1, entries)
         return total
 
     async def _compare_rollups(

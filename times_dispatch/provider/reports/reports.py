@@ -168,6 +168,15 @@ def parse(body: bytes) -> ParsedReports:
                 ]
             )
             continue
+        if kind is EventKind.FAILED and (plain := _plain(data)):
+            is_dnd = means_dnd(event)
+            parsed.events.extend(
+                [
+                    ReportEvent(kind, fields.ts, fields.meta, prefix, row, *_code(fields.code, is_dnd=is_dnd))
+                    for fields, row in zip(plain, rows, strict=True)
+                ]
+            )
+            continue
         for row in rows:
             try:
                 parsed.events.append(_read(event, kind, prefix, row))
@@ -292,7 +301,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
             raise _Unusable("fields are missing", tuple(missing))
     if kind is None:
         raise _Unusable("the event is unknown")
-    code, code_text = _code(event, fields.code) if kind is EventKind.FAILED else (0, "")
+    code, code_text = _code(fields.code, is_dnd=means_dnd(event)) if kind is EventKind.FAILED else (0, "")
     return ReportEvent(
         kind=kind,
         ts=_epoch_s(fields.ts),
@@ -354,9 +363,9 @@ def _incoming(fields: _Row) -> str:
     return _text("incomingText", fields.incomingMessage if fields.incomingText is None else fields.incomingText)
 
 
-def _code(event: str, code: object) -> tuple[int, str]:
-    text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, str | int | float) else ""
-    if means_dnd(event):
+def _code(code: object, *, is_dnd: bool) -> tuple[int, str]:
+    text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, (str, int, float)) else ""
+    if is_dnd:
         return DND, text
     number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
     return number if number <= MAX_CODE else OTHER, text

@@ -50,6 +50,16 @@ async def test_each_state_is_counted(ledger: Ledger) -> None:
     assert [(kept.messages, kept.parts) for kept in statistics.kept_back] == [(1, 1)]
 
 
+async def test_a_campaign_of_more_batches_than_are_read_at_once_is_recounted_whole(ledger: Ledger) -> None:
+    await ledger.submit(43, batch_size=2, parts=[1 + number % 3 for number in range(43)])
+    await ledger.send_all()
+    recounted = await Recount(ledger.redis).all()
+    assert (recounted.messages, recounted.differences) == (43, [])
+    await ledger.redis.hincrby(statistics_key(SENDER, CAMPAIGN), "parts", 1)
+    assert [difference.field for difference in (await Recount(ledger.redis).all()).differences] == ["parts"]
+    await ledger.redis.hincrby(statistics_key(SENDER, CAMPAIGN), "parts", -1)
+
+
 async def test_doubled_and_late_reports_count_once(ledger: Ledger) -> None:
     await ledger.submit(1)
     await ledger.send_all()

@@ -45,15 +45,20 @@ end
 
 -- Return the number of the field of the histogram for a time until delivery. There are four fields for each doubling of
 -- the time, so a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all
--- times below a second have one field.
+-- times below a second have one field. Returns also the times for which the number is the same: the first of them, and
+-- the first after them.
 local function delivery_time_bucket(ms)
-  if ms < 1000 then return 0 end
+  if ms < 1000 then return 0, -math.huge, 1000 end
   local mantissa, exponent = math.frexp(ms)
-  local bucket = 4 * exponent
-  if mantissa >= 0.8408964152537145 then bucket = bucket + 3
-  elseif mantissa >= 0.7071067811865476 then bucket = bucket + 2
-  elseif mantissa >= 0.5946035575013605 then bucket = bucket + 1 end
-  return bucket < 127 and bucket or 127
+  local bucket, from, until_mantissa = 4 * exponent, 0.5, 0.5946035575013605
+  if mantissa >= 0.8408964152537145 then bucket, from, until_mantissa = bucket + 3, 0.8408964152537145, 1
+  elseif mantissa >= 0.7071067811865476 then
+    bucket, from, until_mantissa = bucket + 2, 0.7071067811865476, 0.8408964152537145
+  elseif mantissa >= 0.5946035575013605 then
+    bucket, from, until_mantissa = bucket + 1, 0.5946035575013605, 0.7071067811865476
+  end
+  if bucket >= 127 then return 127, ms, math.huge end
+  return bucket, math.max(math.ldexp(from, exponent), 1000), math.ldexp(until_mantissa, exponent)
 end
 
 -- Return the name of a provider by its index in a chain.
@@ -145,6 +150,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
   -- Return the group of the messages that were sent in the same minute through the same provider. A group is a table:
   --   amounts  what is counted by the same name for the campaign and the day: states, codes, reactions
   --   times    deliveries by the number of the field of the histogram
+  --   settled  the same, of messages that were accepted and that amounts does not count yet
   --   parts    SMS parts of messages that a provider accepted
   --   kept     SMS parts of messages that were not sent, by the reason
   --   links    clicks by the name of the field
@@ -156,7 +162,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local key = minute + provider * MINUTES
     local group = groups[key]
     if not group then
-      group = {amounts = {}, times = {}, parts = 0, kept = {}, links = {}}
+      group = {amounts = {}, times = {}, settled = {}, parts = 0, kept = {}, links = {}}
       groups[key] = group
     end
     local minute_from = provider_from + minute * 60000 - into_minute_ms
@@ -205,7 +211,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local amounts = group.amounts
     amounts[state] = (amounts[state] or 0) + sign
     if state == DELIVERED then
-      local field = delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
+      local field = (delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT))
       group.times[field] = (group.times[field] or 0) + sign
     elseif HAS_CODE[state] then
       local field = state .. ':' .. code
@@ -240,19 +246,36 @@ local function message_statistics(campaign_key, batch_number, campaign)
     group.parts = group.parts + parts
   end
 
+  -- The last field of the histogram that settle asked for, and the range of its times.
+  local last_field, field_from, field_until = 0, 0, 0
+
   local function settle(sent, reported_s, state, code)
     local group = sent >= group_from and sent < group_until and last_group or group_of(sent)
-    local amounts = group.amounts
-    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - 1
-    amounts[state] = (amounts[state] or 0) + 1
     if state == DELIVERED then
-      local times = group.times
-      local field = delivery_time_bucket(reported_s * 1000 - created_ms - sent % PROVIDER_UNIT)
-      times[field] = (times[field] or 0) + 1
+      local ms = reported_s * 1000 - created_ms - sent % PROVIDER_UNIT
+      if ms < field_from or ms >= field_until then
+        last_field, field_from, field_until = delivery_time_bucket(ms)
+      end
+      local settled = group.settled
+      settled[last_field] = (settled[last_field] or 0) + 1
     else
-      local field = state .. ':' .. code
+      local amounts, field = group.amounts, state .. ':' .. code
+      amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - 1
+      amounts[state] = (amounts[state] or 0) + 1
       amounts[field] = (amounts[field] or 0) + 1
     end
+  end
+
+  -- Count the deliveries that settle noted by their times only.
+  local function add_settled(group)
+    local amounts, times, deliveries = group.amounts, group.times, 0
+    for field, amount in pairs(group.settled) do
+      times[field] = (times[field] or 0) + amount
+      deliveries = deliveries + amount
+    end
+    if deliveries == 0 then return end
+    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - deliveries
+    amounts[DELIVERED] = (amounts[DELIVERED] or 0) + deliveries
   end
 
   -- Write one entry of a message that was sent again.
@@ -360,14 +383,19 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local function put_course(letter, amount, of_rollup, minute)
       if amount == 0 then return end
       local hour = floor(minute / 60)
-      of_campaign['h' .. hour .. letter] = (of_campaign['h' .. hour .. letter] or 0) + amount
-      local of_day = 'h' .. hour % 24 .. letter
+      local of_hour, of_day, of_minute = 'h' .. hour .. letter, 'h' .. hour % 24 .. letter, minute % 60 .. letter
+      of_campaign[of_hour] = (of_campaign[of_hour] or 0) + amount
       of_rollup[of_day] = (of_rollup[of_day] or 0) + amount
-      minutes[hour] = minutes[hour] or {}
-      minutes[hour][minute % 60 .. letter] = (minutes[hour][minute % 60 .. letter] or 0) + amount
+      local amounts = minutes[hour]
+      if not amounts then
+        amounts = {}
+        minutes[hour] = amounts
+      end
+      amounts[of_minute] = (amounts[of_minute] or 0) + amount
     end
 
     for key, group in pairs(groups) do
+      add_settled(group)
       local minute = floor(base_ms / 60000) + key % MINUTES
       local of_rollup, amounts = rollup_of(floor(key / MINUTES), floor(minute / 1440)), group.amounts
       for name, amount in pairs(amounts) do put(name, amount, of_rollup) end
