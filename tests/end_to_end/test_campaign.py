@@ -98,7 +98,7 @@ def test_the_same_submit_again_sends_nothing_twice(stack: Stack) -> None:
 def test_a_cancelled_campaign_sends_no_more_and_its_counters_add_up(stack: Stack) -> None:
     rows = stack.folder / "cancelled.csv"
     recipients.write(rows, 4_000, seed=4, wrong=False)
-    campaign = submit(stack, campaign_file(stack, "cancelled", extra="rate_per_s = 100\n"), rows)
+    campaign = submit(stack, campaign_file(stack, "cancelled", extra="rate_per_s = 20\n"), rows)
     while show(stack, campaign)["first_sent_ms"] == 0:
         pass
 
