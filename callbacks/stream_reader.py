@@ -19,8 +19,9 @@ CLAIM_AFTER_MS: Final = 15_000
 """An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
 
 RELEASE_WITHIN_S: Final = 1.0
-_FORGET_AFTER_MS: Final = 3_600_000
-"""A reader that holds nothing and did not call Redis for this long is dead; its name leaves the group."""
+_FORGET_AFTER_MS: Final = 600_000
+"""A reader that holds nothing and did not call Redis for this long is dead; its name leaves the group. A frozen reader
+gets its name back with its next read."""
 _FORGET_DEAD: Final = """
 local removed, consumers = 0, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if consumers.err then return 0 end

@@ -8,7 +8,7 @@ from tests.kit.archive import catalog, end, ended_campaign, field_names, files_i
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.errors import CampaignArchived
-from times_dispatch.ledger.keys import BatchKey, CampaignKey, campaign_key, hash_tag
+from times_dispatch.ledger.keys import BatchKey, CampaignKey, SenderKey, campaign_key, hash_tag, sender_key
 from times_dispatch.ledger.report_applier import ReportEffect
 from times_dispatch.ledger.scripts import script_text
 
@@ -286,3 +286,12 @@ async def test_a_campaign_of_which_a_message_waits_for_a_second_try_stays(ledger
     assert (await retention(ledger.redis, tmp_path).run()).archived == []
     await ledger.redis.hdel(campaign_key(SENDER, CAMPAIGN), "retries_waiting")
     assert (await retention(ledger.redis, tmp_path).run()).archived == [CAMPAIGN]
+
+
+async def test_batches_of_a_campaign_that_leaves_wait_no_longer_to_be_settled(ledger: Ledger, tmp_path: Path) -> None:
+    await ended_campaign(ledger)
+    settle_due = sender_key(SENDER, SenderKey.SETTLE_DUE)
+    later_ms = 10**14
+    await ledger.redis.zadd(settle_due, {f"{CAMPAIGN}:0": later_ms, f"{CAMPAIGN}:2": later_ms, "another1:0": later_ms})
+    assert (await retention(ledger.redis, tmp_path).run()).archived == [CAMPAIGN]
+    assert await ledger.redis.zrange(settle_due, 0, -1) == [b"another1:0"]

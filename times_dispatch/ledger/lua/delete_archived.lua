@@ -7,7 +7,7 @@
 --   campaign     the id of the campaign
 --   max_batches  how many batches one call deletes
 -- Reply: left, how many batches are left; 0 if nothing is left to delete.
--- Keys: all keys of the campaign; the sender's links and leaving.
+-- Keys: all keys of the campaign; the sender's links, leaving and settle_due.
 -- Atomic: the deletion and the number of batches that are left.
 -- Cost: O(max_batches); Redis frees the memory in the background.
 local args = arguments({'campaign', 'max_batches'})
@@ -25,6 +25,7 @@ for batch_number = left, batches - 1 do
     keys[#keys + 1] = key_of_batch(campaign_key, kind, batch_number)
   end
   redis.call('UNLINK', unpack(keys))
+  redis.call('ZREM', key_of_sender('settle_due'), batch_member(id, batch_number))
 end
 if left > 0 then
   redis.call('HSET', campaign_key, 'archive_batches', left)
