@@ -119,14 +119,19 @@ def unfinished(observations: Observations) -> ChaosFigure:
 def never_accepted(observations: Observations) -> ChaosFigure:
     """Count messages that the provider never accepted: there are none if messages in doubt were sent again by command.
 
-    Suppressed messages do not count: a recipient who replied STOP to an earlier campaign is suppressed in later ones.
+    Suppressed messages do not count: a recipient who replied STOP to an earlier campaign is suppressed in later ones. A
+    message is given up if its recipient replied STOP while the first attempt was in doubt, because the second attempt
+    is suppressed.
     """
 
     def count(outcome: CampaignOutcome) -> int:
+        states = outcome.comparison.states
         accepted_or_suppressed = (*SENT, MessageState.SUPPRESSED)
         if outcome.view.id in observations.events.cancelled:
             accepted_or_suppressed += (MessageState.CANCELLED,)
-        return outcome.view.total - sum(outcome.comparison.states[state] for state in accepted_or_suppressed)
+        suppressed = sum(number for name, number in outcome.view.codes.items() if name.startswith("suppressed:"))
+        second_attempts = max(0, min(suppressed - states[MessageState.SUPPRESSED], states[MessageState.GIVEN_UP]))
+        return outcome.view.total - sum(states[state] for state in accepted_or_suppressed) - second_attempts
 
     return _must_be_zero(NEVER_ACCEPTED, _per_campaign(observations, count))
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tests.chaos.figures import figures
+from tests.chaos.figures import figures, never_accepted
 from tests.chaos.monitor import Monitor, MonitorSample
 from tests.chaos.observations import CampaignOutcome, Observations
 from tests.chaos.testbed import ChaosTestbed, EventLog, LostWorker, Pause, RateChange, Span
@@ -190,3 +190,12 @@ def test_each_figure_fails_for_its_own_value_alone(damage: Callable[[Observation
     run = good()
     damage(run)
     assert broken(run) == {name}
+
+
+@pytest.mark.parametrize(("codes", "amount"), [({"suppressed:31": 1}, 0), ({"push:13": 1}, 1)])
+def test_only_a_message_whose_second_attempt_was_suppressed_may_be_given_up(codes: dict[str, int], amount: int) -> None:
+    run = good()
+    (outcome,) = run.campaigns.values()
+    outcome.view.codes.update(codes)
+    outcome.comparison.states.update({MessageState.DELIVERED: -1, MessageState.GIVEN_UP: 1})
+    assert never_accepted(run).amount == amount
