@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.relay.foreign_relay import enqueue
-from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue
+from callbacks.relay.forward_queue import ForwardedEvent, ForwardLimits, ForwardQueue
 from callbacks.relay.forward_rows import ForwardRows
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
@@ -30,6 +30,7 @@ from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.log_sums import LogSums
 from times_dispatch.provider.correlation_ids import bare_id
 from times_dispatch.settings.logs import failure
+from times_dispatch.settings.model import CallbackSettings
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,13 @@ class Forwarding:
 
     rows: ForwardRows
     queue: ForwardQueue
+
+    @classmethod
+    def of(cls, redis: Redis, callbacks: CallbackSettings) -> "Forwarding | None":
+        """Return the copies that the system in the settings gets; None if there is no such system."""
+        if not callbacks.forward_url:
+            return None
+        return cls(ForwardRows(callbacks.forward), ForwardQueue(redis, limits=ForwardLimits.of(callbacks)))
 
 
 class EntryApplier:

@@ -30,8 +30,7 @@ from callbacks.entry_applier import (
     posted_bodies,
 )
 from callbacks.relay.foreign_relay import ForeignRelay
-from callbacks.relay.forward_queue import ForwardLimits, ForwardQueue
-from callbacks.relay.forward_rows import ForwardRows
+from callbacks.relay.forward_queue import ForwardLimits
 from callbacks.relay.forwarder import Forwarder
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
@@ -51,7 +50,7 @@ from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.model import CallbackSettings, Settings
+from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
@@ -353,22 +352,6 @@ def _size(entry: Entry) -> int:
     return len(entry.payload)
 
 
-def forward_limits(callbacks: CallbackSettings) -> ForwardLimits:
-    """Return how much may wait to be forwarded, by the settings."""
-    return ForwardLimits(
-        max_events=callbacks.max_forward_events,
-        max_bytes=callbacks.max_forward_mb * 1_000_000,
-        max_age_s=callbacks.max_forward_age_s,
-    )
-
-
-def make_forwarding(redis: Redis, callbacks: CallbackSettings) -> Forwarding | None:
-    """Return the copies that the system in the settings gets; None if there is no such system."""
-    if not callbacks.forward_url:
-        return None
-    return Forwarding(ForwardRows(callbacks.forward), ForwardQueue(redis, limits=forward_limits(callbacks)))
-
-
 async def serve(settings: Settings) -> None:
     """Reconcile until a signal, and relay and forward if the settings have addresses of other systems.
 
@@ -392,7 +375,7 @@ async def serve(settings: Settings) -> None:
             id_key_guard,
             streams=streams,
             dead_numbers=settings.dead_numbers.rule,
-            forwarding=make_forwarding(redis, settings.callbacks),
+            forwarding=Forwarding.of(redis, settings.callbacks),
             hide=hide,
         )
         refusal: IdKeyRefused | None = None
@@ -424,7 +407,7 @@ async def serve(settings: Settings) -> None:
         if settings.relay_url:
             runs.append(ForeignRelay(redis, settings.relay_url, hide=hide).run)
         if settings.callbacks.forward_url:
-            limits = forward_limits(settings.callbacks)
+            limits = ForwardLimits.of(settings.callbacks)
             runs.append(Forwarder(redis, settings.callbacks.forward_url, queue_limits=limits, hide=hide).run)
         await run_until_signalled(*runs)
     log.info("reconciler stopped")

@@ -1,7 +1,6 @@
 """The body of a request to the receiver: read whole, within a size and a time."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
-from types import coroutine
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -32,28 +31,11 @@ async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, *,
     """Read a request's whole body; raise ``BodyTooLong`` or ``BodyIncomplete``."""
     if int(dict(headers).get(b"content-length", b"0")) > MAX_DISCARDED_BYTES:
         raise BodyTooLong
-    reading = _read(receive)
-    try:
-        awaited = reading.send(None)
-    except StopIteration as read:  # nearly always the whole body came with the head, and no time-out is needed
-        body: bytes = read.value
-        return body
     try:
         async with clock.timeout(BODY_TIMEOUT_S):
-            return await _continued(reading, awaited)
+            return await _read(receive)
     except TimeoutError as error:
         raise BodyIncomplete from error
-
-
-@coroutine
-def _continued(started: Coroutine[Any, Any, bytes], awaited: Any) -> Generator[Any, Any, bytes]:
-    """Continue a coroutine that was started by hand, and waits for something now."""
-    try:
-        yield awaited
-        body: bytes = yield from started
-        return body
-    finally:
-        started.close()
 
 
 async def _read(receive: Receive) -> bytes:

@@ -20,6 +20,7 @@ from callbacks.streams import REPORTS, raise_first
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.forward_backlog import FORWARD, LANES, ForwardCount, lane_keys
 from times_dispatch.ledger.scripts import Argument, Script
+from times_dispatch.settings.model import CallbackSettings
 
 HELD_BACK_S: Final = 60.0
 """How long an unfinished entry of ``reports`` holds back later events; then its own events may come out of order."""
@@ -43,6 +44,15 @@ class ForwardLimits:
     """Bytes of Redis' memory, approximately. An event takes about 300."""
     max_age_s: float = 3 * 86_400.0
     """Events that wait for longer are dropped."""
+
+    @classmethod
+    def of(cls, callbacks: CallbackSettings) -> "ForwardLimits":
+        """Return the limits of the settings."""
+        return cls(
+            max_events=callbacks.max_forward_events,
+            max_bytes=callbacks.max_forward_mb * 1_000_000,
+            max_age_s=callbacks.max_forward_age_s,
+        )
 
 
 class ForwardedEvent(msgspec.Struct, frozen=True, array_like=True):

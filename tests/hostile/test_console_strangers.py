@@ -1,18 +1,15 @@
 """What strangers, who cannot log in, can do to the console: its memory, its connections, its log."""
 
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.kit.console import SECRET
-from tests.kit.producers import SETTINGS
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from tests.kit.console_process import ConsoleProcess
+from times_dispatch.demo.processes import free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
@@ -30,53 +27,12 @@ ENDLESS = {
 """The beginning of a request, and what follows without an end."""
 
 
-class ConsoleProcess:
-    """The console in a process of its own, which believes a proxy on this host."""
-
-    def __init__(self, folder: Path, redis_url: str) -> None:
-        self.port = free_port()
-        (folder / "dispatch.toml").write_text(f"{SETTINGS}\n[console]\ntrusted_proxies = ['127.0.0.0/8']\n")
-        environment = {
-            **clean_environment(),
-            "PYTHONPATH": ":".join(sys.path),
-            "DISPATCH_REDIS_URL": redis_url,
-            "DISPATCH_CONSOLE_SECRET": SECRET,
-            "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self.port}",
-        }
-        self.process = Process("console", [sys.executable, "-m", "console"], environment=environment, folder=folder)
-
-    @property
-    def peak_mb(self) -> float:
-        """The most memory that the process ever had."""
-        assert self.process.pid
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-
-    def is_healthy(self) -> bool:
-        """Say whether the console answers."""
-        with suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=30, trust_env=False).status_code == 200
-        return False
-
-    def connect(self) -> socket.socket:
-        """Return a new connection to the console."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-
 @pytest.fixture
 def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
-    started = ConsoleProcess(tmp_path, redis_url)
-    started.process.start()
-    try:
-        deadline = time.monotonic() + 120
-        while not started.is_healthy():
-            started.process.check()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    """A console that believes a proxy on this host."""
+    started = ConsoleProcess(tmp_path, redis_url, port=free_port(), table="trusted_proxies = ['127.0.0.0/8']")
+    with started.running():
         yield started
-    finally:
-        started.process.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")

@@ -8,17 +8,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 
 from console.live.hub import MAX_STREAMS, MAX_STREAMS_OF_USER
 from console.sessions import INSECURE_SESSION_COOKIE, log_in
-from tests.kit.console import CHEAP, NAMES, PASSWORD, SECRET, signed
+from tests.kit.console import CHEAP, NAMES, PASSWORD, signed
+from tests.kit.console_process import ConsoleProcess
 from tests.kit.ledger import Ledger
-from tests.kit.producers import SETTINGS
 from times_dispatch.console_users import ConsoleUser, write_users
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.processes import free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
@@ -28,64 +27,26 @@ HEADER = "X-Forwarded-User"
 USERS = {name: ConsoleUser(name=name, role=role, password=CHEAP.hash(PASSWORD)) for role, name in NAMES.items()}
 
 
-class ConsoleProcess:
-    """The console in a process of its own, with a user for each role, which believes one proxy."""
-
-    def __init__(self, folder: Path, redis_url: str) -> None:
-        self.port = free_port()
-        table = f"[console]\npublic_url = 'http://127.0.0.1:{self.port}'\nuser_header = '{HEADER}'\n"
-        (folder / "dispatch.toml").write_text(f"{SETTINGS}\n{table}trusted_proxies = ['{PROXY}/32']\n")
-        write_users(folder / "console-users.toml", USERS)
-        environment = {
-            **clean_environment(),
-            "PYTHONPATH": ":".join(sys.path),
-            "DISPATCH_REDIS_URL": redis_url,
-            "DISPATCH_CONSOLE_SECRET": SECRET,
-            "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self.port}",
-        }
-        self.process = Process("console", [sys.executable, "-m", "console"], environment=environment, folder=folder)
-
-    @property
-    def peak_mb(self) -> float:
-        """The most memory that the process ever had."""
-        assert self.process.pid
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-
-    def get(self, path: str, *, source: str = "127.0.0.1", headers: list[tuple[str, str]] | None = None) -> int:
-        """Return the status of a page that is asked for from an address."""
-        transport = httpx.HTTPTransport(local_address=source)
-        with httpx.Client(transport=transport, trust_env=False, timeout=60) as client:
-            return client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers).status_code
-
-    def stream(self, *, source: str, user: str) -> socket.socket:
-        """Open a stream as a proxy that has logged a user in, and read nothing of it."""
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.settimeout(120)
-        connection.bind((source, 0))
-        connection.connect(("127.0.0.1", self.port))
-        connection.sendall(f"GET /live/now HTTP/1.1\r\nHost: x\r\n{HEADER}: {user}\r\n\r\n".encode())
-        return connection
-
-
 @pytest.fixture
 def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
-    started = ConsoleProcess(tmp_path, redis_url)
-    started.process.start()
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            started.process.check()
-            assert time.monotonic() < deadline
-            with suppress(httpx.HTTPError):
-                if started.get("/health") == 200:
-                    break
-            time.sleep(0.05)
+    """A console with a user for each role, which believes one proxy."""
+    write_users(tmp_path / "console-users.toml", USERS)
+    port = free_port()
+    table = f"public_url = 'http://127.0.0.1:{port}'\nuser_header = '{HEADER}'\ntrusted_proxies = ['{PROXY}/32']"
+    started = ConsoleProcess(tmp_path, redis_url, port=port, table=table)
+    with started.running():
         yield started
-    finally:
-        started.process.stop()
+
+
+def _stream(console: ConsoleProcess, *, source: str, user: str) -> socket.socket:
+    """Open a stream as a proxy that has logged a user in, and read nothing of it."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.settimeout(120)
+    connection.bind((source, 0))
+    connection.connect(("127.0.0.1", console.port))
+    connection.sendall(f"GET /live/now HTTP/1.1\r\nHost: x\r\n{HEADER}: {user}\r\n\r\n".encode())
+    return connection
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc, and has all of 127.0.0.0/8")
@@ -99,11 +60,11 @@ async def test_hundreds_of_viewers_that_read_nothing_take_a_bounded_memory_and_l
     refused = 0
     with ExitStack() as viewers:
         for _ in range(MAX_STREAMS_OF_USER + 50):
-            stream = viewers.enter_context(console.stream(source=PROXY, user="vera"))
+            stream = viewers.enter_context(_stream(console, source=PROXY, user="vera"))
             with suppress(TimeoutError):
                 refused += stream.recv(12).endswith(b"503")
         # Another person still gets a stream, and pages.
-        other = viewers.enter_context(console.stream(source=PROXY, user="omar"))
+        other = viewers.enter_context(_stream(console, source=PROXY, user="omar"))
         answered = other.recv(12)
         page = console.get("/", source=PROXY, headers=[(HEADER, "omar")])
         peak = console.peak_mb

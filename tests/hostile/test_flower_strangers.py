@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.kit.process_memory import peak_mb
 from tests.kit.producers import SETTINGS
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.stack import flower_command
@@ -49,20 +50,12 @@ def _is_healthy(port: int) -> bool:
     return False
 
 
-def _peak_mb(process: Process) -> float:
-    assert process.pid
-    (line,) = (
-        line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM:")
-    )
-    return int(line.split()[1]) / 1024
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")
 @pytest.mark.parametrize("field", [b"Content-Length: 99000000", b"Transfer-Encoding: chunked"])
 def test_bodies_of_people_without_a_login_take_no_memory(flower: tuple[Process, int], field: bytes) -> None:
     process, port = flower
     piece = b"10000\r\n" + b"a" * 65_536 + b"\r\n" if b"chunked" in field else b"a" * 65_536
-    before, sent = _peak_mb(process), 0
+    before, sent = peak_mb(process.pid), 0
     with ExitStack() as connections:
         for _ in range(8):
             connection = connections.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
@@ -71,7 +64,7 @@ def test_bodies_of_people_without_a_login_take_no_memory(flower: tuple[Process, 
                 for _ in range(20 * _MIB // len(piece)):
                     connection.sendall(piece)
                     sent += len(piece)
-        peak = _peak_mb(process)
+        peak = peak_mb(process.pid)
     print(f"{field!r}: {sent:,} bytes sent, {peak:.0f} MB at most, {before:.0f} MB before")  # noqa: T201  # the figure
     assert peak < min(MAX_MB, before + 50)
     assert _is_healthy(port)

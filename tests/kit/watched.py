@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.kit.process_memory import peak_mb
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 
@@ -41,9 +42,7 @@ class Watched:
     @property
     def peak_mb(self) -> float:
         """The most memory that the process ever had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
+        return peak_mb(self.process.pid)
 
     def check(self, what: str, *, max_stall_ms: float = 50, max_mb: float = 300) -> None:
         """Print the figures, and fail beyond their bounds."""
