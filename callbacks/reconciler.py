@@ -367,7 +367,8 @@ async def serve(settings: Settings) -> None:
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
         streams = StreamLimits.of(settings.callbacks)
-        hide = ForgottenNumbersHidden(redis, settings.forget_key).hide
+        forgotten = ForgottenNumbersHidden(redis, settings.forget_key)
+        hide = forgotten.hide
         reconciler = Reconciler(
             redis,
             ReportApplier(redis),
@@ -394,7 +395,7 @@ async def serve(settings: Settings) -> None:
                 refusal = error
 
         heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)
-        dead_letters = DeadLetterBodies(redis, hide)
+        dead_letters = DeadLetterBodies(redis, forgotten.hide_or_refuse)
 
         async def hide_in_dead_letters(stop: asyncio.Event) -> None:
             async def step() -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -221,9 +222,10 @@ class Upkeep:
                 sender for sender, result in zip(senders, results, strict=True) if isinstance(result, list)
             )
         away = set(known) - set(moments)
-        for alignment in (self._alignment.align([*views, *lanes], away=away), self._alignment.align_senders(moments)):
+        align = partial(self._alignment.align, [*views, *lanes], away=away)
+        for step in (align, partial(self._alignment.align_senders, moments)):
             try:
-                await alignment
+                await step()
             except (RedisError, OSError) as error:
                 errors.append(error)
         await self._audit_some()

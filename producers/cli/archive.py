@@ -1,6 +1,8 @@
 """``dispatch archive``: moves old campaigns into the archive; lists, verifies and erases archives."""
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from producers.cli.output import INDIA, console, counted, echo
 from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
+from times_dispatch.ledger.errors import CampaignArchived, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import LaneQueries, Queries
@@ -121,11 +124,24 @@ def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
         confirm(f"the messages of campaign {stub.id} ({stub.name} from {stub.sender}) are lost for good")
 
     async def erase_all(redis: Redis) -> None:
-        for each in await catalog_with_keys(options, redis).archive.stubs(id_):
+        stubs = await catalog_with_keys(options, redis).archive.stubs(id_)
+        await _refuse_lanes_in_redis(options, redis, stubs)
+        for each in stubs:
             await _retention(options, settings, redis).erase(each)
 
     with_ledger(options, erase_all)
     echo(f"campaign {stub.id}: its archive is erased; its counters stay")
+
+
+async def _refuse_lanes_in_redis(options: CliContext, redis: Redis, stubs: Sequence[ArchiveStub]) -> None:
+    """Raise ``ArchiveError`` if lanes of an archived campaign still are in Redis: they would be archived later."""
+    view = (await catalog_with_keys(options, redis).archive.manifest(stubs[0])).view()
+    for lane in set(view.plan.lane_campaigns) - {stub.id for stub in stubs}:
+        with suppress(CampaignUnknown, CampaignArchived):
+            await LaneQueries(redis).campaign(lane)
+            raise ArchiveError(
+                f"campaign {stubs[0].id}: some of its lanes are still in Redis; run dispatch archive run, then again"
+            )
 
 
 @archive.command()

@@ -77,6 +77,8 @@ def single_text(literal: str) -> str:
     the person who made the file saw 824.82. Other numbers, and those that would lose few digits, stay as they are.
     """
     exact = struct.unpack("f", struct.pack("f", float(literal)))[0]
+    if abs(exact) > _MAX_WHOLE_FLOAT32:
+        return literal
     decimals = len(literal.partition(".")[2])
     if Decimal(literal) not in (Decimal(repr(exact)), round(Decimal(exact), decimals)):
         return literal

@@ -23,9 +23,9 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
     r"\[object [A-Z]|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
-    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"]|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
+    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
     r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z]\w{1,40}){1,4}(?:\[\])?\Z"
-    r"|\A(?:[a-z]\w{0,40}\.){1,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
+    r"|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
 )
 _MANY_HASHES = re.compile(r"#{3,}")
 _NO_VALUE_WITHIN = re.compile(
@@ -42,12 +42,12 @@ _PLAIN_BYTES = _PLAIN.encode() + bytes((*range(0x80, 0xC0), *range(0xC3, 0xE2)))
 """The bytes in UTF-8 of these characters and of those from U+00C0 to U+1FFF, the scripts of India among them."""
 _NOT_PLAIN = re.compile(rf"[^{re.escape(_PLAIN)}\u00c0-\u1fff]|[{_MISREAD_LETTERS}]").search
 _EXPONENT = re.compile("[eE][+-]?[0-9]").search
-_SIGNS_BEFORE_NAMES = ":!"
-"""Plain characters with which placeholders begin: ``:name``."""
+_FIRST_SIGNS = ":!()-"
+"""Plain characters with which placeholders, and words for no value, begin: ``:name``, ``(not set)``, ``-None-``."""
 _DATE_SIGNS = "-/."
-_IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "/xx", "-xx")
+_IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
-_SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", "none-", "(n", "(u", "system.", "np.", "numpy.", "datetime.")
+_SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
 _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
@@ -125,8 +125,8 @@ class DamageCheck:
         folded = joined.casefold()
         if not self._suspicious_words.isdisjoint(cells if folded == joined else folded.split("\n")):
             yield lambda cell: cell.casefold() in self._suspicious_words
-        if any(f"\n{sign}" in f"\n{joined}" for sign in _SIGNS_BEFORE_NAMES):
-            yield lambda cell: cell[:1] in _SIGNS_BEFORE_NAMES
+        if any(f"\n{sign}" in f"\n{joined}" for sign in _FIRST_SIGNS):
+            yield lambda cell: cell[:1] in _FIRST_SIGNS
         if "e" in folded and _EXPONENT(joined):
             yield _EXPONENT
         has_date_signs = any(sign in joined for sign in _DATE_SIGNS)

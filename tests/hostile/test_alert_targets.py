@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
+import requests
 
+from times_dispatch.alerts import bounded_responses
 from times_dispatch.alerts.bounded_responses import MAX_ANSWER_BYTES
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.targets import AppriseTarget, keep_addresses_out_of_logs
@@ -40,6 +42,13 @@ class Hostile:
                         self.end_headers()
                         return
                     self.send_response(200)
+                    if answer == "byte by byte":
+                        self.send_header("Content-Length", "100000")
+                        self.end_headers()
+                        while not hostile.ended.wait(0.05):
+                            self.wfile.write(b"x")
+                            hostile.sent += 1
+                        return
                     self.end_headers()
                     while not hostile.ended.is_set():
                         self.wfile.write(b"x" * 65_536)
@@ -97,3 +106,12 @@ async def test_an_answer_without_an_end_takes_no_memory_and_holds_nothing_up() -
     assert reason
     assert hostile.sent < 3 * (MAX_ANSWER_BYTES + 16_000_000)
     assert more_mb < MAX_MORE_MB
+
+
+def test_an_answer_that_comes_byte_by_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_responses, "ANSWER_WITHIN_S", 0.5)
+    bounded_responses.bound_responses()
+    with running("byte by byte") as hostile, pytest.raises(requests.exceptions.RequestException):
+        requests.post(f"http://127.0.0.1:{hostile.port}/", data=b"x", timeout=60)
+    print(f"{hostile.sent:,} of 100,000 bytes sent")  # noqa: T201  # the figure
+    assert hostile.sent < 10_000

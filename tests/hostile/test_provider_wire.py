@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -46,3 +47,66 @@ async def test_a_response_without_a_length_that_is_cut_anywhere_leaves_the_messa
     assert [(each.verdict, each.code) for each in outcomes[:4]] == [(Verdict.IN_DOUBT, Failure.CONNECTION_LOST)] * 4
     assert outcomes[4].code != Failure.CONNECTION_LOST
     assert len(server.received) == 5
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda first, second: (b"Transfer-Encoding: chunked\r\n\r\n", _chunk(first), _chunk(second) + b"0\r\n\r\n"),
+        lambda first, second: (b"\r\n", first, second),
+        lambda first, second: (b"\r\n", first + second, b""),
+    ],
+    ids=["chunks", "pieces", "no pieces"],
+)
+async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
+    certificates: Certificates, frame: Callable[[bytes, bytes], tuple[bytes, bytes, bytes]]
+) -> None:
+    async def answer(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n")
+        for piece in frame(ACCEPTED[:20], ACCEPTED[20:]):
+            await connection.write(piece)
+            await asyncio.sleep(0.02)
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await connection.client_gone()
+
+    errors = list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
+    push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
+    async with serving(answer, tls=certificates.server("trusted")) as server, asyncio.timeout(300):
+        provider = timesmobile_post(
+            nickname="tm",
+            username="u",
+            password="p",
+            endpoint=server.url,
+            ca_file=str(certificates.ca),
+            max_connections=1,
+        )
+        async with Client(provider) as client:  # the pool of one connection would be empty after a connection is lost
+            outcomes = []
+            for _ in range(3):
+                outcomes.append(await client.push(push))
+                await asyncio.sleep(0.1)
+    assert [each.verdict for each in outcomes] == [Verdict.ACCEPTED] * 3
+    assert errors == []
+
+
+async def test_a_deep_document_that_is_cut_leaves_the_message_in_doubt(certificates: Certificates) -> None:
+    async def answer(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 3_000 + b"]" * 3_000)
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await connection.client_gone()
+
+    push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
+    async with serving(answer, tls=certificates.server("trusted")) as server, asyncio.timeout(300):
+        provider = timesmobile_post(
+            nickname="tm", username="u", password="p", endpoint=server.url, ca_file=str(certificates.ca)
+        )
+        async with Client(provider) as client:
+            outcome = await client.push(push)
+    assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.CONNECTION_LOST)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -190,7 +190,7 @@ class Catalog:
         """Return the campaign that people see; while lanes go to the archive, some of them may still be in Redis."""
         lanes = list[CampaignView]()
         for campaign in view.plan.lane_campaigns:
-            with suppress(CampaignUnknown):  # a submit that was cancelled began it never
+            with suppress(CampaignUnknown):  # of a submit that was cancelled before this lane began
                 lanes.append(view if campaign == view.id else await self._lane(campaign))
         return whole_campaign(lanes) if lanes else view
 

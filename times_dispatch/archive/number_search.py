@@ -14,6 +14,7 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.lanes.whole import lane_offset
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_message
@@ -59,7 +60,10 @@ async def _of_whole_campaign(catalog: Catalog, message: NumberMessage) -> Number
     lane = message.campaign
     if not lane.plan.lane_campaigns:
         return message
-    whole = await catalog.campaign(lane.plan.lane_campaigns[0])
+    try:
+        whole = await catalog.campaign(lane.plan.lane_campaigns[0])
+    except (CampaignUnknown, CampaignDamaged):  # then people see the campaign of the lane
+        return message
     return msgspec.structs.replace(message, campaign=whole, index=message.index + lane_offset(whole, lane.id))
 
 

@@ -80,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer_due_s = 0.0
         self._stalled: asyncio.TimerHandle | None = None
         """Ends a connection whose client does not read."""
+        self._unread = 0
+        """How many bytes waited for the client when it was last looked at."""
         self._clients: deque[str] = deque()
         """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
         self._is_message_complete = True
@@ -118,6 +120,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for a client that does not read, for a limited time."""
         super().pause_writing()
+        self._watch_stall()
+
+    def _watch_stall(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
         self._stalled = self.loop.call_later(self._load.limits.stalled_timeout_s, self._end_stalled)
 
     def resume_writing(self) -> None:
@@ -126,6 +132,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _end_stalled(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread:  # a slow client reads
+            self._watch_stall()
+            return
         self._load.refusals.warning("a client does not read its response")
         self.abort()
 

@@ -4,10 +4,12 @@ A receiver keeps what it cannot read, and has not the key of forgotten numbers, 
 reconciler, which has the key, looks at all new dead letters and hides the numbers in them.
 """
 
+from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.errors import ForgetKeyRefused
 from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.keys import (
     DEAD_LETTERS,
@@ -32,7 +34,7 @@ class DeadLetterBodies:
     """The dead letters of a ledger. Every method raises Redis errors."""
 
     def __init__(self, redis: Redis, hide: Hide) -> None:
-        """Take what hides numbers in bodies."""
+        """Take what hides numbers in bodies, or raises ``ForgetKeyRefused``."""
         self._redis = redis
         self._hide = hide
         self._replace = Script(redis, "replace_body")
@@ -40,12 +42,14 @@ class DeadLetterBodies:
     async def hide_new(self) -> int:
         """Hide numbers in the dead letters that came since the last call of any process; return how many changed.
 
-        A changed dead letter becomes the newest. Two processes may look at the same dead letters; one changes them.
+        A changed dead letter becomes the newest. Two processes may look at the same dead letters; one changes them. A
+        process without the right key leaves all dead letters to processes that have it.
         """
         changed = 0
         searched: Any = await self._redis.hgetall(DEAD_LETTERS_SEARCHED)
-        for stream in _STREAMS:
-            changed += await self._hide_in(stream, after=searched.get(stream.encode(), b"0-0").decode())
+        with suppress(ForgetKeyRefused):
+            for stream in _STREAMS:
+                changed += await self._hide_in(stream, after=searched.get(stream.encode(), b"0-0").decode())
         return changed
 
     async def _hide_in(self, stream: str, *, after: str) -> int:

@@ -64,12 +64,16 @@ class ForgottenNumbersHidden:
         Without the key the bytes stay as they are, and the log says so: reports must be applied in any case.
         """
         try:
-            is_forgotten = await self._numbers.lookup()
+            return await self.hide_or_refuse(contents)
         except ForgetKeyRefused as refused:
             self._sums.error(
                 "forgotten numbers in reports cannot be hidden", reports=len(contents), reason=str(refused)
             )
             return list(contents)
+
+    async def hide_or_refuse(self, contents: Sequence[bytes]) -> list[bytes]:
+        """Return bytes as ``hide`` does; raise ``ForgetKeyRefused`` without the key, and Redis errors."""
+        is_forgotten = await self._numbers.lookup()
         if is_forgotten is None:
             return list(contents)
         if sum(map(len, contents)) <= _BYTES_AT_ONCE:

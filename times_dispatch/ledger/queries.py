@@ -346,9 +346,9 @@ class Queries(LaneQueries):
             return set()
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in ids:
-                pipe.hexists(campaign_key(sender, campaign), CampaignField.ARCHIVE)
-            replies = await pipe.execute(raise_on_error=False)
-        return {campaign for (campaign, _), reply in zip(ids, replies, strict=True) if reply is True or reply == 1}
+                pipe.hget(campaign_key(sender, campaign), CampaignField.ARCHIVE)
+            replies = await pipe.execute(raise_on_error=False)  # a damaged campaign is not in the archive
+        return {campaign for (campaign, _), state in zip(ids, replies, strict=True) if isinstance(state, bytes)}
 
 
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,12 @@ def test_tidy_cells_are_not_copied() -> None:
 def test_a_guard_within_a_guard_is_taken_off_too() -> None:
     assert tidy('\'="499"') == "499"
     assert tidy("''499") == "499"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [("20000000.0000000000", "20000000"), ("98765432.0000000000", "98765432"), ("25.0000000000", "25")],
+)
+def test_a_whole_amount_with_many_decimals_is_the_amount(cell: str, text: str) -> None:
+    assert tidy(cell) == text
+    assert tidy_cells([cell]) == [text]

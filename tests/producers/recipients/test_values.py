@@ -62,3 +62,7 @@ def test_a_number_of_json_stays_as_a_person_writes_it(literal: str, text: str) -
 def test_a_value_of_an_unknown_kind_is_damaged() -> None:
     with pytest.raises(ValueDamaged, match="neither a text nor a number"):
         text_of(["x"])
+
+
+def test_a_large_whole_amount_of_json_with_many_decimals_is_read() -> None:
+    assert number_text("98765432.0000000000").partition(".")[0] == "98765432"

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.rows.damage import DamageCheck, DamageKind, damage_of_text
+from times_dispatch.settings.recipients import NO_VALUE
 
 CHECK = DamageCheck()
 pieces = st.sampled_from(
@@ -106,3 +107,40 @@ def test_other_words_for_no_value_replace_the_usual_ones() -> None:
 
     assert check.of("NULL") is None
     assert check.of("Unknown")
+
+
+SPELLINGS = (
+    "(city)",
+    "(amount)",
+    "(date)",
+    "(mobile)",
+    "(otp)",
+    "-nil",
+    "yyyy/mm/dd",
+    "pd.NaT()",
+    "1 Jan 0001",
+    "01 January 0001",
+    "(not set)",
+    "-None-",
+    "(-nan)",
+    "30-Dec-1899",
+    "[object Object]",
+)
+
+
+@pytest.mark.parametrize("cell", SPELLINGS)
+def test_the_search_of_a_column_finds_each_spelling_that_the_check_of_a_cell_finds(cell: str) -> None:
+    assert CHECK.find([cell, "Asha"]) == ({0: damage} if (damage := CHECK.of(cell)) else {})
+
+
+@pytest.mark.parametrize("around", ["--", "()", "[]", "<>", "''", '""', "``"])
+def test_the_search_of_a_column_finds_each_word_for_no_value_in_signs(around: str) -> None:
+    cells = [f"{around[0]}{word}{around[1]}" for word in sorted((*NO_VALUE, "custom word"))]
+    check = DamageCheck((*NO_VALUE, "custom word"))
+    missed = [cell for cell in cells if check.of(cell) and not check.find([cell, "Asha"])]
+    assert missed == []
+
+
+@pytest.mark.parametrize("value", ['("Chintu") Rao', "anil.Kumar@cafe"])
+def test_a_value_with_signs_of_a_program_is_a_value(value: str) -> None:
+    assert CHECK.of(value) is None

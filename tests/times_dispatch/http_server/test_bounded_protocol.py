@@ -10,6 +10,7 @@ from times_dispatch.http_server.server_load import ServerLimits, ServerLoad
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 _PIECE = b"x" * 65_536
+_LARGE = 16_000_000
 
 
 async def _endless(_scope: Any, _receive: Any, send: Any) -> None:
@@ -19,9 +20,16 @@ async def _endless(_scope: Any, _receive: Any, send: Any) -> None:
         await asyncio.sleep(0)
 
 
-async def _connections(requests: list[bytes], *, stalled_timeout_s: float) -> tuple[Any, list[Any], Any]:
-    """Return a server whose responses do not end, with connections that have sent a request each."""
-    config = uvicorn.Config(_endless, http=BoundedProtocol, lifespan="off", log_config=None)
+async def _large(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"x" * _LARGE})
+
+
+async def _connections(
+    requests: list[bytes], *, stalled_timeout_s: float, application: Any = _endless
+) -> tuple[Any, list[Any], Any]:
+    """Return a server, whose responses do not end by default, with connections that have sent a request each."""
+    config = uvicorn.Config(application, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
     state = ServerStateWithLoad(ServerLoad(ServerLimits(stalled_timeout_s=stalled_timeout_s)))
     loop = asyncio.get_running_loop()
@@ -58,3 +66,18 @@ async def test_a_connection_that_ends_while_it_waits_is_forgotten() -> None:
             await asyncio.sleep(0.01)
     assert connection._stalled is None
     server.close()
+
+
+async def test_a_client_that_reads_slowly_gets_all() -> None:
+    server, [(reader, writer)], _ = await _connections([_REQUEST], stalled_timeout_s=1, application=_large)
+    received = 0
+    try:
+        async with asyncio.timeout(300):
+            while received < _LARGE:
+                piece = await reader.read(65_536)
+                assert piece, f"closed after {received:,} bytes"
+                received += len(piece)
+                await asyncio.sleep(0.01)
+    finally:
+        writer.transport.abort()
+        server.close()

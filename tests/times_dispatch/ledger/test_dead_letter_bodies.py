@@ -17,7 +17,7 @@ async def _bodies(redis: Redis, stream: str) -> list[bytes]:
 
 
 async def test_a_number_is_hidden_in_dead_letters_that_come_after_it_was_forgotten(redis: Redis) -> None:
-    bodies = DeadLetterBodies(redis, ForgottenNumbersHidden(redis, KEY).hide)
+    bodies = DeadLetterBodies(redis, ForgottenNumbersHidden(redis, KEY).hide_or_refuse)
     await redis.xadd(DEAD_LETTERS, {"reason": "unreadable", "b": b"<from>9876543210", "detail": "d"})
     assert await bodies.hide_new() == 0
     await ForgottenNumbers(redis, KEY).add(NUMBER)
@@ -37,9 +37,18 @@ async def test_a_number_is_hidden_in_dead_letters_that_come_after_it_was_forgott
 
 async def test_a_second_process_goes_on_where_the_first_ended(redis: Redis) -> None:
     await ForgottenNumbers(redis, KEY).add(NUMBER)
-    first, second = (DeadLetterBodies(redis, ForgottenNumbersHidden(redis, KEY).hide) for _ in range(2))
+    first, second = (DeadLetterBodies(redis, ForgottenNumbersHidden(redis, KEY).hide_or_refuse) for _ in range(2))
     await redis.xadd(DEAD_LETTERS, {"reason": "unreadable", "b": b"9876543210"})
     assert [await first.hide_new(), await second.hide_new()] == [1, 0]
     await redis.xadd(DEAD_LETTERS, {"reason": "unreadable", "b": b"9876543210"})
     assert [await second.hide_new(), await first.hide_new()] == [1, 0]
     assert await _bodies(redis, DEAD_LETTERS) == [b"1000000000"] * 2
+
+
+async def test_a_process_with_another_key_leaves_dead_letters_to_those_with_the_key(redis: Redis) -> None:
+    await ForgottenNumbers(redis, KEY).add(NUMBER)
+    await redis.xadd(DEAD_LETTERS, {"reason": "unreadable", "b": b"9876543210"})
+    for other in (b"", b"another key of forgotten numbers"):
+        assert await DeadLetterBodies(redis, ForgottenNumbersHidden(redis, other).hide_or_refuse).hide_new() == 0
+    assert await DeadLetterBodies(redis, ForgottenNumbersHidden(redis, KEY).hide_or_refuse).hide_new() == 1
+    assert await _bodies(redis, DEAD_LETTERS) == [b"1000000000"]

@@ -107,11 +107,15 @@ class LaneAlignment:
             await self._stop_all(sender, views)
 
     async def _stop_all(self, sender: SenderId, views: Sequence[SenderView]) -> None:
+        """Bring pauses and brakes to all lanes that can be reached; raise the first error of the others at the end."""
+        stops = list[Awaitable[object]]()
         if paused := next((view for view in views if view.paused), None):
-            await self._control.pause_sender(sender, reason=paused.pause_reason)
+            stops.append(self._control.pause_sender(sender, reason=paused.pause_reason))
         braked = {held.provider: held.brake for view in views for held in view.unavailable if held.brake}
-        for provider, reason in braked.items():
-            await self._control.brake_provider(sender, provider, reason)
+        stops += [self._control.brake_provider(sender, provider, reason) for provider, reason in braked.items()]
+        for result in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def align(self, changed: Iterable[CampaignView], *, away: Container[SenderId] = ()) -> None:
         """Look at changed campaigns, and again at those whose lanes differed.

@@ -127,9 +127,7 @@ class Connection(asyncio.Protocol):
         self.reusable = False  # the loop closes the connection after this call
 
     def connection_lost(self, error: Exception | None) -> None:
-        # A response without a length ends with its connection, and over TLS with a verified end (RFC 9112, 9.8).
-        is_end = error is None or (isinstance(error, EndUnverified) and self._is_whole_document())
-        if is_end and self._waiting and self._head_is_read and not self._length_is_known():
+        if self._is_end_of_response(error):
             self._complete()
         self.closed, self.reusable = True, False
         self._fail(httpx.ReadError("connection lost"))
@@ -255,13 +253,22 @@ class Connection(asyncio.Protocol):
             self._headers = [pair for pair in self._headers if pair[0].lower() != b"content-encoding"]
         return content
 
+    def _is_end_of_response(self, error: Exception | None) -> bool:
+        """Return whether the end of the connection ends the response under way.
+
+        A response without a length ends with its connection, and over TLS with a verified end (RFC 9112, 9.8).
+        """
+        if self._waiting is None or not self._head_is_read or self._length_is_known():
+            return False
+        return error is None or (isinstance(error, EndUnverified) and self._is_whole_document())
+
     def _is_whole_document(self) -> bool:
         """Return whether the body is a JSON object or array to its end: no part of one is one."""
-        if self._body[:1] not in {b"{", b"["}:
+        if not self._body.startswith((b"{", b"[")):
             return False
         try:
             msgspec.json.decode(self._body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return False
         return True
 

@@ -116,6 +116,27 @@ async def test_a_pause_and_a_brake_that_missed_a_lane_of_the_sender_reach_it_lat
     assert {view.unavailable[0].brake for view in views} == {"insufficient balance"}
 
 
+async def test_a_pause_that_fails_keeps_no_brake_from_the_lanes(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    await submit_in_lanes(redis, people(100))
+    lanes = await known_lanes(redis, SENDER)
+    await redis.hset(f"{{{lanes[0]}}}:sender", "paused", 1)
+    await redis.hset(f"{{{lanes[2]}}}:sender", "brake@times", "insufficient balance")
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RedisError("a lane is away")
+
+    monkeypatch.setattr(Control, "pause_sender", fail)
+    clock = FakeClock()
+    alignment = LaneAlignment(redis, clock=clock)
+    await alignment.align_senders(lanes)
+    await clock.advance(1.1)
+    with pytest.raises(RedisError, match="a lane is away"):
+        await alignment.align_senders(lanes)
+
+    views = [await LaneQueries.sender(Queries(redis), lane) for lane in lanes]
+    assert [view.unavailable[0].brake for view in views] == ["insufficient balance"] * len(lanes)
+
+
 async def test_all_lanes_of_a_campaign_are_cancelled_if_the_plan_of_the_first_is_damaged(redis: Redis) -> None:
     campaign = await submit_in_lanes(redis, people(100))
     lanes = await lanes_of(redis, campaign)
