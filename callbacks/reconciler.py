@@ -163,7 +163,7 @@ class Reconciler:
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
-        self._read_at = float("-inf")
+        self._next_read_at = float("-inf")
         """The next read begins at this time at the earliest, on the clock's monotonic time."""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -259,12 +259,12 @@ class Reconciler:
                 log.info("entries of another reconciler claimed", entries=len(entries))
                 return entries
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
-        if (wait_s := self._read_at - self._clock.monotonic()) > 0:
+        if (wait_s := self._next_read_at - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait_s)
         entries = await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
         is_small = len(entries) < limits.read_entries and sum(map(_size, entries)) < limits.small_read_bytes
         if entries and is_small:
-            self._read_at = self._clock.monotonic() + limits.read_every_s
+            self._next_read_at = self._clock.monotonic() + limits.read_every_s
         return entries
 
     async def _renew_later(self, ended: asyncio.Event) -> None:

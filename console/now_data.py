@@ -62,7 +62,7 @@ class NowData(msgspec.Struct, frozen=True, kw_only=True):
         return self.campaigns[:_MAX_SHOWN]
 
     @property
-    def more(self) -> int:
+    def not_shown(self) -> int:
         """How many live campaigns get no card."""
         return len(self.campaigns) - len(self.shown)
 

@@ -42,7 +42,7 @@ def now_pieces(visit: Visit, now: NowData) -> Pieces:
     cards = {f"campaign-{item.view.id}": visit.html("fragments/running_campaign.html", item=item) for item in now.shown}
     pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
     # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
-    return {**pieces, "running": Piece(html["running"], version=(now.more, *cards))}
+    return {**pieces, "running": Piece(html["running"], version=(now.not_shown, *cards))}
 
 
 def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:

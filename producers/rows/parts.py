@@ -66,40 +66,42 @@ class PartsCounter:
             return self._measured(slots, messages)
         parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
         parts, longest = self._by_length(slots, messages, parts_of_length)
-        switched, uneven = self._exceptions(slots)
-        switched_parts = 0
-        if switched:
-            switched_parts = self._switch(parts, slots, switched, longest)
-        for index in uneven:
+        forced_into_ucs2, to_measure = self._exceptions(slots)
+        parts_in_ucs2 = 0
+        if forced_into_ucs2:
+            parts_in_ucs2 = self._force_into_ucs2(parts, slots, forced_into_ucs2, longest)
+        for index in to_measure:
             text = measure(self._template.render([values[index] for values in slots]))
-            if index in switched:
-                switched_parts -= parts[index]
+            if index in forced_into_ucs2:
+                parts_in_ucs2 -= parts[index]
             parts[index] = text.parts
             if text.unicode and not self._always_ucs2:
-                switched.add(index)
-                switched_parts += text.parts
-        messages_left, parts_left = messages - len(switched), sum(parts) - switched_parts
+                forced_into_ucs2.add(index)
+                parts_in_ucs2 += text.parts
+        messages_left, parts_left = messages - len(forced_into_ucs2), sum(parts) - parts_in_ucs2
         self._count(unicode=self._always_ucs2, messages=messages_left, parts=parts_left)
-        self._count(unicode=True, messages=len(switched), parts=switched_parts)
+        self._count(unicode=True, messages=len(forced_into_ucs2), parts=parts_in_ucs2)
         return parts
 
-    def _switch(self, parts: list[int], slots: Sequence[Sequence[str]], switched: set[int], longest: int) -> int:
+    def _force_into_ucs2(
+        self, parts: list[int], slots: Sequence[Sequence[str]], forced_into_ucs2: set[int], longest: int
+    ) -> int:
         """Put the parts of the messages that are in UCS-2 alone among the parts of all; return their sum.
 
         Args:
             parts: the parts of all messages, as if none of them were in UCS-2.
             slots: the values, one list for each slot.
-            switched: the indexes of the messages.
+            forced_into_ucs2: the indexes of the messages.
             longest: a length that no message exceeds.
         """
         own, of_length = len(self._literals), self._ucs2_parts
         if of_length[own] == of_length[longest]:
-            for index in switched:
+            for index in forced_into_ucs2:
                 parts[index] = of_length[own]
-            return of_length[own] * len(switched)
-        for index in switched:
+            return of_length[own] * len(forced_into_ucs2)
+        for index in forced_into_ucs2:
             parts[index] = of_length[own + sum([len(values[index]) for values in slots])]
-        return sum([parts[index] for index in switched])
+        return sum([parts[index] for index in forced_into_ucs2])
 
     def _by_length(
         self, slots: Sequence[Sequence[str]], messages: int, parts_of_length: "_PartsOfLength"
@@ -116,23 +118,23 @@ class PartsCounter:
 
     def _exceptions(self, slots: Sequence[Sequence[str]]) -> tuple[set[int], set[int]]:
         """Return the indexes of messages that a value forces into UCS-2, and of those that must be measured."""
-        switched, uneven = set[int](), set[int]()
+        forced_into_ucs2, to_measure = set[int](), set[int]()
         for values in slots:
             joined = "".join(values)
-            if self._is_even(joined):
+            if self._takes_one_unit_each(joined):
                 continue
             suspects: Iterable[int] = range(len(values))
             if not has_ascii_beyond_gsm(joined):
                 suspects = compress(suspects, map(not_, map(str.isascii, values)))
             for index in suspects:
-                unicode, one_unit_each = _form(values[index])
+                unicode, one_unit_each = _encoding_of(values[index])
                 if unicode and not self._always_ucs2:
-                    switched.add(index)
+                    forced_into_ucs2.add(index)
                 if not one_unit_each:
-                    uneven.add(index)
-        return switched, uneven
+                    to_measure.add(index)
+        return forced_into_ucs2, to_measure
 
-    def _is_even(self, text: str) -> bool:
+    def _takes_one_unit_each(self, text: str) -> bool:
         """Say whether each character of a text takes one unit in the encoding of the template."""
         return takes_one_utf16_unit_each(text) if self._always_ucs2 else takes_one_septet_each(text)
 
@@ -168,7 +170,7 @@ class _PartsOfLength(dict[int, int]):
 
 
 @lru_cache(maxsize=4096)
-def _form(value: str) -> tuple[bool, bool]:
+def _encoding_of(value: str) -> tuple[bool, bool]:
     """Say of a value whether some character forces UCS-2, and whether each character takes one unit."""
     measured = measure(value)
     return measured.unicode, measured.units == len(value)

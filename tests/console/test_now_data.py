@@ -44,7 +44,7 @@ async def test_many_live_campaigns_are_counted_and_the_first_get_a_card(redis: R
     for number in range(23):
         await ledger.submit(1, campaign=f"c{number:07}")
     now = await NowReader(redis, _queues).read()
-    assert (len(now.campaigns), len(now.shown), now.more) == (23, 20, 3)
+    assert (len(now.campaigns), len(now.shown), now.not_shown) == (23, 20, 3)
 
 
 async def test_without_redis_the_data_says_so() -> None:

@@ -56,7 +56,7 @@ class ResumingContext(ssl.SSLContext):
 
     @asynccontextmanager
     async def first_alone(self, at_most_s: float) -> AsyncIterator[None]:
-        """Do a handshake; the first of several goes alone, and the others wait for its ticket, at most so long."""
+        """Let the first of several handshakes go alone: the others wait for its ticket, at most so many seconds."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + at_most_s
         while self._first and (left_s := until_s - loop.time()) > 0:
