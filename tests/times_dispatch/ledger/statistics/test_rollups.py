@@ -59,14 +59,15 @@ async def test_each_provider_of_a_chain_has_its_own_messages(ledger: Ledger) -> 
     assert (statistics.sent, statistics.delivered) == (3, 1)
 
 
-async def test_rollups_expire_and_old_ones_leave_the_index(ledger: Ledger) -> None:
+async def test_rollups_expire_at_a_midnight_in_india_and_old_ones_leave_the_index(ledger: Ledger) -> None:
     index_key = sender_key(SENDER, SenderKey.STATISTICS)
     await ledger.redis.zadd(index_key, {"1:times:greeting": 1})
     await ledger.submit(1)
     await ledger.send_all()
     (key,) = await StatisticsReader(ledger.redis).keys(RollupFilter())
-    left_days = await ledger.redis.ttl(key.key) / 86_400
-    assert KEPT_DAYS - 2 < left_days <= KEPT_DAYS
+    expires_s = await ledger.redis.expiretime(key.key)
+    assert day_of((expires_s + INDIA_OFFSET_S) // 86_400) == key.day + timedelta(days=KEPT_DAYS)
+    assert (expires_s + INDIA_OFFSET_S) % 86_400 == 0
     assert await ledger.redis.zcard(index_key) == 1
 
 

@@ -98,7 +98,7 @@ local function index_rollup(rollup_key, member, day)
   local index_key = key_of_sender('statistics')
   redis.call('ZADD', index_key, day, member)
   redis.call('ZREMRANGEBYSCORE', index_key, '-inf', day - KEPT_DAYS)
-  redis.call('EXPIREAT', rollup_key, (day + KEPT_DAYS) * 86400)
+  redis.call('EXPIREAT', rollup_key, (day + KEPT_DAYS) * 86400 - INDIA_OFFSET_MS / 1000)
 end
 
 -- Add to the counters of minutes; `minutes` has the amounts of each hour, by the hour since the epoch in India.
