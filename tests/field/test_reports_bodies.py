@@ -214,7 +214,9 @@ async def test_more_forms_of_times_are_read(redis: Redis, http: httpx.AsyncClien
     ],
     ids=str,
 )
-async def test_what_is_not_certain_is_kept_and_not_applied(redis: Redis, http: httpx.AsyncClient, content: Any) -> None:
+async def test_a_report_that_is_not_certain_is_kept_and_not_applied(
+    redis: Redis, http: httpx.AsyncClient, content: Any
+) -> None:
     assert await reports_in(redis, http, content) == []
     assert len((await classified(redis)).dead_letters) == 1
 

@@ -28,12 +28,12 @@ _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the fields whose names are known, by the name that Times Mobile gives them."""
     values = _by_plain_name(fields)
-    found = {}
+    known = {}
     for field, names in _NAMES.items():
         value = next((values[name] for name in names if values.get(name) not in (None, "")), None)
         if value is not None:
-            found[field] = value
-    return found
+            known[field] = value
+    return known
 
 
 def event_name(fields: Mapping[str, Any]) -> str | None:
