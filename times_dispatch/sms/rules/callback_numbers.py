@@ -118,8 +118,8 @@ _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
-_LONG_TOLL_FREE = re.compile("18[06]0[0-9]{8}")
-"""A toll-free number with a digit too many, as wallets write one."""
+_TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
+"""Also a toll-free number with a digit too many, as wallets write one."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
@@ -416,10 +416,9 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
     if not to_call and _AFTER_ID_WORD.search(before):
         return False
-    if _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits):
+    toll_free = _TOLL_FREE_TO_CALL if to_call else _TOLL_FREE
+    if toll_free.fullmatch(digits) or _SERIES.fullmatch(digits):
         return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
-    if to_call and _LONG_TOLL_FREE.fullmatch(digits):
-        return True
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
     if _MOBILE.fullmatch(digits) and (to_call or not sizes[1:] or min(sizes[1:]) > 1 or _is_spaced_out(sizes)):

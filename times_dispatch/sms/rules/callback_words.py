@@ -55,7 +55,8 @@ ID_WORDS: Final = (
         "licence license permit quote quotation proposal claim cheque chq dd fd rd subscriber connection conn "
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
-        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending weighment weighbridge gatepass"
+        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
+        "weighment weighbridge gatepass"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
