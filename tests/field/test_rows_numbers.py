@@ -86,6 +86,16 @@ def checked_numbers(tmp_path: Path, *numbers: str, sender: str = "") -> tuple[li
         "\U0001f4f19876543210",
         "\u260e\ufe0f 9876543210",
         "%2B919876543210",
+        "9876543210/",
+        "<9876543210>",
+        "[9876543210]",
+        "#9876543210",
+        "Ph#9876543210",
+        "H: 9876543210",
+        "+91 9876543210 (Self)",
+        "9876543210-Mobile",
+        "98765 43210 mob.",
+        "98765 43210 whatsapp",
     ],
 )
 def test_a_number_is_read_as_people_export_it(tmp_path: Path, cell: str) -> None:
