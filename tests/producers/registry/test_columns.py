@@ -1,6 +1,6 @@
 import pytest
 
-from producers.registry.columns import FIELDS, indexes
+from producers.registry.columns import FIELDS, by_words, indexes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ def test_no_name_means_two_fields() -> None:
     names = [name for known in FIELDS.values() for name in known]
 
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("names", "index"),
+    [
+        (["Id", "Final Status"], 1),
+        (["Status at Jio", "Status at Vi"], None),
+        (["Final Status", "Status Date", "Status Remarks"], 0),
+        (["Id"], None),
+    ],
+)
+def test_the_only_column_with_a_word_for_a_field_is_found(names: list[str], index: int | None) -> None:
+    assert by_words("status", indexes(names)) == index
