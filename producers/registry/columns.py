@@ -199,7 +199,10 @@ _WORDS = {
     "category": ("category", "communicationtype"),
     "name": ("templatename", "nameofthetemplate"),
 }
-"""Words that make a column with a longer name known, if no other has one of them too. A status that is not found would let rejected rows in."""
+"""Words that make a column with a longer name known, if no other has one of them too.
+
+A status that is not found would let rejected rows in.
+"""
 _OTHER_WORDS = ("date", "time", "reason", "remark", "comment", "consent", "by", "count")
 """Words in names that only mention a field: ``Approval Date``, ``Rejection Reason``, ``Consent Template ID``."""
 _IN_BRACKETS = re.compile(r"\([^()]*\)")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from producers.errors import InputInvalid
 from producers.registry.portal import PortalDownload
 
 ID = "1107161786534401928"
@@ -48,11 +49,16 @@ def test_the_column_of_the_status_is_found(tmp_path: Path, name: str) -> None:
     assert [row.approved for row in PortalDownload(path).rows()] == [False]
 
 
-def test_a_name_that_two_columns_may_have_is_found_in_neither(tmp_path: Path) -> None:
+def test_two_columns_that_may_hold_the_status_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"Template ID,Status at Jio,Status at Vi,Content\n{ID},Approved,Rejected,Hello\n")
 
-    assert [row.status for row in PortalDownload(path).rows()] == [""]
+    with pytest.raises(
+        InputInvalid, match="several columns may hold the status: Status at Jio, Status at Vi; --column"
+    ):
+        PortalDownload(path)
+    [row] = PortalDownload(path, {"status": "Status at Vi"}).rows()
+    assert not row.approved
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ def test_no_name_means_two_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "index"),
+    ("names", "columns"),
     [
-        (["Id", "Final Status"], 1),
-        (["Status at Jio", "Status at Vi"], None),
-        (["Final Status", "Status Date", "Status Remarks"], 0),
-        (["Id"], None),
+        (["Id", "Final Status"], [1]),
+        (["Status at Jio", "Status at Vi"], [0, 1]),
+        (["Final Status", "Status Date", "Status Remarks"], [0]),
+        (["Id"], []),
     ],
 )
-def test_the_only_column_with_a_word_for_a_field_is_found(names: list[str], index: int | None) -> None:
-    assert by_words("status", indexes(names)) == index
+def test_columns_with_a_word_for_a_field_are_found(names: list[str], columns: list[int]) -> None:
+    assert by_words("status", indexes(names)) == columns
