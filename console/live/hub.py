@@ -122,7 +122,7 @@ class LiveHub:
                 if subject.number != number:
                     message = subject.message(kind, render, after=number)
                     number = subject.number
-                elif now - spoke_at >= KEEP_ALIVE_S:
+                if not message and now - spoke_at >= KEEP_ALIVE_S:
                     message = subject.sign_of_life
                 if message:
                     spoke_at = now
