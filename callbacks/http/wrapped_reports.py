@@ -1,6 +1,6 @@
 """Finds the reports in JSON whose outer objects and arrays are not those of Times Mobile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -19,6 +19,7 @@ def unwrap(content: bytes) -> bytes:
 
     An object is a report if ``reports.parse`` reads it; what stands in it is not searched. A text that is a JSON object
     or array is searched too, and an object whose keys count (``{"0": …, "1": …}``, as PHP writes arrays) as an array.
+    Objects that stand in one array with a report are taken too, so that the unusable rows among them are not lost.
     """
     try:
         reports = list(_reports(content, _MAX_DEPTH))
@@ -32,8 +33,7 @@ def _reports(document: bytes, depth: int) -> Iterator[bytes]:
     if not depth or not document.startswith((b"{", b"[")):
         return
     if document.startswith(b"["):
-        for value in _ARRAY.decode(document):
-            yield from _reports(bytes(value), depth - 1)
+        yield from _of_array(map(bytes, _ARRAY.decode(document)), depth - 1)
         return
     fields = _OBJECT.decode(document)
     if _is_report(document):
@@ -44,8 +44,19 @@ def _reports(document: bytes, depth: int) -> Iterator[bytes]:
         if _is_report(group):
             yield group
             return
+    if all(map(str.isdecimal, fields)):
+        yield from _of_array(map(bytes, fields.values()), depth - 1)
+        return
     for value in fields.values():
         yield from _reports(bytes(value), depth - 1)
+
+
+def _of_array(values: Iterable[bytes], depth: int) -> Iterator[bytes]:
+    """Yield the reports in the values of an array, and the objects beside them that have none."""
+    documents = [(value, list(_reports(value, depth))) for value in map(_in_text, map(bytes.strip, values))]
+    if any(reports for _, reports in documents):
+        for document, reports in documents:
+            yield from reports or ([document] if document.startswith(b"{") else [])
 
 
 def _is_report(document: bytes) -> bool:

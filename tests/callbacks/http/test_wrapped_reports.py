@@ -3,6 +3,7 @@ import json
 import pytest
 
 from callbacks.http.wrapped_reports import unwrap
+from times_dispatch.provider.reports.reports import parse
 
 GROUP = b'{"event":"delivered","data":[{"ts":1,"meta":"m"}]}'
 ROW = b'{"event":"failed","code": "912","ts":1,"meta":"n"}'
@@ -40,3 +41,12 @@ def test_a_report_is_not_searched_for_reports() -> None:
 
 def test_reports_below_six_levels_are_not_found() -> None:
     assert unwrap(b'{"a":' * 6 + GROUP + b"}" * 6) == b""
+
+
+@pytest.mark.parametrize("form", [b'{"results": [%b]}', b"[[%b]]", b'{"results": {"0": %b}}', b'[{"page": 1}, %b]'])
+def test_unusable_rows_beside_reports_are_kept(form: bytes) -> None:
+    unusable = b'{"event":"weird","ts":1,"meta":"n"}'
+    between = b', "1": ' if b'"0"' in form else b", "
+    inner = unwrap(form % between.join([GROUP, unusable]))
+    assert inner.endswith(GROUP + b"," + unusable + b"]")
+    assert parse(inner).unusable[-1].reason == "the event is unknown"
