@@ -6,12 +6,13 @@ from typing import Final
 import msgspec
 
 from callbacks.http.form_fields import is_document
-from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse
+from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, mend, parse
 
 _MAX_DEPTH: Final = 6
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError)
+_ERRORS: Final = (*_DAMAGED, RecursionError, ReportsUnreadable)
 
 
 def unwrap(content: bytes) -> bytes:
@@ -22,10 +23,18 @@ def unwrap(content: bytes) -> bytes:
     Objects that stand in one array with a report are taken too, so that the unusable rows among them are not lost.
     """
     try:
-        reports = list(_reports(content, _MAX_DEPTH))
+        reports = _reports_in(content)
     except _ERRORS:
         return b""
     return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
+
+
+def _reports_in(content: bytes) -> list[bytes]:
+    try:
+        content.decode()  # msgspec does not check the encoding of strings that it skips
+        return list(_reports(content, _MAX_DEPTH))
+    except _DAMAGED:
+        return list(_reports(mend(content), _MAX_DEPTH))
 
 
 def _reports(document: bytes, depth: int) -> Iterator[bytes]:

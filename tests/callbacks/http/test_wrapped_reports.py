@@ -24,6 +24,11 @@ def test_reports_are_found_wherever_they_stand_with_their_bytes_unchanged(docume
     assert unwrap(document) == b"[" + GROUP + b"," + ROW + b"]"
 
 
+def test_a_damaged_document_is_mended() -> None:
+    damaged = b'\xef\xbb\xbf{"id": "\xff", "reports": [' + GROUP + b', {"event":"replied","incomingText":"a\nb\xff"}]}'
+    assert [event.meta for event in parse(unwrap(damaged)).events] == ["m"]
+
+
 def test_rows_that_are_counted_are_an_array() -> None:
     document = b'[{"event":"delivered","data":{"0":{"ts":1,"meta":"m"},"1":{"ts":2,"meta":"n"}}}]'
     assert unwrap(document) == b'[{"event":"delivered","data":[{"ts":1,"meta":"m"},{"ts":2,"meta":"n"}]}]'

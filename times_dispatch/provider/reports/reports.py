@@ -219,9 +219,19 @@ def _decode_groups(body: bytes) -> list[msgspec.Raw]:
 
 
 def _decode_mended(body: bytes) -> list[msgspec.Raw]:
-    r"""Decode JSON with a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break in a reply, \', or NaN.
+    try:
+        return _decode_groups(mend(body))
+    except _UNREADABLE:
+        raise ReportsUnreadable("the body is not a JSON array or object") from None
+
+
+def mend(body: bytes) -> bytes:
+    r"""Return JSON that has a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break, \', or NaN, mended.
 
     Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
+
+    Raises:
+        ReportsUnreadable: it is no JSON.
     """
     try:
         text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
@@ -231,7 +241,7 @@ def _decode_mended(body: bytes) -> list[msgspec.Raw]:
             text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
             document = json.loads(text, strict=False, parse_constant=lambda _: None)
         # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
-        return _decode_groups("".join(_ENCODER.iterencode(document)).encode("utf-8", "replace"))
+        return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
