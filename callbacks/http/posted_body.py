@@ -16,6 +16,7 @@ import msgspec
 from callbacks.request_body import MAX_BODY_BYTES, BodyTooLong
 from times_dispatch.content_encoding import decompress
 from times_dispatch.provider.reports.reports import MAX_ROWS, may_be_row
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_FIELDS: Final = 200
 _JSON_BEGINNINGS: Final = (b"[", b"{")
@@ -102,7 +103,7 @@ def unwrap(body: bytes) -> bytes:
     """Return the document that the only object or array in a JSON object is; empty if there is none, or several."""
     try:
         values = [bytes(value) for value in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).values()]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return b""
     documents = [document for value in values if (document := _in_json_text(value))[:1] in _JSON_BEGINNINGS]
     return documents[0] if len(documents) == 1 else b""
