@@ -7,6 +7,7 @@ Whoever may write into the folder must neither fill the memory of a reader nor l
 lists are read within bounds, and ``local_storage`` follows no link.
 """
 
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -169,7 +170,9 @@ class ArchiveFolder:
             yield
         except OSError as error:
             where = f"{_without_login(self.url)}: {archive}/{name}".rstrip("/: ")
-            raise ArchiveUnavailable(f"{where}: {(error.strerror or type(error).__name__).lower()}") from error
+            is_link = error.errno == errno.ELOOP  # the words of the system would be "too many levels of symbolic links"
+            reason = "is a link" if is_link else (error.strerror or type(error).__name__).lower()
+            raise ArchiveUnavailable(f"{where}: {reason}") from error
 
 
 def _max_bytes(name: str) -> int:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow.parquet.encryption import create_decryption_properties, create_encryption_properties
 
 MAX_FOOTER_BYTES: Final = 64_000_000
-"""The footer has some hundred bytes for each column of each group of rows: one of ten million messages has megabytes."""
+"""The footer has some hundred bytes for each column of each group of rows: megabytes for ten million messages."""
 _END: Final = struct.Struct("<I4s")
 """The last bytes of a file: the length of the footer, and a mark."""
 _ENCRYPTED: Final = b"PARE"
