@@ -7,6 +7,7 @@ from typing import Final, Self
 import aiohttp
 from redis.asyncio import Redis
 
+from callbacks.relay.bounded_connector import BoundedConnector
 from callbacks.relay.via import make_relay_id
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
@@ -53,7 +54,12 @@ class RelayPoster:
         """When the system took a body last, on the clock's monotonic time."""
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=self._timeout, headers={"content-type": "application/json"})
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout,
+            headers={"content-type": "application/json"},
+            connector=BoundedConnector(),
+            cookie_jar=aiohttp.DummyCookieJar(),  # any number of cookies would be kept, and sent with each post
+        )
         return self
 
     async def __aexit__(

@@ -38,6 +38,11 @@ def test_the_only_document_in_an_object_is_taken_out() -> None:
     assert unwrap(b'{"a": [1], "b": {}}') == unwrap(b'{"a": 1}') == unwrap(b"[]") == unwrap(b"{") == b""
 
 
+@pytest.mark.parametrize("body", [b'{"\xff": 1}', b'{"a": [{"\xff": 1}]}', b'{"a": ' + b"[" * 100_000])
+def test_a_body_that_is_no_utf_8_or_too_deep_holds_no_document(body: bytes) -> None:
+    assert unwrap(body)[:1] in (b"", b"[")
+
+
 def test_lines_become_an_array_only_if_each_is_an_object() -> None:
     assert join_lines(b'{"a":1}\r\n\n{"b":2}\n') == b'[{"a":1},{"b":2}]'
     assert join_lines(b'{"a":1}\n5') == join_lines(b'{"a":1}') == join_lines(b"") == b""
