@@ -45,4 +45,4 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self) -> None:
         super().__init__()
-        self._factory = partial(_BoundedHandler, loop=self._loop)
+        self._factory: Any = partial(_BoundedHandler, loop=self._loop)  # makes the protocol of each connection
