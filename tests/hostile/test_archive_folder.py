@@ -152,7 +152,8 @@ async def test_a_forged_manifest_names_no_file_and_no_key_of_others(
     path.write_bytes(msgspec.json.encode({**msgspec.json.decode(path.read_bytes()), **changed}))
     await ledger.redis.flushall()
     result = await rebuild(ledger, ArchiveFolder(str(archived)))
-    keys = sorted(key.decode() for key in await ledger.redis.keys())
+    found: list[bytes] = await ledger.redis.keys()
+    keys = sorted(key.decode() for key in found)
     print(f"{str(changed)[:60]}: {result.failed or result.differences or 'as counted'}, {len(keys)} keys")  # noqa: T201  # the figure
     assert victim.read_text() == "as before"
     assert not [key for key in keys if key.startswith(("{OTHER", "{opt_outs}:x"))]
