@@ -7,11 +7,11 @@ import msgspec
 
 from callbacks.http.form_fields import is_document
 from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_DEPTH: Final = 6
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def unwrap(content: bytes) -> bytes:
@@ -22,7 +22,7 @@ def unwrap(content: bytes) -> bytes:
     """
     try:
         reports = list(_reports(content, _MAX_DEPTH))
-    except _ERRORS:
+    except UNREADABLE_JSON:
         return b""
     return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
 
@@ -59,7 +59,7 @@ def _counted(document: bytes) -> list[bytes]:
     """Return the values of an object whose keys are 0, 1, 2 …; nothing for any other value."""
     try:
         fields = _OBJECT.decode(document)
-    except _ERRORS:
+    except UNREADABLE_JSON:
         return []
     return [bytes(value) for value in fields.values()] if all(map(str.isdecimal, fields)) else []
 

@@ -119,6 +119,36 @@ OTHERS = {
     ],
 }
 """What a user must not do with keys of other kinds of processes."""
+PRIVATE = {
+    "recipients and their values": "GET {TIMESM}:c:1:p:0",
+    "states of messages": "GET {TIMESM}:c:1:m:0",
+    "opt-outs": "SMEMBERS {opt_outs}:n:91987",
+    "dead numbers": "HGETALL {opt_outs}:dead:91987",
+    "numbers of test messages": "ZRANGE test_send:1 0 -1",
+    "reports that wait": "XRANGE reports - +",
+    "dead letters": "XRANGE reports:rejected - +",
+    "reports that wait for the relay": "XRANGE relay - +",
+    "copies to be forwarded": "ZRANGE {reports}:forward:0 0 -1",
+}
+"""What holds numbers, or what people wrote, and how it is read."""
+WRITES = {
+    "states of messages": "SETRANGE {TIMESM}:c:1:m:0 0 a",
+    "states of campaigns": "HSET {TIMESM}:c:1 state paused",
+    "opt-outs": "SREM {opt_outs}:n:91987 1",
+}
+_MANAGERS = {"worker", "reconciler", "console", "command"}
+MAY_READ = {
+    "recipients and their values": _MANAGERS | {"links"},
+    "states of messages": _MANAGERS,
+    "opt-outs": _MANAGERS,
+    "dead numbers": _MANAGERS,
+    "numbers of test messages": {"reconciler", "command"},
+    "reports that wait": _MANAGERS | {"receiver", "metrics", "alerts"},
+    "dead letters": {"reconciler", "console", "command", "metrics"},
+    "reports that wait for the relay": {"reconciler", "console", "command", "metrics"},
+    "copies to be forwarded": _MANAGERS | {"metrics", "alerts"},
+}
+"""The table of docs/security.md: Redis cannot give an entry's age without the entry."""
 FOR_NOBODY = [
     *(
         "FLUSHALL",
@@ -163,6 +193,21 @@ def test_a_user_may_do_nothing_that_its_kind_of_process_does_not_need(server: Em
     assert [call for call, answer in answers.items() if "permission" not in answer] == []
     with Redis(port=server.port, username=user, password="mellon") as redis, pytest.raises(NoPermissionError):
         redis.flushall()
+
+
+@pytest.mark.parametrize("what", PRIVATE)
+def test_only_the_users_of_the_table_read_what_is_private_and_write_states(server: EmbeddedServer, what: str) -> None:
+    with Redis.from_url(server.url, decode_responses=True) as admin:
+
+        def may(call: str) -> set[str]:
+            answers = {user: str(admin.execute_command("ACL", "DRYRUN", user, *call.split())) for user in PROCESS_USERS}
+            return {user for user, answer in answers.items() if "permission" not in answer}
+
+        readers, writers = may(PRIVATE[what]), may(WRITES[what]) if what in WRITES else set[str]()
+        assert may(WRITES["states of campaigns"]) == _MANAGERS
+    print(f"{what}: read by {', '.join(sorted(readers))}; written by {', '.join(sorted(writers)) or '-'}")  # noqa: T201  # the figure
+    assert readers == MAY_READ[what]
+    assert writers == (_MANAGERS if what in WRITES else set())
 
 
 def test_a_client_without_a_password_may_only_ask_whether_the_server_lives() -> None:

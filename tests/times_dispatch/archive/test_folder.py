@@ -62,11 +62,11 @@ def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
 
 _DIES: dict[str, str] = {
     "before the content is on the disk": "os.fsync = lambda _: die()",
-    "before the file has its name": "pathlib.Path.replace = lambda *_: die()",
-    "before the name is on the disk": "folder_module._to_disk_folder = lambda _: die()",
+    "before the file has its name": "os.replace = lambda *_, **__: die()",
+    "before the name is on the disk": "renames = os.replace; os.replace = lambda *a, **b: (renames(*a, **b), die())",
 }
 _WRITER = """
-import os, pathlib, signal, sys
+import os, signal, sys
 from times_dispatch.archive import folder as folder_module
 
 def die():
@@ -85,7 +85,7 @@ def test_a_writer_that_is_killed_leaves_no_copy_after_the_next_run(tmp_path: Pat
     folder.write("x", "1.key", b"before")
     killed = subprocess.run([sys.executable, "-c", _WRITER.format(dies=dies), str(tmp_path)], check=False, timeout=300)
     assert killed.returncode == -9
-    assert folder.read("x", "1.key") == (b"after" if "_to_disk_folder" in dies else b"before")
+    assert folder.read("x", "1.key") == (b"after" if "renames" in dies else b"before")
     assert folder.names("x") == ["1.key"]
     folder.clean("x")
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["1.key"]
