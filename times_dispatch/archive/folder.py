@@ -6,13 +6,15 @@ A campaign has a folder of its own, and an attempt to archive it has three files
 
 import fcntl
 import os
+import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
-from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable
 
 KEY: Final = "key"
 ROWS: Final = "parquet"
@@ -21,6 +23,9 @@ _NOT_RENAMED: Final = ".new"
 """The end of the name of a file that is being written."""
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
+_MAX_REASON: Final = 300
+_LOGIN_OR_QUERY: Final = re.compile(r"(?<=//)[^/@\s]+@|\?[^\s\"]+")
+"""What the words of a client may show of a URL that nobody should see."""
 
 
 class ArchiveFolder:
@@ -89,14 +94,16 @@ class ArchiveFolder:
         """Open a new file, which is on the disk or in the storage when the block ends without an error."""
         with self._refusals(archive, name):
             if not self._is_local:
-                with self._fs.open(self._path(archive, name), "wb") as file:
+                opened = self._fs.open(self._path(archive, name), "wb")
+            else:
+                path = self._make_folder(archive) / name
+                with open(path, "wb", opener=_private) as file:  # as above
                     yield file
+                    _to_disk(file)
+                _to_disk_folder(path.parent)
                 return
-            path = self._make_folder(archive) / name
-            with open(path, "wb", opener=_private) as file:  # as above
-                yield file
-                _to_disk(file)
-            _to_disk_folder(path.parent)
+        with closing(_StorageFile(opened, partial(self._refusals, archive, name))) as stored:
+            yield cast(IO[bytes], stored)
 
     def read(self, archive: str, name: str) -> bytes | None:
         """Return a small file; None if there is no such file."""
@@ -115,8 +122,12 @@ class ArchiveFolder:
                 file = self._fs.open(self._path(archive, name), "rb")
             except FileNotFoundError:
                 raise ArchiveDamaged(f"archive {archive}: its file {name} is missing") from None
-            with file:
-                yield file
+            if self._is_local:
+                with file:
+                    yield file
+                return
+        with closing(_StorageFile(file, partial(self._refusals, archive, name))) as stored:
+            yield cast(IO[bytes], stored)
 
     def delete(self, archive: str, name: str) -> None:
         """Delete a file, if there is such a file, and copies that writers of this campaign have left."""
@@ -167,12 +178,50 @@ class ArchiveFolder:
 
     @contextmanager
     def _refusals(self, archive: str, name: str) -> Iterator[None]:
-        """Turn what the storage refuses into one error, whose message has no login."""
+        """Turn what the storage refuses into one error, whose message has no login.
+
+        The client of a storage raises errors of its own kinds, such as ``botocore``'s NoCredentialsError.
+        """
         try:
             yield
-        except OSError as error:
+        except ArchiveError:
+            raise
+        except Exception as error:
+            if self._is_local and not isinstance(error, OSError):
+                raise
             where = f"{_without_login(self.url)}: {archive}/{name}".rstrip("/: ")
-            raise ArchiveUnavailable(f"{where}: {(error.strerror or type(error).__name__).lower()}") from error
+            raise ArchiveUnavailable(f"{where}: {_reason(error)}") from error
+
+
+class _StorageFile:
+    """An open file of a storage; each of its calls turns what the storage refuses into one error."""
+
+    def __init__(self, file: Any, refusals: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file = file
+        self._refusals = refusals
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._file, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._refusals():
+                return attribute(*args, **kwargs)
+
+        return call
+
+    def close(self) -> None:
+        with self._refusals():
+            self._file.close()
+
+
+def _reason(error: Exception) -> str:
+    """Return why a call failed, in one line; clients may put a login or a signature into their words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    words = str(error).partition("\n")[0][:_MAX_REASON] or type(error).__name__
+    return _LOGIN_OR_QUERY.sub("", words)
 
 
 def _without_login(url: str) -> str:
