@@ -8,13 +8,14 @@ import fcntl
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from times_dispatch.archive.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable
+from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
 
 KEY: Final = "key"
 ROWS: Final = "parquet"
@@ -24,6 +25,14 @@ _NOT_RENAMED: Final = ".new"
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
 _MAX_REASON: Final = 300
+_CLIENT_ERRORS: Final = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("azure.core.exceptions", "AzureError"),
+    ("aiohttp", "ClientError"),
+)
+"""Errors of the clients of storages that are no OSError, such as a missing login."""
 _LOGIN_OR_QUERY: Final = re.compile(r"(?<=//)[^/@\s]+@|\?[^\s\"]+")
 """What the words of a client may show of a URL that nobody should see."""
 
@@ -178,17 +187,10 @@ class ArchiveFolder:
 
     @contextmanager
     def _refusals(self, archive: str, name: str) -> Iterator[None]:
-        """Turn what the storage refuses into one error, whose message has no login.
-
-        The client of a storage raises errors of its own kinds, such as ``botocore``'s NoCredentialsError.
-        """
+        """Turn what the storage refuses into one error, whose message has no login."""
         try:
             yield
-        except ArchiveError:
-            raise
-        except Exception as error:
-            if self._is_local and not isinstance(error, OSError):
-                raise
+        except _storage_errors() as error:
             where = f"{_without_login(self.url)}: {archive}/{name}".rstrip("/: ")
             raise ArchiveUnavailable(f"{where}: {_reason(error)}") from error
 
@@ -214,6 +216,12 @@ class _StorageFile:
     def close(self) -> None:
         with self._refusals():
             self._file.close()
+
+
+def _storage_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of the errors that the disk and the loaded clients of storages raise."""
+    loaded = [(sys.modules.get(module), name) for module, name in _CLIENT_ERRORS]
+    return OSError, *(getattr(module, name) for module, name in loaded if module)
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,6 +129,13 @@ class ClientRefuses(Exception):
     """An error of the client of a storage: no OSError, and of no class that fsspec knows."""
 
 
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package of a client be loaded."""
+    errors = SimpleNamespace(BotoCoreError=ClientRefuses, ClientError=ClientRefuses)
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", errors)
+
+
 def _open(opened: AbstractContextManager[object]) -> None:
     with opened:
         pass
@@ -147,7 +155,7 @@ def _open(opened: AbstractContextManager[object]) -> None:
     ids=["write", "writing", "read", "reading", "delete", "names", "archives"],
 )
 def test_errors_of_a_storages_own_kinds_are_one_line_without_login_and_signature(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[ArchiveFolder], object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, call: Callable[[ArchiveFolder], object]
 ) -> None:
     folder = ArchiveFolder(f"memory://{tmp_path.name}")
     folder.write("x", "1.key", b"first")
@@ -165,7 +173,7 @@ def test_errors_of_a_storages_own_kinds_are_one_line_without_login_and_signature
 
 @pytest.mark.parametrize("method", ["read", "close"])
 def test_an_error_of_an_open_file_of_a_storage_is_one_too_and_an_error_of_the_reader_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, method: str
 ) -> None:
     folder = ArchiveFolder(f"memory://{tmp_path.name}")
     folder.write("x", "1.parquet", b"rows")
