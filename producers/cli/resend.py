@@ -12,7 +12,7 @@ from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledg
 from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
-from producers.resend import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
+from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need

@@ -250,6 +250,15 @@ class Exercises:
         await self._wait_until_sent(campaign, 15, "the workers do not find out that the providers are back")
         world.active_faults -= 1
 
+    async def sender_in_lanes(self) -> None:
+        """Let a sender in three lanes send at its rate, and pause one campaign: all lanes stop."""
+        self._set_behaviour()
+        campaign = await self._operator.submit("LANEAA", 900, batch_size=100)
+        await asyncio.sleep(4)
+        await self._operator.pause_and_resume(campaign, for_s=6)
+        for lane in self._operator.submitted[campaign].plan.lane_campaigns:
+            await self._wait_until_sent(lane, 20, "a lane does not go on")
+
     def _sent(self, campaign: CampaignId) -> int:
         counts = self._counts(campaign)
         return sum(counts.values()) - counts[MessageState.PENDING] - counts[MessageState.SENDING]

@@ -9,8 +9,10 @@ lists are read within bounds, and ``local_storage`` follows no link.
 
 import errno
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from typing import IO, Any, Final, cast
 
 from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
@@ -27,6 +29,17 @@ MAX_LIST_BYTES: Final = 60_000_000
 _NAME_BYTES: Final = 100
 """Bytes of a listed name besides its characters."""
 _OF_AN_ATTEMPT: Final = re.compile(rf"[0-9a-z]+\.(?:{KEY}|{ROWS}|{MANIFEST})")
+_MAX_REASON: Final = 300
+_CLIENT_ERRORS: Final = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("azure.core.exceptions", "AzureError"),
+    ("aiohttp", "ClientError"),
+)
+"""Errors of the clients of storages that are no OSError, such as a missing login."""
+_LOGIN_OR_QUERY: Final = re.compile(r"(?<=//)[^/@\s]+@|\?[^\s\"]+")
+"""What the words of a client may show of a URL that nobody should see."""
 
 
 class ArchiveFolder:
@@ -71,13 +84,14 @@ class ArchiveFolder:
     @contextmanager
     def writing(self, archive: str, name: str) -> Iterator[IO[bytes]]:
         """Open a new file, which is on the disk or in the storage when the block ends without an error."""
-        with (
-            self._refusals(archive, name),
-            self._local.writing(archive, name)
-            if self._local
-            else self._fs.open(self._path(archive, name), "wb") as file,
-        ):
-            yield file
+        with self._refusals(archive, name):
+            if self._local:
+                with self._local.writing(archive, name) as file:
+                    yield file
+                return
+            opened = self._fs.open(self._path(archive, name), "wb")
+        with closing(_StorageFile(opened, partial(self._refusals, archive, name))) as stored:
+            yield cast(IO[bytes], stored)
 
     def read(self, archive: str, name: str) -> bytes | None:
         """Return a small file; None if there is no such file. Raises ``ArchiveDamaged`` if the file is not small."""
@@ -100,8 +114,12 @@ class ArchiveFolder:
                 file = self._open(archive, name)
             except FileNotFoundError:
                 raise ArchiveDamaged(f"archive {archive}: its file {name} is missing") from None
-            with file:
-                yield file
+            if self._local:
+                with file:
+                    yield file
+                return
+        with closing(_StorageFile(file, partial(self._refusals, archive, name))) as stored:
+            yield cast(IO[bytes], stored)
 
     def delete(self, archive: str, name: str) -> None:
         """Delete a file, if there is such a file, and copies that writers of this campaign have left."""
@@ -168,15 +186,52 @@ class ArchiveFolder:
         """Turn what the storage refuses into one error, whose message has no login."""
         try:
             yield
-        except OSError as error:
+        except _storage_errors() as error:
             where = f"{_without_login(self.url)}: {archive}/{name}".rstrip("/: ")
-            is_link = error.errno == errno.ELOOP  # the words of the system would be "too many levels of symbolic links"
-            reason = "is a link" if is_link else (error.strerror or type(error).__name__).lower()
-            raise ArchiveUnavailable(f"{where}: {reason}") from error
+            raise ArchiveUnavailable(f"{where}: {_reason(error)}") from error
 
 
 def _max_bytes(name: str) -> int:
     return MAX_MANIFEST_BYTES if name.endswith(f".{MANIFEST}") else MAX_SMALL_BYTES
+
+
+class _StorageFile:
+    """An open file of a storage; each of its calls turns what the storage refuses into one error."""
+
+    def __init__(self, file: Any, refusals: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file = file
+        self._refusals = refusals
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._file, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._refusals():
+                return attribute(*args, **kwargs)
+
+        return call
+
+    def close(self) -> None:
+        with self._refusals():
+            self._file.close()
+
+
+def _storage_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of the errors that the disk and the loaded clients of storages raise."""
+    loaded = [(sys.modules.get(module), name) for module, name in _CLIENT_ERRORS]
+    return OSError, *(getattr(module, name) for module, name in loaded if module)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a call failed, in one line; clients may put a login or a signature into their words."""
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return "is a link"  # the words of the system would be "too many levels of symbolic links"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    words = str(error).partition("\n")[0][:_MAX_REASON] or type(error).__name__
+    return _LOGIN_OR_QUERY.sub("", words)
 
 
 def _without_login(url: str) -> str:

@@ -1,7 +1,10 @@
 import fcntl
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -120,3 +123,69 @@ def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None
     with pytest.raises(ArchiveUnavailable), folder.writing("x", "1.parquet") as file:
         file.write(b"rows")
     assert victim.read_text() == "as before"
+
+
+class ClientRefuses(Exception):
+    """An error of the client of a storage: no OSError, and of no class that fsspec knows."""
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package of a client be loaded."""
+    errors = SimpleNamespace(BotoCoreError=ClientRefuses, ClientError=ClientRefuses)
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", errors)
+
+
+def _open(opened: AbstractContextManager[object]) -> None:
+    with opened:
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda folder: folder.write("x", "1.key", b"second"),
+        lambda folder: _open(folder.writing("x", "1.parquet")),
+        lambda folder: folder.read("x", "1.key"),
+        lambda folder: _open(folder.reading("x", "1.parquet")),
+        lambda folder: folder.delete("x", "1.key"),
+        lambda folder: folder.names("x"),
+        lambda folder: folder.archives(),
+    ],
+    ids=["write", "writing", "read", "reading", "delete", "names", "archives"],
+)
+def test_errors_of_a_storages_own_kinds_are_one_line_without_login_and_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, call: Callable[[ArchiveFolder], object]
+) -> None:
+    folder = ArchiveFolder(f"memory://{tmp_path.name}")
+    folder.write("x", "1.key", b"first")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientRefuses('no way to "https://user:secret@bucket.example/x?Signature=secret"\nand more')
+
+    for name in ("pipe_file", "cat_file", "open", "rm_file", "ls"):
+        monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFileSystem.{name}", refuse)
+    with pytest.raises(ArchiveUnavailable) as refused:
+        call(folder)
+    assert str(refused.value).startswith(f"memory://{tmp_path.name}")
+    assert str(refused.value).endswith(': no way to "https://bucket.example/x"')
+
+
+@pytest.mark.parametrize("method", ["read", "close"])
+def test_an_error_of_an_open_file_of_a_storage_is_one_too_and_an_error_of_the_reader_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, method: str
+) -> None:
+    folder = ArchiveFolder(f"memory://{tmp_path.name}")
+    folder.write("x", "1.parquet", b"rows")
+    with pytest.raises(ZeroDivisionError), folder.reading("x", "1.parquet"):
+        raise ZeroDivisionError
+
+    def refuse(*_: object) -> None:
+        raise ClientRefuses("connection lost")
+
+    monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFile.{method}", refuse, raising=False)
+    with (
+        pytest.raises(ArchiveUnavailable, match=r"x/1\.parquet: connection lost"),
+        folder.reading("x", "1.parquet") as file,
+    ):
+        file.read()
