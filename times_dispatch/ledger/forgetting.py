@@ -139,14 +139,14 @@ class NumberForgetting:
         for lane, key in enumerate(lane_keys()):
             first = 0
             while members := cast("list[bytes]", await self._redis.zrange(key, first, first + _PAGE - 1)):
-                found = [member for member in members if any(word in member for word in words)]
-                copies = [{"lane": lane, "member": member} for member in found]
+                matches = [member for member in members if any(word in member for word in words)]
+                copies = [{"lane": lane, "member": member} for member in matches]
                 if copies:
                     reply = await self._remove_copies(
                         FORWARD, count=ForwardCount.FORGOTTEN.value, lanes=LANES, before_ms=0, copies=copies
                     )
                     removed += int(reply["removed"])
-                first += len(members) - len(found)
+                first += len(members) - len(matches)
         return removed
 
     async def _forget_samples(self) -> int:
