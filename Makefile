@@ -15,7 +15,7 @@ LINT := ruff types imports lua compose dependencies
 
 # The quick tests in parts that take about as long as each other: a process imports and collects its own part only. The
 # part "rest" has every folder that no other part names.
-PARTS        := rest producers ledger work libraries
+PARTS        := rest ledger producers work libraries
 ledger_of    := tests/times_dispatch/ledger
 libraries_of := tests/times_dispatch --ignore=tests/times_dispatch/ledger
 producers_of := tests/producers

@@ -122,7 +122,7 @@ async def _alert_targets(redis: Redis) -> dict[str, TargetState]:
 
 async def _info(redis: Redis) -> Mapping[str, Any]:
     try:
-        info: dict[str, Any] = await redis.info("everything")
+        info: dict[str, Any] = await redis.info()
     except NoPermissionError:
         return {}
     return info
