@@ -153,15 +153,20 @@ class JsonLinesFile:
         return names, Heading(self._path, first_line, names)
 
     def _first_object(self, text: str, line: int) -> JsonObject:
-        if text.lstrip(" \t\ufeff").startswith("["):
-            raise InputInvalid(
-                f"{self._path}:{line}: is a JSON array; write one object a line: "
-                f"jq -c '.[]' {self._path.name} > {self._path.stem}.jsonl"
-            )
+        beginning = text.lstrip(" \t\ufeff")
+        if beginning.startswith("[") and beginning[1:].lstrip()[:1] in ("", "{"):
+            raise InputInvalid(f"{self._path}:{line}: is a JSON array; {self._as_lines('.[]')}")
         try:
             return _parse(text)
         except _RowUnusable as unusable:
-            raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
+            is_begun = beginning.startswith("{") and "}" not in beginning
+            advice = self._as_lines(".") if is_begun else "its keys name the columns"
+            raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; {advice}") from None
+
+    def _as_lines(self, jq_filter: str) -> str:
+        """Return the advice to write one object a line, with a command that makes another file."""
+        target = f"{self._path.stem}.{'lines.' if self._path.suffix.lower() == '.jsonl' else ''}jsonl"
+        return f"write one object a line: jq -c '{jq_filter}' {self._path.name} > {target}"
 
 
 def _is_blank(text: str) -> bool:
@@ -185,8 +190,9 @@ _decode = json.JSONDecoder(
 
 
 def _parse(text: str) -> JsonObject:
+    text = text.strip("\ufeff \t\r\n")
     try:
-        cells = _decode(text.lstrip("\ufeff"))
+        cells = _decode(text.removesuffix(","))
     except (ValueError, RecursionError):
         raise _RowUnusable("is not JSON") from None
     if not isinstance(cells, dict):
@@ -197,7 +203,7 @@ def _parse(text: str) -> JsonObject:
 def _keys_of(text: str) -> Collection[str]:
     """Return the keys of a line; none if the line is no JSON object."""
     try:
-        cells = orjson.loads(text)
+        cells = orjson.loads(text.rstrip(", \t\r\n"))
     except ValueError:  # half surrogates and NaN are not JSON, and may stand beside good values
         try:
             cells = _parse(text)

@@ -139,7 +139,7 @@ class DamageCheck:
             yield partial(_holds, "nan")
 
     def _stands_for_no_value(self, word: str) -> bool:
-        """Say whether a text of small letters stands for no value: a word, also quoted or repeated, or a run of a sign.
+        """Say whether a text of small letters stands for no value: a word, in quotes or repeated, or a run of a sign.
 
         A first and a last name without a value become ``none none``.
         """

@@ -325,3 +325,27 @@ def test_a_number_of_16_bytes_that_nothing_uses_refuses_no_file(tmp_path: Path) 
     assert check_values(path).values == ["Asha", "Ravi"]
     with pytest.raises(InputInvalid, match=r"column big is of the type fixed_size_binary\[16\], which has no text"):
         check_values(path, "{big}")
+
+
+def test_objects_that_commas_follow_are_rows(tmp_path: Path) -> None:
+    rows = f'{{"to":"{NUMBERS[0]}","value":"a"}},\n{{"to":"{NUMBERS[1]}","value":-0.0}} ,\r\n'
+
+    assert checked_csv(tmp_path, rows, "a.jsonl").values == ["a", "0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", '[{"to":1}]', "a.json:1: is a JSON array; write one object a line: jq -c '.[]' a.json > a.jsonl"),
+        ("a.jsonl", '[\n{"to":1}]', "is a JSON array; write one object a line: jq -c '.[]' a.jsonl > a.l"),
+        ("a.jsonl", '["98765","a"]\n', "a.jsonl:1: the first row is not a JSON object; its keys name the columns"),
+        ("a.json", '{\n "to": "1"\n}\n', "the first row is not JSON; write one object a line: jq -c '.' a"),
+    ],
+)  # fmt: skip
+def test_other_json_is_refused_with_a_command_that_overwrites_nothing(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        checked_csv(tmp_path, content, name)
+
+    assert reason in str(refused.value)

@@ -41,7 +41,7 @@ _ANY_NAME = (
 )
 """The forms that are placeholders whatever name stands between the signs, in a value and in a registered text."""
 _ANY_IN_TEXT = (
-    r"\{\0\}"  # {{#var#}}, whose outer signs would be sent
+    r"\{\0\}?|\0\}"  # {{#var#}}, whose outer signs would be sent
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}|\{[!%][^{}\n]{1,60}\}"  # {name}, {0}, {!Name}
     r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>|«[^«»\n]{1,40}»"  # <first name>, «name»
     r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name

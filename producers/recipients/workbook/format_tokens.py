@@ -109,7 +109,7 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
         indian = indian or locale in _INDIAN_LOCALES
         if match["locale"] and not match["currency"]:
             shown_in = locale_of(locale)
-        if token := _token(match):
+        if (token := _token(match)) and not (_is_filler(match) and tokens and tokens[-1].text.endswith(" ")):
             tokens.append(token)
     sections.append(Section(_with_minutes(tokens), condition, indian or "#,##,##" in number_format, shown_in))
     return tuple(sections)
@@ -129,6 +129,11 @@ def _token(match: re.Match[str]) -> Token | None:
         return Token(kind, match[kind].lower() if kind == "date" else match[kind])
     # The blank of the width of a character separates a sign or a currency from the digits.
     return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None
+
+
+def _is_filler(match: re.Match[str]) -> bool:
+    """Say whether a piece only keeps a distance, beside which another blank shows nothing."""
+    return match[0].startswith(("_", "* "))
 
 
 def _with_minutes(tokens: Sequence[Token]) -> Sequence[Token]:
