@@ -250,7 +250,7 @@ class DeadLetters:
             totals[_reason(reason.decode(errors="replace"))[0]] += int(number)
         return dict(totals)
 
-    async def naming(self, number: str, *, deletes: bool) -> list[bytes]:
+    async def with_number(self, number: str, *, deletes: bool) -> list[bytes]:
         """Return the bodies of the dead letters that hold a number, in whatever form it is written.
 
         Args:
@@ -259,13 +259,13 @@ class DeadLetters:
         """
         words = [word.encode() for word in spellings(number)]
 
-        def names(content: bytes) -> bool:
+        def holds_number(content: bytes) -> bool:
             return any(word in content for word in words) or names_number(content, number)
 
         bodies = list[bytes]()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if names(row.body) or names(row.detail.encode())]
+                rows = [row for row in page if holds_number(row.body) or holds_number(row.detail.encode())]
                 if rows and deletes:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                 bodies += [row.body for row in rows]

@@ -85,7 +85,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
 
 @cache
 def _catch_alls(path: Path) -> int:
-    return sum(isinstance(node, ast.ExceptHandler) and _catches_all(node) for node in ast.walk(tree.tree(path)))
+    return sum(isinstance(node, ast.ExceptHandler) and _catches_all(node) for node in tree.nodes(path))
 
 
 def test_everything_is_caught_only_where_a_process_must_survive() -> None:
@@ -104,7 +104,7 @@ def _files() -> dict[str, Path]:
 def _imports(path: Path) -> list[str]:
     """Return the names of the modules that a file imports, at once or when they are needed."""
     names = list[str]()
-    for node in ast.walk(tree.tree(path)):
+    for node in tree.nodes(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -151,7 +151,7 @@ def test_no_docstring_has_three_words_or_fewer() -> None:
     short = {
         f"{tree.name(path)}: {getattr(node, 'name', 'module')}"
         for path in tree.modules((*tree.PRODUCT, "benchmarks"))
-        for node in ast.walk(tree.tree(path))
+        for node in tree.nodes(path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if (docstring := ast.get_docstring(node)) and len(docstring.split()) <= _TOO_FEW_WORDS
     }

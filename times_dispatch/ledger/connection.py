@@ -339,7 +339,7 @@ def _reason(error: exceptions.RedisError) -> str:
 
 async def _info(redis: Redis) -> dict[str, object]:
     try:
-        info: dict[str, object] = await redis.info("everything")
+        info: dict[str, object] = await redis.info()
     except exceptions.NoPermissionError:
         return {}  # a managed service that denies INFO also manages the configuration
     return info

@@ -187,6 +187,7 @@ def lose_redis(redis_url: str) -> None:
         redis.flushall()
 
 
+@pytest.mark.slow  # eight commands for each of the commands: two seconds together
 @pytest.mark.parametrize("command", [command for command in READS if command[0] != "audit"], ids=" ".join)
 def test_a_command_that_reads_prints_the_same_after_the_loss_of_redis_and_a_rebuild(
     run: Run, ended: str, redis_url: str, command: tuple[str, ...]

@@ -88,7 +88,6 @@ def run(cluster: EmbeddedCluster, redis_url: str, tmp_path: Path, monkeypatch: p
 
     yield run_dispatch
     gc.set_threshold(*threshold)
-    gc.unfreeze()
 
 
 def test_every_command_works_with_the_ledger_on_a_cluster(run: Run) -> None:

@@ -113,9 +113,9 @@ local function no_provider(soonest_us, silent)
   local known_chains = {}
   for _, other in ipairs(others) do
     local of_other = read_fields(key_of_campaign(other), 'chain', 'promotional')
-    local held_from = of_other.promotional and silent or ''
+    local avoided = avoided_providers(of_other, silent)
     local can_take = not of_other.chain
-      or can_take_or_block(other, rotation_key, of_other.chain, now, held_from, known_chains)
+      or can_take_or_block(other, rotation_key, of_other.chain, now, avoided, known_chains)
     if can_take then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
@@ -307,8 +307,8 @@ local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_t
   provider_field('probe_us', first_provider), 'silent')
 if sender.paused == '1' then return closed('sender_paused') end
 local silent = sender.silent or ''
-local held_from = campaign.promotional and silent or ''
-local provider = choose_provider(campaign.chain, first_provider, sender, held_from, args, now)
+local avoided = avoided_providers(campaign, silent)
+local provider = choose_provider(campaign.chain, first_provider, sender, avoided, args, now)
 if provider.out_of_reach then return closed('out_of_reach') end
 if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 
