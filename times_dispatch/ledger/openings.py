@@ -15,6 +15,8 @@ AHEAD_S = AHEAD_US / 1e6
 """The same in seconds."""
 TOLERANCE_US = 10_000
 """How late a worker may claim a send time."""
+TOLERANCE_S = TOLERANCE_US / 1e6
+"""The same in seconds."""
 
 UNKNOWN_BLOCK = -1
 """In place of a block's number: the caller does not know which block was its last."""

@@ -12,7 +12,17 @@ from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
+from times_dispatch.ledger.openings import (
+    AHEAD_S,
+    TOLERANCE_S,
+    BatchClosed,
+    Block,
+    Drained,
+    Opened,
+    Outside,
+    Wait,
+    new_operation,
+)
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
@@ -55,6 +65,7 @@ class BatchWorker:
             lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
         """
         clock, timings = context.clock, context.timings
+        self._spacing = context.spacings.get(lease.ref, plan)
         self.lease = lease
         self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
         self._plan = plan
@@ -85,6 +96,7 @@ class BatchWorker:
             run=self._run,
             ledger_retry=self._ledger_retry,
             check=self._check,
+            share=opening_lock.share,
             is_urgent=plan.urgent,
         )
         self._pacer = Pacer(
@@ -95,7 +107,7 @@ class BatchWorker:
             ),
             push_queue=context.push_queue,
             run=self._run,
-            spacing=context.spacings.get(lease.ref, plan),
+            spacing=self._spacing,
             max_sleep_s=timings.max_sleep_s,
             clock=clock,
         )
@@ -162,6 +174,7 @@ class BatchWorker:
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
         finally:
+            self._context.capacity.lack_none(self._opening_lock.share)
             self._end_try()
 
     async def _end_try_after(self, opened: Opened) -> None:
@@ -199,7 +212,10 @@ class BatchWorker:
         """Wait for permits, and open at most as many messages; return when the ledger was asked, and its reply."""
         context = self._context
         permits = await context.capacity.take(
-            self._max_block(), lookahead=context.push_queue.lookahead(), is_urgent=self._plan.urgent
+            self._max_block(),
+            share=self._opening_lock.share,
+            lookahead=context.push_queue.lookahead(),
+            is_urgent=self._plan.urgent,
         )
         opened: Opened = BatchClosed(BatchEnd.STOPPING)
         asked_at = context.clock.monotonic()
@@ -209,20 +225,31 @@ class BatchWorker:
             opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.release(permits - taken, is_urgent=self._plan.urgent)
+            context.capacity.return_unused(
+                permits - taken, share=self._opening_lock.share, is_urgent=self._plan.urgent
+            )
             self._recorder.expect_results(taken)
         if isinstance(opened, Block):
             self._check.opened(opened)
+            self._spacing.interval_s = opened.interval_s
             self._recorder.count_suppressed(opened.suppressed)
         return asked_at, opened
 
     def _max_block(self) -> int:
-        """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
+        """Return how many messages the next block may have.
+
+        There are fewer if the last block was late, for less time is left. And there are no more than the rate allows in
+        the time for which the ledger gives out send times: while the ledger is asked, this batch keeps a permit for
+        each of them, and batches of other senders have to do with the other permits.
+        """
         timings, took_s = self._context.timings, self._opening_lock.took_s
-        if took_s <= timings.late_after_s:
-            return MAX_BLOCK
-        left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
-        return max(_MIN_BLOCK, int(MAX_BLOCK * left))
+        most = MAX_BLOCK
+        if took_s > timings.late_after_s:
+            left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
+            most = max(_MIN_BLOCK, int(MAX_BLOCK * left))
+        if interval_s := self._spacing.interval_s:
+            most = min(most, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
+        return most
 
     def _ahead_s(self) -> float:
         """Return how far ahead of its clock the ledger shall give out send times.

@@ -13,7 +13,7 @@ from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reach import ProviderReach
-from workers.batch.capacity import Capacity
+from workers.batch.capacity import Capacity, CapacityShare
 from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
@@ -27,6 +27,8 @@ class OpeningLock:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by the one batch that asks for a block, or waits for its sender's limit."""
+        self.share = CapacityShare()
+        """The permits of these batches."""
         self.took_s = 0.0
         """How many seconds the ledger took to open the last block."""
         self._took_before_s = 0.0
