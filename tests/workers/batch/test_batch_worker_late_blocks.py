@@ -190,6 +190,26 @@ async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: Wor
     assert batch.counts["accepted"] == 1_000  # on a busy machine some of them are returned, and begun later
 
 
+@pytest.mark.parametrize(("rate", "most"), [(0, MAX_BLOCK), (200, 12), (1, 3)])
+async def test_a_batch_asks_for_no_more_messages_than_the_rate_allows_until_the_next_block(
+    rig: WorkerRig, rate: float, most: int
+) -> None:
+    """For each message that it asks for it keeps a permit from the batches of other senders."""
+    await rig.submit(5 if rate == 1 else 30)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", rate)
+    leases = LateLeases(rig.redis, clock := SkippingClock(), openings_s=[], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(20):
+        while len(leases.asked_for) < 3:
+            await asyncio.sleep(0.01)
+    batch.stop(grace_s=1)
+    await working
+    first, *others = leases.asked_for
+    assert (first, max(others)) == (MAX_BLOCK, most)
+    assert all(len(block.messages) <= most for block in leases.blocks)
+
+
 @asynccontextmanager
 async def slow_wire(port: int, delay_s: float) -> AsyncIterator[Redis]:
     """A client of Redis whose every answer takes *delay_s* on its way."""
