@@ -225,9 +225,7 @@ class BatchWorker:
             opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.return_unused(
-                permits - taken, share=self._opening_lock.share, is_urgent=self._plan.urgent
-            )
+            context.capacity.return_unused(permits - taken, share=self._opening_lock.share, is_urgent=self._plan.urgent)
             self._recorder.expect_results(taken)
         if isinstance(opened, Block):
             self._check.opened(opened)

@@ -50,9 +50,7 @@ class Capacity:
         """Permits that nobody holds; below 0 if more were taken than there are."""
         return self._free
 
-    async def take(
-        self, max_permits: int, *, share: CapacityShare, lookahead: int = 0, is_urgent: bool = False
-    ) -> int:
+    async def take(self, max_permits: int, *, share: CapacityShare, lookahead: int = 0, is_urgent: bool = False) -> int:
         """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
         *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half

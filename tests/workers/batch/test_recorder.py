@@ -55,9 +55,7 @@ def _recorder(context: WorkerContext, lease: Lease, plan: Plan) -> tuple[Recorde
         renderer=renderer,
     )
     share = CapacityShare()
-    return Recorder(
-        lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check, share=share
-    ), run
+    return Recorder(lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check, share=share), run
 
 
 class RecorderScene:
