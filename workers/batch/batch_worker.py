@@ -193,8 +193,13 @@ class BatchWorker:
         async with self._opening_lock.lock:
             expected_s = self._opening_lock.expected_s
             asked_at, opened = await self._open_with_capacity()
-            opened_at = self._context.clock.monotonic()
-            self._opening_lock.note_opening(opened_at - asked_at)
+            opened_at = replied_at = self._context.clock.monotonic()
+            self._opening_lock.note_opening(replied_at - asked_at)
+            if isinstance(opened, Block):
+                opened_at = self._context.reply_clock.moment(
+                    opened.ledger_s, asked_at=asked_at, replied_at=replied_at
+                )
+                self._opening_lock.note_delay(replied_at - opened_at)
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -202,7 +207,6 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=opened_at)
             await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
@@ -270,12 +274,14 @@ class BatchWorker:
             return BatchClosed(BatchEnd.PROVIDER_LOST)
         self._tried = limits.tried
         operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
+        delay_s = self._opening_lock.delay_s
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
                 self.lease,
                 max_messages=max_messages,
                 operation=operation,
                 ahead_s=ahead_s,
+                delay_s=delay_s,
                 check=stretch,
                 last_block=self._last_block,
                 lost=limits.lost,
@@ -307,8 +313,14 @@ class BatchWorker:
                 self._return_unsent(block)
         if confirmed is None:
             return
-        start_by = confirmed.asked_at + self._context.timings.start_within_s
-        self._pacer.enqueue_block(confirmed.block, opened_at=confirmed.opened_at, start_by=start_by)
+        block, start_by = confirmed.block, confirmed.asked_at + self._context.timings.start_within_s
+        latest_at = start_by - self._lasts_s(block) - self._context.timings.spare_start_s / 2
+        opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+
+    def _lasts_s(self, block: Block) -> float:
+        """Return how long the pushes of a block last, from the moment on from which its send times count."""
+        return max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
 
     async def _confirm_late(
         self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
@@ -324,12 +336,13 @@ class BatchWorker:
         took_s = clock.monotonic() - asked_at
         if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
             block = block._replace(starts_in_s=max(0.0, block.starts_in_s))
-            return _PushableBlock(block, asked_at, clock.monotonic())
+            return _PushableBlock(block, asked_at, max(clock.monotonic(), opened_at + block.delay_s))
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
+            delay_s = clock.monotonic() - opened_at
             asked_at, units = clock.monotonic(), self._pacer.cost(block) if took_s > late_after_s else 0
-            confirmed = await self._confirm(block, units)
+            confirmed = await self._confirm(block, units, delay_s)
             if confirmed is None:
                 return None
             if units:
@@ -338,7 +351,7 @@ class BatchWorker:
                     block.ledger_s, asked_at=asked_at, replied_at=clock.monotonic()
                 )
             in_time_s = timings.start_within_s - timings.min_start_s
-        return _PushableBlock(block, asked_at, opened_at)
+        return _PushableBlock(block, asked_at, opened_at + block.delay_s)
 
     def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how late a block may be and yet be pushed without a second question.
@@ -347,13 +360,14 @@ class BatchWorker:
         pushed behind them at the same rate, if its pushes can still start in time.
         """
         timings = self._context.timings
-        lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
-        return min(late_after_s + expected_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
+        return min(
+            late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2
+        )
 
-    async def _confirm(self, block: Block, units: int) -> Block | None:
+    async def _confirm(self, block: Block, units: int, delay_s: float) -> Block | None:
         leases, provider = self._context.leases, self._plan.chain[block.chain_index]
         return await self._ledger_retry.call(
-            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
+            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units, delay_s=delay_s)
         )
 
     def _without_opted_out(self, opted_out: Mapping[int, Suppression], block: Block) -> Block:

@@ -32,6 +32,8 @@ class OpeningLock:
         self.took_s = 0.0
         """How many seconds the ledger took to open the last block."""
         self._took_before_s = 0.0
+        self._delay_s = self._delay_before_s = 0.0
+        """How many seconds the last two blocks took from the ledger until they arrived."""
 
     @property
     def expected_s(self) -> float:
@@ -40,6 +42,18 @@ class OpeningLock:
         One opening that took long does not mean that the ledger is slow: this process may have been stalled.
         """
         return min(self.took_s, self._took_before_s)
+
+    @property
+    def delay_s(self) -> float:
+        """How many seconds later than their send times the messages of the next block can probably be pushed.
+
+        As long as both of the last two blocks took from the ledger until they arrived.
+        """
+        return min(self._delay_s, self._delay_before_s)
+
+    def note_delay(self, delay_s: float) -> None:
+        """Note how many seconds a block took from the ledger until it arrived."""
+        self._delay_before_s, self._delay_s = self._delay_s, delay_s
 
     def note_opening(self, took_s: float) -> None:
         """Note how many seconds the ledger took to open a block."""

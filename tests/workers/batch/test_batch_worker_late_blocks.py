@@ -47,10 +47,12 @@ class LateLeases(BatchLeases):
         self._skipping.skip(next(self._openings_s, 0.0))
         return opened
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+    async def confirm_block(
+        self, lease: Lease, block: Block, *, provider: str, units: int = 0, delay_s: float = 0.0
+    ) -> Block | None:
         if self.before_confirming:
             await self.before_confirming()
-        confirmed = await super().confirm_block(lease, block, provider=provider, units=units)
+        confirmed = await super().confirm_block(lease, block, provider=provider, units=units, delay_s=delay_s)
         self.confirmed.append(confirmed is not None)
         self.asked_to_move.append(units)
         self._skipping.skip(next(self._confirmations_s, 0.0))
