@@ -196,9 +196,7 @@ class BatchWorker:
             opened_at = replied_at = self._context.clock.monotonic()
             self._opening_lock.note_opening(replied_at - asked_at)
             if isinstance(opened, Block):
-                opened_at = self._context.reply_clock.moment(
-                    opened.ledger_s, asked_at=asked_at, replied_at=replied_at
-                )
+                opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=replied_at)
                 self._opening_lock.note_delay(replied_at - opened_at)
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
@@ -360,9 +358,7 @@ class BatchWorker:
         pushed behind them at the same rate, if its pushes can still start in time.
         """
         timings = self._context.timings
-        return min(
-            late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2
-        )
+        return min(late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2)
 
     async def _confirm(self, block: Block, units: int, delay_s: float) -> Block | None:
         leases, provider = self._context.leases, self._plan.chain[block.chain_index]
