@@ -19,7 +19,7 @@ def clock(redis: Redis) -> Iterator[MovedClock]:
 
 
 @pytest.fixture
-def ledger(redis: Redis, clock: MovedClock) -> Ledger:  # noqa: ARG001  # the clock is exchanged first
+def ledger(redis: Redis, clock: MovedClock) -> Ledger:
     return Ledger(redis)
 
 

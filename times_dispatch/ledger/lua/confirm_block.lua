@@ -54,7 +54,8 @@ local now = now_us()
 local reason = why_closed(campaign, math.floor(now / 1000))
 if reason then return reply({status = 'closed', reason = reason}) end
 local brake = provider_field('brake', args.provider)
-local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'last_send_time_cost', 'delay_ends_us', brake)
+local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'last_send_time_cost', 'delay_ends_us',
+  brake)
 if sender.paused == '1' then return reply({status = 'closed', reason = 'sender_paused'}) end
 if sender[brake] and sender[brake] ~= '' then return reply({status = 'closed', reason = 'provider_braked'}) end
 local units = tonumber(args.units)

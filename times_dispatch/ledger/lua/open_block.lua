@@ -73,8 +73,8 @@ local UNPACED_TURN_MS = 10000
 local REST_US = 1000000
 
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
-  'delay_us', 'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones',
-  'lost', 'tried'})
+  'delay_us', 'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index',
+  'phones', 'lost', 'tried'})
 local id, batch_number = args.campaign, args.batch_number
 local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
