@@ -9,6 +9,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.openings import TOLERANCE_S
 from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -47,9 +48,10 @@ class OpeningLock:
     def delay_s(self) -> float:
         """How many seconds later than their send times the messages of the next block can probably be pushed.
 
-        As long as both of the last two blocks took from the ledger until they arrived.
+        As long as both of the last two blocks took from the ledger until they arrived; 0 with a quick ledger.
         """
-        return min(self._delay_s, self._delay_before_s)
+        delay_s = min(self._delay_s, self._delay_before_s)
+        return delay_s if delay_s > TOLERANCE_S else 0.0
 
     def note_delay(self, delay_s: float) -> None:
         """Note how many seconds a block took from the ledger until it arrived."""

@@ -63,8 +63,9 @@ if units == 0 then return reply({status = 'confirmed', starts_in_us = 0, now_us 
 local send_time_us = new_send_time(sender, campaign, now, units)
 if not send_time_us then return reply({status = 'closed', reason = 'rate_limit'}) end
 local has_rate = tonumber(sender.rate or '0') > 0
-local delay_us = delay_of(has_rate and sender or campaign, tonumber(args.delay_us), now)
-keep_delay(has_rate and sender_key or campaign_key, delay_us, now)
+local wanted_us = tonumber(args.delay_us)
+local delay_us = delay_of(has_rate and sender or campaign, wanted_us, now)
+keep_delay(has_rate and sender_key or campaign_key, delay_us, wanted_us, now)
 return reply({
   status = 'confirmed', starts_in_us = math.floor(send_time_us - now), now_us = now, delay_us = math.floor(delay_us),
 })

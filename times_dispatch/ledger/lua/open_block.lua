@@ -385,7 +385,7 @@ end
 redis.call('HSET', campaign_key, PENDING, pending, SENDING, sending, 'parts_out', parts_out,
   'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
 if main.key then keep_send_time(main.key, main.send_time_us, chosen.last_cost, main.per_unit_us) end
-if main.key then keep_delay(main.key, main.delay_us, now) end
+if main.key then keep_delay(main.key, main.delay_us, tonumber(args.delay_us), now) end
 if own then keep_send_time(own.key, own.send_time_us, chosen.last_cost, own.per_unit_us) end
 spend_parts_of_day(sender, today, chosen.parts)
 if provider.probed then

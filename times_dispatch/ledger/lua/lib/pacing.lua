@@ -33,9 +33,10 @@ local function delay_of(pace, delay_us, now)
   return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))
 end
 
--- Keep the delay of a pace in its hash: the moment at which nothing is left of it.
-local function keep_delay(key, delay_us, now)
-  if delay_us > 0 then redis.call('HSET', key, 'delay_ends_us', string.format('%.0f', now + delay_us / CATCH_UP)) end
+-- Keep the delay of a pace in its hash, if the worker that asks wants so much: the moment at which nothing is left.
+local function keep_delay(key, delay_us, wanted_us, now)
+  if delay_us == 0 or delay_us > wanted_us then return end
+  redis.call('HSET', key, 'delay_ends_us', string.format('%.0f', now + delay_us / CATCH_UP))
 end
 
 -- Keep a pace in its hash, after a send time was given to a message of this cost and `next_us` is the next send time.
