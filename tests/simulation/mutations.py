@@ -163,6 +163,17 @@ MUTATIONS = {
         exercises=("slow_ledger",),
         seed=1,
     ),
+    "each worker has a delay of its own": Mutation(
+        _in_lib(
+            "pacing",
+            "return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))",
+            "return math.max(0, math.min(delay_us, MAX_DELAY_US))",
+        ),
+        frozenset({Invariant.PACE}),
+        "when the ledger becomes quick, new messages are pushed beside late ones",
+        exercises=("slow_ledger_becomes_quick",),
+        seed=1,
+    ),
     "A3 waiting reports ignored": Mutation(
         _waiting_reports_ignored,
         frozenset({Invariant.EVIDENCE}),
