@@ -121,8 +121,13 @@ async def open_ledger(
 
 async def _check_ledger(redis_url: str) -> None:
     async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
-        await check(probe, needs_memory=False)
-        await refuse_newer_ledger(probe)
+        try:
+            # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
+            async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
+                await check(probe, needs_memory=False)
+                await refuse_newer_ledger(probe)
+        except (exceptions.TimeoutError, TimeoutError) as error:
+            raise RedisUnavailable(f"Redis at {address_of(probe)} is unavailable: no answer in time") from error
 
 
 async def _tell_about_silence(redis_url: str) -> None:

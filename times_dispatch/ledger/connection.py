@@ -135,11 +135,15 @@ class _LedgerConnection(AbstractConnection):
             return bool(await super().can_read())
 
     async def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        """Disconnect, also if the transport is closed already."""
+        """Disconnect, also if the transport is closed already, or if the server does not end the TLS session."""
+        writer = self._writer
         try:
             await super().disconnect(*args, **kwargs)
         except RuntimeError:
             _abandon(self)
+        except exceptions.TimeoutError:
+            if writer:
+                writer.transport.abort()
 
 
 class _Tcp(_LedgerConnection, Connection):
