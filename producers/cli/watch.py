@@ -120,7 +120,7 @@ async def follow(
     polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
     started_s = printed_s = clock.monotonic()
     workers = _WorkerWatch(missing, clock)
-    silence = _Silence(name_of_redis, clock)
+    silence = _RedisSilence(name_of_redis, clock)
     columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
@@ -179,7 +179,7 @@ class _WorkerWatch:
             echo(f"warning: {line}" if line else "workers run again", err=True)
 
 
-class _Silence:
+class _RedisSilence:
     """Says on stderr that Redis does not answer, and when it answers again."""
 
     def __init__(self, name_of_redis: str, clock: Clock) -> None:
