@@ -9,7 +9,7 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
   "archive", "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
-  "names", "pacing", "paces", "provider_choice", "providers", "records", "retries", "rotation", "spans", "statistics",
+  "names", "pacing", "paces", "provider_choice", "providers", "reactions", "records", "retries", "rollups", "rotation", "spans", "statistics",
   "suppression", "trail",
 }
 for _, lib in ipairs(libs) do

@@ -94,17 +94,18 @@ def _in_turn(rig: BenchmarkRig, senders: Sequence[SenderId]) -> tuple[_Side, _Si
     taken: dict[bool, list[tuple[float, int, dict[str, float]]]] = {False: [], True: []}
     for is_watched in islice(cycle((False, True, True, False)), 4 * ROUNDS):
         with ExitStack() as stack:
-            if is_watched:
-                stack.enter_context(Viewers(rig.stack.console_url, cookies, paths))
+            viewers = [stack.enter_context(Viewers(rig.stack.console_url, cookies, paths))] if is_watched else []
             time.sleep(_SETTLE_S)
-            taken[is_watched].append(_slice(rig, campaigns))
+            taken[is_watched].append(_slice(rig, campaigns, *viewers))
     rig.pause(*senders)
     return _side(taken[False]), _side(taken[True])
 
 
-def _slice(rig: BenchmarkRig, campaigns: list[tuple[SenderId, CampaignId]]) -> tuple[float, int, dict[str, float]]:
+def _slice(
+    rig: BenchmarkRig, campaigns: list[tuple[SenderId, CampaignId]], *viewers: Viewers
+) -> tuple[float, int, dict[str, float]]:
     """Return the seconds, the messages, and the CPU seconds of each process, of one slice."""
-    meter, began, before = rig.meter(), time.monotonic(), rig.unsent(campaigns)
+    meter, began, before = rig.meter(*(each.process for each in viewers)), time.monotonic(), rig.unsent(campaigns)
     if before < SLICE:
         raise AssertionError("the campaigns ended before the measurement: raise the number of messages")
     left = before
@@ -131,7 +132,8 @@ def _cost_figures(title: str, without: _Side, with_viewers: _Side) -> list[Figur
             value=100 * with_viewers.per_s / without.per_s,
             unit="%",
             must=97,
-            note=f"{with_viewers.per_s:,.0f}/s, without viewers {without.per_s:,.0f}/s; all processes share the cores; "
+            note=f"{with_viewers.per_s:,.0f}/s, without viewers {without.per_s:,.0f}/s; all processes share the cores, "
+            f"also that of the viewers ({with_viewers.cpu_us['viewers'] / 1e4:.1f} % of a core); "
             f"CPU µs/message in the worker {after_us:.1f}, without {before_us:.1f}",
         ),
         *(

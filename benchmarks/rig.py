@@ -126,7 +126,7 @@ class BenchmarkRig:
         """A new client of the ledger that blocks, for code outside an event loop."""
         return blocking.Redis.from_url(self.stack.redis.url)
 
-    def meter(self, *more: Process) -> Meter:
+    def meter(self, *more: Process | tuple[str, int]) -> Meter:
         """Start to measure the CPU time of all processes of the rig, and of *more*."""
         shards = enumerate(self._cluster.servers, 1) if self._cluster else ()
         servers = [("redis", self.stack.redis.pid), *((f"shard-{number}", server.pid) for number, server in shards)]

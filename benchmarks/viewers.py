@@ -41,6 +41,11 @@ class Viewers:
         self.received: dict[str, int] = {}
         """Bytes, events, and streams that the console ended; known after the end."""
 
+    @property
+    def process(self) -> tuple[str, int]:
+        """The name and the id of the process, whose CPU time is no time of the console."""
+        return "viewers", self._opened[-1].pid
+
     def __enter__(self) -> "Viewers":
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.viewers"],

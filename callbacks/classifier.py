@@ -104,6 +104,7 @@ class ReportClassifier:
         parse_id, reports, events = self._ids.parse, classified.reports, classified.events
         ours_before = len(reports) + len(classified.test_sends)
         foreign: list[ReportEvent] = []
+        campaign = CampaignId("")
         for event in parsed.events:
             ref = parse_id(event.meta)
             if ref is None:
@@ -116,8 +117,9 @@ class ReportClassifier:
                 if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                     classified.test_send_stops.append((ref.index, event.raw))
                 continue
+            if ref.campaign != campaign:
+                campaign = CampaignId(ref.campaign)  # one text for all reports: its hash is computed once
             if kind not in _HAPPEN_MORE_THAN_ONCE:
-                campaign = CampaignId(ref.campaign)
                 reports.append(DeliveryReport(campaign, ref.index, ref.attempt, _KINDS[kind], event.code, event.ts))
                 events.append(event)
                 continue
@@ -128,7 +130,7 @@ class ReportClassifier:
             digest = b"" if visit else _digest(ref.index, event)
             reports.append(
                 DeliveryReport(
-                    CampaignId(ref.campaign),
+                    campaign,
                     ref.index,
                     ref.attempt,
                     _KINDS[kind],

@@ -37,13 +37,18 @@ log = structlog.get_logger(__name__)
 NO_DEAD_NUMBERS: Final = DeadNumberRule()
 """The rule by which no number is dead."""
 _MAX_LIGHT_ROWS: Final = 1_000
+_MAX_LIGHT_BYTES: Final = 256 * 1024
+"""Rows and bytes that are classified without a thread, within some milliseconds."""
 _COPIES_AT_ONCE: Final = 2_000
 """Copies of reports that one call puts into the queue of forwarding, within some milliseconds."""
-_REPORTS_AT_ONCE: Final = 4_000
-"""Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
 
-
-_WITHOUT_MESSAGE: Final = frozenset({None, ReportEffect.UNKNOWN, ReportEffect.ARCHIVED})
+_REASONS: Final = {
+    None: DeadLetterReason.NOT_APPLIED,
+    ReportEffect.UNKNOWN: DeadLetterReason.UNKNOWN,
+    ReportEffect.ARCHIVED: DeadLetterReason.ARCHIVED,
+}
+"""Why a report becomes a dead letter, by its effect."""
+_WITHOUT_MESSAGE: Final = frozenset(_REASONS)
 """The effects of reports of which the ledger has no message."""
 
 
@@ -137,7 +142,7 @@ class EntryApplier:
             classified = await self._classify(bodies, from_links)
             ends = [0, *classified.ends]
             until = [(entry.id, ends[end]) for entry, end in zip(entries, bodies_until, strict=True)]
-            results = await self._apply_in_pieces(classified.reports)
+            results = await self._report_applier.apply(classified.reports)
             return AppliedEntries(classified, results, until, entries[0].via)
 
         outcome = await attempt(apply)
@@ -175,13 +180,12 @@ class EntryApplier:
         if classified.counts["forged"]:
             await self._id_key_guard.check_reading()
         events = classified.events
-        for result, event in zip(results, events, strict=True):
-            if result is None:
-                dead_letters.append(DeadLetter(DeadLetterReason.NOT_APPLIED, event.raw))
-            elif result is ReportEffect.UNKNOWN:
-                dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
-            elif result is ReportEffect.ARCHIVED:
-                dead_letters.append(DeadLetter(DeadLetterReason.ARCHIVED, event.raw))
+        if not _WITHOUT_MESSAGE.isdisjoint(results):
+            dead_letters += [
+                DeadLetter(reason, event.raw)
+                for result, event in zip(results, events, strict=True)
+                if (reason := _REASONS.get(result))
+            ]
         await self._note_dead_numbers(applied)
         late = [index for index in classified.stop_replies if results[index] is ReportEffect.ARCHIVED]
         await LateStops(self._redis).add(
@@ -217,15 +221,9 @@ class EntryApplier:
 
     async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
         """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
-        if sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
+        if sum(map(len, bodies)) <= _MAX_LIGHT_BYTES and sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
             return self._classifier.classify(bodies, from_links=from_links)
         return await asyncio.to_thread(self._classifier.classify, bodies, from_links=from_links)
-
-    async def _apply_in_pieces(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
-        effects: list[ReportEffect] = []
-        for at in range(0, len(reports), _REPORTS_AT_ONCE):
-            effects += await self._report_applier.apply(reports[at : at + _REPORTS_AT_ONCE])
-        return effects
 
     async def _note_dead_numbers(self, applied: AppliedEntries) -> None:
         """Note the numbers of which a failed report says that nobody has them.
@@ -254,7 +252,8 @@ class EntryApplier:
         if not failed:
             return []
         reports, results = applied.classified.reports, applied.results
-        delivered = {report.index for report in reports if report.kind == "delivered"}
+        indexes = {reports[index].index for index in failed}
+        delivered = {report.index for report in reports if report.index in indexes and report.kind == "delivered"}
         asked = [
             reports[index]
             for index in failed

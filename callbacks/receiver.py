@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.http.posted_body import Headers, json_in_query
+from callbacks.http.form_fields import json_in_query
+from callbacks.http.posted_body import Headers
 from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader, is_compressed
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication

@@ -10,7 +10,6 @@ import gc
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -26,14 +25,14 @@ from callbacks.entry_applier import (
     AppliedEntries,
     EntryApplier,
     Forwarding,
-    max_rows,
     posted_bodies,
 )
+from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.relay.foreign_relay import ForeignRelay
 from callbacks.relay.forward_queue import ForwardLimits
 from callbacks.relay.forwarder import Forwarder
 from callbacks.retry_loop import run_forever
-from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
+from callbacks.stream_reader import Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
@@ -58,42 +57,6 @@ log = structlog.get_logger(__name__)
 GROUP: Final = RECONCILERS
 _AT_ONCE_MS: Final = 1
 """How long a read waits for a new entry while entries wait for memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReconcilerLimits:
-    """How much a reconciler does at once, and how often it tries entries that fail."""
-
-    read_entries: int = 128
-    """Entries that are read, or claimed, at once. The receiver puts up to 128 KiB of bodies into one entry."""
-    group_bytes: int = 1024 * 1024
-    """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
-    group_rows: int = 40_000
-    """The most rows that the entries may have that are applied together. A row has two commas or three, so that as many
-    commas are some thousands of reports."""
-    block_ms: int = 1_000
-    """How long one read waits for a new entry."""
-    read_every_s: float = 0.1
-    """After a read that returned little, the next read begins this much later: entries that come meanwhile are
-    processed together, which takes a fraction of the CPU time in this process and in Redis. After a pause of the stream
-    the first entry is read at once."""
-    small_read_bytes: int = 128 * 1024
-    """A read that returned fewer bytes than this returned little: some hundreds of reports."""
-    max_waiting_entries: int = 512
-    """No more entries are read while this many entries wait because Redis is full."""
-    claim_after_ms: int = CLAIM_AFTER_MS
-    """An entry that another reconciler has held for this long is claimed from it."""
-    claim_every_s: float = 5.0
-    """How often the reconciler looks for entries that others have held too long."""
-    renew_every_s: float = 5.0
-    """How often the reconciler claims its own entries again, so that no other reconciler takes it for dead."""
-    max_deliveries: int = 5
-    """At this delivery of an entry, those of its reports that still fail become dead letters. An entry with more
-    deliveries has killed its reconcilers, or was delivered together with an entry that did: from then on the entry is
-    delivered alone."""
-    max_deliveries_alone: int = 8
-    """An entry with more deliveries than this kills the reconcilers that open it: the entry becomes a dead letter
-    without being opened."""
 
 
 _DEFAULT_LIMITS: Final = ReconcilerLimits()
@@ -215,7 +178,7 @@ class Reconciler:
         """
         while True:
             await self._renew_claims()
-            group = self._next_group()
+            group = self._limits.first_group(self._claimed, one_by_one=self._is_one_by_one)
             try:
                 if group:
                     await self._process(group)
@@ -276,18 +239,6 @@ class Reconciler:
         if self._clock.monotonic() - self._renewed_at > self._limits.renew_every_s:
             await self._reader.renew([entry.id for entry in self._claimed])
             self._renewed_at = self._clock.monotonic()
-
-    def _next_group(self) -> list[Entry]:
-        group: list[Entry] = []
-        size = rows = 0
-        for entry in self._claimed:
-            size += len(entry.payload)
-            rows += max_rows(entry.payload)
-            is_full = size > self._limits.group_bytes or rows > self._limits.group_rows
-            if group and (self._is_one_by_one or is_full or entry.via != group[0].via):
-                break
-            group.append(entry)
-        return group
 
     async def _process(self, group: Sequence[Entry]) -> None:
         """Process entries together; if that fails because of their reports, process each entry alone.

@@ -1,14 +1,18 @@
 """The data of the page Now: what runs, how fast, what is stopped, and what needs a person."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.newest_ended import newest_ended
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
@@ -21,6 +25,9 @@ _MAX_SHOWN: Final = 20
 _RATE_OVER_S: Final = 10.0
 """A rate is the mean of so many seconds, at least."""
 _MAX_SAMPLES: Final = 20
+STATUS_EVERY_S: Final = 1.5
+"""How old the status of the processes, of Redis and of the reports may be: it costs more than the campaigns. When
+something pauses, brakes, starts or ends, the status is read at once."""
 
 
 class RunningCampaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +56,10 @@ class RunningSender(msgspec.Struct, frozen=True, kw_only=True):
 class NowData(msgspec.Struct, frozen=True, kw_only=True):
     """The state of all that lives at one moment."""
 
+    at_ms: int
+    """When the campaigns were read, in epoch milliseconds."""
     status: DeploymentStatus
+    """The status, at most ``STATUS_EVERY_S`` seconds older."""
     campaigns: list[RunningCampaign]
     """Those that are stopped first, and then the newest first."""
     ended: list[CampaignView]
@@ -65,6 +75,11 @@ class NowData(msgspec.Struct, frozen=True, kw_only=True):
     def not_shown(self) -> int:
         """How many live campaigns get no card."""
         return len(self.campaigns) - len(self.shown)
+
+    @property
+    def unsent(self) -> int:
+        """How many messages of the live campaigns are pending or being sent."""
+        return sum(campaign.view.unsent for campaign in self.campaigns)
 
     @property
     def needs_person(self) -> list[StatusFinding]:
@@ -91,34 +106,71 @@ class NowReader:
         self._max_memory_share = max_memory_share
         self._clock = clock
         self._samples = list[tuple[float, Mapping[CampaignId, int]]]()
+        self._status: DeploymentStatus | None = None
+        self._status_at = 0.0
+        self._standing: Hashable = None
+        """What stopped and what runs, when the status was read."""
 
     async def read(self) -> NowData:
         """Return the data of this moment; an unavailable ledger is a finding of the status, and no error."""
-        status = await read_status(
-            self._redis, self._queues, max_memory_share=self._max_memory_share, clock=self._clock, may_write=False
-        )
+        status = await self._status_now()
         if status.redis is None:
-            return NowData(status=status, campaigns=[], ended=[], senders=[])
+            return self._without_redis(status)
+        try:
+            return await self._read(status)
+        except (RedisError, RedisUnavailable, OSError):
+            status = await self._status_now(is_old=True)
+            if status.redis is None:
+                return self._without_redis(status)
+            raise
+
+    async def _read(self, status: DeploymentStatus) -> NowData:
         queries, damaged = Queries(self._redis, clock=self._clock), list[CampaignDamaged]()
-        views, _ = await queries.live_and_ended(max_ended=_MAX_ENDED, damaged=damaged)
-        ended = [view for view in views if view.state in _ENDED]
-        live = [view for view in views if view.state not in _ENDED]
+        at_work = await queries.at_work(damaged=damaged)
+        live = sorted((view for _, _, of_sender in at_work for view in of_sender), key=_newest_first)
+        senders = {sender.id: sender for sender, _, _ in at_work}
+        ended = await newest_ended(self._redis, list(senders), live, limit=_MAX_ENDED, damaged=damaged)
+        standing = frozenset(
+            [
+                *((view.id, view.state, view.reason) for view in live),
+                *((sender.id, sender.paused, sender.day_is_used_up) for sender in senders.values()),
+                *((sender.id, each.provider, each.why) for sender in senders.values() for each in sender.unavailable),
+            ]
+        )
+        if self._standing not in {None, standing}:
+            status = await self._status_now(is_old=True)
+        self._standing = standing
         rates = self._rates(live)
-        senders = {name: await queries.sender(name) for name in sorted({view.plan.sender for view in live})}
         campaigns = [
             RunningCampaign(
                 view=view,
                 rate_per_s=rates.get(view.id),
-                limit_per_s=_limit(senders[view.plan.sender].rate_per_s, view.plan.rate_per_s),
+                limit_per_s=_limit(senders[header_of(view.plan.sender)].rate_per_s, view.plan.rate_per_s),
             )
             for view in sorted(live, key=lambda view: view.state not in _STOPPED)
         ]
         return NowData(
+            at_ms=int(self._clock.time() * 1000),
             status=status,
             campaigns=campaigns,
             ended=ended,
-            senders=[_sender(name, view, campaigns) for name, view in senders.items()],
+            senders=[_sender(sender, campaigns) for sender, _, of_sender in at_work if of_sender],
         )
+
+    async def _status_now(self, *, is_old: bool = False) -> DeploymentStatus:
+        """Return the status; read it if it is too old, or if *is_old*."""
+        now = self._clock.monotonic()
+        if self._status is None or is_old or now - self._status_at >= STATUS_EVERY_S:
+            self._status, self._standing = None, None
+            self._status_at = now
+            self._status = await read_status(
+                self._redis, self._queues, max_memory_share=self._max_memory_share, clock=self._clock, may_write=False
+            )
+        return self._status
+
+    def _without_redis(self, status: DeploymentStatus) -> NowData:
+        self._status = None  # so that the next reading asks again
+        return NowData(at_ms=status.at_ms, status=status, campaigns=[], ended=[], senders=[])
 
     def _rates(self, live: list[CampaignView]) -> dict[CampaignId, float]:
         """Keep the counters, and return the rates since the newest reading that is old enough."""
@@ -137,7 +189,6 @@ class NowReader:
         }
 
 
-_ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _STOPPED: Final = frozenset({CampaignState.BRAKED, CampaignState.PAUSED})
 
 
@@ -145,8 +196,12 @@ def _limit(*limits_per_s: float) -> float:
     return min((limit for limit in limits_per_s if limit), default=0.0)
 
 
-def _sender(name: SenderId, view: SenderView, campaigns: list[RunningCampaign]) -> RunningSender:
-    own = [campaign for campaign in campaigns if campaign.view.plan.sender == name]
+def _newest_first(view: CampaignView) -> tuple[int, CampaignId]:
+    return -view.created_ms, view.id
+
+
+def _sender(view: SenderView, campaigns: list[RunningCampaign]) -> RunningSender:
+    own = [campaign for campaign in campaigns if header_of(campaign.view.plan.sender) == view.id]
     known = [campaign.rate_per_s for campaign in own if campaign.rate_per_s is not None]
     return RunningSender(
         view=view, rate_per_s=sum(known) if known else None, unsent=sum(campaign.view.unsent for campaign in own)

@@ -13,6 +13,7 @@ from console.charts.bars import state_bar
 from console.words import STATE_SIGNS, sender_state, state_class
 from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.heartbeats import program_version
+from times_dispatch.ledger.states import UNSENT, MessageState
 from times_dispatch.visible_text import visible, without_long_numbers
 
 _DIGEST_LETTERS: Final = 10
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         state_in_words=state_in_words,
         state_class=state_class,
         signs=STATE_SIGNS,
+        done_states=",".join(state.label for state in MessageState if state not in UNSENT),
     )
     return environment
 

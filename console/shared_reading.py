@@ -27,10 +27,11 @@ class SharedReading(Generic[T]):
         self._latest: tuple[float, T] | None = None
         self.readings = 0
 
-    async def get(self) -> T:
-        """Return a fresh reading; errors of the ledger go to the caller."""
+    async def get(self, *, max_age_s: float | None = None) -> T:
+        """Return a reading that is fresh, or at most *max_age_s* old; errors of the ledger go to the caller."""
+        max_age_s = self._fresh_s if max_age_s is None else max_age_s
         async with self._one_reads:
-            if self._latest is None or self._clock.monotonic() - self._latest[0] >= self._fresh_s:
+            if self._latest is None or self._clock.monotonic() - self._latest[0] >= max_age_s:
                 value = await self._read()
                 self.readings += 1
                 self._latest = self._clock.monotonic(), value

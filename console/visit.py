@@ -99,30 +99,22 @@ class Visit:
             status: the HTTP status.
             values: what the template needs besides what all templates get.
         """
-        return HTMLResponse(self.html(template, is_whole=True, **values), status_code=status)
-
-    def html(self, template: str, *, is_whole: bool = False, **values: Any) -> str:
-        """Return the text of a template.
-
-        Args:
-            template: the name of its template.
-            is_whole: whether it is a page, which shows the note of the last action, and not a fragment.
-            values: what the template needs besides what all templates get.
-        """
-        return self.resources.renderer.render(
+        url, session = self.request.url, self.request.session
+        text = self.resources.renderer.render(
             template,
             visit=self,
             user=self.user,
             look=self.look,
             f=self.formats,
-            csrf=csrf_token(self.request.session),
-            path=self.request.url.path,
-            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+            csrf=csrf_token(session),
+            path=url.path,
+            here=url.path + (f"?{url.query}" if url.query else ""),
             is_operator=self.may(ConsoleRole.OPERATOR),
             is_owner=self.may(ConsoleRole.OWNER),
-            note=self.request.session.pop(_NOTE, "") if is_whole else "",
+            note=session.pop(_NOTE, ""),
             **values,
         )
+        return HTMLResponse(text, status_code=status)
 
     def redirect(self, path: str) -> Response:
         """Return the way to another page of the console."""

@@ -1,24 +1,23 @@
-"""The JSON in a posted body: decompressed, and taken out of a form, a query, a JSON text or lines of JSON.
+"""The JSON in a posted body: decompressed, and taken out of a form, a query, a JSON text or several documents.
 
 JSON that is posted as JSON is not touched: it is stored and relayed byte for byte.
 """
 
 import json
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from collections.abc import Iterable
-from email import message_from_bytes
-from email.message import Message
 from typing import Final
-from urllib.parse import parse_qsl
 
-import msgspec
-
+from callbacks.http.form_fields import is_document, json_in_fields, json_in_query, multipart_fields
 from callbacks.request_body import MAX_BODY_BYTES, BodyTooLong
 from times_dispatch.content_encoding import decompress
-from times_dispatch.provider.reports.reports import MAX_ROWS, may_be_row
+from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
-_MAX_FIELDS: Final = 200
 _JSON_BEGINNINGS: Final = (b"[", b"{")
+_MAX_TEXTS: Final = 3
+"""How many JSON texts may hold one another."""
+_BETWEEN: Final = " \t\r\n,\x1e"
+"""What may stand between documents."""
 
 
 class Headers(dict[bytes, bytes]):
@@ -50,95 +49,60 @@ def decompress_body(body: bytes, encoding: str) -> bytes:
 
 def json_in(body: bytes, content_type: str) -> bytes:
     """Return the JSON document in a body, or the body itself if it has none whose meaning is certain."""
-    if body.lstrip()[:1] in _JSON_BEGINNINGS:
+    if body.lstrip()[:1] in _JSON_BEGINNINGS and b"\0" not in body[:2]:
         return body
-    if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return body.decode("utf-16", "replace").encode()
-    if body.lstrip()[:1] == b'"':
-        return _in_json_text(body)
+    encoding = json.detect_encoding(body[:4])
+    if not encoding.startswith("utf-8"):
+        return body.decode(encoding, "replace").encode()
+    plain = body.removeprefix(BOM_UTF8).lstrip()
+    if plain[:1] == b'"':
+        return _in_json_text(plain)
     if content_type.lower().startswith("multipart/"):
-        return json_in_fields(_multipart_fields(body, content_type)) or body
-    return json_in_query(body) or body
+        return json_in_fields(multipart_fields(body, content_type)) or body
+    return json_in_query(plain) or body
 
 
-def json_in_query(query: bytes) -> bytes:
-    """Return the JSON document in a query or in a form; empty if there is none whose meaning is certain."""
-    try:
-        text = query.strip().decode()
-        return json_in_fields(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
-    except ValueError:  # also UnicodeDecodeError
-        return b""
+def join_documents(body: bytes) -> bytes:
+    """Return one array of the objects in several JSON documents that follow one another; empty if there is only one.
 
-
-def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
-    """Return the document that one of the fields holds, or that the fields are together; empty if there is none.
-
-    ``response=[…]`` holds the whole document, ``event=delivered&data=[…]`` its parts, and ``event=…&ts=…&meta=…`` are
-    the fields of one report. A field without a value, whose name is a document, comes of JSON that was percent-encoded.
+    The documents are objects or arrays of objects, each on a line of its own or with commas or nothing between them.
     """
-    values = dict(fields)
-    if may_be_row(values) and "data" not in values:
-        return msgspec.json.encode([values])
-    documents = [text for name, value in fields for text in (value or name,) if _is_document(text)]
-    if len(documents) != 1:
+    if body.count(b",") > MAX_COMMAS:
         return b""
-    document = documents[0].strip().encode()
-    if "event" in values and values.get("data", "").strip().encode() == document:
-        return msgspec.json.encode([{"event": values["event"], "data": msgspec.Raw(document)}])
-    return document
-
-
-def join_lines(body: bytes) -> bytes:
-    """Return one array of the JSON objects that stand on the lines of a body; empty if a line is no object."""
-    if body.count(b"\n") + body.count(b"\r") > 2 * MAX_ROWS:
-        return b""
-    lines = [line.strip() for line in body.splitlines() if line.strip()]
-    if len(lines) < 2 or not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
-        return b""
-    return b"[" + b",".join(lines) + b"]"
-
-
-def unwrap(body: bytes) -> bytes:
-    """Return the document that the only object or array in a JSON object is; empty if there is none, or several."""
     try:
-        values = [bytes(value) for value in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).values()]
-    except (msgspec.DecodeError, RecursionError):
-        return b""
-    documents = [document for value in values if (document := _in_json_text(value))[:1] in _JSON_BEGINNINGS]
-    return documents[0] if len(documents) == 1 else b""
-
-
-def _is_document(text: str) -> bool:
-    if not text.lstrip().startswith(("[", "{")):
-        return False
-    try:
-        return isinstance(json.loads(text, strict=False), list | dict)
+        text = body.decode("utf-8-sig")
+        documents = _documents(text)
     except (ValueError, RecursionError):
-        return False
+        return b""
+    return b"[" + ",".join(documents).encode() + b"]" if len(documents) > 1 else b""
+
+
+def _documents(text: str) -> list[str]:
+    decode, documents, at = json.JSONDecoder(strict=False).raw_decode, list[str](), 0
+    while at < len(text):
+        if text[at] in _BETWEEN:
+            at += 1
+            continue
+        value, end = decode(text, at)
+        document = text[at:end]
+        if not isinstance(value, dict | list) or len(documents) == MAX_ROWS:
+            return []
+        if isinstance(value, list):
+            document = document[1:-1].strip()
+        if document:
+            documents.append(document)
+        at = end
+    return documents
 
 
 def _in_json_text(body: bytes) -> bytes:
     """Return the document that a body of one JSON text holds, or the body if the text holds none."""
-    if not body.lstrip().startswith(b'"'):
-        return body
-    try:
-        text = json.loads(body, strict=False)
-    except (ValueError, RecursionError):
-        return body
-    return text.encode("utf-8", "replace") if isinstance(text, str) and _is_document(text) else body
-
-
-def _multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
-    if body.count(b"\n--") > _MAX_FIELDS + 1:  # each part, also of a part, begins with such a line
-        return []
-    head = b"Content-Type: %b\r\n\r\n" % content_type.replace("\r", "").replace("\n", "").encode("latin-1", "replace")
-    parts = message_from_bytes(head + body).get_payload()
-    fields: list[tuple[str, str]] = []
-    for part in (parts if isinstance(parts, list) else [])[:_MAX_FIELDS]:
-        if not isinstance(part, Message):
-            continue
-        name = part.get_param("name", header="content-disposition")
-        value = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(value, bytes):
-            fields.append((name, value.decode(errors="replace")))
-    return fields
+    text: object = body.decode(errors="replace")
+    for _ in range(_MAX_TEXTS):
+        try:
+            text = json.loads(text, strict=False) if isinstance(text, str) else None
+        except (ValueError, RecursionError):
+            return body
+        if isinstance(text, str) and is_document(text):
+            return text.strip().encode("utf-8", "replace")
+    return body

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from callbacks.http.posted_body import decompress_body, join_lines, json_in, json_in_query, unwrap
+from callbacks.http.form_fields import json_in_query
+from callbacks.http.posted_body import decompress_body, join_documents, json_in
+from callbacks.http.wrapped_reports import unwrap
 from times_dispatch.content_encoding import GZIP_MAGIC
 from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
 
@@ -98,12 +100,12 @@ def missing_fields(row: UnusableRow) -> Sequence[str]:
 
 
 class _EventRows(msgspec.Struct):
-    event: str
+    event: str | int | float
     data: list[dict[str, Any]] | dict[str, Any]
 
 
 class _NamedEvent(msgspec.Struct):
-    event: str
+    event: str | int | float
 
 
 def _has_shape(row: UnusableRow, shape: Any) -> bool:
@@ -119,7 +121,7 @@ def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
     try:
         parsed = parse(content)
     except ReportsUnreadable:
-        if not (joined := join_lines(content)):
+        if not (joined := join_documents(content)):
             raise
         return joined, parse(joined)
     if not parsed.events and (inner := unwrap(content)):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterat
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from console.live.subject import LiveEvent, Pieces, Subject, event
+from console.live.subject import Pieces, Subject
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
@@ -18,17 +18,8 @@ MAX_STREAMS: Final = 300
 """Streams of all people together; each takes memory for what its browser has not read."""
 MAX_STREAMS_OF_USER: Final = 200
 """Streams of one person; a page has one stream."""
-LEDGER_PIECE: Final = "ledger"
-"""The piece that says whether the ledger answers."""
-_UNAVAILABLE: Final = (
-    '<p class="note critical"><span class="sign" aria-hidden="true">✗</span> Redis does not answer: the figures are of '
-    "the time before. Sending has stopped too, and goes on by itself when Redis is back.</p>"
-)
-_LEDGER: Final = {
-    False: LiveEvent(False, event(LEDGER_PIECE, "")),
-    True: LiveEvent(True, event(LEDGER_PIECE, _UNAVAILABLE)),
-}
-"""The piece by whether the ledger is unavailable."""
+CHECK_EVERY_S: Final = 1.0
+"""How often a stream asks whether its viewer is still logged in."""
 
 
 class LiveHub:
@@ -111,21 +102,28 @@ class LiveHub:
             user: the name of the viewer.
             kind: viewers of one kind get the same pieces.
             render: makes the pieces.
-            is_allowed: whether the viewer may still look; asked before each event.
+            is_allowed: whether the viewer may still look; asked every ``CHECK_EVERY_S`` seconds.
         """
         if not self.has_room(user):
             return
-        sent = dict[str, Hashable]()
-        began = self._clock.monotonic()
+        number, began = 0, self._clock.monotonic()
+        checked_at = spoke_at = began
         with self._counted(user), self.following(name, read) as subject:
-            number = 0
-            while not subject.is_over and is_allowed() and self._clock.monotonic() - began < STREAM_LASTS_S:
-                await subject.wait_after(number, timeout_s=KEEP_ALIVE_S)
-                if subject.is_over or not is_allowed():
+            while True:
+                if subject.number == number and not subject.is_over:
+                    await subject.wait()
+                now, message = self._clock.monotonic(), b""
+                if subject.is_over or now - began >= STREAM_LASTS_S:
                     return
-                number = subject.number
-                events = {**subject.events(kind, render), LEDGER_PIECE: _LEDGER[subject.is_unavailable]}
-                changed = [name for name, each in events.items() if name not in sent or sent[name] != each.state]
-                # A browser tells no script of an empty line: a quiet page learns by the same piece that all is well.
-                yield b"".join(events[name].data for name in changed or [LEDGER_PIECE])
-                sent = {name: each.state for name, each in events.items()}
+                if now - checked_at >= CHECK_EVERY_S:
+                    if not is_allowed():
+                        return
+                    checked_at = now
+                if subject.number != number:
+                    message = subject.message(kind, render, after=number)
+                    number = subject.number
+                if not message and now - spoke_at >= KEEP_ALIVE_S:
+                    message = subject.sign_of_life
+                if message:
+                    spoke_at = now
+                    yield message

@@ -15,8 +15,16 @@ from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, Camp
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 0.4
+EVERY_S: Final = 0.5
 """The time between two readings of a subject."""
+WAKE_EVERY_S: Final = 2.5
+"""Viewers are woken after this time even if the ledger does not answer, so that their streams show that they live."""
+LEDGER_PIECE: Final = "ledger"
+"""The piece that says whether the ledger answers."""
+_UNAVAILABLE: Final = (
+    '<p class="note critical"><span class="sign" aria-hidden="true">✗</span> Redis does not answer: the figures are of '
+    "the time before. Sending has stopped too, and goes on by itself when Redis is back.</p>"
+)
 
 
 class Piece(NamedTuple):
@@ -36,15 +44,28 @@ Pieces = Mapping[str, Piece]
 """The pieces of a page, by the names of their events."""
 
 
-class LiveEvent(NamedTuple):
+class _Event(NamedTuple):
     """A piece as it is sent to all viewers of one kind."""
 
     state: Hashable
     """The state of the piece."""
     data: bytes
+    since: int
+    """The number of the reading that changed the piece last."""
 
 
-_UNAVAILABLE: Final = (RedisError, RedisUnavailable, OSError, TimeoutError)
+class _Rendering:
+    """The pieces of the last reading for viewers of one kind, and what was sent of it."""
+
+    def __init__(self, number: int, events: Mapping[str, _Event]) -> None:
+        self.number = number
+        """The number of the reading."""
+        self.events = events
+        self.messages = dict[int, bytes]()
+        """What viewers get, by the number of the reading that they had before."""
+
+
+_LEDGER_FAILS: Final = (RedisError, RedisUnavailable, OSError, TimeoutError)
 
 
 class Subject(Generic[T]):
@@ -59,49 +80,79 @@ class Subject(Generic[T]):
         """
         self._read = read
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = list[asyncio.Task[None]]()
         self._changed = asyncio.Event()
-        self._rendered = dict[Hashable, Mapping[str, LiveEvent]]()
+        self._rendered = dict[Hashable, _Rendering]()
+        self._ledger = _Event(False, event(LEDGER_PIECE, ""), 0)
         self.viewers = 0
         self.number = 0
-        """The number of the last reading; 0 before the first."""
+        """The number of the last reading that differs from the one before; 0 before the first."""
         self.value: T | None = None
         """What was read last; None before the first reading."""
-        self.is_unavailable = False
-        """Whether the ledger did not answer the last time."""
         self.is_over = False
         """Whether there is nothing more to look at: the campaign has gone."""
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Return whether the ledger did not answer the last time."""
+        return bool(self._ledger.state)
+
+    @property
+    def sign_of_life(self) -> bytes:
+        """Return what a quiet stream sends; a browser tells no script of an empty line."""
+        return self._ledger.data
 
     def enter(self) -> None:
         """Count one more viewer; the first starts the reader."""
         self.viewers += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._wake_sometimes())]
 
     def leave(self) -> None:
         """Count one viewer less; the last ends the reader."""
         self.viewers -= 1
-        if self.viewers == 0 and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self.viewers == 0:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks.clear()
 
-    async def wait_after(self, number: int, *, timeout_s: float) -> None:
-        """Wait for a reading after a number, at most for some seconds."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self.number <= number and not self.is_over:
-                    await self._changed.wait()
-        except TimeoutError:
-            return
+    async def wait(self) -> None:
+        """Wait for the next reading, at most ``WAKE_EVERY_S`` seconds."""
+        await self._changed.wait()
 
-    def events(self, kind: Hashable, render: Callable[[T], Pieces]) -> Mapping[str, LiveEvent]:
-        """Return the pieces of the last reading as events, made once for each kind of viewers."""
+    def message(self, kind: Hashable, render: Callable[[T], Pieces], *, after: int) -> bytes:
+        """Return the events of the pieces that changed after a reading, as one text for all who need the same.
+
+        Args:
+            kind: viewers of one kind get the same pieces.
+            render: makes the pieces; used once for each kind and reading.
+            after: the number of the reading that the viewer has; 0: none, so that every piece is in the message.
+        """
+        rendering = self._rendering(kind, render)
+        if after not in rendering.messages:
+            events = (*rendering.events.values(), self._ledger)
+            rendering.messages[after] = b"".join(each.data for each in events if not after or each.since > after)
+        return rendering.messages[after]
+
+    def _rendering(self, kind: Hashable, render: Callable[[T], Pieces]) -> _Rendering:
+        last = self._rendered.get(kind)
+        if last is not None and last.number == self.number:
+            return last
+        before = last.events if last is not None else {}
         if self.value is None:
-            return {}
-        if kind not in self._rendered:
+            events: Mapping[str, _Event] = {}
+        elif last is not None and self.is_unavailable:
+            events = before  # the value is that of the time before
+        else:
             pieces = render(self.value).items()
-            self._rendered[kind] = {name: LiveEvent(piece.state, event(name, piece.html)) for name, piece in pieces}
+            events = {name: self._event(name, piece, before.get(name)) for name, piece in pieces}
+        self._rendered[kind] = _Rendering(self.number, events)
         return self._rendered[kind]
+
+    def _event(self, name: str, piece: Piece, before: _Event | None) -> _Event:
+        """Return a piece as an event; its HTML may differ while its state stays, and is then for new viewers."""
+        since = before.since if before is not None and before.state == piece.state else self.number
+        return _Event(piece.state, event(name, piece.html), since)
 
     def end(self) -> None:
         """Wake all viewers: there is nothing more to look at."""
@@ -109,24 +160,43 @@ class Subject(Generic[T]):
         self._wake()
 
     async def _run(self) -> None:
+        try:
+            while not self.is_over:
+                began = self._clock.monotonic()
+                await self._read_once()
+                # A reading that takes long, of very many campaigns, must not keep the console and Redis busy always.
+                await self._clock.sleep(max(EVERY_S, self._clock.monotonic() - began))
+        finally:
+            self.end()  # also after an error of this program: a stream must not look alive without readings
+
+    async def _read_once(self) -> None:
+        try:
+            value = await self._read()
+        except (CampaignUnknown, CampaignDamaged, CampaignArchived, ArchiveError):
+            self.end()
+        except _LEDGER_FAILS as error:
+            if not self.is_unavailable:
+                log.warning("the ledger does not answer the live pages", error=type(error).__name__)
+            self._next(is_unavailable=True)
+        else:
+            # What did not change is neither rendered nor compared piece by piece, and wakes nobody.
+            if self.is_unavailable or self.value is None or value != self.value:
+                self.value = value
+                self._next(is_unavailable=False)
+
+    def _next(self, *, is_unavailable: bool) -> None:
+        """Number the reading, and wake all viewers."""
+        self.number += 1
+        if is_unavailable is not self._ledger.state:
+            data = event(LEDGER_PIECE, _UNAVAILABLE if is_unavailable else "")
+            self._ledger = _Event(is_unavailable, data, self.number)
+        self._wake()
+
+    async def _wake_sometimes(self) -> None:
+        """Wake the viewers also while a reading takes long: one task is cheaper than a time-out of each viewer."""
         while not self.is_over:
-            began = self._clock.monotonic()
-            try:
-                value = await self._read()
-            except (CampaignUnknown, CampaignDamaged, CampaignArchived, ArchiveError):
-                self.end()
-                return
-            except _UNAVAILABLE as error:
-                if not self.is_unavailable:
-                    log.warning("the ledger does not answer the live pages", error=type(error).__name__)
-                self.is_unavailable = True
-            else:
-                self.value, self.is_unavailable = value, False
-                self._rendered.clear()
-            self.number += 1
+            await self._clock.sleep(WAKE_EVERY_S)
             self._wake()
-            # A reading that takes long, of very many campaigns, must not keep the console and Redis busy all the time.
-            await self._clock.sleep(max(EVERY_S, self._clock.monotonic() - began))
 
     def _wake(self) -> None:
         self._changed.set()

@@ -24,7 +24,9 @@ _SAMPLES: Final = 5
 
 async def show_campaign(visit: Visit) -> Response:
     """Show a campaign with the figures that ``dispatch stats`` and ``dispatch show`` print."""
-    figures = await read_campaign(visit.redis, CampaignId(visit.request.path_params["campaign"]))
+    figures = await read_campaign(
+        visit.redis, CampaignId(visit.request.path_params["campaign"]), clock=visit.resources.clock
+    )
     view = figures.view
     samples = (
         await list_messages(visit.redis, view, MessageFilter(), count=_SAMPLES, shows_people=True)
@@ -43,7 +45,6 @@ def campaign_values(visit: Visit, figures: CampaignFigures) -> dict[str, Any]:
     return {
         "view": view,
         "statistics": statistics,
-        "sender": figures.sender,
         "moments": _moments(view),
         "trail": [(entry, detail_of(entry)) for entry in figures.trail],
         "states": [(state, view.counts[state], words_of(state), MEANINGS[state]) for state in BAR_ORDER],

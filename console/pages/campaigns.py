@@ -18,6 +18,7 @@ LIVE: Final = "live"
 """Stands for all states of campaigns that have not ended."""
 _ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _MAX_WORDS: Final = 64
+_FILTERS: Final = ("q", "sender", "state", "since", "until", "sent_since", "sent_until")
 
 
 async def show_campaigns(visit: Visit) -> Response:
@@ -28,7 +29,7 @@ async def show_campaigns(visit: Visit) -> Response:
     after = PagePosition.parse(visit.query("after"))
     order = CampaignOrder.OLDEST if visit.query("order") == CampaignOrder.OLDEST else CampaignOrder.NEWEST
     listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after, order=order)
-    filters = {name: value for name in ("q", "sender", "state", "since", "until") if (value := visit.query(name))}
+    filters = {name: value for name in _FILTERS if (value := visit.query(name))}
     parameters = filters | ({"order": order.value} if order is CampaignOrder.OLDEST else {})
     other = filters | ({"order": CampaignOrder.OLDEST.value} if order is CampaignOrder.NEWEST else {})
     next_page = f"/campaigns?{urlencode({**parameters, 'after': str(listed.next)})}" if listed.next else ""
@@ -54,6 +55,8 @@ def _filter(visit: Visit) -> CampaignFilter:
         states=_states(visit.query("state")),
         since=_day(visit.query("since")),
         until=_day(visit.query("until")),
+        sent_since=_day(visit.query("sent_since")),
+        sent_until=_day(visit.query("sent_until")),
     )
 
 

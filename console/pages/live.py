@@ -1,6 +1,6 @@
 """The streams of events behind the pages that move by themselves."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Final, TypeVar
 
@@ -8,11 +8,11 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from console.access import current_user, page
 from console.figures.campaign_figures import CampaignFigures, read_campaign
-from console.live.subject import Piece, Pieces
+from console.live.subject import EVERY_S, Piece, Pieces
 from console.now_data import NowData
 from console.pages.campaign import campaign_values
 from console.visit import Visit
-from times_dispatch.console_users import ConsoleUsersInvalid
+from times_dispatch.console_users import ConsoleRole, ConsoleUsersInvalid
 from times_dispatch.ledger.model import CampaignId
 
 T = TypeVar("T")
@@ -25,33 +25,44 @@ CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "retries", "course", "cod
 
 async def follow_now(visit: Visit) -> Response:
     """Send what changes on the page Now."""
-    return _stream(visit, "now", visit.resources.now_data.get, partial(now_pieces, visit))
+    # A little sooner than pages need a new reading: a timer that ends too early must not skip a reading.
+    read = partial(visit.resources.now_data.get, max_age_s=EVERY_S / 2)
+    return _stream(visit, "now", read, partial(now_pieces, visit), kind=visit.look.form)
 
 
 async def follow_campaign(visit: Visit) -> Response:
     """Send what changes on the page of a campaign."""
     campaign = CampaignId(visit.request.path_params["campaign"])
-    read = partial(read_campaign, visit.redis, campaign)
+    read = partial(read_campaign, visit.redis, campaign, clock=visit.resources.clock)
     await read()  # an unknown campaign is a 404, and not an empty stream
-    return _stream(visit, f"campaign:{campaign}", read, partial(campaign_pieces, visit))
+    kind = visit.look.form, visit.may(ConsoleRole.OPERATOR)
+    return _stream(visit, f"campaign:{campaign}", read, partial(campaign_pieces, visit), kind=kind)
 
 
 def now_pieces(visit: Visit, now: NowData) -> Pieces:
-    """Return the pieces of the page Now. A campaign's card is a piece, and so is the list of the cards."""
-    html = {name: visit.html(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
-    cards = {f"campaign-{item.view.id}": visit.html("fragments/running_campaign.html", item=item) for item in now.shown}
+    """Return the pieces of the page Now. A campaign's card is a piece, and so is the list of the cards.
+
+    All people see the same, so that nothing of a person is given to the templates but the form of the numbers.
+    """
+    render = partial(visit.resources.renderer.render, f=visit.formats)
+    html = {name: render(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
+    cards = {f"campaign-{item.view.id}": render("fragments/running_campaign.html", item=item) for item in now.shown}
     pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
     # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
     return {**pieces, "running": Piece(html["running"], version=(now.not_shown, *cards))}
 
 
 def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:
-    """Return the pieces of the page of a campaign."""
-    values = campaign_values(visit, figures)
-    return {name: Piece(visit.html(f"fragments/campaign_{name}.html", **values)) for name in CAMPAIGN_PIECES}
+    """Return the pieces of the page of a campaign, which differ for operators."""
+    values = {**campaign_values(visit, figures), "f": visit.formats, "is_operator": visit.may(ConsoleRole.OPERATOR)}
+    render = visit.resources.renderer.render
+    return {name: Piece(render(f"fragments/campaign_{name}.html", **values)) for name in CAMPAIGN_PIECES}
 
 
-def _stream(visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces]) -> Response:
+def _stream(
+    visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces], *, kind: Hashable
+) -> Response:
+    """Return the stream of a subject; *kind* is all of the visit that the pieces depend on."""
     user = visit.user
     if not visit.resources.live.has_room(user.name if user else ""):
         return PlainTextResponse("Too many pages that move by themselves are open.\n", 503, {"Retry-After": "60"})
@@ -62,7 +73,6 @@ def _stream(visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: C
         except ConsoleUsersInvalid:
             return False
 
-    kind = (visit.look.form, user.role if user else None)
     events = visit.resources.live.events(
         name, read, user=user.name if user else "", kind=kind, render=render, is_allowed=is_allowed
     )

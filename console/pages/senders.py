@@ -93,6 +93,8 @@ async def show_sender(visit: Visit) -> Response:
         state=sender_state(view),
         days=days,
         spans=SPANS,
+        since=since,
+        until=until,
         statistics=statistics,
         live=await queries.live(name, damaged=damaged),
         damaged=damaged,
@@ -150,7 +152,7 @@ def _spark(group: Group) -> object:
 def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> ChartColumn:
     figures = group.statistics if group else statistics_of({})
     course = Course(sent=figures.sent, delivered=figures.delivered, errors=figures.errors, clicked=figures.clicked)
-    return course_column(label, course, f"/campaigns?sender={sender}&since={day}&until={day}")
+    return course_column(label, course, f"/campaigns?sender={sender}&sent_since={day}&sent_until={day}")
 
 
 def _configured(visit: Visit, view: SenderView) -> float | None:

@@ -21,9 +21,10 @@ _NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
 _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
 """The form in which Excel's files write a control character, such as the carriage return of Alt+Enter."""
 _MIDNIGHT = re.compile(
-    r"((?:[A-Za-z]{3,9}, )?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)"
-    r"|[A-Za-z]{3,9} \d\d?, \d{4}))"
-    r"(?:[T ]0?0[:.]00(?:[:.]00(?:\.0+)?)?(?: ?Z| UTC| GMT| IST|[+-]\d\d(?::?\d\d)?)?"
+    r"((?:[A-Za-z]{3,9}, )?(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)"
+    r"|[A-Za-z]{3,9} {1,2}\d\d?,? \d{4}))"
+    r"(?:[T ]0?0[:.]00(?:[:.]00(?:\.0+)?)?"
+    r"(?: ?Z| UTC| GMT| IST| ?[+-]\d\d(?::?\d\d)?(?: [A-Z]{3,4})?(?: m=[+-][0-9.]+)?)?"
     r"|,? 12[:.]00(?:[:.]00(?:\.0+)?)? ?AM)",
     re.IGNORECASE,
 )
@@ -37,9 +38,13 @@ _UNIX_MIDNIGHT = re.compile(
     r"(?: [A-Z]{3,4}(?:[+]\d{4})?(?: \([A-Za-z ]{1,40}\))?)?( \d{4})?"
 )
 """The form of Unix, Java and JavaScript: ``Fri Nov 27 00:00:00 IST 2026``."""
-_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:[+]05:?30)?")
+_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?: ?[+]05:?30(?: IST)?)?")
 """A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
-_MAY_BE_MOMENT = re.compile("0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30").search
+_PANDAS_DURATION = re.compile(r"0 days (\d\d:\d\d:\d\d)(?:\.\d+)?")
+"""A duration below a day, as pandas writes it: ``0 days 01:30:00``."""
+_MAY_BE_MOMENT = re.compile(
+    "0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30|0 days "
+).search
 _LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,25}")
 _LONG_DECIMALS = re.compile(r"\.[0-9]{9}").search
 _FLOAT_DIGITS = 15
@@ -96,6 +101,8 @@ def tidy(cell: str) -> str:
             return f"{midnight[1]}{midnight[2] or midnight[3] or ''}"
         if moment := _ISO_MOMENT.fullmatch(text):
             return f"{moment[1]} {moment[2]}"
+        if duration := _PANDAS_DURATION.fullmatch(text):
+            text = duration[1]
         if _LONG_FLOAT.fullmatch(text):
             return _rounded(single_text(text))
     return text

@@ -10,12 +10,16 @@ import orjson
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
+from producers.recipients.epoch_dates import EPOCH_DATE, is_midnight, is_whole_second
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading
 from producers.recipients.values import ValueDamaged, number_text, text_of
 
 JsonObject = dict[str, object]
 
+_MIN_MOMENTS = 3
+"""So many whole seconds in a column, and no other number, are moments: by chance one of a thousand million columns."""
+_MIN_MOMENT_DIGITS = 11
 _HALF_SURROGATE = "holds half a surrogate pair, which is no character"
 
 
@@ -79,6 +83,7 @@ class JsonLinesFile:
                 rows: list[list[str]] = []
                 broken: list[BrokenRow] = []
                 damaged: dict[tuple[int, int], str] = {}
+                numbers: dict[int, list[int]] = {}
                 for line, text in batch:
                     if _is_blank(text):
                         continue
@@ -87,17 +92,39 @@ class JsonLinesFile:
                     except _RowUnusable as unusable:
                         broken.append(BrokenRow(line, str(unusable), ()))
                     else:
-                        rows.append(self._cells(json_object, len(rows), damaged))
+                        rows.append(self._cells(json_object, len(rows), damaged, numbers))
                         lines.append(line)
+                self._find_moments(rows, numbers, damaged)
                 yield Chunk(lines, rows, broken, damaged)
 
-    def _cells(self, json_object: JsonObject, row: int, damaged: dict[tuple[int, int], str]) -> list[str]:
+    def _find_moments(
+        self, rows: list[list[str]], numbers: dict[int, list[int]], damaged: dict[tuple[int, int], str]
+    ) -> None:
+        """Note dates and times that are numbers of milliseconds: ``numbers`` has the rows with a number, by column."""
+        for column, indexes in numbers.items():
+            if column not in self._used:
+                continue
+            values = {index: int(cell) for index in indexes if (cell := rows[index][column]).lstrip("-").isdecimal()}
+            are_moments = len(values) >= _MIN_MOMENTS and all(map(is_whole_second, values.values()))
+            for index, value in values.items():
+                if are_moments or is_midnight(value):
+                    damaged[index, column] = EPOCH_DATE
+
+    def _cells(
+        self,
+        json_object: JsonObject,
+        row: int,
+        damaged: dict[tuple[int, int], str],
+        numbers: dict[int, list[int]],
+    ) -> list[str]:
         cells = []
         for column, key in enumerate(self._keys):
             value = json_object.get(key)
             if type(value) is str and value.isascii():
                 cells.append(value)
                 continue
+            if type(value) is _Number and len(value) >= _MIN_MOMENT_DIGITS:
+                numbers.setdefault(column, []).append(row)
             try:
                 cells.append(_text(value))
             except ValueDamaged as reason:
@@ -126,15 +153,20 @@ class JsonLinesFile:
         return names, Heading(self._path, first_line, names)
 
     def _first_object(self, text: str, line: int) -> JsonObject:
-        if text.lstrip(" \t\ufeff").startswith("["):
-            raise InputInvalid(
-                f"{self._path}:{line}: is a JSON array; write one object a line: "
-                f"jq -c '.[]' {self._path.name} > {self._path.stem}.jsonl"
-            )
+        beginning = text.lstrip(" \t\ufeff")
+        if beginning.startswith("[") and beginning[1:].lstrip()[:1] in ("", "{"):
+            raise InputInvalid(f"{self._path}:{line}: is a JSON array; {self._as_lines('.[]')}")
         try:
             return _parse(text)
         except _RowUnusable as unusable:
-            raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
+            is_begun = beginning.startswith("{") and "}" not in beginning
+            advice = self._as_lines(".") if is_begun else "its keys name the columns"
+            raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; {advice}") from None
+
+    def _as_lines(self, jq_filter: str) -> str:
+        """Return the advice to write one object a line, with a command that makes another file."""
+        target = f"{self._path.stem}.{'lines.' if self._path.suffix.lower() == '.jsonl' else ''}jsonl"
+        return f"write one object a line: jq -c '{jq_filter}' {self._path.name} > {target}"
 
 
 def _is_blank(text: str) -> bool:
@@ -158,8 +190,9 @@ _decode = json.JSONDecoder(
 
 
 def _parse(text: str) -> JsonObject:
+    text = text.strip("\ufeff \t\r\n")
     try:
-        cells = _decode(text.lstrip("\ufeff"))
+        cells = _decode(text.removesuffix(","))
     except (ValueError, RecursionError):
         raise _RowUnusable("is not JSON") from None
     if not isinstance(cells, dict):
@@ -170,7 +203,7 @@ def _parse(text: str) -> JsonObject:
 def _keys_of(text: str) -> Collection[str]:
     """Return the keys of a line; none if the line is no JSON object."""
     try:
-        cells = orjson.loads(text)
+        cells = orjson.loads(text.rstrip(", \t\r\n"))
     except ValueError:  # half surrogates and NaN are not JSON, and may stand beside good values
         try:
             cells = _parse(text)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading
+from producers.recipients.parquet_footer import without_arrow_schema
 from producers.recipients.reader.archive import check_parquet
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.recipients.values import ValueDamaged, short_float_text, text_of
@@ -61,9 +62,14 @@ class ParquetFile:
             ) from None
         self._path = path
         self._rows_read = 0
+        unknown: Callable[[Any], bool] = lambda _: False  # noqa: E731
         self._errors = (arrow.ArrowException, OSError, ValueError, OverflowError)
         try:
-            self._file = parquet.ParquetFile(path)
+            try:
+                self._file = parquet.ParquetFile(path)
+            except arrow.ArrowNotImplementedError:
+                self._file = parquet.ParquetFile(path, metadata=without_arrow_schema(path))
+                unknown = arrow.types.is_fixed_size_binary
             schema = self._file.schema_arrow
         except MemoryError:  # one of pyarrow's is an ArrowException too
             raise
@@ -75,7 +81,7 @@ class ParquetFile:
             raise InputInvalid(f"{path}: has no rows")
         self.heading = Heading(path, 1, schema.names)
         self._types = [_extension_of(field) or field.type for field in schema]
-        self._texts = [None if isinstance(kind, str) else _texts_of(kind) for kind in self._types]
+        self._texts = [None if isinstance(kind, str) or unknown(kind) else _texts_of(kind) for kind in self._types]
         for index in self._utc_times():
             self._texts[index] = partial(_each, _utc_time_text)
         # A column is chosen by its name.

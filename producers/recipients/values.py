@@ -101,6 +101,8 @@ def number_text(literal: str) -> str:
     Places after the point stay, but for a single zero, which programs add to whole floats. Raises ValueDamaged if the
     number has more digits than readers of JSON keep.
     """
+    if literal.startswith("-0") and not literal.strip("-0."):
+        return "0"
     if literal.lstrip("-").isdecimal():
         if len(literal.lstrip("-")) > MAX_DIGITS:
             raise ValueDamaged(LOST_DIGITS)

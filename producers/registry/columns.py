@@ -1,7 +1,7 @@
 """The columns of a DLT portal's download: every portal names them in its own way."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 CONTENT_ID = (
     "templateid",
@@ -23,6 +23,9 @@ CONTENT_ID = (
     "tempid",
     "tid",
     "templateno",
+    "templateidentifier",
+    "uniqueid",
+    "id",
 )
 TEXT = (
     "templatecontent",
@@ -57,6 +60,13 @@ TEXT = (
     "contents",
     "msg",
     "sms",
+    "textmessage",
+    "templatedescription",
+    "samplemessage",
+    "messageformat",
+    "registeredcontent",
+    "registeredtext",
+    "communicationtext",
 )
 NAME = (
     "templatename",
@@ -95,6 +105,8 @@ HEADERS = (
     "smsheader",
     "clis",
     "headerlist",
+    "sid",
+    "from",
 )
 ENTITY = (
     "principalentityid",
@@ -107,6 +119,7 @@ ENTITY = (
     "pe",
     "dltpeid",
     "entity",
+    "principleentityid",
 )
 STATUS = (
     "status",
@@ -177,7 +190,32 @@ FIELDS = {
 }
 """The fields that ``--column`` may assign a column to, and the known names of such columns."""
 
+_WORDS = {
+    "id": ("templateid", "templatereg", "registrationid"),
+    "content": ("templatecontent", "messagecontent", "smscontent"),
+    "header": ("header", "senderid"),
+    "entity": ("entityid", "peid", "enterpriseid"),
+    "status": ("status", "approval"),
+    "category": ("category", "communicationtype"),
+    "name": ("templatename", "nameofthetemplate"),
+}
+"""Words that make a column with a longer name known, if no other has one of them too.
+
+A status that is not found would let rejected rows in.
+"""
+_OTHER_WORDS = ("date", "time", "reason", "remark", "comment", "consent", "by", "count")
+"""Words in names that only mention a field: ``Approval Date``, ``Rejection Reason``, ``Consent Template ID``."""
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
+
+
+def by_words(field: str, indexes: Mapping[str, int]) -> list[int]:
+    """Return the indexes of the columns whose names have a word for a field in them."""
+    columns = {
+        index
+        for name, index in indexes.items()
+        if any(word in name for word in _WORDS.get(field, ())) and not any(word in name for word in _OTHER_WORDS)
+    }
+    return sorted(columns)
 
 
 def indexes(names: Sequence[str]) -> dict[str, int]:

@@ -51,7 +51,8 @@ OFFERS = LintRule("TRAI's Second Amendment of the TCCCPR, 2025-02-12", is_proble
 UNFILLED = LintRule("slots are written as in the portals' exports of 2026", is_problem=True)
 
 _OFFERS = re.compile(
-    r"\b(?:offers?(?! letter)|discounts?|cash ?back|coupons?|promo ?codes?|vouchers?|hurry|lucky draw|free gifts?"
+    r"\b(?:(?<!job )offers?(?! letter)|discounts?|cash ?back|coupons?|promo ?codes?|vouchers?"
+    r"|bogo|pre-?approved|use code|hurry|lucky draw|free gifts?"
     r"|buy[ ][0-9][ ]get|limited (?:period|time)|(?:best|great|mega) (?:deals?|sale)|(?:shop|order|book) now"
     r"|(?:flat|up ?to|extra|get|save)[ ](?:rs\.?[ ]?)?[0-9]{1,6}[ ]off"
     r"|(?<!of )(?<!for )sale(?! (?:deed|order|invoice|agreement|certificate)))\b"

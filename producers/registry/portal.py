@@ -10,7 +10,7 @@ from producers.errors import InputInvalid
 from producers.recipients import Chunk, open_table
 from producers.recipients.cell_text import tidy
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
-from producers.registry.columns import CATEGORY, FIELDS, indexes
+from producers.registry.columns import CATEGORY, FIELDS, by_words, indexes
 from producers.rows.damage import damage_of_text
 from times_dispatch.sms.rules.categories import Category, category_from_portal, is_no_category
 from times_dispatch.sms.rules.headers import without_affixes
@@ -97,6 +97,8 @@ class PortalDownload:
             self._category_columns = [self._required("category", "")]
         else:
             self._category_columns = [self._indexes[name] for name in CATEGORY if name in self._indexes]
+            if not self._category_columns:
+                self._category_columns = by_words("category", self._indexes)
 
     @property
     def has_headers(self) -> bool:
@@ -150,7 +152,20 @@ class PortalDownload:
     def _column(self, field: str) -> int | None:
         if field in self._named:
             return self._required(field, "")
-        return next((self._indexes[name] for name in FIELDS[field] if name in self._indexes), None)
+        known = next((self._indexes[name] for name in FIELDS[field] if name in self._indexes), None)
+        return self._only_by_words(field) if known is None else known
+
+    def _only_by_words(self, field: str) -> int | None:
+        """Return the only column that may be that of a field; raise InputInvalid if several may be the status."""
+        columns = by_words(field, self._indexes)
+        if field == "status" and len(columns) > 1:
+            heading = self._file.heading
+            names = ", ".join(heading.names[column] for column in columns)
+            raise InputInvalid(
+                f"{heading.path}:{heading.line}: several columns may hold the status: {names}; "
+                "--column status=NAME names it"
+            )
+        return columns[0] if len(columns) == 1 else None
 
     def _required(self, field: str, usual_name: str) -> int:
         heading = self._file.heading

@@ -1,5 +1,6 @@
 """Checks registered templates for reasons to drop their messages, and for avoidable costs."""
 
+import re
 from collections.abc import Iterator
 
 from producers.rows.ucs2_characters import describe_character
@@ -10,8 +11,11 @@ from times_dispatch.sms.encoding import measure, non_gsm_characters
 from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.links import find as find_links
+from times_dispatch.sms.rules.words import words_with_slots
 from times_dispatch.sms.templates import Template
 
+_HOST_AND_SLASH = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^/?]+[/?]")
 _MAX_ACCIDENTAL_CHARACTERS = 5
 """A text with more characters than this that force UCS-2 is in UCS-2 on purpose, as a text in Hindi is."""
 
@@ -42,13 +46,18 @@ def _id_problems(item: TemplateSettings, settings: Settings) -> Iterator[str]:
 def _whitelist_problems(item: TemplateSettings, template: Template, settings: Settings) -> Iterator[str]:
     for header in item.headers:
         sender = settings.senders[header]
+        links = LinkWhitelist([*item.links, *sender.links])
         whitelists = Whitelists(
             template,
-            links=LinkWhitelist([*item.links, *sender.links]),
+            links=links,
             numbers=NumberWhitelist([*item.callback_numbers, *sender.callback_numbers]),
         )
         for problem in whitelists.problems_in_text():
             yield f"from {header} it {problem} {_WHITELISTS}"
+        for beginning in _beginnings_of_links(template):
+            if not links.has_domain_of(beginning):
+                begins = f"it links to {beginning}…, whose domain is not whitelisted: no value will fit"
+                yield f"from {header} {begins} {_WHITELISTS}"
         for number in whitelists.unlisted_numbers_in_text():
             unlisted = f"it names the number {number}, and there are no callback_numbers to compare it with"
             yield f"from {header} {unlisted} {_WHITELISTS}"
@@ -58,6 +67,15 @@ def _whitelist_problems(item: TemplateSettings, template: Template, settings: Se
         if not whitelists.has_numbers and any(slot.kind == "cbn" for slot in template.slots):
             no_numbers = "it has a slot for callback numbers, and none are whitelisted: no value will fit"
             yield f"from {header} {no_numbers} {_WHITELISTS}"
+
+
+def _beginnings_of_links(template: Template) -> Iterator[str]:
+    """Yield the links whose domain is in the text, and whose end is in a slot: ``https://times.example/{#var#}``."""
+    for word in words_with_slots(template):
+        for literal in word.literals[:-1]:
+            for link in find_links(f"{literal}x"):
+                if literal.endswith(link[:-1]) and _HOST_AND_SLASH.match(link[:-1]):
+                    yield link[:-1]
 
 
 def _text_problems(item: TemplateSettings, template: Template) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from producers.recipients import Chunk
 from producers.recipients.cell_text import tidy, tidy_cells
+from producers.recipients.epoch_dates import EPOCH_DATE, is_epoch_in_date_column, names_date
 from producers.rows.custom_values import CustomColumns
 from producers.rows.damage import DamageCheck, DamageKind
 from producers.rows.doubts import DoubtCounter
@@ -106,6 +107,7 @@ class RowChecker:
         self._links = links or LinkColumns()
         self._used_columns = sorted(slot_source.columns | self._custom.columns | self._links.columns)
         self._needed_columns = sorted({to, *self._used_columns})
+        self._date_columns = frozenset(column for column in self._used_columns if names_date(names[column]))
         self._required = slot_source.required | self._custom.required | self._links.required
         self._damage_check = damage_check or DamageCheck()
         self._allows_foreign = allows_foreign
@@ -187,6 +189,11 @@ class RowChecker:
                 findings.setdefault(index, Finding(RefusalReason.DAMAGED, f"{self._names[column]} {reason}"))
         for column, values in cells.items():
             damages = self._damage_check.find(values)
+            if column in self._date_columns:
+                for index, value in enumerate(values):
+                    if is_epoch_in_date_column(value):
+                        message = f"{self._names[column]} {EPOCH_DATE}"
+                        findings.setdefault(index, Finding(RefusalReason.DAMAGED, message, value))
             if not damages:
                 continue
             changed = list(values)

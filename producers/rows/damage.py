@@ -48,6 +48,7 @@ _DATE_SIGNS = "-/."
 _IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
+_SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
 _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
@@ -138,8 +139,14 @@ class DamageCheck:
             yield partial(_holds, "nan")
 
     def _stands_for_no_value(self, word: str) -> bool:
-        """Say whether a word of small letters stands for no value, also in quotes; a run of a sign counts as three."""
+        """Say whether a text of small letters stands for no value: a word, in quotes or repeated, or a run of a sign.
+
+        A first and a last name without a value become ``none none``.
+        """
         if word in self._no_value or (word[:1] in _AROUND_WORDS and word.strip(_AROUND_WORDS) in self._no_value):
+            return True
+        first, *others = word.split()[:4] or [""]
+        if others and first in self._no_value and set(others) == {first}:
             return True
         return len(word) > _RUN and word[:_RUN] in self._no_value and word == word[0] * len(word)
 

@@ -18,6 +18,7 @@ _MISREAD_UTF8 = re.compile(
     f"|(?<=[a-z])\u00e3{_SIGN}|\u00e0[\u00a4\u00a5]"
     # The same bytes, read as the encoding of old Macs.
     "|\u221a[\u00a2\u00a5\u00a7\u00a9\u00ae\u00b0\u00b1\u00ba\u00df\u2020\u2022\u2122\u2202\u222b\u2260\u2265]"
+    "|\uff83[\uff61-\uff9f]"  # in Shift JIS
     "|\u201a[\u00c4\u00c7]|\u2021[\u00a7\u2022]"
 )
 """Bytes of UTF-8 that somebody read in another encoding: RenÃ©e for Renée, â€™ for an apostrophe, à¤†à¤¶à¤¾ for आशा."""

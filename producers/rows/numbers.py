@@ -19,7 +19,7 @@ _PREFIX = re.compile(
     r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?|TEL(?:;[A-Z=,]{1,30}){1,4}:"
     r"|\(?(?:tel|telephone|phone|ph|mobile|mob|mo|mbl|cell|contact|call|number|msisdn|no|p|m|whatsapp|wa|sms|smsto"
     r"|callto|sip|home|work|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
-    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|-|(?<=[. )]))"
+    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|[#-]|(?<=[. )]))|#|[horw]:"
     r"|(?:(?:IN|IND|India)\b[ :]{0,2}|[\U0001F1E6-\U0001F1FF]{2}[ ]?)(?=[+(])"
     r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",
     re.IGNORECASE,
@@ -30,7 +30,8 @@ _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(
     r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*"
-    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|home|work|primary)\))$",
+    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|home|work|primary|self|personal|office|own|father|mother)\)|/"
+    r"|[ -]{1,2}(?:mob|mobile|cell|whatsapp|self)[.]?)$",
     re.IGNORECASE,
 )
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
@@ -105,6 +106,8 @@ def without_prefix(cell: str) -> str:
     if cell[:1].isdigit() and cell[-1:].isdigit() and ":" not in cell and "@" not in cell:
         return cell
     number = cell.strip().strip(_QUOTES)
+    if number[:1] + number[-1:] in ("<>", "[]"):
+        number = number[1:-1]
     return _PARAMETERS.sub("", _PREFIX.sub("", number, count=1))
 
 

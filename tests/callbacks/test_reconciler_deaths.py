@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.dead_letters import DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.reconciler import GROUP, ReconcilerLimits
+from callbacks.reconciler import GROUP
+from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.stream_reader import StreamReader
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row

@@ -1,6 +1,7 @@
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from console.now_data import NowReader
+from console.now_data import STATUS_EVERY_S, NowReader
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.demo.processes import free_port
@@ -52,3 +53,53 @@ async def test_without_redis_the_data_says_so() -> None:
         now = await NowReader(nowhere, _queues).read()
     assert now.status.redis is None
     assert now.needs_person
+
+
+async def test_the_status_is_read_less_often_than_the_campaigns_and_at_once_when_something_stops(
+    redis: Redis, ledger: Ledger
+) -> None:
+    clock = FakeClock()
+    reader = NowReader(redis, _queues, clock=clock)
+    await ledger.submit(3)
+    first = await reader.read()
+    await ledger.open(await ledger.take(), max_messages=1)
+    await clock.advance(STATUS_EVERY_S / 2)
+    second = await reader.read()
+    assert second.status is first.status
+    assert second.campaigns != first.campaigns
+    assert second.at_ms > first.at_ms
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="too many rejected")
+    third = await reader.read()
+    assert any(CAMPAIGN in finding.problem for finding in third.needs_person)
+    await clock.advance(STATUS_EVERY_S)
+    assert (await reader.read()).status is not third.status
+
+
+async def test_a_redis_that_goes_away_between_two_readings_of_the_status_is_told(redis: Redis, ledger: Ledger) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RedisConnectionError
+
+    reader = NowReader(redis, _queues, clock=FakeClock())
+    await ledger.submit(3)
+    assert (await reader.read()).campaigns
+    redis.execute_command = broken  # type: ignore[method-assign]
+    try:
+        now = await reader.read()
+    finally:
+        del redis.execute_command
+    assert now.status.redis is None
+    assert now.needs_person
+    assert (await reader.read()).campaigns
+
+
+async def test_a_reading_costs_a_few_commands_for_each_sender_however_often_it_is_read(
+    redis: Redis, ledger: Ledger
+) -> None:
+    for number in range(10):
+        await ledger.submit(1, campaign=f"c{number:07}", sender=f"SEND{number:02}")
+    reader = NowReader(redis, _queues, clock=FakeClock())
+    await reader.read()
+    before = (await redis.info("stats"))["total_commands_processed"]
+    assert len((await reader.read()).campaigns) == 10
+    commands = (await redis.info("stats"))["total_commands_processed"] - before
+    assert commands <= 12 * 10  # its counters, its live and its ended campaigns, and each of them with its codes

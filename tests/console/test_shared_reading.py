@@ -30,3 +30,18 @@ async def test_an_error_goes_to_the_caller_and_the_next_caller_reads_again() -> 
     with pytest.raises(ConnectionError):
         await reading.get()
     assert await reading.get() == 2
+
+
+async def test_who_needs_a_newer_reading_says_how_old_it_may_be() -> None:
+    clock, calls = FakeClock(), list[int]()
+
+    async def read() -> int:
+        calls.append(len(calls) + 1)
+        return calls[-1]
+
+    reading = SharedReading(read, fresh_s=1.0, clock=clock)
+    assert await reading.get() == 1
+    await clock.advance(0.6)
+    assert await reading.get() == 1
+    assert await reading.get(max_age_s=0.5) == 2
+    assert await reading.get() == 2

@@ -1,27 +1,21 @@
 """Alerts of a real stack: each is told when it begins and when it is over, and only as often as the rule says."""
 
-import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 from redis import Redis as SyncRedis
 
-from tests.kit.command_line import campaign_file, submit, watch
+from tests.kit.alert_story import OVER, WITHIN_S, Story
+from tests.kit.command_line import watch
 from tests.kit.webhook import Webhook, running_webhook
-from times_dispatch.demo import recipients
-from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.ledger.alerts import AlertKind
-from times_dispatch.ledger.model import CampaignId
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # an alert is over half a minute after its condition
 
-_WITHIN_S = 300.0
 _ALERTS = """
 [alerts]
 name = "shop"
@@ -38,7 +32,6 @@ kinds = ["complaints"]
 repeat = "5s"
 """
 _SANDBOX = {"latency_max_ms": 5, "reports": {"delay_min_ms": 10, "delay_max_ms": 100, "failed": 0.0}}
-OVER = "over after "
 
 
 @pytest.fixture
@@ -61,56 +54,11 @@ def stack(ops: Webhook, again: Webhook) -> Iterator[Stack]:
         yield stack
 
 
-class Story:
-    """What happens to a stack, and what its target was told of it."""
-
-    def __init__(self, stack: Stack, webhook: Webhook) -> None:
-        self.stack, self._webhook = stack, webhook
-        self._rows = 0
-
-    def campaign(self, name: str, messages: int, *, extra: str = "") -> CampaignId:
-        """Submit a campaign to numbers that no other campaign has."""
-        self._rows += 1
-        rows = self.stack.folder / f"{name}.csv"
-        recipients.write(rows, messages, seed=100 + self._rows, wrong=False)
-        return submit(self.stack, campaign_file(self.stack, name, extra=extra), rows)
-
-    def dispatch(self, *words: str) -> str:
-        """Run a command, which must succeed."""
-        done = run(["dispatch", *words], self.stack.environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def faults(self, **faults: object) -> None:
-        """Let the provider misbehave."""
-        url = f"{self.stack.sandbox_url}/sandbox/faults"
-        httpx.post(url, json=faults, trust_env=False, timeout=60).raise_for_status()
-
-    def open_kinds(self) -> list[str]:
-        """Return the kind of each open alert."""
-        return [each["kind"] for each in json.loads(self.dispatch("alerts", "list", "--json"))["open"]]
-
-    def wait_for(self, kind: AlertKind, *, words: str) -> None:
-        """Wait until people were told something with these words."""
-        self.until(lambda: any(words in text for text in self._webhook.texts), f"{kind}: {words}")
-
-    def wait_for_end(self, kind: AlertKind) -> None:
-        """Wait until no alert of a kind is open."""
-        self.until(lambda: kind not in self.open_kinds(), f"the end of {kind}")
-
-    def until(self, reached: Callable[[], bool], what: str) -> None:
-        """Wait until something is so."""
-        until = time.monotonic() + _WITHIN_S
-        while not reached():
-            assert time.monotonic() < until, f"waited too long for {what}; told: {self._webhook.texts}"
-            time.sleep(0.5)
-
-
 def test_each_kind_of_alert_is_told_once_and_its_end_too(stack: Stack, ops: Webhook, again: Webhook) -> None:
     story = Story(stack, ops)
 
     ended = story.campaign("plain", 20)
-    watch(stack, ended, timeout_s=_WITHIN_S)
+    watch(stack, ended, timeout_s=WITHIN_S)
     story.wait_for(AlertKind.FINISHED, words="plain")
 
     budgeted = story.campaign("budgeted", 40, extra="max_parts = 10\n")
@@ -132,7 +80,7 @@ def test_each_kind_of_alert_is_told_once_and_its_end_too(stack: Stack, ops: Webh
 
     story.faults(http_500=0.5)
     doubtful = story.campaign("doubtful", 40)
-    watch(stack, doubtful, timeout_s=_WITHIN_S)
+    watch(stack, doubtful, timeout_s=WITHIN_S)
     story.wait_for(AlertKind.IN_DOUBT, words="in doubt")
     story.faults(http_500=0.0)
 

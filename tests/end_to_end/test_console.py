@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -26,6 +27,26 @@ SANDBOX = {
     "invalid_numbers": 0.01,
     "reports": {"delay_min_ms": 50, "delay_max_ms": 800, "failed": 0.1, "odd": 0.1},
 }
+_STRUCTURE = """() => {
+    const seen = (element) => element.getClientRects().length > 0;
+    const named = (element) => element.getAttribute("aria-label")
+        || document.getElementById(element.getAttribute("aria-labelledby") || "");
+    const fields = [...document.querySelectorAll("input:not([type=hidden]), select, textarea")];
+    const unnamed = [
+        ...[...document.querySelectorAll("table")].filter((table) => !named(table)),
+        ...fields.filter((field) => !field.labels.length),
+        ...[...document.querySelectorAll("button, a[href]")].filter((each) => seen(each) && !each.textContent.trim()),
+    ];
+    const buttons = [...document.querySelectorAll("button, select, input:not([type=hidden]), a.button")].filter(seen);
+    return {
+        headings: [...document.querySelectorAll("h1, h2, h3, h4")].map((heading) => Number(heading.tagName[1])),
+        unnamed: unnamed.map((element) => element.outerHTML.slice(0, 160)),
+        cells: [...document.querySelectorAll("thead th:not([scope]), tbody th:not([scope])")].map((th) => th.outerHTML),
+        small: buttons.filter((button) => button.type !== "checkbox" && button.getBoundingClientRect().height < 24)
+            .map((button) => button.outerHTML.slice(0, 160)),
+    };
+}"""
+"""Headings in their order, elements without a name, header cells without a scope, targets below 24 pixels."""
 PAGES = (
     "/",
     "/campaigns",
@@ -36,6 +57,12 @@ PAGES = (
     "/numbers",
     "/templates",
     "/system",
+    "/system/trail",
+    "/campaigns?q=nothing&sent_since=2026-01-01&sent_until=2026-01-31",
+    "/campaigns?state=archived",
+    "/campaigns/{id}/resend?state=failed",
+    "/senders/TIMESM/pause",
+    "/senders/TIMESM/rate?rate=10",
 )
 
 
@@ -169,7 +196,42 @@ def test_every_page_fits_its_window_and_axe_finds_nothing(
             visit.go(path.format(id=ended))
             assert visit.wider_than_the_window() <= 0, path
             assert visit.violations() == [], path
+        visit.go("/numbers")
+        visit.page.get_by_label("Phone number").fill("9876543210")
+        visit.page.get_by_role("button", name="Look up").click()
+        visit.page.get_by_role("heading", level=2).wait_for()
+        assert visit.wider_than_the_window() <= 0
+        assert visit.violations() == []
         assert visit.complaints == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_login_and_a_wrong_password_fit_a_small_window_and_axe_finds_nothing(
+    browser: Browser, stack: Stack, dark: bool
+) -> None:
+    with visiting(browser, stack, "", width=360, dark=dark) as visit:
+        visit.go("/login")
+        assert visit.violations() == []
+        visit.page.get_by_label("Name").fill("nobody")
+        visit.page.get_by_label("Password").fill("a wrong password")
+        visit.page.keyboard.press("Enter")
+        visit.page.get_by_role("alert").wait_for()
+        assert visit.wider_than_the_window() <= 0
+        assert visit.violations() == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_headings_are_in_order_and_each_table_field_and_target_has_a_name_and_a_size(
+    browser: Browser, stack: Stack, ended: str, dark: bool
+) -> None:
+    with visiting(browser, stack, "owner", dark=dark) as visit:
+        for path in PAGES:
+            visit.go(path.format(id=ended))
+            found = visit.page.evaluate(_STRUCTURE)
+            assert found["headings"][0] == 1, (path, found)
+            assert all(later - earlier <= 1 for earlier, later in pairwise(found["headings"])), (path, found)
+            assert (found["unnamed"], found["cells"]) == ([], []), (path, found)
+            assert found["small"] == [], (path, found)
 
 
 def test_a_lost_connection_is_said_and_comes_back(browser: Browser, stack: Stack) -> None:

@@ -8,6 +8,14 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, find
 @pytest.mark.parametrize(
     "text",
     [
+        "If not u? call 180012001637 - SMS via Juspay",
+        "Toll Free: 1800-11-2024 (9 AM - 6 PM IST)",
+        "टोल फ्री नंबर: 180-022-6753",
+        "Toll Free Number: 180-022-6753",
+        "SMS BLOCK to 92156.",
+        "SMS BLOCK CC 0511 to 567676",
+        "आपातकाल? 108 (एम्बुलेंस) पर कॉल करें",
+        "108 या 102 पर कॉल करें",
         "SMS BLOCK 1234 to 5676791",
         "SMS STOP to 56263",
         "send STOP to 56263",
@@ -136,6 +144,9 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Call on 18-03-2026 at 5",
+        "Call us by 18.03.2026",
+        "Weighment 8012345678 for vehicle TN01AB1234 is recorded",
         "Account ending 9876543210",
         "send Rs 500 to 1500 customers",
         "we send gifts to 1500 people",
@@ -216,6 +227,9 @@ def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
+        ("Paid on 18-03-2026 16:02:18. If not you, Call 1800222243", ["1800222243"]),
+        ("Toll Free: 1800-11-2024 (9 AM - 6 PM IST)", ["1800-11-2024"]),
+        ("108 (एम्बुलेंस) या 102 (प्रसूति) पर कॉल करें", ["108", "102"]),
         ("Ph.022-61234567/61234568", ["022-61234567", "61234568"]),
         ("022-61234567, 61234568", ["022-61234567", "61234568"]),
         ("18001800/18002021", ["18001800", "18002021"]),

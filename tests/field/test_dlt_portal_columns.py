@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from producers.errors import InputInvalid
 from producers.registry.portal import PortalDownload
 
 ID = "1107161786534401928"
 
 
-@pytest.mark.parametrize("name", ["Template ID", "TEID", "DLT_TE_ID", "Template Code", "Template ID (DLT)"])
+@pytest.mark.parametrize(
+    "name", ["Template ID", "TEID", "DLT_TE_ID", "Template Code", "Template ID (DLT)", "Template Reg. ID", "ID"]
+)
 def test_the_column_of_ids_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"{name},Content\n{ID},Hello\n")
@@ -17,7 +20,9 @@ def test_the_column_of_ids_is_found(tmp_path: Path, name: str) -> None:
     assert [row.content_id for row in PortalDownload(path).rows()] == [ID]
 
 
-@pytest.mark.parametrize("name", ["Template Content", "Approved Text", "SMS Body", "Message Template", "Template"])
+@pytest.mark.parametrize(
+    "name", ["Template Content", "Approved Text", "SMS Body", "Message Template", "Text Message", "Template"]
+)
 def test_the_column_of_texts_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"Template ID,{name}\n{ID},Hello\n")
@@ -25,7 +30,9 @@ def test_the_column_of_texts_is_found(tmp_path: Path, name: str) -> None:
     assert [row.text for row in PortalDownload(path).rows()] == ["Hello"]
 
 
-@pytest.mark.parametrize("name", ["Header", "Header ID", "Linked Headers", "Sender Name", "CLI", "Assigned Header"])
+@pytest.mark.parametrize(
+    "name", ["Header", "Header ID", "Linked Headers", "Sender Name", "CLI", "Approved Header", "SID"]
+)
 def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"Template ID,{name},Content\n{ID},TIMESM,Hello\n")
@@ -33,7 +40,30 @@ def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
     assert [row.headers for row in PortalDownload(path).rows()] == [("TIMESM",)]
 
 
-@pytest.mark.parametrize("name", ["Template Type", "Type of Communication", "Communication Type", "DLT Type"])
+@pytest.mark.parametrize("name", ["Status", "Final Status", "Approval", "Template Status (DLT)", "Status on Portal"])
+def test_the_column_of_the_status_is_found(tmp_path: Path, name: str) -> None:
+    """A status that is not found would let rejected templates in."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,{name},Content,Approval Date\n{ID},Rejected,Hello,27-11-2026\n")
+
+    assert [row.approved for row in PortalDownload(path).rows()] == [False]
+
+
+def test_two_columns_that_may_hold_the_status_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,Status at Jio,Status at Vi,Content\n{ID},Approved,Rejected,Hello\n")
+
+    with pytest.raises(
+        InputInvalid, match="several columns may hold the status: Status at Jio, Status at Vi; --column"
+    ):
+        PortalDownload(path)
+    [row] = PortalDownload(path, {"status": "Status at Vi"}).rows()
+    assert not row.approved
+
+
+@pytest.mark.parametrize(
+    "name", ["Template Type", "Type of Communication", "Communication Type", "DLT Type", "Category of Template"]
+)
 def test_the_column_of_categories_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"Template ID,{name},Content\n{ID},Service Implicit,Hello\n")

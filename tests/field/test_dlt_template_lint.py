@@ -26,6 +26,17 @@ def lines(tmp_path: Path, text: str) -> list[str]:
         ("Thank you", "advice: it names neither the brand nor the header TIMESM", "2026"),
         ("Get 20% off - TIMES", "'% off' is a word of offers", "2025-02-12"),
         ("See evil.in - TIMES", "from TIMESM it links to evil.in, which is not whitelisted", "2024-08-20"),
+        (
+            "See http://evil.in/{#num#} - TIMES",
+            "from TIMESM it links to http://evil.in/…, whose domain is not",
+            "2024-08-20",
+        ),
+        ("See evil.in/pay?id={#num#} - TIMES", "from TIMESM it links to evil.in/pay?id=…, whose domain", "2024-08-20"),
+        ("Pay {#num#}/{#num#} - TIMES", "no word stands between its variables 1 and 2", "2025-11-18"),
+        ("BOGO on all - TIMES", "'BOGO' is a word of offers", "2025-02-12"),
+        ("Your loan is pre-approved - TIMES", "'pre-approved' is a word of offers", "2025-02-12"),
+        ("Use code SAVE50 - TIMES", "'Use code' is a word of offers", "2025-02-12"),
+        ("{{#num#} is your code - TIMES", "{{#var#} looks like a placeholder", "2026"),
         ("Call 1800 123 4567 - TIMES", "from TIMESM it names the number 1800 123 4567", "2024-08-20"),
         ("Dear ##name## - TIMES", "##name## looks like a placeholder", "2026"),
     ],
@@ -37,5 +48,14 @@ def test_each_rule_is_named_with_its_date(tmp_path: Path, text: str, start: str,
     assert source in line
 
 
-def test_a_text_that_keeps_the_rules_has_no_line(tmp_path: Path) -> None:
-    assert lines(tmp_path, "Your code is {#num#}, valid for {#num#} minutes. - TIMES") == []
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is {#num#}, valid for {#num#} minutes. - TIMES",
+        "Your job offer and offer letter are ready - TIMES",
+        "The sale deed is registered - TIMES",
+        "Go to www.{#num#}.in - TIMES",
+    ],
+)
+def test_a_text_that_keeps_the_rules_has_no_line(tmp_path: Path, text: str) -> None:
+    assert lines(tmp_path, text) == []

@@ -128,6 +128,8 @@ def test_json_lines_have_the_columns_of_all_rows(tmp_path: Path, rows: str, valu
     assert checked_csv(tmp_path, rows + "\n", "a.jsonl").values == values
 
 
+INT128 = Path(__file__).parent / "files" / "int128.parquet"
+"""A file of Polars with a column of the type Int128, which pyarrow does not know."""
 FLOATS_IN_JSON = ("0.1000000015", "824.8200073242", "824.8200073242188", "77.209021123")
 
 
@@ -261,3 +263,89 @@ def test_floats_of_four_bytes_that_json_made_doubles_are_what_they_were(tmp_path
     path.write_text("".join(rows))
 
     assert check_values(path).values == ["0.1", "824.82", "824.82", "77.209021123"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("value", ["1795996800000"]),
+        ("value", ["-147052800000", "631152000000"]),
+        ("value", ["1795305400000", "1795305460000", "1795305520000"]),
+        ("due_date", ["1795305400123"]),
+        ("due_date", ["1795305400"]),
+        ("createdAt", ['"1795305400123"']),
+        ("DOB", ["631152000000"]),
+    ],
+)
+def test_dates_as_milliseconds_since_1970_are_refused_with_advice(tmp_path: Path, name: str, values: list[str]) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = zip(NUMBERS, values, strict=False)
+    path.write_text("".join(f'{{"to":"{number}","{name}":{value}}}\n' for number, value in rows))
+
+    checked = check_values(path, f"{{{name}}}")
+
+    assert checked.values == []
+    advice = f"{name} is a date as milliseconds or seconds since 1970, as pandas and JavaScript write it: write it as a"
+    assert all(reason.startswith(advice) for reason in checked.refused)
+    assert len(checked.refused) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("value", "1795305400123"),
+        ("value", "1795305400000"),
+        ("value", '"1795996800000"'),
+        ("value", "919876543000"),
+        ("due_date", "20261130"),
+        ("due_date", '"202611301030"'),
+        ("update", "1795305400123"),
+    ],
+)
+def test_other_numbers_of_as_many_digits_are_sent(tmp_path: Path, name: str, value: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"to":"{NUMBERS[0]}","{name}":{value}}}\n')
+
+    assert check_values(path, f"{{{name}}}").values == [value.strip('"')]
+
+
+def test_a_date_as_milliseconds_is_refused_in_csv_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"to,expiry_date\n{NUMBERS[0]},1795305400123\n{NUMBERS[1]},30-11-2026\n")
+
+    checked = check_values(path, "{expiry_date}")
+
+    assert (checked.values, len(checked.refused)) == (["30-11-2026"], 1)
+
+
+def test_a_number_of_16_bytes_that_nothing_uses_refuses_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(INT128.read_bytes())
+
+    assert check_values(path).values == ["Asha", "Ravi"]
+    with pytest.raises(InputInvalid, match=r"column big is of the type fixed_size_binary\[16\], which has no text"):
+        check_values(path, "{big}")
+
+
+def test_objects_that_commas_follow_are_rows(tmp_path: Path) -> None:
+    rows = f'{{"to":"{NUMBERS[0]}","value":"a"}},\n{{"to":"{NUMBERS[1]}","value":-0.0}} ,\r\n'
+
+    assert checked_csv(tmp_path, rows, "a.jsonl").values == ["a", "0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", '[{"to":1}]', "a.json:1: is a JSON array; write one object a line: jq -c '.[]' a.json > a.jsonl"),
+        ("a.jsonl", '[\n{"to":1}]', "is a JSON array; write one object a line: jq -c '.[]' a.jsonl > a.l"),
+        ("a.jsonl", '["98765","a"]\n', "a.jsonl:1: the first row is not a JSON object; its keys name the columns"),
+        ("a.json", '{\n "to": "1"\n}\n', "the first row is not JSON; write one object a line: jq -c '.' a"),
+    ],
+)  # fmt: skip
+def test_other_json_is_refused_with_a_command_that_overwrites_nothing(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        checked_csv(tmp_path, content, name)
+
+    assert reason in str(refused.value)

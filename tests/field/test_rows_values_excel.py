@@ -42,6 +42,12 @@ SEEN: list[tuple[object, str, str]] = [
     (-1234.5, "#,##0.00_);(#,##0.00)", "(1,234.50)"),
     (1250, '_("Rs"* #,##0.00_);_("Rs"* (#,##0.00);_("Rs"* "-"??_);_(@_)', "Rs 1,250.00"),
     (1234, "000000", "001234"),
+    (1234.5, '_ [$₹-4009] * #,##0.00_ ;_ [$₹-4009] * -#,##0.00_ ;_ [$₹-4009] * "-"??_ ;_ @_ ', "₹ 1,234.50"),
+    (15000000, '0.00,,"Cr"', "15.00Cr"),
+    (560001, "000 000", "560 001"),
+    (0.1825, "0.0%", "18.3%"),
+    (5, '"Rs. "0"/-"', "Rs. 5/-"),
+    (0, '"Yes";"Yes";"No"', "No"),
     (12345678901234, "General", "12345678901234"),
     (919876543210, "0.00E+00", "919876543210"),
     (True, "General", "TRUE"),
@@ -53,6 +59,14 @@ SEEN: list[tuple[object, str, str]] = [
     (7, "ddd", "Sat"),
     (date(2026, 11, 30), "[$-409]d-mmm-yy;@", "30-Nov-26"),
     (date(2026, 11, 30), "mm-dd-yy", "11-30-26"),
+    (date(2026, 11, 30), "[$-439]d mmmm yyyy", "30 नवम्बर 2026"),
+    (date(2026, 2, 1), "[$-0439]ddd, d mmm yy", "रवि., 1 फरवरी 26"),
+    (date(2026, 11, 30), "[$-hi-IN]dddd", "सोमवार"),
+    (date(2026, 11, 30), "[$-4000439]dd-mm-yyyy", "३०-११-२०२६"),
+    (date(2026, 11, 30), "[$-4009]dd mmmm yyyy;@", "30 November 2026"),
+    (date(2026, 11, 30), "[$-en-IN]d-mmm-yy", "30-Nov-26"),
+    (date(2026, 11, 30), "[$-407]dd.mm.yyyy", "30.11.2026"),
+    (1234567, "[$-4000439]#,##,##0", "१२,३४,५६७"),
     (datetime(2026, 11, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30"),  # noqa: DTZ001
     (datetime(2026, 11, 30, 10, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30 10:30:00"),  # noqa: DTZ001
     (datetime(2026, 11, 30, 18, 5), "dd-mm-yyyy h:mm AM/PM", "30-11-2026 6:05 PM"),  # noqa: DTZ001
@@ -91,6 +105,14 @@ def test_a_value_is_what_the_sheet_shows(tmp_path: Path) -> None:
     assert checked.refused == []
     different = {cell: value for cell, value in zip(SEEN, checked.values, strict=True) if value != cell[2]}
     assert different == {}
+
+
+@pytest.mark.parametrize("locale", ["44E", "449", "407", "mr-IN", "fr-FR"])
+def test_a_month_in_a_language_whose_names_are_unknown_is_refused(tmp_path: Path, locale: str) -> None:
+    checked = check_values(workbook_with(tmp_path / "a.xlsx", (date(2026, 11, 30), f"[$-{locale}]d mmmm yyyy")))
+
+    assert checked.values == []
+    assert checked.refused[0].startswith("value is a date with the name of a month or day in a language that is not")
 
 
 def test_a_formula_is_its_result(tmp_path: Path) -> None:
@@ -340,6 +362,15 @@ def test_a_file_that_lies_about_its_kind_is_named_for_what_it_is(
 
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_binary_workbook_is_refused_by_its_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.xlsb", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.bin", b"")
+
+    with pytest.raises(InputInvalid, match=r"a\.xlsb: is a binary Excel workbook \(\.xlsb\); save it as \.xlsx"):
+        open_recipients(tmp_path / "a.xlsb")
 
 
 def test_a_workbook_is_read_whatever_workbook_its_name_says(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callbacks.http.posted_body import json_in, json_in_query
+from callbacks.http.form_fields import json_in_query
+from callbacks.http.posted_body import json_in
 from callbacks.http.posted_reports import read
 from callbacks.links.application import PATH
 from producers.errors import InputInvalid

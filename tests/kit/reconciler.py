@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 
 from callbacks.classifier import ReportClassifier
 from callbacks.entry_applier import NO_DEAD_NUMBERS, Forwarding
-from callbacks.reconciler import Reconciler, ReconcilerLimits
+from callbacks.reconciler import Reconciler
+from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock

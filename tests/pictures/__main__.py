@@ -54,17 +54,18 @@ def main(folder: Path) -> None:
         run(["dispatch", "watch", ended, "--until", "reports", "--timeout", "60"], stack.environment)
         paused = _submit(stack, "weekend-sale", 4_000, seed=2)
         run(["dispatch", "pause", paused, "--reason", "the price is wrong"], stack.environment)
-        running = _submit(stack, "diwali-sale", 60_000, seed=3)
+        # So slow that it still runs when the last picture is taken, also on a busy machine.
+        running = _submit(stack, "diwali-sale", 60_000, seed=3, extra="rate_per_s = 200\n")
         time.sleep(15)
         _take(browser, stack, folder / "console", ended=ended, running=running)
         run(["dispatch", "cancel", running, "--yes"], stack.environment)
     (folder / "console-pictures.md").write_text(_page(), "utf-8")
 
 
-def _submit(stack: Stack, name: str, messages: int, *, seed: int) -> CampaignId:
+def _submit(stack: Stack, name: str, messages: int, *, seed: int, extra: str = "") -> CampaignId:
     rows, path = stack.folder / f"{name}.csv", stack.folder / f"{name}.toml"
     recipients.write(rows, messages, seed=seed)
-    path.write_text(_CAMPAIGN.replace('name = "diwali-sale"', f'name = "{name}"'), "utf-8")
+    path.write_text(_CAMPAIGN.replace('name = "diwali-sale"', f'name = "{name}"') + extra, "utf-8")
     return submit(stack, path, rows)
 
 

@@ -45,6 +45,10 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The first day of creation, in India."""
     until: date | None = None
     """The last day of creation, in India."""
+    sent_since: date | None = None
+    """Only campaigns that sent something on this day, in India, or later."""
+    sent_until: date | None = None
+    """Only campaigns that sent something on this day, in India, or before."""
 
     @property
     def since_ms(self) -> int:
@@ -54,7 +58,14 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def until_ms(self) -> int:
         """The last moment of creation, in epoch milliseconds."""
-        return _midnight_ms(self.until + timedelta(days=1)) - 1 if self.until else _MAX_MS
+        return _end_ms(self.until)
+
+    @property
+    def sent_ms(self) -> tuple[int, int]:
+        """The first and the last moment of sending, in epoch milliseconds; two zeros if all campaigns are wanted."""
+        if not self.sent_since and not self.sent_until:
+            return 0, 0
+        return _midnight_ms(self.sent_since) if self.sent_since else 0, _end_ms(self.sent_until)
 
 
 class PagePosition(msgspec.Struct, frozen=True):
@@ -127,7 +138,7 @@ class CampaignPages:
         return CampaignPage(
             campaigns=[views[campaign] for campaign, _ in ids if campaign in views],
             next=rows[-1][0] if len(matches) > count else None,
-            total=None if wanted.words or wanted.states else await self._count(senders, wanted),
+            total=None if wanted.words or wanted.states or any(wanted.sent_ms) else await self._count(senders, wanted),
             damaged=damaged,
         )
 
@@ -150,6 +161,7 @@ class CampaignPages:
             order: which campaigns come first.
         """
         position, matches = after, set[PagePosition]()
+        sent_since_ms, sent_until_ms = wanted.sent_ms
         while True:
             reply = await self._search(
                 sender,
@@ -157,6 +169,8 @@ class CampaignPages:
                 states=f" {' '.join(sorted(wanted.states))} " if wanted.states else "",
                 since_ms=wanted.since_ms,
                 until_ms=wanted.until_ms,
+                sent_since_ms=sent_since_ms,
+                sent_until_ms=sent_until_ms,
                 order=order.value,
                 after_ms=position.created_ms if position else 0,
                 after_id=position.id if position else "",
@@ -186,6 +200,10 @@ class CampaignPages:
 
 def _midnight_ms(day: date) -> int:
     return int(datetime.combine(day, time(), _INDIA).timestamp() * 1000)
+
+
+def _end_ms(day: date | None) -> int:
+    return _midnight_ms(day + timedelta(days=1)) - 1 if day else _MAX_MS
 
 
 def _as_in_json(words: str) -> str:

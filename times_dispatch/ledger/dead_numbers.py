@@ -54,12 +54,12 @@ class DeadNumbers:
         """
         if not codes or self.rule.keep_days <= 0:
             return
-        notes = [f"{number[:_CUT]}:{int(number[_CUT:])}:{code}" for number, code in codes.items()]
-        for first in range(0, len(notes), _NOTES_AT_ONCE):
+        all_notes = [f"{number[:_CUT]}:{int(number[_CUT:])}:{code}" for number, code in codes.items()]
+        for first in range(0, len(all_notes), _NOTES_AT_ONCE):
+            # One text, because a script costs more with each of its arguments.
+            notes = " ".join(all_notes[first : first + _NOTES_AT_ONCE])
             try:
-                await self._note(
-                    OPT_OUTS, keep_s=self.rule.keep_days * _DAY_S, notes=notes[first : first + _NOTES_AT_ONCE]
-                )
+                await self._note(OPT_OUTS, keep_s=self.rule.keep_days * _DAY_S, notes=notes)
             except ResponseError as error:
                 if not _is_refusal(error):
                     raise

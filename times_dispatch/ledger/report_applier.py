@@ -1,11 +1,11 @@
 """The callbacks' side of the ledger: apply delivery reports, in groups, any number of times, in any order."""
 
-import asyncio
 import struct
+from bisect import bisect_left
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -21,6 +21,10 @@ from times_dispatch.ledger.states import MessageState
 _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
+_REPORTS_AT_ONCE: Final = 4_000
+"""Reports of the calls that are under way together; packing them, and each script, takes some milliseconds."""
+_BATCHES_AT_ONCE: Final = 32
+"""Batches whose recipients are read together: some hundred kilobytes, unpacked within some milliseconds."""
 
 ReportKind = Literal[
     "delivered",
@@ -102,6 +106,73 @@ class _KnownCampaign(NamedTuple):
     batch_size: int
 
 
+class _OfBatch(NamedTuple):
+    """Reports of one batch, by their positions among all reports, in the order of their messages."""
+
+    known: _KnownCampaign
+    campaign: CampaignId
+    batch_number: int
+    positions: list[int]
+
+
+def _at_once(by_batch: Sequence[_OfBatch]) -> Iterator[list[_OfBatch]]:
+    """Yield those that are applied at the same time."""
+    group, reports = list[_OfBatch](), 0
+    for of_batch in by_batch:
+        reports += len(of_batch.positions)
+        if group and reports > _REPORTS_AT_ONCE:
+            yield group
+            group, reports = [], len(of_batch.positions)
+        group.append(of_batch)
+    if group:
+        yield group
+
+
+def _call(of_batch: _OfBatch, all_reports: Sequence[DeliveryReport]) -> tuple[SenderId, dict[str, Any]]:
+    """Return the sender and the arguments of the script."""
+    known, campaign, batch_number, positions = of_batch
+    reports = [all_reports[position] for position in positions]
+    pack, letters, first = _REPORT.pack, _LETTERS, batch_number * known.batch_size
+    packed = b"".join(
+        [
+            pack(
+                report.index - first,
+                report.attempt,
+                _letter(report) if report.visit else letters[report.kind],
+                code if (code := report.code) <= _MAX_CODE else _MAX_CODE,
+                report.ts,
+            )
+            for report in reports
+        ]
+    )
+    reactions = [
+        {
+            "kind": kind,
+            "index": report.index - first,
+            "link": report.link,
+            "digest": report.digest,
+            "visit": report.visit,
+        }
+        for report in reports
+        if report.digest or report.visit
+        for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
+    ]
+    return known.sender, {
+        "campaign": campaign,
+        "batch_number": batch_number,
+        "reports": packed,
+        "reactions": reactions,
+    }
+
+
+def _unpack_phones(packed: bytes | None) -> list[str]:
+    """Return the phones of a batch; none if its recipients are missing or damaged."""
+    try:
+        return unpack_phones(packed) if packed else []
+    except ValueError:
+        return []
+
+
 class ReportApplier:
     """Applies delivery reports; remembers the senders of up to *max_known_campaigns* campaigns."""
 
@@ -112,24 +183,16 @@ class ReportApplier:
         self._campaigns: OrderedDict[CampaignId, _KnownCampaign] = OrderedDict()
 
     async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
-        """Apply reports, and return the effect of each. Makes one script call per batch, all calls at the same time."""
+        """Apply reports, and return the effect of each. Makes one script call per batch, some in one round trip.
+
+        The reports of a batch that has very many of them are applied in several calls, one after the other.
+        """
         effects = [ReportEffect.UNKNOWN] * len(reports)
-        campaigns = {campaign: await self._campaign(campaign) for campaign in {report.campaign for report in reports}}
-        batches: dict[tuple[CampaignId, int], list[int]] = defaultdict(list)
-        for position, report in enumerate(reports):
-            if known_campaign := campaigns[report.campaign]:
-                batches[report.campaign, report.index // known_campaign.batch_size].append(position)
-        # Reports of neighbouring messages are cheaper together; reports of one message stay in their order.
-        by_index = [report.index for report in reports].__getitem__
-        calls = []
-        for (campaign, batch_number), positions in batches.items():
-            if known_campaign := campaigns[campaign]:
-                positions.sort(key=by_index)
-                of_batch = [reports[position] for position in positions]
-                calls.append(self._apply_to_batch(known_campaign, campaign, batch_number, of_batch))
-        for positions, batch_effects in zip(batches.values(), await asyncio.gather(*calls), strict=True):
-            for position, effect in zip(positions, batch_effects, strict=True):
-                effects[position] = _EFFECTS[effect]
+        for group in _at_once(await self._by_batch(reports)):
+            replies = await self._apply.together([_call(of_batch, reports) for of_batch in group])
+            for of_batch, reply in zip(group, replies, strict=True):
+                for position, effect in zip(of_batch.positions, reply["effects"], strict=True):
+                    effects[position] = _EFFECTS[effect]
         if ReportEffect.UNKNOWN not in effects:
             return effects
         unknown = {reports[at].campaign for at, effect in enumerate(effects) if effect is ReportEffect.UNKNOWN}
@@ -138,6 +201,31 @@ class ReportApplier:
                 if report.campaign in archived:
                     effects[position] = ReportEffect.ARCHIVED
         return effects
+
+    async def _by_batch(self, reports: Sequence[DeliveryReport]) -> list[_OfBatch]:
+        """Return reports by their batches, without those of campaigns that the ledger does not know.
+
+        More reports of one batch than are applied at once are divided.
+        """
+        positions_of: dict[CampaignId, list[int]] = defaultdict(list)
+        for position, report in enumerate(reports):
+            positions_of[report.campaign].append(position)
+        by_index = [report.index for report in reports].__getitem__
+        by_batch = list[_OfBatch]()
+        for campaign, positions in positions_of.items():
+            known = await self._campaign(campaign)
+            if not known:
+                continue
+            # Reports of neighbouring messages are cheaper together; reports of one message stay in their order.
+            positions.sort(key=by_index)
+            begin = 0
+            while begin < len(positions):
+                batch_number = by_index(positions[begin]) // known.batch_size
+                end = bisect_left(positions, (batch_number + 1) * known.batch_size, begin, key=by_index)
+                end = min(end, begin + _REPORTS_AT_ONCE)
+                by_batch.append(_OfBatch(known, campaign, batch_number, positions[begin:end]))
+                begin = end
+        return by_batch
 
     async def _archived(self, campaigns: Collection[CampaignId]) -> set[CampaignId]:
         """Return those of these campaigns that are archived."""
@@ -153,20 +241,21 @@ class ReportApplier:
     async def phones(self, reports: Sequence[DeliveryReport]) -> list[str]:
         """Return the phones of the messages that reports are about; empty where the ledger does not know the phone.
 
-        Each batch is read once.
+        Each batch is read once, and some batches at the same time.
         """
         phones = [""] * len(reports)
-        batches: dict[tuple[CampaignId, int], list[str]] = {}
-        for position, report in enumerate(reports):
-            known_campaign = await self._campaign(report.campaign)
-            if not known_campaign:
-                continue
-            batch_number, index = divmod(report.index, known_campaign.batch_size)
-            batch = report.campaign, batch_number
-            if batch not in batches:
-                batches[batch] = await self._phones_of_batch(known_campaign.sender, report.campaign, batch_number)
-            if index < len(batches[batch]):
-                phones[position] = batches[batch][index]
+        by_batch = await self._by_batch(reports)
+        for begin in range(0, len(by_batch), _BATCHES_AT_ONCE):
+            read = by_batch[begin : begin + _BATCHES_AT_ONCE]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for known, campaign, batch_number, _ in read:
+                    pipe.get(batch_key(known.sender, campaign, BatchKey.RECIPIENTS, batch_number))
+                recipients = await pipe.execute()
+            for (known, _, batch_number, positions), packed in zip(read, recipients, strict=True):
+                of_batch, first = _unpack_phones(packed), batch_number * known.batch_size
+                for position in positions:
+                    if (index := reports[position].index - first) < len(of_batch):
+                        phones[position] = of_batch[index]
         return phones
 
     async def are_delivered(self, reports: Sequence[DeliveryReport]) -> list[bool]:
@@ -182,48 +271,6 @@ class ReportApplier:
                 )
             states = await pipe.execute()
         return [state == MessageState.DELIVERED.value.encode() for state in states]
-
-    async def _phones_of_batch(self, sender: SenderId, campaign: CampaignId, batch_number: int) -> list[str]:
-        key = batch_key(sender, campaign, BatchKey.RECIPIENTS, batch_number)
-        packed = cast("bytes | None", await self._redis.get(key))
-        try:
-            return unpack_phones(packed) if packed else []
-        except ValueError:  # damaged
-            return []
-
-    async def _apply_to_batch(
-        self, known: _KnownCampaign, campaign: CampaignId, batch_number: int, reports: Sequence[DeliveryReport]
-    ) -> bytes:
-        pack, letters, first = _REPORT.pack, _LETTERS, batch_number * known.batch_size
-        packed = b"".join(
-            [
-                pack(
-                    report.index - first,
-                    report.attempt,
-                    _letter(report) if report.visit else letters[report.kind],
-                    code if (code := report.code) <= _MAX_CODE else _MAX_CODE,
-                    report.ts,
-                )
-                for report in reports
-            ]
-        )
-        reactions = [
-            {
-                "kind": kind,
-                "index": report.index - first,
-                "link": report.link,
-                "digest": report.digest,
-                "visit": report.visit,
-            }
-            for report in reports
-            if report.digest or report.visit
-            for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
-        ]
-        reply = await self._apply(
-            known.sender, campaign=campaign, batch_number=batch_number, reports=packed, reactions=reactions
-        )
-        effects: bytes = reply["effects"]
-        return effects
 
     async def _campaign(self, campaign: CampaignId) -> _KnownCampaign | None:
         """Return a campaign's sender and batch size; remember them for later calls."""

@@ -286,6 +286,30 @@ class Script:
                     raise reply
             return read_reply(replies[0]), replies[3], int(replies[2])
 
+    async def together(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Reply]:
+        """Make calls, each with its owner and its arguments, in one round trip; return their replies.
+
+        All calls are made, and then the first error is raised.
+        """
+        all_calls = [(hash_tag(owner), self._ordered(arguments)) for owner, arguments in calls]
+        replies = await self._replies(all_calls)
+        if missed := [position for position, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+            await self._redis.script_load(self._script.script)
+            again = await self._replies([all_calls[position] for position in missed])
+            for position, reply in zip(missed, again, strict=True):
+                replies[position] = reply
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [read_reply(reply) for reply in replies]
+
+    async def _replies(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
+        """Make calls, each with its key and its arguments; return their replies, or the errors in their places."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, ordered in calls:
+                pipe.evalsha(self._script.sha, 1, key, *ordered)
+            return list(await pipe.execute(raise_on_error=False))
+
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
         ordered = self._ordered(arguments)

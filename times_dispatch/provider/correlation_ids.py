@@ -20,6 +20,7 @@ LAST_INDEX: Final = 36**6 - 1
 LAST_ATTEMPT: Final = 36**2 - 1
 
 _PAIRS = [first + second for first in DIGITS for second in DIGITS]
+_ATTEMPTS = {pair: attempt for attempt, pair in enumerate(_PAIRS)}
 _TO_DIGIT = bytes(ord(DIGITS[byte % 36]) for byte in range(256))
 _MAX_DECORATED_ID: Final = 200
 _DECORATION = re.compile("[^0-9a-z]+")
@@ -77,24 +78,20 @@ class CorrelationIds:
         An id is also read in capital letters and with blanks, quotes or other characters around it or in it, as some
         gateways return ids: the signature decides.
         """
-        if (ref := self._parse_exact(meta)) is not None or len(meta) > _MAX_DECORATED_ID:
-            return ref
+        if len(meta) == 32 and meta.isascii():
+            # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
+            raw = meta.encode()
+            named, signature = raw[:16], raw[16:]
+            keyed = self._keyed.copy()  # as in _signature: this runs for each report
+            keyed.update(named)
+            if compare_digest(signature, keyed.digest().translate(_TO_DIGIT)) or (
+                self._old_keyed is not None and compare_digest(signature, _signature(self._old_keyed, named))
+            ):
+                return MessageRef(meta[:8], int(meta[8:14], 36), _ATTEMPTS[meta[14:16]])
+        if len(meta) > _MAX_DECORATED_ID:
+            return None
         bare = _DECORATION.sub("", meta.lower())
-        return self._parse_exact(bare) if bare != meta else None
-
-    def _parse_exact(self, meta: str) -> MessageRef | None:
-        if len(meta) != 32 or not meta.isascii():
-            return None
-        # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
-        raw = meta.encode()
-        named, signature = raw[:16], raw[16:]
-        keyed = self._keyed.copy()  # as in _signature: this runs for each report
-        keyed.update(named)
-        if not compare_digest(signature, keyed.digest().translate(_TO_DIGIT)) and (
-            self._old_keyed is None or not compare_digest(signature, _signature(self._old_keyed, named))
-        ):
-            return None
-        return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
+        return self.parse(bare) if bare != meta else None
 
 
 def bare_id(meta: str) -> str:

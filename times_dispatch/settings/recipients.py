@@ -53,6 +53,8 @@ NO_VALUE = (
     "not applicable",
     "no value",
     "no data",
+    "no record",
+    "unspecified",
     "nodata",
     "novalue",
     "not set",

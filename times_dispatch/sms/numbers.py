@@ -21,7 +21,9 @@ _ONE_NUMBER = re.compile(
 _EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1,6}\Z", re.IGNORECASE)
 _PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
 _MASKED = re.compile("[0-9 +-]*(?:[*\u2022\u25cf#]{3,}|[xX]{3,})[0-9xX*\u2022\u25cf# -]*")
-_LETTER_FOR_DIGIT = re.compile(r"[+]?[0-9Oo -]*[0-9][OoIl][0-9OoIl -]*|[OoIl][0-9OoIl -]{8,}")
+_LETTERS_FOR_DIGITS: Final = str.maketrans("OoОоΟοIl|SsBZz", "00000011155822")
+"""Letters that are written, scanned or typed for digits, Cyrillic and Greek ones too."""
+_MIN_DIGITS_BESIDE_LETTERS = 7
 _SIGN = re.compile(r"[!-/:-@\[-`{-~]")
 _SIGNS_OF_NUMBERS = frozenset("+-.()")
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
@@ -49,7 +51,8 @@ _SPACING_TABLE: Final[dict[int, str]] = {
 }
 
 _LENGTH_REASONS = {ValidationResult.TOO_SHORT: "is too short", ValidationResult.TOO_LONG: "is too long"}
-_LETTER_AMONG_DIGITS = "holds a letter among its digits: O for 0, or l for 1"
+_IS_MASKED = "is masked: export the whole number"
+_LETTER_AMONG_DIGITS = "holds a letter among its digits, as O for 0 or l for 1"
 _WORDS_BESIDE_NUMBER = "holds other words beside the number: give the number a column of its own"
 _LANDLINE = "is a landline, not a mobile number"
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
@@ -117,19 +120,28 @@ def _cleaned(raw: str) -> str:
 
 def _why_not_diallable(raw: str) -> str:
     """Return why a text with characters that no number has is no number; its separators are ASCII already."""
-    if clear := _several(raw) or ("is masked: export the whole number" if _MASKED.fullmatch(raw) else ""):
+    if clear := _several(raw) or (_IS_MASKED if _MASKED.fullmatch(raw) else ""):
         return clear
     if _EXTENSION.search(raw):
         return "holds an extension, which no mobile number has"
     if _PLUS_WITHIN.search(raw):
         return "has a + within the number: a number begins with it"
-    if any(map(str.isalpha, raw)) and _ONE_NUMBER.search(raw) and "@" not in raw:
-        is_slip = _LETTER_FOR_DIGIT.fullmatch(raw)
+    if (is_slip := _has_letter_for_digit(raw)) or (
+        any(map(str.isalpha, raw)) and _ONE_NUMBER.search(raw) and "@" not in raw
+    ):
         return _LETTER_AMONG_DIGITS if is_slip else _WORDS_BESIDE_NUMBER
     sign = next((sign for sign in _SIGN.findall(raw) if sign not in _SIGNS_OF_NUMBERS), "")
     if sign and not any(map(str.isalpha, raw)):
         return f"contains {sign}, which no phone number does"
     return "contains characters that no phone number has"
+
+
+def _has_letter_for_digit(raw: str) -> bool:
+    """Say whether a text becomes a mobile number if each letter that looks like a digit is that digit."""
+    digits = raw.translate(_LETTERS_FOR_DIGITS).translate(_CLEANING_TABLE)
+    is_changed = digits != raw.translate(_CLEANING_TABLE)
+    has_digits = sum(map(str.isdecimal, raw)) >= _MIN_DIGITS_BESIDE_LETTERS
+    return is_changed and has_digits and _INDIAN_MOBILE.fullmatch(digits) is not None
 
 
 def _several(raw: str) -> str:

@@ -41,7 +41,7 @@ _ANY_NAME = (
 )
 """The forms that are placeholders whatever name stands between the signs, in a value and in a registered text."""
 _ANY_IN_TEXT = (
-    r"\{\0\}"  # {{#var#}}, whose outer signs would be sent
+    r"\{\0\}?|\0\}"  # {{#var#}}, whose outer signs would be sent
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}|\{[!%][^{}\n]{1,60}\}"  # {name}, {0}, {!Name}
     r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>|«[^«»\n]{1,40}»"  # <first name>, «name»
     r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name
@@ -65,7 +65,9 @@ _FIELD_ALONE = (
     rf"\A@(?:Model|Profile|Event|User|Contact)(?:\.| - )({_FIELD_WORDS})\Z|\A\(({_FIELD_WORDS})\)\Z"
     rf"|[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
     r"|\A((?i:first|last|full|customer|client|your|insert|enter)(?:[ _-]?(?i:name)){1,2}(?:[ _-]?(?i:here))?)\Z"
+    r"|\A((?i:first[ _-]?name)) (?i:last[ _-]?name)\Z|\A((?i:name)) (?i:here)\Z"
     r"|\A(?P<around>[$~^!:&=_])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
+    rf"|\A(?P<pair>::|==|--|\*\*)({_FIELD_WORDS})(?P=pair)\Z|\A!\*({_FIELD_WORDS})\*!\Z|\A##({_FIELD_WORDS})\Z"
     r"|\A([^\W\d_]{1,20}_(?i:name))\Z"  # FIRST_NAME
 )
 """Forms of a field's name that only a value has, and nothing else beside them: unclosed, between two equal signs, after
@@ -73,7 +75,8 @@ a sign, or as a program writes a name."""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
     r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
-    r"|«[^«»]{1,60}»|\[\[[^\[\]\n]{1,60}\]\]"
+    r"|\{[#＃]|[#＃]\}"  # a slot that is cut: {#var
+    r"|«[^«»]{1,60}»|¤[^¤\n]{1,60}¤|\[\[[^\[\]\n]{1,60}\]\]"
     r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
     r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MMM?|mmm?|Mmm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
     r"|\A(?:YYYY[/-]MM[/-]DD|yyyy[/-](?:mm|MM)[/-]dd|(?:hh|HH):(?:mm|MM)(?::ss|:SS)?)\Z"

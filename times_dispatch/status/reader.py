@@ -42,6 +42,8 @@ from times_dispatch.status.roles import ROLES
 Queues = Callable[[], Awaitable[dict[str, int]]]
 """Returns how many wake-ups wait, by queue; raises RedisError or OSError if the broker is unavailable."""
 
+_SECTIONS: Final = ("server", "memory", "persistence", "stats", "replication")
+"""What is read of INFO; all of it would cost a page that reads it again and again more than the campaigns do."""
 _DEAD_LETTER_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
 
@@ -125,7 +127,7 @@ async def _alert_targets(redis: Redis) -> dict[str, TargetState]:
 
 async def _info(redis: Redis) -> Mapping[str, Any]:
     try:
-        info: dict[str, Any] = await redis.info("everything")
+        info: dict[str, Any] = await redis.info(*_SECTIONS)
     except NoPermissionError:
         return {}
     return info
@@ -195,10 +197,10 @@ async def _senders_and_campaigns(
     redis: Redis, damaged: list[CampaignDamaged], clock: Clock
 ) -> tuple[list[Stop], list[CampaignView]]:
     """Return all stops, those of senders first, and the live campaigns."""
-    queries, stops, live = Queries(redis, clock=clock), list[Stop](), list[CampaignView]()
-    for sender in await queries.senders():
-        stops += _stops_of(await queries.sender(sender))
-        live += await queries.live(sender, damaged=damaged)
+    stops, live = list[Stop](), list[CampaignView]()
+    for view, _, campaigns in await Queries(redis, clock=clock).at_work(damaged=damaged):
+        stops += _stops_of(view)
+        live += campaigns
     return [*stops, *(_stop_of(view) for view in live if view.state in _STOPPED)], live
 
 

@@ -5,22 +5,26 @@ from datetime import datetime, timedelta
 
 from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.format_tokens import Token
+from producers.recipients.workbook.locales import ENGLISH
 
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = {
+    "en": (
+        *("January", "February", "March", "April", "May", "June", "July"),
+        *("August", "September", "October", "November", "December"),
+    ),
+    "hi": (
+        *("जनवरी", "फरवरी", "मार्च", "अप्रैल", "मई", "जून", "जुलाई"),
+        *("अगस्त", "सितम्बर", "अक्तूबर", "नवम्बर", "दिसम्बर"),
+    ),
+}
+"""The names of months by language. Windows has no short ones in Hindi."""
+_DAYS = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "hi": ("सोमवार", "मंगलवार", "बुधवार", "गुरुवार", "शुक्रवार", "शनिवार", "रविवार"),
+}
+_DAY_IN_HINDI = "वार"
+_NAMED = (3, 4, 5)
+"""How many letters in a format stand for the name of a month or a day."""
 _S_PER_DAY = 86_400
 _UNITS_S = {"h": 3600, "m": 60, "s": 1}
 _UNITS_IN_NEXT = {"h": 24, "m": 60, "s": 60}
@@ -33,6 +37,10 @@ _WEEKDAY_OF_ZERO = 5
 DAY_ZERO = "1900-01-00"
 """The text of a date of which a sheet has none: serial 0, whatever its format."""
 _DAY_TOKENS = (Token("date", "d"), Token("date", "dd"))
+_UNKNOWN_NAMES = (
+    "is a date with the name of a month or day in a language that is not known here: "
+    "format the column as dd-mm-yyyy, or as text"
+)
 _NO_DATE = "is no date, although it is formatted as one"
 
 
@@ -51,10 +59,11 @@ def show_duration(days: float, tokens: Sequence[Token]) -> str:
     return ("-" if days < 0 else "") + shown
 
 
-def show_moment(serial: float, tokens: Sequence[Token]) -> str:
+def show_moment(serial: float, tokens: Sequence[Token], language: str = ENGLISH) -> str:
     """Return a date and time, given as days since 30 December 1899; midnight is left out beside a date.
 
-    A date of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date.
+    A date of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date, or if the format has the name of a
+    month or day and ``language`` is empty.
     """
     units = {token.text[0] for token in tokens if token.kind == "date"}
     has_date, has_time = bool(units & set("ymd")), bool(units & set("hsM"))
@@ -73,8 +82,12 @@ def show_moment(serial: float, tokens: Sequence[Token]) -> str:
     twelve_hours = any(token.kind == "ampm" for token in tokens)
     if int(serial) == _LEAP_DAY:
         tokens = [Token("literal", "29") if token in _DAY_TOKENS else token for token in tokens]
-    weekday = _DAYS[(round(serial * _S_PER_DAY) // _S_PER_DAY + _WEEKDAY_OF_ZERO) % len(_DAYS)]
-    return "".join(_part(token, moment, weekday, twelve_hours=twelve_hours) for token in tokens)
+    weekday = (round(serial * _S_PER_DAY) // _S_PER_DAY + _WEEKDAY_OF_ZERO) % 7
+    if not language and any(
+        token.text[0] in "md" and len(token.text) in _NAMED for token in tokens if token.kind == "date"
+    ):
+        raise ValueDamaged(_UNKNOWN_NAMES)
+    return "".join(_part(token, moment, weekday, language, twelve_hours=twelve_hours) for token in tokens)
 
 
 def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
@@ -86,7 +99,7 @@ def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
     return tokens[shown[0] : end]
 
 
-def _part(token: Token, moment: datetime, day: str, *, twelve_hours: bool) -> str:
+def _part(token: Token, moment: datetime, weekday: int, language: str, *, twelve_hours: bool) -> str:
     if token.kind == "ampm":
         half = "AM" if moment.hour < 12 else "PM"
         return half if len(token.text) > len("A/P") else half[0]
@@ -94,15 +107,27 @@ def _part(token: Token, moment: datetime, day: str, *, twelve_hours: bool) -> st
         return token.text if token.kind in ("literal", "symbol", "digit") else ""
     length = len(token.text.partition(".")[0])
     hour = (moment.hour % 12 or 12) if twelve_hours else moment.hour
-    month = _MONTHS[moment.month - 1]
     numbers = {"m": moment.month, "d": moment.day, "h": hour, "M": moment.minute, "s": moment.second}
     match token.text[0]:
         case "y":
             text = f"{moment.year:04}" if length > len("yy") else f"{moment.year % 100:02}"
         case "m" if length > len("mm"):
-            text = {3: month[:3], 5: month[0]}.get(length, month)
+            text = _month(moment.month, language, length)
         case "d" if length > len("dd"):
-            text = day[:3] if length == len("ddd") else day
+            text = _day(weekday, language, length)
         case unit:
             text = f"{numbers[unit]:0{min(length, 2)}}"
     return text
+
+
+def _month(month: int, language: str, length: int) -> str:
+    name = _MONTHS[language][month - 1]
+    short = name[:3] if language == ENGLISH else name
+    return {3: short, 5: name[0]}.get(length, name)
+
+
+def _day(weekday: int, language: str, length: int) -> str:
+    name = _DAYS[language][weekday]
+    if length != len("ddd"):
+        return name
+    return name[:3] if language == ENGLISH else f"{name.removesuffix(_DAY_IN_HINDI)}."

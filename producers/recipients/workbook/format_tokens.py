@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from producers.recipients.workbook.locales import DEFAULT_LOCALE, Locale, locale_of
+
 GENERAL = "General"
 BUILTIN: dict[int, str] = {
     0: GENERAL,
@@ -75,6 +77,7 @@ class Section(NamedTuple):
     condition: tuple[str, float] | None
     indian: bool
     """Whether digits are grouped as in 12,34,567."""
+    locale: Locale = DEFAULT_LOCALE
 
     @property
     def is_date(self) -> bool:
@@ -88,11 +91,11 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
     sections: list[Section] = []
     tokens: list[Token] = []
     condition: tuple[str, float] | None = None
-    indian = False
+    indian, shown_in = False, DEFAULT_LOCALE
     for match in _TOKEN.finditer(number_format):
         if match[0] == ";":
-            sections.append(Section(_with_minutes(tokens), condition, indian))
-            tokens, condition, indian = [], None, False
+            sections.append(Section(_with_minutes(tokens), condition, indian, shown_in))
+            tokens, condition, indian, shown_in = [], None, False, DEFAULT_LOCALE
             continue
         locale = match["locale"] or ""
         if locale.removeprefix("x-sysdate") != locale or locale == _LONG_DATE:
@@ -104,9 +107,11 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
         if match["condition"]:
             condition = (match["condition"], float(match["limit"]))
         indian = indian or locale in _INDIAN_LOCALES
-        if token := _token(match):
+        if match["locale"] and not match["currency"]:
+            shown_in = locale_of(locale)
+        if (token := _token(match)) and not (_is_filler(match) and tokens and tokens[-1].text.endswith(" ")):
             tokens.append(token)
-    sections.append(Section(_with_minutes(tokens), condition, indian or "#,##,##" in number_format))
+    sections.append(Section(_with_minutes(tokens), condition, indian or "#,##,##" in number_format, shown_in))
     return tuple(sections)
 
 
@@ -124,6 +129,11 @@ def _token(match: re.Match[str]) -> Token | None:
         return Token(kind, match[kind].lower() if kind == "date" else match[kind])
     # The blank of the width of a character separates a sign or a currency from the digits.
     return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None
+
+
+def _is_filler(match: re.Match[str]) -> bool:
+    """Say whether a piece only keeps a distance, beside which another blank shows nothing."""
+    return match[0].startswith(("_", "* "))
 
 
 def _with_minutes(tokens: Sequence[Token]) -> Sequence[Token]:

@@ -39,13 +39,10 @@ def show_number(value: float, number_format: str, *, from_1904: bool = False) ->
         ]
         section = section._replace(tokens=tokens)
     elif section.is_date:
-        if any(token.kind == "elapsed" for token in section.tokens):
-            return show_duration(value, section.tokens)
-        # A number below 1 is a time without a day, or no date at all, in workbooks of both kinds.
-        return show_moment(value + (_DAYS_UNTIL_1904 if from_1904 and value >= 1 else 0), section.tokens)
+        return section.locale.with_digits(_show_date(value, section, from_1904=from_1904))
     if abs(value) >= 10**MAX_DIGITS:
         raise ValueDamaged(LOST_DIGITS)
-    return _show_digits(shown, section)
+    return section.locale.with_digits(_show_digits(shown, section))
 
 
 def show_text(text: str, number_format: str) -> str:
@@ -58,6 +55,14 @@ def show_text(text: str, number_format: str) -> str:
     if len(sections) <= _NUMBER_SECTIONS and at_sign not in tokens:
         return text
     return "".join(text if token == at_sign else token.text for token in tokens if token.kind in ("literal", "symbol"))
+
+
+def _show_date(value: float, section: Section, *, from_1904: bool) -> str:
+    if any(token.kind == "elapsed" for token in section.tokens):
+        return show_duration(value, section.tokens)
+    # A number below 1 is a time without a day, or no date at all, in workbooks of both kinds.
+    serial = value + (_DAYS_UNTIL_1904 if from_1904 and value >= 1 else 0)
+    return show_moment(serial, section.tokens, section.locale.language)
 
 
 def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.http.posted_body import join_lines, json_in, json_in_query, unwrap
+from callbacks.http.posted_body import join_documents, json_in
 
 DOCUMENT = b'[{"event":"delivered","data":[{"ts":1,"meta":"a&b=c d+e"}]}]'
 
@@ -20,27 +20,30 @@ def test_the_document_of_a_form_is_taken_out_of_the_form(name: str) -> None:
     assert json_in(urlencode({"id": "1", name: DOCUMENT}).encode(), "") == DOCUMENT
 
 
-def test_two_documents_are_not_certain() -> None:
-    assert json_in_query(urlencode({"a": DOCUMENT, "b": DOCUMENT}).encode()) == b""
+def test_several_documents_become_an_array_of_their_objects() -> None:
+    assert join_documents(b'{"a":1}\r\n\n{"b":2}\n') == b'[{"a":1},{"b":2}]'
+    assert join_documents(b'[{"a":1},{"b":2}][]{"c":3}') == b'[{"a":1},{"b":2},{"c":3}]'
+    assert join_documents(b'{"a":1},{"b":2}') == b'[{"a":1},{"b":2}]'
 
 
-def test_fields_of_one_report_become_one_report() -> None:
-    assert json.loads(json_in_query(b"event=delivered&ts=1&meta=m")) == [{"event": "delivered", "ts": "1", "meta": "m"}]
+@pytest.mark.parametrize(
+    "body", [b'{"a":1}\n5', b'{"a":1}', b"", b"[]", b'{"a":1}{"b":', b"\xff\xfe", b"[" * 100_000, b"{}" * 30_000]
+)
+def test_one_document_and_what_is_none_are_not_joined(body: bytes) -> None:
+    assert join_documents(body) == b""
 
 
-def test_a_form_with_too_many_fields_is_not_read() -> None:
-    assert json_in_query(b"ts=1&" + b"a=b&" * 300) == b""
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_json_in_another_encoding_is_read(encoding: str) -> None:
+    assert json.loads(json_in(DOCUMENT.decode().encode(encoding), "").decode("utf-8-sig")) == json.loads(DOCUMENT)
 
 
-def test_the_only_document_in_an_object_is_taken_out() -> None:
-    assert unwrap(b'{"id": 5, "reports": ' + DOCUMENT + b"}") == DOCUMENT
-    assert unwrap(json.dumps({"response": DOCUMENT.decode()}).encode()) == DOCUMENT
-    assert unwrap(b'{"a": [1], "b": {}}') == unwrap(b'{"a": 1}') == unwrap(b"[]") == unwrap(b"{") == b""
-
-
-def test_lines_become_an_array_only_if_each_is_an_object() -> None:
-    assert join_lines(b'{"a":1}\r\n\n{"b":2}\n') == b'[{"a":1},{"b":2}]'
-    assert join_lines(b'{"a":1}\n5') == join_lines(b'{"a":1}') == join_lines(b"") == b""
+def test_texts_in_texts_are_read() -> None:
+    text = DOCUMENT.decode()
+    for _ in range(3):
+        text = json.dumps(text)
+        assert json_in(text.encode(), "") == DOCUMENT
+    assert json_in(json.dumps(text).encode(), "") == json.dumps(text).encode()
 
 
 @given(st.binary(max_size=60), st.sampled_from(["", "multipart/form-data; boundary=x", "multipart/x", "text/plain"]))

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from console.live.hub import MAX_STREAMS, MAX_STREAMS_OF_USER, LiveHub
-from console.live.subject import EVERY_S, Piece, Pieces
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from console.live.hub import KEEP_ALIVE_S, MAX_STREAMS, MAX_STREAMS_OF_USER, LiveHub
+from console.live.subject import EVERY_S, WAKE_EVERY_S, Piece, Pieces
 from tests.kit.clock import FakeClock
 
 QUIET = "event: ledger\ndata: \n\n"
@@ -18,9 +20,12 @@ class Source:
         self.figures = {"done": 1, "failed": 0}
         self.readings = 0
         self.is_allowed = True
+        self.error: Exception | None = None
 
     async def read(self) -> dict[str, int]:
         self.readings += 1
+        if self.error:
+            raise self.error
         return dict(self.figures)
 
     def render(self, figures: dict[str, int]) -> Pieces:
@@ -128,5 +133,40 @@ async def test_a_quiet_subject_still_sends_something_that_a_page_notices() -> No
     hub, source = LiveHub(clock=clock), Source()
     stream = source.stream(hub)
     await _next(stream, clock)
+    assert await _next(stream, clock) == QUIET
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_nothing_is_sent_between_two_signs_of_life_while_nothing_changes() -> None:
+    clock, passes_s = FakeClock(), 30.0
+    hub, source = LiveHub(clock=clock), Source()
+    stream, messages = source.stream(hub), list[bytes]()
+
+    async def follow() -> None:
+        async for message in stream:
+            messages.append(message)
+
+    following = asyncio.create_task(follow())
+    for _ in range(round(passes_s / 0.1)):
+        await asyncio.sleep(0)
+        await clock.advance(0.1)
+    following.cancel()
+    assert source.readings > 50
+    assert passes_s / (KEEP_ALIVE_S + WAKE_EVERY_S) <= len(messages) <= 1 + passes_s / KEEP_ALIVE_S
+    assert {message.decode() for message in messages[1:]} == {QUIET}
+
+
+async def test_a_page_is_told_once_that_the_ledger_does_not_answer_and_then_gets_signs_of_life() -> None:
+    clock = FakeClock()
+    hub, source = LiveHub(clock=clock), Source()
+    stream = source.stream(hub)
+    await _next(stream, clock)
+    source.error = RedisConnectionError()
+    notice = await _next(stream, clock)
+    assert "event: ledger\ndata: <p" in notice
+    before = clock.monotonic()
+    assert await _next(stream, clock) == notice
+    assert clock.monotonic() - before >= KEEP_ALIVE_S - EVERY_S
+    source.error = None
     assert await _next(stream, clock) == QUIET
     await stream.aclose()  # type: ignore[attr-defined]

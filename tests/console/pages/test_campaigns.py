@@ -1,7 +1,7 @@
 import re
 
 from tests.kit.console import Browser
-from tests.kit.ledger import SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
 
@@ -56,6 +56,21 @@ async def test_the_oldest_come_first_if_somebody_wants_so(viewer: Browser, ledge
     [more] = re.findall(r'href="(/campaigns\?[^"]+)" rel="next"', html)
     assert "order=oldest" in more
     assert _ids((await viewer.get(more.replace("&amp;", "&"))).text) == [f"c{number:07}" for number in range(40, 45)]
+
+
+async def test_the_days_of_sending_stay_in_the_address_and_in_the_form(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(1)
+    await ledger.send_all(b"a")
+    path = "/campaigns?sent_since=2020-01-01&sent_until=2100-01-01"
+    html = (await viewer.get(path)).text
+    assert _ids(html) == [CAMPAIGN]
+    assert '<input type="hidden" name="sent_since" value="2020-01-01">' in html
+    assert "Campaigns that sent something from 1 Jan 2020 to 1 Jan 2100." in html
+    assert "sent_until=2100-01-01&amp;order=oldest" in html
+    html = (await viewer.get("/campaigns?sent_since=2100-01-01&sent_until=2100-01-01")).text
+    assert _ids(html) == []
+    assert "Campaigns that sent something on 1 Jan 2100." in html
+    assert "No campaign fits" in html
 
 
 async def test_an_empty_ledger_says_what_to_do(viewer: Browser) -> None:

@@ -5,6 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from console.pages.live import CAMPAIGN_PIECES, NOW_PIECES
 from tests.kit.console import Browser, ConsoleRig
 from tests.kit.ledger import CAMPAIGN, Ledger
@@ -12,9 +14,11 @@ from times_dispatch.console_users import ConsoleRole
 
 
 @asynccontextmanager
-async def _following(rig: ConsoleRig, path: str) -> AsyncIterator["asyncio.Queue[str]"]:
+async def _following(
+    rig: ConsoleRig, path: str, role: ConsoleRole = ConsoleRole.VIEWER
+) -> AsyncIterator["asyncio.Queue[str]"]:
     """Call the application as a server does, because the client of httpx waits for the end of a response."""
-    browser = rig.logged_in(ConsoleRole.VIEWER)
+    browser = rig.logged_in(role)
     cookie = "; ".join(f"{item.name}={item.value}" for item in browser.http.cookies.jar)
     scope = {
         "type": "http",
@@ -99,3 +103,21 @@ async def test_each_piece_of_a_page_has_the_place_where_its_events_arrive(viewer
     first, card, *others = ("needs", "figures", "running"), f"campaign-{CAMPAIGN}", *NOW_PIECES[3:]
     assert re.findall(r'sse-swap="([^"]+)"', now) == ["ledger", *first, card, *others]
     assert re.findall(r'sse-swap="([^"]+)"', campaign) == ["ledger", *CAMPAIGN_PIECES]
+
+
+@pytest.mark.parametrize("role", [ConsoleRole.OPERATOR, ConsoleRole.OWNER])
+async def test_shared_pieces_are_the_same_for_each_role_but_for_what_operators_may_see(
+    rig: ConsoleRig, ledger: Ledger, role: ConsoleRole
+) -> None:
+    await ledger.submit(3)
+    differ = {f"/live/campaigns/{CAMPAIGN}": {"event: title"}, "/live/now": set[str]()}
+    async with asyncio.timeout(20):
+        for path, expected in differ.items():
+            async with _following(rig, path) as of_viewer, _following(rig, path, role) as of_role:
+                pieces, others = _pieces(await of_viewer.get()), _pieces(await of_role.get())
+            assert {name for name in pieces if pieces[name] != others[name]} == expected
+
+
+def _pieces(message: str) -> dict[str, str]:
+    events = (event.split("\n", 1) for event in message.removesuffix("\n\n").split("\n\n"))
+    return {name: "" if name == "event: read" else data for name, data in events}  # the second may be another one

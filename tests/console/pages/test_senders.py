@@ -1,10 +1,13 @@
 """The figures of senders over days equal those of ``dispatch stats``."""
 
+import re
 from decimal import Decimal
+from html import unescape
 
 from tests.console.pages.test_campaign import F, in_international_form, rows, stats
 from tests.kit.console import Browser, sent_campaign, text_of_page
-from tests.kit.ledger import SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key
 
 
 async def test_a_sender_has_the_figures_of_dispatch_stats(viewer: Browser, ledger: Ledger, redis_url: str) -> None:
@@ -39,3 +42,25 @@ async def test_a_sender_that_never_sent_says_so_and_an_unknown_one_is_not_found(
     assert "Nothing was sent in this time." in (await viewer.get("/senders/OTHERS")).text
     assert (await viewer.get("/senders/NOBODY")).status_code == 404
     assert "OTHERS" in (await viewer.get("/senders?days=nonsense")).text
+
+
+async def test_the_figures_of_today_lead_to_the_campaigns_that_sent_today_whenever_they_were_created(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    await sent_campaign(ledger)
+    await ledger.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "created_ms", -3 * 86_400_000)
+    for path in ("/senders?days=1", f"/senders/{SENDER}?days=1"):
+        html = (await viewer.get(path)).text
+        links = {unescape(href) for href in re.findall(r'href="(/campaigns\?[^"]+)"', html)}
+        assert links
+        for link in (link for link in links if "OTHERS" not in link):
+            assert f'<a href="/campaigns/{CAMPAIGN}">' in (await viewer.get(link)).text, link
+    await ledger.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "created_ms", 3 * 86_400_000)
+
+
+async def test_each_number_of_messages_of_the_senders_is_a_link(viewer: Browser, ledger: Ledger) -> None:
+    await sent_campaign(ledger)
+    for path in ("/senders", f"/senders/{SENDER}"):
+        html = (await viewer.get(path)).text.partition('id="codes-title"')[0]  # its codes are no numbers of messages
+        assert re.findall(r'<td class="n">(?:[\d,]+|Rs [^<]*)</td>', html) == []
+        assert '<div class="figure">' not in html

@@ -1,6 +1,6 @@
 import pytest
 
-from producers.registry.columns import FIELDS, indexes
+from producers.registry.columns import FIELDS, by_words, indexes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ def test_no_name_means_two_fields() -> None:
     names = [name for known in FIELDS.values() for name in known]
 
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["Id", "Final Status"], [1]),
+        (["Status at Jio", "Status at Vi"], [0, 1]),
+        (["Final Status", "Status Date", "Status Remarks"], [0]),
+        (["Id"], []),
+    ],
+)
+def test_columns_with_a_word_for_a_field_are_found(names: list[str], columns: list[int]) -> None:
+    assert by_words("status", indexes(names)) == columns

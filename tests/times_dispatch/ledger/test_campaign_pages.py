@@ -1,6 +1,6 @@
 """Pages of campaigns: order, filters, and the border between pages."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from redis.asyncio import Redis
@@ -117,3 +117,32 @@ async def test_a_damaged_campaign_is_named_beside_the_others(redis: Redis, ledge
 def test_a_damaged_position_is_none(written: str) -> None:
     assert PagePosition.parse(written) is None
     assert PagePosition.parse(str(PagePosition(5, "abc"))) == PagePosition(5, "abc")
+
+
+async def test_campaigns_are_found_by_the_days_on_which_they_sent(redis: Redis, ledger: Ledger) -> None:
+    sent = {
+        "before00": ("2026-11-24T23:59", "2026-11-24T23:59"),
+        "ended000": ("2026-11-24T20:00", "2026-11-25T00:00"),
+        "around00": ("2026-11-20T09:00", "2026-11-30T09:00"),
+        "live0000": ("2026-11-26T23:59", "2026-11-27T10:00"),
+        "after000": ("2026-11-27T00:00", "2026-11-27T10:00"),
+    }
+    for campaign, (first, last) in sent.items():
+        await ledger.submit(1, campaign=campaign)
+        fields = {"first_sent_ms": _india_ms(first), "last_sent_ms": _india_ms(last)}
+        await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), mapping=fields)  # type: ignore[arg-type]
+        if campaign not in {"live0000", "after000"}:
+            await _cancel(ledger, campaign)
+            await ledger.maintenance.end_pending(SENDER)
+    await ledger.submit(1, campaign="unsent00")
+    for count in (1, 50):
+        chosen = await _ids(redis, count=count, sent_since=date(2026, 11, 25), sent_until=date(2026, 11, 26))
+        assert sorted(chosen) == ["around00", "ended000", "live0000"]
+    assert sorted(await _ids(redis, sent_since=date(2026, 11, 28))) == ["around00"]
+    assert sorted(await _ids(redis, sent_until=date(2026, 11, 24))) == ["around00", "before00", "ended000"]
+    page = await CampaignPages(redis).page(CampaignFilter(sent_since=date(2026, 11, 25)))
+    assert page.total is None
+
+
+def _india_ms(moment: str) -> int:
+    return int(datetime.fromisoformat(f"{moment}+05:30").timestamp() * 1000)

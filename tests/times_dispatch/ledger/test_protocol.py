@@ -75,10 +75,11 @@ def test_backing_off_and_brakes() -> None:
 
 
 def test_kinds_and_effects_of_reports() -> None:
-    constants = _constants(script_text("apply_reports"))
-    kinds = _found(r"kind [=~]= ([A-Z_]+)", script_text("apply_reports"))
-    assert {constants[kind].encode() for kind in kinds} == {letter.value for letter in ReportLetter}
-    assert {name: letter for name, letter in constants.items() if name not in kinds} == {
+    source = script_text("apply_reports")
+    kinds = dict(re.findall(r"^local (REPORT_[A-Z]+) = (\d+)$", source, re.MULTILINE))
+    assert _found(r"kind [=~]= ([A-Z_]+)", source) == kinds.keys()
+    assert {bytes([int(kind)]) for kind in kinds.values()} == {letter.value for letter in ReportLetter}
+    assert _constants(source) == {
         effect.name: effect.value
         for effect in ReportEffect
         if effect is not ReportEffect.ARCHIVED  # by Python

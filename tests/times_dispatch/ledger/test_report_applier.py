@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
@@ -268,6 +268,36 @@ async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are
     reports = [DeliveryReport(campaign, 0, 0, "delivered", 0, 1_795_000_000) for campaign in campaigns]
     applier = ReportApplier(ledger.redis, max_known_campaigns=1)
     assert await applier.apply(reports) == [A, A, A]
+
+
+async def test_very_many_reports_of_one_batch_are_applied_in_their_order(ledger: Ledger) -> None:
+    await ledger.submit(2)
+    await ledger.send_all()
+    failed, delivered = (DeliveryReport(CAMPAIGN, 1, 0, kind, 0, 1_795_000_000) for kind in ("failed", "delivered"))
+    effects = await ledger.report_applier.apply([failed] * 6_000 + [delivered])
+    assert [effects[0], *set(effects[1:-1]), effects[-1]] == [A, D, A]
+    assert await ledger.states() == "ad"
+
+
+async def test_the_phones_of_messages_of_many_batches_stand_in_the_order_of_the_reports(ledger: Ledger) -> None:
+    await ledger.submit(80, batch_size=2)
+    phones = [message.to for message in await ledger.messages()]
+    order = [*range(79, -1, -3), 5, 5, 999]
+    reports = [DeliveryReport(CAMPAIGN, index, 0, "failed", 910, 1_795_000_000) for index in order]
+    reports.insert(2, DeliveryReport(CampaignId("unknown1"), 0, 0, "failed", 910, 1_795_000_000))
+    found = await ledger.report_applier.phones(reports)
+    assert found == [phones[79], phones[76], "", *(phones[index] for index in order[2:-1]), ""]
+
+
+async def test_damaged_recipients_have_no_phones_and_hide_no_others(ledger: Ledger) -> None:
+    await ledger.submit(4, batch_size=2)
+    phones = [message.to for message in await ledger.messages()]
+    key = batch_key(SENDER, CAMPAIGN, BatchKey.RECIPIENTS, 0)
+    recipients = await ledger.redis.get(key)
+    await ledger.redis.set(key, b"damaged")
+    reports = [DeliveryReport(CAMPAIGN, index, 0, "failed", 910, 1_795_000_000) for index in range(4)]
+    assert await ledger.report_applier.phones(reports) == ["", "", *phones[2:]]
+    await ledger.redis.set(key, recipients or b"")
 
 
 @pytest.mark.parametrize("kind", ["clicked", "replied"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.alerts import AlertStore
@@ -52,11 +52,25 @@ def test_the_keys_of_a_sender_begin_with_its_hash_tag() -> None:
     assert campaign_key(SENDER, CAMPAIGN) == "{TIMESM}:c:diwali01"
 
 
+async def test_calls_of_one_round_trip_are_all_made_and_an_error_is_raised_after_them(ledger: Ledger) -> None:
+    other = SenderId("TIMESO")
+    script = Script(ledger.redis, "set_sender")
+    fields = {"keep_first": 0, "is_stop": 0, "trail": "", "fields": [{"name": "rate", "value": 5}]}
+    await ledger.redis.set(f"{hash_tag(other)}:sender", "damaged")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await script.together([(other, fields), (SENDER, fields)])
+    assert await ledger.redis.hget(f"{hash_tag(SENDER)}:sender", "rate") == b"5"
+    assert await script.together([]) == []
+
+
 async def test_a_server_that_forgot_the_scripts_gets_them_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.redis.script_flush()
     await ledger.send_all()
     assert await ledger.states() == "aaa"
+    await ledger.redis.script_flush()
+    await ledger.report("delivered")
+    assert await ledger.states() == "daa"
 
 
 @pytest.fixture
@@ -152,7 +166,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
             PROCESSES, operation="o", process="web1:71", lease_ms=2500
         ),
         "note_dead_numbers": lambda: Script(ledger.redis, "note_dead_numbers")(
-            OPT_OUTS, keep_s=86_400, notes=["9198765:1:910"]
+            OPT_OUTS, keep_s=86_400, notes="9198765:1:910"
         ),
         "number_campaign": lambda: Script(ledger.redis, "number_campaign")(SENDER, campaign=CAMPAIGN),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),

@@ -1,4 +1,5 @@
 -- uses: names keys memory clock states records spans counters campaigns brakes budget statistics retries
+-- uses: reactions
 --
 -- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered
 -- changes every other state. The first failure stays. A report may come before its message is accepted. A report may
@@ -28,7 +29,6 @@
 --
 -- The reports are packed, and the functions below take plain values and not tables: a table for each report would be
 -- slower.
-local ITEM = '>I2I1c1I2I4'
 local ITEM_BYTES = 10
 -- Where the code and the time begin in a report, counted from its first byte.
 local REPORTED_CODE_OFFSET = 4
@@ -36,14 +36,12 @@ local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The field `sent_ms` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
--- How many visits of tracked links share a field of the campaign's visits.
-local VISITS_IN_BLOCK = 1024
--- The kinds of reports.
-local REPORT_DELIVERED = 'd'
-local REPORT_FAILED = 'f'
-local REPORT_ARRIVED = 'o'
-local REPORT_NOTICED = 'v'
-local REPORT_VISITED = 'w'
+-- The kinds of reports, as the bytes of their letters: d, f, o, v and w.
+local REPORT_DELIVERED = 100
+local REPORT_FAILED = 102
+local REPORT_ARRIVED = 111
+local REPORT_NOTICED = 118
+local REPORT_VISITED = 119
 -- The effects of a report.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
@@ -66,9 +64,11 @@ local id, batch_number, reports = args.campaign, tonumber(args.batch_number), ar
 local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack, struct.unpack
-local counts, codes, effects, effect_count = counter_deltas(), counter_deltas(), {}, 0
--- For the automatic brake a flag for each report that settled a message: 1 if the report says failed, else 0.
-local failed_flags, flag_count = {}, 0
+local counts, codes = counter_deltas(), counter_deltas()
+-- How many reports have their effect, and the effects of those that were not applied, by their positions from 1.
+local effect_count, other_effects = 0, {}
+-- How many reports settled a message, and the positions among those, from 1, of the reports that say failed.
+local settled_count, failed_positions = 0, {}
 -- When the first message was sent of those that become accepted by these reports.
 local first_sent_ms = nil
 -- The indexes of messages that turned out to be accepted, and of messages that turned out to be handed to a provider.
@@ -79,8 +79,6 @@ local since_created_ms = nil
 local campaign, statistics
 -- The campaign's rule for second tries; nil without a rule. When the first message is due that waits for one.
 local rule, second_try_ms = nil, nil
--- The reactions that a person makes, and no program.
-local IS_OF_PERSON = {clicked = true, replied = true, opted_out = true}
 local NO_TIME = '\0\0\0\0'
 -- The attempts that reports prove, if messages of the campaign were sent again: index and attempt.
 local proved = {}
@@ -155,8 +153,8 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
   counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
   if new_state ~= ACCEPTED then
-    flag_count = flag_count + 1
-    failed_flags[flag_count] = new_state == FAILED and '1' or '0'
+    settled_count = settled_count + 1
+    if new_state == FAILED then failed_positions[#failed_positions + 1] = settled_count end
   end
 end
 
@@ -180,36 +178,43 @@ end
 
 -- Apply the reports that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, in
 -- ascending order. The report of a message changes few bytes, so a record is not unpacked: the states and the records
--- are put together again from the changed bytes and from the unchanged pieces between. The list `state_pieces` gets two
--- pieces for each changed message: the states before it, and its state. The list `record_pieces` gets four: the bytes
--- before its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no
--- names, because table.concat joins a list. Nearly all reports settle an accepted message: those are counted in the
--- loop, and the others by count_change.
+-- are put together again from the changed bytes and from the unchanged pieces between. The last of the list
+-- `state_pieces` is the state of the message that changed last. The last four of `record_pieces` are the bytes before
+-- its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no names,
+-- because table.concat joins a list. Nearly all reports settle an accepted message: those are counted in the loop, and
+-- the others by count_change.
 local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
-  local state_pieces, record_pieces, changed_count = {}, {}, 0
+  local state_pieces, state_length, record_pieces, record_length = {}, 0, {}, 0
   local states_from, records_from = 1, 1
-  local settle, is_resent, delivered, failed = statistics.settle, campaign.resent, 0, 0
-  -- The bytes of the field `sent` that were unpacked last, and their value.
-  local known_sent_bytes, known_sent = nil, nil
+  local is_resent, delivered, failed = campaign.resent, 0, 0
+  -- The bytes of the field `sent` and of the time of the report that were unpacked last, and their values; and the
+  -- deliveries of messages that were sent then, by the time of the report.
+  local known_sent_bytes, known_sent, deliveries = nil, nil, nil
+  local known_time_bytes, known_time = nil, nil
   -- The message that the last report changed; several reports may be about it.
   local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
   for item_at = span_at, last_at, ITEM_BYTES do
-    local index, attempt, kind, code, reported_s = unpack_bytes(ITEM, reports, item_at)
-    local offset = index - first
+    local index_high, index_low, attempt, kind, code_high, code_low = byte(reports, item_at, item_at + 5)
+    local index, code = index_high * 256 + index_low, code_high * 256 + code_low
+    local time_bytes = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
+    if time_bytes ~= known_time_bytes then
+      known_time_bytes, known_time = time_bytes, unpack_bytes('>I4', time_bytes)
+    end
+    local offset, reported_s, is_first = index - first, known_time, index ~= changed
     local record = offset * WIDTH + 1
-    local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
-    local recorded_attempt = index == changed and changed_attempt or byte(records, record)
+    local state = is_first and sub(states, offset + 1, offset + 1) or changed_state
+    local recorded_attempt = is_first and byte(records, record) or changed_attempt
     local is_visit = kind == REPORT_VISITED
     if is_visit then kind, attempt = REPORT_ARRIVED, attempt_of_visit(state, recorded_attempt) end
     local sent_bytes = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
     if sent_bytes ~= known_sent_bytes then
-      known_sent_bytes, known_sent = sent_bytes, unpack_bytes('>I5', sent_bytes)
+      known_sent_bytes, known_sent, deliveries = sent_bytes, unpack_bytes('>I5', sent_bytes), nil
     end
     local sent = known_sent
-    local is_settling = state == ACCEPTED and attempt == recorded_attempt and sent > 0 and index ~= changed
+    local is_settling = state == ACCEPTED and attempt == recorded_attempt and sent > 0 and is_first
       and (kind == REPORT_DELIVERED or kind == REPORT_FAILED)
     local new_state, effect, has_failed, waits
     if is_settling then
@@ -222,24 +227,27 @@ local function apply_span(span_at, last_at, first, last, count)
       new_state, effect = state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
     end
     if new_state then
-      local is_first = index ~= changed
-      local last_piece = 4 * changed_count
       if is_first then
-        state_pieces[2 * changed_count + 1] = states_from > offset and '' or sub(states, states_from, offset)
-        record_pieces[last_piece + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
+        if states_from <= offset then
+          state_length = state_length + 1
+          state_pieces[state_length] = sub(states, states_from, offset)
+        end
+        state_length, record_length = state_length + 1, record_length + 4
+        record_pieces[record_length - 3] = sub(records, records_from, record + CODE_OFFSET - 1)
         states_from, records_from = offset + 2, record + TRANSACTION_OFFSET
-        changed_count, last_piece = changed_count + 1, last_piece + 4
       end
-      state_pieces[2 * changed_count] = new_state
+      state_pieces[state_length] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
-      record_pieces[last_piece - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
+      record_pieces[record_length - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
       if is_settling then
-        settle(sent, reported_s, new_state, code)
-        flag_count = flag_count + 1
+        settled_count = settled_count + 1
         if new_state == DELIVERED then
-          delivered, failed_flags[flag_count] = delivered + 1, '0'
+          delivered, deliveries = delivered + 1, deliveries or statistics.deliveries_of(sent)
+          deliveries[reported_s] = (deliveries[reported_s] or 0) + 1
         else
-          failed, failed_flags[flag_count] = failed + 1, '1'
+          failed = failed + 1
+          failed_positions[#failed_positions + 1] = settled_count
+          statistics.fail(sent, code)
           codes.add('report:' .. code, 1)
         end
         changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
@@ -255,10 +263,10 @@ local function apply_span(span_at, last_at, first, last, count)
           and sub(records, record + TRANSACTION_OFFSET, record + WIDTH - 1) ~= NO_TRANSACTION
         changed_attempt = attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
         if changed_attempt ~= recorded_attempt then
-          local before = record_pieces[last_piece - 3]
+          local before = record_pieces[record_length - 3]
           local at_attempt = #before - CODE_OFFSET
           before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
-          record_pieces[last_piece - 3] = before
+          record_pieces[record_length - 3] = before
         end
         local old_sent = sent
         if sent_bytes == NEVER_SENT then
@@ -272,17 +280,17 @@ local function apply_span(span_at, last_at, first, last, count)
       end
       if changed_attempt > 0 and new_state == DELIVERED then statistics.recover(index, changed_attempt, sent, 1) end
       if rule and new_state == FAILED then follow_rule(index, changed_attempt, code, sent, reported_s) end
-      record_pieces[last_piece - 1] = sent_bytes
+      record_pieces[record_length - 1] = sent_bytes
       if new_state == ACCEPTED then
-        record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
+        record_pieces[record_length] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
         local sent_ms = sent % PROVIDER_UNIT
         first_sent_ms = math.min(first_sent_ms or sent_ms, sent_ms)
       else
-        record_pieces[last_piece] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
+        record_pieces[record_length] = time_bytes
       end
     end
     effect_count = effect_count + 1
-    effects[effect_count] = effect or APPLIED
+    if effect then other_effects[effect_count] = effect end
     if is_resent then
       -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
       local proves_nothing = kind == REPORT_NOTICED
@@ -308,7 +316,7 @@ local function apply_all(count)
     local first = unpack_bytes('>I2', reports, span_at)
     if first >= count then
       effect_count = effect_count + 1
-      effects[effect_count] = UNKNOWN
+      other_effects[effect_count] = UNKNOWN
       span_at = span_at + ITEM_BYTES
     else
       local last_at, last = end_of_span(reports, ITEM_BYTES, span_at, 0)
@@ -322,68 +330,28 @@ local function apply_all(count)
   end
 end
 
--- Return the field `sent` of a message, after the reports were applied.
-local function sent_of(index, count)
-  local first = record_range(count, index) + SENT_OFFSET
-  return unpack_bytes('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
-end
-
--- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
--- links process are numbered, so that a visit takes one bit.
-local function is_new_visit(visit)
-  local process, number = string.match(visit, '^(%x+)-(%d+)$')
-  number = tonumber(number)
-  local block = math.floor(number / VISITS_IN_BLOCK)
-  local field = process .. ':' .. block
-  local bit_at = number - block * VISITS_IN_BLOCK
-  local byte_at, mask = math.floor(bit_at / 8) + 1, bit.lshift(1, bit_at % 8)
-  local visits_key = key_of_visits(campaign_key)
-  local bits = redis.call('HGET', visits_key, field) or ''
-  if #bits < byte_at then bits = bits .. string.rep('\0', byte_at - #bits) end
-  local old = byte(bits, byte_at)
-  if bit.band(old, mask) ~= 0 then return false end
-  local changed = sub(bits, 1, byte_at - 1) .. string.char(bit.bor(old, mask)) .. sub(bits, byte_at + 1)
-  redis.call('HSET', visits_key, field, changed)
-  return true
-end
-
-local function is_new_reaction(reaction)
-  if reaction.visit ~= '' then return is_new_visit(reaction.visit) end
-  return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
-end
-
--- Count clicks, replies and opt-outs; a reaction that is reported several times counts once. For the statistics a
--- reaction counts with its message. A message that is clicked several times counts once among `clickers`.
-local function count_reactions(count)
-  for _, reaction in ipairs(args.reactions) do
-    local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
-    local is_new = is_new_reaction(reaction)
-    if is_new then counts.add('stat:' .. kind, 1) end
-    if is_new and index < count then
-      local sent = sent_of(index, count)
-      statistics.add(kind, 1, sent)
-      if kind == 'clicked' then
-        local is_known = redis.call('SETBIT', key_of_clickers(campaign_key), statistics.index_in_campaign(index), 1)
-        if is_known == 0 then statistics.add('clickers', 1, sent) end
-        if link > 0 then statistics.add('link:' .. link, 1, sent) end
-      end
-    end
-  end
-end
-
--- Note to which messages somebody reacted: they get no second try.
-local function note_reactions(count)
-  for _, reaction in ipairs(args.reactions) do
-    local index = tonumber(reaction.index)
-    if IS_OF_PERSON[reaction.kind] and index < count then
-      forbid_second_tries(campaign_key, statistics.index_in_campaign(index))
-    end
-  end
-end
-
 -- Count the attempts that these reports prove.
 local function count_proved(count)
-  for _, push in ipairs(proved) do statistics.prove(push.index, push.attempt, sent_of(push.index, count)) end
+  for _, push in ipairs(proved) do
+    statistics.prove(push.index, push.attempt, sent_of_message(messages_key, count, push.index))
+  end
+end
+
+-- Return the effect of each report, one byte each.
+local function all_effects()
+  if next(other_effects) == nil then return string.rep(APPLIED, effect_count) end
+  local effects = {}
+  for position = 1, effect_count do effects[position] = other_effects[position] or APPLIED end
+  return table.concat(effects)
+end
+
+-- Return for the automatic brake a flag for each report that settled a message: 1 if the report says failed, else 0.
+local function failed_flags()
+  local pieces, before = {}, 0
+  for number, position in ipairs(failed_positions) do
+    pieces[number], before = string.rep('0', position - before - 1) .. '1', position
+  end
+  return table.concat(pieces) .. string.rep('0', settled_count - before)
 end
 
 -- Return how many messages the batch has; 0 if the ledger has no such batch. A batch without records gets its records.
@@ -392,8 +360,7 @@ local function find_batch()
   if not campaign.created_ms then return 0 end
   local count = batch_count(campaign_key, batch_number)
   if count <= 0 then return 0 end
-  check_records(messages_key, count)
-  if redis.call('EXISTS', messages_key) == 0 then
+  if not check_records(messages_key, count) then
     local state = state_without_records(campaign_key, batch_number)
     redis.call('SET', messages_key, string.rep(state, count) .. string.rep(EMPTY_RECORD, count))
   end
@@ -405,10 +372,10 @@ local count = find_batch()
 if count == 0 then return reply({effects = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 statistics = message_statistics(campaign_key, batch_number, campaign)
 rule = retry_rule(campaign_key, campaign.retry_codes)
-if rule then note_reactions(count) end
+if rule then forbid_after_reactions(campaign_key, args.reactions, count, statistics) end
 apply_all(count)
-counts.add('stat:reports', flag_count)
-count_reactions(count)
+counts.add('stat:reports', settled_count)
+count_reactions(campaign_key, messages_key, args.reactions, count, counts, statistics)
 count_proved(count)
 if #accepted > 0 then counts.add('parts', parts_of(campaign_key, batch_number, accepted)) end
 if #handed_over > 0 then count_parts_out(campaign_key, batch_number, handed_over) end
@@ -424,9 +391,9 @@ end
 if second_try_ms then
   redis.call('ZADD', key_of_sender('settle_due'), 'LT', second_try_ms, batch_member(id, batch_number))
 end
-if too_many_bad(campaign_key, 'report', table.concat(failed_flags)) then
+if too_many_bad(campaign_key, 'report', failed_flags()) then
   brake_campaign(id, campaign_key, 'too_many_failed')
 end
 mark_changed(id)
 finish_if_done(id, campaign_key, now)
-return reply({effects = table.concat(effects)})
+return reply({effects = all_effects()})

@@ -4,7 +4,8 @@
 --
 -- Arguments
 --   keep_s  how long a dead number counts, in seconds
---   notes   a list: for each number a note, <bucket>:<member>:<code>, of its bucket, its member in the bucket, its code
+--   notes   for each number <bucket>:<member>:<code>, its bucket, its member in the bucket and its code; with a blank
+--           between two numbers
 -- Reply: noted, how many numbers were noted.
 -- Keys: dead:<bucket>, any_dead and any, after the hash tag of the opt-out list.
 -- Atomic: all writes. A full Redis refuses the first of them, and the script with it.
@@ -12,18 +13,23 @@
 local HAS_DEAD, CHANGES = 'any_dead', 'any' -- keys of the opt-out list, which stands in the place of a sender
 local DAY_US = 86400000000
 local CODES = 65536
-local args = arguments({'keep_s'}, {notes = {'note'}})
-local call, match, buckets = redis.call, string.match, {}
+local args = arguments({'keep_s', 'notes'})
+local call, buckets, values, noted = redis.call, {}, {}, 0
 local day = math.floor(now_us() / DAY_US)
 
 call('SET', key_of_sender(HAS_DEAD), 1, 'EX', args.keep_s)
-for _, note in ipairs(args.notes) do
-  local bucket, member, code = match(note, '^(%d+):(%d+):(%d+)$')
-  local key = key_of_sender('dead:' .. bucket)
-  call('HSET', key, member, string.format('%.0f', day * CODES + code % CODES))
-  buckets[key] = true
+for bucket, member, code in string.gmatch(args.notes, '(%d+):(%d+):(%d+)') do
+  local fields, value = buckets[bucket] or {}, values[code] or string.format('%.0f', day * CODES + code % CODES)
+  buckets[bucket], values[code] = fields, value
+  local length = #fields
+  fields[length + 1], fields[length + 2] = member, value
+  noted = noted + 1
 end
-for key in pairs(buckets) do call('EXPIRE', key, args.keep_s) end
+for bucket, fields in pairs(buckets) do
+  local key = key_of_sender('dead:' .. bucket)
+  call('HSET', key, unpack(fields))
+  call('EXPIRE', key, args.keep_s)
+end
 -- While this counter is 0, workers look up no number at all.
 call('SET', key_of_sender(CHANGES), 1, 'NX')
-return reply({noted = #args.notes})
+return reply({noted = noted})

@@ -1,4 +1,4 @@
--- uses: names keys memory statistics trail
+-- uses: names keys memory rollups trail
 --
 -- Make what Redis keeps of an archived campaign anew, after all data of Redis was lost. Safe to repeat: a campaign that
 -- Redis knows is left as it is.

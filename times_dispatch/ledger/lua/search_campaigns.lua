@@ -8,6 +8,8 @@
 --                for all campaigns
 --   states       states of campaigns, each between blanks (" finished cancelled "); empty for all
 --   since_ms, until_ms  times of creation, both included
+--   sent_since_ms, sent_until_ms  only campaigns that sent from their first to their last push in this time, or in a
+--                part of it; both 0 for all
 --   order        newest or oldest: which campaigns come first
 --   after_ms, after_id  only campaigns that come after this one in the order; after_id is empty at the beginning
 --   count        how many campaigns are wanted, at most
@@ -16,12 +18,15 @@
 --   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks
 --   examined_ms, examined_id  where the next call goes on; examined_id is empty if all were examined
 -- Keys: the sender's live and ended, campaigns.
--- Cost: O(live campaigns of the sender + max_examined), and O(count) if neither words nor states are given.
-local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'order', 'after_ms', 'after_id', 'count',
-  'max_examined'})
+-- Cost: O(live campaigns of the sender + max_examined), and O(count) if neither words, states nor a time of sending
+-- are given.
+local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'sent_since_ms', 'sent_until_ms', 'order',
+  'after_ms', 'after_id', 'count', 'max_examined'})
 local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
 local after_ms, after_id, is_newest_first = tonumber(args.after_ms), args.after_id, args.order == 'newest'
-local wants_words, wants_states = args.words ~= '', args.states ~= ''
+local sent_since, sent_until = tonumber(args.sent_since_ms), tonumber(args.sent_until_ms)
+local wants_words, wants_states, wants_sent = args.words ~= '', args.states ~= '', sent_until > 0
+local wants_fields = wants_words or wants_states or wants_sent
 local wants_ended = not wants_states or string.find(args.states, ' finished ', 1, true)
   or string.find(args.states, ' cancelled ', 1, true)
 local matches = {}
@@ -44,15 +49,19 @@ end
 
 -- Return the fields of a campaign that decide; nil if the campaign cannot be read.
 local function fields_of(id)
-  local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan')
+  local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan', 'first_sent_ms',
+    'last_sent_ms')
   if values.err then return nil end
-  local state, created_ms, plan = unpack(values)
-  return state and {state = state, created_ms = tonumber(created_ms), plan = plan}
+  local state, created_ms, plan, first_sent_ms, last_sent_ms = unpack(values)
+  return state and {state = state, created_ms = tonumber(created_ms), plan = plan,
+    first_sent_ms = tonumber(first_sent_ms or ''), last_sent_ms = tonumber(last_sent_ms or '')}
 end
 
 local function fits(id, fields)
   return (not wants_states or string.find(args.states, ' ' .. fields.state .. ' ', 1, true))
     and (not wants_words or is_named(id, fields.plan))
+    and (not wants_sent or (fields.first_sent_ms and fields.first_sent_ms <= sent_until
+      and fields.last_sent_ms and fields.last_sent_ms >= sent_since))
 end
 
 local function add(created_ms, id)
@@ -88,8 +97,8 @@ while wants_ended and not is_whole and from_ended < count and examined < tonumbe
     local id, created_ms = page[position], tonumber(page[position + 1])
     if from_ended < count and (after_id == '' or comes_after(created_ms, id, after_ms, after_id)) then
       examined, examined_ms, examined_id = examined + 1, created_ms, id
-      local fields = (wants_words or wants_states) and fields_of(id)
-      if not (wants_words or wants_states) or (fields and fits(id, fields)) then
+      local fields = wants_fields and fields_of(id)
+      if not wants_fields or (fields and fits(id, fields)) then
         add(created_ms, id)
         from_ended = from_ended + 1
       end

@@ -1,5 +1,6 @@
 """The fields of a response: read from JSON by their paths, or from a text by a regular expression."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,6 +13,12 @@ MAX_TEXT_BYTES: Final = 4_096
 """How many bytes of a response a regular expression is searched in."""
 
 FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
+_DECISIVE: Final = ("state", "code", "text")
+"""The fields that decide about the outcome."""
+
+
+class _AmbiguousKey(Exception):
+    """An object of JSON has two different values for one key."""
 
 
 class ResponseFields(msgspec.Struct, frozen=True, gc=False):
@@ -32,8 +39,13 @@ def parse_path(text: str) -> JsonPath:
 
 
 def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | None]:
-    """Return a function that reads the fields of a JSON response; it returns None if that is no object or array."""
+    """Return a function that reads the fields of a JSON response.
+
+    The function returns None if the response is no object or array, or has two different values for one key: which of
+    them the provider means is not certain.
+    """
     parsed_paths = {name: parse_path(path) for name, path in paths.items() if path}
+    keys = [f'"{path[-1]}"'.encode() for name, path in parsed_paths.items() if name in _DECISIVE]
     decode = _top_level_decoder(parsed_paths) or msgspec.json.decode
 
     def read(body: bytes) -> ResponseFields | None:
@@ -41,6 +53,8 @@ def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | 
             document = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             document = _decode_leniently(body)
+        if any(body.count(key) > 1 for key in keys) and _is_ambiguous(body):
+            return None
         if isinstance(document, dict | list):
             return ResponseFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
         return document if isinstance(document, msgspec.Struct) else None  # type: ignore[return-value]
@@ -80,6 +94,24 @@ def _decode_leniently(body: bytes) -> Any:
         return msgspec.json.decode(body.decode(errors="replace").lstrip("\ufeff"))
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def _is_ambiguous(body: bytes) -> bool:
+    """Return whether an object in a JSON document has a key twice, with different values."""
+    try:
+        json.loads(body.decode(errors="replace").lstrip("\ufeff"), object_pairs_hook=_unambiguous)
+    except _AmbiguousKey:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if any(fields[key] != value for key, value in pairs):
+        raise _AmbiguousKey
+    return fields
 
 
 def _follow(node: Any, path: JsonPath) -> Any:

@@ -1,5 +1,6 @@
 """The kinds of events that reports are about, by the names that providers and gateways give them."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -22,19 +23,26 @@ class EventKind(StrEnum):
     """A program asked for the headers of a tracked link only (HEAD)."""
 
 
-_DND_NAMES: Final = ("failed_dnd", "dnd_failed", "dnd", "ndnc")
+_DND_NAMES: Final = (
+    *("failed_dnd", "dnd_failed", "dnd_fail", "dnd", "ndnc", "dnd_number", "dnd_blocked", "dnd_rejected"),
+    *("blocked_by_dnd", "rejected_by_dnd", "ndnc_rejected", "ndnc_number", "ndnc_failed"),
+)
+_NETWORKS: Final = ("operator", "network", "carrier", "telco", "smsc", "gateway", "dlt", "provider", "vendor")
 _NAMES: Final = {
     EventKind.DELIVERED: (
         *("delivered", "delivrd", "dlvrd", "delivered_to_handset", "delivered_to_terminal", "delivery_success"),
-        *("delivered_successfully", "successfully_delivered"),
-        *("message_delivered", "sms_delivered", "deliveredtohandset", "deliveredtoterminal"),
+        *("delivered_successfully", "successfully_delivered", "delivered_to_phone", "delivered_to_device"),
+        *("message_delivered", "sms_delivered", "delivered_to_recipient", "delivered_to_subscriber"),
     ),
     EventKind.FAILED: (
         *("failed", "fail", "failure", "delivery_failed", "delivery_failure", "failed_to_deliver", "message_failed"),
-        *("undelivered", "undeliv", "undelivrd", "undelivd", "undeliverable", "not_delivered", "notdelivered"),
-        *("non_delivered", "nondelivered", "expired", "force_expired", "deleted", "rejectd", "rejected", "reject"),
+        *("undelivered", "undeliv", "undelivrd", "undelivd", "undeliverable", "not_delivered", "delivery_fail"),
+        *("non_delivered", "expired", "force_expired", "deleted", "rejectd", "rejected", "reject"),
+        *("not_delivered_to_handset", "undelivered_to_handset", "permanently_failed", "permanent_failure"),
+        *("failed_permanently", "temporary_failure_expired", "invalid_number", "invalid_mobile_number"),
         *("message_undelivered", "message_expired", "message_rejected", "message_failure", "sms_failed"),
-        *("blocked", "dropped", "bounced", *_DND_NAMES),
+        *("blocked", "dropped", "bounced", "discarded", *_DND_NAMES),
+        *(f"{verb}_by_{who}" for verb in ("rejected", "blocked", "dropped", "failed") for who in _NETWORKS),
     ),
     EventKind.CLICKED: ("clicked", "click"),
     EventKind.REPLIED: ("replied", "reply"),
@@ -44,22 +52,29 @@ _NAMES: Final = {
     EventKind.INTERMEDIATE: (
         *("sent", "submitted", "submit_accepted", "accepted", "acceptd", "enroute", "en_route", "in_transit"),
         *("queued", "buffered", "buffrd", "scheduled", "pending", "processing", "dispatched"),
+        *(f"{verb}_to_{who}" for verb in ("sent", "submitted", "delivered") for who in _NETWORKS),
     ),
 }
-_KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names} | {
-    "UNKNOWN": EventKind.FAILED  # SMPP's name for a final state; no provider sends it in lower case
-}
+_SMPP_UNKNOWN: Final = "UNKNOWN"
+"""SMPP's name for a final state; no provider sends it in lower case."""
+_SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
 
 def kind_of(event: str) -> EventKind | None:
     """Return the kind of an event; None for a name whose meaning is not certain."""
-    return _KINDS.get(event) or _KINDS.get(_normalise(event))
+    if kind := _KINDS.get(event):
+        return kind
+    return EventKind.FAILED if event == _SMPP_UNKNOWN else _KINDS.get(_normalise(event))
 
 
 def means_dnd(event: str) -> bool:
     """Return whether the name alone says that the recipient wants no such messages (code 901)."""
-    return _normalise(event) in _DND_NAMES
+    return _normalise(event) in _DND
 
 
 def _normalise(event: str) -> str:
-    return event.strip().lower().replace("-", "_").replace(" ", "_")
+    return _SEPARATORS.sub("", event.lower())
+
+
+_KINDS: Final = {_normalise(name): kind for kind, names in _NAMES.items() for name in names}
+_DND: Final = frozenset(map(_normalise, _DND_NAMES))

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
 from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
+from times_dispatch.provider.reports.field_names import by_known_name, event_name, may_be_row
 from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
 
 MAX_ROWS: Final = 20_000
@@ -25,7 +25,9 @@ _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """Kinds of events of which only the time and the id are read."""
 _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
 _VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
-_CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
+_CODE = re.compile(r"([0-9]{1,5})(?:[.]0)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL)
+"""A number, also with its meaning after it: 912 - inbox full."""
+_BAD_ESCAPE = re.compile(r'\\(?!["\\/bfnrt]|u[0-9A-Fa-f]{4})')
 
 
 class ReportEvent(msgspec.Struct, frozen=True, gc=False):
@@ -116,25 +118,17 @@ class _PlainRow(_Row, kw_only=True):
     meta: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_META)]
 
 
-_OTHER_NAMES: Final = {
-    "ts": ("ts", "timestamp", "donedate", "donetime", "deliverytime", "deliveredat"),
-    "meta": ("meta", "corelationid", "correlationid"),
-    "code": ("code", "errorcode"),
-    "url": ("url",),
-    "incomingText": ("incomingtext", "incomingmessage"),
-}
-"""Other names of a row's fields, in lower case and without underscores."""
 _LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
-_EVENT_NAMES: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus")
 _AROUND_JSON: Final = "\0\x1e \t\r\n"
 """Characters that programs put around JSON: the end of a text in C, and the sign before a text of RFC 7464."""
+_EMPTY: Final = (None, "")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
 _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NAME: Final = msgspec.json.Decoder(str | None)
+_NAME: Final = msgspec.json.Decoder(str | int | float | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
@@ -170,7 +164,7 @@ def parse(body: bytes) -> ParsedReports:
                 ]
             )
             continue
-        if kind is EventKind.FAILED and (plain := _plain(data)):
+        if kind is EventKind.FAILED and (plain := _plain(data)) and all(fields.code not in _EMPTY for fields in plain):
             is_dnd = means_dnd(event)
             parsed.events.extend(
                 [
@@ -223,13 +217,16 @@ def _decode_groups(body: bytes) -> list[msgspec.Raw]:
 
 
 def _decode_mended(body: bytes) -> list[msgspec.Raw]:
-    """Decode JSON with a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break in a reply, or NaN.
+    r"""Decode JSON with a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break in a reply, \', or NaN.
 
     Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
     """
     try:
         text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
-        document = json.loads(text, strict=False, parse_constant=lambda _: None)
+        try:
+            document = json.loads(text, strict=False, parse_constant=lambda _: None)
+        except ValueError:
+            document = json.loads(_BAD_ESCAPE.sub(r"\\\\", text), strict=False, parse_constant=lambda _: None)
         # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
         return _decode_groups("".join(_ENCODER.iterencode(document)).encode("utf-8", "replace"))
     except _UNREADABLE:
@@ -248,7 +245,7 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
             event, is_row = _row_without_data(group, event)
         if len(event) > _MAX_EVENT_BYTES:
             raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
-        name = _NAME.decode(event) or ""
+        name = "" if (value := _NAME.decode(event)) is None else str(value)
         if data.startswith(b'"'):
             data, fields.data = _data_in_text(fields.data)
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
@@ -270,15 +267,6 @@ def _data_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
     return text, msgspec.json.decode(text, type=msgspec.Raw)
 
 
-def may_be_row(fields: Mapping[str, Any]) -> bool:
-    """Return whether an object without data is a report by itself: it has an id or a time."""
-    return not _by_plain_name(fields).keys().isdisjoint((*_OTHER_NAMES["ts"], *_OTHER_NAMES["meta"]))
-
-
-def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.lower().replace("_", ""): value for name, value in fields.items()}
-
-
 def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
     """Return the event and the data of a group that writes the names of its fields in another case."""
     fields = {name.lower(): bytes(value) for name, value in _RAW_FIELDS.decode(group).items()}
@@ -287,11 +275,10 @@ def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
 
 def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
     """Return the event of a group without data, and whether the group is a row itself, with an id or a time in it."""
-    fields = _by_plain_name(msgspec.json.decode(group))
+    fields = msgspec.json.decode(group)
     is_row = may_be_row(fields)
     if is_row and event == b"null":
-        value = next((fields[name] for name in _EVENT_NAMES if isinstance(fields.get(name), str)), None)
-        event = msgspec.json.encode(value)
+        event = msgspec.json.encode(event_name(fields))
     return event, is_row
 
 
@@ -308,7 +295,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         fields = _ROW.decode(row)
     except (msgspec.DecodeError, RecursionError):
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None
-    if _missing(event, kind, fields):
+    if _missing(event, kind, fields) or (kind is EventKind.FAILED and fields.code in _EMPTY):
         fields = _by_other_names(fields, row)
         if missing := _missing(event, kind, fields):
             raise _Unusable("fields are missing", tuple(missing))
@@ -333,12 +320,12 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
 def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:
     """Return the fields of a row with those that are missing and stand under another name."""
     try:
-        others = _by_plain_name(msgspec.json.decode(row))
+        others = by_known_name(msgspec.json.decode(row))
     except (msgspec.DecodeError, RecursionError):
         return fields
-    for field, names in _OTHER_NAMES.items():
-        if getattr(fields, field) in (None, ""):
-            setattr(fields, field, next((others[name] for name in names if others.get(name) not in (None, "")), None))
+    for field, value in others.items():
+        if getattr(fields, field) in _EMPTY:
+            setattr(fields, field, value)
     return fields
 
 

@@ -17,16 +17,30 @@ _SMPP = re.compile("[2-9][0-9][01][0-9][0-3][0-9](?:[0-9]{2}){2,3}")
 MIN_SMPP_S: Final = 25 * 10**8
 _SMPP_S: Final = range(MIN_SMPP_S, 100 * 10**8)
 _SMPP_MS: Final = range(20 * 10**10, 100 * 10**10)
-_NAMED_MONTH = re.compile(
-    r"(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3})[ -](?P<year>20[0-9]{2}),? (?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
-    r" ?(?P<zone>UTC|GMT|IST|[+-][0-9]{2}:?[0-9]{2})?",
-    re.ASCII | re.IGNORECASE,
+_TIME = r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.][0-9]{1,9})?)(?: ?(?P<half>[AP])M)?"
+_ZONE = r"(?: ?(?P<zone>(?:UTC|GMT)?[+-][0-9]{2}:?[0-9]{2}|Z|UTC|GMT|IST)(?: \([A-Za-z ]{1,40}\))?)?"
+_DAY, _MONTH, _YEAR = "(?P<day>[0-9]{1,2})", "(?P<month>[A-Za-z]{3,9})", "(?P<year>20[0-9]{2})"
+_NAMED_MONTHS: Final = tuple(
+    re.compile(form, re.ASCII | re.IGNORECASE)
+    for form in (
+        rf"{_DAY}[ -]{_MONTH}[ -](?P<year>(?:20)?[0-9]{{2}}),? {_TIME}{_ZONE}",
+        rf"(?:[A-Z]{{3}},? )?{_MONTH} {_DAY},? {_YEAR},? {_TIME}{_ZONE}",
+        rf"[A-Z]{{3}} {_MONTH} +{_DAY} {_TIME}{_ZONE} {_YEAR}",
+    )
 )
+"""22-Nov-2026 10:30, Nov 22, 2026 10:30:00 AM (also of JavaScript), and the forms of C and Java."""
+_DOT_NET = re.compile(r"/Date\(([0-9]{12,13})(?:[+-][0-9]{4})?\)/")
+_ISO_BASIC = re.compile(r"(20[0-9]{6})T([0-9]{6})(Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE)
+_NAMED_ZONE = re.compile(r"\[[A-Za-z_/]{3,40}\]\Z")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG_MONTHS: Final = (
+    *("january", "february", "march", "april", "june", "july", "august", "sept", "september"),
+    *("october", "november", "december"),
+)
 _ISO = re.compile(
     r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T ]"
     r"(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
-    r" ?(?P<zone>Z|UTC|GMT|IST|[+-]?[0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?",
+    r"(?: (?P<half>[AP])M)? ?(?P<zone>Z|UTC|GMT|IST|[+-]?[0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?",
     re.ASCII | re.IGNORECASE,
 )
 _RFC_5322 = re.compile(
@@ -42,10 +56,13 @@ def epoch_s(value: object) -> int | None:
     """Return a time in epoch seconds, at least 0 and below 2**32; None if its meaning is not certain.
 
     Read are numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date and time,
-    ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, and the dates of e-mails.
+    ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, the dates of e-mails, and times as
+    JavaScript, Java, .NET and MongoDB write them.
     """
+    if isinstance(value, dict) and list(value) == ["$date"]:
+        value = value["$date"]
     if isinstance(value, str):
-        value = _of_text(value.strip())
+        value = _of_text(value.strip(" \t\r\n\"'"))
     elif isinstance(value, int) and (20 * 10**12 <= value < 21 * 10**12 or value in _SMPP_S or value in _SMPP_MS):
         value = _of_text(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -69,20 +86,44 @@ def _of_text(text: str) -> int | float | None:
 
 
 def _of_date(text: str) -> float | None:
+    if match := _DOT_NET.fullmatch(text):
+        return int(match[1]) / 1000
+    text = _NAMED_ZONE.sub("", text)
+    if match := _ISO_BASIC.fullmatch(text):
+        return _of_fields(f"{match[1]}T{match[2]}", (match[3] or "").upper())
     if match := _ISO.fullmatch(text):
-        time = match["time"].replace(",", ".")
+        time = _of_24_hours(match["time"].replace(",", "."), match["half"])
         zone = (match["zone"] or "").upper()
         if zone[:1].isdecimal():
             zone = "+" + zone  # a form turns an unescaped plus into a blank
         return _of_fields(f"{match['date'].replace('/', '-')}T{time}", zone)
-    if (match := _NAMED_MONTH.fullmatch(text)) and match["month"].lower() in _MONTHS:
-        month = _MONTHS.index(match["month"].lower()) + 1
-        date = f"{match['year']}-{month:02}-{match['day']:0>2}"
-        return _of_fields(f"{date}T{match['time']}", (match["zone"] or "").upper())
     if _RFC_5322.fullmatch(text):
         with suppress(ValueError, OverflowError):
             return parsedate_to_datetime(text).timestamp()
-    return None
+    match = next(filter(None, (form.fullmatch(text) for form in _NAMED_MONTHS)), None)
+    return _of_named_month(match) if match else None
+
+
+def _of_named_month(match: re.Match[str]) -> float | None:
+    name = match["month"].lower()
+    if name[:3] not in _MONTHS or not (len(name) == 3 or name in _LONG_MONTHS):
+        return None
+    zone = (match["zone"] or "").upper()
+    if zone not in _ZONES:
+        zone = zone.removeprefix("UTC").removeprefix("GMT")
+    month = _MONTHS.index(name[:3]) + 1
+    date = f"20{match['year'][-2:]}-{month:02}-{match['day']:0>2}"
+    return _of_fields(f"{date}T{_of_24_hours(match['time'], match['half'])}", zone)
+
+
+def _of_24_hours(time: str, half: str | None) -> str:
+    """Return a time with two digits for its hour; ``half`` is A before noon, P after noon, None in 24 hours."""
+    hour, _, rest = time.partition(":")
+    if half is None:
+        return f"{hour:0>2}:{rest}"
+    if not 1 <= int(hour) <= 12:
+        return ""
+    return f"{int(hour) % 12 + (12 if half.upper() == 'P' else 0):02}:{rest}"
 
 
 def _of_fields(date_and_time: str, zone: str) -> float | None:

@@ -78,12 +78,15 @@ _AFTER_ID_WORD = re.compile(
 )
 _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
 _UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
+_NOTE = r"(?: \([^()\n]{1,20}\))?"
 _SHORT_CODE = re.compile(
     rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
-    r"|(?<![^\s(])(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?= पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))",
+    rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
+    r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
+    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
@@ -115,6 +118,8 @@ _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
+_TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
+"""Also a toll-free number with a digit too many, as wallets write one."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
@@ -301,7 +306,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     groups, candidates, digits = run.groups, [], ""
     for last in range(first, min(first + _MAX_GROUPS, len(groups))):
         digits += run.text[slice(*groups[last])]
-        if len(digits) > _MAX_DIGITS:
+        if len(digits) > _MAX_DIGITS or (last > first and _begins_note(run, last)):
             break
         if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, last):
             candidates.append((last, digits))
@@ -323,6 +328,12 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         if _AFTER_CALL_WORD.search(before) or not (_UNIT.match(run.text, end) or _AFTER_AMOUNT_WORD.search(before)):
             return last
     return None
+
+
+def _begins_note(run: _Run, index: int) -> bool:
+    """Say whether a group begins a note in brackets, as in ``1800-11-2024 (9 AM to 6 PM)``."""
+    start, end = run.groups[index]
+    return "(" in run.text[run.groups[index - 1][1] : start] and run.text[end : end + 1] != ")"
 
 
 def _is_part_of_card(groups: list[tuple[int, int]], first: int, last: int) -> bool:
@@ -405,8 +416,9 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
     if not to_call and _AFTER_ID_WORD.search(before):
         return False
-    if _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits):
-        return True
+    toll_free = _TOLL_FREE_TO_CALL if to_call else _TOLL_FREE
+    if toll_free.fullmatch(digits) or _SERIES.fullmatch(digits):
+        return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
     if _MOBILE.fullmatch(digits) and (to_call or not sizes[1:] or min(sizes[1:]) > 1 or _is_spaced_out(sizes)):

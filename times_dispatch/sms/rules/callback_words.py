@@ -12,6 +12,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 CALL_WORDS: Final = (
     "toll free",
+    "टोल फ्री",
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall enquiry enquiries queries fax "
@@ -54,7 +55,8 @@ ID_WORDS: Final = (
         "licence license permit quote quotation proposal claim cheque chq dd fd rd subscriber connection conn "
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
-        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending"
+        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
+        "weighment weighbridge gatepass"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""

@@ -32,6 +32,14 @@ _DATES = re.compile(
     "|sun(?:day)?|[0-9]{1,2}(?:am|pm|st|nd|rd|th|hrs?)?|20[0-9]{2}|am|pm"
 )
 """Words before a full stop after which ``in`` begins a sentence: ``valid till 28 Feb.in stores``."""
+_SHORT_HOSTS = frozenset(
+    (
+        *("t.co", "t.me", "m.me", "g.co", "v.gd", "t.ly", "u.nu", "j.mp", "wp.me", "tr.im", "amzn.to", "youtu.be"),
+        *("fkrt.it", "phon.pe", "onelink.to", "shorturl.at", "nyk.sh", "redd.it", "kutt.it", "chilp.it", "goo.by"),
+        *("tiny.pl", "myntr.it", "shope.ee", "ajio.me"),
+    )
+)
+"""Hosts of short links that are links without a path too, although their ending is a word or their name one letter."""
 _DEGREES = re.compile("[bdhmBDHM][.](?:Com|COM)")
 """``B.Com`` is a degree, and ``b.com`` a domain."""
 _ABBREVIATED_NUMBER = re.compile(r"[:/][0-9]")
@@ -52,6 +60,8 @@ def domain_of(host: str, after: str) -> str | None:
     """
     if host[0].isdecimal() and _ADDRESS.fullmatch(host):
         return host if _PATH.match(after) or _PORT_OR_SLASH.match(after) else None
+    if host in _SHORT_HOSTS:
+        return host
     labels = host.split(".")
     size = len(labels)
     while size > 1 and not is_public_suffix(labels[size - 1].lower()):

@@ -142,11 +142,13 @@ class LinkWhitelist:
         self._domains: set[str] = set()
         self._exact: set[str] = set()
         self._prefixes: list[str] = []
+        self._all_domains: set[str] = set()
         for entry in entries:
             link = _canonical(entry)
             if link is None:
                 continue
             domain, _, path = link.partition("/")
+            self._all_domains.add(domain)
             if not path:
                 self._domains.add(domain)
             elif entry.endswith("?"):
@@ -166,6 +168,11 @@ class LinkWhitelist:
         if canonical in self._exact or any(map(canonical.startswith, self._prefixes)):
             return True
         return domain in self._domains and not _APP.search(canonical, len(domain))
+
+    def has_domain_of(self, beginning: str) -> bool:
+        """Return whether a link that begins so may be whitelisted: an entry has its domain."""
+        canonical = _canonical(beginning)
+        return canonical is not None and canonical.partition("/")[0] in self._all_domains
 
     def missing(self, text: str) -> list[str]:
         """Return the links of a text that are not whitelisted."""

@@ -62,10 +62,12 @@ local function state_without_records(campaign_key, batch_number)
   return has_ended and campaign.unopened_state or PENDING
 end
 
--- Raise an error, before anything is written, if the string does not have the length of `count` messages.
+-- Raise an error, before anything is written, if the string does not have the length of `count` messages. Return
+-- whether there is a string.
 local function check_records(messages_key, count)
   local length = redis.call('STRLEN', messages_key)
   if length ~= 0 and length ~= count * (1 + WIDTH) then
     error('DAMAGED records of ' .. length .. ' bytes for ' .. count .. ' messages')
   end
+  return length ~= 0
 end

@@ -1,4 +1,4 @@
--- uses: names keys states records budget
+-- uses: names keys states records budget rollups
 -- The statistics: what became of messages, as counters, so that a question costs the same for a hundred messages and
 -- for ten million. A message counts once, by its record: by its state, its code, its SMS parts and the time until its
 -- delivery, on the day (in India) and at the provider of its last push. A message that was never pushed counts on the
@@ -9,10 +9,6 @@
 -- Two hashes have the same fields: the statistics of the campaign, and the rollup of a day, a provider and a template
 -- of the sender. StatisticsField in ledger/keys.py has the fields. The counters of minutes are kept for a day.
 
--- For how many days a rollup is kept.
-local KEPT_DAYS = 1100
--- For how many hours the counters of minutes are kept, after the hour in which they began.
-local KEPT_HOURS = 24
 -- A group of messages is known by its provider times this number, plus the minute of its pushes.
 local MINUTES = 16777216
 -- Say whether a state counts: a message that is pending or sending has no result yet.
@@ -61,59 +57,6 @@ local function delivery_time_bucket(ms)
   return bucket, math.max(math.ldexp(from, exponent), 1000), math.ldexp(until_mantissa, exponent)
 end
 
--- Return the name of a provider by its index in a chain.
-local function provider_at(chain, chain_index)
-  local index = 0
-  for provider in string.gmatch(chain, '%S+') do
-    if index == chain_index then return provider end
-    index = index + 1
-  end
-  return string.match(chain, '%S+')
-end
-
--- Add amounts to the fields of a hash, in two commands; return whether the hash had none of these fields. Statistics
--- whose key is damaged are left out: they may not stop the messages.
-local function add_to_fields(key, amounts)
-  local names, list, length, is_new = {}, {}, 0, true
-  for name, amount in pairs(amounts) do
-    if amount ~= 0 then
-      length = length + 1
-      names[length] = name
-    end
-  end
-  if length == 0 then return false end
-  local values = redis.pcall('HMGET', key, unpack(names))
-  if values.err then return false end
-  for position = 1, length do
-    local name, before = names[position], values[position]
-    if before then is_new = false end
-    list[2 * position - 1], list[2 * position] = name, (tonumber(before or 0) or 0) + amounts[name]
-  end
-  redis.call('HSET', key, unpack(list))
-  return is_new
-end
-
--- Put a new rollup into the index of the sender's rollups, and forget the rollups that are too old.
-local function index_rollup(rollup_key, member, day)
-  local index_key = key_of_sender('statistics')
-  redis.call('ZADD', index_key, day, member)
-  redis.call('ZREMRANGEBYSCORE', index_key, '-inf', day - KEPT_DAYS)
-  redis.call('EXPIREAT', rollup_key, (day + KEPT_DAYS) * 86400 - INDIA_OFFSET_MS / 1000)
-end
-
--- Add to the counters of minutes; `minutes` has the amounts of each hour, by the hour since the epoch in India.
-local function add_minutes(minutes, now_ms)
-  local this_hour = math.floor((now_ms + INDIA_OFFSET_MS) / 3600000)
-  for hour, amounts in pairs(minutes) do
-    if hour > this_hour - KEPT_HOURS then
-      local key = key_of_sender('minutes') .. ':' .. hour
-      if add_to_fields(key, amounts) then
-        redis.call('EXPIREAT', key, (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000)
-      end
-    end
-  end
-end
-
 -- Read the fields of a campaign that its statistics need.
 local function read_for_statistics(campaign_key)
   local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent', 'retry_codes')
@@ -125,7 +68,9 @@ end
 --   change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
 --                                 the record of a message changed; index: in the batch
 --   accept(sent, messages, parts)  so many messages, sent then and never before, were sending and are accepted
---   settle(sent, reported_s, state, code)  a message that was accepted is delivered or failed
+--   deliveries_of(sent)           returns a table for the deliveries of messages that were accepted and sent then; it
+--                                 gets their numbers by the time of the report (epoch, seconds)
+--   fail(sent, code)              a message that was accepted is failed
 --   prove(index, attempt, sent)   a provider accepted an attempt of a message that was sent again
 --   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: the one before
 --   tried_again(index, attempt, sent)  a failed message is to be sent again; attempt: the one that failed
@@ -135,7 +80,7 @@ end
 --   part_counts()                 the SMS parts of each message of the batch, one byte each; false if each has one
 --   index_in_campaign(index)      the index of a message in its campaign
 --   write(now_ms)                 write all changes
--- `accept` and `settle` are short ways for the two commonest changes, and count the same as `change`.
+-- `accept`, `deliveries_of` and `fail` are short ways for the commonest changes, and count the same as `change`.
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)
@@ -150,7 +95,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
   -- Return the group of the messages that were sent in the same minute through the same provider. A group is a table:
   --   amounts  what is counted by the same name for the campaign and the day: states, codes, reactions
   --   times    deliveries by the number of the field of the histogram
-  --   settled  the same, of messages that were accepted and that amounts does not count yet
+  --   settled  deliveries that amounts and times do not count yet: by `sent`, and then by the time of the report
   --   parts    SMS parts of messages that a provider accepted
   --   kept     SMS parts of messages that were not sent, by the reason
   --   links    clicks by the name of the field
@@ -246,36 +191,40 @@ local function message_statistics(campaign_key, batch_number, campaign)
     group.parts = group.parts + parts
   end
 
-  -- The last field of the histogram that settle asked for, and the range of its times.
-  local last_field, field_from, field_until = 0, 0, 0
-
-  local function settle(sent, reported_s, state, code)
-    local group = sent >= group_from and sent < group_until and last_group or group_of(sent)
-    if state == DELIVERED then
-      local ms = reported_s * 1000 - created_ms - sent % PROVIDER_UNIT
-      if ms < field_from or ms >= field_until then
-        last_field, field_from, field_until = delivery_time_bucket(ms)
-      end
-      local settled = group.settled
-      settled[last_field] = (settled[last_field] or 0) + 1
-    else
-      local amounts, field = group.amounts, state .. ':' .. code
-      amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - 1
-      amounts[state] = (amounts[state] or 0) + 1
-      amounts[field] = (amounts[field] or 0) + 1
+  local function deliveries_of(sent)
+    local settled = group_of(sent).settled
+    local deliveries = settled[sent]
+    if not deliveries then
+      deliveries = {}
+      settled[sent] = deliveries
     end
+    return deliveries
   end
 
-  -- Count the deliveries that settle noted by their times only.
+  local function fail(sent, code)
+    local amounts, field = group_of(sent).amounts, FAILED .. ':' .. code
+    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - 1
+    amounts[FAILED] = (amounts[FAILED] or 0) + 1
+    amounts[field] = (amounts[field] or 0) + 1
+  end
+
+  -- Count the deliveries that deliveries_of collected.
   local function add_settled(group)
-    local amounts, times, deliveries = group.amounts, group.times, 0
-    for field, amount in pairs(group.settled) do
-      times[field] = (times[field] or 0) + amount
-      deliveries = deliveries + amount
+    local amounts, times, delivered = group.amounts, group.times, 0
+    -- The last field of the histogram, and the range of its times.
+    local field, from_ms, until_ms = 0, 0, 0
+    for sent, deliveries in pairs(group.settled) do
+      local sent_ms = created_ms + sent % PROVIDER_UNIT
+      for reported_s, amount in pairs(deliveries) do
+        local ms = reported_s * 1000 - sent_ms
+        if ms < from_ms or ms >= until_ms then field, from_ms, until_ms = delivery_time_bucket(ms) end
+        times[field] = (times[field] or 0) + amount
+        delivered = delivered + amount
+      end
     end
-    if deliveries == 0 then return end
-    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - deliveries
-    amounts[DELIVERED] = (amounts[DELIVERED] or 0) + deliveries
+    if delivered == 0 then return end
+    amounts[ACCEPTED] = (amounts[ACCEPTED] or 0) - delivered
+    amounts[DELIVERED] = (amounts[DELIVERED] or 0) + delivered
   end
 
   -- Write one entry of a message that was sent again.
@@ -432,8 +381,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
   end
 
   return {
-    change = change, accept = accept, settle = settle, add = add, prove = prove, sent_again = sent_again,
-    tried_again = tried_again, tries_of = tries_of, recover = recover, part_counts = part_counts,
-    index_in_campaign = index_in_campaign, write = write,
+    change = change, accept = accept, deliveries_of = deliveries_of, fail = fail, add = add, prove = prove,
+    sent_again = sent_again, tried_again = tried_again, tries_of = tries_of, recover = recover,
+    part_counts = part_counts, index_in_campaign = index_in_campaign, write = write,
   }
 end

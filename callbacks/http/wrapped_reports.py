@@ -1,0 +1,71 @@
+"""Finds the reports in JSON whose outer objects and arrays are not those of Times Mobile."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from callbacks.http.form_fields import is_document
+from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse
+
+_MAX_DEPTH: Final = 6
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def unwrap(content: bytes) -> bytes:
+    """Return an array of the objects in a JSON document that are reports, with their bytes unchanged; empty if none is.
+
+    An object is a report if ``reports.parse`` reads it; what stands in it is not searched. A text that is a JSON object
+    or array is searched too, and an object whose keys count (``{"0": …, "1": …}``, as PHP writes arrays) as an array.
+    """
+    try:
+        reports = list(_reports(content, _MAX_DEPTH))
+    except _ERRORS:
+        return b""
+    return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
+
+
+def _reports(document: bytes, depth: int) -> Iterator[bytes]:
+    document = _in_text(document.strip())
+    if not depth or not document.startswith((b"{", b"[")):
+        return
+    if document.startswith(b"["):
+        for value in _ARRAY.decode(document):
+            yield from _reports(bytes(value), depth - 1)
+        return
+    fields = _OBJECT.decode(document)
+    if _is_report(document):
+        yield document
+        return
+    if "event" in fields and "data" in fields and (rows := _counted(bytes(fields["data"]))):
+        group = b'{"event":' + bytes(fields["event"]) + b',"data":[' + b",".join(rows) + b"]}"
+        if _is_report(group):
+            yield group
+            return
+    for value in fields.values():
+        yield from _reports(bytes(value), depth - 1)
+
+
+def _is_report(document: bytes) -> bool:
+    try:
+        return bool(parse(b"[" + document + b"]").events)
+    except ReportsUnreadable:
+        return False
+
+
+def _counted(document: bytes) -> list[bytes]:
+    """Return the values of an object whose keys are 0, 1, 2 …; nothing for any other value."""
+    try:
+        fields = _OBJECT.decode(document)
+    except _ERRORS:
+        return []
+    return [bytes(value) for value in fields.values()] if all(map(str.isdecimal, fields)) else []
+
+
+def _in_text(document: bytes) -> bytes:
+    if not document.startswith(b'"'):
+        return document
+    text = msgspec.json.decode(document)
+    return text.strip().encode() if isinstance(text, str) and is_document(text) else b""

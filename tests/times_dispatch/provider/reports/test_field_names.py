@@ -1,0 +1,34 @@
+import pytest
+
+from times_dispatch.provider.reports.field_names import by_known_name, event_name, may_be_row
+
+
+@pytest.mark.parametrize("name", ["errCode", "ERR-CODE", "error_code", " Error Code ", "Code"])
+def test_case_and_separators_do_not_matter(name: str) -> None:
+    assert by_known_name({name: "912"}) == {"code": "912"}
+
+
+def test_the_first_name_with_a_value_counts() -> None:
+    assert by_known_name({"meta": "", "clientRef": "m", "timestamp": 2, "ts": 1, "x": 3}) == {"meta": "m", "ts": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"Delivery Status": "DELIVRD"}, "DELIVRD"),
+        ({"status": {"id": 5, "name": "DELIVERED"}}, "DELIVERED"),
+        ({"status": 0}, "0"),
+        ({"status": True, "state": "x"}, "x"),
+        ({"status": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_event_has_several_names(fields: dict[str, object], name: str | None) -> None:
+    assert event_name(fields) == name
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({"TS": 1}, True), ({"client-ref": 1}, True), ({"id": 1}, False), ({}, False)]
+)
+def test_an_id_or_a_time_makes_a_row(fields: dict[str, object], expected: bool) -> None:
+    assert may_be_row(fields) is expected

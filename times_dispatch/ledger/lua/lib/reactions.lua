@@ -1,0 +1,67 @@
+-- uses: keys records retries
+-- Clicks, replies and opt-outs: each counts once, however often it is reported. A list of reactions has tables by name,
+-- see apply_reports.lua; `count` is the number of messages of the batch.
+
+-- How many visits of tracked links share a field of the campaign's visits.
+local VISITS_IN_BLOCK = 1024
+-- The reactions that a person makes, and no program.
+local IS_OF_PERSON = {clicked = true, replied = true, opted_out = true}
+
+-- Return the field `sent` of the record of a message.
+local function sent_of_message(messages_key, count, index)
+  local first = record_range(count, index) + SENT_OFFSET
+  return struct.unpack('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
+end
+
+-- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
+-- links process are numbered, so that a visit takes one bit.
+local function is_new_visit(campaign_key, visit)
+  local process, number = string.match(visit, '^(%x+)-(%d+)$')
+  number = tonumber(number)
+  local block = math.floor(number / VISITS_IN_BLOCK)
+  local field = process .. ':' .. block
+  local bit_at = number - block * VISITS_IN_BLOCK
+  local byte_at, mask = math.floor(bit_at / 8) + 1, bit.lshift(1, bit_at % 8)
+  local visits_key = key_of_visits(campaign_key)
+  local bits = redis.call('HGET', visits_key, field) or ''
+  if #bits < byte_at then bits = bits .. string.rep('\0', byte_at - #bits) end
+  local old = string.byte(bits, byte_at)
+  if bit.band(old, mask) ~= 0 then return false end
+  local changed = string.sub(bits, 1, byte_at - 1) .. string.char(bit.bor(old, mask)) .. string.sub(bits, byte_at + 1)
+  redis.call('HSET', visits_key, field, changed)
+  return true
+end
+
+local function is_new_reaction(campaign_key, reaction)
+  if reaction.visit ~= '' then return is_new_visit(campaign_key, reaction.visit) end
+  return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+end
+
+-- Count reactions, after the records were written. For the statistics a reaction counts with its message. A message
+-- that is clicked several times counts once among `clickers`.
+local function count_reactions(campaign_key, messages_key, reactions, count, counts, statistics)
+  for _, reaction in ipairs(reactions) do
+    local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
+    local is_new = is_new_reaction(campaign_key, reaction)
+    if is_new then counts.add('stat:' .. kind, 1) end
+    if is_new and index < count then
+      local sent = sent_of_message(messages_key, count, index)
+      statistics.add(kind, 1, sent)
+      if kind == 'clicked' then
+        local is_known = redis.call('SETBIT', key_of_clickers(campaign_key), statistics.index_in_campaign(index), 1)
+        if is_known == 0 then statistics.add('clickers', 1, sent) end
+        if link > 0 then statistics.add('link:' .. link, 1, sent) end
+      end
+    end
+  end
+end
+
+-- Note to which messages somebody reacted: they get no second try.
+local function forbid_after_reactions(campaign_key, reactions, count, statistics)
+  for _, reaction in ipairs(reactions) do
+    local index = tonumber(reaction.index)
+    if IS_OF_PERSON[reaction.kind] and index < count then
+      forbid_second_tries(campaign_key, statistics.index_in_campaign(index))
+    end
+  end
+end

@@ -1,0 +1,42 @@
+"""The newest campaigns that ended, for pages that show them beside the live ones."""
+
+from collections.abc import Iterable, Sequence
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import SenderKey, sender_key
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.scripts import text
+
+
+async def newest_ended(
+    redis: Redis,
+    senders: Sequence[SenderId],
+    live: Iterable[CampaignView],
+    *,
+    limit: int,
+    damaged: list[CampaignDamaged],
+) -> list[CampaignView]:
+    """Return the newest campaigns of some senders that ended, the newest first, in few round trips.
+
+    Args:
+        redis: the ledger.
+        senders: the senders.
+        live: their live campaigns: the first lane of one may have ended before the others.
+        limit: how many campaigns are read, at most.
+        damaged: gets the damaged campaigns.
+    """
+    unended = {view.id for view in live}
+    async with redis.pipeline(transaction=False) as pipe:
+        for sender in senders:
+            pipe.zrevrange(sender_key(sender, SenderKey.ENDED), 0, limit - 1 + len(unended), withscores=True)
+        replies = await pipe.execute()
+    newest = sorted(
+        (-created_ms, CampaignId(text(campaign)), sender)
+        for sender, members in zip(senders, replies, strict=True)
+        for campaign, created_ms in members
+    )
+    ids = [(campaign, sender) for _, campaign, sender in newest if campaign not in unended]
+    return await Queries(redis).some(ids[:limit], damaged=damaged)

@@ -1,0 +1,57 @@
+"""The names that gateways give to the fields of a report, in any case and with any separators."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_NAMES: Final = {
+    "ts": (
+        *("ts", "timestamp", "donedate", "donetime", "doneat", "deliverytime", "deliverydate", "deliverydatetime"),
+        *("deliverytimestamp", "deliveredat", "deliveredon", "deliveredts", "deliveredtime", "eventtime", "eventts"),
+        *("reporttime", "statustime", "statusdate", "messagetimestamp"),
+    ),
+    # An id of ours is signed, so any of these fields may hold one.
+    "meta": (
+        *("meta", "corelationid", "correlationid", "clientref", "clientreference", "clientmessageid", "clientmsgid"),
+        *("externalid", "callbackdata", "customid", "customerreference", "referenceid", "reference"),
+    ),
+    "code": ("code", "errorcode", "errcode", "err", "failurecode", "reasoncode", "failedcode", "dlrcode", "error"),
+    "url": ("url",),
+    "incomingText": ("incomingtext", "incomingmessage"),
+}
+"""Names of a row's fields as ``_plain`` writes them; the first that has a value counts."""
+_EVENTS: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus", "messagestatus", "dlrstatus")
+_ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
+_SEPARATORS: Final = re.compile(r"[\s_.-]+")
+
+
+def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the fields whose names are known, by the name that Times Mobile gives them."""
+    values = _by_plain_name(fields)
+    known = {}
+    for field, names in _NAMES.items():
+        value = next((values[name] for name in names if values.get(name) not in (None, "")), None)
+        if value is not None:
+            known[field] = value
+    return known
+
+
+def event_name(fields: Mapping[str, Any]) -> str | None:
+    """Return the name of the event in a report without groups: a text, a number, or the name in an object."""
+    values = _by_plain_name(fields)
+    for name in _EVENTS:
+        value = values.get(name)
+        if isinstance(value, dict):
+            value = value.get("name")
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return str(value)
+    return None
+
+
+def may_be_row(fields: Mapping[str, Any]) -> bool:
+    """Return whether an object without data is a report by itself: it has an id or a time."""
+    return not _ROWS.isdisjoint(_by_plain_name(fields))
+
+
+def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {_SEPARATORS.sub("", name).lower(): value for name, value in fields.items()}
