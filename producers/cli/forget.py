@@ -60,7 +60,7 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
         )
         return await forgetter.forget(wanted)
 
-    result = with_ledger(options, forget_number)
+    result = with_ledger(options, forget_number, is_long=True)
     if as_json:
         echo(json.dumps(msgspec.to_builtins(result)))
     else:
