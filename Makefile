@@ -11,13 +11,24 @@ READY   := $(VENV)/.ready
 JOBS     ?= 2
 PARALLEL := -n $(JOBS) --dist worksteal
 
+LINT := ruff types imports lua compose dependencies
+
+# The quick tests in parts that take about as long as each other: a process imports and collects its own part only. The
+# part "rest" has every folder that no other part names.
+PARTS        := rest ledger producers work libraries
+ledger_of    := tests/times_dispatch/ledger
+libraries_of := tests/times_dispatch --ignore=tests/times_dispatch/ledger
+producers_of := tests/producers
+work_of      := tests/workers tests/callbacks
+rest_of      := tests $(addprefix --ignore=,tests/times_dispatch $(producers_of) $(work_of))
+
 # Some environments forbid compiled modules. The tests start many processes, and each would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos soak fuzz simulate secrets clean
+.PHONY: help demo up fast $(PARTS:%=fast-%) test one format lint $(LINT) lock sbom bench chaos soak fuzz simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,12 +39,12 @@ demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and 
 up: $(READY) ## start everything with the sandbox, until Ctrl-C; KEEP=folder keeps Redis, SETTINGS=dispatch.toml takes yours
 	@$(BIN)/python -m times_dispatch.demo up $(if $(KEEP),--keep $(KEEP)) $(if $(SETTINGS),--settings $(SETTINGS))
 
-# The tests run while lint does, and what lint found is printed after them.
+# One process more than JOBS says, because some tests wait for something.
 fast: $(READY) ## all quick tests that start no processes, and lint meanwhile
-	@$(MAKE) lint > $(VENV)/lint.log 2>&1 & lint=$$!; status=0; \
-	$(BIN)/pytest -m 'not processes and not alone and not slow' $(PARALLEL) --hypothesis-profile=quick || status=1; \
-	wait $$lint || status=1; cat $(VENV)/lint.log; \
-	exit $$status
+	@$(MAKE) --jobs=$$(($(JOBS) + 1)) --output-sync --keep-going $(LINT) $(PARTS:%=fast-%)
+
+$(PARTS:%=fast-%): fast-%: $(READY)
+	@$(BIN)/pytest -p no:cacheprovider -m 'not processes and not alone and not slow' --hypothesis-profile=quick $($*_of)
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \
@@ -51,7 +62,7 @@ format: $(READY) ## format the code, and repair what the linter can repair
 	@$(BIN)/ruff format --quiet
 
 lint: $(READY) ## ruff, types, import rules, Lua, the Compose file and the dependencies
-	@$(MAKE) --jobs=$(JOBS) --output-sync --keep-going ruff types imports lua compose dependencies
+	@$(MAKE) --jobs=$(JOBS) --output-sync --keep-going $(LINT)
 
 ruff: $(READY)
 	@$(BIN)/ruff check --quiet

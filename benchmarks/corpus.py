@@ -21,9 +21,9 @@ from benchmarks.phone_links import is_clickable
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 from times_dispatch.sms.placeholders import right_spelling
 from times_dispatch.sms.rules import links
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import category_from_portal
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template, TemplateInvalid
 
 SAMPLES = 140_000

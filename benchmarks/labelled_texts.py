@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from times_dispatch.sms.rules import callback_numbers, links
+from times_dispatch.sms.rules import callback_numbers, links, number_whitelist
 
 _LABELLED = re.compile("<<(.*?)>>")
 _LABELS = re.compile("<<|>>")
@@ -38,8 +38,8 @@ def count_errors(lines: Iterable[str]) -> LabelCounts:
     counts = LabelCounts()
     for line in lines:
         text = _LABELS.sub("", line).replace("\\n", "\n")
-        labelled = Counter(map(callback_numbers.national_digits, _LABELLED.findall(line)))
-        judged = Counter(map(callback_numbers.national_digits, callback_numbers.find(text)))
+        labelled = Counter(map(number_whitelist.national_digits, _LABELLED.findall(line)))
+        judged = Counter(map(number_whitelist.national_digits, callback_numbers.find(text)))
         addresses = _ADDRESS.findall(text)
         counts.texts += 1
         counts.numbers += labelled.total()

@@ -3,8 +3,10 @@
 A dead letter is one row of a posted body, made a body of its own; or a whole body, if its rows cannot be told apart.
 """
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
@@ -13,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from callbacks.relay.forward_queue import ForwardQueue, events_of
+from callbacks.relay.forward_queue import ForwardedEvent, ForwardQueue, events_of
 from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import (
     BODY,
@@ -29,6 +31,7 @@ from callbacks.streams import (
 )
 from times_dispatch.ledger.forgetting import spellings
 from times_dispatch.ledger.hidden_numbers import Hide, names_number
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
@@ -36,6 +39,7 @@ _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 _KEPT_SHARE: Final = 0.9
 """The share of the limit that a stream fills after its oldest rows were deleted: not every new row deletes others."""
 
+_SIZE: Final = re.compile("[0-9]{1,18}")
 _REASON: Final = b"reason"
 _DETAIL: Final = b"detail"
 _TOO_LONG_BYTES: Final = b"too_long_bytes"
@@ -243,10 +247,10 @@ class DeadLetters:
         stored: Any = await self._redis.hgetall(DEAD_LETTER_TOTALS)
         totals: Counter[DeadLetterReason] = Counter()
         for reason, number in stored.items():
-            totals[_reason(reason.decode())[0]] += int(number)
+            totals[_reason(reason.decode(errors="replace"))[0]] += int(number)
         return dict(totals)
 
-    async def naming(self, number: str, *, deletes: bool) -> list[bytes]:
+    async def with_number(self, number: str, *, deletes: bool) -> list[bytes]:
         """Return the bodies of the dead letters that hold a number, in whatever form it is written.
 
         Args:
@@ -255,13 +259,13 @@ class DeadLetters:
         """
         words = [word.encode() for word in spellings(number)]
 
-        def names(content: bytes) -> bool:
+        def holds_number(content: bytes) -> bool:
             return any(word in content for word in words) or names_number(content, number)
 
         bodies = list[bytes]()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if names(row.body) or names(row.detail.encode())]
+                rows = [row for row in page if holds_number(row.body) or holds_number(row.detail.encode())]
                 if rows and deletes:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                 bodies += [row.body for row in rows]
@@ -282,17 +286,23 @@ class DeadLetters:
                 rows = [row for row in rows if row.reason is not DeadLetterReason.FORWARD_REFUSED]
                 if rows:
                     await store_one_by_one(self._redis, [row.body for row in rows])
-                if copies and await self._forward_again(copies):
-                    rows += copies
+                rows += await self._forward_again(copies)
                 if rows:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                     replayed += len(rows)
         return replayed
 
-    async def _forward_again(self, rows: Sequence[StoredDeadLetter]) -> bool:
-        """Put copies of reports into the queue of forwarding; return False if there is no room for all of them."""
-        events = [(row.id.encode(), 0, event) for row in rows for event in events_of(row.body)]
-        return not await ForwardQueue(self._redis).add_all(events)
+    async def _forward_again(self, rows: Sequence[StoredDeadLetter]) -> list[StoredDeadLetter]:
+        """Put copies of reports into the queue of forwarding; return those that may be deleted.
+
+        None may if there is no room for all of them. A copy that cannot be read stays.
+        """
+        readable, events = list[StoredDeadLetter](), list[tuple[bytes, int, ForwardedEvent]]()
+        for row in rows:
+            with suppress(*UNREADABLE_JSON):
+                events += [(row.id.encode(), 0, event) for event in events_of(row.body)]
+                readable.append(row)
+        return [] if await ForwardQueue(self._redis).add_all(events) else readable
 
     async def _pages(self, stream: str) -> AsyncIterator[list[StoredDeadLetter]]:
         """Yield a stream's rows up to the newest at the start, so that a replay does not meet its own failures."""
@@ -312,15 +322,22 @@ class DeadLetters:
 def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
     text = id_.decode()
     milliseconds, _, _ = text.partition("-")
-    reason, detail = _reason(fields.get(_REASON, b"").decode())
+    reason, detail = _reason(_text(fields, _REASON))
     return StoredDeadLetter(
         id=text,
         at_ms=int(milliseconds),
         reason=reason,
-        detail=fields.get(_DETAIL, b"").decode() or detail,
+        detail=_text(fields, _DETAIL) or detail,
         body=fields.get(BODY, b""),
-        too_long=int(fields.get(_TOO_LONG_BYTES, 0)),
+        too_long=int(too_long)
+        if (too_long := _text(fields, _TOO_LONG_BYTES)).isdecimal() and len(too_long) < 20
+        else 0,
     )
+
+
+def _text(fields: dict[bytes, bytes], name: bytes) -> str:
+    """Return a field; the receiver's user in Redis may write any entry, and none must keep people from the others."""
+    return fields.get(name, b"").decode(errors="replace")
 
 
 def _reason(stored: str) -> tuple[DeadLetterReason, str]:

@@ -6,7 +6,7 @@ Rounds may overlap, in one worker or in several: each change is a script of the 
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from times_dispatch.broker.app import WaitingWakeups
@@ -26,14 +25,14 @@ from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, Camp
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.lanes.alignment import LaneAlignment
-from times_dispatch.ledger.lanes.names import header_of, lane_senders
+from times_dispatch.ledger.lanes.whole_of_changed import with_whole_campaigns
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.memory_history import note_memory
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, StopReason
-from times_dispatch.ledger.queries import LaneQueries, Queries
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
@@ -211,7 +210,7 @@ class Upkeep:
         senders = [sender for sender, of_sender in steps.items() if any(of_sender) or sender in self._not_in_flower]
         self._rng.shuffle(senders)  # the rows of the last senders may have to wait for the next round
         results = await asyncio.gather(*(do_steps(sender) for sender in senders), return_exceptions=True)
-        results, lanes = await self._with_whole_campaigns(results, away=set(known) - set(moments))
+        results, lanes = await with_whole_campaigns(self._redis, results, away=set(known) - set(moments))
         errors = [result for result in results if isinstance(result, BaseException)]
         views = [view for result in results if not isinstance(result, BaseException) for view in result]
         if await self._update_flower(views):
@@ -233,54 +232,6 @@ class Upkeep:
             await self._watch_silence([sender for sender, moment in moments.items() if moment.clocks_agree])
         if errors:
             raise errors[0]
-
-    async def _with_whole_campaigns(
-        self, results: Sequence[list[CampaignView] | BaseException], *, away: Container[SenderId]
-    ) -> tuple[list[list[CampaignView] | BaseException], list[CampaignView]]:
-        """Put the campaigns that people see in place of those of lanes.
-
-        If a lane of another node cannot be read, this sender's campaigns are shown by a later round. Also return the
-        lanes whose whole campaigns cannot be read.
-
-        Args:
-            results: what the steps of each sender returned.
-            away: senders and lanes whose node is away.
-        """
-        shown, seen = list[list[CampaignView] | BaseException](), set[CampaignId]()
-        lanes = list[CampaignView]()
-        for result in results:
-            if isinstance(result, BaseException):
-                shown.append(result)
-                continue
-            of_lanes = {view.plan.lane_campaigns[0]: view for view in result if view.plan.lane_campaigns}
-            unread = {campaign: view for campaign, view in of_lanes.items() if campaign not in seen}
-            try:
-                whole = await self._whole_campaigns(unread, away) if unread else []
-            except (RedisError, OSError) as error:
-                shown.append(error)
-                lanes += unread.values()
-            else:
-                seen.update(of_lanes)
-                shown.append([*(view for view in result if not view.plan.lane_campaigns), *whole])
-                readable = {view.id for view in whole}
-                lanes += [view for campaign, view in unread.items() if campaign not in readable]
-        return shown, lanes
-
-    async def _whole_campaigns(
-        self, lanes: Mapping[CampaignId, CampaignView], away: Container[SenderId]
-    ) -> list[CampaignView]:
-        """Return whole campaigns without those that have a damaged lane; raise Redis errors, or OSError if one is away.
-
-        Args:
-            lanes: one lane of each campaign.
-            away: senders and lanes whose node is away.
-        """
-        for view in lanes.values():
-            header = header_of(view.plan.sender)
-            if any(lane in away for lane in lane_senders(header, len(view.plan.lane_campaigns))):
-                raise RedisConnectionError(f"a node with lanes of {header} does not answer")
-        ids = [(campaign, header_of(view.plan.sender)) for campaign, view in lanes.items()]
-        return await Queries(self._redis).some(ids, damaged=[])
 
     async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
         """Tell the ledger which campaigns were shown; if a worker dies before, another worker shows its campaigns."""

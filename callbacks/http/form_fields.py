@@ -12,8 +12,9 @@ import msgspec
 from times_dispatch.provider.reports.field_names import may_be_row
 
 _MAX_FIELDS: Final = 200
-_NESTED: Final = re.compile(r"(\w+)((?:\[\w*\])+)")
-_MAX_STEPS: Final = 6
+_NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
+"""Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would hold the
+receiver up."""
 
 
 def json_in_query(query: bytes) -> bytes:
@@ -86,7 +87,7 @@ def _nested(fields: list[tuple[str, str]]) -> dict[str, Any]:
         match = _NESTED.fullmatch(name)
         steps = [match[1], *match[2][1:-1].split("][")] if match else [name]
         node = root
-        for step in steps[:-1][:_MAX_STEPS]:
+        for step in steps[:-1]:
             inner = node.setdefault(step or str(len(node)), {})
             if not isinstance(inner, dict):
                 break

@@ -79,15 +79,16 @@ def join_documents(body: bytes) -> bytes:
 
 
 def _documents(text: str) -> list[str]:
-    decode, documents, at = json.JSONDecoder(strict=False).raw_decode, list[str](), 0
+    decode, documents, at, read = json.JSONDecoder(strict=False).raw_decode, list[str](), 0, 0
     while at < len(text):
         if text[at] in _BETWEEN:
             at += 1
             continue
         value, end = decode(text, at)
         document = text[at:end]
-        if not isinstance(value, dict | list) or len(documents) == MAX_ROWS:
+        if not isinstance(value, dict | list) or read == MAX_ROWS:
             return []
+        read += 1
         if isinstance(value, list):
             document = document[1:-1].strip()
         if document:

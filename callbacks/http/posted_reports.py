@@ -12,6 +12,7 @@ from callbacks.http.posted_body import decompress_body, join_documents, json_in
 from callbacks.http.wrapped_reports import unwrap
 from times_dispatch.content_encoding import GZIP_MAGIC
 from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 """The fields that the response names as missing when a body is empty."""
@@ -111,7 +112,7 @@ class _NamedEvent(msgspec.Struct):
 def _has_shape(row: UnusableRow, shape: Any) -> bool:
     try:
         msgspec.json.decode(row.raw, type=shape)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return False
     return True
 

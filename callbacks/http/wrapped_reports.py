@@ -7,12 +7,11 @@ import msgspec
 
 from callbacks.http.form_fields import is_document
 from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, mend, parse
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_DEPTH: Final = 6
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError)
-_ERRORS: Final = (*_DAMAGED, RecursionError, ReportsUnreadable)
 
 
 def unwrap(content: bytes) -> bytes:
@@ -24,7 +23,7 @@ def unwrap(content: bytes) -> bytes:
     """
     try:
         reports = _reports_in(content)
-    except _ERRORS:
+    except (*UNREADABLE_JSON, ReportsUnreadable):
         return b""
     return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
 
@@ -33,7 +32,7 @@ def _reports_in(content: bytes) -> list[bytes]:
     try:
         content.decode()  # msgspec does not check the encoding of strings that it skips
         return list(_reports(content, _MAX_DEPTH))
-    except _DAMAGED:
+    except UNREADABLE_JSON:
         return list(_reports(mend(content), _MAX_DEPTH))
 
 
@@ -79,7 +78,7 @@ def _counted(document: bytes) -> list[bytes]:
     """Return the values of an object whose keys are 0, 1, 2 …; nothing for any other value."""
     try:
         fields = _OBJECT.decode(document)
-    except _ERRORS:
+    except UNREADABLE_JSON:
         return []
     return [bytes(value) for value in fields.values()] if all(map(str.isdecimal, fields)) else []
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
@@ -13,7 +13,7 @@ from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.records import read_link_values
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE, LinkCampaign, LinkNumbers
-from times_dispatch.links.codes import LinkCodeReader, LinkRef
+from times_dispatch.links.codes import LinkCodeReader, LinkRef, lane_and_index
 from times_dispatch.links.targets import compose_target
 
 log = structlog.get_logger(__name__)
@@ -41,8 +41,9 @@ class MessageLink(NamedTuple):
     """The link of one message that a code names."""
 
     campaign: LinkCampaign
+    """Of a sender with lanes the campaign of the message's lane."""
     message: int
-    """The index of the message in its campaign."""
+    """The index of the message in this campaign."""
     number: int
     """The number of the link among those of the campaign, from 0."""
 
@@ -156,22 +157,33 @@ class LinkDirectory:
 
     async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> MessageLink | None:
         campaign = await self._campaign(sender, ref.number)
-        if campaign is None or ref.message >= campaign.total or ref.link >= len(campaign.links.targets):
+        if campaign is None or ref.link >= len(campaign.links.targets):
             return None
         if campaign.links.key_digest != key_digest:
             if campaign.links.key_digest not in self._digests.values():
                 self._warn_of(campaign)
             return None
-        return MessageLink(campaign, ref.message, ref.link)
+        lane, message = lane_and_index(ref.message, lanes=max(1, len(campaign.lane_campaigns)))
+        of_lane = await self._lane(campaign, lane) if lane else campaign
+        return MessageLink(of_lane, message, ref.link) if of_lane and message < of_lane.total else None
 
     async def _campaign(self, sender: SenderId, number: int) -> LinkCampaign | None:
+        return await self._remembered((sender, number), lambda: self._numbers.find(sender, number))
+
+    async def _lane(self, campaign: LinkCampaign, lane: int) -> LinkCampaign | None:
+        key = (f"{campaign.sender}/{lane}", campaign.links.number)  # no header has a stroke
+        return await self._remembered(key, lambda: self._numbers.lane(campaign, lane))
+
+    async def _remembered(
+        self, key: tuple[str, int], read: Callable[[], Awaitable[LinkCampaign | None]]
+    ) -> LinkCampaign | None:
         now = self._clock.monotonic()
-        known = self._campaigns.get((sender, number))
+        known = self._campaigns.get(key)
         if known is not None and now - known[0] < READ_AGAIN_AFTER_S:
             return known[1]
-        campaign = await self._numbers.find(sender, number)
+        campaign = await read()
         if campaign is not None:
-            self._campaigns.put((sender, number), (now, campaign))
+            self._campaigns.put(key, (now, campaign))
         return campaign
 
 

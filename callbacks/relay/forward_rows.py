@@ -8,6 +8,7 @@ import msgspec
 from times_dispatch.provider.correlation_ids import bare_id
 from times_dispatch.provider.reports.event_kinds import EventKind
 from times_dispatch.provider.reports.reports import ReportEvent
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 ForwardKind = Literal["reports", "clicks"]
 
@@ -63,7 +64,7 @@ class ForwardRows:
 def _read_others(row: msgspec.Raw) -> _OtherFields:
     try:
         return _OTHER_FIELDS.decode(row)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return _OtherFields()
 
 

@@ -7,7 +7,8 @@ from typing import Final, Self
 import aiohttp
 from redis.asyncio import Redis
 
-from callbacks.relay.via import make_relay_id
+from callbacks.relay.bounded_connector import BoundedConnector
+from callbacks.relay.via import make_relay_id, relays_in
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
@@ -53,7 +54,12 @@ class RelayPoster:
         """When the system took a body last, on the clock's monotonic time."""
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=self._timeout, headers={"content-type": "application/json"})
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout,
+            headers={"content-type": "application/json"},
+            connector=BoundedConnector(),
+            cookie_jar=aiohttp.DummyCookieJar(),  # any number of cookies would be kept, and sent with each post
+        )
         return self
 
     async def __aexit__(
@@ -74,7 +80,9 @@ class RelayPoster:
         2xx the result is REFUSED.
         """
         assert self._session  # noqa: S101  # for the type checker
-        names = ", ".join(f"1.1 {name.decode()}" for name in (*via.split(), self._name))
+        # Other users of Redis may add entries to the stream: only what is a relay's name goes into the header.
+        came_by = relays_in(via.decode("ascii", "replace"))
+        names = ", ".join(f"1.1 {name.decode()}" for name in (*came_by, self._name))
         try:
             async with self._session.post(
                 self._url, data=body, headers={"via": names}, allow_redirects=False

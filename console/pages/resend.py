@@ -9,7 +9,7 @@ from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
 from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
-from producers.resend import RESENDABLE, Choice, Resender, Survey
+from producers.resend.resender import RESENDABLE, Choice, Resender, Survey
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries

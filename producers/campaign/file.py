@@ -35,9 +35,9 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.settings.sender_window import send_window
 from times_dispatch.sms.placeholders import unfilled
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
 
 _MAX_FILE_BYTES = 65_536

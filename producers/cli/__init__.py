@@ -212,7 +212,13 @@ class Commands(click.Group):
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full."""
+        """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full.
+
+        Where the caller has closed stdout or stderr (``>&-``), the command runs and its output is lost.
+        """
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:
+                setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
         try:
             try:
                 return super().main(*args, **kwargs)

@@ -54,7 +54,7 @@ def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, a
         retention = _retention(options, settings, redis, live_s=live_s)
         return await retention.run(max_campaigns=max_campaigns)
 
-    result = with_ledger(options, archive_due)
+    result = with_ledger(options, archive_due, is_long=True)
     if as_json:
         echo(json.dumps(msgspec.to_builtins(result)))
     else:
@@ -103,7 +103,7 @@ def verify(options: CliContext, campaigns: tuple[str, ...]) -> None:
     async def check(redis: Redis) -> tuple[int, int, list[str]]:
         return await _verify(options, redis, wanted)
 
-    archives, rows, problems = with_ledger(options, check)
+    archives, rows, problems = with_ledger(options, check, is_long=True)
     for problem in problems:
         echo(problem, err=True)
     echo(f"{counted(archives, 'archive')} with {counted(rows, 'message')} verified, {len(problems):,} wrong")
@@ -129,7 +129,7 @@ def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
         for each in stubs:
             await _retention(options, settings, redis).erase(each)
 
-    with_ledger(options, erase_all)
+    with_ledger(options, erase_all, is_long=True)
     echo(f"campaign {stub.id}: its archive is erased; its counters stay")
 
 
@@ -154,7 +154,7 @@ def rewrap(options: CliContext) -> None:
         stubs, _ = await ArchiveStates(redis).newest(await LaneQueries(redis).senders(), with_erased=False)
         return sum([await catalog.archive.rewrap(stub) for stub in stubs]), len(stubs)
 
-    wrapped, archives = with_ledger(options, wrap_all)
+    wrapped, archives = with_ledger(options, wrap_all, is_long=True)
     echo(f"{wrapped:,} of {counted(archives, 'key')} wrapped anew")
 
 
@@ -179,7 +179,7 @@ def rebuild(options: CliContext, *, as_json: bool) -> None:
         forgotten = ForgottenNumbers(redis, settings.forget_key)
         return await ArchiveRebuild(redis, folder, keys, forgotten=forgotten, actor=options.actor).run()
 
-    result = with_ledger(options, rebuild_all)
+    result = with_ledger(options, rebuild_all, is_long=True)
     if as_json:
         echo(json.dumps(msgspec.to_builtins(result)))
     else:

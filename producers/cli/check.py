@@ -29,7 +29,7 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.model import Settings
 
-_LEDGER_TIMEOUT_S = 3.0
+_LEDGER_TIMEOUT_S = 2.0
 """If the ledger takes longer to answer, the check goes on without it."""
 
 

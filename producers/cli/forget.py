@@ -53,14 +53,14 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
             redis,
             ForgottenNumbers(redis, settings.forget_key),
             None if unsealed else _sealing(settings, redis),
-            dead_letters=DeadLetters(redis).naming,
+            dead_letters=DeadLetters(redis).with_number,
             dead_numbers=settings.dead_numbers.rule,
             keep_s=settings.retention.archive_s,
             actor=options.actor,
         )
         return await forgetter.forget(wanted)
 
-    result = with_ledger(options, forget_number)
+    result = with_ledger(options, forget_number, is_long=True)
     if as_json:
         echo(json.dumps(msgspec.to_builtins(result)))
     else:

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from redis import exceptions
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from producers.cli import CliContext
 from producers.cli.output import echo
 from times_dispatch.ledger.campaign_search import CampaignSearch
-from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.connection import RedisUnavailable, address_of, check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.schema import refuse_newer_ledger
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 2.0
-"""If Redis does not answer a command for so long at its start, the command says so and ends."""
+"""If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
+_LOOK_INTERVAL_S = 0.5
+"""How often a long command looks whether Redis answers."""
 
 
-def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True) -> T:
+def with_ledger(
+    options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True, is_long: bool = False
+) -> T:
     """Connect to the ledger, await ``call`` with the connection, and return what it returns.
 
     Only the address and the password of Redis are needed: a broken settings file is noted, and stops nobody.
@@ -39,16 +43,17 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
         call: what to do.
         repeats: whether the Redis client may repeat a command whose answer was lost. A plain write that overwrites what
             somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
+        is_long: whether the command may take minutes, so that a short outage of Redis must not end it.
 
     Raises:
         SettingsInvalid: the address or the password of Redis cannot be used.
-        RedisUnavailable: the ledger does not answer, or refuses the login.
+        RedisUnavailable: the ledger does not answer, at the start or later, or refuses the login.
         LedgerNewer: a newer version wrote the ledger.
     """
     redis_url = options.ledger_url()
 
     async def connect_and_call() -> T:
-        async with open_ledger(redis_url, repeats=repeats, printed=options.notes) as redis:
+        async with open_ledger(redis_url, repeats=repeats, is_long=is_long, printed=options.notes) as redis:
             return await call(redis)
 
     result = asyncio.run(connect_and_call())
@@ -78,29 +83,75 @@ def name_campaign(words: str, campaign: CampaignId) -> None:
 
 
 @asynccontextmanager
-async def open_ledger(redis_url: str, *, repeats: bool = True, printed: set[str] | None = None) -> AsyncIterator[Redis]:
+async def open_ledger(
+    redis_url: str, *, repeats: bool = True, is_long: bool = False, printed: set[str] | None = None
+) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable or LedgerNewer if it cannot be used.
 
-    Warnings about Redis are printed, except those in *printed*, and are added to *printed*.
+    A Redis that stops answering later ends the block with RedisUnavailable after two seconds; a long block says so on
+    stderr then, and goes on if Redis answers again in time. Warnings about Redis are printed, except those in
+    *printed*, and are added to *printed*.
     """
     printed = set() if printed is None else printed
-    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
-        await check(probe, needs_memory=False)
-        await refuse_newer_ledger(probe)
-    redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
+    await _check_ledger(redis_url)
+    silence: asyncio.Task[None] | None = None
+    if is_long:
+        redis = connect(redis_url)
+        silence = asyncio.create_task(_tell_about_silence(redis_url))
+    elif repeats:
+        redis = connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False)
+    else:
+        redis = connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0)
     try:
         for line in [f"warning: {warning}" for warning in await urgent_warnings(redis)]:
             if line not in printed:
                 printed.add(line)
                 echo(line, err=True)
         yield redis
+    except exceptions.TimeoutError as error:
+        raise RedisUnavailable(
+            f"Redis at {address_of(redis)} did not answer in time; run the same command again"
+        ) from error
     finally:
-        await redis.aclose()
+        if silence:
+            silence.cancel()
+        with suppress(exceptions.RedisError):  # what the command did is done; a hanging Redis closes nothing in time
+            await redis.aclose()
+
+
+async def _check_ledger(redis_url: str) -> None:
+    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
+        try:
+            # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
+            async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
+                await check(probe, needs_memory=False)
+                await refuse_newer_ledger(probe)
+        except (exceptions.TimeoutError, TimeoutError) as error:
+            raise RedisUnavailable(f"Redis at {address_of(probe)} is unavailable: no answer in time") from error
+
+
+async def _tell_about_silence(redis_url: str) -> None:
+    """Say on stderr when Redis stops answering, and when it answers again, until the task is cancelled."""
+    is_silent = False
+    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0) as redis:
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+            answers = True
+            try:
+                await redis.ping()
+            except exceptions.ResponseError:
+                pass  # a refusal is an answer as well
+            except exceptions.RedisError:
+                answers = False
+            if is_silent is answers:
+                is_silent = not answers
+                name = address_of(redis)
+                echo(f"Redis at {name} {'answers again' if answers else 'does not answer: waiting for it'}", err=True)
 
 
 async def warn_without_workers(redis: Redis) -> None:
     """Say on stderr since when no worker runs, if none does; say nothing if nobody can know."""
-    with suppress(RedisError):
+    with suppress(exceptions.RedisError):
         if line := await missing_workers(redis):
             echo(f"warning: {line}", err=True)
 
@@ -111,7 +162,7 @@ async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) ->
         return
     from producers.submit import notify_workers as notify  # noqa: PLC0415  # imports Celery, which is slow
 
-    with suppress(RedisError):
+    with suppress(exceptions.RedisError):
         await notify(redis, settings, sender)
 
 

@@ -76,7 +76,7 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
         forgotten = ForgottenNumbers(redis, options.forget_key())
         return await import_numbers(file, OptOuts(redis), column=column, forgotten=forgotten, limits=limits)
 
-    result = with_ledger(options, change)
+    result = with_ledger(options, change, is_long=True)
     refused = sum(result.refused.values())
     if as_json:
         echo(
@@ -103,7 +103,7 @@ def export(options: CliContext, file: Path) -> None:
         await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="the opt-out list"))
         return await export_numbers(file, OptOuts(redis))
 
-    echo(f"{with_ledger(options, write):,} numbers written to {file}")
+    echo(f"{with_ledger(options, write, is_long=True):,} numbers written to {file}")
 
 
 @optout.command()

@@ -139,7 +139,7 @@ def report(
                 written += await write_rows(catalog, [of_campaign], writer)
         return written, len(views)
 
-    written, of_campaigns = with_ledger(options, write)
+    written, of_campaigns = with_ledger(options, write, is_long=True)
     where = "standard output" if out == _STDOUT else out
     echo(f"{counted(written, 'row')} of {counted(of_campaigns, 'campaign')} written to {where}", err=True)
 

@@ -105,4 +105,4 @@ def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
     async def again(redis: Redis) -> int:
         return await DeadLetters(redis).replay(reason=reason)
 
-    echo(f"{with_ledger(options, again):,} reports are on their way to the reconcilers again")
+    echo(f"{with_ledger(options, again, is_long=True):,} reports are on their way to the reconcilers again")

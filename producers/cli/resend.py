@@ -12,7 +12,7 @@ from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledg
 from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
-from producers.resend import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
+from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need
@@ -80,7 +80,7 @@ def resend(
         await warn_without_workers(redis)
         return result
 
-    expected = with_ledger(options, survey)
+    expected = with_ledger(options, survey, is_long=True)
     if expected.done:
         result = ResendResult(
             campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
@@ -91,7 +91,7 @@ def resend(
     else:
         if not yes:
             confirm(*_lines(expected, choice))
-        result = with_ledger(options, submit)
+        result = with_ledger(options, submit, is_long=True)
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:

@@ -154,7 +154,7 @@ def _recount(options: CliContext, *, as_json: bool) -> None:
         archived = await recountable(catalog)
         return await Recount(redis).all(archived.campaigns, first_day=archived.first_day)
 
-    result = with_ledger(options, run)
+    result = with_ledger(options, run, is_long=True)
     differences = [
         {"where": each.where, "field": each.field, "counted": each.counted, "recounted": each.recounted}
         for each in result.differences

@@ -98,7 +98,7 @@ def submit(
 
 
 async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str) -> SubmitResult:
-    async with open_ledger(settings.redis_url) as redis:
+    async with open_ledger(settings.redis_url, is_long=True) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)
         return result
@@ -131,12 +131,12 @@ def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> N
 
 
 async def _count_repetitions(draft: Draft, settings: Settings, progress: Progress | None) -> Repetitions:
-    async with open_ledger(settings.redis_url) as redis:
+    async with open_ledger(settings.redis_url, is_long=True) as redis:
         return await count_repetitions(redis, draft, datetime.now(UTC), progress)
 
 
 async def _comparable_campaigns(draft: Draft, settings: Settings) -> list[SampledCampaign]:
-    async with open_ledger(settings.redis_url) as redis:
+    async with open_ledger(settings.redis_url, is_long=True) as redis:
         return await comparable_campaigns(redis, draft, salt="", now=datetime.now(UTC))
 
 

@@ -2,12 +2,11 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from enum import StrEnum
 
 import click
+from redis import exceptions
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from rich.progress import BarColumn, Progress
 
 from producers.cli import CliContext, completion
@@ -19,6 +18,7 @@ from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.connection import address_of
 from times_dispatch.ledger.model import CampaignId, CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
@@ -34,6 +34,9 @@ _WORKERS_INTERVAL_S = 5.0
 """How often the command looks whether workers run."""
 _PRINT_INTERVAL_S = 2.0
 """Without a terminal, a line for each campaign is printed this often."""
+_WAIT_FOR_REDIS_S = 60.0
+"""A Redis that does not answer for so long ends the command."""
+_LOST = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
 class Until(StrEnum):
@@ -74,6 +77,7 @@ def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeou
             until=Until(until),
             timeout_s=timeout_s,
             missing=lambda: missing_workers(redis),
+            name_of_redis=address_of(redis),
         )
 
     try:
@@ -93,12 +97,14 @@ async def follow(
     until: Until = Until.SENT,
     timeout_s: float,
     missing: Callable[[], Awaitable[str]] | None = None,
+    name_of_redis: str = "",
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[CampaignView]:
     """Print the progress of campaigns until all have come to an end; return them as they are then.
 
     A cancelled campaign sends nothing more, and a campaign that stopped itself waits for a person: both have come to
-    an end. A cancelled campaign still gets reports.
+    an end. A cancelled campaign still gets reports. While Redis does not answer, this function says so and waits, for a
+    minute at most; then it raises the Redis error.
 
     Args:
         queries: the reading side of the ledger.
@@ -107,19 +113,21 @@ async def follow(
         timeout_s: seconds after which to return in any case; 0 is no limit.
         missing: says since when no worker runs, empty if one does; None is not asked. The answer is printed when it
             changes.
+        name_of_redis: its address, for messages.
         clock: the clock that the waits use.
     """
     out = console()
     polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
     started_s = printed_s = clock.monotonic()
     workers = _WorkerWatch(missing, clock)
+    silence = _RedisSilence(name_of_redis, clock)
     columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
+        await workers.look()
         tasks = {campaign: bar.add_task("", total=view.total) for campaign, view in views.items()}
         while True:
             now_s = clock.monotonic()
-            await workers.look()
             lines = list[str]()
             for campaign, view in views.items():
                 polls[campaign].append((now_s, view.done))
@@ -135,8 +143,14 @@ async def follow(
                 _print(out, lines)
                 printed_s = now_s
             await clock.sleep(_POLL_INTERVAL_S)
-            for campaign in going_on:
-                views[campaign] = await queries.campaign(campaign)
+            try:
+                for campaign in going_on:
+                    views[campaign] = await queries.campaign(campaign)
+                await workers.look()
+            except _LOST as error:
+                silence.began(error)
+            else:
+                silence.ended()
     if not out.is_terminal:
         _print(out, lines)
     return list(views.values())
@@ -156,11 +170,37 @@ class _WorkerWatch:
         if not self._missing or self._clock.monotonic() < self._looks_at_s:
             return
         self._looks_at_s = self._clock.monotonic() + _WORKERS_INTERVAL_S
-        with suppress(RedisError):
+        try:
             line = await self._missing()
-            if bool(line) != self._is_missing:
-                self._is_missing = bool(line)
-                echo(f"warning: {line}" if line else "workers run again", err=True)
+        except exceptions.ResponseError:
+            return
+        if bool(line) != self._is_missing:
+            self._is_missing = bool(line)
+            echo(f"warning: {line}" if line else "workers run again", err=True)
+
+
+class _RedisSilence:
+    """Says on stderr that Redis does not answer, and when it answers again."""
+
+    def __init__(self, name_of_redis: str, clock: Clock) -> None:
+        self._name = name_of_redis
+        self._clock = clock
+        self._since_s: float | None = None
+
+    def began(self, error: exceptions.RedisError) -> None:
+        """Say once that Redis does not answer; raise the error when that has lasted for too long."""
+        now_s = self._clock.monotonic()
+        if self._since_s is None:
+            self._since_s = now_s
+            echo(f"Redis at {self._name} does not answer: waiting for it", err=True)
+        elif now_s - self._since_s > _WAIT_FOR_REDIS_S:
+            raise error
+
+    def ended(self) -> None:
+        """Say that Redis answers again, if it did not before."""
+        if self._since_s is not None:
+            self._since_s = None
+            echo(f"Redis at {self._name} answers again", err=True)
 
 
 def _print(out: PlainConsole, lines: Sequence[str]) -> None:

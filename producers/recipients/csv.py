@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, NoReturn, Protocol, TextIO
 from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.cell_text import tidy
-from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
+from producers.recipients.file import BrokenRow, Chunk
 from producers.recipients.guarded_cells import has_guards, unguard
 from producers.recipients.heading import Heading, is_among, rows_above
 
@@ -28,6 +28,9 @@ _PIECE = 1 << 20
 """Bytes of a file that are searched at once."""
 _GROUP_OF_LINES = 1 << 14
 """Characters of the lines that are searched at once for blanks beside quotes."""
+_MAX_CHARACTERS = 5_000_000
+"""Characters of a row, which may go over many lines, and of the rows that are read at once."""
+_ROW_LIMIT = "row limit"
 _MAX_LINES_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
 _FIRST_CELL = itemgetter(0)
@@ -51,6 +54,22 @@ class _Quoting(NamedTuple):
     """The sign before a quote within a cell; without one such a quote is written twice."""
 
 
+class _Left:
+    """The characters that may be read until the next row, or the next chunk of rows, is whole."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.characters = _MAX_CHARACTERS
+
+    def take(self, number: int) -> None:
+        """Count characters that were read; raise csv.Error if there are too many."""
+        self.characters -= number
+        if self.characters < 0:
+            raise csv.Error(_ROW_LIMIT)
+
+
 class _FirstRow(NamedTuple):
     """A row that may be the heading."""
 
@@ -70,7 +89,8 @@ class CsvFile:
     """
 
     def __init__(self, path: Path, *, hint: str) -> None:
-        utf8.check(path)
+        self._rows_at_once = utf8.check(path, line_ends=(b"\n", b"\r"))
+        self._left = _Left()
         self._path = path
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
@@ -108,13 +128,14 @@ class CsvFile:
         with self._open() as text:
             self._bytes = text.buffer
             reader = self._reader(text, self._delimiter)
-            for _ in islice(filter(_has_value, reader), self._rows_above + 1):
+            for _ in islice(filter(_has_value, self._one_by_one(reader)), self._rows_above + 1):
                 pass
             first = self._lines_before_heading
             while True:
                 before = reader.line_num + first
+                self._left.reset()
                 try:
-                    rows = list(islice(reader, CHUNK_ROWS))
+                    rows = list(islice(reader, self._rows_at_once))
                 except csv.Error:
                     self._refuse(self._delimiter)
                 if not rows:
@@ -153,9 +174,12 @@ class CsvFile:
 
     def _reader(self, text: TextIO, delimiter: str) -> "_CsvReader":
         quote, escape = self._quoting
-        lines = lines_without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
+        self._left.reset()
+        groups: Iterator[Iterable[str]] = _groups(text, self._left)
+        if self._quoting == _Quoting():
+            groups = _groups_without_blanks(groups, delimiter)
         return csv.reader(
-            lines,
+            chain.from_iterable(groups),
             delimiter=delimiter,
             quotechar=quote,
             escapechar=escape,
@@ -186,11 +210,17 @@ class CsvFile:
     def _is_readable(self) -> bool:
         with self._open() as text:
             try:
-                for _ in self._reader(text, self._delimiter):
+                for _ in self._one_by_one(self._reader(text, self._delimiter)):
                     pass
             except csv.Error:
                 return False
         return True
+
+    def _one_by_one(self, reader: _CsvReader) -> Iterator[list[str]]:
+        """Yield rows that are not kept."""
+        for row in reader:
+            self._left.reset()
+            yield row
 
     def _find_delimiter(self, hint: str) -> tuple[str, Heading]:
         """Choose the delimiter with which the heading has the hinted column, or else the most columns."""
@@ -218,7 +248,7 @@ class CsvFile:
         first: _FirstRow | None = None
         with self._open() as text:
             reader = self._reader(text, delimiter)
-            for above, row in enumerate(islice(filter(_has_value, reader), _MAX_LINES_ABOVE + 1)):
+            for above, row in enumerate(islice(filter(_has_value, self._one_by_one(reader)), _MAX_LINES_ABOVE + 1)):
                 candidate = _FirstRow(reader.line_num + self._lines_before_heading, row, above)
                 if is_among(hint, row):
                     return candidate
@@ -229,11 +259,11 @@ class CsvFile:
 
     def _refuse(self, delimiter: str) -> NoReturn:
         """Raise InputInvalid with the line on which the unreadable row starts; csv only knows where reading stopped."""
-        line, reason = self._lines_before_heading + 1, ""
+        line, reason = self._lines_before_heading + 1, _explain(csv.Error(_ROW_LIMIT))
         with self._open() as text:
             reader = self._reader(text, delimiter)
             try:
-                for _ in reader:
+                for _ in self._one_by_one(reader):
                     line = reader.line_num + self._lines_before_heading + 1
             except csv.Error as error:
                 reason = _explain(error)
@@ -242,12 +272,18 @@ class CsvFile:
 
 def lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str]:
     """Return the lines of a file as ``without_blanks_at_quotes`` does; most files need no look at single lines."""
-    return chain.from_iterable(_groups_without_blanks(text, delimiter))
+    return chain.from_iterable(_groups_without_blanks(_groups(text, _Left()), delimiter))
 
 
-def _groups_without_blanks(text: TextIO, delimiter: str) -> Iterator[Iterable[str]]:
-    is_within_quotes = False
+def _groups(text: TextIO, left: _Left) -> Iterator[list[str]]:
     while lines := text.readlines(_GROUP_OF_LINES):
+        left.take(sum(map(len, lines)))
+        yield lines
+
+
+def _groups_without_blanks(groups: Iterable[Iterable[str]], delimiter: str) -> Iterator[Iterable[str]]:
+    is_within_quotes = False
+    for lines in map(list, groups):
         group = "".join(lines)
         has_blank_at_quote = _has_blank_at_quote(group)
         yield (
@@ -324,6 +360,8 @@ def _explain(error: csv.Error) -> str:
     match str(error):
         case "unexpected end of data":
             return "a quote is opened here and not closed; close it, or write a quote within a cell twice"
+        case words if words == _ROW_LIMIT:
+            return f"has rows of more than {_MAX_CHARACTERS:,} characters; is a quote opened and not closed?"
         case words if "field limit" in words:
             return f"a cell is longer than {csv.field_size_limit():,} characters; is a quote opened and not closed?"
         case words if "expected after" in words:

@@ -30,13 +30,19 @@ _NUMBER_WORDS = frozenset(
 _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 
 
+MAX_COLUMNS = 16_384
+"""As many as a sheet may have. Each row gets a cell for each column, so that more columns would fill the memory."""
+
+
 class Heading:
-    """The columns of a file. A name is found whatever its case and its blanks."""
+    """The columns of a file. A name is found whatever its case and its blanks. Raises InputInvalid for too many."""
 
     def __init__(self, path: Path, line: int, names: Iterable[str]) -> None:
         self.path = path
         self.line = line
         self.names = tuple(map(tidy, names))
+        if len(self.names) > MAX_COLUMNS:
+            raise InputInvalid(f"{path}:{line}: has more than {MAX_COLUMNS:,} columns")
         self._looks_like_data = any(map(_is_phone_number, self.names))
         self._index = {_key(name): index for index, name in reversed(list(enumerate(self.names))) if name}
         self._counts = Counter(_key(name) for name in self.names)

@@ -11,8 +11,8 @@ import orjson
 from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.epoch_dates import EPOCH_DATE, is_midnight, is_whole_second
-from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
-from producers.recipients.heading import Heading
+from producers.recipients.file import BrokenRow, Chunk
+from producers.recipients.heading import MAX_COLUMNS, Heading
 from producers.recipients.values import ValueDamaged, number_text, text_of
 
 JsonObject = dict[str, object]
@@ -47,7 +47,7 @@ class JsonLinesFile:
     """A JSON Lines file. Its columns are the keys of all objects, in the order in which they first occur."""
 
     def __init__(self, path: Path) -> None:
-        utf8.check(path)
+        self._rows_at_once = utf8.check(path, line_ends=(b"\n",))
         self._path = path
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
@@ -78,7 +78,7 @@ class JsonLinesFile:
         with self._open() as file:
             self._bytes = file.buffer
             numbered = enumerate(file, 1)
-            while batch := list(islice(numbered, CHUNK_ROWS)):
+            while batch := list(islice(numbered, self._rows_at_once)):
                 lines: list[int] = []
                 rows: list[list[str]] = []
                 broken: list[BrokenRow] = []
@@ -147,6 +147,8 @@ class JsonLinesFile:
                     keys.update(dict.fromkeys(self._first_object(text, line)))
                 else:
                     keys.update(dict.fromkeys(_keys_of(text)))
+                if len(keys) > MAX_COLUMNS:
+                    break
         if not first_line:
             raise InputInvalid(f"{self._path}: is empty; every line must be a JSON object")
         names = [key for key in keys if _is_writable(key)]

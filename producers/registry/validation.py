@@ -9,9 +9,9 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure, non_gsm_characters
 from times_dispatch.sms.rules import dlt_ids
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.links import find as find_links
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.rules.words import words_with_slots
 from times_dispatch.sms.templates import Template
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 
 from producers.rows.refusals import Finding, RefusalReason
-from times_dispatch.sms.rules import callback_numbers, links
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
+from times_dispatch.sms.rules import callback_numbers, links, number_whitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.rules.words import Word, fixed_text, numbers_over_blanks, words_with_slots
 from times_dispatch.sms.templates import Template
 
@@ -178,12 +178,12 @@ class Whitelists:
         return next((link for link in candidates if not self._links.allows(link)), None)
 
     def _unlisted_number(self, numbers: Sequence[str], own: str) -> str | None:
-        own = callback_numbers.national_digits(own)
+        own = number_whitelist.national_digits(own)
         return next(
             (
                 number
                 for number in numbers
-                if not self._numbers.allows(number) and callback_numbers.national_digits(number) != own
+                if not self._numbers.allows(number) and number_whitelist.national_digits(number) != own
             ),
             None,
         )

@@ -3,8 +3,8 @@
 import pytest
 
 from producers.rows.whitelists import Whitelists
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist, find
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
 
 

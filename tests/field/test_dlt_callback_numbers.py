@@ -2,7 +2,8 @@
 
 import pytest
 
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, find
+from times_dispatch.sms.rules.callback_numbers import find
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 
 
 @pytest.mark.parametrize(

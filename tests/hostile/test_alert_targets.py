@@ -1,117 +1,114 @@
-"""Targets of alerts that redirect, answer without an end, or answer very slowly: memory, time, and the log."""
+"""Targets of alerts that redirect, or answer without an end or very slowly: memory, time, processes, and the log."""
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 
 import psutil
 import pytest
-import requests
 
-from times_dispatch.alerts import bounded_responses
-from times_dispatch.alerts.bounded_responses import MAX_ANSWER_BYTES
+from tests.kit.clock import FakeClock
+from tests.kit.hostile_server import ENDLESS_HTTP, ENDLESS_MAIL, SLOW_HTTP, SLOW_MAIL, hostile_server
+from tests.kit.tls import Certificates, tls_server
 from times_dispatch.alerts.messages import AlertMessage
-from times_dispatch.alerts.targets import AppriseTarget, keep_addresses_out_of_logs
+from times_dispatch.alerts.targets import SEND_WITHIN_S, AppriseTarget, keep_addresses_out_of_logs
+
+pytestmark = pytest.mark.processes
 
 MESSAGE = AlertMessage(title="a title", body="a body", level="warning")
 SECRET = "a-secret-of-the-address"
-MAX_MORE_MB = 50
+MAX_MB = 300
+MAX_OWN_MB = 20
+MAX_STALL_MS = 50
+LOOK_S = 2.0
+"""How long the answer is looked at before the time of the attempt is over."""
+
+ENDLESS = {**ENDLESS_HTTP, **ENDLESS_MAIL}
+SLOW = {**SLOW_HTTP, **SLOW_MAIL}
 
 
-class Hostile:
-    """A server that answers as an attacker likes, and counts."""
-
-    def __init__(self, answer: str) -> None:
-        self.sent = 0
-        self.paths = list[str]()
-        hostile = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                hostile.paths.append(self.path)
-                self.rfile.read(int(self.headers["Content-Length"]))
-                with suppress(OSError):
-                    if answer.isdigit():
-                        self.send_response(int(answer))
-                        self.send_header("Location", f"http://127.0.0.1:{hostile.port}/elsewhere")
-                        self.send_header("Content-Length", "0")
-                        self.end_headers()
-                        return
-                    self.send_response(200)
-                    if answer == "byte by byte":
-                        self.send_header("Content-Length", "100000")
-                        self.end_headers()
-                        while not hostile.ended.wait(0.05):
-                            self.wfile.write(b"x")
-                            hostile.sent += 1
-                        return
-                    self.end_headers()
-                    while not hostile.ended.is_set():
-                        self.wfile.write(b"x" * 65_536)
-                        hostile.sent += 65_536
-
-            do_GET = do_POST  # noqa: N815  # the name that http.server calls
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.ended = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-
-@contextmanager
-def running(answer: str) -> Iterator[Hostile]:
-    hostile = Hostile(answer)
-    try:
-        yield hostile
-    finally:
-        hostile.ended.set()
-        hostile.server.shutdown()
-        hostile.server.server_close()
+def url(kind: str, port: int) -> str:
+    if "mail" in kind:
+        return f"mailto://user:{SECRET}@127.0.0.1:{port}?from=a@example.org&to=b@example.org&mode=insecure"
+    return f"json://127.0.0.1:{port}/{SECRET}"
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
 async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     keep_addresses_out_of_logs()
-    with running(status) as hostile:
-        target = AppriseTarget("ops", f"json://127.0.0.1:{hostile.port}/{SECRET}", first_wait_s=0.01)
-        reason = await target.send(MESSAGE)
-    print(f"{status}: asked for {sorted(set(hostile.paths))}, {reason!r}")  # noqa: T201  # the figure
+    with hostile_server(b"") as elsewhere:
+        head = f"HTTP/1.1 {status} x\r\nLocation: http://127.0.0.1:{elsewhere.port}/\r\nContent-Length: 0\r\n\r\n"
+        with hostile_server(head.encode()) as hostile:
+            target = AppriseTarget("ops", url("", hostile.port), first_wait_s=0.01)
+            reason = await target.send(MESSAGE)
+    print(f"{status}: {hostile.connections} requests, {elsewhere.connections} elsewhere, {reason!r}")  # noqa: T201  # the figure
     assert reason
-    assert {path.strip("/") for path in hostile.paths} == {SECRET}
+    assert hostile.connections
+    assert elsewhere.connections == 0
     assert SECRET not in reason + caplog.text
 
 
-async def test_an_answer_without_an_end_takes_no_memory_and_holds_nothing_up() -> None:
-    before, longest = psutil.Process().memory_info().rss, 0.0
-    with running("endless") as hostile:
-        target = AppriseTarget("ops", f"json://127.0.0.1:{hostile.port}/{SECRET}", first_wait_s=0.01)
-        sending = asyncio.create_task(target.send(MESSAGE))
+@pytest.mark.parametrize("kind", [*ENDLESS, *SLOW])
+async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_time(kind: str) -> None:
+    first, then = ENDLESS.get(kind, (SLOW.get(kind, b""), b""))
+    own, peak_mb, stall_ms, clock, answered_at = psutil.Process(), 0.0, 0.0, FakeClock(), 0.0
+    with hostile_server(first, then, slow=kind in SLOW) as hostile:
+        target = AppriseTarget("ops", url(kind, hostile.port), clock=clock)
+        before_mb = own.memory_info().rss / 1e6
+        stop = asyncio.Event()
+        sending = asyncio.create_task(target.send(MESSAGE, stop=stop))
         while not sending.done():
-            began = time.monotonic()
-            await asyncio.sleep(0)
-            longest = max(longest, time.monotonic() - began)
-            await asyncio.sleep(0.001)
-        reason = await sending
-        more_mb = (psutil.Process().memory_info().rss - before) / 1_000_000
-    print(f"{hostile.sent:,} bytes sent, {more_mb:.0f} MB more, longest stall {longest * 1000:.0f} ms: {reason}")  # noqa: T201  # the figure
+            turn = time.thread_time()
+            await asyncio.sleep(0.005)
+            stop.set()  # one attempt shows it
+            answered_at = answered_at or (time.monotonic() if hostile.connections else 0.0)
+            if answered_at and time.monotonic() > answered_at + LOOK_S:
+                await clock.advance(SEND_WITHIN_S)
+            stall_ms = max(stall_ms, (time.thread_time() - turn) * 1000)
+            with suppress(psutil.Error):
+                peak_mb = max([peak_mb, *(child.memory_info().rss / 1e6 for child in own.children())])
+        more_mb = own.memory_info().rss / 1e6 - before_mb
+    print(  # noqa: T201  # the figure
+        f"{kind}: {hostile.sent:,} bytes sent, child {peak_mb:.0f} "
+        f"MB, own {more_mb:.0f} MB more, {stall_ms:.0f} ms of stall: {await sending}"
+    )
+    assert await sending
+    assert SECRET not in await sending
+    assert hostile.connections
+    assert own.children() == []
+    assert peak_mb < MAX_MB
+    assert more_mb < MAX_OWN_MB
+    assert stall_ms < MAX_STALL_MS
+
+
+async def test_a_mail_server_without_starttls_gets_neither_the_password_nor_the_message() -> None:
+    with hostile_server(
+        b"220 a\r\n250-a\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000000\r\n" + b"250 ok\r\n" * 10
+    ) as hostile:
+        address = f"mailtos://user:{SECRET}@127.0.0.1:{hostile.port}?from=a@example.org&to=b@example.org&mode=starttls"
+        reason = await AppriseTarget("ops", address, first_wait_s=0.01).send(MESSAGE)
+    print(f"{hostile.connections} connections got {hostile.received!r}: {reason}")  # noqa: T201  # the figure
     assert reason
-    assert hostile.sent < 3 * (MAX_ANSWER_BYTES + 16_000_000)
-    assert more_mb < MAX_MORE_MB
+    assert hostile.connections
+    assert b"AUTH" not in hostile.received
+    assert b"MAIL FROM" not in hostile.received
 
 
-def test_an_answer_that_comes_byte_by_byte_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_responses, "ANSWER_WITHIN_S", 0.5)
-    bounded_responses.bound_responses()
-    with running("byte by byte") as hostile, pytest.raises(requests.exceptions.RequestException):
-        requests.post(f"http://127.0.0.1:{hostile.port}/", data=b"x", timeout=60)
-    print(f"{hostile.sent:,} of 100,000 bytes sent")  # noqa: T201  # the figure
-    assert hostile.sent < 10_000
+@pytest.mark.parametrize(
+    "address", ["jsons://127.0.0.1:{}/a-secret", "mailtos://u:p@127.0.0.1:{}?from=a@b.in&to=a@b.in&mode=ssl"]
+)
+@pytest.mark.parametrize("kind", ["of an unknown CA", "of another host"])
+async def test_a_target_with_a_wrong_certificate_gets_nothing(
+    address: str, kind: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = Certificates(tmp_path_factory.mktemp("certificates"))
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(variable, str(certificates.ca))
+    with tls_server(certificates.server(kind)) as rogue:
+        reason = await AppriseTarget("ops", address.format(rogue.port), first_wait_s=0.01).send(MESSAGE)
+    print(f"{rogue.connections} connections got {len(rogue.received)} bytes: {reason}")  # noqa: T201  # the figure
+    assert reason
+    assert rogue.connections
+    assert rogue.received == b""

@@ -91,10 +91,13 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
     assert errors == []
 
 
-async def test_a_deep_document_that_is_cut_leaves_the_message_in_doubt(certificates: Certificates) -> None:
+@pytest.mark.parametrize("body", [b"[" * 3_000 + b"]" * 3_000, b'{"state":"\xff'], ids=["deep", "no UTF-8"])
+async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_doubt(
+    certificates: Certificates, body: bytes
+) -> None:
     async def answer(connection: ScriptedConnection) -> None:
         await connection.request()
-        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 3_000 + b"]" * 3_000)
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
         connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
         await connection.client_gone()
 
@@ -106,6 +109,23 @@ async def test_a_deep_document_that_is_cut_leaves_the_message_in_doubt(certifica
         async with Client(provider) as client:
             outcome = await client.push(push)
     assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.CONNECTION_LOST)
+
+
+async def test_a_document_that_is_no_utf_8_and_is_whole_decides(certificates: Certificates) -> None:
+    async def answer(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + REFUSED.replace(b"dead", b"\xff"))
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await connection.client_gone()
+
+    push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
+    async with serving(answer, tls=certificates.server("trusted")) as server, asyncio.timeout(300):
+        provider = timesmobile_post(
+            nickname="tm", username="u", password="p", endpoint=server.url, ca_file=str(certificates.ca)
+        )
+        async with Client(provider) as client:
+            outcome = await client.push(push)
+    assert outcome.code != Failure.CONNECTION_LOST
 
 
 def _chunk(data: bytes) -> bytes:

@@ -56,6 +56,10 @@ TINY = {
     "parts": filled(b"--b\r\n\r\n\r\n", b"--b\r\n\r\n\r\n", b"--b--\r\n"),
     "digits": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":', b"1", b"}]}]"),
     "a time": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":"', b"1", b'"}]}]'),
+    "documents": filled(b"{}", b"{}", b""),
+    "empty documents": filled(b"[]", b"[]", b""),
+    "fields of a form": filled(b"data[0][ts]=1", b"&data[0][ts]=1", b""),
+    "brackets of a field": filled(b"data", b"[0]", b"=1"),
     "an event": filled(b'[{"event":"', b"a ", b'","data":[{}]}]'),
 }
 
@@ -76,6 +80,10 @@ async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
 
 # As many rows and values as a body may have.
 TINY |= {
+    "rows in other objects": b'{"r":[' + b",".join([b'{"ts":1,"meta":"a","event":"delivered"}'] * 19_000) + b"]}",
+    "objects in other objects": b'{"a":[' + b",".join([b'{"b":{"c":{"d":{"e":{}}}}}'] * 11_000) + b"]}",
+    "keys that count": b'{"event":"x","data":{' + b",".join(b'"%d":0' % key for key in range(59_000)) + b"}}",
+    "names of others": b'[{"event":"failed","data":[' + b",".join([b'{"x-y":1,"client-ref":"a"}'] * 19_000) + b"]}]",
     "so many rows": b"[" + b",".join([b"0"] * (MAX_ROWS - 1)) + b"]",
     "so many rows of an unknown event": b'[{"event":"x","data":[{"ts":1,"meta":"a"}' + b",{}" * (MAX_ROWS - 2) + b"]}]",
     "so many groups": b"[" + b",".join([b'{"event":"delivered","data":[{}]}'] * (MAX_ROWS - 1)) + b"]",

@@ -277,7 +277,13 @@ def test_the_calls_name_every_command() -> None:
     assert sorted(CALLS) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("terminal", ["", "1"], ids=["a file", "a terminal"])
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        pytest.param("", id="a file", marks=pytest.mark.slow),  # four seconds together; a terminal gets the same texts
+        pytest.param("1", id="a terminal"),
+    ],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_hostile_names_end_no_command_in_a_traceback_and_steer_no_terminal(
     hostile: Invoke, command: str, terminal: str

@@ -74,6 +74,7 @@ async def test_a_producer_names_the_brokers_certificate_and_gives_no_password(
     assert rogue.received == b""
 
 
+@pytest.mark.slow  # the broker's client asks sentinels again for some seconds
 async def test_a_sentinel_that_is_not_ours_gets_no_password_from_the_ledger_or_the_broker(
     rogue: TlsServer, certificates: Certificates, redis_url: str
 ) -> None:
@@ -89,6 +90,7 @@ async def test_a_sentinel_that_is_not_ours_gets_no_password_from_the_ledger_or_t
     assert rogue.received == b""
 
 
+@pytest.mark.slow  # the client of AMQP waits for two seconds
 def test_a_connection_of_amqps_verifies_as_well(rogue: TlsServer, certificates: Certificates, redis_url: str) -> None:
     app = celery_app(Settings(redis_url=redis_url, broker_url=url(rogue, certificates, scheme="amqps")))
     with pytest.raises(BROKER_ERRORS) as refused:

@@ -11,8 +11,9 @@ from tests.hosts.network import DATA, PROVIDER, WORKERS, Network
 from tests.hosts.stack import CONTENT_ID, SENDERS, TEXT, HostsStack
 from tests.hosts.takeover import TakeoverWatch
 from tests.kit.command_line import compare
+from tests.kit.fake_provider import FakeProvider
 from tests.kit.push_meter import PushMeter
-from tests.kit.workers import FakeProvider, WorkerRig
+from tests.kit.workers import WorkerRig
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries

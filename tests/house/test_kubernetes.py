@@ -57,6 +57,7 @@ def _mounted_secrets(name: str) -> set[str]:
     ids=[f"{file}-{item['kind']}" for file, item in OBJECTS if item["kind"] not in _FOREIGN_KINDS],
 )
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
+@pytest.mark.slow  # to import the validator takes two seconds, and to read the schema of each object as long again
 def test_each_object_is_valid_for_the_oldest_and_the_newest_kubernetes(item: dict[str, Any], version: str) -> None:
     import kubernetes_validate  # noqa: PLC0415  # takes two seconds, which every run of any test would pay
 

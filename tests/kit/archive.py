@@ -71,7 +71,7 @@ async def ended_campaign(ledger: Ledger, messages: int = 7, *, campaign: str = C
     return id_
 
 
-async def keys_naming(redis: Redis, word: str) -> list[str]:
+async def keys_with_word(redis: Redis, word: str) -> list[str]:
     """Return the keys that have a word in their name or anywhere in their value, sorted."""
     dumped = await Ledger(redis).dump()
     return sorted(key for key, value in dumped.items() if word in key or word.encode() in repr(value).encode())

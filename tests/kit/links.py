@@ -15,6 +15,7 @@ from callbacks.links.directory import LinkDirectory
 from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
 from tests.kit.callbacks import ID_KEY, SENDER
+from tests.kit.lanes import submit_in_lanes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.http_server.server_load import DEFAULT_SERVER_LIMITS
@@ -70,15 +71,54 @@ async def submit_with_links(
     """
     submissions = Submissions(redis)
     campaign = await submissions.claim(new_campaign_id(), SENDER, CampaignId(new_campaign_id()))
-    number = await LinkNumbers(redis).number(SENDER, campaign)
+    plan = await _plan(redis, campaign, has_opt_out=has_opt_out, key=key, valid_until_ms=valid_until_ms)
+    await submissions.begin(campaign, plan, batch_size=batch_size)
+    for batch_number, first in enumerate(range(0, len(customers), batch_size)):
+        await submissions.add_batch(
+            campaign, SENDER, batch_number, _rows(first, list(customers[first : first + batch_size]))
+        )
+    await submissions.seal(campaign, SENDER, total=len(customers), batches=-(-len(customers) // batch_size))
+    assert plan.tracked_links
+    return LinkedCampaign(campaign, plan.tracked_links.number, key)
+
+
+async def submit_with_links_in_lanes(
+    redis: Redis, *, lanes: int, customers: Sequence[str], batch_size: int = 2
+) -> LinkedCampaign:
+    """Submit a campaign as ``submit_with_links`` does, for a sender with lanes."""
+    campaign = CampaignId(new_campaign_id())
+    plan = await _plan(redis, campaign)
+    await submit_in_lanes(
+        redis,
+        _rows(0, list(customers)),
+        lanes=lanes,
+        batch_size=batch_size,
+        campaign=campaign,
+        sender=SENDER,
+        text="Hi",
+        valid_until_ms=VALID_UNTIL_MS,
+        tracked_links=plan.tracked_links,
+    )
+    assert plan.tracked_links
+    return LinkedCampaign(campaign, plan.tracked_links.number, LINK_KEY)
+
+
+async def _plan(
+    redis: Redis,
+    campaign: CampaignId,
+    *,
+    has_opt_out: bool = False,
+    key: bytes = LINK_KEY,
+    valid_until_ms: int = VALID_UNTIL_MS,
+) -> Plan:
     links = TrackedLinks(
         prefix=PREFIX,
         targets=list(TARGETS),
         key_digest=digest_secret(key, purpose=LINK_KEY_PURPOSE),
-        number=number,
+        number=await LinkNumbers(redis).number(SENDER, campaign),
         has_opt_out=has_opt_out,
     )
-    plan = Plan(
+    return Plan(
         name="sale",
         sender=SENDER,
         provider="times",
@@ -89,15 +129,12 @@ async def submit_with_links(
         valid_until_ms=valid_until_ms,
         tracked_links=links,
     )
-    await submissions.begin(campaign, plan, batch_size=batch_size)
-    for batch_number, first in enumerate(range(0, len(customers), batch_size)):
-        some = list(customers[first : first + batch_size])
-        count = len(some)
-        phones = [f"9198765{index:05}" for index in range(first, first + count)]
-        recipients = Recipients(first, phones, list(range(count)), [], [1] * count, {}, [some])
-        await submissions.add_batch(campaign, SENDER, batch_number, recipients)
-    await submissions.seal(campaign, SENDER, total=len(customers), batches=-(-len(customers) // batch_size))
-    return LinkedCampaign(campaign, number, key)
+
+
+def _rows(first: int, customers: list[str]) -> Recipients:
+    count = len(customers)
+    phones = [f"9198765{index:05}" for index in range(first, first + count)]
+    return Recipients(first, phones, list(range(first, first + count)), [], [1] * count, {}, [customers])
 
 
 def application(

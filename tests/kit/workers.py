@@ -2,16 +2,14 @@
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
-import msgspec
 from redis.asyncio import Redis
 
+from tests.kit.fake_provider import FakeProvider, described_provider
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
@@ -26,7 +24,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.model import LedgerSettings, Settings, SettingsFile
 from workers.batch.batch_run import WorkEnd
@@ -44,73 +42,6 @@ ID_KEY = b"an-id-key-of-enough-bytes"
 YEAR_2100_MS = 4_102_444_800_000
 AT_ONCE = FailurePolicy(pauses_s=(0.0,))
 """A batch that failed is tried again as soon as upkeep comes by."""
-ACCEPTED = {"state": "SUBMIT_ACCEPTED", "statusCode": 200, "description": "Message accepted successfully", "pdu": 1}
-
-
-def answer(body: dict[str, Any], status: int = 200, **headers: str) -> httpx.Response:
-    return httpx.Response(status, json=body, headers=headers)
-
-
-def refused(code: int) -> httpx.Response:
-    return answer({"transactionId": 0, "state": "SUBMIT_FAILED", "statusCode": code, "description": "no"})
-
-
-def described_provider(nickname: str = "times", endpoint: str = "http://127.0.0.1:9/ct") -> Provider:
-    return timesmobile_post(nickname=nickname, username="shop", password="hunter2", endpoint=endpoint)
-
-
-class Arrived(NamedTuple):
-    """One push as the provider saw it."""
-
-    at: float
-    """On the monotonic clock."""
-    to: str
-    text: str
-    id: str
-
-
-Reply = httpx.Response | Exception | None
-"""How the provider answers a push, or the error that the push meets; None accepts the push."""
-
-
-class FakeProvider(httpx.AsyncBaseTransport):
-    """Stands for the provider on the other side of a client; ``reply`` decides what a push gets."""
-
-    def __init__(self) -> None:
-        self.arrived: list[Arrived] = []
-        self.reply: Callable[[Arrived], Reply] = lambda _: None
-        self.may_answer = asyncio.Event()
-        """While it is not set, those pushes stay in flight that ``is_held`` names."""
-        self.may_answer.set()
-        self.is_held: Callable[[Arrived], bool] = lambda _: True
-        self.in_flight = 0
-
-    @property
-    def ids(self) -> list[str]:
-        return [push.id for push in self.arrived]
-
-    def script(self, *replies: Reply) -> None:
-        """Reply to the next pushes like this, and accept those after them."""
-        coming = iter(replies)
-        self.reply = lambda _: next(coming, None)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = msgspec.json.decode(request.content)
-        push = Arrived(time.monotonic(), body["to"], body["text"], body["corelationid"])
-        self.arrived.append(push)
-        self.in_flight += 1
-        try:
-            if self.is_held(push):
-                await self.may_answer.wait()
-        finally:
-            self.in_flight -= 1
-        match self.reply(push):
-            case None:
-                return answer({"transactionId": 1000 + len(self.arrived), **ACCEPTED})
-            case httpx.Response() as response:
-                return response
-            case Exception() as error:
-                raise error
 
 
 class Worker:

@@ -61,7 +61,6 @@ def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mo
 
     yield run_dispatch
     gc.set_threshold(*threshold)
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ Nothing else happens meanwhile, so that a safeguard that is missing shows at onc
 
 import asyncio
 import math
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.simulation.calm import Calm
+from tests.simulation.invariants import RATE_EXCESS, SECOND_S
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.provider import Behaviour
 from tests.simulation.violation import Invariant, Violation
@@ -134,6 +136,24 @@ class Exercises:
             worker.wire.one_way_s = NORMAL_ONE_WAY_S
         world.slow_until_s = world.loop.time() + 2.0
 
+    async def slow_ledger_becomes_quick(self) -> None:
+        """Let the calls of the ledger take 0.5 s, and become quick in the middle of a sender's blocks, and again."""
+        world, sender = self._world, "FASTAA"
+        begun = len(world.books.begun)
+        world.slow_until_s = math.inf
+        campaign = await self._operator.submit(sender, 6_000, batch_size=300)
+        for call_s in (0.5, 0.2, 0.0, 0.4, 0.1, 0.3, 0.0):
+            for worker in world.workers:
+                worker.wire.one_way_s = max(NORMAL_ONE_WAY_S, call_s / 2)
+            await asyncio.sleep(4)
+        await self._operator.cancel(campaign)
+        world.slow_until_s = world.loop.time() + 2.0
+        times = [push.at_s for push in world.books.begun[begun:] if push.sender == sender]
+        rate = world.settings.senders[sender].rate_per_s
+        most = max(bisect_left(times, at_s + SECOND_S) - index for index, at_s in enumerate(times))
+        if most > rate * (1 + RATE_EXCESS) + 1:
+            raise Violation(Invariant.PACE, f"{most} pushes of {sender} began within a second, its rate is {rate:g}")
+
     async def wake_ups_lost(self) -> None:
         """Let the broker lose everything for a while."""
         world = self._world
@@ -249,6 +269,15 @@ class Exercises:
             worker.way.is_cut = False
         await self._wait_until_sent(campaign, 15, "the workers do not find out that the providers are back")
         world.active_faults -= 1
+
+    async def sender_in_lanes(self) -> None:
+        """Let a sender in three lanes send at its rate, and pause one campaign: all lanes stop."""
+        self._set_behaviour()
+        campaign = await self._operator.submit("LANEAA", 900, batch_size=100)
+        await asyncio.sleep(4)
+        await self._operator.pause_and_resume(campaign, for_s=6)
+        for lane in self._operator.submitted[campaign].plan.lane_campaigns:
+            await self._wait_until_sent(lane, 20, "a lane does not go on")
 
     def _sent(self, campaign: CampaignId) -> int:
         counts = self._counts(campaign)

@@ -133,7 +133,7 @@ class PushChecks:
 
     def _check_repeated(self, row: "Row", sender: str, after_s: float, at_s: float) -> None:
         submitted = self._world.operator.submitted[row[0]]
-        key = sender, str(submitted.numbers_from + row[1]), f"name {row[1]}"
+        key = sender, str(submitted.numbers[row[1]]), f"name {row[1]}"
         before_s, before_row = self._same_text.get(key, (-after_s, row))
         if before_row != row and at_s - before_s < after_s - 1:
             raise Violation(
@@ -150,5 +150,6 @@ class PushChecks:
         return Counter(
             begun.row[0]
             for begun in world.books.begun
-            if begun.sender == sender and world.was_forgotten(begun.at_s, tolerance_s=PUSHED_WITHIN_S)
+            if world.operator.submitted[begun.row[0]].plan.sender == sender
+            and world.was_forgotten(begun.at_s, tolerance_s=PUSHED_WITHIN_S)
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.simulation.violation import Invariant, Violation
 from tests.simulation.virtual_scripts import COSTLY_KEY, MAX_COMMANDS
 from times_dispatch.ledger.keys import ProviderField
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.states import MessageState
@@ -168,7 +169,7 @@ class LedgerChecks:
     def _check_progress(self, seen: Mapping[CampaignId, Seen], *, is_calm: bool) -> None:
         world, now = self._world, self._world.loop.time()
         for begun in world.books.begun[self._pushes :]:
-            self._progress_s[begun.sender] = begun.at_s
+            self._progress_s[world.operator.submitted[begun.row[0]].plan.sender] = begun.at_s
             self._begun.add(begun.row[0])
         self._pushes = len(world.books.begun)
         waiting = self._waiting_for_copies()
@@ -180,10 +181,10 @@ class LedgerChecks:
         by_sender: defaultdict[str, list[CampaignId]] = defaultdict(list)
         for campaign in ready:
             by_sender[world.operator.submitted[campaign].plan.sender].append(campaign)
-        for sender in world.settings.senders:
-            if not is_calm or sender not in by_sender or self._sender_is_held(sender):
-                self._progress_s[sender] = now
-                self._may_since.update(dict.fromkeys(by_sender[sender], now))
+        for lane in world.lanes():
+            if not is_calm or lane not in by_sender or self._sender_is_held(lane):
+                self._progress_s[lane] = now
+                self._may_since.update(dict.fromkeys(by_sender[lane], now))
         for sender, campaigns in by_sender.items():
             if now - self._progress_s[sender] > CALM_FOR_S:
                 still = "; ".join(f"{campaign}: {_words(seen[campaign])}" for campaign in campaigns[:3])
@@ -193,8 +194,8 @@ class LedgerChecks:
 
     def _waiting_for_copies(self) -> set[str]:
         """Return the campaigns of which a batch waits for what becomes of messages in other campaigns."""
-        senders = self._world.settings.senders
-        blocked = self._world.server.peek([("ZRANGE", f"{{{sender}}}:blocked", 0, -1) for sender in senders])
+        lanes = self._world.lanes()
+        blocked = self._world.server.peek([("ZRANGE", f"{{{lane}}}:blocked", 0, -1) for lane in lanes])
         return {member.partition(b":")[0].decode() for members in blocked for member in members}
 
     def _check_fair(self, sender: str, campaigns: list[CampaignId]) -> None:
@@ -231,7 +232,9 @@ class LedgerChecks:
     def _sender_is_held(self, sender: str) -> bool:
         """Say whether a sender is paused, has used up its day, or backs off from a provider."""
         world, now_ms = self._world, self._server_ms()
-        back_offs = [f"{ProviderField.BACK_OFF_UNTIL_US}@{name}" for name in world.settings.senders[sender].chain]
+        back_offs = [
+            f"{ProviderField.BACK_OFF_UNTIL_US}@{name}" for name in world.settings.senders[header_of(sender)].chain
+        ]
         fields = ("HMGET", f"{{{sender}}}:sender", "paused", "full_day", *back_offs)
         paused, full_day, *until = world.server.peek([fields])[0]
         is_full = full_day is not None and int(full_day) == (now_ms + 19_800_000) // 86_400_000

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.simulation.violation import Invariant
-from times_dispatch.ledger import scripts
+from times_dispatch.ledger import control, scripts
+from times_dispatch.ledger.lanes import plans
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reach import OpeningLimits, ProviderReach
@@ -133,6 +134,20 @@ def _lost_providers_stay_lost() -> None:
     kind.note_connection = lambda *_, **__: None
 
 
+def _lanes_have_the_whole_rate() -> None:
+    modules: list[Any] = [control, plans]
+    for module in modules:
+        module.rate_shares = lambda rate_per_s, lanes: [rate_per_s] * lanes
+
+
+def _pause_stops_one_lane() -> None:
+    async def the_lane_alone(_: object, sender: object, campaign: object) -> list[tuple[object, object]]:
+        return [(sender, campaign)]
+
+    kind: Any = control.Control
+    kind._lanes_of = the_lane_alone
+
+
 MUTATIONS = {
     "A0 errors brake at once": Mutation(
         _errors_brake_at_once,
@@ -146,6 +161,17 @@ MUTATIONS = {
         frozenset({Invariant.STUCK, Invariant.UNFAIR}),
         "nothing is pushed while the ledger is slow",
         exercises=("slow_ledger",),
+        seed=1,
+    ),
+    "each worker has a delay of its own": Mutation(
+        _in_lib(
+            "pacing",
+            "return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))",
+            "return math.max(0, math.min(delay_us, MAX_DELAY_US))",
+        ),
+        frozenset({Invariant.PACE}),
+        "when the ledger becomes quick, new messages are pushed beside late ones",
+        exercises=("slow_ledger_becomes_quick",),
         seed=1,
     ),
     "A3 waiting reports ignored": Mutation(
@@ -259,6 +285,20 @@ MUTATIONS = {
         frozenset({Invariant.TWICE}),
         "a message gets more second tries than the campaign's rule says",
         exercises=("failed_reports_lead_to_second_tries",),
+        seed=1,
+    ),
+    "lanes have the whole rate": Mutation(
+        _lanes_have_the_whole_rate,
+        frozenset({Invariant.PACE}),
+        "each lane of a sender sends at the rate of the sender",
+        exercises=("sender_in_lanes",),
+        seed=1,
+    ),
+    "a pause stops one lane": Mutation(
+        _pause_stops_one_lane,
+        frozenset({Invariant.PAUSE}),
+        "the other lanes of a campaign go on until upkeep finds the difference",
+        exercises=("sender_in_lanes",),
         seed=1,
     ),
     "no fence": Mutation(

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, RedisError
@@ -13,6 +14,8 @@ from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import hash_tag
+from times_dispatch.ledger.lanes.plans import plans_of_lanes
+from times_dispatch.ledger.lanes.split import lane_batches
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
@@ -29,13 +32,26 @@ MINUTE_MS = 60_000
 
 
 class Submitted(NamedTuple):
-    """A campaign as it was submitted."""
+    """A campaign as it was submitted; of a sender with lanes, the campaign of one lane."""
 
     plan: Plan
-    total: int
+    batch_size: int
+    numbers: Sequence[int]
+    """Row *i* goes to the number that many after the first."""
+
+    @property
+    def total(self) -> int:
+        """The messages of the campaign."""
+        return len(self.numbers)
+
+
+class _Wanted(NamedTuple):
+    """A campaign that a person wants to submit."""
+
+    plan: Plan
+    messages: int
     batch_size: int
     numbers_from: int
-    """Row *i* goes to the number that many after the first."""
 
 
 class Operator:
@@ -51,6 +67,7 @@ class Operator:
         self._far_control = Control(self._far_redis)
         self.control, self.queries, self._opt_outs = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
+        self._wanted: dict[CampaignId, _Wanted] = {}
         self.submitted: dict[CampaignId, Submitted] = {}
         self.sealed: dict[CampaignId, float] = {}
         """Campaigns by the moment at which the submit returned."""
@@ -75,8 +92,11 @@ class Operator:
     async def submit(
         self, sender: str, messages: int, *, batch_size: int = 100, numbers_from: int | None = None, **changes: Any
     ) -> CampaignId:
-        """Submit a campaign, again from the start while the ledger is away, until it is sealed."""
-        campaign = CampaignId(f"{len(self.submitted):08}")
+        """Submit a campaign, again from the start while the ledger is away, until it is sealed.
+
+        Of a sender with lanes the campaign of the first lane is returned.
+        """
+        campaign = CampaignId(f"{len(self._wanted):08}")
         chain = self._world.settings.senders[sender].chain
         fields: dict[str, Any] = {
             "name": f"campaign {campaign}",
@@ -90,39 +110,59 @@ class Operator:
             "valid_until_ms": self._world.now_ms() + 6 * 60 * MINUTE_MS,
         }
         plan = Plan(**{**fields, **changes})
-        first = numbers_from if numbers_from is not None else len(self.submitted) * 100_000
-        self.submitted[campaign] = Submitted(plan, messages, batch_size, first)
-        self.budgets[campaign] = plan.max_parts
+        first = numbers_from if numbers_from is not None else len(self._wanted) * 100_000
+        self._wanted[campaign] = _Wanted(plan, messages, batch_size, first)
         await self._seal(campaign)
         return campaign
 
     async def _seal(self, campaign: CampaignId) -> None:
-        plan, messages, batch_size, numbers_from = self.submitted[campaign]
         while True:
             try:
-                await self._submissions.claim(campaign, plan.sender, campaign)
-                begun = await self._submissions.begin(campaign, plan, batch_size=batch_size)
-                if begun.state is not CampaignState.SUBMITTING:  # the answer to an earlier seal was lost
-                    self.sealed[campaign] = self._world.loop.time()
-                    return
-                for number, first in enumerate(range(0, messages, batch_size)):
-                    rows = range(first, min(first + batch_size, messages))
-                    batch = Recipients(
-                        first,
-                        [f"91{9_000_000_000 + numbers_from + row}" for row in rows],
-                        [row + 2 for row in rows],
-                        [[f"name {row}" for row in rows]],
-                        [1] * len(rows),
-                    )
-                    await self._submissions.add_batch(campaign, plan.sender, number, batch)
-                await self._submissions.seal(campaign, plan.sender, total=messages, batches=-(-messages // batch_size))
+                await self._submit_lanes(campaign)
             except RedisError as error:
                 if not is_transient(error):
                     raise
                 await asyncio.sleep(1)
             else:
-                self.sealed[campaign] = self._world.loop.time()
                 return
+
+    async def _submit_lanes(self, campaign: CampaignId) -> None:
+        """Submit a campaign as ``producers.submit`` does: the batches of all lanes are stored before the first seal."""
+        wanted = self._wanted[campaign]
+        plan, size, header = wanted.plan, wanted.batch_size, wanted.plan.sender
+        settings, ids = self._world.settings.senders[header], count(1)
+        await self._submissions.claim(campaign, header, campaign)
+        plans = await plans_of_lanes(
+            self._redis,
+            campaign,
+            campaign,
+            plan,
+            lanes=settings.lanes,
+            max_parts_per_day=0,
+            new_id=lambda: f"{campaign[2:]}l{next(ids)}",
+        )
+        lanes, numbers = list(plans), [list[int]() for _ in plans]
+        batches = list(lane_batches(_rows(wanted), lanes=len(lanes), size=size))
+        for batch in batches:
+            numbers[batch.lane] += [line - 2 + wanted.numbers_from for line in batch.recipients.lines]
+        for lane, of_lane in enumerate(lanes):
+            self.submitted[of_lane] = Submitted(plans[of_lane], size, numbers[lane])
+            self.budgets.setdefault(of_lane, plan.max_parts)
+        states = [(await self._submissions.begin(each, plans[each], batch_size=size)).state for each in lanes]
+        for lane, number, recipients in batches:
+            if states[lane] is CampaignState.SUBMITTING:
+                await self._submissions.add_batch(lanes[lane], plans[lanes[lane]].sender, number, recipients)
+        if settings.lanes > 1:
+            await self.control.configure_rate(header, settings.rate_per_s, lanes=settings.lanes)
+        for lane, of_lane in enumerate(lanes):
+            if states[lane] is CampaignState.SUBMITTING:  # else the answer to an earlier seal was lost
+                total, stored = len(numbers[lane]), sum(batch.lane == lane for batch in batches)
+                await self._submissions.seal(of_lane, plans[of_lane].sender, total=total, batches=stored)
+            self.sealed.setdefault(of_lane, self._world.loop.time())
+
+    def _lanes(self, campaign: CampaignId) -> list[CampaignId]:
+        """Return the campaigns of all lanes of which a campaign is that of one; without lanes the campaign itself."""
+        return self.submitted[campaign].plan.lane_campaigns or [campaign]
 
     def forget(self, since_s: float) -> None:
         """Take back what was promised since a moment that the server forgot, and submit again what is lost."""
@@ -130,9 +170,11 @@ class Operator:
         for promises in promised:
             for name in [name for name, at_s in promises.items() if at_s >= since_s]:
                 del promises[name]
-        for campaign in [campaign for campaign, at_s in self.sealed.items() if at_s >= since_s]:
-            del self.sealed[campaign]
+        lost = [campaign for campaign, at_s in self.sealed.items() if at_s >= since_s]
+        for campaign in dict.fromkeys(self._lanes(campaign)[0] for campaign in lost):
             self._world.loop.create_task(self._seal(campaign))
+        for campaign in lost:
+            del self.sealed[campaign]
 
     async def pause_and_resume(self, campaign: CampaignId, *, for_s: float) -> None:
         """Pause a campaign, and resume it after a while."""
@@ -144,7 +186,7 @@ class Operator:
         except RedisError:
             changed = False
         if changed and not self._resuming[campaign]:
-            self.paused[campaign] = self._world.loop.time()
+            self.paused |= dict.fromkeys(self._lanes(campaign), self._world.loop.time())
         await asyncio.sleep(for_s)
         await self.resume(campaign)
 
@@ -160,7 +202,7 @@ class Operator:
         except RedisError:
             changed = False
         if changed and not self._resuming[campaign]:
-            self.paused[campaign] = self._world.loop.time()
+            self.paused |= dict.fromkeys(self._lanes(campaign), self._world.loop.time())
         await asyncio.sleep(2)
         await self.resume(campaign)
 
@@ -173,18 +215,20 @@ class Operator:
 
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
-        self.paused.pop(campaign, None)
-        self._resuming[campaign] += 1
+        lanes = self._lanes(campaign)
+        for lane in lanes:
+            self.paused.pop(lane, None)
+        self._resuming.update(lanes)
         await self.persistently(
             lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, ControlAction.RESUME)
         )
-        self._resuming[campaign] -= 1
+        self._resuming.subtract(lanes)
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""
         sender = self.submitted[campaign].plan.sender
         await self.persistently(lambda: self.control.campaign(sender, campaign, ControlAction.CANCEL, reason="no more"))
-        self.paused[campaign] = self._world.loop.time()
+        self.paused |= dict.fromkeys(self._lanes(campaign), self._world.loop.time())
 
     async def pause_sender(self, sender: str, *, for_s: float) -> None:
         """Pause a sender, and resume it after a while."""
@@ -232,9 +276,9 @@ class Operator:
             if await unapplied_reports(self._far_redis):  # the command refuses as well
                 return
             if how == "resend":
-                self.resolved[campaign] += 1
+                self.resolved.update(self._lanes(campaign))
             else:
-                self.resolved_as_sent.add(campaign)
+                self.resolved_as_sent.update(self._lanes(campaign))
             await self._far_control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -252,3 +296,16 @@ class Operator:
         if plan.send_from_min == plan.send_until_min == 0:
             return None
         return SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)
+
+
+def _rows(wanted: _Wanted) -> Iterator[Recipients]:
+    """Yield the rows of a campaign as a producer reads them from a file."""
+    for first in range(0, wanted.messages, wanted.batch_size):
+        rows = range(first, min(first + wanted.batch_size, wanted.messages))
+        yield Recipients(
+            first,
+            [f"91{9_000_000_000 + wanted.numbers_from + row}" for row in rows],
+            [row + 2 for row in rows],
+            [[f"name {row}" for row in rows]],
+            [1] * len(rows),
+        )

@@ -16,6 +16,7 @@ from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.violation import Invariant, Violation
+from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import CampaignId, RetryRule
 
 if TYPE_CHECKING:
@@ -183,15 +184,15 @@ class Story:
         world, random = self._world, self._world.random
         while world.loop.time() < ends_s:
             sender = random.choice(list(world.settings.senders))
-            rate = world.settings.senders[sender].rate_per_s
+            rate, lanes = world.settings.senders[sender].rate_per_s, world.settings.senders[sender].lanes
             messages = min(random.choice([1, 7, 60, 200, 500]), int((rate or 100) * 30))
             now_ms = world.now_ms()
             valid_ms = random.choice([10, 60, 300, 24 * 60]) * MINUTE_MS
             changes: dict[str, object] = {
                 "in_doubt": random.choice(["give_up", "resend"]),
-                "rate_per_s": random.choice([0.0, 0.0, 0.0, 5.0]),
+                "rate_per_s": random.choice([0.0, 0.0, 0.0, 5.0 if lanes == 1 else 90.0]),
                 "report_wait_s": random.choice([3_600, 72 * 3_600]),
-                "max_parts": random.choice([0, 0, 0, messages // 2]),
+                "max_parts": random.choice([0, 0, 0, messages // 2 if lanes == 1 else 0]),
                 "valid_until_ms": now_ms + valid_ms,
                 "urgent": random.random() < 0.1,
                 "retry": random.choice([None, None, SECOND_TRIES]),
@@ -219,7 +220,7 @@ class Story:
             lately = {begun.row[0] for begun in world.books.begun[-100:] if begun.at_s > world.loop.time() - 5}
             pushed = [campaign for campaign in at_work if campaign in lately]
             campaign = random.choice(pushed or at_work or list(operator.sealed)[-6:])
-            sender = operator.submitted[campaign].plan.sender
+            sender = header_of(operator.submitted[campaign].plan.sender)
             rate = world.settings.senders[sender].rate_per_s
             match random.choice(["pause", "pause", "cancel", "resolve", "rate", "pause sender", "opt out", "resume"]):
                 case "pause":
@@ -232,9 +233,9 @@ class Story:
                     await operator.change_rate(sender, random.choice([rate / 2, rate * 2]), for_s=20)
                 case "pause sender":
                     await operator.pause_sender(sender, for_s=random.uniform(1, 30))
-                case "opt out":
+                case "opt out" if operator.submitted[campaign].total:
                     submitted = operator.submitted[campaign]
-                    number = 9_000_000_000 + submitted.numbers_from + random.randrange(submitted.total)
+                    number = 9_000_000_000 + random.choice(submitted.numbers)
                     await operator.opt_out(f"91{number}")
                 case "resume":
                     try:

@@ -19,6 +19,8 @@ from tests.simulation.provider import SimulatedBooks, SimulatedProvider
 from tests.simulation.server import ServerSnapshot, SimulatedServer
 from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.keys import SenderField, SenderKey
+from times_dispatch.ledger.lanes.names import lane_senders
+from times_dispatch.ledger.model import SenderId
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_worker import BatchWorker
@@ -32,6 +34,7 @@ SENDERS: dict[str, dict[str, Any]] = {
     "FREEAA": {"provider": ["times", "other"]},
     "CAPPAA": {"rate_per_s": 20.0, "max_parts_per_day": 400},
     "ONCEAA": {"rate_per_s": 30.0, "repeat_after": "30m"},
+    "LANEAA": {"rate_per_s": 120.0, "lanes": 3},
 }
 """The settings of each sender, where they are not the usual ones."""
 CAP_OF_DAY = {"CAPPAA": 400}
@@ -86,6 +89,11 @@ class World:
         """Whether beat comes only when something is due, as nothing else happens."""
         self._names = 0
         self._beats = 0
+
+    def lanes(self) -> list[SenderId]:
+        """Return all lanes of all senders; a sender without lanes is its own."""
+        senders = self.settings.senders.items()
+        return [lane for name, settings in senders for lane in lane_senders(SenderId(name), settings.lanes)]
 
     def now_ms(self) -> int:
         """Return the true time in milliseconds since the epoch."""
@@ -178,7 +186,7 @@ class World:
 
     def next_due_s(self) -> float:
         """Return in how many seconds the ledger has something to do; 0 if there is something now."""
-        tag = [f"{{{sender}}}:" for sender in self.settings.senders]
+        tag = [f"{{{lane}}}:" for lane in self.lanes()]
         # While no reconciler works, no doubt is settled, and what is due stays due.
         is_settling = any(not reconciler.process.is_frozen for reconciler in self.reconcilers)
         names = [

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.fake_provider import FakeProvider
 from tests.kit.upkeep import Rounds
-from tests.kit.workers import FakeProvider, WorkerRig
+from tests.kit.workers import WorkerRig
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 from redis import exceptions
 from structlog.testing import capture_logs
 
-from tests.kit.workers import CAMPAIGN, SENDER, Arrived, FakeProvider, WorkerRig, until
+from tests.kit.fake_provider import Arrived, FakeProvider
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key

@@ -14,8 +14,9 @@ import pytest
 from redis.exceptions import RedisError
 
 from tests.kit.cluster import one_tag_each
+from tests.kit.fake_provider import FakeProvider
 from tests.kit.lanes import people, submit_in_lanes
-from tests.kit.workers import FakeProvider, WorkerRig, until
+from tests.kit.workers import WorkerRig, until
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect

@@ -8,7 +8,8 @@ import asyncio
 
 import pytest
 
-from tests.kit.workers import SENDER, WorkerRig, answer, until
+from tests.kit.fake_provider import answer
+from tests.kit.workers import SENDER, WorkerRig, until
 from times_dispatch.clock import SystemClock
 from times_dispatch.ledger.states import MessageState
 

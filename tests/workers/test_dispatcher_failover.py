@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.kit.failover import two_servers
-from tests.kit.workers import SENDER, FakeProvider, WorkerRig, until
+from tests.kit.fake_provider import FakeProvider
+from tests.kit.workers import SENDER, WorkerRig, until
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import CampaignState
 

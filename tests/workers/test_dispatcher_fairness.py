@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.kit.workers import CAMPAIGN, SENDER, Arrived, Worker, WorkerRig, until
+from tests.kit.fake_provider import Arrived
+from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig, until
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import CampaignId, SenderId

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
+from tests.kit.fake_provider import FakeProvider, answer
 from tests.kit.lanes import people, submit_in_lanes
-from tests.kit.workers import SENDER, FakeProvider, WorkerRig, answer, until
+from tests.kit.workers import SENDER, WorkerRig, until
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.lanes.names import lane_senders

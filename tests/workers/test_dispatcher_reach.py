@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.fake_provider import FakeProvider
 from tests.kit.fleet import Fleet
-from tests.kit.workers import SENDER, FakeProvider, Worker, WorkerRig, until
+from tests.kit.workers import SENDER, Worker, WorkerRig, until
 from times_dispatch.ledger.openings import Block, Opened, Wait
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import CampaignState, MessageState

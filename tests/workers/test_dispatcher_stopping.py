@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, Worker, WorkerRig, until
+from tests.kit.fake_provider import FakeProvider
+from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import BatchLeases

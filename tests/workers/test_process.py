@@ -13,8 +13,9 @@ from celery import Celery
 from kombu import pools
 from redis.asyncio import Redis
 
+from tests.kit.fake_provider import ACCEPTED, FakeProvider
 from tests.kit.flower import Flower
-from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
+from tests.kit.workers import SENDER, WorkerRig, until
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
 from times_dispatch.broker.beat_scheduler import SENT_HEADER, TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.kit.clock import FakeClock
-from tests.kit.workers import FakeProvider, described_provider
+from tests.kit.fake_provider import FakeProvider, described_provider
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.failures import OUTCOMES, Failure
 from times_dispatch.provider.reach import ProviderReach

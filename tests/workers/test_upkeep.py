@@ -8,8 +8,9 @@ import pytest
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
+from tests.kit.fake_provider import FakeProvider
 from tests.kit.upkeep import Rounds
-from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -215,10 +216,10 @@ async def test_a_short_lease_still_expires(rig: WorkerRig) -> None:
 @pytest.mark.parametrize(
     ("waiting", "is_urgent", "fewest", "most"),
     [
-        (WaitingWakeups(bulk=1_000), False, 100, 100),
-        (WaitingWakeups(bulk=3_000), False, 1, 30),
-        (WaitingWakeups(bulk=30_000), True, 100, 100),
-        (WaitingWakeups(urgent=3_000), True, 1, 30),
+        (WaitingWakeups(bulk=1_000), False, 40, 40),
+        (WaitingWakeups(bulk=3_000), False, 1, 12),
+        (WaitingWakeups(bulk=30_000), True, 40, 40),
+        (WaitingWakeups(urgent=3_000), True, 1, 12),
     ],
 )
 async def test_while_many_wake_ups_wait_workers_are_woken_again_more_rarely_but_for_every_batch(
@@ -231,7 +232,7 @@ async def test_while_many_wake_ups_wait_workers_are_woken_again_more_rarely_but_
     await rounds.pretend_rounds()
     await rig.submit(2, urgent=is_urgent)
     (ref,) = await rig.issue()
-    for _ in range(100):
+    for _ in range(40):
         await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
         await rounds.round()
     assert fewest <= len(rounds.woken) <= most

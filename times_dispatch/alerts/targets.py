@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 from times_dispatch.alerts.messages import AlertMessage
+from times_dispatch.alerts.sender_child import Sending, apprise_of
+from times_dispatch.alerts.sender_process import send_in_child
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.alerts import url_variable
@@ -19,7 +21,6 @@ _OWN_HOST: Final = frozenset({"JSON", "XML", "Form", "Apprise API", "Mattermost"
 _ATTEMPTS: Final = 3
 _FIRST_WAIT_S: Final = 1.0
 _MAX_WAIT_S: Final = 5.0
-_HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
 _HOPELESS: Final = re.compile(r"HTTP (?:400|401|403|404|410)")
 """A target that answers so is not asked again at once."""
 
@@ -37,7 +38,7 @@ def keep_addresses_out_of_logs() -> None:
     for name in ("urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logger = logging.getLogger("apprise")
-    logger.setLevel(logging.WARNING)  # a target reads the warnings, to say why a message was not sent
+    logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
 
@@ -46,7 +47,13 @@ class AppriseTarget:
     """A target of alerts."""
 
     def __init__(
-        self, name: str, url: str, *, clock: Clock = SYSTEM_CLOCK, first_wait_s: float = _FIRST_WAIT_S
+        self,
+        name: str,
+        url: str,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        first_wait_s: float = _FIRST_WAIT_S,
+        send_within_s: float = SEND_WITHIN_S,
     ) -> None:
         """Make a target.
 
@@ -55,34 +62,30 @@ class AppriseTarget:
             url: its address, which is a secret.
             clock: the clock of the waits between attempts.
             first_wait_s: the wait after a first failure, in seconds.
+            send_within_s: how long one attempt may take, in seconds.
 
         Raises:
             TargetInvalid: apprise does not know such an address.
         """
-        import apprise  # noqa: PLC0415  # needs a fifth of a second, and only processes that tell people need it
-
-        from times_dispatch.alerts.bounded_responses import bound_responses  # noqa: PLC0415  # as above
-
-        bound_responses()
-        # A redirect could lead the message, and what its address has of secrets, to any host.
-        asset = apprise.AppriseAsset(
-            async_mode=False, app_id="times-dispatch", app_desc="times-dispatch", http_redirects=False
-        )
-        self._apprise = apprise.Apprise(asset=asset)
-        if not self._apprise.add(url):
-            raise TargetInvalid(f"environment: {url_variable(name)}: is no address that apprise knows")
+        try:
+            plugin = apprise_of(url)[0]
+        except ValueError:
+            raise TargetInvalid(f"environment: {url_variable(name)}: is no address that apprise knows") from None
+        self._plugin = plugin
+        self._url = url
         self.name = name
-        self.service = str(self._apprise[0].service_name)
+        self.service = str(plugin.service_name)
         """What the target is, as apprise calls it: ``Slack``, ``E-Mail``."""
         self._clock = clock
         self._first_wait_s = first_wait_s
+        self._send_within_s = send_within_s
 
     async def reach(self) -> str:
         """Open a connection to the host of the target, and send nothing; return why it failed, or an empty text.
 
         Of services with an address of their own, such as Slack, the host is not known here, and nothing is tried.
         """
-        plugin = self._apprise[0]
+        plugin = self._plugin
         host = str(getattr(plugin, "smtp_host", "") or (plugin.host if self.service in _OWN_HOST else "") or "")
         if not host:
             return ""
@@ -112,7 +115,7 @@ class AppriseTarget:
 
         try:
             await retry(
-                lambda: asyncio.to_thread(self._send, message),
+                lambda: self._send(message),
                 on=(MessageNotSent,),
                 only_if=lambda error: not _HOPELESS.fullmatch(str(error)),
                 backoff=Backoff(first_s=self._first_wait_s, max_s=_MAX_WAIT_S),
@@ -124,26 +127,8 @@ class AppriseTarget:
             return str(error)
         return ""
 
-    def _send(self, message: AlertMessage) -> None:
+    async def _send(self, message: AlertMessage) -> None:
         """Send a message once; raise ``MessageNotSent``."""
-        result = self._apprise.notify(
-            body=message.body,
-            title=message.title,
-            notify_type=message.level,
-            body_format="text",
-            timeout=SEND_WITHIN_S,
-        )
-        if not result:
-            raise MessageNotSent(_reason(result.status.name, [str(entry.message) for entry in result.logs()]))
-
-
-def _reason(status: str, lines: list[str]) -> str:
-    """Return why a message was not sent; the lines of apprise may hold addresses, so only known words are kept."""
-    if status == "TIMEOUT":
-        return f"no answer within {SEND_WITHIN_S:.0f} s"
-    for line in lines:
-        if match := _HTTP_STATUS.search(line):
-            return f"HTTP {match[1]}"
-    if any("onnection" in line for line in lines):
-        return "the connection failed"
-    return "not taken"
+        sending = Sending(self._url, message.title, message.body, message.level)
+        if reason := await send_in_child(sending, within_s=self._send_within_s, clock=self._clock):
+            raise MessageNotSent(reason)

@@ -145,7 +145,7 @@ class Archive:
         packed = self.folder(stub.folder).read(stub.id, f"{stub.operation}.{MANIFEST}")
         if packed is None:
             raise ArchiveDamaged(f"archive {stub.id}: its manifest is missing in {stub.folder}")
-        return read_manifest(packed, archive=stub.id)
+        return read_manifest(packed, archive=stub.id, operation=stub.operation)
 
 
 def _erased(manifest: Manifest) -> str:

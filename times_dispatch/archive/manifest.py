@@ -10,13 +10,22 @@ from times_dispatch.archive.errors import ArchiveDamaged
 from times_dispatch.ledger.campaign_view import read_view
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 VERSION = 1
 _MAX_COLUMNS: Final = 1_000
 """More columns of one kind than any campaign has: who may write into the folder must not fill the memory of readers."""
 
+_MAX_COUNTERS: Final = 50_000
+_MAX_MS: Final = 32_503_680_000_000
+"""The year 3000: a later time is none that Python knows to write."""
+_SENDER: Final = r"^[^{}:\x00-\x20]{1,40}$"
+"""The name of a sender or lane becomes the name of keys, in braces and before a colon."""
+
 _Columns = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COLUMNS)]
 _Rows = Annotated[int, msgspec.Meta(ge=0)]
+_Time = Annotated[int, msgspec.Meta(ge=0, le=_MAX_MS)]
+_Counters = Annotated[dict[str, int], msgspec.Meta(max_length=_MAX_COUNTERS)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +33,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     campaign: CampaignId
-    sender: SenderId
+    sender: Annotated[SenderId, msgspec.Meta(pattern=_SENDER)]
     operation: str
     """Names the files of the archive."""
-    archived_ms: int
+    archived_ms: _Time
     rows: _Rows
     """Messages in the Parquet file."""
     slots: _Columns
@@ -36,13 +45,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the columns of the provider's own placeholders."""
     link_values: _Columns = 0
     """Columns of values in the targets of tracked links."""
-    fields: dict[str, str]
+    fields: Annotated[dict[str, str], msgspec.Meta(max_length=_MAX_COUNTERS)]
     """The hash of the campaign, as it was in Redis."""
-    codes: dict[str, int]
+    codes: _Counters
     """The hash of its codes."""
-    statistics: dict[str, int]
+    statistics: _Counters
     """The hash of its statistics."""
-    erased_ms: int = 0
+    erased_ms: _Time = 0
     """When the key of the archive was destroyed; 0 if it is not."""
 
     def view(self) -> CampaignView:
@@ -65,12 +74,15 @@ def pack_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
 
 
-def read_manifest(packed: bytes, *, archive: str) -> Manifest:
-    """Return a stored manifest; raise ``ArchiveDamaged``."""
+def read_manifest(packed: bytes, *, archive: str, operation: str) -> Manifest:
+    """Return the manifest that an attempt stored; raise ``ArchiveDamaged``.
+
+    Whoever can write into the folder can write any manifest: what becomes the name of a file or of a key is checked.
+    """
     try:
         manifest = msgspec.json.decode(packed, type=Manifest)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise ArchiveDamaged(f"archive {archive}: its manifest cannot be read") from None
-    if manifest.version > VERSION or manifest.campaign != archive:
+    if manifest.version > VERSION or manifest.campaign != archive or manifest.operation != operation:
         raise ArchiveDamaged(f"archive {archive}: its manifest is of another version or campaign")
     return manifest

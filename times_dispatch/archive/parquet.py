@@ -4,13 +4,21 @@ An encrypted file has Parquet's own modular encryption (AES-GCM): each page name
 the number of the rows, so that no page can be changed, moved or left out, and the end cannot be cut off.
 """
 
+import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.parquet.encryption import create_decryption_properties, create_encryption_properties
+
+MAX_FOOTER_BYTES: Final = 64_000_000
+"""The footer has some hundred bytes for each column of each group of rows: megabytes for ten million messages."""
+_END: Final = struct.Struct("<I4s")
+"""The last bytes of a file: the length of the footer, and a mark."""
+_ENCRYPTED: Final = b"PARE"
 
 
 class ParquetRows:
@@ -69,7 +77,20 @@ class ParquetRows:
 
 
 def open_encrypted(file: IO[bytes], *, data_key: bytes, file_name: str) -> Any:
-    """Return pyarrow's reader of an encrypted file; raise OSError or ValueError if the file was changed or cut."""
+    """Return pyarrow's reader of an encrypted file; raise OSError or ValueError if the file was changed or cut.
+
+    Nothing in the file is decrypted before it is authenticated. Only the length of the footer is not: pyarrow would
+    read a footer of gigabytes into the memory before it finds that it is none.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _END.size))
+    end = file.read(_END.size)
+    if len(end) < _END.size:
+        raise ValueError("the file is shorter than its end")
+    footer_bytes, mark = _END.unpack(end)
+    if mark != _ENCRYPTED or footer_bytes > MAX_FOOTER_BYTES:
+        raise ValueError("the file is not encrypted, or its footer is too long")
+    file.seek(0)
     decryption = create_decryption_properties(data_key, aad_prefix=file_name.encode())
     return pq.ParquetFile(file, decryption_properties=decryption)
 

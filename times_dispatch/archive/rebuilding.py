@@ -30,6 +30,8 @@ from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rol
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 _DETAIL: Final = "found again in the folder of the archive"
+_MAX_ATTEMPTS: Final = 100
+"""Manifests in the folder of one campaign; an attempt that fails deletes what it stored."""
 _CAMPAIGN: Final = re.compile(r"[0-9a-z]+")
 """The form of the ids of campaigns, which are the names of their folders."""
 
@@ -134,6 +136,8 @@ class ArchiveRebuild:
         """Return the newest whole archive of a campaign; None if there is none. This blocks."""
         names = self._folder.names(campaign)
         operations = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
+        if len(operations) > _MAX_ATTEMPTS:
+            raise ArchiveDamaged(f"archive {campaign}: has {len(operations):,} manifests")
         manifests = [self._manifest(campaign, operation) for operation in operations]
         # Of two attempts that stored everything, the later one has what came between them.
         whole = [each for each in manifests if _is_whole(each, names)] or manifests
@@ -142,6 +146,8 @@ class ArchiveRebuild:
         manifest = max(whole, key=lambda each: each.archived_ms)
         fields, plan = manifest.fields, manifest.view().plan
         is_readable = not manifest.erased_ms and f"{manifest.operation}.{KEY}" in names
+        if plan.sender != manifest.sender:
+            raise ArchiveDamaged(f"archive {campaign}: its manifest names two senders")
         ended_ms = fields.get(CampaignField.FINISHED_MS) or fields.get(CampaignField.LAST_SENT_MS)
         stub = ArchiveStub(
             id=campaign,
@@ -160,7 +166,7 @@ class ArchiveRebuild:
         packed = self._folder.read(campaign, f"{operation}.{MANIFEST}")
         if packed is None:
             raise ArchiveDamaged(f"archive {campaign}: its manifest is gone")
-        return read_manifest(packed, archive=campaign)
+        return read_manifest(packed, archive=campaign, operation=operation)
 
 
 def _is_whole(manifest: Manifest, names: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from times_dispatch.archive.errors import ArchiveDamaged, ArchiveKeyMissing
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 DATA_KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -72,7 +73,7 @@ def new_data_key() -> bytes:
 def _read(packed: bytes, archive: str) -> _WrappedKey:
     try:
         return msgspec.json.decode(packed, type=_WrappedKey)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise ArchiveDamaged(f"archive {archive}: its wrapped key cannot be read") from None
 
 

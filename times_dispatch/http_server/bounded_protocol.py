@@ -1,6 +1,7 @@
 """HTTP/1.1 for strangers: uvicorn's protocol, without upgrades, and with bounds for what uvicorn does not bound."""
 
 import asyncio
+import enum
 from collections import deque
 from typing import Any, Final, cast
 
@@ -23,8 +24,6 @@ MAX_UNWANTED_BYTES: Final = 64 * 1024
 """How many bytes of its body a request may go on with after its response."""
 
 _SLICE_BYTES: Final = 8 * 1024
-_IDLE: Final = ""
-_HEAD_LATE: Final = "a request's head did not arrive in time"
 _TIMER_STEP_S: Final = 0.002
 """Timers of the event loop have whole milliseconds, and may end this much too early."""
 _MAX_FRAMING_FACTOR: Final = 8
@@ -33,6 +32,17 @@ _UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings
 _OVERLOADED: Final = msgspec.json.encode(
     {"status": "error", "message": "Too many requests at once. Please try again later.", "error_code": 503}
 )
+
+
+class _Phase(enum.Enum):
+    """What a connection waits for, with the reason that is logged when it waited too long."""
+
+    HEAD = "a request's head did not arrive in time"
+    REQUEST = "a request did not end in time"
+    RESPONSE = "a response did not end in time"
+    NEXT_REQUEST = "no other request came in time"
+    """This is no fault of the client, and not logged."""
+    NOTHING = "the connection has ended"
 
 
 class ServerStateWithLoad(ServerState):
@@ -70,13 +80,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._load = cast("ServerStateWithLoad", server_state).load
         self._receiver = self.app
         self._peer = ""
-        self._phase: str | None = None
-        """What is refused when the time of the phase is over; empty while the connection waits for its next request,
-        and None after its end."""
+        self._phase = _Phase.NOTHING
         self._due_s = 0.0
-        """When the time of the phase is over, by the loop's time."""
+        """When the connection has waited too long, by the loop's time."""
         self._timer: asyncio.TimerHandle | None = None
-        """Ends the phase that is under way, or an earlier one: a timer for each phase would cost more than parsing."""
+        """Calls ``_end_phase`` when the time of this phase or of an earlier one is over: a timer for each phase would
+        cost more than parsing."""
         self._timer_due_s = 0.0
         self._stalled: asyncio.TimerHandle | None = None
         """Ends a connection whose client does not read."""
@@ -100,14 +109,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a connection, unless there are too many."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._peer = self.client[0] if self.client else ""
-        self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
+        self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
         if not self._load.open(self, self._peer):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its requests."""
         self._forget_stall()
-        self._phase = None
+        self._phase = _Phase.NOTHING
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -149,8 +158,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what was received, in pieces, so that no bound is passed by much."""
-        if not self._phase:
-            self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
+        if self._phase is _Phase.NEXT_REQUEST:
+            self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
         if len(data) <= _SLICE_BYTES:
             if not self.transport.is_closing():
                 self._parse(data)
@@ -192,7 +201,7 @@ class BoundedProtocol(HttpToolsProtocol):
         client = self._load.client(self._peer, self.headers, self.url)
         self._clients.append(client)
         self.app = self._receiver if self._load.begin(self, client) else cast("Any", _refuse_overload)
-        self._start_phase("a request did not end in time", self._load.limits.request_timeout_s)
+        self._start_phase(_Phase.REQUEST, self._load.limits.request_timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -208,7 +217,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._is_message_complete = True
         if self._load.limits.response_timeout_s:
-            self._start_phase("a response did not end in time", self._load.limits.response_timeout_s)
+            self._start_phase(_Phase.RESPONSE, self._load.limits.response_timeout_s)
         super().on_message_complete()
         if not self._clients:
             self._end_if_complete()
@@ -231,9 +240,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end_if_complete(self) -> None:
         self._release_bytes()
         if self._is_message_complete:
-            self._start_phase(_IDLE, self.timeout_keep_alive)
+            self._start_phase(_Phase.NEXT_REQUEST, self.timeout_keep_alive)
         elif not self._is_head_read:
-            self._start_phase(_HEAD_LATE, self._load.limits.head_timeout_s)
+            self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
 
     def _parse(self, data: bytes) -> None:
         self._received_bytes += len(data)
@@ -288,7 +297,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._load.held_bytes -= self._held_bytes
         self._held_bytes = 0
 
-    def _start_phase(self, phase: str, timeout_s: float) -> None:
+    def _start_phase(self, phase: _Phase, timeout_s: float) -> None:
         """Begin a phase of the connection; another begins or the connection ends before *timeout_s* seconds."""
         self._phase = phase
         self._due_s = due_s = self.loop.time() + timeout_s
@@ -304,10 +313,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = None
         if self._due_s > self.loop.time() + _TIMER_STEP_S:  # another phase began since the timer was made
             self._set_timer()
-        elif self._phase == _IDLE:
+        elif self._phase is _Phase.NEXT_REQUEST:
             self.transport.close()
-        elif self._phase:
-            self._load.refusals.warning(self._phase)
+        elif self._phase is not _Phase.NOTHING:
+            self._load.refusals.warning(self._phase.value)
             self.abort()
 
     def _parse_without_upgrade(self, rest: bytes) -> None:

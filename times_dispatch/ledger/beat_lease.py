@@ -8,9 +8,8 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
@@ -21,7 +20,8 @@ from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 LEASE_S: Final = 2.5
 """How long a lease lasts without renewal: a second beat takes over within this time, and within 5 s altogether."""
@@ -93,18 +93,18 @@ class BeatLease:
                 token, now_ms = await self._call(script, lease_ms=round(LEASE_S * 1000))
         except NoPermissionError:
             if not self._is_refused:
-                log.warning(
+                _log().warning(
                     "the lease of beat is refused", to_do="load redis-users.acl of this version", user_of="beat"
                 )
             self._is_refused = True
             return
         except LEDGER_ERRORS as error:
-            log.debug("no lease of beat", error=type(error).__name__)
+            _log().debug("no lease of beat", error=type(error).__name__)
             return
         before, self._is_refused = self.token, False
         self._held = _Held(token, asked_at + LEASE_S, now_ms - self._clock.monotonic() * 1000)
         if bool(before) != bool(token):
-            log.info("this beat works" if token else "another beat works", token=token or before)
+            _log().info("this beat works" if token else "another beat works", token=token or before)
 
     async def _call(self, script: Script, *, lease_ms: int) -> tuple[int, int]:
         reply = await script(PROCESSES, operation=self._operation, process=self._process, lease_ms=lease_ms)
@@ -139,3 +139,10 @@ async def working_beat(redis: Redis) -> str:
     process, until_ms = await redis.hmget(BEAT_LEASE, [BeatField.PROCESS, BeatField.UNTIL_MS])
     is_held = int(until_ms or 0) > await RedisClock(redis).now_ms()
     return text(process) if process and is_held else ""
+
+
+def _log() -> "BoundLogger":
+    import structlog  # noqa: PLC0415  # slow to import, and commands only read the lease
+
+    logger: BoundLogger = structlog.get_logger(__name__)
+    return logger

@@ -86,6 +86,18 @@ class _LedgerConnection(AbstractConnection):
         with _AsRedisError(self):
             await super().connect_check_health(check_health, retry_socket_connect)
 
+    async def check_health(self) -> None:
+        """Send PING if the connection was idle, and close it if the answer does not come.
+
+        redis-py repeats the PING by itself. Whoever sends the command repeats it, too, so the waits would multiply.
+        """
+        if self.health_check_interval and asyncio.get_running_loop().time() > self.next_health_check:
+            try:
+                await self._send_ping()  # type: ignore[no-untyped-call]
+            except exceptions.RedisError:
+                await self.disconnect(nowait=True)
+                raise
+
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Write a command; raise only Redis errors.
 
@@ -94,9 +106,9 @@ class _LedgerConnection(AbstractConnection):
         """
         with _AsRedisError(self):
             if not self.is_connected:
-                await self.connect_check_health(check_health=False)
+                await self.connect_check_health(check_health=False, retry_socket_connect=False)
             if check_health:
-                await self.check_health()  # type: ignore[no-untyped-call]
+                await self.check_health()
             if isinstance(command, str):
                 command = command.encode()
             async with asyncio.timeout(self.socket_timeout):
@@ -123,11 +135,15 @@ class _LedgerConnection(AbstractConnection):
             return bool(await super().can_read())
 
     async def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        """Disconnect, also if the transport is closed already."""
+        """Disconnect, also if the transport is closed already, or if the server does not end the TLS session."""
+        writer = self._writer
         try:
             await super().disconnect(*args, **kwargs)
         except RuntimeError:
             _abandon(self)
+        except exceptions.TimeoutError:
+            if writer:
+                writer.transport.abort()
 
 
 class _Tcp(_LedgerConnection, Connection):
@@ -339,7 +355,7 @@ def _reason(error: exceptions.RedisError) -> str:
 
 async def _info(redis: Redis) -> dict[str, object]:
     try:
-        info: dict[str, object] = await redis.info("everything")
+        info: dict[str, object] = await redis.info()
     except exceptions.NoPermissionError:
         return {}  # a managed service that denies INFO also manages the configuration
     return info

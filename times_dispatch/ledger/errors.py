@@ -7,7 +7,7 @@ LedgerError
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── LanesRefused       a campaign of a sender with lanes cannot have this
-├── WorkerTooOld       a worker runs that knows no lanes
+├── WorkerTooOld       a worker runs that knows no lanes, or no tracked links in lanes
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
 ├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
@@ -107,12 +107,12 @@ class LanesRefused(LedgerError):
 
 
 class WorkerTooOld(LedgerError):
-    """A worker runs that knows no lanes: it would push the name of a lane in place of the sender."""
+    """A worker runs that knows no lanes and would push the name of a lane as the sender, or would push wrong links."""
 
-    def __init__(self, campaign: CampaignId, worker: str, version: str) -> None:
+    def __init__(self, campaign: CampaignId, worker: str, version: str, *, knows_no: str) -> None:
         super().__init__(
-            f"campaign {campaign}: its sender has lanes, and the worker {worker} is of a version that knows no lanes "
-            f"({version}): stop it first, and submit again"
+            f"campaign {campaign}: its sender has lanes, and the worker {worker} is of a version that knows no "
+            f"{knows_no} ({version}): stop it first, and submit again"
         )
 
 

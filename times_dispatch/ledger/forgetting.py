@@ -92,9 +92,9 @@ class NumberForgetting:
                 raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} cannot be read") from error
             messages = await self.read(view, batch_number)
             own = [index for index, to in enumerate(recipients.to) if to == self._number]
-            named = [index for index in self._naming(recipients) if index not in own]
+            quoting = [index for index in self._indexes_with_number_in_values(recipients) if index not in own]
             open_states = UNSENT | AWAITING_REPORT
-            closed = [index for index in named if states[index] not in open_states]
+            closed = [index for index in quoting if states[index] not in open_states]
             changed = _without_values(without_data(recipients, own), closed)
             reply = await self._forget(
                 sender,
@@ -108,7 +108,7 @@ class NumberForgetting:
                 blanked=packed_indexes(closed),
             )
             if not reply["is_changed"]:
-                return ForgottenBatch(view, messages, len(closed), len(named) - len(closed), reply["sending"])
+                return ForgottenBatch(view, messages, len(closed), len(quoting) - len(closed), reply["sending"])
         raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} is changed by others all the time")
 
     async def forget_index_entries(self, rule: DeadNumberRule) -> int:
@@ -139,14 +139,14 @@ class NumberForgetting:
         for lane, key in enumerate(lane_keys()):
             first = 0
             while members := cast("list[bytes]", await self._redis.zrange(key, first, first + _PAGE - 1)):
-                naming = [member for member in members if any(word in member for word in words)]
-                copies = [{"lane": lane, "member": member} for member in naming]
+                matches = [member for member in members if any(word in member for word in words)]
+                copies = [{"lane": lane, "member": member} for member in matches]
                 if copies:
                     reply = await self._remove_copies(
                         FORWARD, count=ForwardCount.FORGOTTEN.value, lanes=LANES, before_ms=0, copies=copies
                     )
                     removed += int(reply["removed"])
-                first += len(members) - len(naming)
+                first += len(members) - len(matches)
         return removed
 
     async def _forget_samples(self) -> int:
@@ -162,7 +162,7 @@ class NumberForgetting:
                     removed += int(await self._redis.delete(key))
         return removed
 
-    def _naming(self, recipients: Recipients) -> list[int]:
+    def _indexes_with_number_in_values(self, recipients: Recipients) -> list[int]:
         """Return the indexes of messages whose values hold the number."""
         columns = [*recipients.slots, *recipients.custom.values(), *recipients.link_values]
         return sorted(

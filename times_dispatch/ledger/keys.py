@@ -284,6 +284,9 @@ class SenderField(StrEnum):
     """The last send time that the sender's pace gave out."""
     LAST_SEND_TIME_COST = "last_send_time_cost"
     """The cost of the message at that send time, in the unit of the rate."""
+    DELAY_ENDS_US = "delay_ends_us"
+    """While Redis is slow, or was so lately: when nothing will be left of the delay of all pushes, which becomes
+    shorter; microseconds since the epoch."""
     PAUSED = "paused"
     """1 while the sender is paused."""
     PAUSE_REASON = "pause_reason"
@@ -368,6 +371,8 @@ class CampaignField(StrEnum):
     """The last send time of the campaign's own pace."""
     LAST_SEND_TIME_COST = "last_send_time_cost"
     """The cost of the message at that send time."""
+    DELAY_ENDS_US = "delay_ends_us"
+    """As the sender's field, for a campaign with a rate of its own whose sender has none."""
     COST_UNIT = "cost_unit"
     """The unit of the rate: messages or parts."""
     CHAIN = "chain"

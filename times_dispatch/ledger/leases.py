@@ -141,6 +141,7 @@ class BatchLeases:
         max_messages: int,
         operation: str,
         ahead_s: float = AHEAD_S,
+        delay_s: float = 0.0,
         check: FrequencyCheck = NO_CHECK,
         last_block: int = UNKNOWN_BLOCK,
         lost: Sequence[str] = (),
@@ -156,6 +157,8 @@ class BatchLeases:
             operation: The id of this opening. The same operation gets the same block again, so the call can be repeated
                 until its reply arrives.
             ahead_s: How far ahead of the ledger's clock send times are given out: as long as a round trip lasts.
+            delay_s: How much later than their send times this worker can push messages: as long as replies take until
+                they arrive. The block says how much later all workers push them.
             check: A stretch of the batch; the ledger suppresses those of its messages that a frequency cap forbids.
             last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
                 has lost that block it opens no other, so that no block number is used twice
@@ -179,6 +182,7 @@ class BatchLeases:
             last_block=last_block,
             max_messages=max_messages,
             ahead_us=int(ahead_s * 1e6),
+            delay_us=int(delay_s * 1e6),
             tolerance_us=TOLERANCE_US,
             digest=check.digest,
             repeat_after_s=limit.repeat_after_s,
@@ -195,7 +199,9 @@ class BatchLeases:
             return await self._return_unreplicated(lease, operation)
         return read_opened(ref, reply, int(opt_out_changes or 0))
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+    async def confirm_block(
+        self, lease: Lease, block: Block, *, provider: str, units: int = 0, delay_s: float = 0.0
+    ) -> Block | None:
         """Return the block if its messages may still be pushed, with new send times if it needs some; else None.
 
         Args:
@@ -203,6 +209,7 @@ class BatchLeases:
             block: The last block of the batch that was opened.
             provider: Nickname of the provider through which the block is pushed.
             units: The cost of all messages of the block that need new send times; 0: the block keeps its send times.
+            delay_s: As for ``open_block``.
 
         Raises:
             LeaseLost: Another worker holds the batch, or a later block was opened.
@@ -215,6 +222,7 @@ class BatchLeases:
             token=lease.token,
             block=block.number,
             provider=provider,
+            delay_us=int(delay_s * 1e6),
             units=units,
         )
         if text(reply["status"]) == Status.LOST:
@@ -223,7 +231,9 @@ class BatchLeases:
             return None
         if not units:
             return block
-        return block._replace(starts_in_s=reply["starts_in_us"] / 1e6, ledger_s=reply["now_us"] / 1e6)
+        return block._replace(
+            starts_in_s=reply["starts_in_us"] / 1e6, ledger_s=reply["now_us"] / 1e6, delay_s=reply["delay_us"] / 1e6
+        )
 
     async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
         """Run the script that opens a block.

@@ -15,11 +15,13 @@ AHEAD_S = AHEAD_US / 1e6
 """The same in seconds."""
 TOLERANCE_US = 10_000
 """How late a worker may claim a send time."""
+TOLERANCE_S = TOLERANCE_US / 1e6
+"""The same in seconds."""
 
 UNKNOWN_BLOCK = -1
 """In place of a block's number: the caller does not know which block was its last."""
 
-_HEAD = struct.Struct(">HdddBIH")
+_HEAD = struct.Struct(">HddddBIH")
 _MESSAGE = struct.Struct(">HB")
 
 
@@ -43,6 +45,8 @@ class Block(NamedTuple):
     """How many times the opt-out list had been changed when the block was opened."""
     ledger_s: float = 0.0
     """When the ledger gave out the send times, by its clock, in epoch seconds; 0 if that is not known."""
+    delay_s: float = 0.0
+    """How much later than their send times all workers push the sender's messages while the ledger is slow."""
 
 
 class Outside(NamedTuple):
@@ -108,7 +112,7 @@ def read_opened(ref: BatchRef, reply: Reply, opt_out_changes: int) -> Opened:
 
 def read_block(packed: bytes, opt_out_changes: int) -> Block:
     """Read a block, packed as ``PACKED_HEAD`` and ``PACKED_MESSAGE`` in ``open_block.lua`` say."""
-    number, now_us, starts_in_us, interval_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
+    number, now_us, starts_in_us, interval_us, delay_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
     return Block(
         number=number,
         starts_in_s=starts_in_us / 1e6,
@@ -119,4 +123,5 @@ def read_block(packed: bytes, opt_out_changes: int) -> Block:
         suppressed=suppressed,
         opt_out_changes=opt_out_changes,
         ledger_s=now_us / 1e6,
+        delay_s=delay_us / 1e6,
     )

@@ -35,9 +35,9 @@ class PostedBodies:
         self._redis = redis
         self._replace = Script(redis, "replace_body")
 
-    async def naming(self, number: str) -> list[bytes]:
+    async def with_number(self, number: str) -> list[bytes]:
         """Return the payloads of all entries that hold a number, E.164 digits without the plus."""
-        return [payload for stream in _GROUPS async for _, payload, _ in self._naming(stream, number)]
+        return [payload for stream in _GROUPS async for _, payload, _ in self._entries_with_number(stream, number)]
 
     async def hide(self, number: str) -> HiddenBodies:
         """Hide a number in all entries that wait.
@@ -47,7 +47,7 @@ class PostedBodies:
         """
         replaced = held = 0
         for stream, group in _GROUPS.items():
-            async for id_, _, hidden in self._naming(stream, number):
+            async for id_, _, hidden in self._entries_with_number(stream, number):
                 reply = await self._replace(
                     SenderId(stream), group=group, id=id_, payload=hidden, or_held=int(stream == RELAY)
                 )
@@ -55,7 +55,7 @@ class PostedBodies:
                 held += text(reply["status"]) == Status.HELD
         return HiddenBodies(replaced, held)
 
-    async def _naming(self, stream: str, number: str) -> AsyncIterator[tuple[bytes, bytes, bytes]]:
+    async def _entries_with_number(self, stream: str, number: str) -> AsyncIterator[tuple[bytes, bytes, bytes]]:
         """Yield id and payload of the entries that hold a number, and the payload without the number."""
         after = "-"
         newest: Any = await self._redis.xrevrange(stream, count=1)

@@ -2,22 +2,19 @@
 
 import math
 
-_PERIOD_S = 5.0
-"""The replies of this period and of the one before tell how far the two clocks lie apart."""
-
 
 class ReplyClock:
     """Says when the ledger wrote a reply, on the monotonic clock of the process.
 
-    A reply may wait for a process that is stalled. Its send times have passed then, although the reply looks new. So a
-    reply has the time of the ledger, and the shortest way that any of the last replies took tells how far the clocks
-    lie apart, as NTP does it.
+    A reply may wait for a process that is stalled, or for a slow connection. Its send times have passed then, although
+    the reply looks new. So a reply has the time of the ledger, and each reply tells how far the clocks lie apart at
+    least and at most: it was written between its question and its arrival, as in NTP. The quickest reply tells it best,
+    and counts until another reply contradicts it, because a clock was set or runs faster.
     """
 
     def __init__(self) -> None:
-        self._since = -math.inf
-        self._apart_s = self._apart_before_s = math.inf
-        """The least that the monotonic clock was ahead of the ledger's, in this period and in the one before."""
+        self._apart_s = math.inf
+        """How far the monotonic clock is ahead of the ledger's."""
 
     def moment(self, ledger_s: float, *, asked_at: float, replied_at: float) -> float:
         """Return when the ledger wrote a reply, on the monotonic clock; between the question and the reply.
@@ -29,8 +26,5 @@ class ReplyClock:
         """
         if not ledger_s:
             return replied_at
-        if (age_s := replied_at - self._since) > _PERIOD_S:
-            self._apart_before_s = self._apart_s if age_s < 2 * _PERIOD_S else math.inf
-            self._apart_s, self._since = math.inf, replied_at
-        self._apart_s = min(self._apart_s, replied_at - ledger_s)
-        return max(asked_at, ledger_s + min(self._apart_s, self._apart_before_s))
+        self._apart_s = max(asked_at - ledger_s, min(self._apart_s, replied_at - ledger_s))
+        return ledger_s + self._apart_s

@@ -21,7 +21,7 @@ from times_dispatch.ledger.scripts import text
 MAJOR: Final = 1
 """Raise this number in a version whose data an earlier version cannot read, or would damage: processes of earlier
 versions then end, and a roll-back needs the backup."""
-MINOR: Final = 1
+MINOR: Final = 2
 """Raise this number in a version that writes something new which an earlier version leaves alone."""
 
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignArchived, SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS, CampaignField, campaign_key
+from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.protocol import Status
@@ -127,7 +128,7 @@ class Submissions:
             retry_codes=_joined(plan.retry.codes) if plan.retry else "",
             retry_after_s=_joined(plan.retry.after_s) if plan.retry else "",
             retry_at_most=plan.retry.at_most if plan.retry else 0,
-            resend_of=plan.resend_of,
+            resend_of="" if is_lane(plan.sender) else plan.resend_of,  # the first lane names the resend for all
             is_promotional=int(plan.category == "promotional"),
             trail=trail,
         )

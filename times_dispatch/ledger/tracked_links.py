@@ -14,6 +14,7 @@ from times_dispatch.ledger.keys import (
     campaign_key,
     sender_key,
 )
+from times_dispatch.ledger.lanes.names import header_of, lane_senders
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId, TrackedLinks
 from times_dispatch.ledger.records import cut_link_values
 from times_dispatch.ledger.scripts import Script, text
@@ -23,7 +24,7 @@ LINK_KEY_PURPOSE: Final = "link key"
 
 
 class LinkCampaign(NamedTuple):
-    """What the ledger knows of a campaign with tracked links."""
+    """What the ledger knows of a campaign with tracked links, or of one lane of it."""
 
     id: CampaignId
     sender: SenderId
@@ -32,6 +33,8 @@ class LinkCampaign(NamedTuple):
     batch_size: int
     until_ms: int
     """The end of the campaign's validity, in epoch milliseconds."""
+    lane_campaigns: list[CampaignId]
+    """The campaigns of all lanes, in their order; empty if the sender has no lanes."""
 
 
 class LinkNumbers:
@@ -46,20 +49,26 @@ class LinkNumbers:
         return int((await self._number(sender, campaign=campaign))["number"])
 
     async def find(self, sender: SenderId, number: int) -> LinkCampaign | None:
-        """Return the campaign with a number; None if there is none, or if it left the ledger."""
+        """Return the campaign with a number, of lanes the first; None if there is none, or if it left the ledger."""
         name: Any = await self._redis.hget(sender_key(sender, SenderKey.LINKS), f"{LinksField.CAMPAIGN}:{number}")
-        if name is None:
-            return None
-        campaign = CampaignId(text(name))
+        return await self._read(sender, CampaignId(text(name)), number) if name is not None else None
+
+    async def lane(self, campaign: LinkCampaign, lane: int) -> LinkCampaign | None:
+        """Return the campaign of another lane of a campaign that ``find`` found; None if it left the ledger."""
+        ids = campaign.lane_campaigns
+        sender = lane_senders(header_of(campaign.sender), len(ids))[lane]
+        return await self._read(sender, ids[lane], campaign.links.number)
+
+    async def _read(self, sender: SenderId, campaign: CampaignId, number: int) -> LinkCampaign | None:
         names = (CampaignField.PLAN, CampaignField.TOTAL, CampaignField.BATCH_SIZE, CampaignField.UNTIL_MS)
         fields: Any = await self._redis.hmget(campaign_key(sender, campaign), names)
         if None in fields:
             return None
-        links = msgspec.json.decode(fields[0], type=Plan).tracked_links
-        if links is None or links.number != number:
+        plan = msgspec.json.decode(fields[0], type=Plan)
+        if plan.tracked_links is None or plan.tracked_links.number != number:
             return None
         total, batch_size, until_ms = map(int, fields[1:])
-        return LinkCampaign(campaign, sender, links, total, batch_size, until_ms)
+        return LinkCampaign(campaign, sender, plan.tracked_links, total, batch_size, until_ms, plan.lane_campaigns)
 
     async def values(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
         """Return the values that the targets of a batch need, for ``read_link_values``; None if it left the ledger."""

@@ -42,7 +42,7 @@ class WrittenNumber(NamedTuple):
 
 # The first byte of a pattern finds a position where a number may begin, and the rest looks ahead from there, because
 # numbers may overlap. No pattern can match the same bytes in two ways, so that the work at each position is bounded.
-_RUN: Final = re.compile(rb"[0-9](?<![0-9].)(?=([0-9]{6,19})(?![0-9]))", re.DOTALL)
+_RUN_OF_DIGITS: Final = re.compile(rb"[0-9](?<![0-9].)(?=([0-9]{6,19})(?![0-9]))", re.DOTALL)
 
 
 def _indian(begins: bytes, between: bytes) -> re.Pattern[bytes]:
@@ -71,10 +71,10 @@ _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
 
 def written_numbers(content: bytes) -> Iterator[WrittenNumber]:
     """Yield all that may be a number; the same digits may be several numbers, and numbers may overlap."""
-    for match in _matches(_RUN, content):
+    for match in _matches(_RUN_OF_DIGITS, content):
         start, end = match.start(), match.end(1)
-        for shown, number in _meanings(content[start:end].decode()):
-            yield WrittenNumber(number, partial(_run, end - shown, end))
+        for hidden_digits, number in _numbers_in_run(content[start:end].decode()):
+            yield WrittenNumber(number, partial(_all_positions, end - hidden_digits, end))
     has_escapes = b"%" in content or b"\\u" in content
     for indian, international in (_SPACED, _ESCAPED) if has_escapes else (_SPACED,):
         for match in _matches(indian, content):
@@ -84,11 +84,11 @@ def written_numbers(content: bytes) -> Iterator[WrittenNumber]:
                 national = _digits(written)[-_NATIONAL_DIGITS:]
                 yield WrittenNumber(f"91{national}", partial(_positions, content, start, end, _NATIONAL_DIGITS))
         for match in _matches(international, content):
-            yield from _beginnings(content, match.start(1), match.end(1))
+            yield from _numbers_beginning_at(content, match.start(1), match.end(1))
 
 
-def _beginnings(content: bytes, start: int, end: int) -> Iterator[WrittenNumber]:
-    """Yield the numbers that begin at a position: each ends where no digit follows its last one."""
+def _numbers_beginning_at(content: bytes, start: int, end: int) -> Iterator[WrittenNumber]:
+    """Yield the numbers that begin at *start* and end before *end*, each where no digit follows its last digit."""
     positions = _positions(content, start, end, _MAX_DIGITS)
     digits = bytes(content[position] for position in positions).decode()
     for count in range(_MIN_DIGITS, len(positions) + 1):
@@ -108,7 +108,7 @@ def _matches(pattern: re.Pattern[bytes], content: bytes) -> Iterator[re.Match[by
             yield match
 
 
-def _meanings(digits: str) -> Iterator[tuple[int, str]]:
+def _numbers_in_run(digits: str) -> Iterator[tuple[int, str]]:
     """Yield the numbers that a run of digits may be, each with how many of its last digits are to be hidden."""
     significant = digits.lstrip("0")
     national = significant[-_NATIONAL_DIGITS:]
@@ -125,7 +125,7 @@ def _digits(written: bytes) -> str:
     return _ESCAPES.sub(b"", written).translate(None, _NO_DIGITS).decode()
 
 
-def _run(start: int, end: int) -> list[int]:
+def _all_positions(start: int, end: int) -> list[int]:
     return list(range(start, end))
 
 

@@ -47,7 +47,7 @@ class LinkRef(NamedTuple):
     number: int
     """The number of the campaign among those of its sender that have links."""
     message: int
-    """The message's index in its campaign."""
+    """The message's index in its campaign, over all lanes (``index_over_lanes``)."""
     link: int
     """The number of the link among those of the campaign, from 0."""
 
@@ -55,6 +55,21 @@ class LinkRef(NamedTuple):
 def placeholder(link: int) -> str:
     """Return the characters that stand for the code of a link in a text until a worker knows the message."""
     return "x" * (CODE_LENGTH - 1) + str(link)
+
+
+def index_over_lanes(index: int, *, lane: int, lanes: int) -> int:
+    """Return the index that the codes of a message have, from its index in the campaign of its lane.
+
+    The messages of the lanes take turns, so the index says which lane has the message, and no lane needs to know how
+    many messages the others have. Without lanes (one lane) the index stays.
+    """
+    return index * lanes + lane
+
+
+def lane_and_index(index: int, *, lanes: int) -> tuple[int, int]:
+    """Return the number of the lane, and the index in the lane's campaign, from the index that a code has."""
+    index, lane = divmod(index, lanes)
+    return lane, index
 
 
 class LinkCodes:

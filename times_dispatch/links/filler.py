@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from times_dispatch.links.codes import LinkCodes, placeholder
+from times_dispatch.links.codes import LinkCodes, index_over_lanes, placeholder
 
 
 class LinkFiller:
-    """Fills the links of one campaign."""
+    """Fills the links of one campaign, or of one lane of it."""
 
-    def __init__(self, codes: LinkCodes, *, number: int, prefix: str, links: int) -> None:
+    def __init__(
+        self, codes: LinkCodes, *, number: int, prefix: str, links: int, lane: int = 0, lanes: int = 1
+    ) -> None:
         """Make the filler of a campaign.
 
         Args:
@@ -16,10 +18,14 @@ class LinkFiller:
             number: the campaign's number among those of its sender that have links.
             prefix: the beginning of each link, as ``go.brand.in/TIMESM/``.
             links: how many links the campaign has.
+            lane: the number of the lane whose messages are filled, from 0.
+            lanes: how many lanes the campaign has; 1 without lanes.
         """
         self._codes = codes
         self._number = number
         self._prefix = prefix
+        self._lane = lane
+        self._lanes = lanes
         self._placeholders = [(link, prefix + placeholder(link)) for link in range(links)]
 
     def fill(self, values: Sequence[str], index: int) -> list[str]:
@@ -27,8 +33,9 @@ class LinkFiller:
 
         Args:
             values: the values of the template's slots.
-            index: the message's index in the campaign.
+            index: the message's index in the campaign, or in the lane's campaign.
         """
+        index = index_over_lanes(index, lane=self._lane, lanes=self._lanes)
         return [self._filled(value, index) if self._prefix in value else value for value in values]
 
     def _filled(self, value: str, index: int) -> str:

@@ -14,7 +14,7 @@ from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules import callback_numbers, dlt_ids, links
+from times_dispatch.sms.rules import dlt_ids, links, number_whitelist
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow, check_zone
 
@@ -50,7 +50,7 @@ def _check_link(entry: str) -> str:
 
 
 def _check_callback_number(entry: str) -> str:
-    if problem := callback_numbers.entry_problem(entry):
+    if problem := number_whitelist.entry_problem(entry):
         raise ValueError(problem)
     return entry
 

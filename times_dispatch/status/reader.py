@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
@@ -72,6 +73,8 @@ async def read_status(
         status = await _read(redis, queues, max_memory_share, clock)
     except (RedisUnavailable, LedgerNewer) as error:
         return _without_redis(str(error), clock)
+    except (RedisTimeout, TimeoutError):
+        return _without_redis(f"Redis at {address_of(redis)} did not answer in time", clock)
     except (RedisError, OSError) as error:
         return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)
     return find(status, max_memory_share=max_memory_share)

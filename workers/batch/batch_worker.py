@@ -12,7 +12,17 @@ from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
+from times_dispatch.ledger.openings import (
+    AHEAD_S,
+    TOLERANCE_S,
+    BatchClosed,
+    Block,
+    Drained,
+    Opened,
+    Outside,
+    Wait,
+    new_operation,
+)
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
@@ -55,6 +65,7 @@ class BatchWorker:
             lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
         """
         clock, timings = context.clock, context.timings
+        self._spacing = context.spacings.get(lease.ref, plan)
         self.lease = lease
         self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
         self._plan = plan
@@ -85,6 +96,7 @@ class BatchWorker:
             run=self._run,
             ledger_retry=self._ledger_retry,
             check=self._check,
+            share=opening_lock.share,
             is_urgent=plan.urgent,
         )
         self._pacer = Pacer(
@@ -95,7 +107,7 @@ class BatchWorker:
             ),
             push_queue=context.push_queue,
             run=self._run,
-            spacing=context.spacings.get(lease.ref, plan),
+            spacing=self._spacing,
             max_sleep_s=timings.max_sleep_s,
             clock=clock,
         )
@@ -162,6 +174,7 @@ class BatchWorker:
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
         finally:
+            self._context.capacity.lack_none(self._opening_lock.share)
             self._end_try()
 
     async def _end_try_after(self, opened: Opened) -> None:
@@ -180,8 +193,11 @@ class BatchWorker:
         async with self._opening_lock.lock:
             expected_s = self._opening_lock.expected_s
             asked_at, opened = await self._open_with_capacity()
-            opened_at = self._context.clock.monotonic()
-            self._opening_lock.note_opening(opened_at - asked_at)
+            opened_at = replied_at = self._context.clock.monotonic()
+            self._opening_lock.note_opening(replied_at - asked_at)
+            if isinstance(opened, Block):
+                opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=replied_at)
+                self._opening_lock.note_delay(replied_at - opened_at)
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -189,7 +205,6 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=opened_at)
             await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
@@ -199,7 +214,10 @@ class BatchWorker:
         """Wait for permits, and open at most as many messages; return when the ledger was asked, and its reply."""
         context = self._context
         permits = await context.capacity.take(
-            self._max_block(), lookahead=context.push_queue.lookahead(), is_urgent=self._plan.urgent
+            self._max_block(),
+            share=self._opening_lock.share,
+            lookahead=context.push_queue.lookahead(),
+            is_urgent=self._plan.urgent,
         )
         opened: Opened = BatchClosed(BatchEnd.STOPPING)
         asked_at = context.clock.monotonic()
@@ -209,20 +227,29 @@ class BatchWorker:
             opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.release(permits - taken, is_urgent=self._plan.urgent)
+            context.capacity.return_unused(permits - taken, share=self._opening_lock.share, is_urgent=self._plan.urgent)
             self._recorder.expect_results(taken)
         if isinstance(opened, Block):
             self._check.opened(opened)
+            self._spacing.interval_s = opened.interval_s
             self._recorder.count_suppressed(opened.suppressed)
         return asked_at, opened
 
     def _max_block(self) -> int:
-        """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
+        """Return how many messages the next block may have.
+
+        There are fewer if the last block was late, for less time is left. And there are no more than the rate allows in
+        the time for which the ledger gives out send times: while the ledger is asked, this batch keeps a permit for
+        each of them, and batches of other senders have to do with the other permits.
+        """
         timings, took_s = self._context.timings, self._opening_lock.took_s
-        if took_s <= timings.late_after_s:
-            return MAX_BLOCK
-        left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
-        return max(_MIN_BLOCK, int(MAX_BLOCK * left))
+        most = MAX_BLOCK
+        if took_s > timings.late_after_s:
+            left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
+            most = max(_MIN_BLOCK, int(MAX_BLOCK * left))
+        if interval_s := self._spacing.interval_s:
+            most = min(most, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
+        return most
 
     def _ahead_s(self) -> float:
         """Return how far ahead of its clock the ledger shall give out send times.
@@ -245,12 +272,14 @@ class BatchWorker:
             return BatchClosed(BatchEnd.PROVIDER_LOST)
         self._tried = limits.tried
         operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
+        delay_s = self._opening_lock.delay_s
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
                 self.lease,
                 max_messages=max_messages,
                 operation=operation,
                 ahead_s=ahead_s,
+                delay_s=delay_s,
                 check=stretch,
                 last_block=self._last_block,
                 lost=limits.lost,
@@ -282,8 +311,14 @@ class BatchWorker:
                 self._return_unsent(block)
         if confirmed is None:
             return
-        start_by = confirmed.asked_at + self._context.timings.start_within_s
-        self._pacer.enqueue_block(confirmed.block, opened_at=confirmed.opened_at, start_by=start_by)
+        block, start_by = confirmed.block, confirmed.asked_at + self._context.timings.start_within_s
+        latest_at = start_by - self._lasts_s(block) - self._context.timings.spare_start_s / 2
+        opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+
+    def _lasts_s(self, block: Block) -> float:
+        """Return how long the pushes of a block last, from the moment on from which its send times count."""
+        return max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
 
     async def _confirm_late(
         self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
@@ -299,12 +334,13 @@ class BatchWorker:
         took_s = clock.monotonic() - asked_at
         if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
             block = block._replace(starts_in_s=max(0.0, block.starts_in_s))
-            return _PushableBlock(block, asked_at, clock.monotonic())
+            return _PushableBlock(block, asked_at, max(clock.monotonic(), opened_at + block.delay_s))
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
+            delay_s = clock.monotonic() - opened_at
             asked_at, units = clock.monotonic(), self._pacer.cost(block) if took_s > late_after_s else 0
-            confirmed = await self._confirm(block, units)
+            confirmed = await self._confirm(block, units, delay_s)
             if confirmed is None:
                 return None
             if units:
@@ -313,7 +349,7 @@ class BatchWorker:
                     block.ledger_s, asked_at=asked_at, replied_at=clock.monotonic()
                 )
             in_time_s = timings.start_within_s - timings.min_start_s
-        return _PushableBlock(block, asked_at, opened_at)
+        return _PushableBlock(block, asked_at, opened_at + block.delay_s)
 
     def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how late a block may be and yet be pushed without a second question.
@@ -322,13 +358,12 @@ class BatchWorker:
         pushed behind them at the same rate, if its pushes can still start in time.
         """
         timings = self._context.timings
-        lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
-        return min(late_after_s + expected_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
+        return min(late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2)
 
-    async def _confirm(self, block: Block, units: int) -> Block | None:
+    async def _confirm(self, block: Block, units: int, delay_s: float) -> Block | None:
         leases, provider = self._context.leases, self._plan.chain[block.chain_index]
         return await self._ledger_retry.call(
-            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
+            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units, delay_s=delay_s)
         )
 
     def _without_opted_out(self, opted_out: Mapping[int, Suppression], block: Block) -> Block:

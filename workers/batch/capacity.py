@@ -4,6 +4,16 @@ import asyncio
 from collections import deque
 
 
+class CapacityShare:
+    """The permits of the batches that open blocks one after the other: those of one sender and chain of providers."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        """How many permits these batches hold."""
+        self.lacks = 0
+        """How many permits more the last of these batches wanted; 0 if it got all, or if it had no use for all."""
+
+
 class _Waiter:
     """A batch that waits until *wanted* permits can be taken."""
 
@@ -19,12 +29,17 @@ class Capacity:
     A batch takes permits before it opens a block, so that the messages of the block can be pushed at once. Urgent
     batches are served before all others, and some permits are kept for them: while a provider does not answer, the
     batches of other campaigns may hold all other permits for long.
+
+    The first to ask leaves to shares that lack permits what they lack of an equal part of all permits. Otherwise the
+    batches of a sender without a limit, which ask for all that is free, would leave nothing to a sender whose batches
+    always ask a moment later.
     """
 
     def __init__(self, permits: int, *, kept: int = 0) -> None:
         """Make the permits of a process, *kept* of them for urgent batches alone."""
-        self._free = permits
+        self._permits = self._free = permits
         self._kept = kept
+        self._lacking: set[CapacityShare] = set()
         self._urgent_held = 0
         self._urgent_waiters: deque[_Waiter] = deque()
         self._waiters: deque[_Waiter] = deque()
@@ -35,7 +50,7 @@ class Capacity:
         """Permits that nobody holds; below 0 if more were taken than there are."""
         return self._free
 
-    async def take(self, max_permits: int, *, lookahead: int = 0, is_urgent: bool = False) -> int:
+    async def take(self, max_permits: int, *, share: CapacityShare, lookahead: int = 0, is_urgent: bool = False) -> int:
         """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
         *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half
@@ -48,16 +63,31 @@ class Capacity:
             await self._wait(_Waiter(wanted, lookahead), waiters, is_urgent=is_urgent)
         if self._is_closed:
             return 0
-        taken = min(max_permits, self._available(lookahead, is_urgent=is_urgent))
+        available = self._available(lookahead, is_urgent=is_urgent)
+        owed = 0 if is_urgent else self._owed_to_others(share)
+        taken = min(max_permits, available, max(wanted, available - owed))
         self._free -= taken
+        share.held += taken
+        self._note_lack(share, max_permits - taken)
         if is_urgent:
             self._urgent_held += taken
         self._wake_first()
         return taken
 
-    def release(self, permits: int, *, is_urgent: bool = False) -> None:
+    def return_unused(self, permits: int, *, share: CapacityShare, is_urgent: bool = False) -> None:
+        """Release permits for which the ledger gave no messages."""
+        if permits:
+            self.lack_none(share)
+        self.release(permits, share=share, is_urgent=is_urgent)
+
+    def lack_none(self, share: CapacityShare) -> None:
+        """Note that the batches of a share have no use for more permits."""
+        self._note_lack(share, 0)
+
+    def release(self, permits: int, *, share: CapacityShare, is_urgent: bool = False) -> None:
         """Release permits; *is_urgent* says whether they were taken as urgent."""
         self._free += permits
+        share.held -= permits
         if is_urgent:
             self._urgent_held -= permits
         self._wake_first()
@@ -75,6 +105,21 @@ class Capacity:
         if is_urgent:
             return max(self._free + lookahead, kept_free)
         return self._free + lookahead - kept_free
+
+    def _owed_to_others(self, share: CapacityShare) -> int:
+        """Return how many permits other shares lack of an equal part of all permits."""
+        others = self._lacking - {share}
+        if not others:
+            return 0
+        equal = self._permits // (len(others) + 1)
+        return sum(max(0, min(other.lacks, equal - other.held)) for other in others)
+
+    def _note_lack(self, share: CapacityShare, lacks: int) -> None:
+        share.lacks = lacks
+        if lacks:
+            self._lacking.add(share)
+        else:
+            self._lacking.discard(share)
 
     async def _wait(self, waiter: _Waiter, waiters: deque[_Waiter], *, is_urgent: bool) -> None:
         """Wait in the queue; a waiter leaves the queue only when it runs, so that no later waiter overtakes it."""

@@ -9,11 +9,12 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.openings import TOLERANCE_S
 from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reach import ProviderReach
-from workers.batch.capacity import Capacity
+from workers.batch.capacity import Capacity, CapacityShare
 from workers.batch.link_keys import LinkKeys
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
@@ -27,9 +28,13 @@ class OpeningLock:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by the one batch that asks for a block, or waits for its sender's limit."""
+        self.share = CapacityShare()
+        """The permits of these batches."""
         self.took_s = 0.0
         """How many seconds the ledger took to open the last block."""
         self._took_before_s = 0.0
+        self._delay_s = self._delay_before_s = 0.0
+        """How many seconds the last two blocks took from the ledger until they arrived."""
 
     @property
     def expected_s(self) -> float:
@@ -38,6 +43,19 @@ class OpeningLock:
         One opening that took long does not mean that the ledger is slow: this process may have been stalled.
         """
         return min(self.took_s, self._took_before_s)
+
+    @property
+    def delay_s(self) -> float:
+        """How many seconds later than their send times the messages of the next block can probably be pushed.
+
+        As long as both of the last two blocks took from the ledger until they arrived; 0 with a quick ledger.
+        """
+        delay_s = min(self._delay_s, self._delay_before_s)
+        return delay_s if delay_s > TOLERANCE_S else 0.0
+
+    def note_delay(self, delay_s: float) -> None:
+        """Note how many seconds a block took from the ledger until it arrived."""
+        self._delay_before_s, self._delay_s = self._delay_s, delay_s
 
     def note_opening(self, took_s: float) -> None:
         """Note how many seconds the ledger took to open a block."""

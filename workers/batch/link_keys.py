@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from times_dispatch.ledger.lanes.names import header_of, lane_number
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE
@@ -32,8 +33,14 @@ class LinkKeys:
         key = self._key(links.key_digest)
         if key is None:
             raise LookupError("the campaign was submitted with another link key")
-        codes = LinkCodes(key, plan.sender)
-        return LinkFiller(codes, number=links.number, prefix=links.prefix, links=len(links.targets))
+        return LinkFiller(
+            LinkCodes(key, header_of(plan.sender)),
+            number=links.number,
+            prefix=links.prefix,
+            links=len(links.targets),
+            lane=lane_number(plan.sender) if plan.lane_campaigns else 0,
+            lanes=max(1, len(plan.lane_campaigns)),
+        )
 
     def _key(self, digest: str) -> bytes | None:
         return next((key for key in self._keys if digest_secret(key, purpose=LINK_KEY_PURPOSE) == digest), None)

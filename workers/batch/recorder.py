@@ -10,6 +10,7 @@ from times_dispatch.ledger.protocol import BackOffPolicy, PushResult
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun, end_of_writes
+from workers.batch.capacity import CapacityShare
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import (
@@ -43,6 +44,7 @@ class Recorder:
         run: BatchRun,
         ledger_retry: LedgerRetry,
         check: SuppressionCheck,
+        share: CapacityShare,
         is_urgent: bool = False,
     ) -> None:
         """Make the recorder of a batch.
@@ -54,6 +56,7 @@ class Recorder:
             run: the run of the batch; it says whether the batch may write.
             ledger_retry: repeats the writes while the ledger is unavailable.
             check: is told of each message that was not sent, before the ledger is.
+            share: has the permits of the batch's messages.
             is_urgent: whether the permits were taken for an urgent batch.
         """
         self.outstanding = 0
@@ -64,6 +67,7 @@ class Recorder:
         self._chain = chain
         self._context = context
         self._capacity = context.capacity
+        self._share = share
         self._is_urgent = is_urgent
         self._group_size = context.timings.group_size
         self._run = run
@@ -96,7 +100,7 @@ class Recorder:
 
     def add(self, result: MessageResult) -> None:
         """Add the result of one message."""
-        self._capacity.release(1, is_urgent=self._is_urgent)
+        self._capacity.release(1, share=self._share, is_urgent=self._is_urgent)
         self._queued.append(result)
         if not self._is_writing:
             self._start_writing()

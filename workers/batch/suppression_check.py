@@ -30,7 +30,8 @@ _REASONS = {Listed.OPTED_OUT: Suppression.OPTED_OUT, Listed.DEAD: Suppression.DE
 _MIN_STRETCH = 32
 """The fewest messages of a stretch."""
 _STRETCH_PER_BLOCK = 4
-"""A stretch has this many times the messages of the last block, and at most twice the messages of the next block."""
+"""A stretch has this many times the messages of the last block. It has at most twice the messages of the next block, or
+``_MIN_STRETCH``."""
 
 
 class SuppressionCheck:
@@ -88,7 +89,7 @@ class SuppressionCheck:
         if not any(self._limit):
             return NO_CHECK
         first = self._first_index
-        last = min(first + self._stretch, first + 2 * max_messages, len(self._phones))
+        last = min(first + self._stretch, first + max(_MIN_STRETCH, 2 * max_messages), len(self._phones))
         for index in range(len(self._fingerprints) // FINGERPRINT_BYTES, last):
             self._fingerprints += fingerprint(self._phones[index], self._renderer.text(index))
         return FrequencyCheck(

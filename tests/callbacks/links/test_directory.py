@@ -6,8 +6,11 @@ from redis.asyncio import Redis
 from callbacks.links.directory import READ_AGAIN_AFTER_S, LinkDirectory
 from tests.kit.callbacks import SENDER
 from tests.kit.clock import FakeClock
-from tests.kit.links import LINK_KEY, LinkedCampaign, submit_with_links
+from tests.kit.links import LINK_KEY, LinkedCampaign, submit_with_links, submit_with_links_in_lanes
 from times_dispatch.ledger.keys import BatchKey, CampaignField, batch_key, campaign_key
+from times_dispatch.ledger.lanes.names import lane_senders
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.links.codes import index_over_lanes
 
 
 def code(campaign: LinkedCampaign, index: int, link: int = 0) -> str:
@@ -114,3 +117,44 @@ async def test_a_batch_that_cannot_be_read_is_an_error_for_all_that_wait_and_is_
 
     assert [type(result) for result in results] == [ValueError] * 3
     assert await directory.target(link)
+
+
+async def test_a_code_names_the_message_of_its_lane(redis: Redis) -> None:
+    customers = [f"C{row}" for row in range(60)]
+    campaign = await submit_with_links_in_lanes(redis, lanes=4, customers=customers)
+    directory = LinkDirectory(redis, [LINK_KEY])
+    queries, targets = Queries(redis), list[str | None]()
+    lanes = (await queries.campaign(campaign.id)).lanes
+    assert [lane.plan.sender for lane in lanes] == list(lane_senders(SENDER, 4))
+    for number, lane in enumerate(lanes):
+        assert lane.total > 2
+        for index in range(lane.total):
+            over_lanes = index_over_lanes(index, lane=number, lanes=4)
+            link = await directory.find(SENDER, code(campaign, over_lanes))
+            assert link
+            assert (link.campaign.id, link.campaign.sender, link.message) == (lane.id, lane.plan.sender, index)
+            targets.append(await directory.target(link))
+        beyond = index_over_lanes(lane.total, lane=number, lanes=4)
+        assert await directory.find(SENDER, code(campaign, beyond)) is None, "no message of the lane has this index"
+    rows = [message.line async for message in queries.messages(campaign.id)]
+    assert targets == [f"https://shop.example/sale?u=C{row}" for row in rows]
+    assert sorted(rows) == list(range(60))
+
+
+async def test_the_links_of_a_lane_that_left_the_ledger_are_unknown_and_those_of_others_are_not(redis: Redis) -> None:
+    campaign = await submit_with_links_in_lanes(redis, lanes=2, customers=[f"C{row}" for row in range(20)])
+    lanes = (await Queries(redis).campaign(campaign.id)).lanes
+    await redis.delete(campaign_key(lanes[1].plan.sender, lanes[1].id))
+    directory = LinkDirectory(redis, [LINK_KEY])
+
+    assert await directory.find(SENDER, code(campaign, 0))
+    assert await directory.find(SENDER, code(campaign, 1)) is None
+
+
+async def test_the_lanes_of_a_campaign_are_read_once_in_ten_seconds(redis: Redis) -> None:
+    campaign = await submit_with_links_in_lanes(redis, lanes=2, customers=[f"C{row}" for row in range(20)])
+    directory = LinkDirectory(redis, [LINK_KEY])
+    assert await directory.find(SENDER, code(campaign, 1))
+    before = (await redis.info("commandstats"))["cmdstat_hmget"]["calls"]
+    assert all([await directory.find(SENDER, code(campaign, index)) for index in range(6)])
+    assert (await redis.info("commandstats"))["cmdstat_hmget"]["calls"] == before

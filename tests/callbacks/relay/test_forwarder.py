@@ -88,12 +88,13 @@ async def test_a_host_that_fails_now_and_then_gets_every_event_and_those_of_a_me
     redis: Redis, mirror: MirrorHost, statuses: list[int], takes: bool
 ) -> None:
     mirror.misbehave, mirror.takes_before_misbehaving = sometimes(0.4, statuses), takes
-    await queue_clicks(redis, METAS, 10)
+    metas = METAS[:10]
+    await queue_clicks(redis, metas, 10)
     async with running(quick(redis, mirror)):
         await eventually(lambda: is_empty(redis))
-    assert {meta: mirror.of(meta) for meta in METAS} == dict.fromkeys(METAS, in_order(10))
+    assert {meta: mirror.of(meta) for meta in metas} == dict.fromkeys(metas, in_order(10))
     assert await DeadLetters(redis).count() == {}
-    assert (await read_forward_backlog(redis)).totals == {"taken": 300}
+    assert (await read_forward_backlog(redis)).totals == {"taken": 100}
 
 
 async def test_two_forwarders_that_are_stopped_in_turn_lose_nothing_and_keep_the_order(

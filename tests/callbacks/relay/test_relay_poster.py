@@ -50,3 +50,17 @@ async def test_a_post_names_all_relays_that_the_body_came_by(redis: Redis, mirro
     name = await read_relay_id(redis)
     others = "1.1 times-dispatch-00000000000000aa, 1.1 times-dispatch-00000000000000bb"
     assert [headers["via"] for headers in mirror.headers] == [f"1.1 {name}", f"{others}, 1.1 {name}"]
+
+
+@pytest.mark.parametrize(
+    "via", [b"a\r\nX-Other: 1", b"\xff\x00", b"x" * 1_000_000, b"times-dispatch-00000000000000aa " * 900]
+)
+async def test_entries_that_other_users_of_redis_wrote_add_no_header_and_stop_no_relay(
+    redis: Redis, mirror: MirrorHost, via: bytes
+) -> None:
+    async with RelayPoster(redis, mirror.url) as poster:
+        await poster.prepare()
+        assert await poster.post(BODY, via=via) is PostResult.TAKEN
+    (headers,) = mirror.headers
+    assert "x-other" not in headers
+    assert len(headers["via"]) < 100

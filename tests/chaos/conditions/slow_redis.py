@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos.figure import ChaosFigure
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
@@ -24,6 +24,11 @@ _PUSH_S = 0.1
 """About the time of a push, with the wait for a group of results."""
 _START_WITHIN_S = BatchTimings().start_within_s
 """The pushes of a block begin within this time after the ledger was last asked about the block."""
+_MESSAGES = {UNLIMITED: 80_000, SLOW: 12_000}
+"""More than can be sent in all steps."""
+_IN_BATCHES_OUT = {UNLIMITED: 16_000, SLOW: 1_000}
+"""With fewer messages left no batch is issued any more. Then all batches may be at one of the workers, and what the
+other one could send does not count."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,11 @@ class Step:
     delay_s: float
     messages: int
     seconds: float
-    """The time in which the sender had something to send."""
+    """The time in which the sender had enough to send for both workers."""
 
 
 def plan() -> RunPlan:
-    campaigns = (CampaignSpec(UNLIMITED, 30_000), CampaignSpec(SLOW, 9_000))
+    campaigns = tuple(CampaignSpec(sender, messages) for sender, messages in _MESSAGES.items())
     scenario = Scenario("Redis slow", campaigns, validity_s=600, script=_slow_down)
     names = tuple(_name(sender, delay_s) for sender in (UNLIMITED, SLOW) for delay_s in _DELAYS_S)
     return RunPlan("Redis slow", [scenario], TestbedOptions(wires=("",)), is_light=True, resends=True, measures=names)
@@ -90,18 +95,15 @@ async def _slow_down(testbed: ChaosTestbed) -> None:
 async def _measure(testbed: ChaosTestbed, campaigns: Sequence[CampaignId], delay_s: float) -> list[Step]:
     began = time.monotonic()
     before = await _pending(testbed, campaigns)
-    active_s = dict.fromkeys(campaigns, 0.0)
-    pending = before
-    while (now := time.monotonic()) < began + _STEP_S:
+    steps = {campaign: Step(testbed.campaigns[campaign], delay_s, 0, 0.0) for campaign in campaigns}
+    while time.monotonic() < began + _STEP_S:
         await asyncio.sleep(0.25)
         pending = await _pending(testbed, campaigns)
-        for campaign in campaigns:
-            if pending[campaign]:
-                active_s[campaign] += time.monotonic() - now
-    return [
-        Step(testbed.campaigns[campaign], delay_s, before[campaign] - pending[campaign], active_s[campaign])
-        for campaign in campaigns
-    ]
+        for campaign, step in steps.items():
+            if pending[campaign] >= _IN_BATCHES_OUT[step.sender]:
+                messages, seconds = before[campaign] - pending[campaign], time.monotonic() - began
+                steps[campaign] = replace(step, messages=messages, seconds=seconds)
+    return list(steps.values())
 
 
 async def _pending(testbed: ChaosTestbed, campaigns: Sequence[CampaignId]) -> dict[CampaignId, int]:

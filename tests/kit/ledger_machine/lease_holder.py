@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from tests.kit.ledger_model.blocks import OpenedBlock
 from tests.kit.ledger_model.campaign import BatchKey
-from tests.kit.ledger_model.model import OpenedBlock
 from times_dispatch.ledger.leases import Lease
 
 

@@ -14,8 +14,8 @@ from tests.kit.ledger_machine.snapshot import dump_all
 from tests.kit.ledger_machine.upkeep import UpkeepSteps
 from tests.kit.ledger_machine.working import plain
 from tests.kit.ledger_model import endings
+from tests.kit.ledger_model.blocks import ModelLeaseLost, OpenCall
 from tests.kit.ledger_model.campaign import BatchKey
-from tests.kit.ledger_model.model import ModelLeaseLost, OpenCall
 from tests.kit.ledger_model.reports import apply_reports
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import Lease

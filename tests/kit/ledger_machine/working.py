@@ -9,8 +9,8 @@ from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.lease_holder import LeaseHolder
 from tests.kit.ledger_machine.people import PeopleSteps
 from tests.kit.ledger_machine.state import MAX_CAMPAIGNS
+from tests.kit.ledger_model.blocks import ModelLeaseLost, OpenCall, OpenedBlock
 from tests.kit.ledger_model.campaign import BatchKey
-from tests.kit.ledger_model.model import ModelLeaseLost, OpenCall, OpenedBlock
 from tests.kit.ledger_model.recording import ModelResult, record
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck, fingerprint, text_digest

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from tests.kit.ledger_model.blocks import Chosen, IssuedBatch, ModelLeaseLost, OpenCall, OpenedBlock
 from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
 from tests.kit.ledger_model.frequency import FrequencyCaps, ModelEntry, Text
 from tests.kit.ledger_model.pace import MAX_AHEAD_US, Pace
@@ -14,58 +14,6 @@ DAY_MS = 86_400_000
 AHEAD_US, TOLERANCE_US, MAX_OWN_BUNCH_US = 40_000, 10_000, 50_000
 TURN_US = 2_000_000
 """The shortest turn of a campaign."""
-
-
-class ModelLeaseLost(Exception):
-    """Another worker has the lease."""
-
-
-class OpenCall(NamedTuple):
-    """A call that opens a block."""
-
-    token: int
-    operation: str
-    last_block: int
-    """The number of the last block that the worker was given."""
-    max_messages: int
-    word: str
-    """What the texts of the batch have in common."""
-
-
-class OpenedBlock(NamedTuple):
-    number: int
-    messages: list[tuple[int, int]]
-    chain_index: int
-    suppressed: int
-
-
-@dataclass
-class IssuedBatch:
-    """A batch that was issued; its token is 0 until a worker takes the batch."""
-
-    token: int = 0
-    taken_us: int = 0
-    blocks: int = 0
-    worker_block: int = 0
-    """The last block that the worker said it was given, when it opened the next block."""
-    first_pending: int = 0
-    is_out: bool = True
-    """Whether the batch counts among the batches out: it has messages to open, and its turn is not over."""
-    waits_until_ms: int = 0
-    operation: str = ""
-    opened: OpenedBlock | None = None
-
-
-class _Chosen(NamedTuple):
-    indexes: list[int]
-    suppressed: dict[int, int]
-    """The codes of suppressed messages, by their indexes."""
-    waits_ms: list[int]
-    first_us: int
-    unit_us: int
-    next_index: int
-    too_large: int
-    """The parts of the message that did not fit into a limit of parts; 0 if all fitted."""
 
 
 @dataclass
@@ -236,12 +184,12 @@ class Model:
             self.max_parts_per_day - today if self.max_parts_per_day else infinite,
         )
 
-    def _choose(self, batch_key: BatchKey, call: OpenCall, most: int) -> _Chosen:
+    def _choose(self, batch_key: BatchKey, call: OpenCall, most: int) -> Chosen:
         name, number = batch_key
         campaign = self.campaigns[name]
         batch, parts_left = campaign.batch(number), min(self._parts_left(campaign))
         first_us, unit_us, own_us = self._send_times(campaign)
-        chosen = _Chosen([], {}, [], first_us, unit_us, len(batch), too_large=0)
+        chosen = Chosen([], {}, [], first_us, unit_us, len(batch), too_large=0)
         units = parts = 0
         last_us = self.now_us + self._ahead_us(campaign)
         for index in range(self.out[batch_key].first_pending, len(batch)):
@@ -274,7 +222,7 @@ class Model:
         self.full_day = self.today()
         return "day_used_up"
 
-    def _mark_sending(self, batch_key: BatchKey, call: OpenCall, provider: Choice, chosen: _Chosen) -> OpenedBlock:
+    def _mark_sending(self, batch_key: BatchKey, call: OpenCall, provider: Choice, chosen: Chosen) -> OpenedBlock:
         name, number = batch_key
         out, campaign = self.out[batch_key], self.campaigns[name]
         batch = campaign.batch(number)
@@ -311,7 +259,7 @@ class Model:
             self._spend(campaign, [batch[index] for index in chosen.indexes], chosen, provider)
         return out.opened
 
-    def _spend(self, campaign: ModelCampaign, messages: list[Message], chosen: _Chosen, provider: Choice) -> None:
+    def _spend(self, campaign: ModelCampaign, messages: list[Message], chosen: Chosen, provider: Choice) -> None:
         parts, costs = sum(message.parts for message in messages), [campaign.cost(message) for message in messages]
         before_last = sum(costs[:-1])
         campaign.parts_out += parts

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from tests.kit.ledger_model.blocks import ModelLeaseLost
 from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
-from tests.kit.ledger_model.model import Model, ModelLeaseLost, day_of
+from tests.kit.ledger_model.model import Model, day_of
 from tests.kit.ledger_model.providers import Pushed
 from times_dispatch.ledger.protocol import BrakeTarget
 from times_dispatch.ledger.push_results import Consequence

@@ -85,6 +85,7 @@ def _test(tmp_path: Path, *names: str, settings: str = SETTINGS + TARGETS, **url
     return CliRunner(env=variables).invoke(main, ["--settings", str(path), "alerts", "test", *names])
 
 
+@pytest.mark.processes
 def test_a_test_message_goes_to_all_targets_and_says_what_each_gets(tmp_path: Path, webhook: Webhook) -> None:
     result = _test(tmp_path, oncall=webhook.url("one"), mail=webhook.url("two"))
     assert result.exit_code == 0, result.output
@@ -98,6 +99,7 @@ def test_a_test_message_goes_to_all_targets_and_says_what_each_gets(tmp_path: Pa
     }
 
 
+@pytest.mark.processes
 def test_a_target_that_refuses_is_named_with_exit_code_1_and_without_its_address(
     tmp_path: Path, webhook: Webhook
 ) -> None:

@@ -52,7 +52,15 @@ def test_an_unknown_name_gets_the_most_similar_name(run: Run, write: WriteFile) 
 
 
 @pytest.mark.parametrize("command", [*CHANGES, *READERS], ids=lambda command: command[0])
-@pytest.mark.parametrize("kind", ["name", "beginning", "last", "id"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "name",
+        "last",
+        pytest.param("beginning", marks=pytest.mark.slow),  # a sweep of all commands for each kind of words
+        pytest.param("id", marks=pytest.mark.slow),
+    ],
+)
 def test_a_command_acts_on_the_campaign_that_a_word_means_and_says_which(
     run: Run, write: WriteFile, command: Sequence[str], kind: str
 ) -> None:

@@ -91,3 +91,13 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.processes
+def test_a_command_whose_output_is_closed_runs_without_a_traceback(submitted: str, redis_url: str) -> None:
+    command = [*_RUN, "--redis-url", redis_url, "pause", submitted]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.producers import SETTINGS, Run, show
 from tests.kit.terminal import answer
-from tests.producers.test_resend import settle
+from tests.producers.resend.test_resender import settle
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
 

@@ -5,10 +5,10 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.export.resend_chain import ChainFigures, chain_figures
-from producers.resend import Choice, Resender
+from producers.resend.resender import Choice, Resender
 from producers.submit import submit
 from tests.kit.producers import WriteFile, csv_of, people
-from tests.producers.test_resend import settle
+from tests.producers.resend.test_resender import settle
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import MessageState

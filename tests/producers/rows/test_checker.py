@@ -15,8 +15,8 @@ from producers.rows.slots import SlotsFromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
 from tests.kit.producers import chunk_of
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Slot, SlotKind, Template
 
 NAMES = ("to", "name", "amount")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.rules import callback_numbers, links
-from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
 
 OWN = "919000000001"

@@ -14,6 +14,8 @@ from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
 from times_dispatch.demo.processes import free_port
 
+pytestmark = pytest.mark.processes
+
 MESSAGE = AlertMessage("sms: campaign a is braked", "campaign a is braked: _wrong_ <b>password</b>", "warning")
 SECRET = "a-secret-token"
 

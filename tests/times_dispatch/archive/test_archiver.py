@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.archive import catalog, end, ended_campaign, field_names, files_in, keys_naming, retention
+from tests.kit.archive import catalog, end, ended_campaign, field_names, files_in, keys_with_word, retention
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.errors import CampaignArchived
@@ -78,7 +78,7 @@ async def test_an_archived_campaign_is_read_as_if_it_were_in_redis(ledger: Ledge
 async def test_of_an_archived_campaign_only_a_stub_stays_in_redis(ledger: Ledger, tmp_path: Path) -> None:
     await ended_campaign(ledger, 200, batch_size=2)
     await retention(ledger.redis, tmp_path).run()
-    assert await keys_naming(ledger.redis, CAMPAIGN) == [
+    assert await keys_with_word(ledger.redis, CAMPAIGN) == [
         "campaigns",
         "submissions",
         f"{hash_tag(SENDER)}:archived",

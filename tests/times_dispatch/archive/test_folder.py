@@ -1,7 +1,10 @@
 import fcntl
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,11 +65,11 @@ def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
 
 _DIES: dict[str, str] = {
     "before the content is on the disk": "os.fsync = lambda _: die()",
-    "before the file has its name": "pathlib.Path.replace = lambda *_: die()",
-    "before the name is on the disk": "folder_module._to_disk_folder = lambda _: die()",
+    "before the file has its name": "os.replace = lambda *_, **__: die()",
+    "before the name is on the disk": "renames = os.replace; os.replace = lambda *a, **b: (renames(*a, **b), die())",
 }
 _WRITER = """
-import os, pathlib, signal, sys
+import os, signal, sys
 from times_dispatch.archive import folder as folder_module
 
 def die():
@@ -85,7 +88,7 @@ def test_a_writer_that_is_killed_leaves_no_copy_after_the_next_run(tmp_path: Pat
     folder.write("x", "1.key", b"before")
     killed = subprocess.run([sys.executable, "-c", _WRITER.format(dies=dies), str(tmp_path)], check=False, timeout=300)
     assert killed.returncode == -9
-    assert folder.read("x", "1.key") == (b"after" if "_to_disk_folder" in dies else b"before")
+    assert folder.read("x", "1.key") == (b"after" if "renames" in dies else b"before")
     assert folder.names("x") == ["1.key"]
     folder.clean("x")
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["1.key"]
@@ -120,3 +123,69 @@ def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None
     with pytest.raises(ArchiveUnavailable), folder.writing("x", "1.parquet") as file:
         file.write(b"rows")
     assert victim.read_text() == "as before"
+
+
+class ClientRefuses(Exception):
+    """An error of the client of a storage: no OSError, and of no class that fsspec knows."""
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package of a client be loaded."""
+    errors = SimpleNamespace(BotoCoreError=ClientRefuses, ClientError=ClientRefuses)
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", errors)
+
+
+def _open(opened: AbstractContextManager[object]) -> None:
+    with opened:
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda folder: folder.write("x", "1.key", b"second"),
+        lambda folder: _open(folder.writing("x", "1.parquet")),
+        lambda folder: folder.read("x", "1.key"),
+        lambda folder: _open(folder.reading("x", "1.parquet")),
+        lambda folder: folder.delete("x", "1.key"),
+        lambda folder: folder.names("x"),
+        lambda folder: folder.archives(),
+    ],
+    ids=["write", "writing", "read", "reading", "delete", "names", "archives"],
+)
+def test_errors_of_a_storages_own_kinds_are_one_line_without_login_and_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, call: Callable[[ArchiveFolder], object]
+) -> None:
+    folder = ArchiveFolder(f"memory://{tmp_path.name}")
+    folder.write("x", "1.key", b"first")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientRefuses('no way to "https://user:secret@bucket.example/x?Signature=secret"\nand more')
+
+    for name in ("pipe_file", "cat_file", "open", "rm_file", "ls"):
+        monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFileSystem.{name}", refuse)
+    with pytest.raises(ArchiveUnavailable) as refused:
+        call(folder)
+    assert str(refused.value).startswith(f"memory://{tmp_path.name}")
+    assert str(refused.value).endswith(': no way to "https://bucket.example/x"')
+
+
+@pytest.mark.parametrize("method", ["read", "close"])
+def test_an_error_of_an_open_file_of_a_storage_is_one_too_and_an_error_of_the_reader_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: None, method: str
+) -> None:
+    folder = ArchiveFolder(f"memory://{tmp_path.name}")
+    folder.write("x", "1.parquet", b"rows")
+    with pytest.raises(ZeroDivisionError), folder.reading("x", "1.parquet"):
+        raise ZeroDivisionError
+
+    def refuse(*_: object) -> None:
+        raise ClientRefuses("connection lost")
+
+    monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFile.{method}", refuse, raising=False)
+    with (
+        pytest.raises(ArchiveUnavailable, match=r"x/1\.parquet: connection lost"),
+        folder.reading("x", "1.parquet") as file,
+    ):
+        file.read()

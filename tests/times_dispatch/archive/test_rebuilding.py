@@ -78,7 +78,7 @@ async def test_a_rebuild_that_died_before_the_index_is_finished_by_the_next(ledg
 async def test_of_two_attempts_the_newest_whole_one_is_taken(ledger: Ledger, tmp_path: Path, is_whole: bool) -> None:
     await archive(ledger, tmp_path)
     [manifest_path] = [path for path in files_in(tmp_path) if path.suffix == ".json"]
-    manifest = read_manifest(manifest_path.read_bytes(), archive=CAMPAIGN)
+    manifest = read_manifest(manifest_path.read_bytes(), archive=CAMPAIGN, operation=manifest_path.stem)
     later = msgspec.structs.replace(manifest, operation="later", archived_ms=manifest.archived_ms + 1)
     for path in files_in(tmp_path):
         content = pack_manifest(later) if path == manifest_path else path.read_bytes()

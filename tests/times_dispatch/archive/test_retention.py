@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.kit.archive import ended_campaign, files_in, keys_naming, retention, rule_for
+from tests.kit.archive import ended_campaign, files_in, keys_with_word, retention, rule_for
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates
 from times_dispatch.ledger.keys import campaign_key, hash_tag
@@ -79,4 +79,4 @@ async def test_an_erasure_that_dies_is_finished_by_the_next_run(ledger: Ledger, 
         await retention(ledger.redis, tmp_path, before_step=before_step).run()
     assert (await retention(ledger.redis, tmp_path).run()).erased == [CAMPAIGN]
     assert [path.suffix for path in files_in(tmp_path)] == [".json"]
-    assert f"{hash_tag(SENDER)}:erased" in await keys_naming(ledger.redis, CAMPAIGN)
+    assert f"{hash_tag(SENDER)}:erased" in await keys_with_word(ledger.redis, CAMPAIGN)

@@ -1,28 +1,19 @@
 """Beat and Flower, which have no event loop of ours, send heartbeats from a thread."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 from redis import Redis
 
+from tests.kit.waiting import wait_until
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import KINDS_SEEN, PROCESSES_SEEN, SCHEMA
 from times_dispatch.ledger.schema import MAJOR
 
 
-def _wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_thread_sends_heartbeats_until_it_is_stopped(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         with HeartbeatThread(redis_url, ProcessKind.BEAT):
-            _wait_until(lambda: redis.zcard(PROCESSES_SEEN))
+            wait_until(lambda: redis.zcard(PROCESSES_SEEN), every_s=0.01)
         assert redis.zcard(PROCESSES_SEEN) == 0
         assert list(redis.hkeys(KINDS_SEEN)) == [b"beat"]
 
@@ -32,7 +23,7 @@ def test_a_thread_ends_its_process_when_the_ledger_is_newer(redis_url: str, capf
     with Redis.from_url(redis_url) as redis:
         redis.hset(SCHEMA, mapping={"major": MAJOR + 1, "minor": 0, "version": "9.0"})
         with HeartbeatThread(redis_url, ProcessKind.BEAT, end_process=codes.append):
-            _wait_until(lambda: codes)
+            wait_until(lambda: codes, every_s=0.01)
         assert redis.zcard(PROCESSES_SEEN) == 0
     assert codes == [2]
     line = capfd.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis as SyncRedis
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from tests.kit.process_guard import allowing_processes
 from times_dispatch.demo.redis_server import EmbeddedServer
@@ -81,6 +82,14 @@ async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) ->
         == f"Redis at 127.0.0.1:{silent} is unavailable: no answer in time"
     )
     assert time.monotonic() - started < 60
+
+
+async def test_the_retries_of_a_connection_to_a_server_that_stalls_do_not_multiply(silent: int) -> None:
+    started = time.monotonic()
+    async with connect(f"redis://127.0.0.1:{silent}/0", retries=2, socket_timeout_s=0.5) as client:
+        with pytest.raises(RedisTimeout):
+            await client.ping()
+    assert time.monotonic() - started < 4 * 0.5  # three tries; nested they would be nine
 
 
 async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, eventually
+from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger
+from tests.kit.redis_clock import stopped_clock
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
@@ -41,12 +43,17 @@ async def test_everything_pending_ends(ledger: Ledger, ending: Any, state: str) 
     assert await ledger.redis.zcard(ENDS) == 0
 
 
-async def test_a_campaign_ends_by_itself_when_its_validity_does(ledger: Ledger) -> None:
-    await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 50)
-    assert await ledger.maintenance.end_pending(SENDER) == 0
-    assert await eventually(lambda: ledger.maintenance.end_pending(SENDER)) == 3
-    assert await ledger.now_ms() >= int(await ledger.field("until_ms"))
-    assert await ledger.state() is CampaignState.FINISHED
+async def test_a_campaign_ends_by_itself_when_its_validity_does(redis: Redis) -> None:
+    with stopped_clock(redis) as clock:
+        await clock.set(1_795_000_000)
+        ledger = Ledger(redis)
+        await ledger.submit(3, valid_until_ms=1_795_000_060_000)
+        await clock.set(1_795_000_059.999)
+        assert await ledger.maintenance.end_pending(SENDER) == 0
+        await clock.set(1_795_000_060)
+        assert await ledger.maintenance.end_pending(SENDER) == 3
+        assert await ledger.state() is CampaignState.FINISHED
+        await ledger.assert_counters_add_up()
 
 
 @ENDINGS

@@ -19,7 +19,7 @@ async def test_entries_that_wait_lose_the_number_and_keep_their_other_fields(red
     await redis.xadd(REPORTS, fields_of(pack([OTHER, NAMING]), b"1.1 x", from_links=True))
     await redis.xadd(REPORTS, fields_of(pack([OTHER]), b""))
     await redis.xadd(RELAY, fields_of(NAMING, b"1.1 y"))
-    assert await bodies.naming(NUMBER) == [pack([OTHER, NAMING]), NAMING]
+    assert await bodies.with_number(NUMBER) == [pack([OTHER, NAMING]), NAMING]
     assert await bodies.hide(NUMBER) == (2, 0)
     entries: Any = await redis.xrange(REPORTS)
     (_, other), (_, changed) = entries
@@ -67,4 +67,4 @@ async def test_all_pages_of_a_long_stream_are_searched(redis: Redis) -> None:
         await pipe.execute()
     assert await PostedBodies(redis).hide(NUMBER) == (150, 0)
     assert await redis.xlen(REPORTS) == 450
-    assert await PostedBodies(redis).naming(NUMBER) == []
+    assert await PostedBodies(redis).with_number(NUMBER) == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from times_dispatch.ledger.written_numbers import written_numbers
 
-_LONG = 300_000
+_LONG = 100_000
 
 
 def _numbers(content: bytes) -> set[str]:

@@ -13,6 +13,8 @@ from times_dispatch.links.codes import (
     LinkCodeReader,
     LinkCodes,
     LinkRef,
+    index_over_lanes,
+    lane_and_index,
     placeholder,
 )
 
@@ -102,3 +104,18 @@ def test_a_key_must_have_16_to_64_bytes() -> None:
 def test_a_placeholder_is_as_long_as_a_code() -> None:
     assert {len(placeholder(link)) for link in range(MAX_LINKS)} == {CODE_LENGTH}
     assert len({placeholder(link) for link in range(MAX_LINKS)}) == MAX_LINKS
+
+
+@given(st.integers(1, 16), st.data())
+def test_an_index_over_lanes_names_one_message_of_one_lane(lanes: int, data: st.DataObject) -> None:
+    lane, index = data.draw(st.integers(0, lanes - 1)), data.draw(st.integers(0, MAX_INDEX // lanes - 1))
+
+    over_lanes = index_over_lanes(index, lane=lane, lanes=lanes)
+
+    assert over_lanes <= MAX_INDEX
+    assert lane_and_index(over_lanes, lanes=lanes) == (lane, index)
+
+
+def test_without_lanes_an_index_stays() -> None:
+    assert index_over_lanes(7, lane=0, lanes=1) == 7
+    assert lane_and_index(7, lanes=1) == (0, 7)

@@ -23,3 +23,8 @@ def test_filled_values_are_as_long_as_the_values_before() -> None:
 
 def test_a_link_that_the_campaign_does_not_have_stays() -> None:
     assert FILLER.fill([PREFIX + placeholder(2)], 9) == [PREFIX + placeholder(2)]
+
+
+def test_the_same_message_of_another_lane_gets_another_code() -> None:
+    of_lane = LinkFiller(CODES, number=3, prefix=PREFIX, links=1, lane=2, lanes=4)
+    assert of_lane.fill([PREFIX + placeholder(0)], 9) == [PREFIX + CODES.make(3, 9 * 4 + 2, 0)]

@@ -182,6 +182,7 @@ def validator() -> Any:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 
 
+@pytest.mark.slow  # to import the validator takes two seconds
 def test_the_dashboard_follows_the_schema_of_grafanas_dashboards(validator: Any) -> None:
     errors = [f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(DASHBOARD)]
     assert errors == []
@@ -196,6 +197,7 @@ def test_the_dashboard_follows_the_schema_of_grafanas_dashboards(validator: Any)
         ({"tiles": []}, "Additional properties are not allowed"),
     ],
 )
+@pytest.mark.slow  # the same
 def test_the_schema_finds_mistakes(validator: Any, change: dict[str, Any], error: str) -> None:
     assert any(error in found.message for found in validator.iter_errors({**DASHBOARD, **change}))
 

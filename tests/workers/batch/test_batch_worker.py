@@ -10,7 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock
-from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refused, until
+from tests.kit.fake_provider import Arrived, answer, refused
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Opened

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, answer, described_provider, refused, until
+from tests.kit.fake_provider import answer, described_provider, refused
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client

@@ -47,10 +47,12 @@ class LateLeases(BatchLeases):
         self._skipping.skip(next(self._openings_s, 0.0))
         return opened
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+    async def confirm_block(
+        self, lease: Lease, block: Block, *, provider: str, units: int = 0, delay_s: float = 0.0
+    ) -> Block | None:
         if self.before_confirming:
             await self.before_confirming()
-        confirmed = await super().confirm_block(lease, block, provider=provider, units=units)
+        confirmed = await super().confirm_block(lease, block, provider=provider, units=units, delay_s=delay_s)
         self.confirmed.append(confirmed is not None)
         self.asked_to_move.append(units)
         self._skipping.skip(next(self._confirmations_s, 0.0))
@@ -188,6 +190,30 @@ async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: Wor
     assert first == fifth == MAX_BLOCK
     assert MAX_BLOCK > second > third > fourth >= 10
     assert batch.counts["accepted"] == 1_000  # on a busy machine some of them are returned, and begun later
+
+
+@pytest.mark.parametrize(("rate", "least", "most"), [(0, 100, MAX_BLOCK), (200, 11, 75), (1, 2, 3)])
+async def test_a_batch_asks_for_no_more_messages_than_the_rate_allows_until_the_next_block(
+    rig: WorkerRig, rate: float, least: int, most: int
+) -> None:
+    """For each message that it asks for it keeps a permit from the batches of other senders.
+
+    At most the send times of 0.36 s are given out at once.
+    """
+    await rig.submit(1_000, batch_size=1_000)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", rate)
+    leases = LateLeases(rig.redis, clock := SkippingClock(), openings_s=[], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(20):
+        while len(leases.asked_for) < 3:
+            await asyncio.sleep(0.01)
+    batch.stop(grace_s=1)
+    await working
+    first, *others = leases.asked_for[:3]
+    assert first == MAX_BLOCK
+    assert least <= max(others) <= most
+    assert all(len(block.messages) <= most for block in leases.blocks)
 
 
 @asynccontextmanager

@@ -18,3 +18,11 @@ def test_an_opening_is_expected_to_take_long_only_after_two_long_ones() -> None:
         expected_s.append(lock.expected_s)
     assert expected_s == [0.0, 0.001, 0.001, 0.2, 0.25, 0.001]
     assert lock.took_s == 0.001
+
+
+def test_the_delay_of_pushes_is_that_of_two_late_blocks_and_none_with_a_quick_ledger() -> None:
+    lock, delays_s = OpeningLock(), list[float]()
+    for delay_s in (0.3, 0.2, 0.4, 0.009, 0.5):
+        lock.note_delay(delay_s)
+        delays_s.append(lock.delay_s)
+    assert delays_s == [0.0, 0.2, 0.2, 0.0, 0.0]

@@ -10,7 +10,8 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock, SkippingClock
-from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig, until
+from tests.kit.fake_provider import FakeProvider
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LedgerDeadlinePassed

@@ -1,9 +1,11 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.kit.workers import SENDER
-from times_dispatch.ledger.model import LinkTarget, Plan, TrackedLinks
+from times_dispatch.ledger.lanes.names import lane_senders
+from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, SenderId, TrackedLinks
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE
 from times_dispatch.links.codes import LinkCodes, placeholder
@@ -44,3 +46,16 @@ def test_no_text_is_rendered_without_the_key_of_its_campaign() -> None:
 def test_a_campaign_without_links_needs_no_key() -> None:
     assert LinkKeys().has_key_of(plan(None))
     assert LinkKeys().filler(plan(None)) is None
+
+
+def test_each_lane_makes_codes_of_the_sender_that_no_other_lane_makes() -> None:
+    keys, codes = LinkKeys((KEY,)), LinkCodes(KEY, SENDER)
+    ids = [CampaignId(f"lane{number:04}") for number in range(3)]
+    texts = list[str]()
+    for sender in lane_senders(SenderId(SENDER), 3):
+        of_lane = msgspec.structs.replace(plan(KEY), sender=sender, lane_campaigns=ids)
+        filler = keys.filler(of_lane)
+        assert filler
+        texts += [filler.fill([PREFIX + placeholder(0)], index)[0] for index in range(4)]
+    by_index = sorted(texts, key=[PREFIX + codes.make(4, index, 0) for index in range(12)].index)
+    assert by_index == [texts[lane * 4 + index] for index in range(4) for lane in range(3)]

@@ -16,6 +16,7 @@ from times_dispatch.ledger.openings import Block, new_operation
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.batch_run import BatchEnd, BatchRun
+from workers.batch.capacity import CapacityShare
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult
@@ -53,7 +54,8 @@ def _recorder(context: WorkerContext, lease: Lease, plan: Plan) -> tuple[Recorde
         ledger_retry=ledger_retry,
         renderer=renderer,
     )
-    return Recorder(lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check), run
+    share = CapacityShare()
+    return Recorder(lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check, share=share), run
 
 
 class RecorderScene:

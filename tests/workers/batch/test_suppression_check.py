@@ -8,7 +8,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
 from tests.kit.clock import SkippingClock
-from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
+from tests.kit.fake_provider import Reply, refused
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.opt_outs import Listed, OptOuts

@@ -121,7 +121,7 @@ class Forgetter:
         bodies = PostedBodies(self._redis)
         rows += [
             SealedRow(kind="report", number=number, content=payload.decode("utf-8", "replace"))
-            for payload in await bodies.naming(number)
+            for payload in await bodies.with_number(number)
         ]
         if rows and self._sealing:
             now_ms = await RedisClock(self._redis).now_ms()

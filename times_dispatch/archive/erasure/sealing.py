@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import SEALED
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import MessageView
 from times_dispatch.ledger.scripts import text
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 SEALED_PREFIX: Final = "sealed-"
 """The beginning of the folder of a sealed record."""
@@ -175,7 +176,7 @@ class Sealing:
             raise ArchiveDamaged(f"{archive}: its manifest is missing, so nobody knows when to erase the record")
         try:
             manifest = msgspec.json.decode(packed, type=_SealManifest)
-        except msgspec.DecodeError:
+        except UNREADABLE_JSON:
             raise ArchiveDamaged(f"{archive}: its manifest cannot be read") from None
         record = msgspec.json.encode(_SealedRecord(self._folder.url, archive))
         await self._redis.zadd(SEALED, {record: manifest.until_ms})

@@ -127,9 +127,9 @@ class LaneAlignment:
             changed: campaigns, or campaigns of single lanes whose whole campaign could not be read.
             away: senders and lanes whose node is away.
         """
-        plans = {view.plan.lane_campaigns[0]: view for view in changed if view.plan.lane_campaigns}
-        again = {campaign: known.seen for campaign, known in self._differing.items()}
-        await self._each(self._align(campaign, view, away) for campaign, view in {**again, **plans}.items())
+        views = {campaign: differing.seen for campaign, differing in self._differing.items()}
+        views |= {view.plan.lane_campaigns[0]: view for view in changed if view.plan.lane_campaigns}
+        await self._each(self._align(campaign, view, away) for campaign, view in views.items())
 
     async def _align(self, campaign: CampaignId, seen: CampaignView, away: Container[SenderId]) -> None:
         view = whole_campaign(seen.lanes or await self._readable_lanes(seen, away) or [seen])

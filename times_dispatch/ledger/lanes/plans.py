@@ -1,6 +1,7 @@
 """The campaigns in which the lanes of a sender hold one submitted campaign."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
@@ -12,6 +13,9 @@ from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.lanes.shares import forbidden_with_lanes, rate_shares
 from times_dispatch.ledger.model import CampaignId, Plan
 from times_dispatch.ledger.submission import Submissions
+
+_MINOR_WITH_LINKS: Final = 2
+"""The minor schema of the first version whose workers make the codes of tracked links in lanes."""
 
 
 async def plans_of_lanes(
@@ -37,7 +41,7 @@ async def plans_of_lanes(
 
     Raises:
         LanesRefused: the sender has lanes, and the campaign cannot have them.
-        WorkerTooOld: a worker runs that knows no lanes.
+        WorkerTooOld: a worker runs that knows no lanes, or no tracked links in lanes.
     """
     submissions, names = Submissions(redis), await known_lanes(redis, plan.sender)
     earlier = await submissions.plan(plan.sender, campaign)
@@ -46,7 +50,7 @@ async def plans_of_lanes(
         return {campaign: plan}
     if what := forbidden_with_lanes(plan, number, max_parts_per_day=max_parts_per_day):
         raise LanesRefused(campaign, what)
-    await _refuse_old_workers(redis, campaign)
+    await _refuse_old_workers(redis, campaign, plan)
     names, ids = await Control(redis).with_lanes(plan.sender, number), [campaign]
     for lane, name in enumerate(names[1:number], 1):
         ids.append(await submissions.claim(f"{fingerprint}/{lane}", name, CampaignId(new_id())))
@@ -56,7 +60,10 @@ async def plans_of_lanes(
     }
 
 
-async def _refuse_old_workers(redis: Redis, campaign: CampaignId) -> None:
+async def _refuse_old_workers(redis: Redis, campaign: CampaignId, plan: Plan) -> None:
     for process in (await read_processes(redis)).alive(ProcessKind.WORKER):
+        worker = f"{process.record.host}:{process.record.pid}"
         if not process.record.minor:
-            raise WorkerTooOld(campaign, f"{process.record.host}:{process.record.pid}", process.record.version)
+            raise WorkerTooOld(campaign, worker, process.record.version, knows_no="lanes")
+        if plan.tracked_links and process.record.minor < _MINOR_WITH_LINKS:
+            raise WorkerTooOld(campaign, worker, process.record.version, knows_no="tracked links in lanes")

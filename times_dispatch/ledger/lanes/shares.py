@@ -42,8 +42,6 @@ def forbidden_with_lanes(plan: Plan, lanes: int, *, max_parts_per_day: int) -> s
         return ""
     if plan.max_parts:
         return "max_parts or max_money"
-    if plan.tracked_links:
-        return "tracked links"
     if max_parts_per_day:
         return "a sender with a daily cap"
     if too_low(plan.rate_per_s, lanes):

@@ -4,7 +4,7 @@ All messages to a number go through one lane, so the lane's script sees all of t
 repeated texts hold as without lanes. The numbers spread evenly, so all lanes end a campaign at about the same time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -38,22 +38,48 @@ def lane_batches(batches: Iterable[Recipients], *, lanes: int, size: int) -> Ite
         for number, batch in enumerate(batches):
             yield LaneBatch(0, number, batch)
         return
-    rest: list[Recipients | None] = [None] * lanes
-    numbers = [0] * lanes
+    split = LaneSplit(size, [0] * lanes)
     for batch in batches:
-        of_lanes: list[list[int]] = [[] for _ in range(lanes)]
-        for position, phone in enumerate(batch.to):
-            of_lanes[lane_of_number(phone, lanes)].append(position)
+        yield from split.full_batches(batch)
+    yield from split.last_batches()
+
+
+class LaneSplit:
+    """Collects the rows of each lane, and cuts them into batches."""
+
+    def __init__(self, size: int, numbers: Sequence[int]) -> None:
+        """Make a split without rows.
+
+        Args:
+            size: messages of a full batch.
+            numbers: the number of the next batch of each lane; all batches before are full.
+        """
+        self._size = size
+        self._numbers = list(numbers)
+        self._rest: list[Recipients | None] = [None] * len(self._numbers)
+
+    def full_batches(self, rows: Recipients) -> Iterator[LaneBatch]:
+        """Yield the batches that are full once these rows have come."""
+        of_lanes: list[list[int]] = [[] for _ in self._numbers]
+        for position, phone in enumerate(rows.to):
+            of_lanes[lane_of_number(phone, len(of_lanes))].append(position)
         for lane, positions in enumerate(of_lanes):
-            rows = _rows_after(rest[lane], picked(batch, positions))
-            for first in range(0, len(rows.to) - len(rows.to) % size, size):
-                taken = picked(rows, range(first, first + size), first=numbers[lane] * size)
-                yield LaneBatch(lane, numbers[lane], taken)
-                numbers[lane] += 1
-            rest[lane] = picked(rows, range(len(rows.to) - len(rows.to) % size, len(rows.to)))
-    for lane, last in enumerate(rest):
-        if last and last.to:
-            yield LaneBatch(lane, numbers[lane], picked(last, range(len(last.to)), first=numbers[lane] * size))
+            of_lane = _rows_after(self._rest[lane], picked(rows, positions))
+            end = len(of_lane.to) - len(of_lane.to) % self._size
+            for first in range(0, end, self._size):
+                yield self._batch(lane, of_lane, range(first, first + self._size))
+            self._rest[lane] = picked(of_lane, range(end, len(of_lane.to)))
+
+    def last_batches(self) -> Iterator[LaneBatch]:
+        """Yield the last batches of the lanes, which are not full."""
+        for lane, rest in enumerate(self._rest):
+            if rest and rest.to:
+                yield self._batch(lane, rest, range(len(rest.to)))
+
+    def _batch(self, lane: int, rows: Recipients, positions: range) -> LaneBatch:
+        number = self._numbers[lane]
+        self._numbers[lane] += 1
+        return LaneBatch(lane, number, picked(rows, positions, first=number * self._size))
 
 
 def _rows_after(rest: Recipients | None, rows: Recipients) -> Recipients:

@@ -9,10 +9,12 @@
 --   token                   the fencing token of the worker's lease
 --   block                   the number of the block
 --   provider                the nickname of the provider through which the block is pushed
+--   delay_us                how much later than the send times the worker can push, in microseconds
 --   units                   the cost of all messages of the block that need new send times; 0: the block keeps its own
 -- Reply: status is one of
 --   confirmed  starts_in_us: time from now to the first new send time, in microseconds; 0 without new send times;
---              now_us: the clock, in microseconds since the epoch
+--              now_us: the clock, in microseconds since the epoch;
+--              delay_us: how much later than the send times the messages are pushed
 --   closed     reason: a CloseReason, the campaign's state, or rate_limit if the new send times would be too far ahead;
 --              no message of the block may be pushed
 --   lost       the lease went to another worker, or the block is not the last block that was opened
@@ -20,7 +22,7 @@
 -- Atomic: the checks, and the send times of the paces.
 -- Cost: O(1).
 
-local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider', 'units'})
+local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider', 'delay_us', 'units'})
 local campaign_key, sender_key = key_of_campaign(args.campaign), key_of_sender('sender')
 
 -- Return the next send time of a pace and the time of a unit of its cost; nil if the pace has no limit.
@@ -47,16 +49,23 @@ local lease_key = key_of_batch(campaign_key, LEASE, args.batch_number)
 local lease = read_fields(lease_key, 'token', 'last_block')
 if lease.token ~= args.token or lease.last_block ~= args.block then return reply({status = 'lost'}) end
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'send_window_opens_ms',
-  'send_window_closes_ms', 'rate', 'last_send_time_us', 'last_send_time_cost')
+  'send_window_closes_ms', 'rate', 'last_send_time_us', 'last_send_time_cost', 'delay_ends_us')
 local now = now_us()
 local reason = why_closed(campaign, math.floor(now / 1000))
 if reason then return reply({status = 'closed', reason = reason}) end
 local brake = provider_field('brake', args.provider)
-local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'last_send_time_cost', brake)
+local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'last_send_time_cost', 'delay_ends_us',
+  brake)
 if sender.paused == '1' then return reply({status = 'closed', reason = 'sender_paused'}) end
 if sender[brake] and sender[brake] ~= '' then return reply({status = 'closed', reason = 'provider_braked'}) end
 local units = tonumber(args.units)
-if units == 0 then return reply({status = 'confirmed', starts_in_us = 0, now_us = now}) end
+if units == 0 then return reply({status = 'confirmed', starts_in_us = 0, now_us = now, delay_us = 0}) end
 local send_time_us = new_send_time(sender, campaign, now, units)
 if not send_time_us then return reply({status = 'closed', reason = 'rate_limit'}) end
-return reply({status = 'confirmed', starts_in_us = math.floor(send_time_us - now), now_us = now})
+local has_rate = tonumber(sender.rate or '0') > 0
+local wanted_us = tonumber(args.delay_us)
+local delay_us = delay_of(has_rate and sender or campaign, wanted_us, now)
+keep_delay(has_rate and sender_key or campaign_key, delay_us, wanted_us, now)
+return reply({
+  status = 'confirmed', starts_in_us = math.floor(send_time_us - now), now_us = now, delay_us = math.floor(delay_us),
+})

@@ -180,9 +180,9 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
   local is_over = tonumber(campaign.until_ms) <= now_ms
   local runs = campaign.state == 'running' and not is_over
-  local held_from = campaign.promotional and silent or ''
+  local avoided = avoided_providers(campaign, silent)
   if runs and start_ms <= now_ms
-    and not can_take_or_block(id, rotation_key, campaign.chain, now, held_from, known_chains) then
+    and not can_take_or_block(id, rotation_key, campaign.chain, now, avoided, known_chains) then
     return 'blocked'
   end
   redis.call('ZREM', rotation_key, id)

@@ -17,6 +17,8 @@
 --   max_messages            how many messages the block may have
 --   ahead_us                how far ahead of the clock send times are given out, in microseconds, at most
 --                           MAX_AHEAD_US: as long as a round trip of the worker lasts
+--   delay_us                how much later than the send times the worker can push, in microseconds: as long as replies
+--                           take until they arrive
 --   tolerance_us            how late a worker may claim a send time, in microseconds
 --   digest                  the digest of the registered text, 8 hex digits
 --   repeat_after_s          how long the same text may not be sent to a phone again, in seconds; 0: no limit
@@ -50,11 +52,12 @@
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
 -- A block as the worker gets it. The head: number of the block, the clock in microseconds since the epoch, time from
--- then to the first send time in microseconds, time per unit of cost in microseconds, index of the provider in the
+-- then to the first send time in microseconds, time per unit of cost in microseconds, how much later than
+-- the send times the messages are pushed in microseconds, index of the provider in the
 -- campaign's chain, the index from which the next block is searched, how many messages were suppressed. Then for each
 -- message: index in the batch, attempt. The block is packed, because a name for each value of each message would make
 -- the reply several times as long.
-local PACKED_HEAD = '>I2dddI1I4I2'
+local PACKED_HEAD = '>I2ddddI1I4I2'
 local PACKED_MESSAGE = '>I2I1'
 -- At most this many other campaigns are checked, to know whether one of them can send while this campaign waits for its
 -- providers.
@@ -70,8 +73,8 @@ local UNPACED_TURN_MS = 10000
 local REST_US = 1000000
 
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
-  'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones',
-  'lost', 'tried'})
+  'delay_us', 'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index',
+  'phones', 'lost', 'tried'})
 local id, batch_number = args.campaign, args.batch_number
 local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
@@ -113,9 +116,9 @@ local function no_provider(soonest_us, silent)
   local known_chains = {}
   for _, other in ipairs(others) do
     local of_other = read_fields(key_of_campaign(other), 'chain', 'promotional')
-    local held_from = of_other.promotional and silent or ''
+    local avoided = avoided_providers(of_other, silent)
     local can_take = not of_other.chain
-      or can_take_or_block(other, rotation_key, of_other.chain, now, held_from, known_chains)
+      or can_take_or_block(other, rotation_key, of_other.chain, now, avoided, known_chains)
     if can_take then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
@@ -293,7 +296,7 @@ if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
 if is_repeated_late(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
-  'last_send_time_cost', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
+  'last_send_time_cost', 'delay_ends_us', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
   'send_window_closes_ms', 'max_parts', 'parts_out', 'batch_size', 'urgent', 'promotional', PENDING,
   SENDING)
 local reason = why_closed(campaign, now_ms)
@@ -301,14 +304,14 @@ if reason then return closed(reason) end
 
 -- One command reads the hash of the sender, with the fields of the first provider.
 local first_provider = string.match(campaign.chain, '%S+')
-local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_time_cost', 'paused',
+local sender = read_fields(sender_key, 'rate', 'last_send_time_us', 'last_send_time_cost', 'delay_ends_us', 'paused',
   'max_parts_per_day', 'day', 'day_parts', provider_field('brake', first_provider),
   provider_field('back_off_until_us', first_provider), provider_field('back_off_count', first_provider),
   provider_field('probe_us', first_provider), 'silent')
 if sender.paused == '1' then return closed('sender_paused') end
 local silent = sender.silent or ''
-local held_from = campaign.promotional and silent or ''
-local provider = choose_provider(campaign.chain, first_provider, sender, held_from, args, now)
+local avoided = avoided_providers(campaign, silent)
+local provider = choose_provider(campaign.chain, first_provider, sender, avoided, args, now)
 if provider.out_of_reach then return closed('out_of_reach') end
 if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 
@@ -323,7 +326,8 @@ if not position then
 end
 
 local hashes = {campaign = campaign, campaign_key = campaign_key, sender = sender, sender_key = sender_key}
-local main, own = main_pace(hashes, now, tolerance_us), own_pace(hashes, now, ahead_us + tolerance_us)
+local main = main_pace(hashes, now, tolerance_us, tonumber(args.delay_us))
+local own = own_pace(hashes, now, ahead_us + tolerance_us)
 if is_turn_over(lease, main, own) then
   end_turn(id, campaign_key, batch_member(id, batch_number))
   return closed('turn_over')
@@ -362,8 +366,8 @@ local block = {
   starts_in_us = first_send_time_us - now, per_unit_us = main.per_unit_us,
   since_created = provider.chain_index * PROVIDER_UNIT + time_since_created(campaign.created_ms, now_ms),
 }
-local head = struct.pack(PACKED_HEAD, block.number, now, block.starts_in_us, block.per_unit_us, provider.chain_index,
-  next_index, suppressed)
+local head = struct.pack(PACKED_HEAD, block.number, now, block.starts_in_us, block.per_unit_us, main.delay_us,
+  provider.chain_index, next_index, suppressed)
 local packed = {head}
 check_records(messages_key, count)
 if checks then suppress(checks, count, block.number) end
@@ -381,6 +385,7 @@ end
 redis.call('HSET', campaign_key, PENDING, pending, SENDING, sending, 'parts_out', parts_out,
   'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
 if main.key then keep_send_time(main.key, main.send_time_us, chosen.last_cost, main.per_unit_us) end
+if main.key then keep_delay(main.key, main.delay_us, tonumber(args.delay_us), now) end
 if own then keep_send_time(own.key, own.send_time_us, chosen.last_cost, own.per_unit_us) end
 spend_parts_of_day(sender, today, chosen.parts)
 if provider.probed then

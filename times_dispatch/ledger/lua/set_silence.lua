@@ -15,11 +15,11 @@
 local args = arguments({'provider', 'reason', 'wait_ms', 'trail'})
 local sender_key = key_of_sender('sender')
 local silent = redis.call('HGET', sender_key, 'silent') or ''
-local is_held = is_silent(silent, args.provider)
+local was_silent = is_silent(silent, args.provider)
 
 run_without_memory()
-if is_held == (args.reason ~= '') then return reply({status = 'unchanged'}) end
-if is_held then
+if was_silent == (args.reason ~= '') then return reply({status = 'unchanged'}) end
+if was_silent then
   silent = without_provider(silent, args.provider)
   redis.call('HDEL', sender_key, provider_field('silent_since_us', args.provider),
     provider_field('silent_reason', args.provider), provider_field('silence_probe_us', args.provider),

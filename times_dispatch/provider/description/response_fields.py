@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from times_dispatch.unreadable_json import UNREADABLE_JSON
+
 JsonPath = tuple[str, ...]
 
 MAX_TEXT_BYTES: Final = 4_096
@@ -51,7 +53,7 @@ def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | 
     def read(body: bytes) -> ResponseFields | None:
         try:
             document = decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE_JSON:
             document = _decode_leniently(body)
         if any(body.count(key) > 1 for key in keys) and _is_ambiguous(body):
             return None
@@ -92,7 +94,7 @@ def _decode_leniently(body: bytes) -> Any:
     """Decode JSON that has a byte order mark, or whose text is not all UTF-8; return None for anything else."""
     try:
         return msgspec.json.decode(body.decode(errors="replace").lstrip("\ufeff"))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return None
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding, decompress
 from times_dispatch.provider.http.lenient_head import HeadInvalid, mend_response
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_BODY_BYTES: Final = 65_536
 """How many bytes of a response body are read; a longer body is no response of an SMS API."""
@@ -267,8 +268,8 @@ class Connection(asyncio.Protocol):
         if not self._body.startswith((b"{", b"[")):
             return False
         try:
-            msgspec.json.decode(self._body)
-        except (msgspec.DecodeError, RecursionError):
+            msgspec.json.decode(self._body.decode(errors="replace"))  # a text that is not UTF-8 is read as well
+        except UNREADABLE_JSON:
             return False
         return True
 

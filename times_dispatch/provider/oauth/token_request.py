@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from times_dispatch.provider.oauth.credentials import ClientCredentials
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 DEFAULT_LIFETIME_S: Final = 300.0
 """The lifetime of a token whose server does not say how long the token is valid."""
@@ -68,7 +69,7 @@ def read_response(status: int, body: bytes) -> TokenResponse:
     """Return the meaning of an HTTP response to a token request."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         document = None
     fields = document if isinstance(document, dict) else {}
     if 200 <= status < 300:

@@ -10,6 +10,7 @@ from times_dispatch.provider.reports.codes import DND, OTHER
 from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
 from times_dispatch.provider.reports.field_names import by_known_name, event_name, may_be_row
 from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_ROWS: Final = 20_000
 """How many rows a body may have: more than reports of our messages have room in the longest body."""
@@ -262,7 +263,7 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
         if data.startswith(b'"'):
             data, fields.data = _data_in_text(fields.data)
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         raise _Unusable("not an object with an event's name and its data") from None
     prefix = b'[{"event":' + event + b',"data":['
     if data == b"null":
@@ -299,14 +300,14 @@ def _plain(data: bytes) -> list[_PlainRow]:
     """Decode all rows at once, at a third of the cost; return nothing if one of them is not plain."""
     try:
         return _PLAIN_ROWS.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return []
 
 
 def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -> ReportEvent:
     try:
         fields = _ROW.decode(row)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None
     if _missing(event, kind, fields) or (kind is EventKind.FAILED and fields.code in _EMPTY):
         fields = _by_other_names(fields, row)
@@ -334,7 +335,7 @@ def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:
     """Return the fields of a row with those that are missing and stand under another name."""
     try:
         others = by_known_name(msgspec.json.decode(row))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return fields
     for field, value in others.items():
         if getattr(fields, field) in _EMPTY:

@@ -1,4 +1,4 @@
-"""Phone numbers in a text, and the whitelist of those that a text may name (docs/domain.md section 5).
+"""Finds the phone numbers in a text (docs/domain.md section 5); ``number_whitelist`` says which a text may name.
 
 A number is recognised in every grouping that people write and wherever it stands: after ``Call:``, glued to a word,
 after another number and a slash, in the digits of Indian scripts. ``callback_words`` has the words that tell a number
@@ -63,7 +63,6 @@ _MOBILE_OR_TOLL_FREE = re.compile("(?:[6-9][0-9]{9}|18[06]0[0-9]{4,7})(?![0-9])"
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
 _SLASHED = re.compile(r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))")
 """The slash after an area code or a toll-free prefix: ``080/41234567``."""
-_ENTRY = re.compile(r"[+]?[(]?[0-9](?:[ ()-]{0,2}[0-9]){2,14}")
 
 _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
@@ -208,46 +207,6 @@ def context_before(text: str) -> str:
 def is_to_call(context: str) -> bool:
     """Return whether digits after a context, from ``context_before``, are a number to call or to send an SMS to."""
     return (_AFTER_CALL_WORD.search(context) or _AFTER_SMS_TO.search(context)) is not None
-
-
-def entry_problem(entry: str) -> str | None:
-    """Return why an entry cannot be in a whitelist of numbers; None if it can."""
-    if _ENTRY.fullmatch(entry):
-        return None
-    return f"must be a phone number, as in 1800 123 4567, is {entry!r}"
-
-
-class NumberWhitelist:
-    """The whitelisted callback numbers.
-
-    Blanks, dashes, +91 and a leading 0 make no difference. A landline may stand without its area code.
-    """
-
-    def __init__(self, entries: Iterable[str]) -> None:
-        self._numbers = {national_digits(entry) for entry in entries}
-        self._local = {number[-size:] for number in self._numbers if is_landline(number) for size in (6, 7, 8)}
-
-    def __bool__(self) -> bool:
-        return bool(self._numbers)
-
-    def allows(self, number: str) -> bool:
-        """Return whether a number is whitelisted."""
-        digits = national_digits(number)
-        return digits in self._numbers or digits in self._local
-
-    def missing(self, text: str) -> list[str]:
-        """Return the numbers of a text that are not whitelisted."""
-        return [number for number in find(text) if not self.allows(number)]
-
-
-def national_digits(number: str) -> str:
-    """Return the digits of a number without the country code or the trunk prefix: ``9876543210``."""
-    digits = "".join(filter(str.isdigit, number.translate(DIGIT_TABLE)))
-    if len(digits) > 11 and digits.startswith("00"):
-        digits = digits[2:]
-    if len(digits) > 11 and digits.startswith("91"):
-        digits = digits[2:]
-    return digits.removeprefix("0") if len(digits) > 10 else digits
 
 
 def _may_contain_numbers(text: str) -> bool:

@@ -64,7 +64,6 @@ async def test_a_sender_keeps_the_lanes_that_it_ever_had(redis: Redis) -> None:
         (plan_of(max_parts=5), 0, "max_parts"),
         (plan_of(rate_per_s=79.0), 0, "below 80"),
         (plan_of(), 100, "daily cap"),
-        (plan_of(tracked_links=TrackedLinks(prefix="https://a/", targets=[], key_digest="")), 0, "tracked links"),
     ],
 )
 async def test_limits_that_lanes_would_not_keep_together_are_refused(
@@ -116,14 +115,32 @@ async def test_a_campaign_of_which_one_lane_has_ended_is_live_and_listed_once(re
     assert [view.id for view in await Queries(redis).live(SENDER)] == [campaign]
 
 
+async def of_an_older_version(redis: Redis, minor: int | None) -> None:
+    """Make the heartbeats of all workers those of a version with another minor schema, or of one that writes none."""
+    for key in await redis.keys("{processes}:p:worker:*"):
+        record = msgspec.json.decode(await redis.hget(key, "record") or b"")
+        del record["minor"]
+        record |= {} if minor is None else {"minor": minor}
+        await redis.hset(key, "record", msgspec.json.encode(record))
+
+
 async def test_no_campaign_in_lanes_begins_while_a_worker_runs_that_knows_no_lanes(redis: Redis) -> None:
-    heartbeat = Heartbeat(redis, ProcessKind.WORKER)
-    await heartbeat.beat()
+    await Heartbeat(redis, ProcessKind.WORKER).beat()
     assert len(await plans(redis, plan_of())) == 4
-    [key] = await redis.keys("{processes}:p:worker:*")
-    record = msgspec.json.decode(await redis.hget(key, "record") or b"")
-    del record["minor"]  # the versions before there was a record of the schema write none
-    await redis.hset(key, "record", msgspec.json.encode(record))
+    await of_an_older_version(redis, None)  # the versions before there was a record of the schema write none
     with pytest.raises(WorkerTooOld, match="is of a version that knows no lanes"):
         await plans(redis, plan_of())
     assert len(await plans(redis, plan_of(sender="OTHERS"), lanes=1)) == 1, "a sender without lanes is not concerned"
+
+
+async def test_no_campaign_with_links_in_lanes_begins_while_a_worker_runs_that_would_make_other_codes(
+    redis: Redis,
+) -> None:
+    with_links = plan_of(tracked_links=TrackedLinks(prefix="https://a/", targets=[], key_digest="", number=3))
+    await Heartbeat(redis, ProcessKind.WORKER).beat()
+    made = await plans(redis, with_links)
+    assert [plan.tracked_links for plan in made.values()] == [with_links.tracked_links] * 4
+    await of_an_older_version(redis, 1)
+    with pytest.raises(WorkerTooOld, match="is of a version that knows no tracked links in lanes"):
+        await plans(redis, with_links)
+    assert len(await plans(redis, plan_of())) == 4, "a campaign without links is not concerned"

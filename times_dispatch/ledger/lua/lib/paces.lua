@@ -1,29 +1,30 @@
 -- uses: pacing
 --
 -- The paces of a block: the sender's rate, the campaign's own rate, or both. `hashes` is a table: `campaign` and
--- `sender` are fields of these hashes, with rate, last_send_time_us and last_send_time_cost; `campaign_key` and
--- `sender_key` are their keys.
+-- `sender` are fields of these hashes, with rate, last_send_time_us, last_send_time_cost and delay_ends_us;
+-- `campaign_key` and `sender_key` are their keys.
 
 -- A campaign with a rate below its sender's may use so much of its rate at once: its block is spread over the send
 -- times of the sender, so a whole round trip's worth would be a bunch.
 local MAX_OWN_BUNCH_US = 50000
 
 -- Return the pace that gives out send times: the sender's, or the campaign's own if the sender has no limit. Send times
--- may be late by `tolerance_us`. A table:
+-- may be late by `tolerance_us`. The worker pushes at least `delay_us` later than the send times. A table:
 --   key           the hash that keeps the pace; nil without a limit, because then nothing has to be kept
 --   send_time_us  the next send time
 --   per_unit_us   the time between two send times for each unit of cost; 0 without a limit
-local function main_pace(hashes, now, tolerance_us)
+--   delay_us      how much later than the send times the messages are pushed
+local function main_pace(hashes, now, tolerance_us, delay_us)
   local fields, key = hashes.sender, hashes.sender_key
   local rate = tonumber(fields.rate or '0')
   if rate <= 0 then
     fields, key = hashes.campaign, hashes.campaign_key
     rate = tonumber(fields.rate or '0')
   end
-  if rate <= 0 then return {send_time_us = now, per_unit_us = 0} end
+  if rate <= 0 then return {send_time_us = now, per_unit_us = 0, delay_us = 0} end
   local per_unit_us = 1000000 / rate
   local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_AHEAD_US)
-  return {key = key, send_time_us = send_time_us, per_unit_us = per_unit_us}
+  return {key = key, send_time_us = send_time_us, per_unit_us = per_unit_us, delay_us = delay_of(fields, delay_us, now)}
 end
 
 -- Return the pace of a campaign with a limit below its sender's; nil if it has none. This pace gives out no send times:

@@ -6,6 +6,13 @@
 -- Send times are given out at most this far ahead of the clock, to a worker whose round trips to the ledger last that
 -- long. After such a round trip no more is left of the worker's time for the pushes of a block.
 local MAX_AHEAD_US = 350000
+-- While the ledger is slow, a worker pushes messages as much later than their send times as its replies take. All
+-- workers do so: otherwise a quick worker would push messages beside those with earlier send times that a slow worker
+-- pushes later, above the rate. So the pace keeps the delay. The delay grows at once, and it becomes shorter by this
+-- share of the time that passes: so much of the rate is sent on top of the rate meanwhile.
+local CATCH_UP = 0.02
+-- The longest delay. A delay that seems to be longer is from before the clock was set back, and no longer counts.
+local MAX_DELAY_US = 600000
 -- No send time is given out this far ahead: a last send time that lies further ahead is from before the clock was set
 -- back, and no longer counts.
 local IMPOSSIBLE_US = 1000000
@@ -17,6 +24,19 @@ local function next_send_time(pace, per_unit_us, earliest_us, latest_us)
   if last_us > latest_us + IMPOSSIBLE_US then return earliest_us end
   last_us = math.min(last_us, latest_us)
   return math.max(last_us + tonumber(pace.last_send_time_cost or '0') * per_unit_us, earliest_us)
+end
+
+-- Return the delay of a pace in microseconds (its field delay_ends_us), if the worker that asks wants `delay_us`.
+local function delay_of(pace, delay_us, now)
+  local left_us = (tonumber(pace.delay_ends_us or '0') - now) * CATCH_UP
+  if left_us > MAX_DELAY_US then left_us = 0 end
+  return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))
+end
+
+-- Keep the delay of a pace in its hash, if the worker that asks wants so much: the moment at which nothing is left.
+local function keep_delay(key, delay_us, wanted_us, now)
+  if delay_us == 0 or delay_us > wanted_us then return end
+  redis.call('HSET', key, 'delay_ends_us', string.format('%.0f', now + delay_us / CATCH_UP))
 end
 
 -- Keep a pace in its hash, after a send time was given to a message of this cost and `next_us` is the next send time.

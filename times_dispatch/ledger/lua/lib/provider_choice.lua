@@ -1,13 +1,13 @@
 -- uses: names keys providers
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
 -- tried with one message at a time (a probe), also while a later provider could take all messages: a successful probe
--- ends the back-off. A silent provider gets one message at a time too; `silent` lists these providers if the campaign
--- is promotional, else it is empty. A provider that is lost to the worker is passed over, like a provider that the
--- sender backs off from; but if it answered other workers just now, the batch is theirs.
+-- ends the back-off. A silent provider that the campaign avoids gets one message at a time too. A provider that is lost
+-- to the worker is passed over, like a provider that the sender backs off from; but if it answered other workers just
+-- now, the batch is theirs.
 --   chain           the providers of the campaign by priority, joined by blanks
 --   first_provider  the first of them
 --   sender          the fields of the sender's hash, with those of the first provider
---   silent          the silent providers, joined by blanks
+--   avoided         the silent providers that the campaign avoids (avoided_providers), joined by blanks
 --   worker          a table: `lost` and `tried`, see open_block.lua
 --   now             the clock in microseconds
 -- Returns a table:
@@ -17,7 +17,7 @@
 --   is_tried      whether the block is to find out whether the worker reaches the provider again
 --   out_of_reach  true if only other workers can use the provider that could take a message
 --   soonest_us    when the first provider can take a message, if none can now; nil if all are braked
-local function choose_provider(chain, first_provider, sender, silent, worker, now)
+local function choose_provider(chain, first_provider, sender, avoided, worker, now)
   local chain_index, soonest_us, has_lost = 0, nil, false
   for provider in string.gmatch(chain, '%S+') do
     local fields = sender
@@ -28,8 +28,8 @@ local function choose_provider(chain, first_provider, sender, silent, worker, no
     end
     local state = provider_state(fields, provider, now)
     if not state.is_braked then
-      local free_us, is_held = state.free_us, silent ~= '' and is_silent(silent, provider)
-      if is_held then free_us = math.max(free_us, silence_probe_at(provider, now)) end
+      local free_us, is_avoided = state.free_us, avoided ~= '' and has_provider(avoided, provider)
+      if is_avoided then free_us = math.max(free_us, silence_probe_at(provider, now)) end
       if worker.lost ~= '' and has_provider(worker.lost, provider) then
         if answered_lately(provider, now) then return {out_of_reach = true} end
         has_lost, free_us = true, math.huge
@@ -37,7 +37,7 @@ local function choose_provider(chain, first_provider, sender, silent, worker, no
       if free_us <= now then
         return {
           chain_index = chain_index, probed = state.backs_off and provider or nil,
-          silent_probe = is_held and provider or nil, is_tried = provider == worker.tried,
+          silent_probe = is_avoided and provider or nil, is_tried = provider == worker.tried,
         }
       end
       soonest_us = math.min(soonest_us or free_us, free_us)

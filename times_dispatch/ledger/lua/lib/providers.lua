@@ -91,16 +91,24 @@ local function note_silence_probe(provider, now)
     string.format('%.0f', now + wait_ms * 1000), field, math.min(2 * wait_ms, MAX_BACK_OFF_US / 1000))
 end
 
+-- Return which of the sender's silent providers a campaign avoids, joined by blanks: only promotional messages are held
+-- back from silent providers.
+--   campaign  the campaign's fields, with `promotional`
+--   silent    the field `silent` of the sender's hash
+local function avoided_providers(campaign, silent)
+  return campaign.promotional and silent or ''
+end
+
 -- Return when the first provider of a chain can take a message (microseconds, epoch); math.huge if all are braked.
--- `silent` lists the providers from which this message is held back.
-local function free_us_of_chain(chain, now, silent)
+-- `avoided` lists the providers that the campaign avoids (avoided_providers).
+local function free_us_of_chain(chain, now, avoided)
   local soonest_us = math.huge
   for provider in string.gmatch(chain, '%S+') do
     local brake, back_off_until_us = provider_field('brake', provider), provider_field('back_off_until_us', provider)
     local sender = read_fields(key_of_sender('sender'), brake, back_off_until_us)
     if not sender[brake] or sender[brake] == '' then
       local free_us = end_of_wait(sender[back_off_until_us], MAX_BACK_OFF_US, now)
-      if is_silent(silent, provider) then free_us = math.max(free_us, silence_probe_at(provider, now)) end
+      if has_provider(avoided, provider) then free_us = math.max(free_us, silence_probe_at(provider, now)) end
       soonest_us = math.min(soonest_us, free_us)
     end
   end
@@ -108,12 +116,12 @@ local function free_us_of_chain(chain, now, silent)
 end
 
 -- Say whether some provider of a campaign's chain can take a message now, or soon. If none can, the campaign leaves its
--- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `silent` lists
--- the silent providers if the campaign is promotional, else it is empty. `known` keeps the results by chain, so that a
+-- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `avoided`
+-- lists the providers that the campaign avoids (avoided_providers). `known` keeps the results by chain, so that a
 -- script computes each chain once.
-local function can_take_or_block(id, rotation_key, chain, now, silent, known)
-  local name = silent == '' and chain or chain .. '|' .. silent
-  known[name] = known[name] or free_us_of_chain(chain, now, silent)
+local function can_take_or_block(id, rotation_key, chain, now, avoided, known)
+  local name = avoided == '' and chain or chain .. '|' .. avoided
+  known[name] = known[name] or free_us_of_chain(chain, now, avoided)
   if known[name] <= now + SOON_US then return true end
   local check_us = math.min(known[name] - SOON_US, now + MAX_BLOCKED_US)
   redis.call('ZREM', rotation_key, id)

@@ -6,10 +6,12 @@ from redis.asyncio import Redis
 
 from producers.errors import InputInvalid
 from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.lanes.shares import forbidden_with_lanes
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.prices import max_parts_per_day
 
 
 async def resendable(
@@ -23,10 +25,8 @@ async def resendable(
     if plan.sender not in settings.senders:
         raise InputInvalid(f"campaign {campaign}: its sender {plan.sender} is not in the settings any more")
     lanes = max(len(await known_lanes(redis, plan.sender)), settings.senders[plan.sender].lanes)
-    if parent.lanes or lanes > 1:
-        raise InputInvalid(
-            f"campaign {campaign}: a sender with lanes has no resend; submit the rows of `dispatch report` instead"
-        )
+    if what := forbidden_with_lanes(plan, lanes, max_parts_per_day=max_parts_per_day(plan.sender, settings)):
+        raise InputInvalid(f"campaign {campaign}: its sender has lanes, and a resend in lanes cannot have {what}")
     if gone := [name for name in plan.chain if name not in settings.providers]:
         raise InputInvalid(f"campaign {campaign}: its provider {gone[0]} is not in the settings any more")
     if plan.tracked_links and not settings.link_key:

@@ -5,7 +5,7 @@ crash finishes the same resend. Stored batches stay as they are; the rest follow
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,20 +17,21 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
-from producers.resend_parent import resendable
+from producers.resend.parent import resendable
+from producers.resend.storing import Progress, ResendStore
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.lanes.rows import joined, picked
-from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.lanes.plans import plans_of_lanes
+from times_dispatch.ledger.lanes.whole import whole_state
+from times_dispatch.ledger.model import CampaignId, CampaignView, Plan
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, Submissions
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 from times_dispatch.provider.correlation_ids import new_campaign_id
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import price
+from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.sms.rules.send_window import SendWindow
 
 RESENDABLE = frozenset(
@@ -45,10 +46,6 @@ RESENDABLE = frozenset(
 """The states of messages that can be chosen by name."""
 DOUBTFUL = frozenset({MessageState.IN_DOUBT, MessageState.GIVEN_UP})
 """The states of messages that may have been sent; they are chosen on explicit demand only."""
-
-
-Progress = Callable[[int], None]
-"""Is called with the number of stored batches."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,28 +174,46 @@ class Resender:
         if unfinished:
             campaign = unfinished.id
         else:
-            if await self._first(parent, excluded) is None and not self._choice.salt:
+            if not (self._choice.salt or await self._has_any(parent, excluded)):
                 raise CommandFailed(f"campaign {parent.id}: no message is left to resend")
             await memory_check.before()
             campaign = await self._submissions.claim(
                 self._fingerprint(len(children)), plan.sender, CampaignId(new_campaign_id())
             )
         plan = await with_numbered_links(self._redis, campaign, plan, self._settings)
-        begun = await self._begin(campaign, plan, batch_size, actor)
-        if begun.state is not CampaignState.SUBMITTING:
-            return ResendResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
-        if not same_but_for_times(plan, begun.plan):
-            raise _another_is_unfinished(campaign, begun.plan)
-        total, batches = await self._store(
-            parent, campaign, begun, excluded, memory_check=memory_check, progress=progress
-        )
+        begun_lanes = await self._begin(campaign, plan, batch_size, actor)
+        states = [begun.state for begun in begun_lanes.values()]
+        result = ResendResult(campaign=campaign, plan=begun_lanes[campaign].plan, state=whole_state(states))
+        if result.state is not CampaignState.SUBMITTING:
+            return msgspec.structs.replace(result, already_submitted=True)
+        lanes = await ResendStore(
+            self._redis, parent, self._filter, excluded, memory_check=memory_check, progress=progress
+        ).store(begun_lanes)
+        total = sum(lane.messages for lane in lanes.values())
         await apply_limits(self._redis, plan.sender, self._settings)
-        state = await self._submissions.seal(campaign, plan.sender, total=total, batches=batches, actor=actor)
+        states = [
+            await self._submissions.seal(
+                of_lane,
+                begun_lanes[of_lane].plan.sender,
+                total=lane.messages,
+                batches=lane.batches,
+                actor=actor if of_lane == campaign else "",
+                announced=total,
+            )
+            for of_lane, lane in lanes.items()
+        ]
         warning = await notify_workers(self._redis, self._settings, plan.sender)
-        return ResendResult(campaign=campaign, plan=begun.plan, state=state, messages=total, warning=warning)
+        return msgspec.structs.replace(result, state=whole_state(states), messages=total, warning=warning)
 
     async def _children(self, parent: CampaignView) -> list[CampaignView]:
-        return await self._queries.of_sender(parent.plan.sender, parent.resends)
+        """Return the resends of a campaign; raise InputInvalid if it is not known which messages one of them has."""
+        children = await self._queries.of_sender(parent.plan.sender, parent.resends)
+        if gone := set(parent.resends) - {child.id for child in children}:
+            raise InputInvalid(
+                f"campaign {parent.id}: its resend {min(gone)} is archived, so it is not known here which messages it "
+                "contains; submit the rows of `dispatch report` that are to be sent once more"
+            )
+        return children
 
     def _unfinished(self, children: Sequence[CampaignView]) -> CampaignView | None:
         """Return the child that is still being submitted; raise InputInvalid if its choice is another one."""
@@ -214,11 +229,12 @@ class Resender:
     async def _lines_before(self, children: Sequence[CampaignView], unfinished: CampaignView | None) -> LineSet:
         """Return the lines of the messages that earlier resends contain; none with ``again``.
 
-        A resend that was cancelled before it was sealed sent nothing, and does not count.
+        A resend that was cancelled before any lane was sealed sent nothing, and does not count.
         """
         lines = LineSet()
         for child in children:
-            never_sent = child.state is CampaignState.CANCELLED and not child.sealed_ms
+            was_sealed = any(lane.sealed_ms for lane in child.lanes or [child])
+            never_sent = child.state is CampaignState.CANCELLED and not was_sealed
             if self._choice.again or never_sent or (unfinished and child.id == unfinished.id):
                 continue
             async for batch in read_batches(self._redis, child):
@@ -240,126 +256,48 @@ class Resender:
             valid_until_ms=_epoch_ms(opens + max(validity, timedelta(minutes=1))),
             resend_of=parent.id,
             resend_choice=self._choice.words,
+            lane_campaigns=[],
         )
 
-    async def _begin(self, campaign: CampaignId, plan: Plan, batch_size: int, actor: str) -> Begun:
-        detail = f"{self._choice.words}, as {campaign}"
-        return await self._submissions.begin(
+    async def _begin(self, campaign: CampaignId, plan: Plan, batch_size: int, actor: str) -> dict[CampaignId, Begun]:
+        """Create the campaigns of all lanes; return what the ledger has of each, the campaign that people see first."""
+        plans = await plans_of_lanes(
+            self._redis,
+            hashlib.sha256(f"resend as {campaign}".encode()).hexdigest(),
             campaign,
             plan,
-            batch_size=batch_size,
-            brake=brake_rule(self._settings),
-            price_micros=int((self._price(plan) or 0) * 1_000_000),
-            trail=packed_entry(actor, TrailAction.RESENT, campaign=plan.resend_of, detail=detail),
+            lanes=self._settings.senders[plan.sender].lanes,
+            max_parts_per_day=max_parts_per_day(plan.sender, self._settings),
+            new_id=new_campaign_id,
         )
+        detail = f"{self._choice.words}, as {campaign}"
+        trail = packed_entry(actor, TrailAction.RESENT, campaign=plan.resend_of, detail=detail)
+        begun_lanes = {
+            of_lane: await self._submissions.begin(
+                of_lane,
+                lane_plan,
+                batch_size=batch_size,
+                brake=brake_rule(self._settings),
+                price_micros=int((self._price(plan) or 0) * 1_000_000),
+                trail=trail if of_lane == campaign else "",
+            )
+            for of_lane, lane_plan in plans.items()
+        }
+        for of_lane, begun in begun_lanes.items():
+            if begun.state is CampaignState.SUBMITTING and not same_but_for_times(plans[of_lane], begun.plan):
+                raise _another_is_unfinished(campaign, begun.plan)
+        return begun_lanes
 
     def _price(self, plan: Plan) -> Decimal | None:
         """Return the price of one SMS part in rupees; None if the settings have none."""
         sender, categories = self._settings.senders[plan.sender], self._settings.categories
         return price(sender, next((name for name in categories if name == plan.category), sender.category), categories)
 
-    async def _first(self, parent: CampaignView, excluded: LineSet) -> Recipients | None:
-        async for rows, _ in self._chosen(parent, excluded, after_line=0):
-            return rows
-        return None
-
-    async def _chosen(
-        self, parent: CampaignView, excluded: LineSet, *, after_line: int
-    ) -> AsyncIterator[tuple[Recipients, float]]:
-        """Yield the chosen messages of each batch that has any, and the share of the parent that is read.
-
-        Args:
-            parent: the campaign whose messages are read.
-            excluded: the lines of messages that are left out.
-            after_line: all messages up to the message of this line are left out too; 0 leaves out none.
-        """
-        passed = not after_line
+    async def _has_any(self, parent: CampaignView, excluded: LineSet) -> bool:
         async for batch in read_batches(self._redis, parent):
-            rows, begin = batch.recipients, 0
-            if not passed:
-                if after_line not in rows.lines:
-                    continue
-                passed, begin = True, rows.lines.index(after_line) + 1
-            positions = [
-                position
-                for position in self._filter.positions(batch)
-                if position >= begin and rows.lines[position] not in excluded
-            ]
-            if positions:
-                yield picked(rows, positions), (rows.first + len(rows.to)) / max(1, parent.total)
-
-    async def _store(
-        self,
-        parent: CampaignView,
-        campaign: CampaignId,
-        begun: Begun,
-        excluded: LineSet,
-        *,
-        memory_check: MemoryCheck,
-        progress: Progress | None,
-    ) -> tuple[int, int]:
-        """Store the batches that are not stored yet; return how many messages and batches there are.
-
-        Args:
-            parent: the campaign whose messages are read.
-            campaign: the resend.
-            begun: what an earlier command has stored.
-            excluded: the lines of messages that are left out.
-            memory_check: refuses the resend if it does not fit.
-            progress: is called after each batch.
-
-        Raises:
-            CommandFailed: no message is left, or two commands wrote at once.
-        """
-        size, number = begun.batch_size, begun.batches
-        total, last_line = await self._stored(campaign)
-        if total == number * size:  # otherwise the last batch is stored, because only the last batch may be short
-            rest = None
-            async for chosen, fraction in self._chosen(parent, excluded, after_line=last_line):
-                rest = joined(rest, chosen) if rest else chosen
-                while len(rest.to) >= size:
-                    await self._add(campaign, begun, number, picked(rest, range(size)))
-                    rest, number = picked(rest, range(size, len(rest.to))), number + 1
-                    await memory_check.while_stored(
-                        campaign, begun.plan.sender, stored=number, batch_size=size, fraction=fraction
-                    )
-                    if progress:
-                        progress(number)
-            if rest and rest.to:
-                await self._add(campaign, begun, number, rest)
-                number += 1
-                if progress:
-                    progress(number)
-            total, _ = await self._stored(campaign)
-        if not total:
-            raise CommandFailed(
-                f"campaign {campaign}: no message is left to resend; give it up: dispatch cancel {campaign}"
-            )
-        return total, number
-
-    async def _add(self, campaign: CampaignId, begun: Begun, number: int, rows: Recipients) -> None:
-        opt_outs = OptOuts(self._redis)
-        on_list = [] if await opt_outs.is_empty() else await opt_outs.contains(rows.to)
-        await self._submissions.add_batch(
-            campaign,
-            begun.plan.sender,
-            number,
-            msgspec.structs.replace(rows, first=number * begun.batch_size),
-            opted_out=[index for index, is_on_list in enumerate(on_list) if is_on_list],
-        )
-
-    async def _stored(self, campaign: CampaignId) -> tuple[int, int]:
-        """Return how many messages of a resend are stored, and the line of the last; each line must be there once."""
-        lines, total, last_line = LineSet(), 0, 0
-        async for batch in read_batches(self._redis, await self._queries.campaign(campaign)):
-            for line in batch.recipients.lines:
-                if not lines.add(line):
-                    raise CommandFailed(
-                        f"campaign {campaign}: two commands wrote this resend at once, and nothing of it is sent; "
-                        f"give it up (dispatch cancel {campaign}) and resend again"
-                    )
-            total, last_line = total + len(batch.recipients.to), batch.recipients.lines[-1]
-        return total, last_line
+            if any(batch.recipients.lines[position] not in excluded for position in self._filter.positions(batch)):
+                return True
+        return False
 
 
 def _another_is_unfinished(campaign: CampaignId, plan: Plan) -> InputInvalid:

@@ -11,16 +11,16 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.errors import CommandFailed, InputInvalid
-from producers.resend import Choice, Resender
+from producers.resend.resender import Choice, Resender
 from producers.submit import submit
 from tests.kit.producers import ProcessDied
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
-from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key
+from times_dispatch.ledger.keys import BatchKey, CampaignField, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, TrackedLinks
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.queries import LaneQueries, MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord, pack_records, unpack_recipients
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
@@ -37,18 +37,19 @@ ODD_FAILED_912 = ["d0", "f912"]
 
 async def settle(redis: Redis, campaign: CampaignId, outcomes: list[str]) -> None:
     """Write states and codes into the records of a campaign, such as ``f912``; they repeat until its end."""
-    view = await Queries(redis).campaign(campaign)
-    counts = dict.fromkeys(MessageState, 0)
-    for number in range(view.batches):
-        records = list[MessageRecord]()
-        async for message in Queries(redis).batch(view, number):
-            outcome = outcomes[message.index % len(outcomes)]
-            state = MessageState(outcome[0])
-            counts[state] += 1
-            records.append(MessageRecord(message.record.index, state, 0, int(outcome[1:]), 5, 0, "77"))
-        await redis.set(batch_key(view.plan.sender, campaign, BatchKey.MESSAGES, number), pack_records(records))
-    for state, number in counts.items():
-        await redis.hset(campaign_key(view.plan.sender, campaign), state.value, str(number))
+    whole = await Queries(redis).campaign(campaign)
+    for view in whole.lanes or [whole]:
+        counts = dict.fromkeys(MessageState, 0)
+        for number in range(view.batches):
+            records = list[MessageRecord]()
+            async for message in LaneQueries(redis).batch(view, number):
+                outcome = outcomes[message.index % len(outcomes)]
+                state = MessageState(outcome[0])
+                counts[state] += 1
+                records.append(MessageRecord(message.record.index, state, 0, int(outcome[1:]), 5, 0, "77"))
+            await redis.set(batch_key(view.plan.sender, view.id, BatchKey.MESSAGES, number), pack_records(records))
+        for state, messages in counts.items():
+            await redis.hset(campaign_key(view.plan.sender, view.id), state.value, str(messages))
 
 
 async def stored(redis: Redis, campaign: CampaignId) -> list[MessageView]:
@@ -218,6 +219,21 @@ async def test_numbers_on_the_opt_out_list_are_suppressed(parent: CampaignId, se
     result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)
     view = await Queries(redis).campaign(result.campaign)
     assert (view.counts[MessageState.SUPPRESSED], view.counts[MessageState.PENDING]) == (1, 11)
+
+
+async def test_a_resend_that_left_the_ledger_may_contain_any_message_so_there_is_no_further_resend(
+    parent: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    first = await Resender(redis, settings, parent, FAILED).submit(now=NOW)
+    view = await Queries(redis).campaign(first.campaign)
+    key = campaign_key(view.plan.sender, first.campaign)
+    await redis.hset(key, CampaignField.ARCHIVE, "archived")
+    await redis.hdel(key, CampaignField.STATE)
+    for again in (FAILED, Choice(states=FAILED.states, codes=frozenset({912}))):
+        with pytest.raises(InputInvalid, match=f"its resend {first.campaign} is archived"):
+            await Resender(redis, settings, parent, again).survey()
+        with pytest.raises(InputInvalid, match=f"its resend {first.campaign} is archived"):
+            await Resender(redis, settings, parent, again).submit(now=NOW)
 
 
 async def test_own_values_are_kept_and_tracked_links_get_another_number(

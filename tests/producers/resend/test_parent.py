@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.errors import InputInvalid
-from producers.resend_parent import resendable
+from producers.resend.parent import resendable
 from producers.submit import submit
 from tests.kit.producers import SETTINGS, WriteFile, load_settings
 from times_dispatch.ledger.control import Control
@@ -66,9 +66,8 @@ async def test_a_campaign_that_may_try_failed_messages_again_is_refused_until_it
     [
         ({"TIMESM": "ABCDEF"}, "its sender TIMESM is not in the settings any more"),
         ({"providers.tm": "providers.other"}, "its provider tm is not in the settings any more"),
-        ({"rate_per_s = 500": "rate_per_s = 500\nlanes = 3"}, "a sender with lanes has no resend"),
     ],
-    ids=["sender", "provider", "lanes"],
+    ids=["sender", "provider"],
 )
 async def test_settings_that_lack_something_of_the_campaign_are_named(
     parent: CampaignView, write: WriteFile, redis: Redis, changed: dict[str, str], reason: str
@@ -85,4 +84,18 @@ async def test_a_campaign_that_is_not_submitted_whole_is_refused(
 ) -> None:
     await redis.hset(campaign_key(parent.plan.sender, parent.id), "state", CampaignState.SUBMITTING.value)
     with pytest.raises(InputInvalid, match="is still being submitted"):
+        await resendable(redis, settings, parent.id, states=FAILED)
+
+
+async def test_a_campaign_that_lanes_would_not_keep_is_refused_and_any_other_is_not(
+    parent: CampaignView, write: WriteFile, redis: Redis
+) -> None:
+    laned = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nlanes = 3")
+    settings = load_settings(write("other.toml", laned))
+    assert await resendable(redis, settings, parent.id, states=FAILED)
+    await change_plan(redis, parent, max_parts=100)
+    with pytest.raises(InputInvalid, match="a resend in lanes cannot have max_parts or max_money"):
+        await resendable(redis, settings, parent.id, states=FAILED)
+    await change_plan(redis, parent, rate_per_s=59.0)
+    with pytest.raises(InputInvalid, match="a resend in lanes cannot have a rate_per_s below 60"):
         await resendable(redis, settings, parent.id, states=FAILED)

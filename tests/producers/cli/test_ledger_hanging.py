@@ -1,0 +1,159 @@
+"""A Redis that stops answering while a command runs is said at once, and does not keep the command."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from producers.cli import check, ledger, status, watch
+from tests.kit.hanging_redis import HangingRedis, hanging_redis
+from tests.kit.ledger_calls import LEDGER_CALLS
+from tests.kit.producers import Run
+from tests.kit.tls import Certificates
+from times_dispatch.demo.processes import clean_environment
+from times_dispatch.demo.redis_server import EmbeddedServer
+
+TIMEOUT_S = 0.3
+SOON_S = 5.0
+"""Far more than the time-out, and far less than four time-outs of five seconds."""
+LONG = ("report @", "stats --recount", "optout export", "reports replay")
+"""These commands wait for Redis."""
+SAYS_IT_ELSEWHERE = ("status", "check")
+"""These commands say what they found without Redis, and in it that Redis does not answer."""
+
+
+@pytest.fixture(autouse=True)
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_ANSWER_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr(ledger, "_LOOK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(status, "TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr(check, "_LEDGER_TIMEOUT_S", TIMEOUT_S)
+
+
+@pytest.fixture
+def proxy(redis_server: EmbeddedServer) -> Iterator[HangingRedis]:
+    with hanging_redis(redis_server.port) as proxy:
+        yield proxy
+
+
+def test_the_timeout_of_commands_is_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert (ledger._ANSWER_TIMEOUT_S, status.TIMEOUT_S, check._LEDGER_TIMEOUT_S) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if not call.startswith((*LONG, *SAYS_IT_ELSEWHERE))])
+def test_a_redis_that_hangs_in_the_middle_ends_a_command(
+    run: Run, submitted: str, proxy: HangingRedis, call: str
+) -> None:
+    arguments = ["--redis-url", f"redis://127.0.0.1:{proxy.port}/0", *call.replace("@", submitted).split()]
+    run(*arguments)
+    proxy.hang_after(proxy.pieces // 2)
+
+    began_s = time.monotonic()
+    done = run(*arguments)
+
+    assert time.monotonic() - began_s < SOON_S
+    assert done.exit_code == 2, done.output
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(f"Redis at 127.0.0.1:{proxy.port} (did not answer in time; run .*|.*: no answer in time)", last)
+
+
+@pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if call.startswith(LONG)])
+def test_a_long_command_says_that_redis_hangs_and_goes_on_when_redis_answers(
+    run: Run, submitted: str, proxy: HangingRedis, call: str
+) -> None:
+    arguments = ["--redis-url", f"redis://127.0.0.1:{proxy.port}/0", *call.replace("@", submitted).split()]
+    run(*arguments)
+    proxy.hang_after(proxy.pieces // 2)
+    timer = threading.Timer(1.5, proxy.go_on)
+    timer.start()
+
+    done = run(*arguments)
+    timer.join()
+
+    assert done.exit_code == 0, done.output
+    assert f"Redis at 127.0.0.1:{proxy.port} does not answer: waiting for it\n" in done.stderr
+
+
+@pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if call.startswith(SAYS_IT_ELSEWHERE)])
+def test_status_and_check_say_in_their_answers_that_redis_hangs(
+    run: Run, submitted: str, proxy: HangingRedis, tmp_path: Path, call: str
+) -> None:
+    (tmp_path / "people.csv").write_text("to,name,amount\n9876543210,Asha,5\n")
+    arguments = ["--redis-url", f"redis://127.0.0.1:{proxy.port}/0", *call.split()]
+    run(*arguments)
+    proxy.hang_after(proxy.pieces // 2)
+
+    began_s = time.monotonic()
+    done = run(*arguments)
+
+    assert time.monotonic() - began_s < SOON_S
+    assert re.search("no answer in time|did not answer", done.output), done.output
+
+
+@pytest.mark.processes
+def test_behind_tls_it_is_the_same(submitted: str, redis_server: EmbeddedServer, tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    with hanging_redis(redis_server.port, certificates.server("trusted")) as proxy:
+        url = f"rediss://127.0.0.1:{proxy.port}/0?ssl_ca_certs={certificates.ca}"
+        command = [
+            sys.executable,
+            "-c",
+            "from producers.cli import main; main()",
+            "--redis-url",
+            url,
+            "show",
+            submitted,
+        ]
+        environment = {**clean_environment(), "PYTHONPATH": str(Path(__file__).parents[3])}
+        assert subprocess.run(command, check=False, env=environment, capture_output=True).returncode == 0
+        for pieces in (0, proxy.pieces // 2):
+            proxy.hang_after(pieces)
+            began_s = time.monotonic()
+            done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+            assert time.monotonic() - began_s < 2 * SOON_S
+            assert done.returncode == 2
+            assert re.fullmatch("Redis at .* (did not answer in time; run .*|.*: no answer in time)\n", done.stderr)
+
+
+def test_watch_says_that_redis_hangs_and_goes_on_when_redis_answers(
+    run: Run, submitted: str, proxy: HangingRedis
+) -> None:
+    arguments = ["--redis-url", f"redis://127.0.0.1:{proxy.port}/0", "watch", submitted, "--timeout", "4"]
+    hang, go_on = threading.Timer(1.0, proxy.hang_after, [0]), threading.Timer(2.5, proxy.go_on)
+    hang.start()
+    go_on.start()
+
+    done = run(*arguments)
+    hang.join()
+    go_on.join()
+
+    name = f"Redis at 127.0.0.1:{proxy.port}"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Redis")]
+    assert lines == [f"{name} does not answer: waiting for it", f"{name} answers again"]
+    assert json.loads(run("show", submitted, "--json").stdout)["state"] == "running"
+
+
+def test_watch_ends_when_redis_hangs_for_long(
+    run: Run, submitted: str, proxy: HangingRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_WAIT_FOR_REDIS_S", 0.5)
+    timer = threading.Timer(1.0, proxy.hang_after, [0])
+    timer.start()
+
+    done = run("--redis-url", f"redis://127.0.0.1:{proxy.port}/0", "watch", submitted)
+    timer.join()
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-2:] == [
+        f"Redis at 127.0.0.1:{proxy.port} does not answer: waiting for it",
+        f"Redis at 127.0.0.1:{proxy.port} did not answer in time; run the same command again",
+    ]
+    assert not isinstance(done.exception, RedisTimeout)

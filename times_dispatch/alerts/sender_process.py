@@ -1,0 +1,67 @@
+"""Sends a message to a target of alerts in a child process, which the target can neither fill nor hold."""
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from times_dispatch.alerts.sender_child import ENDLESS, NOT_TAKEN, TAKEN, Sending
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+_ROOT: Final = Path(__file__).parents[2]
+_CHILD: Final = "times_dispatch.alerts.sender_child"
+_MAX_REASON_BYTES: Final = 200
+_PASSED_ON: Final = frozenset(
+    {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
+)
+"""The variables that a child gets; any other may hold a secret."""
+
+
+async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYSTEM_CLOCK) -> str:
+    """Send a message; return why it was not sent, or an empty text.
+
+    Args:
+        sending: the message and its target.
+        within_s: when the child is ended, in seconds.
+        clock: the clock of the wait.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-B", "-P", "-m", _CHILD),
+        env=_environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with clock.timeout(within_s):
+            answer, _ = await process.communicate(msgspec.json.encode(sending))
+    except TimeoutError:
+        return f"no answer within {within_s:g} s"
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    reason = answer[:_MAX_REASON_BYTES].decode(errors="replace")
+    if not reason:
+        return ENDLESS if process.returncode in _OUT_OF_MEMORY else NOT_TAKEN
+    return "" if reason == TAKEN else reason
+
+
+_OUT_OF_MEMORY: Final = frozenset({1, -6, -9})
+"""How a program ends that cannot even say that it has no memory."""
+
+
+def _environment() -> dict[str, str]:
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _PASSED_ON or name.startswith(("LC_", "PYTHON"))
+    }
+    paths = [str(_ROOT), *filter(None, [variables.get("PYTHONPATH")])]
+    return {**variables, "PYTHONPATH": os.pathsep.join(paths)}
