@@ -87,4 +87,11 @@ def _in_text(document: bytes) -> bytes:
     if not document.startswith(b'"'):
         return document
     text = msgspec.json.decode(document)
-    return text.strip().encode() if isinstance(text, str) and is_document(text) else b""
+    if not isinstance(text, str) or not is_document(text):
+        return b""
+    inner = text.strip().encode()
+    try:
+        msgspec.json.decode(inner, type=msgspec.Raw)
+    except UNREADABLE_JSON:
+        return mend(inner)
+    return inner

@@ -29,6 +29,12 @@ def test_a_damaged_document_is_mended() -> None:
     assert [event.meta for event in parse(unwrap(damaged)).events] == ["m"]
 
 
+def test_a_damaged_text_is_mended_and_costs_no_other_reports() -> None:
+    reply = '{"event":"replied","ts":1,"meta":"n","incomingText":"a\nb"}'
+    document = json.dumps({"note": "[NaN]", "response": f"[{GROUP.decode()},{reply}]"}).encode()
+    assert [event.meta for event in parse(unwrap(document)).events] == ["m", "n"]
+
+
 def test_rows_that_are_counted_are_an_array() -> None:
     document = b'[{"event":"delivered","data":{"0":{"ts":1,"meta":"m"},"1":{"ts":2,"meta":"n"}}}]'
     assert unwrap(document) == b'[{"event":"delivered","data":[{"ts":1,"meta":"m"},{"ts":2,"meta":"n"}]}]'
