@@ -39,9 +39,9 @@ def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 def event_name(fields: Mapping[str, Any]) -> str | None:
     """Return the name of the event in a report without groups: a text, the name in an object, or else a number."""
     values = _by_plain_name(fields)
-    found = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
-    texts = [value for value in found if isinstance(value, str)]
-    numbers = [str(value) for value in found if isinstance(value, int) and not isinstance(value, bool)]
+    candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
+    texts = [value for value in candidates if isinstance(value, str)]
+    numbers = [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
     return next(iter(texts + numbers), None)
 
 
