@@ -17,7 +17,7 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
-from producers.resend.parent import resendable
+from producers.resend.parent import resendable, was_never_sent
 from producers.resend.storing import Progress, ResendStore
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
@@ -229,13 +229,13 @@ class Resender:
     async def _lines_before(self, children: Sequence[CampaignView], unfinished: CampaignView | None) -> LineSet:
         """Return the lines of the messages that earlier resends contain; none with ``again``.
 
-        A resend that was cancelled before any lane was sealed sent nothing, and does not count.
+        A resend that was cancelled before any lane was sealed sent nothing, and does not count, unless an earlier
+        version of this program let a resend of it send these messages.
         """
         lines = LineSet()
         for child in children:
-            was_sealed = any(lane.sealed_ms for lane in child.lanes or [child])
-            never_sent = child.state is CampaignState.CANCELLED and not was_sealed
-            if self._choice.again or never_sent or (unfinished and child.id == unfinished.id):
+            does_not_count = was_never_sent(child) and not child.resends
+            if self._choice.again or does_not_count or (unfinished and child.id == unfinished.id):
                 continue
             async for batch in read_batches(self._redis, child):
                 for line in batch.recipients.lines:
