@@ -213,6 +213,11 @@ class Resender:
                 f"campaign {parent.id}: its resend {min(gone)} is archived, so it is not known here which messages it "
                 "contains; submit the rows of `dispatch report` that are to be sent once more"
             )
+        if lacking := next((child.id for child in children if _lacks_lanes(child)), None):
+            raise InputInvalid(
+                f"campaign {parent.id}: a lane of its resend {lacking} is not in Redis any more, so it is not known which "
+                "messages the resend contains; submit the rows of `dispatch report` that are to be sent once more"
+            )
         return children
 
     def _unfinished(self, children: Sequence[CampaignView]) -> CampaignView | None:
@@ -298,6 +303,12 @@ class Resender:
             if any(batch.recipients.lines[position] not in excluded for position in self._filter.positions(batch)):
                 return True
         return False
+
+
+def _lacks_lanes(campaign: CampaignView) -> bool:
+    """Say whether Redis lost a lane of a campaign: all lanes were there before the first was sealed."""
+    was_sealed = any(lane.sealed_ms for lane in campaign.lanes)
+    return was_sealed and len(campaign.lanes) < len(campaign.plan.lane_campaigns)
 
 
 def _another_is_unfinished(campaign: CampaignId, plan: Plan) -> InputInvalid:
