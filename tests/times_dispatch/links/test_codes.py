@@ -119,8 +119,8 @@ def test_an_index_over_lanes_names_one_message_of_one_lane(lanes: int, data: st.
 @given(st.integers(2, 16), st.data())
 def test_an_index_over_lanes_is_that_of_no_message_of_the_first_lane(lanes: int, data: st.DataObject) -> None:
     # A links process of a version without lanes would show a message with this index the target of another recipient.
-    most_in_a_lane = 10_000_000 // lanes
-    lane, index = data.draw(st.integers(0, lanes - 1)), data.draw(st.integers(0, most_in_a_lane - 1))
+    messages_of_lane = 10_000_000 // lanes
+    lane, index = data.draw(st.integers(0, lanes - 1)), data.draw(st.integers(0, messages_of_lane - 1))
 
     assert index_over_lanes(index, lane=lane, lanes=lanes) >= 10_000_000
 
