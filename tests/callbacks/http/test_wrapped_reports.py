@@ -13,6 +13,7 @@ ROW = b'{"event":"failed","code": "912","ts":1,"meta":"n"}'
     "document",
     [
         b'{"id": 5, "reports": [' + GROUP + b", " + ROW + b"]}",
+        b'{"status":"delivered","timestamp":1,"reference":"b7","reports":[' + GROUP + b"," + ROW + b"]}",
         b'{"a": {"b": ' + GROUP + b'}, "c": [[' + ROW + b"]]}",
         b"[[" + GROUP + b"],[" + ROW + b"]]",
         json.dumps([GROUP.decode(), ROW.decode()]).encode(),

@@ -46,8 +46,21 @@ def event_name(fields: Mapping[str, Any]) -> str | None:
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:
-    """Return whether an object without data is a report by itself: it has an id or a time."""
-    return not _ROWS.isdisjoint(_by_plain_name(fields))
+    """Return whether an object without data is a report by itself: it has an id or a time.
+
+    The wrapper of a group of reports may have both too; it has an array in which whole reports stand.
+    """
+    return not _ROWS.isdisjoint(_by_plain_name(fields)) and not any(map(_has_reports, fields.values()))
+
+
+def _has_reports(value: object) -> bool:
+    """Return whether a value is an array with an object that has an event, and either data or an id and a time."""
+    return isinstance(value, list) and any(
+        isinstance(each, dict)
+        and event_name(each) is not None
+        and ("data" in each or {"ts", "meta"} <= by_known_name(each).keys())
+        for each in value
+    )
 
 
 def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
