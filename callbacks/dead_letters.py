@@ -3,7 +3,6 @@
 A dead letter is one row of a posted body, made a body of its own; or a whole body, if its rows cannot be told apart.
 """
 
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -39,7 +38,6 @@ _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 _KEPT_SHARE: Final = 0.9
 """The share of the limit that a stream fills after its oldest rows were deleted: not every new row deletes others."""
 
-_SIZE: Final = re.compile("[0-9]{1,18}")
 _REASON: Final = b"reason"
 _DETAIL: Final = b"detail"
 _TOO_LONG_BYTES: Final = b"too_long_bytes"

@@ -30,6 +30,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
+from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, read_processes
 
 pytestmark = pytest.mark.processes
@@ -268,6 +269,14 @@ async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server
         await read_relay_id(redis)
         await Heartbeat(redis, ProcessKind.RECEIVER).beat()
         assert len((await read_processes(all_rights)).alive(ProcessKind.RECEIVER)) == 1
+
+
+@pytest.mark.parametrize("user", [*sorted(_MANAGERS), "receiver", "metrics", "alerts"])
+async def test_a_process_that_compares_the_clocks_may_read_the_clock_of_redis(
+    server: EmbeddedServer, user: str
+) -> None:
+    async with connect(f"redis://{user}:mellon@127.0.0.1:{server.port}/0") as redis:
+        assert await urgent_warnings(redis) == []
 
 
 _OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}}

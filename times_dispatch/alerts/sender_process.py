@@ -30,6 +30,7 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
         within_s: when the child is ended, in seconds.
         clock: the clock of the wait.
     """
+    packed = msgspec.json.encode(sending, enc_hook=str)  # msgspec knows no subclass of str, as addresses are
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-B", "-P", "-m", _CHILD),
         env=_environment(),
@@ -39,7 +40,7 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
     )
     try:
         async with clock.timeout(within_s):
-            answer, _ = await process.communicate(msgspec.json.encode(sending))
+            answer, _ = await process.communicate(packed)
     except TimeoutError:
         return f"no answer within {within_s:g} s"
     finally:

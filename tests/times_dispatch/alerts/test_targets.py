@@ -13,6 +13,7 @@ from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
 from times_dispatch.demo.processes import free_port
+from times_dispatch.settings.secrets import Secret
 
 pytestmark = pytest.mark.processes
 
@@ -21,7 +22,7 @@ SECRET = "a-secret-token"
 
 
 def target(url: str) -> AppriseTarget:
-    return AppriseTarget("oncall", url, clock=FakeClock(auto=True))
+    return AppriseTarget("oncall", Secret(url), clock=FakeClock(auto=True))  # what the settings have
 
 
 async def test_a_webhook_gets_title_text_and_level(webhook: Webhook) -> None:

@@ -37,15 +37,12 @@ def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def event_name(fields: Mapping[str, Any]) -> str | None:
-    """Return the name of the event in a report without groups: a text, a number, or the name in an object."""
+    """Return the name of the event in a report without groups: a text, the name in an object, or else a number."""
     values = _by_plain_name(fields)
-    for name in _EVENTS:
-        value = values.get(name)
-        if isinstance(value, dict):
-            value = value.get("name")
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return str(value)
-    return None
+    candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
+    texts = [value for value in candidates if isinstance(value, str)]
+    numbers = [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
+    return next(iter(texts + numbers), None)
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:

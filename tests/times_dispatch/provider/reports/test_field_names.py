@@ -19,6 +19,8 @@ def test_the_first_name_with_a_value_counts() -> None:
         ({"status": {"id": 5, "name": "DELIVERED"}}, "DELIVERED"),
         ({"status": 0}, "0"),
         ({"status": True, "state": "x"}, "x"),
+        ({"status": 1, "deliveryStatus": "DELIVRD"}, "DELIVRD"),
+        ({"status": {"name": 5}, "state": "DELIVRD"}, "DELIVRD"),
         ({"status": None}, None),
         ({}, None),
     ],
