@@ -21,11 +21,15 @@ def json_in_query(query: bytes) -> bytes:
     """Return the JSON document in a query or in a form; empty if there is none whose meaning is certain."""
     try:
         text = query.strip().decode("utf-8-sig")
-        separator = ";" if ";" in text and "&" not in text and '"' not in text else "&"
-        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, separator=separator)
-        return json_in_fields(fields)
+        with_semicolons = ";" in text and "&" not in text and '"' not in text
+        return (with_semicolons and _json_between(text, ";")) or _json_between(text, "&")
     except ValueError:  # also UnicodeDecodeError
         return b""
+
+
+def _json_between(text: str, separator: str) -> bytes:
+    fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, separator=separator)
+    return json_in_fields(fields)
 
 
 def json_in_fields(fields: list[tuple[str, str]]) -> bytes:

@@ -55,6 +55,8 @@ def json_in(body: bytes, content_type: str) -> bytes:
     if not encoding.startswith("utf-8"):
         return body.decode(encoding, "replace").encode()
     plain = body.removeprefix(BOM_UTF8).lstrip()
+    if plain[:1] in _JSON_BEGINNINGS:
+        return plain
     if plain[:1] == b'"':
         return _in_json_text(plain)
     if content_type.lower().startswith("multipart/"):
@@ -70,8 +72,7 @@ def join_documents(body: bytes) -> bytes:
     if body.count(b",") > MAX_COMMAS:
         return b""
     try:
-        text = body.decode("utf-8-sig")
-        documents = _documents(text)
+        documents = _documents(body.removeprefix(BOM_UTF8).decode(errors="replace"))
     except (ValueError, RecursionError):
         return b""
     return b"[" + ",".join(documents).encode() + b"]" if len(documents) > 1 else b""

@@ -1,12 +1,12 @@
 """Finds the reports in JSON whose outer objects and arrays are not those of Times Mobile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from callbacks.http.form_fields import is_document
-from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse
+from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, mend, parse
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_DEPTH: Final = 6
@@ -19,12 +19,21 @@ def unwrap(content: bytes) -> bytes:
 
     An object is a report if ``reports.parse`` reads it; what stands in it is not searched. A text that is a JSON object
     or array is searched too, and an object whose keys count (``{"0": …, "1": …}``, as PHP writes arrays) as an array.
+    Objects that stand in one array with a report are taken too, so that the unusable rows among them are not lost.
     """
     try:
-        reports = list(_reports(content, _MAX_DEPTH))
-    except UNREADABLE_JSON:
+        reports = _reports_in(content)
+    except (*UNREADABLE_JSON, ReportsUnreadable):
         return b""
     return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
+
+
+def _reports_in(content: bytes) -> list[bytes]:
+    try:
+        content.decode()  # msgspec does not check the encoding of strings that it skips
+        return list(_reports(content, _MAX_DEPTH))
+    except UNREADABLE_JSON:
+        return list(_reports(mend(content), _MAX_DEPTH))
 
 
 def _reports(document: bytes, depth: int) -> Iterator[bytes]:
@@ -32,8 +41,7 @@ def _reports(document: bytes, depth: int) -> Iterator[bytes]:
     if not depth or not document.startswith((b"{", b"[")):
         return
     if document.startswith(b"["):
-        for value in _ARRAY.decode(document):
-            yield from _reports(bytes(value), depth - 1)
+        yield from _of_array(map(bytes, _ARRAY.decode(document)), depth - 1)
         return
     fields = _OBJECT.decode(document)
     if _is_report(document):
@@ -44,8 +52,19 @@ def _reports(document: bytes, depth: int) -> Iterator[bytes]:
         if _is_report(group):
             yield group
             return
+    if all(map(str.isdecimal, fields)):
+        yield from _of_array(map(bytes, fields.values()), depth - 1)
+        return
     for value in fields.values():
         yield from _reports(bytes(value), depth - 1)
+
+
+def _of_array(values: Iterable[bytes], depth: int) -> Iterator[bytes]:
+    """Yield the reports in the values of an array, and the objects beside them that have none."""
+    documents = [(value, list(_reports(value, depth))) for value in map(_in_text, map(bytes.strip, values))]
+    if any(reports for _, reports in documents):
+        for document, reports in documents:
+            yield from reports or ([document] if document.startswith(b"{") else [])
 
 
 def _is_report(document: bytes) -> bool:
@@ -68,4 +87,11 @@ def _in_text(document: bytes) -> bytes:
     if not document.startswith(b'"'):
         return document
     text = msgspec.json.decode(document)
-    return text.strip().encode() if isinstance(text, str) and is_document(text) else b""
+    if not isinstance(text, str) or not is_document(text):
+        return b""
+    inner = text.strip().encode()
+    try:
+        msgspec.json.decode(inner, type=msgspec.Raw)
+    except UNREADABLE_JSON:
+        return mend(inner)
+    return inner

@@ -22,6 +22,11 @@ async def resendable(
     plan = parent.plan
     if parent.state is CampaignState.SUBMITTING:
         raise InputInvalid(f"campaign {campaign}: is still being submitted, and nothing of it is sent yet")
+    if plan.resend_of and was_never_sent(parent):
+        raise InputInvalid(
+            f"campaign {campaign}: is a resend that was cancelled before it was submitted whole, so nothing of it was "
+            f"sent; resend {plan.resend_of}"
+        )
     if plan.sender not in settings.senders:
         raise InputInvalid(f"campaign {campaign}: its sender {plan.sender} is not in the settings any more")
     lanes = max(len(await known_lanes(redis, plan.sender)), settings.senders[plan.sender].lanes)
@@ -33,15 +38,22 @@ async def resendable(
         raise InputInvalid(
             f"campaign {campaign}: its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
         )
-    if plan.retry and parent.state in LIVE:
+    states_of_lanes = {lane.state for lane in parent.lanes or [parent]}  # a stop reaches one lane after the other
+    if plan.retry and states_of_lanes & LIVE:
         raise InputInvalid(
             f"campaign {campaign}: may send failed messages again by its rule (retry_failed); resend when it is "
             "finished, or cancel it first"
         )
-    sends_itself = plan.in_doubt == "resend" and parent.state is not CampaignState.CANCELLED
+    sends_itself = plan.in_doubt == "resend" and states_of_lanes != {CampaignState.CANCELLED}
     if sends_itself and MessageState.IN_DOUBT in states and parent.counts[MessageState.IN_DOUBT]:
         raise InputInvalid(
             f'campaign {campaign}: sends its messages in doubt again by itself (in_doubt = "resend"); '
             "leave out --in-doubt"
         )
     return parent
+
+
+def was_never_sent(campaign: CampaignView) -> bool:
+    """Say whether a campaign was cancelled before any lane of it was sealed, so that nothing of it was sent."""
+    was_sealed = any(lane.sealed_ms for lane in campaign.lanes or [campaign])
+    return campaign.state is CampaignState.CANCELLED and not was_sealed

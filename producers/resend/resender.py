@@ -17,7 +17,8 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
-from producers.resend.parent import resendable
+from producers.resend.chosen import ChosenMessages
+from producers.resend.parent import resendable, was_never_sent
 from producers.resend.storing import Progress, ResendStore
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
@@ -124,9 +125,10 @@ class Resender:
                 return Survey(parent=parent, done=done)
         unfinished = self._unfinished(children)
         excluded = await self._lines_before(children, unfinished)
+        chosen = await ChosenMessages.of_ledger(self._redis, self._filter)
         messages = parts = before = 0
         async for batch in read_batches(self._redis, parent):
-            for position in self._filter.positions(batch):
+            for position in chosen.positions(batch):
                 if batch.recipients.lines[position] in excluded:
                     before += 1
                 else:
@@ -169,12 +171,13 @@ class Resender:
         children = await self._children(parent)
         unfinished = self._unfinished(children)
         excluded = await self._lines_before(children, unfinished)
+        chosen = await ChosenMessages.of_ledger(self._redis, self._filter)
         memory_check = MemoryCheck(self._redis, max_share=self._settings.ledger.max_memory_share)
         plan = self._plan(parent, after_s, now or datetime.now(UTC))
         if unfinished:
             campaign = unfinished.id
         else:
-            if not (self._choice.salt or await self._has_any(parent, excluded)):
+            if not (self._choice.salt or await self._has_any(parent, chosen, excluded)):
                 raise CommandFailed(f"campaign {parent.id}: no message is left to resend")
             await memory_check.before()
             campaign = await self._submissions.claim(
@@ -187,7 +190,7 @@ class Resender:
         if result.state is not CampaignState.SUBMITTING:
             return msgspec.structs.replace(result, already_submitted=True)
         lanes = await ResendStore(
-            self._redis, parent, self._filter, excluded, memory_check=memory_check, progress=progress
+            self._redis, parent, chosen, excluded, memory_check=memory_check, progress=progress
         ).store(begun_lanes)
         total = sum(lane.messages for lane in lanes.values())
         await apply_limits(self._redis, plan.sender, self._settings)
@@ -213,6 +216,11 @@ class Resender:
                 f"campaign {parent.id}: its resend {min(gone)} is archived, so it is not known here which messages it "
                 "contains; submit the rows of `dispatch report` that are to be sent once more"
             )
+        if lacking := next((child.id for child in children if _lacks_lanes(child)), None):
+            raise InputInvalid(
+                f"campaign {parent.id}: a lane of its resend {lacking} is not in Redis any more, so it is not known "
+                "which messages the resend contains; submit the rows of `dispatch report` that are to be sent once more"
+            )
         return children
 
     def _unfinished(self, children: Sequence[CampaignView]) -> CampaignView | None:
@@ -229,13 +237,13 @@ class Resender:
     async def _lines_before(self, children: Sequence[CampaignView], unfinished: CampaignView | None) -> LineSet:
         """Return the lines of the messages that earlier resends contain; none with ``again``.
 
-        A resend that was cancelled before any lane was sealed sent nothing, and does not count.
+        A resend that was cancelled before any lane was sealed sent nothing, and does not count, unless an earlier
+        version of this program let a resend of it send these messages.
         """
         lines = LineSet()
         for child in children:
-            was_sealed = any(lane.sealed_ms for lane in child.lanes or [child])
-            never_sent = child.state is CampaignState.CANCELLED and not was_sealed
-            if self._choice.again or never_sent or (unfinished and child.id == unfinished.id):
+            does_not_count = was_never_sent(child) and not child.resends
+            if self._choice.again or does_not_count or (unfinished and child.id == unfinished.id):
                 continue
             async for batch in read_batches(self._redis, child):
                 for line in batch.recipients.lines:
@@ -293,11 +301,17 @@ class Resender:
         sender, categories = self._settings.senders[plan.sender], self._settings.categories
         return price(sender, next((name for name in categories if name == plan.category), sender.category), categories)
 
-    async def _has_any(self, parent: CampaignView, excluded: LineSet) -> bool:
+    async def _has_any(self, parent: CampaignView, chosen: ChosenMessages, excluded: LineSet) -> bool:
         async for batch in read_batches(self._redis, parent):
-            if any(batch.recipients.lines[position] not in excluded for position in self._filter.positions(batch)):
+            if any(batch.recipients.lines[position] not in excluded for position in chosen.positions(batch)):
                 return True
         return False
+
+
+def _lacks_lanes(campaign: CampaignView) -> bool:
+    """Say whether Redis lost a lane of a campaign: all lanes were there before the first was sealed."""
+    was_sealed = any(lane.sealed_ms for lane in campaign.lanes)
+    return was_sealed and len(campaign.lanes) < len(campaign.plan.lane_campaigns)
 
 
 def _another_is_unfinished(campaign: CampaignId, plan: Plan) -> InputInvalid:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from producers.errors import CommandFailed
-from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
+from producers.resend.chosen import ChosenMessages
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.lanes.rows import picked
 from times_dispatch.ledger.lanes.split import LaneBatch, LaneSplit, lane_of_number
@@ -44,7 +44,7 @@ class ResendStore:
         self,
         redis: Redis,
         parent: CampaignView,
-        row_filter: RowFilter,
+        chosen: ChosenMessages,
         excluded: LineSet,
         *,
         memory_check: MemoryCheck,
@@ -55,14 +55,14 @@ class ResendStore:
         Args:
             redis: the ledger.
             parent: the campaign whose messages are read.
-            row_filter: which of its messages are chosen.
+            chosen: which of its messages are taken.
             excluded: the lines of messages that are left out.
             memory_check: refuses the resend if it does not fit.
             progress: is called after each batch.
         """
         self._redis = redis
         self._parent = parent
-        self._filter = row_filter
+        self._chosen_messages = chosen
         self._excluded = excluded
         self._memory_check = memory_check
         self._progress = progress
@@ -121,7 +121,7 @@ class ResendStore:
                     del not_passed[lane]
             positions = [
                 position
-                for position in self._filter.positions(batch)
+                for position in self._chosen_messages.positions(batch)
                 if position >= begins.get(lane_of_number(rows.to[position], len(lanes)), 0)
                 and rows.lines[position] not in self._excluded
             ]

@@ -262,3 +262,9 @@ def test_each_number_is_seen_as_it_is_written(text: str, numbers: list[str]) -> 
 def test_a_whitelisted_number_is_known_in_every_form(entry: str, text: str) -> None:
     assert find(text)
     assert NumberWhitelist([entry]).missing(text) == []
+
+
+@pytest.mark.parametrize("number", ["1800-123-4567", "1860 266 1234", "1800-11-2024", "1800 11 2024"])
+@pytest.mark.parametrize("after", ["9 AM to 6 PM", "7 days a week", "- 9 to 6", "10 AM - 6 PM", "1 for Hindi"])
+def test_the_hours_after_a_toll_free_number_are_no_part_of_it(number: str, after: str) -> None:
+    assert find(f"Toll free: Call {number} {after}") == [number]

@@ -61,14 +61,18 @@ def index_over_lanes(index: int, *, lane: int, lanes: int) -> int:
     """Return the index that the codes of a message have, from its index in the campaign of its lane.
 
     The messages of the lanes take turns, so the index says which lane has the message, and no lane needs to know how
-    many messages the others have. Without lanes (one lane) the index stays.
+    many messages the others have. They count down from the greatest index: a links process of a version without lanes
+    looks for the index in the first lane, and must not find there the message of another recipient. Without lanes (one
+    lane) the index stays.
     """
-    return index * lanes + lane
+    return MAX_INDEX - (index * lanes + lane) if lanes > 1 else index
 
 
 def lane_and_index(index: int, *, lanes: int) -> tuple[int, int]:
     """Return the number of the lane, and the index in the lane's campaign, from the index that a code has."""
-    index, lane = divmod(index, lanes)
+    if lanes == 1:
+        return 0, index
+    index, lane = divmod(MAX_INDEX - index, lanes)
     return lane, index
 
 

@@ -20,6 +20,7 @@ def test_fields_of_one_report_become_one_report(query: bytes) -> None:
 def test_a_semicolon_in_a_document_separates_nothing() -> None:
     document = b'[{"event":"delivered;x"}]'
     assert json_in_query(quote(document).encode()) == document
+    assert json_in_query(b"response=" + quote(document, safe=";").encode()) == document
 
 
 def test_a_form_with_too_many_fields_is_not_read() -> None:

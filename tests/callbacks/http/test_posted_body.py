@@ -1,4 +1,5 @@
 import json
+from codecs import BOM_UTF8
 from urllib.parse import urlencode
 
 import pytest
@@ -24,6 +25,7 @@ def test_several_documents_become_an_array_of_their_objects() -> None:
     assert join_documents(b'{"a":1}\r\n\n{"b":2}\n') == b'[{"a":1},{"b":2}]'
     assert join_documents(b'[{"a":1},{"b":2}][]{"c":3}') == b'[{"a":1},{"b":2},{"c":3}]'
     assert join_documents(b'{"a":1},{"b":2}') == b'[{"a":1},{"b":2}]'
+    assert join_documents(b'{"a":1}\n{"b":"caf\xe9"}') == '[{"a":1},{"b":"caf\ufffd"}]'.encode()
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,11 @@ def test_one_document_and_what_is_none_are_not_joined(body: bytes) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_json_in_another_encoding_is_read(encoding: str) -> None:
     assert json.loads(json_in(DOCUMENT.decode().encode(encoding), "").decode("utf-8-sig")) == json.loads(DOCUMENT)
+
+
+def test_json_behind_a_byte_order_mark_is_no_form() -> None:
+    document = b'[{"event":"replied","data":[{"incomingText":"1+1 2%25 %22,%22meta%22:%22m"}]}]'
+    assert json_in(BOM_UTF8 + document, "") == document
 
 
 def test_texts_in_texts_are_read() -> None:

@@ -147,14 +147,15 @@ async def test_the_links_of_a_lane_that_left_the_ledger_are_unknown_and_those_of
     await redis.delete(campaign_key(lanes[1].plan.sender, lanes[1].id))
     directory = LinkDirectory(redis, [LINK_KEY])
 
-    assert await directory.find(SENDER, code(campaign, 0))
-    assert await directory.find(SENDER, code(campaign, 1)) is None
+    assert await directory.find(SENDER, code(campaign, index_over_lanes(0, lane=0, lanes=2)))
+    assert await directory.find(SENDER, code(campaign, index_over_lanes(0, lane=1, lanes=2))) is None
 
 
 async def test_the_lanes_of_a_campaign_are_read_once_in_ten_seconds(redis: Redis) -> None:
     campaign = await submit_with_links_in_lanes(redis, lanes=2, customers=[f"C{row}" for row in range(20)])
     directory = LinkDirectory(redis, [LINK_KEY])
-    assert await directory.find(SENDER, code(campaign, 1))
+    codes = [code(campaign, index_over_lanes(at // 2, lane=at % 2, lanes=2)) for at in range(6)]
+    assert await directory.find(SENDER, codes[1])
     before = (await redis.info("commandstats"))["cmdstat_hmget"]["calls"]
-    assert all([await directory.find(SENDER, code(campaign, index)) for index in range(6)])
+    assert all([await directory.find(SENDER, each) for each in codes])
     assert (await redis.info("commandstats"))["cmdstat_hmget"]["calls"] == before

@@ -61,6 +61,27 @@ async def test_a_campaign_that_may_try_failed_messages_again_is_refused_until_it
     assert (await resendable(redis, settings, parent.id, states=FAILED)).state is CampaignState.CANCELLED
 
 
+async def test_a_lane_that_a_cancel_did_not_reach_yet_may_still_send_by_itself(
+    parent: CampaignView, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = RetryRule(codes=[912], after_s=[60], at_most=1)
+    lanes = [msgspec.structs.replace(parent, state=state) for state in (CampaignState.CANCELLED, CampaignState.RUNNING)]
+    counts = parent.counts | {MessageState.IN_DOUBT: 2}
+
+    async def campaign(_: Queries, __: str) -> CampaignView:
+        return msgspec.structs.replace(
+            parent, plan=plan, state=CampaignState.CANCELLED, sealed_ms=0, lanes=lanes, counts=counts
+        )
+
+    monkeypatch.setattr(Queries, "campaign", campaign)
+    plan = msgspec.structs.replace(parent.plan, retry=rule)
+    with pytest.raises(InputInvalid, match="may send failed messages again by its rule"):
+        await resendable(redis, settings, parent.id, states=FAILED)
+    plan = msgspec.structs.replace(parent.plan, in_doubt="resend")
+    with pytest.raises(InputInvalid, match="sends its messages in doubt again by itself"):
+        await resendable(redis, settings, parent.id, states={MessageState.IN_DOUBT})
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

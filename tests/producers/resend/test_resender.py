@@ -17,7 +17,7 @@ from tests.kit.producers import ProcessDied
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
 from times_dispatch.ledger.keys import BatchKey, CampaignField, batch_key, campaign_key
-from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, TrackedLinks
+from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, SenderId, TrackedLinks
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import LaneQueries, MessageView, Queries
@@ -265,3 +265,34 @@ async def test_own_values_are_kept_and_tracked_links_get_another_number(
     assert result.plan.tracked_links
     assert result.plan.tracked_links.number == 1
     assert result.plan.tracked_links.key_digest != "old"
+
+
+async def test_a_resend_that_was_cancelled_before_its_seal_is_not_resent_itself(
+    parent: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    with pytest.raises(ProcessDied):
+        await Resender(redis, settings, parent, FAILED).submit(batch_size=4, now=NOW, progress=die_after(2))
+    [half] = await resends(redis, parent)
+    await Control(redis).campaign(SenderId("TIMESM"), half, ControlAction.CANCEL)
+    await settle(redis, half, ["x0"])
+    cancelled = Choice(states=frozenset({MessageState.CANCELLED}))
+
+    with pytest.raises(InputInvalid, match=f"nothing of it was sent; resend {parent}"):
+        await Resender(redis, settings, half, cancelled).submit(now=NOW)
+
+    result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)
+    assert set(await lines(redis, half)) < set(await lines(redis, result.campaign))
+
+
+async def test_a_cancelled_resend_of_which_an_earlier_version_made_a_resend_counts_as_sent(
+    parent: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    with pytest.raises(ProcessDied):
+        await Resender(redis, settings, parent, FAILED).submit(batch_size=4, now=NOW, progress=die_after(2))
+    [half] = await resends(redis, parent)
+    await Control(redis).campaign(SenderId("TIMESM"), half, ControlAction.CANCEL)
+    await redis.hset(campaign_key(SenderId("TIMESM"), half), "resend:earlier-grandchild", 1)
+
+    result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)
+
+    assert not set(await lines(redis, half)) & set(await lines(redis, result.campaign))

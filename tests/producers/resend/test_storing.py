@@ -9,13 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from producers.draft import Draft
-from producers.errors import CommandFailed
+from producers.errors import CommandFailed, InputInvalid
 from producers.resend.resender import Choice, Resender
 from producers.submit import submit
 from tests.kit.producers import SETTINGS, ProcessDied, WriteFile, csv_of, load_settings, people
 from tests.producers.resend.test_resender import FAILED, NOW, ODD_FAILED_912, die_after, resends, settle
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.lanes.split import lane_of_number
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -199,3 +200,15 @@ async def test_a_choice_of_nothing_is_refused_and_makes_no_lane(
     with pytest.raises(CommandFailed, match="no message is left to resend"):
         await Resender(redis, laned, parent, nothing).submit(now=NOW)
     assert await resends(redis, parent) == []
+
+
+async def test_no_message_is_resent_again_after_a_lane_of_an_earlier_resend_is_lost(
+    campaign: Path, recipients: Path, settings: Settings, laned: Settings, redis: Redis
+) -> None:
+    made = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis, batch_size=10)
+    await settle(redis, made.campaign, ODD_FAILED_912)
+    first = await Resender(redis, laned, made.campaign, FAILED).submit(now=NOW)
+    lost = (await Queries(redis).campaign(first.campaign)).lanes[1]
+    await redis.delete(campaign_key(lost.plan.sender, lost.id))
+    with pytest.raises(InputInvalid, match=f"a lane of its resend {first.campaign} is not in Redis any more"):
+        await Resender(redis, laned, made.campaign, FAILED).submit(now=NOW)

@@ -116,6 +116,15 @@ def test_an_index_over_lanes_names_one_message_of_one_lane(lanes: int, data: st.
     assert lane_and_index(over_lanes, lanes=lanes) == (lane, index)
 
 
+@given(st.integers(2, 16), st.data())
+def test_an_index_over_lanes_is_that_of_no_message_of_the_first_lane(lanes: int, data: st.DataObject) -> None:
+    # A links process of a version without lanes would show a message with this index the target of another recipient.
+    messages_of_lane = 10_000_000 // lanes
+    lane, index = data.draw(st.integers(0, lanes - 1)), data.draw(st.integers(0, messages_of_lane - 1))
+
+    assert index_over_lanes(index, lane=lane, lanes=lanes) >= 10_000_000
+
+
 def test_without_lanes_an_index_stays() -> None:
     assert index_over_lanes(7, lane=0, lanes=1) == 7
     assert lane_and_index(7, lanes=1) == (0, 7)

@@ -1,4 +1,4 @@
-from times_dispatch.links.codes import LinkCodes, placeholder
+from times_dispatch.links.codes import MAX_INDEX, LinkCodes, placeholder
 from times_dispatch.links.filler import LinkFiller
 
 CODES = LinkCodes(b"a link key of enough bytes", "TIMESM")
@@ -27,4 +27,4 @@ def test_a_link_that_the_campaign_does_not_have_stays() -> None:
 
 def test_the_same_message_of_another_lane_gets_another_code() -> None:
     of_lane = LinkFiller(CODES, number=3, prefix=PREFIX, links=1, lane=2, lanes=4)
-    assert of_lane.fill([PREFIX + placeholder(0)], 9) == [PREFIX + CODES.make(3, 9 * 4 + 2, 0)]
+    assert of_lane.fill([PREFIX + placeholder(0)], 9) == [PREFIX + CODES.make(3, MAX_INDEX - (9 * 4 + 2), 0)]

@@ -8,7 +8,7 @@ from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, SenderId, TrackedLinks
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.tracked_links import LINK_KEY_PURPOSE
-from times_dispatch.links.codes import LinkCodes, placeholder
+from times_dispatch.links.codes import MAX_INDEX, LinkCodes, placeholder
 from workers.batch.link_keys import LinkKeys
 
 KEY, OLD_KEY = b"a link key of enough bytes", b"the key before that key"
@@ -57,5 +57,5 @@ def test_each_lane_makes_codes_of_the_sender_that_no_other_lane_makes() -> None:
         filler = keys.filler(of_lane)
         assert filler
         texts += [filler.fill([PREFIX + placeholder(0)], index)[0] for index in range(4)]
-    by_index = sorted(texts, key=[PREFIX + codes.make(4, index, 0) for index in range(12)].index)
+    by_index = sorted(texts, key=[PREFIX + codes.make(4, MAX_INDEX - at, 0) for at in range(12)].index)
     assert by_index == [texts[lane * 4 + index] for index in range(4) for lane in range(3)]

@@ -37,20 +37,30 @@ def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def event_name(fields: Mapping[str, Any]) -> str | None:
-    """Return the name of the event in a report without groups: a text, a number, or the name in an object."""
+    """Return the name of the event in a report without groups: a text, the name in an object, or else a number."""
     values = _by_plain_name(fields)
-    for name in _EVENTS:
-        value = values.get(name)
-        if isinstance(value, dict):
-            value = value.get("name")
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return str(value)
-    return None
+    candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
+    texts = [value for value in candidates if isinstance(value, str)]
+    numbers = [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
+    return next(iter(texts + numbers), None)
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:
-    """Return whether an object without data is a report by itself: it has an id or a time."""
-    return not _ROWS.isdisjoint(_by_plain_name(fields))
+    """Return whether an object without data is a report by itself: it has an id or a time.
+
+    The wrapper of a group of reports may have both too; it has an array in which whole reports stand.
+    """
+    return not _ROWS.isdisjoint(_by_plain_name(fields)) and not any(map(_has_reports, fields.values()))
+
+
+def _has_reports(value: object) -> bool:
+    """Return whether a value is an array with an object that has an event, and either data or an id and a time."""
+    return isinstance(value, list) and any(
+        isinstance(each, dict)
+        and event_name(each) is not None
+        and ("data" in each or {"ts", "meta"} <= by_known_name(each).keys())
+        for each in value
+    )
 
 
 def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:

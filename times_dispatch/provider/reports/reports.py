@@ -28,7 +28,8 @@ _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SC
 _VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
 _CODE = re.compile(r"([0-9]{1,5})(?:[.]0)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL)
 """A number, also with its meaning after it: 912 - inbox full."""
-_BAD_ESCAPE = re.compile(r'\\(?!["\\/bfnrt]|u[0-9A-Fa-f]{4})')
+_ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
+"""An escape of JSON, as its group, or the backslash of another escape."""
 
 
 class ReportEvent(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +136,8 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _DEEP: Final = b"[" * 1_000
 """No report has so many arrays in each other. How deep msgspec reads depends on the version of Python."""
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string of JSON; one without an end goes to the end, so that no search begins again inside it."""
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
@@ -218,18 +220,29 @@ def _decode_groups(body: bytes) -> list[msgspec.Raw]:
 
 
 def _decode_mended(body: bytes) -> list[msgspec.Raw]:
-    r"""Decode JSON with a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break in a reply, \', or NaN.
+    try:
+        return _decode_groups(mend(body))
+    except _UNREADABLE:
+        raise ReportsUnreadable("the body is not a JSON array or object") from None
+
+
+def mend(body: bytes) -> bytes:
+    r"""Return JSON that has a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break, \', or NaN, mended.
 
     Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
+
+    Raises:
+        ReportsUnreadable: it is no JSON.
     """
     try:
         text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
         try:
             document = json.loads(text, strict=False, parse_constant=lambda _: None)
         except ValueError:
-            document = json.loads(_BAD_ESCAPE.sub(r"\\\\", text), strict=False, parse_constant=lambda _: None)
+            text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
+            document = json.loads(text, strict=False, parse_constant=lambda _: None)
         # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
-        return _decode_groups("".join(_ENCODER.iterencode(document)).encode("utf-8", "replace"))
+        return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 

@@ -375,8 +375,8 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
     if not to_call and _AFTER_ID_WORD.search(before):
         return False
-    toll_free = _TOLL_FREE_TO_CALL if to_call else _TOLL_FREE
-    if toll_free.fullmatch(digits) or _SERIES.fullmatch(digits):
+    toll_free = _TOLL_FREE_TO_CALL if to_call and len(sizes) == 1 else _TOLL_FREE
+    if (toll_free.fullmatch(digits) and not _ends_with_lone_digit(sizes)) or _SERIES.fullmatch(digits):
         return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
@@ -386,6 +386,11 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
         digits, sizes, written, to_call=to_call
     )
+
+
+def _ends_with_lone_digit(sizes: list[int]) -> bool:
+    """Say whether a single digit follows groups of digits, as in ``1800-11-2024 9 AM``: it belongs to no number."""
+    return sizes[-1] == 1 < max(sizes)
 
 
 def _is_spaced_out(sizes: list[int]) -> bool:

@@ -19,6 +19,8 @@ def test_the_first_name_with_a_value_counts() -> None:
         ({"status": {"id": 5, "name": "DELIVERED"}}, "DELIVERED"),
         ({"status": 0}, "0"),
         ({"status": True, "state": "x"}, "x"),
+        ({"status": 1, "deliveryStatus": "DELIVRD"}, "DELIVRD"),
+        ({"status": {"name": 5}, "state": "DELIVRD"}, "DELIVRD"),
         ({"status": None}, None),
         ({}, None),
     ],
@@ -32,3 +34,18 @@ def test_the_event_has_several_names(fields: dict[str, object], name: str | None
 )
 def test_an_id_or_a_time_makes_a_row(fields: dict[str, object], expected: bool) -> None:
     assert may_be_row(fields) is expected
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ([{"event": "failed", "ts": 1, "meta": "m"}], False),
+        ([5, {"event": "failed", "data": [{"ts": 1, "meta": "m"}]}], False),
+        ([{"status": "sent", "timestamp": 1}], True),
+        ([{"ts": 1, "meta": "m"}], True),
+        ([], True),
+        ({"event": "failed", "ts": 1, "meta": "m"}, True),
+    ],
+)
+def test_a_wrapper_of_whole_reports_is_no_row(inner: object, expected: bool) -> None:
+    assert may_be_row({"status": "delivered", "timestamp": 1, "reference": "batch7", "reports": inner}) is expected

@@ -1,6 +1,7 @@
 """What is not quite a report, or not at all: nothing of it breaks out, and nothing is lost."""
 
 import json
+from time import process_time
 from typing import Any
 
 import orjson
@@ -44,6 +45,7 @@ def test_an_events_long_name_is_kept_once_and_not_with_each_of_its_rows() -> Non
         b'{"ts":1,"meta":"\xff"}',
         b'{"ts":1,"meta":"m","description":' + b"9" * 5000 + b"}",
         b'{"ts":1,"meta":"m","description":1e999}',
+        rb'{"ts":1,"meta":"m","description":"it\'s in C:\\x"}',
     ],
 )
 def test_a_row_that_is_almost_json_does_not_cost_the_good_ones(spoilt: bytes) -> None:
@@ -102,6 +104,13 @@ def test_brackets_in_a_reply_are_no_nesting() -> None:
     assert only_event(posted).incoming_text == f'"{text}'[:512]
     with pytest.raises(ReportsUnreadable, match="nested too deeply"):
         parse(posted.replace(b'"meta"', b'"x":' + b"[" * 1_000 + b"]" * 1_000 + b',"meta"'))
+
+
+def test_a_text_without_an_end_is_not_searched_again_and_again() -> None:
+    begin = process_time()
+    with pytest.raises(ReportsUnreadable):
+        parse(b"[" * 1_000 + b'"' + b'\\"' * 20_000)
+    assert process_time() - begin < 1  # five seconds if each quote begins a search to the end
 
 
 @pytest.mark.slow  # 272 bodies for each field, some of which are read in a slow and careful way: ten seconds together

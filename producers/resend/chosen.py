@@ -1,0 +1,47 @@
+"""Which messages of a campaign's batches a resend takes."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from producers.export.rows import RowFilter
+from times_dispatch.ledger.batch_columns import BatchColumns
+from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
+from times_dispatch.ledger.opt_outs import OptOuts
+
+
+class ChosenMessages:
+    """Finds the chosen messages of a batch, without those whose data is forgotten.
+
+    Such a message has no number any more. Or it quoted a forgotten number, and all its values are empty: its text would
+    be sent without them.
+    """
+
+    def __init__(self, row_filter: RowFilter, *, has_forgotten: bool) -> None:
+        """Make the choice.
+
+        Args:
+            row_filter: the states and codes that are chosen.
+            has_forgotten: whether any number was ever forgotten; if not, a message without values was submitted so.
+        """
+        self._filter = row_filter
+        self._has_forgotten = has_forgotten
+
+    @classmethod
+    async def of_ledger(cls, redis: Redis, row_filter: RowFilter) -> "ChosenMessages":
+        """Make the choice for a ledger; raise Redis errors."""
+        [listed] = await OptOuts(redis).contains([FORGOTTEN])  # it comes on the list with the first forgotten number
+        return cls(row_filter, has_forgotten=bool(listed))
+
+    def positions(self, batch: BatchColumns) -> Sequence[int]:
+        """Return the positions in the batch of the messages that the resend takes."""
+        positions = self._filter.positions(batch)
+        if not self._has_forgotten:
+            return positions
+        rows = batch.recipients
+        columns = [*rows.slots, *rows.custom.values(), *rows.link_values]
+        return [
+            position
+            for position in positions
+            if rows.to[position] != FORGOTTEN and (not columns or any(column[position] for column in columns))
+        ]
