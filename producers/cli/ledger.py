@@ -29,10 +29,17 @@ _ANSWER_TIMEOUT_S = 2.0
 """If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
 _LOOK_INTERVAL_S = 0.5
 """How often a long command looks whether Redis answers."""
+_LONG_WAIT_S = 20.0
+"""How long a long command waits for a Redis that hangs when it connects again: about as long as its calls wait."""
 
 
 def with_ledger(
-    options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True, is_long: bool = False
+    options: CliContext,
+    call: Callable[[Redis], Awaitable[T]],
+    *,
+    repeats: bool = True,
+    is_long: bool = False,
+    is_first: bool = True,
 ) -> T:
     """Connect to the ledger, await ``call`` with the connection, and return what it returns.
 
@@ -44,6 +51,7 @@ def with_ledger(
         repeats: whether the Redis client may repeat a command whose answer was lost. A plain write that overwrites what
             somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
         is_long: whether the command may take minutes, so that a short outage of Redis must not end it.
+        is_first: whether the command has not used Redis before; later connections of long commands wait for Redis.
 
     Raises:
         SettingsInvalid: the address or the password of Redis cannot be used.
@@ -53,7 +61,9 @@ def with_ledger(
     redis_url = options.ledger_url()
 
     async def connect_and_call() -> T:
-        async with open_ledger(redis_url, repeats=repeats, is_long=is_long, printed=options.notes) as redis:
+        async with open_ledger(
+            redis_url, repeats=repeats, is_long=is_long, is_first=is_first, printed=options.notes
+        ) as redis:
             return await call(redis)
 
     result = asyncio.run(connect_and_call())
@@ -84,16 +94,21 @@ def name_campaign(words: str, campaign: CampaignId) -> None:
 
 @asynccontextmanager
 async def open_ledger(
-    redis_url: str, *, repeats: bool = True, is_long: bool = False, printed: set[str] | None = None
+    redis_url: str,
+    *,
+    repeats: bool = True,
+    is_long: bool = False,
+    is_first: bool = True,
+    printed: set[str] | None = None,
 ) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable or LedgerNewer if it cannot be used.
 
-    A Redis that stops answering later ends the block with RedisUnavailable after two seconds; a long block says so on
-    stderr then, and goes on if Redis answers again in time. Warnings about Redis are printed, except those in
-    *printed*, and are added to *printed*.
+    A Redis that hangs ends the block with RedisUnavailable after two seconds; a long block says so on stderr then, and
+    goes on if Redis answers again in time. A long block that is not the first of its command also waits to begin.
+    Warnings about Redis are printed, except those in *printed*, and are added to *printed*.
     """
     printed = set() if printed is None else printed
-    await _check_ledger(redis_url)
+    await _check_ledger(redis_url, wait_s=_LONG_WAIT_S if is_long and not is_first else 0.0)
     silence: asyncio.Task[None] | None = None
     if is_long:
         redis = connect(redis_url)
@@ -119,15 +134,30 @@ async def open_ledger(
             await redis.aclose()
 
 
-async def _check_ledger(redis_url: str) -> None:
+async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
+    """Raise RedisUnavailable or LedgerNewer if the ledger cannot be used; wait so long for a Redis that hangs."""
+    loop, is_silent = asyncio.get_running_loop(), False
+    wait_until = loop.time() + wait_s
     async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
-        try:
-            # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
-            async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
-                await check(probe, needs_memory=False)
-                await refuse_newer_ledger(probe)
-        except (exceptions.TimeoutError, TimeoutError) as error:
-            raise RedisUnavailable(f"Redis at {address_of(probe)} is unavailable: no answer in time") from error
+        while True:
+            try:
+                # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
+                async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
+                    await check(probe, needs_memory=False)
+                    await refuse_newer_ledger(probe)
+            except (exceptions.TimeoutError, TimeoutError, RedisUnavailable) as error:
+                if isinstance(error, RedisUnavailable) and not isinstance(error.__cause__, exceptions.TimeoutError):
+                    raise
+                if loop.time() >= wait_until:
+                    name = address_of(probe)
+                    raise RedisUnavailable(f"Redis at {name} is unavailable: no answer in time") from error
+                if not is_silent:
+                    is_silent = True
+                    _tell_whether_it_answers(probe, answers=False)
+            else:
+                if is_silent:
+                    _tell_whether_it_answers(probe, answers=True)
+                return
 
 
 async def _tell_about_silence(redis_url: str) -> None:
@@ -145,8 +175,11 @@ async def _tell_about_silence(redis_url: str) -> None:
                 answers = False
             if is_silent is answers:
                 is_silent = not answers
-                name = address_of(redis)
-                echo(f"Redis at {name} {'answers again' if answers else 'does not answer: waiting for it'}", err=True)
+                _tell_whether_it_answers(redis, answers=answers)
+
+
+def _tell_whether_it_answers(redis: Redis, *, answers: bool) -> None:
+    echo(f"Redis at {address_of(redis)} {'answers again' if answers else 'does not answer: waiting for it'}", err=True)
 
 
 async def warn_without_workers(redis: Redis) -> None:

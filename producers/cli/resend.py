@@ -80,7 +80,7 @@ def resend(
         await warn_without_workers(redis)
         return result
 
-    expected = with_ledger(options, survey, is_long=True)
+    expected = with_ledger(options, survey, is_long=True, is_first=False)
     if expected.done:
         result = ResendResult(
             campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
@@ -91,7 +91,7 @@ def resend(
     else:
         if not yes:
             confirm(*_lines(expected, choice))
-        result = with_ledger(options, submit, is_long=True)
+        result = with_ledger(options, submit, is_long=True, is_first=False)
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:

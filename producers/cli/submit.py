@@ -86,7 +86,8 @@ def submit(
     if again:
         _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
-        result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor))
+        is_first = bool(yes or salt) and not again
+        result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
@@ -97,8 +98,10 @@ def submit(
     echo(*([orjson.dumps(_as_json(result, salt)).decode()] if as_json else _as_lines(result)))
 
 
-async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str) -> SubmitResult:
-    async with open_ledger(settings.redis_url, is_long=True) as redis:
+async def _submit(
+    draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str, *, is_first: bool
+) -> SubmitResult:
+    async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)
         return result

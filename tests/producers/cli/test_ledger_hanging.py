@@ -19,6 +19,7 @@ from tests.kit.producers import Run
 from tests.kit.tls import Certificates
 from times_dispatch.demo.processes import clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import RedisUnavailable
 
 TIMEOUT_S = 0.3
 SOON_S = 5.0
@@ -80,6 +81,28 @@ def test_a_long_command_says_that_redis_hangs_and_goes_on_when_redis_answers(
 
     assert done.exit_code == 0, done.output
     assert f"Redis at 127.0.0.1:{proxy.port} does not answer: waiting for it\n" in done.stderr
+
+
+async def test_a_later_connection_of_a_long_command_waits_for_a_redis_that_hangs(
+    proxy: HangingRedis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, name = f"redis://127.0.0.1:{proxy.port}/0", f"Redis at 127.0.0.1:{proxy.port}"
+    proxy.hang_after(0)
+    timer = threading.Timer(1.0, proxy.go_on)
+    timer.start()
+
+    async with ledger.open_ledger(url, is_long=True, is_first=False) as redis:
+        assert await redis.ping()
+    timer.join()
+
+    assert capsys.readouterr().err == f"{name} does not answer: waiting for it\n{name} answers again\n"
+
+    proxy.hang_after(0)
+    monkeypatch.setattr(ledger, "_LONG_WAIT_S", 0.5)
+    with pytest.raises(RedisUnavailable, match="no answer in time"):
+        async with ledger.open_ledger(url, is_long=True, is_first=False):
+            pass
+    assert capsys.readouterr().err == f"{name} does not answer: waiting for it\n"
 
 
 @pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if call.startswith(SAYS_IT_ELSEWHERE)])
