@@ -1,7 +1,8 @@
 """The loop of the alerts process: look at the ledger, decide, write the decisions down, and tell the targets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import structlog
@@ -24,6 +25,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import AlertChange, AlertKind, AlertsKept, AlertStore, TargetState, Watched
 from times_dispatch.ledger.errors import LEDGER_ERRORS
 from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +132,7 @@ class AlertService:
         self._open = sum(1 for record in records.values() if record.opened_ms and not record.is_event)
         for target, alerts in messages.items():
             message = message_of(alerts, name=self._settings.name, now_ms=now.now_ms)
-            self._sending[target] = asyncio.create_task(self._send(target, message, alerts))
+            self._begin(target, self._send(target, message, alerts))
 
     def _claim(self, records: Records, states: Mapping[str, TargetState], now_ms: int) -> dict[str, list[DueAlert]]:
         """Choose what each target is told now, and note in the records that this process is telling it."""
@@ -162,6 +164,10 @@ class AlertService:
         ]
         return changes + [AlertChange.no_target(name) for name in kept.targets if name not in self._targets]
 
+    def _begin(self, target: str, sending: Coroutine[None, None, None]) -> None:
+        task = self._sending[target] = asyncio.create_task(sending)
+        task.add_done_callback(partial(_log_unexpected, target))
+
     async def _send(self, target: str, message: AlertMessage, alerts: list[DueAlert]) -> None:
         reason = await self._targets[target].send(message, stop=self._stop)
         if reason:
@@ -178,7 +184,7 @@ class AlertService:
                 continue
             if alert := self._outage.due(target):
                 message = message_of([alert], name=self._settings.name, now_ms=alert.record.opened_ms)
-                self._sending[target] = asyncio.create_task(self._send_of_outage(target, message, alert))
+                self._begin(target, self._send_of_outage(target, message, alert))
 
     def _kinds_of(self, target: str) -> Sequence[str]:
         return self._settings.targets[target].kinds or [kind.value for kind in AlertKind]
@@ -207,6 +213,12 @@ class AlertService:
                 await self._store.release()
         except LEDGER_ERRORS as error:
             log.warning("what was told last is not in the ledger", error=type(error).__name__)
+
+
+def _log_unexpected(target: str, task: asyncio.Task[None]) -> None:
+    """Log an error that no target should raise; the alerts are told again when their claims are over."""
+    if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        log.error("alerts were not sent: unexpected error", target=target, **failure(error))
 
 
 def _apply(sent: list[_Sent], records: Records, states: dict[str, TargetState], now_ms: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from tests.kit.callbacks import SETTINGS, Processes, eventually
 from tests.kit.ledger import SENDER, Ledger
@@ -115,6 +116,20 @@ async def test_a_target_that_hangs_or_refuses_delays_no_other_and_is_named(brake
     hanging.is_free.set()
     await rounds(one)
     assert hanging.notified == [BRAKED]
+
+
+async def test_an_error_that_no_target_should_raise_is_logged_without_its_words(braked: Ledger) -> None:
+    class Failing(Recorder):
+        async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
+            raise TypeError(SECRET)
+
+    good = Recorder()
+    with capture_logs() as lines:
+        await rounds(service(braked.redis, failing=Failing(), good=good))
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["target"], line["error"]) == ("failing", "TypeError")
+    assert SECRET not in str(line)
+    assert good.notified == [BRAKED]
 
 
 async def test_a_target_that_failed_gets_the_alert_when_it_takes_messages_again(braked: Ledger) -> None:
