@@ -11,10 +11,13 @@ from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
 from producers.resend.resender import RESENDABLE, Choice, Resender, Survey
 from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.errors import IdKeyRefused, LanesRefused, SubmissionRefused, WorkerTooOld
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 
+_REFUSALS: Final = (IdKeyRefused, LanesRefused, SubmissionRefused, WorkerTooOld)
+"""The errors of the ledger that say why there can be no resend now."""
 _CHOICES: Final = tuple(state for state in BAR_ORDER if state in RESENDABLE)
 
 
@@ -42,7 +45,7 @@ async def do_resend(visit: Visit) -> Response:
             problem = "The messages have changed meanwhile. Please look again." if survey else "Choose messages first."
             return _page(visit, view, states, survey=survey, problem=problem)
         result = await resender.submit(actor=visit.actor)
-    except (InputInvalid, CommandFailed) as error:
+    except (InputInvalid, CommandFailed, *_REFUSALS) as error:
         return _page(visit, view, states, problem=str(error))
     if result.state is CampaignState.CANCELLED:
         return _page(visit, view, states, problem=f"Campaign {result.campaign} was cancelled: nothing of it is sent.")

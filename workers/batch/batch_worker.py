@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from times_dispatch.ledger.errors import BatchWritesEnded
+from times_dispatch.ledger.errors import LEDGER_ERRORS, BatchWritesEnded
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
@@ -273,19 +273,25 @@ class BatchWorker:
         self._tried = limits.tried
         operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         delay_s = self._opening_lock.delay_s
-        opened = await self._ledger_retry.call(
-            lambda: self._context.leases.open_block(
-                self.lease,
-                max_messages=max_messages,
-                operation=operation,
-                ahead_s=ahead_s,
-                delay_s=delay_s,
-                check=stretch,
-                last_block=self._last_block,
-                lost=limits.lost,
-                tried=limits.tried,
-            )
-        )
+
+        async def open_block() -> Opened:
+            try:
+                return await self._context.leases.open_block(
+                    self.lease,
+                    max_messages=max_messages,
+                    operation=operation,
+                    ahead_s=ahead_s,
+                    delay_s=delay_s,
+                    check=stretch,
+                    last_block=self._last_block,
+                    lost=limits.lost,
+                    tried=limits.tried,
+                )
+            except LEDGER_ERRORS:  # while the node of this sender is away, others leave it nothing
+                self._context.capacity.lack_none(self._opening_lock.share)
+                raise
+
+        opened = await self._ledger_retry.call(open_block)
         if isinstance(opened, Block):
             self._last_block = opened.number
         return opened

@@ -36,9 +36,15 @@ class MessageRenderer:
         """Return the phone number of a message: E.164 digits without the plus."""
         return self._recipients.to[index]
 
-    def text(self, index: int) -> str:
-        """Return the text of a message, and keep it for the push."""
-        text = self._texts[index] = self._template.render(self._variables(index))
+    def compared_text(self, index: int) -> str:
+        """Return the text of a message as ``repeat_after`` compares it: without the codes of tracked links.
+
+        Each message has codes of its own, so with them no text would be that of another message. A text without links
+        is kept for the push.
+        """
+        text = self._template.render([column[index] for column in self._recipients.slots])
+        if not self._links:
+            self._texts[index] = text
         return text
 
     def push(self, index: int, attempt: int) -> tuple[Push, int]:

@@ -91,7 +91,7 @@ class SuppressionCheck:
         first = self._first_index
         last = min(first + self._stretch, first + max(_MIN_STRETCH, 2 * max_messages), len(self._phones))
         for index in range(len(self._fingerprints) // FINGERPRINT_BYTES, last):
-            self._fingerprints += fingerprint(self._phones[index], self._renderer.text(index))
+            self._fingerprints += fingerprint(self._phones[index], self._renderer.compared_text(index))
         return FrequencyCheck(
             self._limit,
             self._digest,

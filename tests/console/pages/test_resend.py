@@ -1,9 +1,12 @@
 import re
 
+import pytest
 from redis.asyncio import Redis
 
+from producers.resend.resender import Resender
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.errors import WorkerTooOld
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail
 
@@ -37,3 +40,19 @@ async def test_a_number_that_has_changed_meanwhile_is_shown_again(operator: Brow
     assert (response.status_code, "have changed meanwhile" in response.text) == (409, True)
     assert (await operator.post(PATH, {"state": "delivered", "messages": "1"})).status_code == 409
     assert len(await ledger.queries.campaigns()) == 1
+
+
+async def test_a_refusal_of_the_ledger_is_shown_on_the_page(
+    operator: Browser, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sent_campaign(ledger, provider="tm", template="bill")
+    failed = (await ledger.view()).counts[MessageState.FAILED]
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise WorkerTooOld(CAMPAIGN, "host:1", "0.1", knows_no="lanes")
+
+    monkeypatch.setattr(Resender, "submit", refuse)
+    await operator.get(f"{PATH}?state=failed")
+    response = await operator.post(PATH, {"state": "failed", "messages": str(failed)})
+    assert response.status_code == 409
+    assert "the worker host:1 is of a version that knows no lanes" in text_of_page(response.text)

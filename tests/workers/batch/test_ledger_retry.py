@@ -98,6 +98,25 @@ async def durable_rig(durable: EmbeddedServer, provider: FakeProvider) -> AsyncI
         await rig.check_counters()
 
 
+async def test_a_share_whose_ledger_is_away_lacks_no_permits(rig: WorkerRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.submit(200, batch_size=200)
+    lacking, open_block = list[bool](), BatchLeases.open_block
+    async with rig.worker(max_in_flight=20, clock=SkippingClock()) as worker:
+        capacity = worker.dispatcher._context.capacity
+
+        async def fail_twice(self: BatchLeases, *args: Any, **kwargs: Any) -> Any:
+            lacking.append(bool(capacity._lacking))
+            if len(lacking) <= 2:
+                raise exceptions.ConnectionError
+            return await open_block(self, *args, **kwargs)
+
+        monkeypatch.setattr(BatchLeases, "open_block", fail_twice)
+        await rig.issue(worker)
+        await worker.quiet()
+    assert lacking[:3] == [True, False, False]
+    assert await rig.states() == "a" * 200
+
+
 @pytest.mark.processes
 async def test_nothing_is_sent_while_the_ledger_is_unavailable_and_sending_goes_on_by_itself(
     durable: EmbeddedServer, durable_rig: WorkerRig
