@@ -31,13 +31,16 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
         clock: the clock of the wait.
     """
     packed = msgspec.json.encode(sending, enc_hook=str)  # msgspec knows no subclass of str, as addresses are
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-B", "-P", "-m", _CHILD),
-        env=_environment(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-B", "-P", "-m", _CHILD),
+            env=_environment(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:  # a limit of processes or memory, or Python was moved
+        return f"no process can be started: {error.strerror or type(error).__name__}"
     try:
         async with clock.timeout(within_s):
             answer, _ = await process.communicate(packed)

@@ -1,6 +1,7 @@
 """What a webhook and a mail server get, and what is said of those that take nothing; a secret is in no text."""
 
 import logging
+import sys
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
@@ -48,6 +49,15 @@ async def test_a_target_that_nobody_reaches_is_tried_three_times(caplog: pytest.
     assert reason == "the connection failed"
     assert len(clock.slept) == 2
     assert SECRET not in caplog.text
+
+
+async def test_a_message_for_which_no_process_can_be_started_was_not_sent(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    reason = await target(webhook.url(SECRET)).send(MESSAGE)
+    assert reason == "no process can be started: No such file or directory"
+    assert webhook.paths == []
 
 
 async def test_no_log_line_holds_the_address_of_a_target(webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
