@@ -54,6 +54,7 @@ async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCapture
 async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_time(kind: str) -> None:
     first, then = ENDLESS.get(kind, (SLOW.get(kind, b""), b""))
     own, peak_mb, stall_ms, clock, answered_at = psutil.Process(), 0.0, 0.0, FakeClock(), 0.0
+    others = set(own.children())  # of other tests in this process
     with hostile_server(first, then, slow=kind in SLOW) as hostile:
         target = AppriseTarget("ops", url(kind, hostile.port), clock=clock)
         before_mb = own.memory_info().rss / 1e6
@@ -68,7 +69,7 @@ async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_ti
                 await clock.advance(SEND_WITHIN_S)
             stall_ms = max(stall_ms, (time.thread_time() - turn) * 1000)
             with suppress(psutil.Error):
-                peak_mb = max([peak_mb, *(child.memory_info().rss / 1e6 for child in own.children())])
+                peak_mb = max([peak_mb, *(child.memory_info().rss / 1e6 for child in {*own.children()} - others)])
         more_mb = own.memory_info().rss / 1e6 - before_mb
     print(  # noqa: T201  # the figure
         f"{kind}: {hostile.sent:,} bytes sent, child {peak_mb:.0f} "
@@ -77,7 +78,7 @@ async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_ti
     assert await sending
     assert SECRET not in await sending
     assert hostile.connections
-    assert own.children() == []
+    assert {*own.children()} <= others
     assert peak_mb < MAX_MB
     assert more_mb < MAX_OWN_MB
     assert stall_ms < MAX_STALL_MS

@@ -52,7 +52,7 @@ _SPACING_TABLE: Final[dict[int, str]] = {
 
 _LENGTH_REASONS = {ValidationResult.TOO_SHORT: "is too short", ValidationResult.TOO_LONG: "is too long"}
 _IS_MASKED = "is masked: export the whole number"
-_LETTER_AMONG_DIGITS = "holds a letter among its digits, as O for 0 or l for 1"
+_LETTER_AMONG_DIGITS = "holds a letter among its digits, as O for zero or l for one"
 _WORDS_BESIDE_NUMBER = "holds other words beside the number: give the number a column of its own"
 _LANDLINE = "is a landline, not a mobile number"
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
@@ -152,7 +152,7 @@ def _several(raw: str) -> str:
 def _checked_by_library(digits: str, region: str, raw: str) -> str:
     if len(digits.lstrip("+")) > _MAX_DIGITS:
         several = _several(raw.translate(_SPACING_TABLE))
-        raise NumberInvalid(several or f"is not a phone number: it has more than {_MAX_DIGITS} digits")
+        raise NumberInvalid(several or "is not a phone number: it has more than fifteen digits")
     try:
         number = phonenumbers.parse(digits, region)
     except phonenumbers.NumberParseException:

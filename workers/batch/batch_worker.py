@@ -307,20 +307,22 @@ class BatchWorker:
 
     async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float, expected_s: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
-        confirmed: _PushableBlock | None = None
+        timings = self._context.timings
+        start_by: float | None = None
         try:
             if opted_out := await self._check.opted_out(block):
                 block = self._without_opted_out(opted_out, block)
             confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
+            if confirmed:
+                block, must_start_by = confirmed.block, confirmed.asked_at + timings.start_within_s
+                latest_at = must_start_by - self._lasts_s(block) - timings.spare_start_s / 2
+                opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
+                start_by = must_start_by
         finally:
-            if confirmed is None:
+            if start_by is None:  # not confirmed, or an error
                 self._return_unsent(block)
-        if confirmed is None:
-            return
-        block, start_by = confirmed.block, confirmed.asked_at + self._context.timings.start_within_s
-        latest_at = start_by - self._lasts_s(block) - self._context.timings.spare_start_s / 2
-        opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
-        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+        if start_by is not None:
+            self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
     def _lasts_s(self, block: Block) -> float:
         """Return how long the pushes of a block last, from the moment on from which its send times count."""

@@ -13,6 +13,7 @@ from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 from workers.batch.batch_run import BatchEnd
+from workers.batch.pacing import Spacing
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
@@ -78,14 +79,33 @@ async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead
 
 
 async def test_messages_with_later_send_times_are_returned_unsent_when_the_batch_fails_first(
-    rig: WorkerRig,
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.submit(20, cost_unit="parts", parts_known=2)
+    take, taken = Spacing.take, list[float]()
+
+    def fail_after_three(self: Spacing, at: float, cost: int, interval_s: float) -> None:
+        take(self, at, cost, interval_s)
+        taken.append(at)
+        if len(taken) == 3:
+            raise IndexError
+
+    monkeypatch.setattr(Spacing, "take", fail_after_three)
+    await rig.submit(20)
     worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
     assert worker.ended == [BatchEnd.FAILED]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
     assert "s" not in await rig.states()
     assert (await rig.states()).count("a") == len(rig.provider.ids) == 3
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+
+
+async def test_the_messages_of_a_block_whose_parts_are_not_known_are_returned_unsent(rig: WorkerRig) -> None:
+    await rig.submit(20, cost_unit="parts", parts_known=2)
+    worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
+    assert worker.ended == [BatchEnd.FAILED]
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
+    assert rig.provider.ids == []
+    assert await rig.states() == "p" * 20
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
