@@ -6,9 +6,10 @@ A console with a quick clock pushes in minutes what a page gets in hours: each e
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from redis.exceptions import RedisError
 from tests.kit.browser import needs_chromium, running_chromium, visiting
 from tests.kit.fast_console import FastConsole
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from tests.kit.waiting import wait_until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key
@@ -35,6 +37,7 @@ WARM_UP_EVENTS = 500
 EVENTS = 3_000
 """Events that are swapped into each of the two pages between the two measurements."""
 _WITHIN_S = 900.0
+_until = partial(wait_until, within_s=_WITHIN_S)
 _REST_S = 8.0
 _COUNT = """
 window.swapped = 0;
@@ -116,13 +119,6 @@ def _size(page: Page) -> Size:
     return Size(metrics["Nodes"], metrics["JSEventListeners"], metrics["JSHeapUsedSize"])
 
 
-def _until(reached: Callable[[], bool], *, what: str) -> None:
-    until = time.monotonic() + _WITHIN_S
-    while not reached():
-        assert time.monotonic() < until, what
-        time.sleep(0.2)
-
-
 def _swapped(page: Page, number: int) -> bool:
     return int(page.evaluate("window.swapped")) >= number
 
@@ -133,7 +129,7 @@ def _swap(pages: Sequence[Page], events: int, server: EmbeddedServer) -> None:
         page.evaluate("window.swapped = 0")
     with _messages_moving(server):
         for page in pages:
-            _until(lambda page=page: _swapped(page, events), what="the page stands still")  # type: ignore[misc]
+            _until(lambda page=page: _swapped(page, events), "a stream that moves the page")  # type: ignore[misc]
 
 
 def _size_at_rest(page: Page) -> Size:
@@ -171,7 +167,7 @@ def test_an_open_page_holds_as_much_after_thousands_of_events_as_before(
         assert memory_after <= memory_before + 12_000_000, (memory_before, memory_after)
         with SyncRedis.from_url(redis_server.url) as redis:
             _show_delivered(redis, 33)
-        _until(lambda: _delivered(campaign.page) == "33", what="the page does not show the last number")
+        _until(lambda: _delivered(campaign.page) == "33", "the last number on the page")
         # A stream ends after an hour: the browser says so with this word, and opens another stream.
         assert {*now.complaints, *campaign.complaints} <= {"[object Event]"}
 
@@ -182,7 +178,7 @@ def test_a_page_comes_back_after_the_console_and_redis_were_killed_and_started_a
     with visiting(browser, running, "viewer") as visit, SyncRedis.from_url(redis_server.url) as redis:
         visit.go(f"/campaigns/{CAMPAIGN}")
         visit.page.evaluate(_COUNT)
-        _until(lambda: _swapped(visit.page, 10), what="no stream")
+        _until(lambda: _swapped(visit.page, 10), "a stream")
         visit.page.evaluate("window.swapped = -1; window.stays = true")
         for number in (7, 8):
             running.process.kill()
@@ -190,14 +186,14 @@ def test_a_page_comes_back_after_the_console_and_redis_were_killed_and_started_a
             assert "No connection since" in visit.page.locator("#connection").inner_text()
             _show_delivered(redis, number)
             running.start()
-            _until(lambda number=number: _delivered(visit.page) == str(number), what="no stream after the restart")  # type: ignore[misc]
+            _until(lambda number=number: _delivered(visit.page) == str(number), "a stream after the restart")  # type: ignore[misc]
             visit.page.locator("#connection").wait_for(state="hidden", timeout=_WITHIN_S * 1000)
         redis_server.kill()
         note = visit.page.locator('[sse-swap="ledger"]', has_text="Redis does not answer")
         note.wait_for(timeout=_WITHIN_S * 1000)
         redis_server.start()
-        _until(lambda: _moved(redis, 9), what="Redis does not come back")
-        _until(lambda: _delivered(visit.page) == "9", what="no number after Redis came back")
+        _until(lambda: _moved(redis, 9), "Redis to come back")
+        _until(lambda: _delivered(visit.page) == "9", "the number after Redis came back")
         note.wait_for(state="detached", timeout=_WITHIN_S * 1000)
         assert visit.page.evaluate("window.stays") is True  # the page was never loaded anew
 

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -20,6 +20,7 @@ from benchmarks.viewers import log_in
 from tests.end_to_end.test_handover import AWAY
 from tests.kit.command_line import compare, show, submit, watch
 from tests.kit.console import text_of_page
+from tests.kit.waiting import wait_until
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import fetch_books
 from times_dispatch.demo.processes import run
@@ -179,7 +180,7 @@ def test_console_command_line_export_metrics_recount_and_books_have_the_same_num
     with out.open(encoding="utf-8", newline="") as file:
         assert Counter(row["state"] for row in csv.DictReader(file)) == states
 
-    _until(lambda: _metric(stack) == states, f"the metrics {states}")
+    wait_until(lambda: _metric(stack) == states, f"the metrics {states}")
     recounted = json.loads(run(["dispatch", "stats", "--recount", "--json"], stack.environment).stdout)
     assert recounted["differences"] == []
 
@@ -234,10 +235,3 @@ def _metric(stack: Stack) -> dict[str, int]:
         if line.startswith("dispatch_messages{") and (match := re.search(r'state="(\w+)".* ([\d.e+]+)$', line)):
             found[match[1]] += int(float(match[2]))
     return {state: number for state, number in found.items() if number}
-
-
-def _until(reached: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 90
-    while not reached():
-        assert time.monotonic() < until, f"waited too long for {what}"
-        time.sleep(0.5)

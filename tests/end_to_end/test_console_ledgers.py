@@ -1,9 +1,9 @@
 """Console, metrics and alerts on a cluster, behind Sentinel, and behind Sentinel over TLS."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.kit.command_line import campaign_file, show, submit, watch
 from tests.kit.console import text_of_page
 from tests.kit.sentinel import SentinelGroupBehindTls
 from tests.kit.tls import Certificates
+from tests.kit.waiting import wait_until
 from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("console-ledgers")]
 
 MESSAGES = 300
 _WITHIN_S = 300.0
+_until = partial(wait_until, within_s=_WITHIN_S)
 _SETTINGS = f'{SETTINGS.read_text("utf-8")}\n[alerts.targets.ops]\nkinds = ["finished", "braked"]\n'
 _SANDBOX = {"latency_max_ms": 5, "reports": {"delay_min_ms": 10, "delay_max_ms": 200, "failed": 0.1}}
 _PAGES = ("/", "/campaigns", "/campaigns?q=ledgers", "/campaigns/{id}", "/campaigns/{id}/messages", "/senders")
@@ -152,10 +154,3 @@ def _metrics(stack: Stack, family: str) -> dict[str, int]:
         if state := re.search(r'state="([^"]+)"', labels):
             sums[state[1]] = sums.get(state[1], 0) + int(float(value))
     return sums
-
-
-def _until(reached: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + _WITHIN_S
-    while not reached():
-        assert time.monotonic() < until, f"waited too long for {what}"
-        time.sleep(0.3)

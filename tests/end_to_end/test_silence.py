@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ import pytest
 
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from tests.kit.history import count_days_before
+from tests.kit.waiting import wait_until
 from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
@@ -59,13 +60,6 @@ def _silent(stack: Stack, sender: SenderId) -> bool:
     return any(view["id"] == sender and any(p["silent_since_ms"] for p in view["unavailable"]) for view in views)
 
 
-def _until(condition: Callable[[], bool], *, within_s: float = 60.0) -> None:
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.3)
-
-
 def _accepted(stack: Stack, sender: SenderId) -> int:
     return int(stack.books()["senders"].get(sender, {}).get("accepted", 0))
 
@@ -82,11 +76,11 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     path = stack.folder / "offer.toml"
     path.write_text(CAMPAIGN, "utf-8")
     promotional = submit(stack, path, rows)
-    _until(lambda: _accepted(stack, PROMOTIONAL) > 30)
+    wait_until(lambda: _accepted(stack, PROMOTIONAL) > 30)
     assert not _silent(stack, PROMOTIONAL)
 
     _faults(stack, reports_held=True)
-    _until(lambda: _silent(stack, PROMOTIONAL))
+    wait_until(lambda: _silent(stack, PROMOTIONAL))
     assert "no delivery report for" in show(stack, promotional)["reason"]
     time.sleep(1)  # pushes that were under way
     before, began_s = _accepted(stack, PROMOTIONAL), time.monotonic()
@@ -98,11 +92,11 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     assert show(stack, service)["state"] == "finished"
 
     held_back = "promotional messages of sender 567890 are held back from provider timesmobile"
-    _until(lambda: any(held_back in text for text in webhook.texts), within_s=300)
+    wait_until(lambda: any(held_back in text for text in webhook.texts), within_s=300)
     _faults(stack, reports_held=False)
-    _until(lambda: not _silent(stack, PROMOTIONAL))
+    wait_until(lambda: not _silent(stack, PROMOTIONAL))
     sent = _accepted(stack, PROMOTIONAL)
-    _until(lambda: _accepted(stack, PROMOTIONAL) > sent + 60)
+    wait_until(lambda: _accepted(stack, PROMOTIONAL) > sent + 60)
     audit = run(["dispatch", "audit", "--sender", PROMOTIONAL], stack.environment).stdout
     assert "promotional messages held back" in audit
     assert "promotional messages go on" in audit
@@ -110,6 +104,6 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     view, comparison = compare(stack, promotional)
     assert view.state is CampaignState.CANCELLED
     assert (comparison.examples, comparison.accepted_twice) == ([], 0)
-    _until(lambda: any("over after" in text for text in webhook.texts), within_s=300)
+    wait_until(lambda: any("over after" in text for text in webhook.texts), within_s=300)
     assert len([text for text in webhook.texts if held_back in text and "over after" not in text]) == 1
     stack.check()

@@ -11,7 +11,7 @@ from tests.kit.tls import Certificates
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.failures import Failure
-from times_dispatch.provider.outcomes import Verdict
+from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
 
 
@@ -95,6 +95,18 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
 async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_doubt(
     certificates: Certificates, body: bytes
 ) -> None:
+    outcome = await _outcome_of_cut(certificates, body)
+    assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.CONNECTION_LOST)
+
+
+async def test_a_document_that_is_no_utf_8_and_is_whole_decides(certificates: Certificates) -> None:
+    outcome = await _outcome_of_cut(certificates, REFUSED.replace(b"dead", b"\xff"))
+    assert outcome.code != Failure.CONNECTION_LOST
+
+
+async def _outcome_of_cut(certificates: Certificates, body: bytes) -> Outcome:
+    """Push a message, and answer with a body that ends with the connection, without TLS' close_notify."""
+
     async def answer(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
@@ -107,25 +119,7 @@ async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_d
             nickname="tm", username="u", password="p", endpoint=server.url, ca_file=str(certificates.ca)
         )
         async with Client(provider) as client:
-            outcome = await client.push(push)
-    assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.CONNECTION_LOST)
-
-
-async def test_a_document_that_is_no_utf_8_and_is_whole_decides(certificates: Certificates) -> None:
-    async def answer(connection: ScriptedConnection) -> None:
-        await connection.request()
-        await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + REFUSED.replace(b"dead", b"\xff"))
-        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
-        await connection.client_gone()
-
-    push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
-    async with serving(answer, tls=certificates.server("trusted")) as server, asyncio.timeout(300):
-        provider = timesmobile_post(
-            nickname="tm", username="u", password="p", endpoint=server.url, ca_file=str(certificates.ca)
-        )
-        async with Client(provider) as client:
-            outcome = await client.push(push)
-    assert outcome.code != Failure.CONNECTION_LOST
+            return await client.push(push)
 
 
 def _chunk(data: bytes) -> bytes:

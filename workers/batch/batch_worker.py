@@ -73,6 +73,8 @@ class BatchWorker:
         self._opening_lock = opening_lock
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
+        self._in_hand: Block | None = None
+        """The block that was opened last, until its messages are passed to the pacer or returned unsent."""
         self._tried = ""
         """The provider that this batch tries after a loss; empty for none."""
         self._end: WorkEnd = BatchEnd.DONE
@@ -174,6 +176,8 @@ class BatchWorker:
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
         finally:
+            if self._in_hand:  # an error or a cancellation: the batch would wait for the results for ever
+                self._return_unsent(self._in_hand)
             self._context.capacity.lack_none(self._opening_lock.share)
             self._end_try()
 
@@ -229,6 +233,7 @@ class BatchWorker:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
             context.capacity.return_unused(permits - taken, share=self._opening_lock.share, is_urgent=self._plan.urgent)
             self._recorder.expect_results(taken)
+            self._in_hand = opened if isinstance(opened, Block) else None
         if isinstance(opened, Block):
             self._check.opened(opened)
             self._spacing.interval_s = opened.interval_s
@@ -300,29 +305,22 @@ class BatchWorker:
         """Brake a provider that this process does not know, and return the block, so that the next provider is used."""
         sender, nickname = self.lease.ref.sender, self._plan.chain[block.chain_index]
         reason = "it is not in the worker's settings"
-        try:
-            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, nickname, reason))
-        finally:
-            self._return_unsent(block)
+        await self._ledger_retry.call(lambda: self._context.brake_provider(sender, nickname, reason))
+        self._return_unsent(block)
 
     async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float, expected_s: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
-        timings = self._context.timings
-        start_by: float | None = None
-        try:
-            if opted_out := await self._check.opted_out(block):
-                block = self._without_opted_out(opted_out, block)
-            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
-            if confirmed:
-                block, must_start_by = confirmed.block, confirmed.asked_at + timings.start_within_s
-                latest_at = must_start_by - self._lasts_s(block) - timings.spare_start_s / 2
-                opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
-                start_by = must_start_by
-        finally:
-            if start_by is None:  # not confirmed, or an error
-                self._return_unsent(block)
-        if start_by is not None:
-            self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+        if opted_out := await self._check.opted_out(block):
+            block = self._in_hand = self._without_opted_out(opted_out, block)
+        confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
+        if confirmed is None:
+            self._return_unsent(block)
+            return
+        block, start_by = confirmed.block, confirmed.asked_at + self._context.timings.start_within_s
+        latest_at = start_by - self._lasts_s(block) - self._context.timings.spare_start_s / 2
+        opened_at = min(confirmed.opened_at, max(self._context.clock.monotonic(), latest_at))
+        self._in_hand = None
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
     def _lasts_s(self, block: Block) -> float:
         """Return how long the pushes of a block last, from the moment on from which its send times count."""
@@ -386,6 +384,7 @@ class BatchWorker:
         return block._replace(messages=to_push)
 
     def _return_unsent(self, block: Block) -> None:
+        self._in_hand = None
         for index, _ in block.messages:
             self._recorder.add(never_begun(index, block.number, block.chain_index))
 

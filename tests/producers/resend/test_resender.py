@@ -267,13 +267,19 @@ async def test_own_values_are_kept_and_tracked_links_get_another_number(
     assert result.plan.tracked_links.key_digest != "old"
 
 
-async def test_a_resend_that_was_cancelled_before_its_seal_is_not_resent_itself(
-    parent: CampaignId, settings: Settings, redis: Redis
-) -> None:
+async def _cancelled_half(parent: CampaignId, settings: Settings, redis: Redis) -> CampaignId:
+    """Resend until the second batch is stored, then cancel; return the resend."""
     with pytest.raises(ProcessDied):
         await Resender(redis, settings, parent, FAILED).submit(batch_size=4, now=NOW, progress=die_after(2))
     [half] = await resends(redis, parent)
     await Control(redis).campaign(SenderId("TIMESM"), half, ControlAction.CANCEL)
+    return half
+
+
+async def test_a_resend_that_was_cancelled_before_its_seal_is_not_resent_itself(
+    parent: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    half = await _cancelled_half(parent, settings, redis)
     await settle(redis, half, ["x0"])
     cancelled = Choice(states=frozenset({MessageState.CANCELLED}))
 
@@ -287,10 +293,7 @@ async def test_a_resend_that_was_cancelled_before_its_seal_is_not_resent_itself(
 async def test_a_cancelled_resend_of_which_an_earlier_version_made_a_resend_counts_as_sent(
     parent: CampaignId, settings: Settings, redis: Redis
 ) -> None:
-    with pytest.raises(ProcessDied):
-        await Resender(redis, settings, parent, FAILED).submit(batch_size=4, now=NOW, progress=die_after(2))
-    [half] = await resends(redis, parent)
-    await Control(redis).campaign(SenderId("TIMESM"), half, ControlAction.CANCEL)
+    half = await _cancelled_half(parent, settings, redis)
     await redis.hset(campaign_key(SenderId("TIMESM"), half), "resend:earlier-grandchild", 1)
 
     result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)

@@ -11,9 +11,11 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
+from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.ledger.states import CampaignState
 from workers.batch.batch_run import BatchEnd
 from workers.batch.pacing import Spacing
+from workers.batch.suppression_check import SuppressionCheck
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
@@ -104,6 +106,24 @@ async def test_the_messages_of_a_block_whose_parts_are_not_known_are_returned_un
     worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
     assert worker.ended == [BatchEnd.FAILED]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
+    assert rig.provider.ids == []
+    assert await rig.states() == "p" * 20
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(ReplyClock, "moment"), (SuppressionCheck, "opened"), (SuppressionCheck, "opted_out")]
+)
+async def test_a_block_that_no_push_begins_of_is_returned_unsent_whatever_fails(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(owner, name, fail)
+    await rig.submit(20)
+    worker = await rig.send(failure_policy=ONE_FAILURE)
+    assert worker.ended == [BatchEnd.FAILED]
     assert rig.provider.ids == []
     assert await rig.states() == "p" * 20
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
