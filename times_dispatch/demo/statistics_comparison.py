@@ -30,7 +30,7 @@ def numbers_of_statistics(statistics: Mapping[str, Any]) -> Numbers:
         "delivered": statistics["delivered"],
         **{f"failed, {code['code']}": code["messages"] for code in statistics["codes"] if code["state"] == _FAILED},
         "parts": statistics["parts"],
-        "cost": _amount(statistics["cost_rupees"]),
+        "cost, Rs": _amount(statistics["cost_rupees"]),
         "clicks": statistics["clicked"],
         "recipients who clicked": statistics["clickers"],
     }
@@ -66,7 +66,7 @@ def numbers_of_report(rows: Iterable[Mapping[str, str]], price: Decimal) -> Numb
         "delivered": states[_DELIVERED],
         **{f"failed, {code}": number for code, number in failed.items()},
         "parts": parts,
-        "cost": _amount(parts * price),
+        "cost, Rs": _amount(parts * price),
     }
 
 
@@ -77,7 +77,7 @@ def numbers_of_books(totals: BookTotals, price: Decimal) -> Numbers:
         "delivered": totals.delivered,
         **{f"failed, {code}": number for code, number in totals.failed.items()},
         "parts": totals.parts,
-        "cost": _amount(totals.parts * price),
+        "cost, Rs": _amount(totals.parts * price),
         "clicks": totals.clicked,
         "recipients who clicked": totals.clickers,
     }
@@ -156,7 +156,7 @@ def _shown(value: int | str) -> str:
 
 
 def _amount(rupees: Decimal | str) -> str:
-    return f"Rs {Decimal(rupees):,.3f}"
+    return f"{Decimal(rupees):,.3f}"
 
 
 def _output(stack: Stack, *arguments: str, may_fail: bool = False) -> str:
