@@ -199,10 +199,11 @@ def _matches(
     view: CampaignView, batch: BatchColumns, wanted: MessageFilter, *, shows_people: bool
 ) -> Iterator[ListedMessage]:
     recipients, records = batch.recipients, batch.records
+    all_pushed_ms = records.pushed_ms
     codes = frozenset() if wanted.code is None else frozenset({wanted.code})
     for at in RowFilter(wanted.states, codes).positions(batch):
         state = MessageState(records.states[at])
-        sent_ms = view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0
+        sent_ms = view.created_ms + all_pushed_ms[at] if all_pushed_ms[at] else 0
         reported_ms = records.reported_s[at] * 1000
         if wanted.hour is not None and (not sent_ms or (sent_ms + _INDIA_OFFSET_MS) // _HOUR_MS != wanted.hour):
             continue

@@ -17,7 +17,7 @@ from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import INDIA, console, counted, echo
 from producers.cli.types import PeriodType
-from times_dispatch.archive.errors import ArchiveError
+from times_dispatch.archive.errors import ArchiveErased, ArchiveError, ArchiveKeyMissing, ArchiveUnavailable
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
@@ -31,6 +31,21 @@ if TYPE_CHECKING:
     from times_dispatch.settings.model import Settings
 
 _MAX_LISTED = 100
+_UNREAD = 3
+"""The exit code of ``verify`` if no archive is wrong, and some could not be read."""
+
+
+class _Verified(msgspec.Struct):
+    """What ``archive verify`` found out about the archives."""
+
+    verified: int = 0
+    """Archives that were read whole."""
+    rows: int = 0
+    """Their messages."""
+    wrong: dict[CampaignId, list[str]] = {}
+    """What is wrong with an archive, by its campaign."""
+    unread: list[str] = []
+    """Why nobody can say of an archive whether it is right."""
 
 
 @click.group()
@@ -97,18 +112,23 @@ def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:
 @click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.pass_obj
 def verify(options: CliContext, campaigns: tuple[str, ...]) -> None:
-    """Read archives whole, by default all, and compare their rows with their counters; exit with 1 if one is wrong."""
+    """Read archives whole, by default all, and compare their rows with their counters.
+
+    Exits with 1 if one is wrong; else with 3 if one cannot be read: its storage is away, or its key is not here.
+    """
     wanted = [campaign_meant(options, words) for words in campaigns]
-
-    async def check(redis: Redis) -> tuple[int, int, list[str]]:
-        return await _verify(options, redis, wanted)
-
-    archives, rows, problems = with_ledger(options, check, is_long=True)
-    for problem in problems:
-        echo(problem, err=True)
-    echo(f"{counted(archives, 'archive')} with {counted(rows, 'message')} verified, {len(problems):,} wrong")
-    if problems:
+    result = with_ledger(options, lambda redis: _verify(options, redis, wanted), is_long=True)
+    for problems in (*result.wrong.values(), result.unread):
+        echo(*problems, err=True)
+    unread = f", {len(result.unread):,} could not be read" if result.unread else ""
+    echo(
+        f"{counted(result.verified, 'archive')} with {counted(result.rows, 'message')} verified, "
+        f"{len(result.wrong):,} wrong{unread}"
+    )
+    if result.wrong:
         raise SystemExit(1)
+    if result.unread:
+        raise SystemExit(_UNREAD)
 
 
 @archive.command()
@@ -195,7 +215,7 @@ def rebuild(options: CliContext, *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -> tuple[int, int, list[str]]:
+async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -> _Verified:
     from times_dispatch.archive.archiver import differences  # noqa: PLC0415  # pyarrow costs 60 MB
 
     archives = catalog_with_keys(options, redis).archive
@@ -203,18 +223,23 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
         stubs = [stub for campaign in wanted for stub in await archives.stubs(campaign)]
     else:
         stubs, _ = await archives.states.newest(await LaneQueries(redis).senders(), with_erased=False)
-    rows, problems = 0, list[str]()
+    result = _Verified()
     for stub in stubs:
         try:
             manifest = await archives.manifest(stub)
             with archives.rows(stub, manifest) as reader:
                 sums = reader.sums()
-        except ArchiveError as error:
-            problems.append(str(error))
+        except (ArchiveUnavailable, ArchiveKeyMissing, ArchiveErased) as error:
+            result.unread.append(str(error))
             continue
-        rows += sums.rows
-        problems += [f"archive {stub.id}: {each}" for each in differences(manifest.view(), manifest.codes, sums)]
-    return len(stubs), rows, problems
+        except ArchiveError as error:
+            result.wrong[stub.id] = [str(error)]
+            continue
+        result.verified += 1
+        result.rows += sums.rows
+        if differing := list(differences(manifest.view(), manifest.codes, sums)):
+            result.wrong[stub.id] = [f"archive {stub.id}: {each}" for each in differing]
+    return result
 
 
 def _retention(options: CliContext, settings: "Settings", redis: Redis, *, live_s: int | None = None) -> "Retention":

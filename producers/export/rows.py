@@ -119,7 +119,7 @@ class CampaignRows:
             taken(records.attempts),
             taken(recipients.parts),
             [created_ms] * count,
-            [created_ms + sent_ms if sent_ms else None for sent_ms in taken(records.sent_ms)],
+            [created_ms + sent_ms if sent_ms else None for sent_ms in taken(records.pushed_ms)],
             [reported_s * 1000 if reported_s else None for reported_s in taken(records.reported_s)],
             [transaction_id or None for transaction_id in taken(records.transaction_ids)],
             *values,

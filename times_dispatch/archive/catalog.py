@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from redis.asyncio import Redis
 
-from times_dispatch.archive.errors import ArchiveDamaged, ArchiveErased, ArchiveError, ArchiveKeyMissing
+from times_dispatch.archive.errors import (
+    ArchiveDamaged,
+    ArchiveErased,
+    ArchiveError,
+    ArchiveKeyMissing,
+    ArchiveUnavailable,
+)
 from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
@@ -142,9 +148,12 @@ class Archive:
                 yield group
 
     def _read_manifest(self, stub: ArchiveStub) -> Manifest:
-        packed = self.folder(stub.folder).read(stub.id, f"{stub.operation}.{MANIFEST}")
+        folder = self.folder(stub.folder)
+        packed = folder.read(stub.id, f"{stub.operation}.{MANIFEST}")
         if packed is None:
-            raise ArchiveDamaged(f"archive {stub.id}: its manifest is missing in {stub.folder}")
+            if folder.is_empty():
+                raise ArchiveUnavailable(f"archive {stub.id}: {folder.shown} is missing or empty; is it mounted?")
+            raise ArchiveDamaged(f"archive {stub.id}: its manifest is missing in {folder.shown}")
         return read_manifest(packed, archive=stub.id, operation=stub.operation)
 
 

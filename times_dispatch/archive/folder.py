@@ -144,6 +144,20 @@ class ArchiveFolder:
         """Return the names of all files of a campaign, sorted; raise ``ArchiveDamaged`` if there is no end of them."""
         return [name for name in self._list(archive) if not name.endswith(NOT_RENAMED)]
 
+    @property
+    def shown(self) -> str:
+        """The folder without a login, for messages."""
+        return _without_login(self.url)
+
+    def is_empty(self) -> bool:
+        """Say whether nothing is in the folder, or the folder is missing: then its storage may not be mounted."""
+        with self._refusals("", ""):
+            try:
+                with self._listing("") as names:
+                    return not any(True for _ in names)
+            except FileNotFoundError:
+                return True
+
     def archives(self) -> list[str]:
         """Return the names of all archives in the folder, sorted; raise ``ArchiveDamaged`` as ``names`` does."""
         return self._list("")

@@ -128,6 +128,7 @@ def number_message(view: CampaignView, batch: BatchColumns, at: int, *, clicked:
         clicked: whether a tracked link of the message was clicked.
     """
     recipients, records = batch.recipients, batch.records
+    sent_ms = records.pushed_ms[at]
     return NumberMessage(
         campaign=view,
         index=recipients.first + at,
@@ -136,7 +137,7 @@ def number_message(view: CampaignView, batch: BatchColumns, at: int, *, clicked:
         code=records.codes[at],
         attempt=records.attempts[at],
         parts=recipients.parts[at],
-        sent_ms=view.created_ms + records.sent_ms[at] if records.sent_ms[at] else 0,
+        sent_ms=view.created_ms + sent_ms if sent_ms else 0,
         reported_ms=records.reported_s[at] * 1000,
         transaction_id=records.transaction_ids[at],
         clicked=clicked,

@@ -13,7 +13,7 @@ import msgspec
 import zstandard
 
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.states import NEVER_SENT, MessageState
 
 _COMPRESSION_LEVEL = 1
 """Higher levels cost three to five times as much time and save little, because most of the data is digits."""
@@ -29,6 +29,7 @@ _UNKNOWN_TRANSACTION = b"\xff" * 8
 _UNKNOWN_TRANSACTION_NUMBER = int.from_bytes(_UNKNOWN_TRANSACTION, "big")
 _MAX_TRANSACTION_DIGITS = len(str(2**63))
 _STATES = {ord(state.value): state for state in MessageState}
+_MAY_LACK_A_PUSH = (*NEVER_SENT, MessageState.PENDING)
 
 
 class MessageRecord(msgspec.Struct, frozen=True):
@@ -59,13 +60,26 @@ class RecordColumns(msgspec.Struct, frozen=True, gc=False):
     attempts: Sequence[int]
     codes: Sequence[int]
     sent_ms: Sequence[int]
-    """Milliseconds from the campaign's creation; 0 for a message that was never sent."""
+    """Milliseconds from the campaign's creation to the opening of the last block; 0 for a message that was in none."""
     reported_s: Sequence[int]
     """Epoch seconds; 0 without a report."""
     transaction_ids: Sequence[str]
     """Empty without an id, or if the id does not fit the record."""
     chain_indexes: Sequence[int] = ()
     """Index, in the campaign's chain, of the provider of the last push; 0 for a message that was never pushed."""
+
+    @property
+    def pushed_ms(self) -> Sequence[int]:
+        """Return ``sent_ms`` for people: 0 for a message that no provider ever got.
+
+        The record of a message whose block was opened, and which then was not pushed, keeps the time of the block.
+        """
+        if not any(letter in self.states for letter in _MAY_LACK_A_PUSH):
+            return self.sent_ms
+        return [
+            0 if state in NEVER_SENT or (state == MessageState.PENDING and not attempt) else sent_ms
+            for state, attempt, sent_ms in zip(self.states, self.attempts, self.sent_ms, strict=True)
+        ]
 
 
 def pack_recipients(recipients: Recipients) -> bytes:

@@ -79,6 +79,13 @@ SENT = frozenset(
 """The provider accepted messages in these states: the statistics call them *sent* (docs/domain.md section 4)."""
 
 
+NEVER_SENT: Final = frozenset({MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED})
+"""No provider ever got messages in these states.
+
+A message of which a provider may have got an earlier attempt is given up or failed instead.
+"""
+
+
 class CampaignState(StrEnum):
     """The state of a campaign. The value is stored in the campaign's hash and shown to people."""
 

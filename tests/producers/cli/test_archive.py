@@ -102,6 +102,44 @@ def test_archives_are_listed_and_verified(run: Run, ended: str) -> None:
     done = run("archive", "verify", CAMPAIGN)
     assert done.exit_code == 1
     assert done.stderr == f"archive {CAMPAIGN}: its rows cannot be decrypted\n"
+    assert done.stdout == "0 archives with 0 messages verified, 1 wrong\n"
+
+
+@pytest.mark.parametrize(
+    "is_there", [True, False], ids=["an empty folder, as of a disk that is not mounted", "no folder"]
+)
+def test_an_archive_whose_folder_is_away_is_not_called_wrong(run: Run, ended: str, *, is_there: bool) -> None:
+    archive_all(run)
+    folder, away = Path("archive"), Path("away")
+    folder.rename(away)
+    if is_there:
+        folder.mkdir()
+    done = run("archive", "verify")
+    assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
+    assert done.stderr == f"archive {CAMPAIGN}: {folder.resolve()} is missing or empty; is it mounted?\n"
+    if is_there:
+        folder.rmdir()
+    away.rename(folder)
+    assert run("archive", "verify").exit_code == 0
+
+
+def test_an_archive_that_nobody_can_read_here_is_not_called_wrong(
+    run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_all(run)
+    monkeypatch.delenv("DISPATCH_ARCHIVE_KEY")
+    done = run("archive", "verify")
+    assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
+    assert "DISPATCH_ARCHIVE_KEY" in done.stderr
+
+
+def test_a_missing_manifest_among_other_files_is_wrong(run: Run, ended: str) -> None:
+    archive_all(run)
+    [manifest] = Path("archive").rglob("*.json")
+    manifest.unlink()
+    done = run("archive", "verify")
+    assert (done.exit_code, done.stdout) == (1, "0 archives with 0 messages verified, 1 wrong\n")
+    assert "its manifest is missing in" in done.stderr
 
 
 def test_an_erased_archive_has_counters_and_no_message(run: Run, ended: str) -> None:

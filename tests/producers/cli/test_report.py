@@ -1,3 +1,4 @@
+import asyncio
 import csv
 import io
 import json
@@ -9,7 +10,10 @@ import pytest
 
 from producers.export.schema import FIXED
 from producers.recipients import open_table
+from tests.kit.archive import end
+from tests.kit.ledger import Ledger
 from tests.kit.producers import Run, csv_of, people
+from times_dispatch.ledger.connection import connect
 
 NAMES = [column.name for column in FIXED] + ["var1", "var2"]
 
@@ -31,6 +35,27 @@ def test_a_report_has_a_row_for_each_message_with_all_that_is_known(run: Run, su
     assert first["sent_at"] == first["code"] == first["transaction_id"] == ""
     assert datetime.fromisoformat(first["submitted_at"]) - datetime.now(UTC) < timedelta(minutes=5)
     assert "3 rows of 1 campaign written to standard output" in done.stderr
+
+
+def test_a_message_that_was_opened_and_never_pushed_has_no_time_of_a_push(run: Run, redis_url: str) -> None:
+    async def send() -> str:
+        async with connect(redis_url) as redis:
+            ledger = Ledger(redis)
+            id_ = await ledger.submit(3)
+            lease = await ledger.push(b"aub")  # accepted, suppressed by its worker, never begun
+            await ledger.leases.release(lease)
+            await end(ledger, id_)
+            return id_
+
+    campaign = asyncio.run(send())
+    rows = rows_of(run("report", campaign, "--out", "-").stdout)
+    assert [(row["state"], bool(row["sent_at"])) for row in rows] == [
+        ("no_report", True),
+        ("suppressed", False),
+        ("expired", False),
+    ]
+    [message] = json.loads(run("number", "919800000001", "--json").stdout)["messages"]
+    assert (message["state"], message["sent_ms"]) == ("suppressed", None)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx"])

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, pack_records, read_records, transaction_bytes
+from times_dispatch.ledger.records import (
+    RECORD_WIDTH,
+    MessageRecord,
+    pack_records,
+    read_record_columns,
+    read_records,
+    transaction_bytes,
+)
 from times_dispatch.ledger.states import MessageState
 
 RECORDS = st.lists(
@@ -50,6 +57,29 @@ def test_a_batch_that_was_never_begun_is_pending() -> None:
     assert list(read_records(b"", 2)) == [
         MessageRecord(index, MessageState.PENDING, 0, 0, 0, 0, "") for index in range(2)
     ]
+
+
+NEVER_PUSHED = {MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.PENDING}
+
+
+def test_a_message_whose_block_was_opened_and_which_was_not_sent_has_no_time_of_a_push() -> None:
+    records = [
+        MessageRecord(index, state, 0, 0, 500 + index, 0, "", chain_index=1) for index, state in enumerate(MessageState)
+    ]
+    columns = read_record_columns(pack_records(records), len(records))
+    assert list(columns.pushed_ms) == [
+        0 if state in NEVER_PUSHED else 500 + index for index, state in enumerate(MessageState)
+    ]
+
+
+def test_a_pending_second_attempt_has_the_time_of_the_first_and_sent_messages_their_own() -> None:
+    records = [
+        MessageRecord(0, MessageState.PENDING, 1, 0, 700, 0, ""),
+        MessageRecord(1, MessageState.DELIVERED, 0, 0, 800, 1, ""),
+        MessageRecord(2, MessageState.PENDING, 0, 0, 0, 0, ""),
+    ]
+    assert list(read_record_columns(pack_records(records), 3).pushed_ms) == [700, 800, 0]
+    assert list(read_record_columns(pack_records(records[1:2]), 1).pushed_ms) == [800]
 
 
 def test_records_of_another_count_are_an_error() -> None:

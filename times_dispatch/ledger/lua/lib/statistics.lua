@@ -1,10 +1,10 @@
 -- uses: names keys states records budget rollups
 -- The statistics: what became of messages, as counters, so that a question costs the same for a hundred messages and
 -- for ten million. A message counts once, by its record: by its state, its code, its SMS parts and the time until its
--- delivery, on the day (in India) and at the provider of its last push. A message that was never pushed counts on the
--- day of its campaign's creation, at the first provider of the chain. So a script that changes a record takes the old
--- record out of the counters and puts the new record in, in the same atomic step. A repeated or late call changes no
--- record, and no counter.
+-- delivery, on the day (in India) and at the provider of its last push, or of its last block if it was not pushed. A
+-- message that was in no block counts on the day of its campaign's creation, at the first provider of the chain. So a
+-- script that changes a record takes the old record out of the counters and puts the new record in, in the same atomic
+-- step. A repeated or late call changes no record, and no counter.
 --
 -- Two hashes have the same fields: the statistics of the campaign, and the rollup of a day, a provider and a template
 -- of the sender. StatisticsField in ledger/keys.py has the fields. The counters of minutes are kept for a day.
