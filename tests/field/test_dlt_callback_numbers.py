@@ -2,8 +2,11 @@
 
 import pytest
 
-from times_dispatch.sms.rules.callback_numbers import find
+from producers.rows.whitelists import Whitelists
+from times_dispatch.sms.rules.callback_numbers import find, short_codes
+from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
+from times_dispatch.sms.templates import Template
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,12 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "SMS OFFER to 50000 people",
+        "Send money to 50000 users",
+        "Send Rs 500 to 50000",
+        "Send INR 500 to 50000",
+        "Please send the documents to 400051",
+        "Send gifts to 560001 and more",
         "Call on 18-03-2026 at 5",
         "Call us by 18.03.2026",
         "Weighment 8012345678 for vehicle TN01AB1234 is recorded",
@@ -268,3 +277,29 @@ def test_a_whitelisted_number_is_known_in_every_form(entry: str, text: str) -> N
 @pytest.mark.parametrize("after", ["9 AM to 6 PM", "7 days a week", "- 9 to 6", "10 AM - 6 PM", "1 for Hindi"])
 def test_the_hours_after_a_toll_free_number_are_no_part_of_it(number: str, after: str) -> None:
     assert find(f"Toll free: Call {number} {after}") == [number]
+
+
+SHORT = [
+    "SMS STOP to 56161",
+    "SMS OFFER to 50000",
+    "Send HELP to 56767",
+    "Type STOP & send to 1909",
+    "Report fraud: call 1930",
+]
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_a_short_code_in_a_registered_text_is_no_problem_because_no_portal_whitelists_it(text: str) -> None:
+    for numbers in ([], ["1800 123 4567"]):
+        lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(numbers))
+        assert (lists.problems_in_text(), lists.unlisted_numbers_in_text()) == ([], [])
+    assert find(text) == short_codes(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Send HELP to 9223123456", "Give a missed call on 9015135135", "Call 1800 208 7700", "Call 567676"]
+)
+def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text: str) -> None:
+    lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(["1800 123 4567"]))
+    assert len(lists.problems_in_text()) == 1
+    assert short_codes(text) == []

@@ -68,7 +68,9 @@ _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
-_SMS_TO = r"(?:SMS|send)[ ](?:[^\n.;]{1,40}?[ ])?to"
+_KEYWORD = r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)(?:sms|message|text|keyword)(?!\w))"
+_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
+"""The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
@@ -85,7 +87,8 @@ _SHORT_CODE = re.compile(
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
     rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
     r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
-    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])",
+    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
+    rf"(?![ ](?:{_any_of(SHORT_CODE_UNITS)})(?!\w))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
@@ -194,6 +197,21 @@ def find(text: str) -> list[str]:
         starts = {start for start, _ in spans}
         spans = sorted([*spans, *(span for span in short if span[0] not in starts)])
     return [text[start:end] for start, end in spans]
+
+
+def short_codes(text: str) -> list[str]:
+    """Return the numbers of three to six digits of ``find`` that no portal takes into its whitelist: 1930, 567676.
+
+    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more.
+    """
+    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
+    codes = []
+    for match in _SHORT_CODE.finditer(ascii_digits):
+        start, end = match.span(match.lastindex or 0)
+        # Other numbers of six digits may be a landline without its area code.
+        if end - start < _SHORT_LOCAL or ascii_digits[start] == "1" or _AFTER_SMS_TO.search(ascii_digits[:start]):
+            codes.append(text[start:end])
+    return codes
 
 
 def context_before(text: str) -> str:
