@@ -28,10 +28,6 @@ def test_a_text_that_keeps_all_rules_has_no_finding(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{#num#} or {#num#} or {#num#}", "it has 3 variables; two are allowed, and a third with reasons"),
-        ("Bill {#num#} {#num#}", "no word stands between its variables 1 and 2"),
-        ("Bill {#num#}, {#num#}", "no word stands between its variables 1 and 2"),
-        ("Bill {#num#}/-{#num#}", "no word stands between its variables 1 and 2"),
         ("Dear ##name##", "##name## looks like a placeholder that nothing fills; a slot is written {#var#}"),
         ("Dear {name}", "{name} looks like a placeholder that nothing fills; a slot is written {#var#}"),
         ("Dear %s", "%s looks like a placeholder that nothing fills; a slot is written {#var#}"),
@@ -46,6 +42,21 @@ def test_a_text_that_keeps_all_rules_has_no_finding(write: WriteFile) -> None:
 )
 def test_each_broken_rule_is_a_problem(write: WriteFile, text: str, problem: str) -> None:
     assert findings(write, text + TIMES)[0] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("{#num#} or {#num#} or {#num#}", "it has 3 variables; two are allowed, and a third with reasons"),
+        ("Bill {#num#} {#num#}", "no word stands between its variables 1 and 2"),
+        ("Bill {#num#}, {#num#}", "no word stands between its variables 1 and 2"),
+        ("Bill {#num#}/-{#num#}", "no word stands between its variables 1 and 2"),
+    ],
+)
+def test_a_form_that_operators_approve_against_the_direction_is_advice(
+    write: WriteFile, text: str, advice: str
+) -> None:
+    assert findings(write, text + TIMES) == ([], [advice])
 
 
 @pytest.mark.parametrize(

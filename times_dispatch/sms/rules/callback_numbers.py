@@ -72,6 +72,7 @@ _KEYWORD = r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)(?:sms
 _SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
 """The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
+_SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
@@ -124,6 +125,7 @@ _TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
 """Also a toll-free number with a digit too many, as wallets write one."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
@@ -200,18 +202,15 @@ def find(text: str) -> list[str]:
 
 
 def short_codes(text: str) -> list[str]:
-    """Return the numbers of three to six digits of ``find`` that no portal takes into its whitelist: 1930, 567676.
+    """Return the numbers of three to seven digits of ``find`` that no portal takes into its whitelist: 1930, 567676.
 
-    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more.
+    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more. A number of six
+    or seven digits may be a landline without its area code, unless an SMS is sent to it or it begins with 1.
     """
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
-    codes = []
-    for match in _SHORT_CODE.finditer(ascii_digits):
-        start, end = match.span(match.lastindex or 0)
-        # Other numbers of six digits may be a landline without its area code.
-        if end - start < _SHORT_LOCAL or ascii_digits[start] == "1" or _AFTER_SMS_TO.search(ascii_digits[:start]):
-            codes.append(text[start:end])
-    return codes
+    spans = [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
+    called = [span for span in spans if span[1] - span[0] < _SHORT_LOCAL or ascii_digits[span[0]] == "1"]
+    return [text[slice(*span)] for span in (*called, *(match.span(1) for match in _SMS_CODE.finditer(ascii_digits)))]
 
 
 def context_before(text: str) -> str:
@@ -391,7 +390,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     if _AFTER_CURRENCY.search(before):
         return False
     to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
-    if not to_call and _AFTER_ID_WORD.search(before):
+    if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
         return False
     toll_free = _TOLL_FREE_TO_CALL if to_call and len(sizes) == 1 else _TOLL_FREE
     if (toll_free.fullmatch(digits) and not _ends_with_lone_digit(sizes)) or _SERIES.fullmatch(digits):
