@@ -19,6 +19,9 @@ from times_dispatch.sms.templates import Template
 _MAX_SLOTS = 2
 _HEADER_LETTERS = 3
 """This many first letters of a header must begin a word of the text: ``TIM`` for ``- Times``."""
+_LETTERS_OF_ABBREVIATION = 5
+"""A header of so many letters may also leave letters of the brand out: ``TWVILL`` for ``The Work Villa``."""
+_BETWEEN_LETTERS = "(?:[aeiou]{0,2}|[A-Za-z]{0,15}[ ])"
 
 
 class LintRule(msgspec.Struct, frozen=True):
@@ -52,7 +55,8 @@ UNFILLED = LintRule("slots are written as in the portals' exports of 2026", is_p
 
 _OFFERS = re.compile(
     r"\b(?:(?<!job )offers?(?! letter)|discounts?|cash ?back|coupons?|promo ?codes?|vouchers?"
-    r"|bogo|pre-?approved|use code(?! \S{1,12} (?:to|for) (?:sign|log|verif|confirm|complete|reset|access|activat|regist))"
+    r"|bogo|pre-?approved"
+    r"|use code(?! \S{1,12} (?:to|for) (?:sign|log|verif|confirm|complete|reset|access|activat|regist))"
     r"|hurry|lucky draw|free gifts?"
     r"|buy[ ][0-9][ ]get|limited (?:period|time)|(?:best|great|mega) (?:deals?|sale)|(?:shop|order|book) now"
     r"|(?:flat|up ?to|extra|get|save)[ ](?:rs\.?[ ]?)?[0-9]{1,6}[ ]off"
@@ -109,5 +113,7 @@ def _lacks_brand(text: str, header: str) -> bool:
     """Return whether no word begins like the header. A text in another script may name the brand in its own letters."""
     if not header.isalpha() or any(character.isalpha() and not character.isascii() for character in text):
         return False
-    start = re.escape(header[:_HEADER_LETTERS])
-    return re.search(rf"(?<![A-Za-z]){start}", text, re.IGNORECASE) is None
+    begins = header[:_HEADER_LETTERS]
+    if len(header) >= _LETTERS_OF_ABBREVIATION:
+        begins += "|" + _BETWEEN_LETTERS.join(header)
+    return re.search(rf"(?<![A-Za-z])(?:{begins})", text, re.IGNORECASE) is None

@@ -307,8 +307,6 @@ def test_a_short_code_in_a_registered_text_is_no_problem_because_no_portal_white
         "Call 567676",
         "Call 5676791",
         "SMS BLOCK to 7308080808",
-        "Call 5676791",
-        "SMS BLOCK to 7308080808",
     ],
 )
 def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text: str) -> None:

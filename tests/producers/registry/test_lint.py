@@ -92,3 +92,8 @@ def test_a_rule_that_the_sources_disagree_about_is_advice_while_the_operator_is_
     assert findings(write, f"Pay at {{#url#}}{TIMES}", operator="vi") == ([], [])
     assert findings(write, f"Dear {{#alp#}}{TIMES}", operator="vi") == ([], [])
     assert len(findings(write, f"Dear {{#alp#}}{TIMES}", operator="jio")[1]) == 1
+
+
+@pytest.mark.parametrize(("text", "has_advice"), [("Order - T I Mesum", False), ("Thank you for it. See you", True)])
+def test_a_header_may_abbreviate_the_brand(write: WriteFile, text: str, has_advice: bool) -> None:
+    assert bool(findings(write, text)[1]) is has_advice
