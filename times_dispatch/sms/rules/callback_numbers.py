@@ -68,7 +68,10 @@ _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
-_KEYWORD = r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)(?:sms|message|text|keyword)(?!\w))"
+_KEYWORD = (
+    r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
+    r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
+)
 _SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
 """The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
@@ -125,6 +128,7 @@ _TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
 """Also a toll-free number with a digit too many, as wallets write one."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
 _AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
@@ -301,7 +305,8 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_next_local = is_next and len(digits) > _SHORT_LOCAL and _LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
-        if _AFTER_CALL_WORD.search(before) or not (_UNIT.match(run.text, end) or _AFTER_AMOUNT_WORD.search(before)):
+        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _AFTER_AMOUNT_WORD.search(before)
+        if not is_quantity or _AFTER_CALL_WORD.search(before):
             return last
     return None
 
