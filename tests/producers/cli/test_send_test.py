@@ -47,7 +47,7 @@ def test_a_message_that_matches_the_template_gets_no_warning(provider_run: Run) 
     assert "a campaign with it is refused" not in done.stdout
 
 
-def test_what_a_campaign_with_the_message_is_refused_for_is_named_and_the_message_goes_out(provider_run: Run) -> None:
+def test_reasons_to_refuse_a_campaign_with_the_message_are_named_and_the_message_goes_out(provider_run: Run) -> None:
     message = ("--message", "Your order evil.ru is on its way.")
     refusal = "variable 1 holds a link that is not whitelisted"
     done = provider_run("send-test", *NUMBER, *message)
