@@ -1,7 +1,7 @@
 """Sends a test message: one text to one number, outside any campaign and without workers."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.errors import CommandFailed, InputInvalid
+from producers.rows.damage import DamageCheck
+from producers.rows.whitelists import Whitelists
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
@@ -32,6 +34,8 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.numbers import NumberInvalid, normalise
+from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
 
 _COMPARE_TIMEOUT_S = 1.0
@@ -69,6 +73,8 @@ class SendTestMessage(msgspec.Struct, frozen=True):
     """Index in the campaign of test messages, by which the delivery report is found."""
     matches_template: bool
     """Whether the message is the template's text. Only then are the values of the slots known, and sent along."""
+    refusals: tuple[str, ...] = ()
+    """Why a campaign with this message would be refused, without any value."""
 
     @property
     def lacks_values(self) -> bool:
@@ -105,6 +111,7 @@ def prepare(
         raise InputInvalid(f"provider {nickname} needs {', '.join(missing)}: give --custom NAME=VALUE for each")
     index = random_below(LAST_INDEX + 1)
     values = _values(request.message, settings.templates[template]) if template else None
+    refusals = () if values is None else _refusals(values, settings, template, sender, to)
     push = Push(
         to=to,
         text=request.message,
@@ -117,7 +124,9 @@ def prepare(
         variables=values or (),
         custom=request.custom,
     )
-    return SendTestMessage(provider, push, template, index, matches_template=values is not None)
+    return SendTestMessage(
+        provider, push, template, index, matches_template=values is not None, refusals=tuple(refusals)
+    )
 
 
 async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
@@ -201,6 +210,34 @@ def _template(request: SendTestRequest, sender: str, settings: Settings) -> str:
 def _values(message: str, template: TemplateSettings) -> list[str] | None:
     """Return the values of the slots that make the message; None if the message is not the template's text."""
     return Template(template.text, template.operator).extract_values(message, template.max_value_length)
+
+
+def _refusals(values: Sequence[str], settings: Settings, template: str, header: str, to: str) -> Iterator[str]:
+    """Yield why a campaign with such a message would be refused, as ``dispatch check`` does, without any value.
+
+    Args:
+        values: the values of the slots.
+        settings: name what is whitelisted, and the words that stand for no value.
+        template: the name of the template.
+        header: the name of the sender.
+        to: the recipient's number, which a message may name.
+    """
+    item, sender = settings.templates[template], settings.senders[header]
+    damage_check = DamageCheck(settings.recipients.no_value)
+    parsed = Template(item.text, item.operator)
+    whitelists = Whitelists(
+        parsed,
+        links=LinkWhitelist([*item.links, *sender.links]),
+        numbers=NumberWhitelist([*item.callback_numbers, *sender.callback_numbers]),
+    )
+    yield from (f"the text {problem}" for problem in whitelists.problems_in_text())
+    names = [f"variable {number}" for number in range(1, len(values) + 1)]
+    joined = "" in parsed.literals[1:-1]  # then nobody knows which of two neighbours is empty
+    for name, value in zip(names, values, strict=True):
+        if (value or not joined) and (damage := damage_check.of(value.strip())):
+            yield f"{name} {damage.reason}"
+    for _, finding in whitelists.findings([[value] for value in values], [to], names):
+        yield finding.message
 
 
 def _stop_reason(view: SenderView, provider: str) -> str:

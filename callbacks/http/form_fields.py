@@ -10,25 +10,30 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from times_dispatch.provider.reports.field_names import may_be_row
+from times_dispatch.provider.reports.reports import MAX_COMMAS
 
-_MAX_FIELDS: Final = 200
+MAX_FIELDS: Final = MAX_COMMAS
+"""How many fields a form may have: as many as a body of JSON has values."""
+_MAX_QUERY_FIELDS: Final = 200
+_MAX_PARTS: Final = 200
+"""How many parts a multipart body may have: reading one takes much longer than reading a field."""
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
 """Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would hold the
 receiver up."""
 
 
-def json_in_query(query: bytes) -> bytes:
+def json_in_query(query: bytes, max_fields: int = _MAX_QUERY_FIELDS) -> bytes:
     """Return the JSON document in a query or in a form; empty if there is none whose meaning is certain."""
     try:
         text = query.strip().decode("utf-8-sig")
         with_semicolons = ";" in text and "&" not in text and '"' not in text
-        return (with_semicolons and _json_between(text, ";")) or _json_between(text, "&")
+        return (with_semicolons and _json_between(text, ";", max_fields)) or _json_between(text, "&", max_fields)
     except ValueError:  # also UnicodeDecodeError
         return b""
 
 
-def _json_between(text: str, separator: str) -> bytes:
-    fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, separator=separator)
+def _json_between(text: str, separator: str, max_fields: int) -> bytes:
+    fields = parse_qsl(text, keep_blank_values=True, max_num_fields=max_fields, separator=separator)
     return json_in_fields(fields)
 
 
@@ -55,12 +60,12 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
 
 def multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
     """Return the names and values of the parts of a multipart body."""
-    if body.count(b"\n--") > _MAX_FIELDS + 1:  # each part, also of a part, begins with such a line
+    if body.count(b"\n--") > _MAX_PARTS + 1:  # each part, also of a part, begins with such a line
         return []
     head = b"Content-Type: %b\r\n\r\n" % content_type.replace("\r", "").replace("\n", "").encode("latin-1", "replace")
     parts = message_from_bytes(head + body).get_payload()
     fields: list[tuple[str, str]] = []
-    for part in (parts if isinstance(parts, list) else [])[:_MAX_FIELDS]:
+    for part in (parts if isinstance(parts, list) else [])[:_MAX_PARTS]:
         if not isinstance(part, Message):
             continue
         name = part.get_param("name", header="content-disposition")

@@ -8,7 +8,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Final
 
-from callbacks.http.form_fields import is_document, json_in_fields, json_in_query, multipart_fields
+from callbacks.http.form_fields import MAX_FIELDS, is_document, json_in_fields, json_in_query, multipart_fields
 from callbacks.request_body import MAX_BODY_BYTES, BodyTooLong
 from times_dispatch.content_encoding import decompress
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
@@ -61,7 +61,8 @@ def json_in(body: bytes, content_type: str) -> bytes:
         return _in_json_text(plain)
     if content_type.lower().startswith("multipart/"):
         return json_in_fields(multipart_fields(body, content_type)) or body
-    return json_in_query(plain) or body
+    document = json_in_query(plain, MAX_FIELDS)
+    return document if 0 < len(document) <= MAX_BODY_BYTES else body
 
 
 def join_documents(body: bytes) -> bytes:

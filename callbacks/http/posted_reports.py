@@ -18,8 +18,8 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 """The fields that the response names as missing when a body is empty."""
 
 _MAX_LIGHT_BYTES: Final = 64 * 1024
-_MAX_LIGHT_COMMAS: Final = 1_000
-"""A body has at most one row more than it has commas."""
+_MAX_LIGHT_SEPARATORS: Final = 1_000
+"""A body has at most one row, or one field of a form, more than it has separators."""
 
 T = TypeVar("T")
 
@@ -66,7 +66,8 @@ def is_compressed(body: bytes, encoding: str) -> bool:
 
 def is_light(body: bytes) -> bool:
     """Return whether a body is read within some milliseconds."""
-    return len(body) <= _MAX_LIGHT_BYTES and body.count(b",") <= _MAX_LIGHT_COMMAS
+    separators = sum(map(body.count, (b",", b"&", b";")))
+    return len(body) <= _MAX_LIGHT_BYTES and separators <= _MAX_LIGHT_SEPARATORS
 
 
 def _read(body: bytes, content_type: str, query: bytes) -> PostedReports:

@@ -174,6 +174,7 @@ def _request_lines(message: SendTestMessage) -> list[str]:
         lines.append(f"template  {message.template} ({push.content_id})")
         if not message.matches_template:
             lines.append("          the message is not this template's text: an operator may drop it, unreported")
+        lines += [f"          {refusal}: a campaign with it is refused" for refusal in message.refusals]
     else:
         lines.append("template  none is registered for the sender")
     if message.lacks_values:
@@ -230,6 +231,8 @@ def _as_json(message: SendTestMessage, result: SendTestResult, report: SendTestR
         "sender": message.push.sender,
         "provider": message.provider.nickname,
         "template": message.template or None,
+        "matches_template": message.matches_template,
+        "refusals": list(message.refusals),
         "verdict": outcome.verdict.value,
         "code": outcome.code,
         "reason": outcome.reason,

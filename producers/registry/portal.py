@@ -37,10 +37,11 @@ _APPROVED = re.compile(
     re.IGNORECASE,
 )
 _NOT_APPROVED = re.compile(
-    r"\b(not|no|un|non|yet|to be|pending|await\w*|rejected|black[ -]?list(?:ed)?|suspended|expired|in[ -]?active"
+    r"\b(not|no|un|non|de|dis|ex|yet|to be"
+    r"|pending|await\w*|rejected|black[ -]?list(?:ed)?|suspended|expired|in[ -]?active"
     r"|de[ -]?activated|dis[ -]?approved|revoked|blocked|cancell?ed|withdrawn|deleted|disabled|removed|failed|failure"
     r"|denied|declined|draft|submitted|submission|requested|(?:in|under)[ -](?:progress|process|review|verification)"
-    r"|on hold|hold|partial(?:ly)?|without)\b",
+    r"|on hold|hold|partial(?:ly)?|without|de-?registered|archived|discontinued|terminated|paused|closed|invalid)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]+")

@@ -55,16 +55,23 @@ class Whitelists:
         return bool(self._numbers)
 
     def problems_in_text(self) -> list[str]:
-        """List links and numbers of the registered text itself, without its slots, that are not whitelisted."""
+        """List links and numbers of the registered text itself, without its slots, that are not whitelisted.
+
+        Short codes are left out: the text is approved with them, and no portal takes them into its whitelist.
+        """
         problems = [f"links to {link}, which is not whitelisted" for link in self._links.missing(self._fixed)]
         if self._numbers:
-            numbers = self._numbers.missing(self._fixed)
+            numbers = [number for number in self._numbers_in_text() if not self._numbers.allows(number)]
             problems += [f"names the number {number}, which is not whitelisted" for number in numbers]
         return problems
 
     def unlisted_numbers_in_text(self) -> list[str]:
         """Return the numbers in the registered text if there is no list of callback numbers; otherwise none."""
-        return [] if self._numbers else callback_numbers.find(self._fixed)
+        return [] if self._numbers else self._numbers_in_text()
+
+    def _numbers_in_text(self) -> list[str]:
+        short = callback_numbers.short_codes(self._fixed)
+        return [number for number in callback_numbers.find(self._fixed) if number not in short]
 
     def findings(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]

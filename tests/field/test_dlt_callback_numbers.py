@@ -2,8 +2,11 @@
 
 import pytest
 
-from times_dispatch.sms.rules.callback_numbers import find
+from producers.rows.whitelists import Whitelists
+from times_dispatch.sms.rules.callback_numbers import find, short_codes
+from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
+from times_dispatch.sms.templates import Template
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,10 @@ from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
         "SMS BLOCK 1234 to 5676791",
         "SMS STOP to 56263",
         "send STOP to 56263",
+        "Send Stop to 56161",
+        "send help to 567676",
+        "send an empty message to 1909",
+        "1800-123-4567 hours 9 to 5",
         "Type STOP & send to 1909",
         "SMS to 139",
         "1930 helpline",
@@ -145,6 +152,14 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "SMS OFFER to 50000 people",
+        "Your balance 98765432.10",
+        "Open 1800-1900 hrs",
+        "Send money to 50000 users",
+        "Send Rs 500 to 50000",
+        "Send INR 500 to 50000",
+        "Please send the documents to 400051",
+        "Send gifts to 560001 and more",
         "Call on 18-03-2026 at 5",
         "Call us by 18.03.2026",
         "Weighment 8012345678 for vehicle TN01AB1234 is recorded",
@@ -268,3 +283,37 @@ def test_a_whitelisted_number_is_known_in_every_form(entry: str, text: str) -> N
 @pytest.mark.parametrize("after", ["9 AM to 6 PM", "7 days a week", "- 9 to 6", "10 AM - 6 PM", "1 for Hindi"])
 def test_the_hours_after_a_toll_free_number_are_no_part_of_it(number: str, after: str) -> None:
     assert find(f"Toll free: Call {number} {after}") == [number]
+
+
+SHORT = [
+    "SMS STOP to 56161",
+    "SMS OFFER to 50000",
+    "Send HELP to 56767",
+    "Type STOP & send to 1909",
+    "Report fraud: call 1930",
+]
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_a_short_code_in_a_registered_text_is_no_problem_because_no_portal_whitelists_it(text: str) -> None:
+    for numbers in ([], ["1800 123 4567"]):
+        lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(numbers))
+        assert (lists.problems_in_text(), lists.unlisted_numbers_in_text()) == ([], [])
+    assert set(find(text)) == set(short_codes(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Send HELP to 9223123456",
+        "Give a missed call on 9015135135",
+        "Call 1800 208 7700",
+        "Call 567676",
+        "Call 5676791",
+        "SMS BLOCK to 7308080808",
+    ],
+)
+def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text: str) -> None:
+    lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(["1800 123 4567"]))
+    assert len(lists.problems_in_text()) == 1
+    assert short_codes(text) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from times_dispatch.sms.rules.links import find
+from times_dispatch.sms.rules.links import LinkWhitelist, find
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,14 @@ from times_dispatch.sms.rules.links import find
         ("•times.in", "times.in"),
         ("See pay_now.com", "pay_now.com"),
         ("Link:evil.ru", "evil.ru"),
+        ("Visit times.co.in-TIMES", "times.co.in"),
+        ("Visit times.co.in-TIMES.Thanks", "times.co.in"),
+        ("Visit www.times.co.in-TIMES", "www.times.co.in"),
+        ("Visit https://times.in-TIMES.", "https://times.in"),
+        ("See https://times-pay.in", "https://times-pay.in"),
+        ("See https://भारत.xn--h2brj9c", "https://भारत.xn--h2brj9c"),
+        ("See https://times.in/a-TIMES", "https://times.in/a-TIMES"),
+        ("See evil.in-pay.com/x", "evil.in-pay.com/x"),
         ("See(evil.ru)", "evil.ru"),
         ("evil.com, now", "evil.com"),
         ("see...bit.ly/x", "bit.ly/x"),
@@ -72,3 +80,10 @@ def test_a_link_is_found(text: str, link: str) -> None:
 )
 def test_other_texts_hold_no_link(text: str) -> None:
     assert find(text) == []
+
+
+def test_a_word_that_is_glued_to_the_scheme_is_no_part_of_the_link() -> None:
+    assert find("Thank you forhttps://times.example/a.") == ["https://times.example/a"]
+    assert LinkWhitelist(["times.example"]).missing("forhttps://times.example/a, forhttp://evil.in") == [
+        "http://evil.in"
+    ]

@@ -22,6 +22,7 @@ from times_dispatch.sms.placeholders import unfilled
         ("{#var_2#}", "{#var#}"),
         ("{##var##}", "{#var#}"),
         ("{#var}", "{#var#}"),
+        ("{＃var＃}", "{#var#}"),
         ("{var#}", "{#var#}"),
         ("[#var#]", "{#var#}"),
         ("##var##", "{#var#}"),

@@ -104,6 +104,18 @@ FIELDS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["response[{}][{}]", "{}[{}]", "data[rows][{}][{}]"])
+async def test_a_form_of_nested_fields_holds_as_many_reports_as_json(
+    redis: Redis, http: httpx.AsyncClient, name: str
+) -> None:
+    reports = [REPORT, SECOND] + [
+        {"event": "delivered", "ts": NOW_S, "meta": f"another system's {n}"} for n in range(998)
+    ]
+    fields = {name.format(n, key): value for n, one in enumerate(reports) for key, value in one.items()}
+    response = await http.post(PATH, content=urlencode(fields), headers={"content-type": FORM})
+    assert response.json()["data"]["processed_events"] == 1000
+
+
 @pytest.mark.parametrize("name", FIELDS)
 async def test_fields_are_known_by_the_names_of_other_gateways(
     redis: Redis, http: httpx.AsyncClient, name: str
@@ -136,7 +148,9 @@ async def test_the_code_of_a_failure_is_read(redis: Redis, http: httpx.AsyncClie
     assert await reports_in(redis, http, body) == [("failed", 7, 910), FAILED]
 
 
-@pytest.mark.parametrize("code", ["", None, "E912", "0x390", "912-5", "inbox full", [912], {"id": 912}, True])
+@pytest.mark.parametrize(
+    "code", ["000", 0, "0", "0 - no error", "", None, "E912", "0x390", "912-5", "inbox full", [912], {"id": 912}, True]
+)
 async def test_a_code_that_is_not_certain_is_900(redis: Redis, http: httpx.AsyncClient, code: Any) -> None:
     assert await reports_in(redis, http, posted("failed", row(META, code=code))) == [("failed", 7, 900)]
 

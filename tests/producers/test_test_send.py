@@ -56,3 +56,33 @@ async def test_an_intermediate_report_is_not_the_end(message: SendTestMessage, r
     await clock.advance(0.2)
 
     assert await waiting == final
+
+
+@pytest.mark.parametrize(
+    ("name", "refusals"),
+    [
+        ("Asha", []),
+        ("evil.ru", ["variable 1 holds a link that is not whitelisted"]),
+        ("NULL", ["variable 1 holds a word for no value"]),
+        ("", ["variable 1 is empty"]),
+        ("#N/A", ["variable 1 holds #N/A, the error of a lookup that found nothing"]),
+        ("{name}", ["variable 1 holds a placeholder that nobody filled"]),
+    ],
+)
+def test_a_message_names_what_a_campaign_with_it_is_refused_for(
+    sending: Settings, name: str, refusals: list[str]
+) -> None:
+    text = f"Dear {name}, your bill is Rs 5. - TIMESM"
+    request = SendTestRequest(number="+919876543210", message=text, template="bill")
+
+    assert list(prepare(request, sending).refusals) == refusals
+
+
+def test_a_text_that_is_not_whitelisted_is_a_refusal(write: WriteFile) -> None:
+    table = '[templates.new]\nsender = "TIMESM"\ncontent_id = "1107000000000000003"\ntext = "See evil.ru. - TIMESM"\n'
+    settings = load(
+        write("dispatch.toml", SETTINGS + table), {"DISPATCH_ID_KEY": "0123456789abcdef"}, need=frozenset({Need.IDS})
+    )
+    request = SendTestRequest(number="+919876543210", message="See evil.ru. - TIMESM", template="new")
+
+    assert prepare(request, settings).refusals == ("the text links to evil.ru, which is not whitelisted",)

@@ -13,6 +13,8 @@ from times_dispatch.sms.slot_rules import MAX_VALUE_LENGTH, TAGS, Claim, Operato
 __all__ = ["MAX_VALUE_LENGTH", "Slot", "SlotKind", "Template", "TemplateInvalid"]
 
 _SLOT = re.compile(r"\{#(\w+)#\}")
+_PART_OF_SLOT = re.compile("[{｛][#＃]|[#＃][}｝]")
+"""The beginning or the end of a slot, also in full-width signs."""
 _NOT_LIKE_A_SLOT = "a slot is not closed, or not written like {#var#}"
 
 
@@ -82,7 +84,7 @@ class Template:
                 advice = "; ".join(filter(None, [f"there are {known}", right_spelling(f"{{#{name}#}}")]))
                 raise TemplateInvalid(f"unknown slot {{#{name}#}}; {advice}")
         for literal in literals:
-            if "{#" in literal or "#}" in literal:
+            if _PART_OF_SLOT.search(literal):
                 advice = "; ".join(filter(None, [_NOT_LIKE_A_SLOT, right_spelling(literal)]))
                 raise TemplateInvalid(advice)
         self.text: Final = text

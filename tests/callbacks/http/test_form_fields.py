@@ -3,7 +3,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from callbacks.http.form_fields import is_document, json_in_fields, json_in_query, multipart_fields
+from callbacks.http.form_fields import MAX_FIELDS, is_document, json_in_fields, json_in_query, multipart_fields
 
 DOCUMENT = b'[{"event":"delivered","data":[{"ts":1,"meta":"a&b=c d+e"}]}]'
 
@@ -25,6 +25,8 @@ def test_a_semicolon_in_a_document_separates_nothing() -> None:
 
 def test_a_form_with_too_many_fields_is_not_read() -> None:
     assert json_in_query(b"ts=1&" + b"a=b&" * 300) == b""
+    assert json_in_query(b"ts=1&" + b"a=b&" * 300, 302)
+    assert json_in_query(b"ts=1&" + b"a=b&" * MAX_FIELDS, MAX_FIELDS) == b""
 
 
 @pytest.mark.parametrize(

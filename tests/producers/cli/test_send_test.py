@@ -44,6 +44,16 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(
 def test_a_message_that_matches_the_template_gets_no_warning(provider_run: Run) -> None:
     done = provider_run("send-test", *NUMBER, "--message", "Your order 17 is on its way.")
     assert "an operator may drop it" not in done.stdout
+    assert "a campaign with it is refused" not in done.stdout
+
+
+def test_reasons_to_refuse_a_campaign_with_the_message_are_named_and_the_message_goes_out(provider_run: Run) -> None:
+    message = ("--message", "Your order evil.ru is on its way.")
+    refusal = "variable 1 holds a link that is not whitelisted"
+    done = provider_run("send-test", *NUMBER, *message)
+    assert f"          {refusal}: a campaign with it is refused" in done.stdout.splitlines()
+    result = json.loads(provider_run("send-test", *NUMBER, *message, "--json").stdout)
+    assert (result["matches_template"], result["refusals"], result["verdict"]) == (True, [refusal], "accepted")
 
 
 @pytest.mark.parametrize(("encoding", "shown"), [("form", 'v = ["17 & 18"]'), ("json", '"17 & 18"')])

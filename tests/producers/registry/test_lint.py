@@ -28,10 +28,6 @@ def test_a_text_that_keeps_all_rules_has_no_finding(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{#num#} or {#num#} or {#num#}", "it has 3 variables; two are allowed, and a third with reasons"),
-        ("Bill {#num#} {#num#}", "no word stands between its variables 1 and 2"),
-        ("Bill {#num#}, {#num#}", "no word stands between its variables 1 and 2"),
-        ("Bill {#num#}/-{#num#}", "no word stands between its variables 1 and 2"),
         ("Dear ##name##", "##name## looks like a placeholder that nothing fills; a slot is written {#var#}"),
         ("Dear {name}", "{name} looks like a placeholder that nothing fills; a slot is written {#var#}"),
         ("Dear %s", "%s looks like a placeholder that nothing fills; a slot is written {#var#}"),
@@ -46,6 +42,21 @@ def test_a_text_that_keeps_all_rules_has_no_finding(write: WriteFile) -> None:
 )
 def test_each_broken_rule_is_a_problem(write: WriteFile, text: str, problem: str) -> None:
     assert findings(write, text + TIMES)[0] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("{#num#} or {#num#} or {#num#}", "it has 3 variables; two are allowed, and a third with reasons"),
+        ("Bill {#num#} {#num#}", "no word stands between its variables 1 and 2"),
+        ("Bill {#num#}, {#num#}", "no word stands between its variables 1 and 2"),
+        ("Bill {#num#}/-{#num#}", "no word stands between its variables 1 and 2"),
+    ],
+)
+def test_a_form_that_operators_approve_against_the_direction_is_advice(
+    write: WriteFile, text: str, advice: str
+) -> None:
+    assert findings(write, text + TIMES) == ([], [advice])
 
 
 @pytest.mark.parametrize(
@@ -81,3 +92,8 @@ def test_a_rule_that_the_sources_disagree_about_is_advice_while_the_operator_is_
     assert findings(write, f"Pay at {{#url#}}{TIMES}", operator="vi") == ([], [])
     assert findings(write, f"Dear {{#alp#}}{TIMES}", operator="vi") == ([], [])
     assert len(findings(write, f"Dear {{#alp#}}{TIMES}", operator="jio")[1]) == 1
+
+
+@pytest.mark.parametrize(("text", "has_advice"), [("Order - T I Mesum", False), ("Thank you for it. See you", True)])
+def test_a_header_may_abbreviate_the_brand(write: WriteFile, text: str, has_advice: bool) -> None:
+    assert bool(findings(write, text)[1]) is has_advice

@@ -45,7 +45,7 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     row: msgspec.Raw
     """The row's bytes, unchanged."""
     code: int = 0
-    """The failure code: at most 65535, 900 if the row has no such number, 0 for other kinds of events."""
+    """The failure code: 1 to 65535, 900 if the row has no such number, 0 for other kinds of events."""
     code_text: str = ""
     """The first 40 characters of the code in the row."""
     url: str = ""
@@ -382,4 +382,5 @@ def _code(code: object, *, is_dnd: bool) -> tuple[int, str]:
     if is_dnd:
         return DND, text
     number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
-    return number if number <= MAX_CODE else OTHER, text
+    # 0 is "no error" in SMPP's receipts (err:000): a failure with it has no code.
+    return number if 0 < number <= MAX_CODE else OTHER, text

@@ -68,8 +68,14 @@ _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
-_SMS_TO = r"(?:SMS|send)[ ](?:[^\n.;]{1,40}?[ ])?to"
+_KEYWORD = (
+    r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
+    r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
+)
+_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
+"""The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
+_SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
@@ -85,7 +91,8 @@ _SHORT_CODE = re.compile(
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
     rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
     r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
-    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])",
+    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
+    rf"(?![ ](?:{_any_of(SHORT_CODE_UNITS)})(?!\w))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
@@ -121,6 +128,8 @@ _TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
 """Also a toll-free number with a digit too many, as wallets write one."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
+_AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
@@ -194,6 +203,18 @@ def find(text: str) -> list[str]:
         starts = {start for start, _ in spans}
         spans = sorted([*spans, *(span for span in short if span[0] not in starts)])
     return [text[start:end] for start, end in spans]
+
+
+def short_codes(text: str) -> list[str]:
+    """Return the numbers of three to seven digits of ``find`` that no portal takes into its whitelist: 1930, 567676.
+
+    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more. A number of six
+    or seven digits may be a landline without its area code, unless an SMS is sent to it or it begins with 1.
+    """
+    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
+    spans = [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
+    called = [span for span in spans if span[1] - span[0] < _SHORT_LOCAL or ascii_digits[span[0]] == "1"]
+    return [text[slice(*span)] for span in (*called, *(match.span(1) for match in _SMS_CODE.finditer(ascii_digits)))]
 
 
 def context_before(text: str) -> str:
@@ -284,7 +305,8 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_next_local = is_next and len(digits) > _SHORT_LOCAL and _LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
-        if _AFTER_CALL_WORD.search(before) or not (_UNIT.match(run.text, end) or _AFTER_AMOUNT_WORD.search(before)):
+        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _AFTER_AMOUNT_WORD.search(before)
+        if not is_quantity or _AFTER_CALL_WORD.search(before):
             return last
     return None
 
@@ -373,7 +395,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     if _AFTER_CURRENCY.search(before):
         return False
     to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
-    if not to_call and _AFTER_ID_WORD.search(before):
+    if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
         return False
     toll_free = _TOLL_FREE_TO_CALL if to_call and len(sizes) == 1 else _TOLL_FREE
     if (toll_free.fullmatch(digits) and not _ends_with_lone_digit(sizes)) or _SERIES.fullmatch(digits):

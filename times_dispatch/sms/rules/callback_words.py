@@ -66,7 +66,8 @@ AMOUNT_WORDS: Final = ("up to", *_words("upto worth above below under over than 
 
 UNIT_WORDS: Final = _words(
     "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
-    "litres credits rewards tokens runs likes followers users customers people members crore crores lakh lakhs "
+    "litres credits rewards tokens runs likes followers users customers people members "
+    "crore crores lakh lakhs "
     "अंक रुपये पॉइंट"
 )
 """Words before which digits without a word to call are a quantity: ``98765 43210 points``."""

@@ -28,9 +28,11 @@ _SEGMENT = re.compile(rf"[{_LETTERS}{_SYMBOLS}](?:[{_LETTERS}{_SYMBOLS}-]|\.(?=[
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]++(?:\.[A-Za-z0-9]++)++")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,30}\Z")
 _SCHEME_LENGTH = 32
+_KNOWN_SCHEME = re.compile(r"https?\Z", re.IGNORECASE)
 _BROKEN_SCHEME = re.compile(r"(?:h?ttps?|hxxps?)(?:[:;]?[ ]?/{1,3}|[:;])[ ]?\Z", re.IGNORECASE)
 """A scheme with a slip: ``https:/t.in``, ``https//t.in``. The name after it is meant as a link."""
 _BROKEN_SCHEME_LENGTH = 12
+_WITH_BRAND = re.compile(r"((?:[A-Za-z][A-Za-z0-9+-]*://)?(?:[\w-]+\.)+([A-Za-z]{2,}))-[\w-]*")
 _REST = re.compile(r"[^\s<>\"]*+")
 _AFTER_HOST = re.compile(r"\.?[:/?#][^\s<>\"]*+")
 _BEGINS_AFTER_HOST = re.compile(r"\.?[:/?#]")
@@ -70,14 +72,21 @@ def find(text: str) -> list[str]:
         before = text[max(start, position - _SCHEME_LENGTH) : position]
         if text.startswith("://", position) and (scheme := _SCHEME.search(before)):
             position = _end_of(_REST, text, position)
-            links.append(text[run.end() - len(scheme[0]) : position])
+            known = _KNOWN_SCHEME.search(scheme[0])  # the word before it may be glued to it: forhttps://…
+            links.append(text[run.end() - len((known or scheme)[0]) : position])
         elif "." in run[0] and text[start - 1 : start] != "@" and text[position : position + 1] != "@":
             in_run, position = _links_of_run(text, start, position)
             if not in_run and _is_after_broken_scheme(run[0], text[max(0, start - _BROKEN_SCHEME_LENGTH) : start]):
                 position = _end_of(_REST, text, start)
                 in_run = [text[start:position]]
             links += in_run
-    return [link.rstrip(".,;:!?)]}'…।”’»") for link in links]
+    return [_without_brand(link.rstrip(".,;:!?)]}'…।”’»")) for link in links]
+
+
+def _without_brand(link: str) -> str:
+    """Return a link without the brand that a dash joins to its ending: no domain ends with ``in-TIMES``."""
+    match = _WITH_BRAND.fullmatch(link) if "-" in link else None
+    return match[1] if match and is_public_suffix(match[2].lower()) else link
 
 
 def _is_after_broken_scheme(name: str, before: str) -> bool:
@@ -112,8 +121,6 @@ def _link_at(text: str, start: int, end: int) -> tuple[list[str], int]:
     host = text[start:end]
     after = text[end : end + _MAX_AFTER] if _BEGINS_AFTER_HOST.match(text, end) else ""
     domain = domain_of(host, after)
-    if domain is None and (dash := host.find("-", host.rfind("."))) > 0 and host[dash - 1] != ".":
-        domain = domain_of(host[:dash], "")  # times.in-TIMES, a name and a brand
     if domain == host and after:
         end = _end_of(_AFTER_HOST, text, end)
         return [text[start:end]], end
