@@ -46,11 +46,11 @@ class LedgerError(Exception):
 
 
 class CampaignUnknown(LedgerError):
-    """No campaign has this id."""
+    """No campaign has this id or name."""
 
     def __init__(self, campaign: str, *, similar: str = "") -> None:
         hint = f"did you mean {similar}?" if similar else "`dispatch list` shows all campaigns"
-        super().__init__(f"campaign {campaign}: no campaign has this id; {hint}")
+        super().__init__(f"campaign {campaign}: no campaign has this id or name; {hint}")
 
 
 class CampaignAmbiguous(LedgerError):

@@ -94,3 +94,19 @@ def test_a_narrow_terminal_shows_every_id_whole_and_the_figures_in_words(
 
 def test_a_list_without_campaigns_says_so(run: Run) -> None:
     assert run("list").stdout == "no campaigns yet\n"
+
+
+def test_piped_rows_end_with_their_last_letter(run: Run, submitted: str) -> None:
+    for command in (["list"], ["show", submitted], ["audit"], ["sender", "list"], ["template", "list"], ["stats"]):
+        lines = run(*command).stdout.splitlines()
+        assert lines, command
+        assert [line for line in lines if line != line.rstrip()] == [], command
+
+
+def test_a_list_without_ended_campaigns_does_not_say_that_there_is_none(run: Run, submitted: str) -> None:
+    run("cancel", submitted, "--yes")
+
+    listed = run("list", "--ended", "0")
+
+    assert listed.stdout == "no campaign is live\n"
+    assert "not shown: 1 older campaign that ended" in listed.stderr
