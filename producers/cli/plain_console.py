@@ -26,10 +26,13 @@ class PlainConsole(Console):
 
 
 class _Trimmed:
-    """A table without the blanks at the end of its lines."""
+    """A table without the blanks at the end of its lines; a long word goes on in the next line, and is not cut."""
 
     def __init__(self, table: RenderableType) -> None:
         self._table = table
+        for column in getattr(table, "columns", ()):
+            if not column.no_wrap:
+                column.overflow = "fold"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for line in Segment.split_lines(console.render(self._table, options)):

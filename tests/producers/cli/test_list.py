@@ -1,10 +1,13 @@
+import io
 import json
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis as SyncRedis
+from rich.table import Table
 
+from producers.cli.plain_console import PlainConsole
 from tests.kit.producers import CAMPAIGN, Run, WriteFile, csv_of, people
 
 
@@ -110,3 +113,15 @@ def test_a_list_without_ended_campaigns_does_not_say_that_there_is_none(run: Run
 
     assert listed.stdout == "no campaign is live\n"
     assert "not shown: 1 older campaign that ended" in listed.stderr
+
+
+def test_no_word_of_a_narrow_table_is_cut() -> None:
+    out = PlainConsole(width=24, file=io.StringIO())
+    table = Table("meaning", "what to do", box=None, pad_edge=False)
+    table.add_row("undelivered after retries", "send promotional messages only to numbers with consent")
+
+    out.print(table)
+
+    printed = out.file.getvalue()  # type: ignore[attr-defined]  # the file above
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 24
