@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from producers.campaign.file import Campaign
-from producers.errors import InputInvalid
+from producers.errors import InputInvalid, no_file
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
 from producers.recipients.reader.limits import ReaderLimits
@@ -40,7 +40,7 @@ class Draft:
     ) -> None:
         recipients = recipients or _named_in(campaign, settings)
         self.paths = (campaign, recipients)
-        if missing := [f"{path}: no such file" for path in self.paths if not path.is_file()]:
+        if missing := [mistake for path in self.paths if (mistake := no_file(path))]:
             raise InputInvalid(*missing)
         # The fingerprint comes before anything is read, so that every later change of a file is noticed.
         self.fingerprint = Fingerprint(self.paths)
@@ -167,8 +167,8 @@ def _join(before: Recipients, after: CheckedRows) -> CheckedRows:
 
 def _named_in(campaign: Path, settings: Settings) -> Path:
     """Return the recipients file that a campaign file names."""
-    if not campaign.is_file():
-        raise InputInvalid(f"{campaign}: no such file")
+    if missing := no_file(campaign):
+        raise InputInvalid(missing)
     if (named := Campaign(campaign, settings).table.recipients) is None:
         raise InputInvalid(
             f'{campaign}: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it'

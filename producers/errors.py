@@ -5,6 +5,8 @@ DispatchError
 └── CommandFailed    the input was fine, and something else failed: exit code 1
 """
 
+from pathlib import Path
+
 from times_dispatch.bounded_mistakes import bounded_mistakes
 
 
@@ -18,6 +20,19 @@ class InputInvalid(DispatchError):
     def __init__(self, *mistakes: str) -> None:
         self.mistakes = bounded_mistakes(mistakes)
         super().__init__("\n".join(self.mistakes))
+
+
+def no_file(path: Path) -> str:
+    """Return why a path leads to no file, as a mistake in one line: ``a.csv: no such file``; empty if it leads to one.
+
+    Raises:
+        OSError: nobody can know, because a folder on the way cannot be searched.
+    """
+    if path.is_file():
+        return ""
+    if path.is_dir():
+        return f"{path}: is not a file but a folder"
+    return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
 
 
 class CommandFailed(DispatchError):

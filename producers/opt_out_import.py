@@ -125,7 +125,9 @@ def normalise_arguments(numbers: Sequence[str]) -> list[str]:
     """Normalise numbers from the command line; raise InputInvalid with the position of each that is no number."""
     normalised, reasons = normalise_numbers(list(numbers), landlines=True)
     if reasons:
-        raise InputInvalid(*(f"number {index + 1} {reason}" for index, reason in reasons.items()))
+        # No error message holds a number, so the position says which of several is meant.
+        of = "number {}" if len(numbers) > 1 else "the number"
+        raise InputInvalid(*(f"{of.format(index + 1)} {reason}" for index, reason in reasons.items()))
     return normalised
 
 

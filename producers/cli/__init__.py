@@ -65,6 +65,8 @@ COMMANDS = {
 }
 """The module and attribute of each command, and its line in ``dispatch --help``."""
 
+_MAX_SUMMARY = 1_000
+"""Characters of a command's first sentence in the help of its group: more than any has."""
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EPIPE, errno.EIO}
 """The errors of a write to stdout: a full device, a reader that has gone, a lost terminal."""
 
@@ -163,12 +165,28 @@ def _visible_messages() -> Iterator[None]:
         raise
 
 
+class CommandGroup(click.Group):
+    """A group of commands whose help shows the first sentence of each command whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; click itself would cut each line after 45 characters."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_MAX_SUMMARY))
+                    for name, command in commands
+                    if command and not command.hidden
+                ]
+            )
+
+
 class Commands(click.Group):
     """Imports a command when it is called, and turns its errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """List the commands in the order in which a user meets them, not by the alphabet."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # the name list means the module of the command here, once that is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command and return the command; None if there is no such command."""

@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, CommandGroup
 from producers.cli.exit_codes import FailureExit, RefusalExit
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india
@@ -19,7 +19,7 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def alerts() -> None:
     """List what people are notified, and send a test to them."""
 

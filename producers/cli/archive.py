@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext, completion
+from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.archived import catalog_with_keys, required_path
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, with_ledger
@@ -48,7 +48,7 @@ class _Verified(msgspec.Struct):
     """Why nobody can say of an archive whether it is right."""
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def archive() -> None:
     """Archive campaigns that ended long ago; list, verify and erase archives (docs/retention.md)."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from producers.cli import CliContext, completion
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india, trail_detail
+from producers.cli.sender_control import note_unknown_sender
 from producers.cli.types import DurationType
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.keys import OPT_OUTS
@@ -40,6 +41,8 @@ def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, ma
             match_id = await CampaignSearch(redis).find(campaign)
             owners = [str(await queries.sender_of(match_id))]
         else:
+            if sender:
+                await note_unknown_sender(redis, sender)
             owners = [sender] if sender else [*await queries.senders(), OPT_OUTS]
         since_ms = int((time.time() - since_s) * 1000) if since_s else 0
         return await Trail(redis).newest(owners, limit=max_entries, campaign=match_id, since_ms=since_ms)

@@ -3,17 +3,19 @@
 import json
 import re
 import time
-from datetime import datetime
+from datetime import date, datetime
+from datetime import time as clock_time
 
 import click
 import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext, completion
+from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.ledger import with_ledger
 from producers.cli.output import INDIA, console, counted, echo, minute_in_india
 from producers.cli.sender_control import known_sender
+from producers.cli.types import DayType
 from producers.errors import InputInvalid
 from times_dispatch.ledger.complaints import MAX_IN_WINDOW, WINDOW_DAYS, Complaint, Complaints, window_since_ms
 from times_dispatch.ledger.model import SenderId
@@ -21,10 +23,9 @@ from times_dispatch.ledger.queries import Queries
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/._-]{0,63}")
 _MOBILE = re.compile(r"(?:91|0)?[6-9][0-9]{9}")
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def complaints() -> None:
     """Keep the complaints about senders, of which an operator or the DLT portal tells."""
 
@@ -32,17 +33,17 @@ def complaints() -> None:
 @complaints.command()
 @click.argument("sender", shell_complete=completion.senders)
 @click.argument("reference")
-@click.option("--on", "day", type=_DAY, default=None, metavar="DAY", help="The day of the complaint. [default: today]")
+@click.option("--on", "day", type=DayType(), help="The day of the complaint. [default: today]")
 @click.pass_obj
-def add(options: CliContext, sender: str, reference: str, *, day: datetime | None) -> None:
+def add(options: CliContext, sender: str, reference: str, *, day: date | None) -> None:
     """Keep a complaint about SENDER. REFERENCE is its number at the operator or the portal, and no phone number."""
     if not _REFERENCE.fullmatch(reference):
         raise InputInvalid(f"reference {reference}: must be 1 to 64 letters, digits, / . _ or -")
     if _MOBILE.fullmatch(reference):
         raise InputInvalid("the reference may not be a phone number: give the number of the complaint")
-    at_s = day.replace(tzinfo=INDIA).timestamp() if day else time.time()
+    at_s = datetime.combine(day, clock_time.min, INDIA).timestamp() if day else time.time()
     if at_s > time.time():
-        raise InputInvalid(f"--on {day:%Y-%m-%d}: is in the future")
+        raise InputInvalid(f"--on {day}: is in the future")
 
     async def change(redis: Redis) -> tuple[bool, int]:
         store, name = Complaints(redis, actor=options.actor), await known_sender(redis, sender)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from producers.cli import CliContext
+from producers.cli import CliContext, CommandGroup
 from producers.cli.output import console as output
 from producers.cli.output import echo
 from producers.errors import CommandFailed, InputInvalid
@@ -23,10 +23,10 @@ from times_dispatch.console_users import (
 
 @click.group("console")
 def console() -> None:
-    """Manage the users of the console; ``python -m console`` starts it."""
+    """Manage the users of the console; "python -m console" starts it."""
 
 
-@console.group()
+@console.group(cls=CommandGroup)
 def user() -> None:
     """Add, list and remove users. The console reads the file anew after each change."""
 

@@ -142,7 +142,7 @@ def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
 def budget(options: CliContext, campaign: str, parts: int) -> None:
     """Set the SMS PARTS that CAMPAIGN may hand to the provider in all, from the next block on; 0 is no limit.
 
-    A campaign that stopped itself because its budget was spent goes on after ``dispatch resume``.
+    A campaign that stopped itself because its budget was spent goes on after "dispatch resume".
     """
     id_ = campaign_meant(options, campaign)
 
@@ -170,7 +170,7 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
     """Decide about all messages of CAMPAIGN that are in doubt now; ask before they are sent again.
 
     Refused while reports wait that are not applied yet, or while no reconciler runs: a report may say that a message
-    was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for ``dispatch resume``.
+    was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for "dispatch resume".
     """
     id_ = campaign_meant(options, campaign)
 

@@ -35,7 +35,7 @@ def doctor(options: CliContext, *, connect: bool) -> None:
     if settings:
         codes += [_templates(settings), _archive(settings), _alerts(settings, connect=connect)]
     try:
-        now = current_status(options)
+        now = current_status(options, warns=False)
     except SettingsInvalid:
         codes.append(2)  # the mistakes of the settings above name the missing address
     else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,8 +15,9 @@ from producers.cli.output import echo
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check, connect
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.schema import refuse_newer_ledger
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 2.0
 """If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
+_TELL_SILENCE_AFTER_S = 2.25
+"""Until a command says that it waits for a Redis of several nodes or sentinels: more than one of them needs to hang."""
 _LOOK_INTERVAL_S = 0.5
 """How often a long command looks whether Redis answers."""
 _LONG_WAIT_S = 20.0
@@ -139,7 +142,16 @@ async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
     loop, is_silent = asyncio.get_running_loop(), False
     wait_until = loop.time() + wait_s
     async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
+
+        def tell_silence() -> None:
+            nonlocal is_silent
+            if not is_silent:
+                is_silent = True
+                _tell_whether_it_answers(probe, answers=False)
+
         while True:
+            # A single Redis that hangs ends the check by then.
+            timer = loop.call_later(_TELL_SILENCE_AFTER_S, tell_silence)
             try:
                 # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
                 async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
@@ -151,13 +163,13 @@ async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
                 if loop.time() >= wait_until:
                     name = address_of(probe)
                     raise RedisUnavailable(f"Redis at {name} is unavailable: no answer in time") from error
-                if not is_silent:
-                    is_silent = True
-                    _tell_whether_it_answers(probe, answers=False)
+                tell_silence()
             else:
                 if is_silent:
                     _tell_whether_it_answers(probe, answers=True)
                 return
+            finally:
+                timer.cancel()
 
 
 async def _tell_about_silence(redis_url: str) -> None:
@@ -182,11 +194,24 @@ def _tell_whether_it_answers(redis: Redis, *, answers: bool) -> None:
     echo(f"Redis at {address_of(redis)} {'answers again' if answers else 'does not answer: waiting for it'}", err=True)
 
 
-async def warn_without_workers(redis: Redis) -> None:
-    """Say on stderr since when no worker runs, if none does; say nothing if nobody can know."""
+async def warn_without_workers(redis: Redis, views: Iterable[CampaignView] | None = None) -> None:
+    """Say on stderr since when no worker runs, if none does; say nothing if nobody can know.
+
+    Args:
+        redis: the ledger.
+        views: the campaigns that are shown, if only these matter: where none may send, nothing is said.
+    """
+    if views is not None and not any(map(_may_send, views)):
+        return
     with suppress(exceptions.RedisError):
         if line := await missing_workers(redis):
             echo(f"warning: {line}", err=True)
+
+
+def _may_send(view: CampaignView) -> bool:
+    """Return whether messages of a campaign may still go; those in doubt may, also when the campaign is finished."""
+    in_doubt = view.state == CampaignState.FINISHED and view.counts[MessageState.IN_DOUBT]
+    return bool(in_doubt) or view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}
 
 
 async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:

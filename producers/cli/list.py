@@ -79,12 +79,14 @@ def list_(
     async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
         known_senders.extend(await Queries(redis).senders() if sender else [])
         only = SenderId(sender) if sender else None
-        listed = await Catalog(redis).live_and_ended(max_ended=max_ended, only_sender=only, damaged=read_damaged)
-        await warn_without_workers(redis)
-        return listed
+        read, left_out = await Catalog(redis).live_and_ended(
+            max_ended=max_ended, only_sender=only, damaged=read_damaged
+        )
+        chosen = [view for view in read if filters.match(view)]
+        await warn_without_workers(redis, chosen)
+        return chosen, left_out
 
     views, left_out = with_ledger(options, campaigns)
-    views = [view for view in views if filters.match(view)]
     damaged = read_damaged if not states or "damaged" in states else []
     if left_out:
         older = f"{counted(left_out, 'older campaign')} that ended: dispatch list --ended {max_ended + left_out}"
@@ -101,7 +103,13 @@ def list_(
         similar = "" if sender in known_senders else similar_name(sender, known_senders)
         hint = f"; sender {sender} has none, did you mean {similar}?" if similar else ""
         is_all = filters == _Filters((), "", 0) and not sender
-        console().print("no campaigns yet" if is_all else f"no such campaign{hint}")
+        console().print(
+            "no campaign is live"
+            if is_all and left_out
+            else "no campaigns yet"
+            if is_all
+            else f"no such campaign{hint}"
+        )
     else:
         _print(views, damaged)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import CliContext, CommandGroup
 from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
@@ -19,7 +19,7 @@ from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.settings.load import Need
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def optout() -> None:
     """Manage the list of numbers that must get no messages."""
 

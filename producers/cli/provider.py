@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from producers.cli import CliContext, completion
+from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.output import console, echo
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
@@ -18,7 +18,7 @@ from times_dispatch.settings.logs import configure
 from times_dispatch.settings.providers.check import CheckedProvider, check_providers
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def provider() -> None:
     """List providers; check their settings."""
 

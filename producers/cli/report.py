@@ -1,9 +1,8 @@
 """``dispatch report``: writes one row for each message of campaigns, as CSV, JSON Lines, Parquet or a workbook."""
 
 import sys
-import time
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import click
@@ -13,8 +12,8 @@ from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import name_campaign, with_ledger
-from producers.cli.output import INDIA, counted, echo
-from producers.cli.types import CodesType
+from producers.cli.output import counted, echo
+from producers.cli.types import CodesType, DayType, refuse_reversed_days
 from producers.errors import CommandFailed, InputInvalid
 from producers.export.files import (
     TEXT_FORMATS,
@@ -34,31 +33,8 @@ from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
-from times_dispatch.settings.durations import parse_seconds
 
 _STDOUT = "-"
-
-
-class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
-    """A day in India: ``2026-11-26``, ``today``, ``yesterday``, or a duration before now, as in ``7d``."""
-
-    name = "day"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Return the day, or fail as click's types do."""
-        if isinstance(value, date):
-            return value
-        now, text = datetime.fromtimestamp(time.time(), INDIA), str(value)
-        if text in {"today", "yesterday"}:
-            return (now - timedelta(days=text == "yesterday")).date()
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            pass
-        try:
-            return (now - timedelta(seconds=parse_seconds(text))).date()
-        except ValueError:
-            self.fail(f"{text!r} is no day; write 2026-11-26, today, yesterday or 7d", param, ctx)
 
 
 @click.command()
@@ -70,7 +46,13 @@ class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no ar
     type=click.Choice([each.value for each in ExportFormat]),
     help="[default: the suffix of --out; csv]",
 )
-@click.option("--state", "states", multiple=True, type=click.Choice([state.label for state in MessageState]))
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.label for state in MessageState]),
+    help="Only this state; may be repeated.",
+)
 @click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 910,912.")
 @click.option("--numbers", is_flag=True, help="Whole phone numbers; by default their middle is hidden.")
 @click.option("--recipients", type=click.Path(path_type=Path), help="Adds all columns of this recipients file.")
@@ -101,6 +83,7 @@ def report(
     """
     if not campaigns and since is None:
         raise InputInvalid("name campaigns, or a day: --since yesterday")
+    refuse_reversed_days(since, until)
     if recipients and len(campaigns) != 1:
         raise InputInvalid("--recipients needs exactly one campaign: the one that was made of this file")
     chosen = _format(out, form, partitioned=partitioned)

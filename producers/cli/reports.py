@@ -7,22 +7,24 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters, StoredDeadLetter
-from producers.cli import CliContext
+from producers.cli import CliContext, CommandGroup
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india
+from producers.cli.types import WordType
 from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.settings.durations import format_duration
 
 Counts = dict[DeadLetterReason, int]
+_REASON = WordType(DeadLetterReason, "reason")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def reports() -> None:
     """Show delivery reports that wait, show dead letters, and try dead letters again."""
 
 
 @reports.command()
-@click.option("--reason", type=DeadLetterReason, help="Only dead letters with this reason, for example: forged.")
+@click.option("--reason", type=_REASON, help="Only dead letters with this reason, for example: forged.")
 @click.option(
     "--max",
     "max_rows",
@@ -97,7 +99,7 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
 
 
 @reports.command()
-@click.option("--reason", type=DeadLetterReason, help="Only dead letters with this reason, for example: forged.")
+@click.option("--reason", type=_REASON, help="Only dead letters with this reason, for example: forged.")
 @click.pass_obj
 def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
     """Give the reports that could not be used to the reconcilers again; those that fail again are listed again."""

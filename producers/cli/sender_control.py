@@ -117,6 +117,14 @@ async def known_sender(redis: Redis, name: str, configured: Sequence[SenderId] =
     return SenderId(name)
 
 
+async def note_unknown_sender(redis: Redis, name: str) -> None:
+    """Say on stderr that the ledger has no sender of a name, with the most similar one; say nothing if it has one."""
+    try:
+        await known_sender(redis, name)
+    except InputInvalid as unknown:
+        echo(f"note: {unknown}", err=True)
+
+
 def _ask(verb: str, senders: Sequence[SenderCampaigns]) -> None:
     """Ask before an action on several campaigns."""
     campaigns = [view for concerned in senders for view in concerned.campaigns]

@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import CliContext, completion
+from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
 from producers.cli.output import console, counted, echo
@@ -20,7 +20,7 @@ from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.settings.rates import rate_problem
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def sender() -> None:
     """List senders, change their rate, pause and resume them."""
 

@@ -51,7 +51,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(catalog, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
-        await warn_without_workers(redis)
+        await warn_without_workers(redis, [view])
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         statistics = statistics_of(await catalog.statistics(view))
         return view, await trail, statistics

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import click
@@ -16,7 +16,9 @@ from producers.cli.archived import catalog_with_keys
 from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_console import PlainConsole
+from producers.cli.sender_control import note_unknown_sender
 from producers.cli.statistics_json import statistics_as_json
+from producers.cli.types import DayType, refuse_reversed_days
 from producers.export.resend_chain import ChainFigures, chain_figures
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.recountable import recountable
@@ -24,7 +26,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import SENT
 from times_dispatch.ledger.statistics.figures import ERROR_STATES, Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
-from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
+from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, RollupSums, StatisticsReader
 from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 from times_dispatch.settings.money import format_rupees
@@ -41,17 +43,15 @@ _FIELDS_OF_ROWS = tuple(state.value for state in {*SENT, *ERROR_STATES})
 """The counters of which the rows of the table are made."""
 _MAX_DIFFERENCES = 20
 
-_DAY = click.DateTime(["%Y-%m-%d"])
-
 
 @click.command()
 @click.option("--campaign", shell_complete=completion.campaigns, help="Only this campaign.")
 @click.option("--sender", shell_complete=completion.senders, help="Only this sender.")
 @click.option("--provider", default="", shell_complete=completion.providers, help="Only this provider.")
 @click.option("--template", default="", shell_complete=completion.templates, help="Only this template.")
-@click.option("--day", type=_DAY, help="Only this day, YYYY-MM-DD, in India.")
-@click.option("--since", type=_DAY, help="From this day on.")
-@click.option("--until", type=_DAY, help="Until this day, which counts too.")
+@click.option("--day", type=DayType(), help="Only this day in India: 2026-11-26, today, yesterday.")
+@click.option("--since", type=DayType(), help="From this day on; 7d is the day a week ago.")
+@click.option("--until", type=DayType(), help="Until this day, which counts too.")
 @click.option(
     "--by",
     type=click.Choice(list(_GROUPS)),
@@ -71,9 +71,9 @@ def stats(
     sender: str | None,
     provider: str,
     template: str,
-    day: datetime | None,
-    since: datetime | None,
-    until: datetime | None,
+    day: date | None,
+    since: date | None,
+    until: date | None,
     by: str,
     as_json: bool,
     as_csv: bool,
@@ -89,6 +89,11 @@ def stats(
             raise click.UsageError("--recount goes over all messages, and with no other option than --json")
         _recount(options, as_json=as_json)
         return
+    if day and (since or until):
+        raise click.UsageError("--day goes with neither --since nor --until")
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv do not go together")
+    refuse_reversed_days(since, until)
     if chain and (not campaign or as_csv):
         raise click.UsageError("--chain goes with --campaign, and with no other option than --json")
     if campaign:
@@ -105,11 +110,17 @@ def stats(
             senders=[SenderId(sender)] if sender else [],
             provider=provider,
             template=template,
-            since=_date(day or since),
-            until=_date(day or until),
+            since=day or since,
+            until=day or until,
         )
         fields = () if as_json or as_csv else _FIELDS_OF_ROWS
-        sums = with_ledger(options, lambda redis: StatisticsReader(redis).sums(chosen, _GROUPS[by], fields=fields))
+
+        async def read(redis: Redis) -> RollupSums:
+            if sender:
+                await note_unknown_sender(redis, sender)
+            return await StatisticsReader(redis).sums(chosen, _GROUPS[by], fields=fields)
+
+        sums = with_ledger(options, read)
         statistics = statistics_of(sums.total)
         groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.groups.items())}
     if as_json:
@@ -119,10 +130,6 @@ def stats(
         _print_csv(by, groups or {campaign or "": statistics})
     else:
         _print(options, statistics, by, groups)
-
-
-def _date(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None
 
 
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:

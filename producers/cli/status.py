@@ -45,9 +45,17 @@ def status(options: CliContext, *, as_json: bool) -> None:
         raise SystemExit(code)
 
 
-def current_status(options: CliContext) -> DeploymentStatus:
-    """Read the status; raise SettingsInvalid if there is no usable address of Redis."""
-    settings = _settings(options)
+def current_status(options: CliContext, *, warns: bool = True) -> DeploymentStatus:
+    """Read the status.
+
+    Args:
+        options: the options of the command line.
+        warns: whether mistakes of the settings are counted on stderr; the doctor has named them already.
+
+    Raises:
+        SettingsInvalid: there is no usable address of Redis.
+    """
+    settings = _settings(options, warns=warns)
 
     async def read() -> DeploymentStatus:
         async with connect(settings.redis_url, socket_timeout_s=TIMEOUT_S, retries=0) as redis:
@@ -57,7 +65,7 @@ def current_status(options: CliContext) -> DeploymentStatus:
     return asyncio.run(read())
 
 
-def _settings(options: CliContext) -> Settings:
+def _settings(options: CliContext, *, warns: bool) -> Settings:
     """Load the settings; from a file with mistakes only the addresses count, which are in the environment."""
     try:
         return options.settings(Need.LEDGER)
@@ -67,7 +75,8 @@ def _settings(options: CliContext) -> Settings:
         broker_url = read_broker_url(environment, redis_url)
         if environment.mistakes:
             raise
-        echo(f"warning: the settings have {counted(len(invalid.mistakes), 'mistake')}: dispatch doctor", err=True)
+        if warns:
+            echo(f"warning: the settings have {counted(len(invalid.mistakes), 'mistake')}: dispatch doctor", err=True)
         return Settings(redis_url=redis_url, broker_url=broker_url)
 
 

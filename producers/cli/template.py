@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from producers.cli import CliContext, completion
-from producers.cli.output import console, echo
+from producers.cli import CliContext, CommandGroup, completion
+from producers.cli.output import console, counted, echo
 from producers.errors import InputInvalid
 from producers.recipients.reader.limits import ReaderLimits
 from producers.registry import file
@@ -19,12 +19,13 @@ from producers.registry.validation import template_problems
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.registry import registry_path
+from times_dispatch.similar_names import similar_name
 from times_dispatch.sms.templates import Template
 
 _MAX_ROWS = 20
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def template() -> None:
     """Import, list and check templates that are registered with the DLT."""
 
@@ -95,7 +96,7 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
     for name, item in templates.items():
         slots = " ".join(slot.kind for slot in Template(item.text).slots) or "none"
         table.add_row(name, item.content_id, " ".join(item.headers), item.category or "of its sender", slots)
-    console().print(table if templates else "no templates yet")
+    console().print(table if templates else f"sender {sender} has no template" if sender else "no templates yet")
 
 
 @template.command()
@@ -108,15 +109,23 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
     """
     settings = options.settings()
     if unknown := [name for name in names if name not in settings.templates]:
-        raise InputInvalid(*(f"there is no template {name}" for name in unknown))
+        raise InputInvalid(*(_unknown(name, settings) for name in unknown))
     with_problems = 0
     for name in names or settings.templates:
         problems, advice = checked_template(name, settings)
         echo(*(f"{name}: {line}" for line in [*problems, *advice]))
         with_problems += bool(problems)
-    echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
+    echo(
+        f"{counted(len(names or settings.templates), 'template')} checked, {with_problems:,} with something to look at"
+    )
     if with_problems:
         raise SystemExit(1)
+
+
+def _unknown(name: str, settings: Settings) -> str:
+    similar = similar_name(name, settings.templates)
+    hint = f"did you mean {similar}?" if similar else "dispatch template list shows all templates"
+    return f"there is no template {name}; {hint}"
 
 
 def checked_template(name: str, settings: Settings) -> tuple[list[str], list[str]]:

@@ -1,11 +1,19 @@
 """Types of command-line arguments beyond click's own."""
 
 import math
+import re
+import time
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
+
+_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
@@ -21,6 +29,51 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has 
             return parse_seconds(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """A day in India: ``2026-11-26``, ``today``, ``yesterday``, or a duration before now, as in ``7d``."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day, or fail as click's types do."""
+        if isinstance(value, date):
+            return value
+        now, text = datetime.fromtimestamp(time.time(), ZoneInfo(INDIA_ZONE)), str(value)
+        if text in {"today", "yesterday"}:
+            return (now - timedelta(days=text == "yesterday")).date()
+        try:
+            if numbers := _DAY.fullmatch(text):
+                return date(*map(int, numbers.groups()))
+            return (now - timedelta(seconds=parse_seconds(text))).date()
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r} is no day; write 2026-11-26, today, yesterday or 7d", param, ctx)
+
+
+def refuse_reversed_days(since: date | None, until: date | None) -> None:
+    """Refuse days of which the last comes before the first: nothing would be chosen.
+
+    Raises:
+        UsageError: the days are reversed.
+    """
+    if since and until and until < since:
+        raise click.UsageError(f"--until {until} comes before --since {since}")
+
+
+class WordType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """A member of an enum by its value; the help shows a short name instead of all values, and a mistake names them."""
+
+    def __init__(self, words: type[StrEnum], name: str) -> None:
+        self._words = words
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StrEnum:
+        """Return the member, or fail as click's types do."""
+        try:
+            return self._words(value)
+        except ValueError:
+            self.fail(f"{value!r} is not one of {', '.join(self._words)}", param, ctx)
 
 
 class PeriodType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here

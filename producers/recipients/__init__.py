@@ -9,7 +9,7 @@ docs/glossary.md.
 
 from pathlib import Path
 
-from producers.errors import InputInvalid
+from producers.errors import InputInvalid, no_file
 from producers.recipients.file import BrokenRow, Chunk, RecipientsFile
 from producers.recipients.formats import open_format
 from producers.recipients.heading import Heading
@@ -46,8 +46,8 @@ def open_table(path: Path, *, hint: str, limits: ReaderLimits = DEFAULT_LIMITS) 
     The hint helps to find the delimiter of a CSV file. Raises InputInvalid as open_recipients does, but not for a
     missing column.
     """
-    if not path.is_file():
-        raise InputInvalid(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
+    if missing := no_file(path):
+        raise InputInvalid(missing)
     if not path.stat().st_size:
         raise InputInvalid(f"{path}: is empty; its first line must name the columns, {hint} among them")
     if may_unpack(path):

@@ -3,7 +3,7 @@
 Run ``python -m tests.pictures docs``. The pictures go to ``docs/console/``; the page is ``docs/console-pictures.md``.
 """
 
-import sys
+import argparse
 import time
 from pathlib import Path
 from typing import Final
@@ -99,4 +99,6 @@ def _page() -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser("python -m tests.pictures")
+    parser.add_argument("docs", type=Path, help="the folder docs, in which pictures and their page are written")
+    main(parser.parse_args().docs)

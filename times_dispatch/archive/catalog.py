@@ -20,7 +20,7 @@ from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
-from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.lanes.whole import whole_campaign
@@ -58,17 +58,18 @@ class Archive:
         return self._folders[url]
 
     async def stub(self, campaign: CampaignId) -> ArchiveStub:
-        """Return what Redis keeps of an archived campaign; raise ``CampaignUnknown``."""
+        """Return what Redis keeps of an archived campaign; raise ``CampaignUnknown`` or ``CampaignNotArchived``."""
         stub = await self.states.find(campaign)
         if stub is None:
-            raise CampaignUnknown(campaign)
+            raise CampaignNotArchived(campaign)
         return stub
 
     async def stubs(self, campaign: CampaignId) -> list[ArchiveStub]:
         """Return what Redis keeps of an archived campaign and of its archived lanes.
 
         Raises:
-            CampaignUnknown: no campaign has this id, or it is not archived.
+            CampaignUnknown: no campaign has this id.
+            CampaignNotArchived: the campaign is in Redis.
             ArchiveError: its manifest cannot be read.
             CampaignDamaged: the same.
         """

@@ -3,6 +3,7 @@
 Run ``python -m times_dispatch.demo.pictures docs/terminal.md``.
 """
 
+import argparse
 import fcntl
 import os
 import pty
@@ -10,7 +11,6 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,4 +91,6 @@ def _section(commands: Sequence[Sequence[str]], folder: Path, environment: Mappi
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser("python -m times_dispatch.demo.pictures")
+    parser.add_argument("page", type=Path, help="the file in Markdown that is written")
+    main(parser.parse_args().page)

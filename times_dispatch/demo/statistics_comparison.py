@@ -32,7 +32,7 @@ def numbers_of_statistics(statistics: Mapping[str, Any]) -> Numbers:
         "parts": statistics["parts"],
         "cost, Rs": _amount(statistics["cost_rupees"]),
         "clicks": statistics["clicked"],
-        "recipients who clicked": statistics["clickers"],
+        "who clicked": statistics["clickers"],
     }
 
 
@@ -79,7 +79,7 @@ def numbers_of_books(totals: BookTotals, price: Decimal) -> Numbers:
         "parts": totals.parts,
         "cost, Rs": _amount(totals.parts * price),
         "clicks": totals.clicked,
-        "recipients who clicked": totals.clickers,
+        "who clicked": totals.clickers,
     }
 
 

@@ -335,6 +335,7 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
     (exceptions.ClusterDownError, "is unavailable: the cluster does not serve this part of the ledger"),
     (exceptions.AskError, "is unavailable: this part of the ledger is being moved to another node"),
+    (exceptions.InvalidResponse, "is no Redis: another kind of server answers there"),
     (exceptions.TryAgainError, "is unavailable: this part of the ledger is being moved to another node"),
 )
 """The first matching class gives the reason: some classes are subclasses of others."""
@@ -346,6 +347,8 @@ def _reason(error: exceptions.RedisError) -> str:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
+    if "DB index is out of range" in str(error):
+        return "has no database of this number"
     if "NOREPLICAS" in str(error):
         return "has too few replicas (min-replicas-to-write): it takes no writes"
     if str(error).startswith("ACL failure in script"):

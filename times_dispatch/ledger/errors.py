@@ -2,6 +2,7 @@
 
 LedgerError
 ├── CampaignUnknown    no campaign has this id or name
+│   └── CampaignNotArchived  the campaign is in Redis, and not in the archive
 ├── CampaignAmbiguous  several campaigns have this name, or an id that begins so
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
@@ -46,11 +47,18 @@ class LedgerError(Exception):
 
 
 class CampaignUnknown(LedgerError):
-    """No campaign has this id."""
+    """No campaign has this id or name."""
 
     def __init__(self, campaign: str, *, similar: str = "") -> None:
         hint = f"did you mean {similar}?" if similar else "`dispatch list` shows all campaigns"
-        super().__init__(f"campaign {campaign}: no campaign has this id; {hint}")
+        super().__init__(f"campaign {campaign}: no campaign has this id or name; {hint}")
+
+
+class CampaignNotArchived(CampaignUnknown):
+    """The ledger has the campaign, and the archive has none of this id."""
+
+    def __init__(self, campaign: str) -> None:
+        LedgerError.__init__(self, f"campaign {campaign} is not archived; `dispatch archive list` shows what is")
 
 
 class CampaignAmbiguous(LedgerError):

@@ -339,4 +339,6 @@ def _print_assembled(name: str) -> None:
 
 
 if __name__ == "__main__":
+    if not set(sys.argv[1:2]) & set(script_names()):
+        sys.exit("name a script of times_dispatch/ledger/lua without its ending, as in: record")
     _print_assembled(sys.argv[1])

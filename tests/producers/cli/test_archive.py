@@ -301,3 +301,10 @@ def test_doctor_says_whether_the_folder_of_the_archive_can_be_reached(
     assert f"archive    1 folder in {tmp_path}/archive" in run("doctor").stdout
     Path("dispatch.toml").write_text(f'{SETTINGS}\n[retention]\npath = "nowhere://x"\n')
     assert "archive    nowhere://x: is no folder that fsspec knows" in run("doctor").stdout
+
+
+def test_a_campaign_that_is_not_archived_is_refused_as_such(run: Run, ended: str) -> None:
+    for command in (("archive", "erase", CAMPAIGN, "--yes"), ("archive", "verify", CAMPAIGN)):
+        refused = run(*command)
+        assert refused.exit_code == 2
+        assert refused.stderr == f"campaign {CAMPAIGN} is not archived; `dispatch archive list` shows what is\n"

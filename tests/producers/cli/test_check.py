@@ -102,6 +102,8 @@ def test_missing_recipients_give_one_line(run: Run, write: WriteFile, command: s
         'campaign.toml: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it\n'
     )
     assert run(command, "nowhere.toml").stderr == "nowhere.toml: no such file\n"
+    assert run(command, ".").stderr == ".: is not a file but a folder\n"
+    assert run(command, "campaign.toml", "--recipients", ".").stderr == ".: is not a file but a folder\n"
     write("campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
     assert run(command, "campaign.toml").stderr == "people.csv: no such file\n"
 

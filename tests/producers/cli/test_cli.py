@@ -1,8 +1,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -101,3 +103,22 @@ def test_a_command_whose_output_is_closed_runs_without_a_traceback(submitted: st
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def _helps(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    context = click.Context(command, info_name="dispatch")
+    yield path, CliRunner().invoke(main, [*path, "--help"], terminal_width=80).output
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from _helps(child, (*path, name))
+
+
+def test_no_help_is_cut_or_holds_words_of_the_code() -> None:
+    helps = dict(_helps(main))
+    assert ("sender", "rate") in helps
+    assert [path for path, text in helps.items() if "``" in text or "%Y" in text or "DEADLETTER" in text] == []
+    cut = {path: [line for line in text.splitlines() if line.endswith(("...", "…"))] for path, text in helps.items()}
+    usage = {path: [line for line in lines if not line.startswith("Usage: ")] for path, lines in cut.items()}
+    assert {path: lines for path, lines in usage.items() if lines} == {}

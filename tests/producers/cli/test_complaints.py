@@ -37,6 +37,10 @@ def test_a_complaint_is_kept_counted_listed_and_removed(run: Run) -> None:
         (("add", "NOBODY", "C-1"), "sender NOBODY: the ledger has no sender of this name"),
         (("add", "TIMESM", "9876543210"), "the reference may not be a phone number"),
         (("add", "TIMESM", "a b"), "must be 1 to 64 letters"),
+        (
+            ("add", "TIMESM", "C-1", "--on", "tomorrow"),
+            "'tomorrow' is no day; write 2026-11-26, today, yesterday or 7d",
+        ),
         (("add", "TIMESM", "C-1", "--on", "2099-01-01"), "--on 2099-01-01: is in the future"),
         (("remove", "TIMESM", "C-9"), "sender TIMESM has no complaint C-9"),
     ],

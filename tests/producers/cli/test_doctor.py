@@ -38,6 +38,7 @@ def test_settings_providers_and_templates_that_are_fine_say_so(run: Run, tmp_pat
 def test_settings_that_cannot_be_read_still_leave_the_status(run: Run, tmp_path: Path) -> None:
     (tmp_path / "dispatch.toml").write_text("[senders")
     result = run("doctor")
+    assert "dispatch doctor" not in result.stderr
     assert "settings   " in result.stdout
     assert "redis      " in result.stdout
     assert result.exit_code == 2

@@ -47,6 +47,7 @@ def proxy(redis_server: EmbeddedServer) -> Iterator[HangingRedis]:
 def test_the_timeout_of_commands_is_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert (ledger._ANSWER_TIMEOUT_S, status.TIMEOUT_S, check._LEDGER_TIMEOUT_S) == (2, 2, 2)
+    assert ledger._TELL_SILENCE_AFTER_S < 2.5
 
 
 @pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if not call.startswith((*LONG, *SAYS_IT_ELSEWHERE))])
@@ -103,6 +104,28 @@ async def test_a_later_connection_of_a_long_command_waits_for_a_redis_that_hangs
         async with ledger.open_ledger(url, is_long=True, is_first=False):
             pass
     assert capsys.readouterr().err == f"{name} does not answer: waiting for it\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["redis+cluster://127.0.0.1:{0},127.0.0.1:{1}", "redis+sentinel://127.0.0.1:{0},127.0.0.1:{1}/0?master=m"],
+)
+async def test_several_nodes_that_hang_are_named_before_all_were_asked(
+    proxy: HangingRedis,
+    redis_server: EmbeddedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+) -> None:
+    # All nodes together have more time than one, and the line may not wait for the last of them.
+    monkeypatch.setattr(ledger, "_TELL_SILENCE_AFTER_S", 0.05)
+    with hanging_redis(redis_server.port) as other:
+        proxy.hang_after(0)
+        other.hang_after(0)
+        with pytest.raises(RedisUnavailable, match=r"no answer in time|no connection"):
+            async with ledger.open_ledger(address.format(proxy.port, other.port)):
+                pass
+    assert capsys.readouterr().err.endswith(" does not answer: waiting for it\n")
 
 
 @pytest.mark.parametrize("call", [call for call in LEDGER_CALLS if call.startswith(SAYS_IT_ELSEWHERE)])

@@ -1,10 +1,13 @@
+import io
 import json
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis as SyncRedis
+from rich.table import Table
 
+from producers.cli.plain_console import PlainConsole
 from tests.kit.producers import CAMPAIGN, Run, WriteFile, csv_of, people
 
 
@@ -94,3 +97,31 @@ def test_a_narrow_terminal_shows_every_id_whole_and_the_figures_in_words(
 
 def test_a_list_without_campaigns_says_so(run: Run) -> None:
     assert run("list").stdout == "no campaigns yet\n"
+
+
+def test_piped_rows_end_with_their_last_letter(run: Run, submitted: str) -> None:
+    for command in (["list"], ["show", submitted], ["audit"], ["sender", "list"], ["template", "list"], ["stats"]):
+        lines = run(*command).stdout.splitlines()
+        assert lines, command
+        assert [line for line in lines if line != line.rstrip()] == [], command
+
+
+def test_a_list_without_ended_campaigns_does_not_say_that_there_is_none(run: Run, submitted: str) -> None:
+    run("cancel", submitted, "--yes")
+
+    listed = run("list", "--ended", "0")
+
+    assert listed.stdout == "no campaign is live\n"
+    assert "not shown: 1 older campaign that ended" in listed.stderr
+
+
+def test_no_word_of_a_narrow_table_is_cut() -> None:
+    out = PlainConsole(width=24, file=io.StringIO())
+    table = Table("meaning", "what to do", box=None, pad_edge=False)
+    table.add_row("undelivered after retries", "send promotional messages only to numbers with consent")
+
+    out.print(table)
+
+    printed = out.file.getvalue()  # type: ignore[attr-defined]  # the file above
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 24

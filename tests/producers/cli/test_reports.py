@@ -68,3 +68,11 @@ def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> N
         answer = json.loads(result.stdout)
         assert (len(answer["rows"]), answer["kept"]) == (1, {"not_applied": 2})
         assert result.stderr == warning
+
+
+def test_an_unknown_reason_is_refused_with_all_reasons(run: Run) -> None:
+    for command in ("rejected", "replay"):
+        refused = run("reports", command, "--reason", "forge")
+        assert refused.exit_code == 2
+        assert "'forge' is not one of not_ours, forged, unknown_message" in refused.stderr
+        assert run("reports", command, "--reason", "forged").exit_code == 0

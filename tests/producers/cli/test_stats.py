@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from redis import Redis as SyncRedis
 
 from tests.kit.producers import Run, show
@@ -62,3 +63,41 @@ def test_a_chain_counts_each_recipient_of_a_campaign_and_its_resends_once(run: R
     }  # fmt: skip
     for wrong in (("--chain",), ("--campaign", submitted, "--chain", "--csv"), ("--recount", "--chain")):
         assert run("stats", *wrong).exit_code == 2
+
+
+@pytest.mark.usefixtures("submitted")
+def test_days_are_given_as_in_reports(run: Run) -> None:
+    run("optout", "add", "9000000001")
+    for days in (["--since", "7d"], ["--since", "yesterday", "--until", "today"], ["--since", "2020-1-5"]):
+        done = run("stats", *days)
+        assert done.exit_code == 0, done.output
+    refused = run("stats", "--day", "tomorrow")
+    assert refused.exit_code == 2
+    assert "'tomorrow' is no day; write 2026-11-26, today, yesterday or 7d" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("stats", "--since", "2026-11-28", "--until", "2026-11-27"),
+            "--until 2026-11-27 comes before --since 2026-11-28",
+        ),
+        (("report", "--since", "today", "--until", "yesterday", "--out", "x.csv"), "comes before --since"),
+        (("stats", "--day", "today", "--since", "today"), "--day goes with neither --since nor --until"),
+        (("stats", "--json", "--csv"), "--json and --csv do not go together"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert said in refused.stderr
+
+
+@pytest.mark.usefixtures("submitted")
+@pytest.mark.parametrize("command", ["stats", "audit"])
+def test_an_unknown_sender_is_named_beside_an_empty_answer(run: Run, command: str) -> None:
+    note = "note: sender TIMSEM: the ledger has no sender of this name; did you mean TIMESM?\n"
+    done = run(command, "--sender", "TIMSEM")
+    assert (done.exit_code, done.stderr) == (0, note)
+    assert run(command, "--sender", "TIMESM").stderr == ""

@@ -89,3 +89,11 @@ def test_commands_say_that_no_worker_runs(run: Run, submitted: str, command: tup
 @pytest.mark.usefixtures("all_run")
 def test_commands_say_nothing_of_workers_that_run(run: Run) -> None:
     assert run("list").stderr == ""
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "{}")])
+def test_commands_say_nothing_of_workers_where_nothing_is_to_be_sent(
+    run: Run, submitted: str, command: tuple[str, ...]
+) -> None:
+    run("cancel", submitted, "--yes")
+    assert "no worker" not in run(*(word.format(submitted) for word in command)).stderr

@@ -132,7 +132,7 @@ text = "Pay ₹{#numeric#} at evil.in, call {#cbn#} "
     ]
     assert "bad: advice: it names neither the brand nor the header TIMESM (" in done.stdout
     assert run("template", "check", "bill").exit_code == 0
-    assert run("template", "check", "bil").stderr == "there is no template bil\n"
+    assert run("template", "check", "bil").stderr == "there is no template bil; did you mean bill?\n"
 
 
 def test_advice_alone_does_not_fail_the_check(run: Run) -> None:
@@ -145,7 +145,7 @@ def test_advice_alone_does_not_fail_the_check(run: Run) -> None:
             "another type instead of {#var#} (TRAI direction of 2025-11-18, for texts registered since 2026-01-14; the "
             "portal of STPL keeps types apart)"
         ),
-        "1 templates checked, 0 with something to look at",
+        "1 template checked, 0 with something to look at",
     ]
 
 

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,3 +14,16 @@ def test_a_picture_is_as_wide_as_the_terminal_and_has_no_colours_and_no_folder(c
     script = "import os; print('\x1b[1m' + '-' * os.get_terminal_size().columns + '\x1b[0m'); print(os.getcwd())"
     shown = picture([sys.executable, "-c", script], columns=columns, folder=tmp_path, environment=os.environ)
     assert shown == "-" * columns + "\n."
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("module", ["times_dispatch.demo.pictures", "tests.pictures"])
+def test_a_question_for_help_writes_no_file(module: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: python -m")
+    assert list(tmp_path.iterdir()) == []

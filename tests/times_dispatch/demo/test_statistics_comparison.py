@@ -95,3 +95,13 @@ def test_statistics_are_compared_with_the_books() -> None:
     ):
         fields: dict[str, Any] = {"sent": 10, "delivered": 7, "failed": Counter({912: 2}), "parts": 20} | changed
         assert len(statistics_against_books(statistics_of(amounts), BookTotals(**fields))) == 1
+
+
+def test_the_table_shows_the_cost_of_the_demo_whole_at_80_columns() -> None:
+    amount = "2,717.875"
+    all_sources = {"show": sources()["stats"], **sources()}
+    costly = {source: {**numbers, "cost, Rs": amount} for source, numbers in all_sources.items()}
+    console = Console(width=80)
+    with console.capture() as printed:
+        console.print(comparison_table(costly))
+    assert printed.get().count(amount) == len(costly)

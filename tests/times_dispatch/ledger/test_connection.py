@@ -97,6 +97,20 @@ async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) 
     assert reason == f"Redis at 127.0.0.1:{guarded.port} refused the password"
 
 
+async def test_a_database_that_redis_has_not_and_a_server_that_is_no_redis_are_named(redis_url: str) -> None:
+    assert (await _reason(redis_url.rsplit("/", 1)[0] + "/9999")).endswith(" has no database of this number")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        reason = await _reason(f"redis://127.0.0.1:{port}/0")
+    assert reason == f"Redis at 127.0.0.1:{port} is no Redis: another kind of server answers there"
+
+
 async def test_a_missing_password_is_named(guarded: EmbeddedServer) -> None:
     reason = await _reason(f"redis://127.0.0.1:{guarded.port}/0")
     assert reason == f"Redis at 127.0.0.1:{guarded.port} wants a password"

@@ -18,7 +18,7 @@ CAMPAIGN, SENDER = CampaignId("diwali01"), SenderId("TIMESM")
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (CampaignUnknown("nobody00"), "campaign nobody00: no campaign has this id; `dispatch list` shows"),
+        (CampaignUnknown("nobody00"), "campaign nobody00: no campaign has this id or name; `dispatch list` shows"),
         (
             CampaignDamaged(CAMPAIGN, SENDER, "batch 2", done=" (2 of 3)"),
             "campaign diwali01: batch 2: damaged in the ledger; restore it and run the same command again (2 of 3)",

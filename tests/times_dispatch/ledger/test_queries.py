@@ -49,7 +49,7 @@ async def test_errors_that_were_taken_back_are_not_shown(ledger: Ledger) -> None
 
 
 async def test_an_unknown_campaign_is_an_error_that_names_the_campaign(ledger: Ledger) -> None:
-    with pytest.raises(CampaignUnknown, match="campaign nobody00: no campaign has this id"):
+    with pytest.raises(CampaignUnknown, match="campaign nobody00: no campaign has this id or name"):
         await ledger.view(CampaignId("nobody00"))
     with pytest.raises(CampaignUnknown):
         await ledger.messages(CampaignId("nobody00"))

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import takewhile
 from pathlib import Path
@@ -351,3 +352,12 @@ def test_luacheck_finds_nothing() -> None:
         [luacheck, "--no-color", "times_dispatch/ledger/lua"], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("arguments", [[], ["nothing"]])
+def test_a_name_that_is_no_script_is_refused_in_one_line(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "times_dispatch.ledger.scripts", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "name a script of times_dispatch/ledger/lua without its ending, as in: record\n"
