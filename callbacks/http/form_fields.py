@@ -76,14 +76,14 @@ def _parts(body: bytes, content_type: str) -> list[bytes]:
         return []
     line = rb"(?:\A|\r\n|\r|\n)--%b(--)?[ \t]*+(?=[\r\n]|\Z)" % re.escape(boundary.encode("latin-1", "replace"))
     parts, begin = list[bytes](), -1
-    for found in re.finditer(line, body):
+    for match in re.finditer(line, body):
         if begin >= 0:
-            parts.append(body[begin : found.start()])
+            parts.append(body[begin : match.start()])
         if len(parts) > _MAX_FIELDS:
             return []
-        if found[1]:
+        if match[1]:
             return parts
-        begin = found.end()
+        begin = match.end()
     return [*parts, _LAST_LINE_END.sub(b"", body[begin:])] if begin >= 0 else []
 
 
@@ -92,7 +92,7 @@ def _field(part: bytes) -> tuple[str, str] | None:
     if not empty_line:
         return None
     message, content = _head(part[: empty_line.start()].strip()), part[empty_line.end() :]
-    if message.is_multipart() or message.get_content_maintype() == "multipart":
+    if message.get_content_maintype() == "multipart":
         return None
     name = message.get_param("name", header="content-disposition")
     message.set_payload(content.decode("ascii", "surrogateescape"))
