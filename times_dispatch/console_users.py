@@ -137,7 +137,7 @@ def read_users(path: Path) -> dict[str, ConsoleUser]:
         }
     except OSError as error:
         raise ConsoleUsersInvalid(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, msgspec.ValidationError):
+    except (ValueError, KeyError, RecursionError, msgspec.ValidationError):
         raise ConsoleUsersInvalid(f"{path}: is no users file: each table [users.NAME] needs a role") from None
 
 

@@ -192,6 +192,24 @@ async def test_no_deletion_follows_a_link_or_meets_a_foreign_file(ledger: Ledger
     assert folder.names(CAMPAIGN) == [*files, "notes.txt"]
 
 
+def test_foreign_names_like_those_of_unfinished_files_stop_no_archiving(tmp_path: Path) -> None:
+    folder = ArchiveFolder(str(tmp_path / "a"))
+    folder.write(CAMPAIGN, "1.key", b"before")
+    own, victim = tmp_path / "a" / CAMPAIGN, tmp_path / "victim"
+    victim.write_text("as before")
+    (own / "1.key.00.new").write_text("of a writer that died")
+    (own / "link.new").symlink_to(victim)
+    (own / "dangling.new").symlink_to("nowhere")
+    (own / "folder.new").mkdir()
+    os.mkfifo(own / "pipe.new")
+    cleaned = folder.clean(CAMPAIGN)
+    folder.delete(CAMPAIGN, "1.key")
+    print(f"5 foreign names: {cleaned} files cleaned, {len(list(own.iterdir()))} names left alone")  # noqa: T201  # the figure
+    assert cleaned == 2
+    assert victim.read_text() == "as before"
+    assert sorted(path.name for path in own.iterdir()) == ["dangling.new", "folder.new", "link.new"]
+
+
 @pytest.mark.parametrize("names", ["short", "long"])
 async def test_a_list_without_an_end_is_refused(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = 0

@@ -50,11 +50,14 @@ def test_a_written_file_is_for_its_owner_and_holds_no_formula(write_file: Run, n
     finally:
         os.umask(mask)
     path = Path("out.csv")
-    assert path.stat().st_mode & 0o777 == 0o600
+    mode = path.stat().st_mode & 0o777
     with path.open(encoding="utf-8-sig", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
+    formulas = cells.count(FORMULA)
+    print(f"{name}: mode {mode:o}, {len(cells)} cells, {formulas} formulas without a guard")  # noqa: T201
+    assert mode == 0o600
     assert len(cells) > 1
-    assert [cell for cell in cells if cell == FORMULA] == []
+    assert formulas == 0
     assert name == "optout export" or f"'{FORMULA}" in cells
 
 
@@ -65,7 +68,9 @@ def test_a_link_is_not_written_through(write_file: Run, name: str, tmp_path: Pat
     done = write_file(name)
     assert done.exit_code in (1, 2)
     assert "out.csv: cannot be written: it is a link" in done.stderr
-    assert (tmp_path / "precious").read_text() == "precious"
+    kept = (tmp_path / "precious").read_text()
+    print(f"{name}: {len(kept)} of 8 bytes behind the link are as before")  # noqa: T201
+    assert kept == "precious"
 
 
 @pytest.mark.parametrize("name", ["show", "submit"])

@@ -1,5 +1,6 @@
 """Downloads of templates and lists of opt-outs that unpack to too much: ``[recipients]`` limits them too."""
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from producers.cli import main
 from tests.hostile.test_bombs import wide_blanks
 from tests.kit.producers import SETTINGS
 from tests.kit.workbook import write_workbook
+
+MAX_REFUSAL_S = 20.0
+"""Far below ``max_reader_s``, and enough for a busy machine."""
 
 
 class _Import(NamedTuple):
@@ -25,7 +29,12 @@ class _Import(NamedTuple):
         settings = path.with_name("dispatch.toml")
         settings.write_text(f"{SETTINGS}\n{self.settings}\n[recipients]\n{limit}\n")
         arguments = ["--settings", str(settings), self.command, "import", str(path)]
-        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
+        began = time.monotonic()
+        done = CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
+        took_s = time.monotonic() - began
+        print(f"{self.command} import of {path.stat().st_size:,} bytes: refused after {took_s:.1f} s ({limit})")  # noqa: T201
+        assert took_s < MAX_REFUSAL_S
+        return done
 
 
 _PORTAL = ("Template ID", "Template Name", "Header", "Template Type", "Template Content")

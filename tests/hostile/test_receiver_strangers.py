@@ -1,6 +1,7 @@
 """What strangers, who do not know the callback secret, can do to the receiver: its memory, its stalls, its log."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -193,3 +194,19 @@ def test_requests_of_strangers_log_few_lines(receiver: tuple[Watched, str], proc
     assert len(lines) <= 10
     assert "guess" not in processes.logs()
     watched.check("1,800 requests of strangers")
+
+
+def test_pipelining_clients_that_go_away_cause_no_traceback(
+    receiver: tuple[Watched, str], processes: Processes
+) -> None:
+    watched, url = receiver
+    for number in range(300):
+        with connect(url) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+            connection.sendall(b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n" * (3 if number % 2 else 40))
+            time.sleep(0.0005 * (number % 3))
+    assert_report_is_taken(url)
+    log = processes.logs()
+    print(f"300 connections with pipelined requests: {log.count('Traceback')} tracebacks, {len(log):,} bytes of log")  # noqa: T201
+    assert "Traceback" not in log
+    watched.check("300 connections with pipelined requests")

@@ -54,6 +54,13 @@ TINY = {
     "a form": filled(b"a=b", b"&a=b", b""),
     "a text": filled(b'"', b"[{}],", b'"'),
     "parts": filled(b"--b\r\n\r\n\r\n", b"--b\r\n\r\n\r\n", b"--b--\r\n"),
+    "parts in parts": b"".join(
+        b"--b%b\rContent-Type: multipart/mixed; boundary=b%d\r\r" % (b"%d" % depth if depth else b"", depth + 1)
+        for depth in range(16_000)
+    ),
+    "a head of a part": filled(b'--b\r\nContent-Disposition: form-data; "', b";", b"\r\n\r\nx\r\n--b--\r\n"),
+    "a short head of a part": filled(b'--b\r\nContent-Disposition: form-data; "', b";", b"\r\n\r\nx\r\n--b--", 60_000),
+    "a header": b"--b\r\n",
     "digits": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":', b"1", b"}]}]"),
     "a time": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":"', b"1", b'"}]}]'),
     "documents": filled(b"{}", b"{}", b""),
@@ -64,12 +71,22 @@ TINY = {
 }
 
 
+_PARTS = "multipart/form-data; boundary=b"
+CONTENT_TYPES = {
+    "parts": _PARTS,
+    "parts in parts": _PARTS,
+    "a head of a part": _PARTS,
+    "a short head of a part": _PARTS,
+    "a header": 'multipart/form-data; "' + ";" * 30_000,
+}
+
+
 @pytest.mark.parametrize("kind", TINY)
 async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
     redis: Redis, redis_url: str, processes: Processes, kind: str
 ) -> None:
     watched, url = processes.watched_receiver(redis_url)
-    headers = {"content-type": "multipart/form-data; boundary=b"} if kind == "parts" else {}
+    headers = {"content-type": CONTENT_TYPES[kind]} if kind in CONTENT_TYPES else {}
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
         posts = [http.post(PATH, content=TINY[kind], headers=headers) for _ in range(4)]
         statuses = {response.status_code for response in await asyncio.gather(*posts)}

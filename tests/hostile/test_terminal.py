@@ -30,6 +30,8 @@ PRINTABLE = "[/x][bold red] :smile:"
 """What a campaign's name may be: no control character passes its check."""
 _RICH = re.compile(r"\r?\x1b\[[0-9;?]*[A-Za-z]")
 """What rich writes to a terminal: colours and movements of the cursor. The hostile text has other escapes."""
+MAX_OUTPUT = 5_000
+"""Characters that one call of a command may write about its few hostile texts."""
 _NUMBER = ("--country-code", "91", "--number", "9876543210")
 
 Invoke = Callable[..., Result]
@@ -289,10 +291,14 @@ def test_hostile_names_end_no_command_in_a_traceback_and_steer_no_terminal(
     hostile: Invoke, command: str, terminal: str
 ) -> None:
     options = {"FORCE_COLOR": terminal} if terminal else {}
+    calls, longest = 0, 0
     for arguments in [*CALLS[command], (f"--{HOSTILE}",), (HOSTILE,) * 9]:
         done = hostile(*command.split(), *arguments, **options)
         assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
         assert _control_characters(done.stdout + done.stderr) == [], arguments
+        calls, longest = calls + 1, max(longest, len(done.stdout + done.stderr))
+    print(f"dispatch {command}: {calls} calls, {longest:,} characters at most, no control characters")  # noqa: T201
+    assert longest < MAX_OUTPUT
 
 
 @pytest.mark.parametrize("command", ["list", "show @", "watch @ --timeout 0.1", "sender list", "reports rejected"])

@@ -46,6 +46,11 @@ def url(server: TlsServer, certificates: Certificates, *, scheme: str = "rediss"
     return f"{scheme}://app:{PASSWORD}@127.0.0.1:{server.port}/0?{options}"
 
 
+def assert_nothing_received(server: TlsServer) -> None:
+    print(f"{server.connections} connections, {len(server.received)} bytes received")  # noqa: T201
+    assert server.received == b""
+
+
 def test_the_rogue_server_gets_the_password_of_a_client_that_does_not_verify(certificates: Certificates) -> None:
     with tls_server(certificates.server("of an unknown CA")) as server:
         address = f"rediss://app:{PASSWORD}@127.0.0.1:{server.port}/0?ssl_cert_reqs=none&ssl_check_hostname=no"
@@ -61,7 +66,7 @@ async def test_the_ledgers_client_names_the_certificate_in_one_line_and_gives_no
         with pytest.raises(RedisUnavailable, match=r"^Redis at 127.0.0.1:\d+ presents a certificate that is not trust"):
             await check(redis)
     assert rogue.connections
-    assert rogue.received == b""
+    assert_nothing_received(rogue)
 
 
 async def test_a_producer_names_the_brokers_certificate_and_gives_no_password(
@@ -71,7 +76,7 @@ async def test_a_producer_names_the_brokers_certificate_and_gives_no_password(
     with pytest.raises(BrokerUnavailable, match="the broker presents a certificate that is not trusted"):
         await wake_workers(app, BATCHES)
     assert rogue.connections
-    assert rogue.received == b""
+    assert_nothing_received(rogue)
 
 
 @pytest.mark.slow  # the broker's client asks sentinels again for some seconds
@@ -87,7 +92,7 @@ async def test_a_sentinel_that_is_not_ours_gets_no_password_from_the_ledger_or_t
     with pytest.raises(BrokerUnavailable):
         await wake_workers(app, BATCHES)
     assert 0 < asked < rogue.connections
-    assert rogue.received == b""
+    assert_nothing_received(rogue)
 
 
 @pytest.mark.slow  # the client of AMQP waits for two seconds
@@ -97,7 +102,7 @@ def test_a_connection_of_amqps_verifies_as_well(rogue: TlsServer, certificates: 
         app.connection_for_write().connect()
     assert certificate_problem(refused.value).startswith("presents a certificate that is not trusted")
     assert rogue.connections
-    assert rogue.received == b""
+    assert_nothing_received(rogue)
 
 
 def test_a_command_names_the_certificate_in_one_line(
@@ -108,7 +113,7 @@ def test_a_command_names_the_certificate_in_one_line(
     done = CliRunner(env={"DISPATCH_REDIS_URL": url(rogue, certificates)}).invoke(main, ["list"])
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "presents a certificate that is not trusted" in done.stderr
-    assert rogue.received == b""
+    assert_nothing_received(rogue)
 
 
 ENVIRONMENT = {
@@ -158,7 +163,7 @@ def test_no_process_gives_a_rogue_server_the_password_and_its_log_names_the_cert
     log = process.log_tail(200)
     assert server.connections
     assert _names_certificate(process), log
-    assert server.received == b""
+    assert_nothing_received(server)
     assert PASSWORD not in log
 
 

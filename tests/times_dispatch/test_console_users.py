@@ -52,7 +52,17 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["users = 5", "[users.a]\nrole = 'king'", "[users.a]\n", "[users.'../x']\nrole='viewer'", "{", "\xff"]
+    "text",
+    [
+        "users = 5",
+        "[users.a]\nrole = 'king'",
+        "[users.a]\n",
+        "[users.'../x']\nrole='viewer'",
+        "{",
+        "\xff",
+        "users = " + "[" * 30_000,
+    ],
+    ids=lambda text: text[:20],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "users.toml"

@@ -22,6 +22,9 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = _WRITE | os.O_EXCL
+_LEFT_ALONE: Final = frozenset({errno.ENOENT, errno.EAGAIN, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EPERM})
+"""The errors of a file that has its name by now, or is being written, and of what no writer of ours made: a link, a
+folder, or a file of another user."""
 _LOCKED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -75,12 +78,15 @@ class LocalStorage:
         cleaned = 0
         with suppress(FileNotFoundError), self._opened(folder) as at:
             for name in sorted(each for each in self._names(at) if each.endswith(NOT_RENAMED)):
-                with suppress(FileNotFoundError, BlockingIOError):
+                try:
                     # NFS locks what may be written only
                     with os.fdopen(os.open(name, _LOCKED, dir_fd=at), "rb+", buffering=0) as file:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         os.unlink(name, dir_fd=at)
                     cleaned += 1
+                except OSError as error:
+                    if error.errno not in _LEFT_ALONE:
+                        raise
             if cleaned:
                 os.fsync(at)
         return cleaned

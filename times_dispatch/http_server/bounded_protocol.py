@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import httptools
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from times_dispatch.http_server.server_load import ServerLoad
@@ -93,6 +93,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """How many bytes waited for the client when it was last looked at."""
         self._clients: deque[str] = deque()
         """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
+        self._under_way: RequestResponseCycle | None = None
+        """The request that was started last; with pipelining, uvicorn's ``cycle`` is one that waits."""
         self._is_message_complete = True
         self._is_head_read = False
         self._head_bytes = 0
@@ -124,6 +126,9 @@ class BoundedProtocol(HttpToolsProtocol):
         while self._clients:
             self._load.end(self, self._clients.popleft(), is_idle=False)
         self._load.close(self, self._peer)
+        if self._under_way is not None and not self._under_way.response_complete:
+            self._under_way.disconnected = True  # else its response would be an error of the server, with a traceback
+            self._under_way.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -236,6 +241,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._start_asgi_task(*self.pipeline.pop())
         if not self._clients:
             self._end_if_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _end_if_complete(self) -> None:
         self._release_bytes()

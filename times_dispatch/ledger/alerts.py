@@ -23,6 +23,7 @@ from times_dispatch.ledger.keys import (
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 LEASE_S: Final = 30.0
 """How long another process waits for the process that decides about alerts."""
@@ -226,7 +227,7 @@ def _decoded(replies: dict[Any, bytes], kind: Any) -> dict[str, Any]:
     for name, value in replies.items():
         try:
             decoded[text(name)] = msgspec.json.decode(value, type=kind)
-        except msgspec.MsgspecError:  # another version wrote it
+        except UNREADABLE_JSON:  # another version wrote it
             continue
     return decoded
 

@@ -9,12 +9,13 @@ ends (``schema.py``).
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from redis.asyncio import Redis
@@ -26,6 +27,7 @@ from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES, PROCES
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.schema import MAJOR, MINOR, ledger_newer
 from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -39,6 +41,10 @@ KEPT_S: Final = 120.0
 _BEAT_WITHIN_S: Final = 2.0
 _DENIED_IN_SCRIPT: Final = "ACL failure in script"
 _LEAVE_WITHIN_S: Final = 1.0
+_MILLISECONDS: Final = re.compile(rb"-?[0-9]{1,15}")
+
+_MAX_PROCESSES: Final = 1_000
+"""How many processes are listed, those with the newest heartbeats: whoever sends heartbeats could send any number."""
 
 Figures = Callable[[], Mapping[str, int]]
 """Returns what a process tells about its work now: the names of the figures and their values."""
@@ -58,6 +64,11 @@ class ProcessKind(StrEnum):
     METRICS = "metrics"
     ALERTS = "alerts"
     """The process that tells people what is wrong."""
+
+
+_RAISE_SCHEMA: Final = frozenset({ProcessKind.WORKER, ProcessKind.RECONCILER, ProcessKind.CONSOLE})
+"""The kinds that change the records of the ledger. All others, which strangers may reach, cannot write its schema: with
+a higher one all processes would end."""
 
 
 class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +213,7 @@ class Heartbeat:
                     major=MAJOR,
                     minor=MINOR,
                     version=record.version,
+                    raises=int(record.kind in _RAISE_SCHEMA),
                 )
         except LEDGER_ERRORS as error:
             # What Redis forbids to a command of a script is another error than what it forbids to the script.
@@ -240,30 +252,48 @@ async def read_processes(redis: Redis) -> ProcessesSeen:
     """Return the processes that were seen lately. Raises Redis errors."""
     now_ms = await RedisClock(redis).now_ms()
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zrange(PROCESSES_SEEN, 0, -1)
+        pipe.zrange(PROCESSES_SEEN, -_MAX_PROCESSES, -1)
         pipe.hgetall(KINDS_SEEN)
         names, kinds = await pipe.execute()
+    names = sorted(filter(None, map(_name, names)))
     async with redis.pipeline(transaction=False) as pipe:
-        for name in sorted(names):
-            pipe.hgetall(f"{HEARTBEATS}:{text(name)}")
+        for name in names:
+            pipe.hgetall(f"{HEARTBEATS}:{name}")
         replies: list[dict[bytes, bytes]] = await pipe.execute() if names else []
-    processes = [process for reply in replies if (process := _process(reply, now_ms))]
+    processes = [
+        process for name, reply in zip(names, replies, strict=True) if (process := _process(name, reply, now_ms))
+    ]
+    seen_ms = {_name(kind): _milliseconds(moment) for kind, moment in kinds.items()}
     return ProcessesSeen(
-        processes=processes, kinds_seen_ms={text(kind): int(seen_ms) for kind, seen_ms in kinds.items()}
+        processes=processes, kinds_seen_ms={kind: moment for kind, moment in seen_ms.items() if kind and moment}
     )
 
 
-def _process(reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
-    """Read the hash of a process; None if it has expired, or if another version wrote what this one cannot read."""
-    fields: dict[str, Any] = {name.decode(): value for name, value in reply.items()}
+def _name(value: bytes) -> str:
+    """Return a name; empty if it is no text: nobody knows who wrote it."""
     try:
-        return ProcessSeen(
-            record=msgspec.json.decode(fields[HeartbeatField.RECORD], type=HeartbeatRecord),
-            silent_s=max(0.0, (now_ms - int(fields[HeartbeatField.SEEN_MS])) / 1000),
-            ahead_s=int(fields[HeartbeatField.AHEAD_MS]) / 1000,
-        )
-    except (KeyError, ValueError, msgspec.MsgspecError):
+        return text(value)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _milliseconds(value: bytes) -> int:
+    """Return a time in milliseconds; 0 if it is none."""
+    return int(value) if _MILLISECONDS.fullmatch(value) else 0
+
+
+def _process(name: str, reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
+    """Read the hash of a process; None if it has expired, or is of another version or of another kind than its name."""
+    fields = {field: reply.get(field.encode(), b"") for field in HeartbeatField}
+    try:
+        record = msgspec.json.decode(fields[HeartbeatField.RECORD], type=HeartbeatRecord)
+    except UNREADABLE_JSON:
         return None
+    seen_ms, ahead_ms = fields[HeartbeatField.SEEN_MS], fields[HeartbeatField.AHEAD_MS]
+    are_times = _MILLISECONDS.fullmatch(seen_ms) and _MILLISECONDS.fullmatch(ahead_ms)
+    if not are_times or name.partition(":")[0] != record.kind:
+        return None
+    return ProcessSeen(record=record, silent_s=max(0.0, (now_ms - int(seen_ms)) / 1000), ahead_s=int(ahead_ms) / 1000)
 
 
 def _log() -> "BoundLogger":

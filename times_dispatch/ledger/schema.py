@@ -4,9 +4,9 @@ The ledger records the schema of the newest process that ever worked with it, on
 messages, streams, indexes and statistics. So a record or a stream entry needs no version of its own. Messages of Celery
 hold only the ids of a batch, and an archive has a version in its manifest (``archive/manifest.py``).
 
-Every process records its schema with each heartbeat (``lua/note_heartbeat.lua``); workers and reconcilers also ask
-before they begin, and commands ask before they do anything. A ledger without a record is of schema 1.0, the schema
-before there was a record.
+Workers, reconcilers and consoles record their schema with each heartbeat (``lua/note_heartbeat.lua``), and all
+processes read the record then; workers and reconcilers also ask before they begin, and commands before they do
+anything. A ledger without a record is of schema 1.0, the schema before there was a record.
 """
 
 from typing import Final

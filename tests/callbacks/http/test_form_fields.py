@@ -58,6 +58,45 @@ def test_the_parts_of_a_multipart_body_are_fields() -> None:
     assert multipart_fields(b"\n--" * 500, "multipart/form-data; boundary=x") == []
 
 
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r"])
+@pytest.mark.parametrize("end", [b"--x--", b"--x-- \r\nafter", b""])
+def test_the_parts_of_a_multipart_body_may_end_their_lines_in_any_way(line_end: bytes, end: bytes) -> None:
+    lines = [
+        b"before",
+        b"--x",
+        b"content-disposition: form-data;",
+        b' filename=f; name="a"',
+        b"content-transfer-encoding: base64",
+        b"",
+        b"eyJhIjox",
+        b"fQ==",
+        b"--x ",
+        b'Content-Disposition: form-data; name="b"',
+        b"",
+        b"1",
+        b"",
+        b"2",
+        end,
+    ]
+    fields = multipart_fields(line_end.join(lines), 'multipart/form-data; boundary="x"')
+    assert fields == [("a", '{"a":1}'), ("b", (b"1" + line_end * 2 + b"2").decode())]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 202, "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"; ' + b";" * 2_000 + b"\r\n\r\n1", "multipart/x; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1', "multipart/x; boundary=x" + ";" * 1_000),
+        (b"--x\r\nContent-Type: multipart/x; boundary=y\r\n\r\n--y\r\n\r\n1", "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"', "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1', "multipart/form-data"),
+    ],
+)
+def test_a_multipart_body_beyond_its_bounds_has_no_fields(body: bytes, content_type: str) -> None:
+    assert multipart_fields(body, content_type) == []
+
+
 @pytest.mark.parametrize(("text", "expected"), [("[]", True), (" {}", True), ("[", False), ("5", False), ("", False)])
 def test_an_object_or_array_is_a_document(text: str, expected: bool) -> None:
     assert is_document(text) is expected

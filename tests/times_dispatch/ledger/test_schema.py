@@ -22,7 +22,7 @@ async def recorded(redis: Redis) -> tuple[int, int, str]:
 async def test_a_ledger_without_a_record_can_be_read_and_gets_one_from_the_first_process(redis: Redis) -> None:
     await refuse_newer_ledger(redis)
     assert not await redis.exists(SCHEMA)
-    await Heartbeat(redis, ProcessKind.RECEIVER).beat()
+    await Heartbeat(redis, ProcessKind.RECONCILER).beat()
     assert await recorded(redis) == (MAJOR, MINOR, program_version())
     await refuse_newer_ledger(redis)
 
@@ -32,6 +32,16 @@ async def test_a_process_raises_an_older_schema(redis: Redis, major: int, minor:
     await record(redis, major=major, minor=minor)
     await Heartbeat(redis, ProcessKind.WORKER).beat()
     assert await recorded(redis) == (MAJOR, MINOR, program_version())
+
+
+@pytest.mark.parametrize("kind", sorted(set(ProcessKind) - {"worker", "reconciler", "console"}))
+async def test_a_process_that_does_not_change_the_ledger_raises_no_schema(redis: Redis, kind: ProcessKind) -> None:
+    await record(redis, major=MAJOR, minor=MINOR - 1)
+    await Heartbeat(redis, kind).beat()
+    assert await recorded(redis) == (MAJOR, MINOR - 1, "9.0")
+    await record(redis, major=MAJOR + 1, minor=0)
+    with pytest.raises(LedgerNewer):
+        await Heartbeat(redis, kind).beat()
 
 
 async def test_a_process_works_with_a_newer_minor_schema_and_leaves_the_record(redis: Redis) -> None:

@@ -1,6 +1,6 @@
 -- uses: names keys clock memory
 --
--- Note that a process lives, and forget the processes that have not been seen for long; and record the schema of the
+-- Note that a process lives, and forget the processes that have not been seen for long; and raise the schema of the
 -- ledger, see ledger/schema.py. A process that cannot read the ledger is not noted. This runs also when Redis is full:
 -- people must see then which processes live. What it writes is bounded by the number of processes.
 --
@@ -12,6 +12,7 @@
 --   keep_ms  how long the process is kept after its last heartbeat
 --   major, minor  the schema of the ledger that the process writes
 --   version  the version of the process' program
+--   raises   1 if the process raises the ledger's schema to its own, else 0
 -- Reply
 --   seen_ms        the time of the heartbeat
 --   newer          1 if the ledger has a newer schema than the process can read, else 0
@@ -19,7 +20,7 @@
 -- Keys: the hash of the process, the processes and kinds by the time of their last heartbeat, and the schema.
 -- Atomic: all writes.
 -- Cost: O(log(processes)).
-local args = arguments({'kind', 'process', 'record', 'host_ms', 'keep_ms', 'major', 'minor', 'version'})
+local args = arguments({'kind', 'process', 'record', 'host_ms', 'keep_ms', 'major', 'minor', 'version', 'raises'})
 local heartbeat_key = HASH_TAG .. ':p:' .. args.process
 local processes_key = HASH_TAG .. ':seen'
 local kinds_key = HASH_TAG .. ':kinds'
@@ -33,7 +34,7 @@ local known_major, known_minor = tonumber(schema.major or '0'), tonumber(schema.
 if known_major > major then
   return reply({seen_ms = now_ms, newer = 1, major = known_major, version = schema.version or ''})
 end
-if known_major < major or known_minor < minor then
+if args.raises == '1' and (known_major < major or known_minor < minor) then
   redis.call('HSET', schema_key, 'major', major, 'minor', minor, 'version', args.version)
 end
 redis.call('HSET', heartbeat_key, 'record', args.record, 'seen_ms', now_ms, 'ahead_ms', args.host_ms - now_ms)
