@@ -40,11 +40,11 @@ up: $(READY) ## start everything with the sandbox, until Ctrl-C; KEEP=folder kee
 	@$(BIN)/python -m times_dispatch.demo up $(if $(KEEP),--keep $(KEEP)) $(if $(SETTINGS),--settings $(SETTINGS))
 
 # One process more than JOBS says, because some tests wait for something.
-fast: $(READY) ## all quick tests that start no processes, and lint meanwhile
+fast: $(READY) ## all quick tests without any process, and lint meanwhile; REDIS=1 adds the quick tests that share one Redis
 	@$(MAKE) --jobs=$$(($(JOBS) + 1)) --output-sync --keep-going $(LINT) $(PARTS:%=fast-%)
 
 $(PARTS:%=fast-%): fast-%: $(READY)
-	@$(BIN)/pytest -p no:cacheprovider -m 'not processes and not alone and not slow' --hypothesis-profile=quick $($*_of)
+	@$(BIN)/pytest -p no:cacheprovider -m 'not processes and not alone and not slow$(if $(REDIS),, and not redis)' --hypothesis-profile=quick $($*_of)
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \

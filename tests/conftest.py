@@ -31,6 +31,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test that uses the Redis of these tests, by itself or by way of other fixtures."""
+    if "redis_server" in getattr(item, "fixturenames", ()):
+        item.add_marker("redis")
+
+
 # A hook and not two fixtures, because fixtures would take as long as many a test does.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
