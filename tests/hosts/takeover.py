@@ -13,7 +13,7 @@ _EVERY_S = 0.2
 
 
 class TakeoverWatch:
-    """A context manager that looks at all leases five times a second from its beginning, which is the moment of a cut."""
+    """A context manager that looks at all leases five times a second from its beginning: the moment of a cut."""
 
     def __init__(self, redis_url: str, campaigns: Sequence[tuple[SenderId, CampaignId]], batches: int) -> None:
         self._keys = [
