@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.alone]
 RATE = 200
 MESSAGES = 3_000
 MIN_USED = 0.7
-"""Of the rate, on a busy machine; a quiet one uses 97 % and more, as the suite in ``tests/chaos`` measures. Workers that
-share the rate in fixed thirds, or wait for their turns, use less."""
+"""Of the rate, on a busy machine; a quiet one uses 97 % and more, as the suite in ``tests/chaos`` measures. Workers
+that share the rate in fixed thirds, or wait for their turns, use less."""
 MAX_ARRIVING = 1.5
-"""Of the rate, in a second at the provider: a busy machine delays messages into the next second, a quiet one has 10 % at
-most. Three workers that do not know of each other have 200 % more."""
+"""Of the rate, in a second at the provider: a busy machine delays messages into the next second; on a quiet one at most
+1.1 arrive. Three workers that do not know of each other send 3."""
 IDLE_S = float(os.environ.get("IDLE_S", "5"))
 """Seconds without sending; IDLE_S=60 in the environment makes it a minute."""
 
