@@ -53,5 +53,5 @@ def receiver_url(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def http(receiver_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=receiver_url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=receiver_url, timeout=60) as client:
         yield client

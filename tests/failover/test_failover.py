@@ -7,7 +7,9 @@ from tests.failover.scenario import Event, Setting, run
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a failover takes seconds
 
 MESSAGES = 2_400
-MAX_GAP_S = 25.0
+MAX_GAP_S = 75.0
+"""For a busy machine; ``python -m tests.failover`` measures the gap. Workers that do not find the new primary send no
+more at all."""
 MAX_OPEN = 2 * 2 * 20
 """Two workers with two batches each, and blocks of a twentieth of a second at 400/s."""
 

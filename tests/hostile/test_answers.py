@@ -106,7 +106,7 @@ async def test_no_answer_fills_or_stalls_a_process(redis: Redis, by: str, answer
     assert server.connections
     assert more_mb < MAX_MORE_MB
     assert max(stalls) < MAX_STALL_MS
-    assert seconds < 4 * TIMEOUT_S + 5
+    assert seconds < 60  # a few time-outs, on a busy machine too; without one, an answer has no end
     # A provider's or token server's answer must be read; another system has taken a post when the head says so.
     assert not is_taken or by == "another system"
 

@@ -30,7 +30,7 @@ from times_dispatch.ledger.states import CampaignState
 
 GB = 1_000_000_000
 MAX_MORE_MB = 100
-MAX_S = 5.0
+MAX_S = 30.0
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def test_a_reader_ends_when_its_command_was_killed(tmp_path: Path) -> None:
         command.stdout.readline()
         (child,) = psutil.Process(command.pid).children()
         command.kill()
-        child.wait(10)
+        child.wait(120)
 
 
 def test_a_reader_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

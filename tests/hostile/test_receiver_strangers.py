@@ -50,7 +50,7 @@ def send(connection: socket.socket, data: bytes, total: int) -> int:
 
 
 def assert_report_is_taken(url: str) -> None:
-    response = httpx.post(url + PATH, content=BODY, timeout=10)
+    response = httpx.post(url + PATH, content=BODY, timeout=60)
     assert response.status_code == 200
 
 

@@ -87,7 +87,7 @@ async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
 ) -> None:
     watched, url = processes.watched_receiver(redis_url)
     headers = {"content-type": CONTENT_TYPES[kind]} if kind in CONTENT_TYPES else {}
-    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=120) as http:
         posts = [http.post(PATH, content=TINY[kind], headers=headers) for _ in range(4)]
         statuses = {response.status_code for response in await asyncio.gather(*posts)}
         assert statuses <= {200, 400}
@@ -145,7 +145,7 @@ async def test_slow_bodies_take_no_more_than_the_bound(redis_url: str, processes
                 sent += MIB
             except OSError:
                 continue
-        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=120) as http:
             assert (await http.post(PATH, content=GOOD)).status_code == 200
         watched.check(f"{sent // MIB} MiB of bodies whose last byte does not come")
 
@@ -155,7 +155,7 @@ async def test_a_body_of_more_rows_than_the_bound_is_kept_whole(
 ) -> None:
     watched, url = processes.watched_receiver(redis_url)
     body = filled(b'[{"event":"delivered","data":[{"ts":1,"meta":"a"}', b",0", b"]}]")
-    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=120) as http:
         response = await http.post(PATH, content=body)
     assert response.status_code == 400
     assert response.json()["message"] == f"Bad request: the body has more than {MAX_COMMAS} values."

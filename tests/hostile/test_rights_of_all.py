@@ -42,7 +42,7 @@ def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
         campaign = json.loads(dispatch("submit", campaign_path, "--recipients", recipients, "--json"))["campaign"]
         dispatch("watch", campaign, "--timeout", "30")
         _run_every_command(dispatch, campaign, str(stack.folder))
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             for body in (b"garbage{", b'[{"corelationid": "zzzz", "status": "x"}]'):
                 client.post(stack.postback_url, content=body, headers={"content-type": "application/json"})
             client.post(f"{stack.receiver_url}/callbacks/a-wrong-secret-of-some-length", content=b"[]")

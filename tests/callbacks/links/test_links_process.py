@@ -35,7 +35,7 @@ async def test_a_process_answers_clicks_and_stops_after_a_signal(
         async with httpx.AsyncClient(base_url=url, headers={"user-agent": BROWSER}) as client:
             answers = [await client.get(path) for path in (campaign.path(0), "/TIMESM/00000000000")]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
         logs = processes.logs()
     finally:
         processes.end()
@@ -65,7 +65,7 @@ def test_the_process_needs_the_link_key(redis_url: str, tmp_path: Path) -> None:
     processes = Processes(tmp_path, SETTINGS.format(with_receiver="false"))
     try:
         process = processes.start("-m", "callbacks.links", redis_url=redis_url)
-        assert process.wait(30) == 2
+        assert process.wait(300) == 2
         assert "DISPATCH_LINK_KEY: is not set" in processes.logs()
     finally:
         processes.end()

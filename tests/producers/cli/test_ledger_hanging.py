@@ -22,8 +22,8 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable
 
 TIMEOUT_S = 0.3
-SOON_S = 5.0
-"""Far more than the time-out, and far less than four time-outs of five seconds."""
+SOON_S = 15.0
+"""Far more than the time-out, however busy the machine is, and less than four time-outs of five seconds."""
 LONG = ("report @", "stats --recount", "optout export", "reports replay")
 """These commands wait for Redis."""
 SAYS_IT_ELSEWHERE = ("status", "check")
@@ -164,7 +164,7 @@ def test_behind_tls_it_is_the_same(submitted: str, redis_server: EmbeddedServer,
             proxy.hang_after(pieces)
             began_s = time.monotonic()
             done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
-            assert time.monotonic() - began_s < 2 * SOON_S
+            assert time.monotonic() - began_s < SOON_S
             assert done.returncode == 2
             assert re.fullmatch("Redis at .* (did not answer in time; run .*|.*: no answer in time)\n", done.stderr)
 

@@ -200,7 +200,7 @@ async def test_the_process_tells_of_missing_workers_once_with_only_the_rights_of
                 started = [processes.start(*command, redis_url=url, **variables) for _ in range(2)]
                 await eventually(lambda: _value(webhook.posted))
                 started[0].send_signal(signal.SIGTERM)
-                assert await asyncio.to_thread(started[0].wait, 15) == 0
+                assert await asyncio.to_thread(started[0].wait, 120) == 0
                 restarted = processes.start(*command, redis_url=url, **variables)
                 await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
                 await asyncio.sleep(12)  # a look of the restarted process
@@ -232,7 +232,7 @@ def test_a_process_with_an_address_that_apprise_does_not_know_does_not_start(tmp
     try:
         variables = {"DISPATCH_ALERTS_ONCALL_URL": f"nonsense://{SECRET}"}
         process = processes.start("-m", "times_dispatch.alerts", redis_url="redis://127.0.0.1:1/0", **variables)
-        assert process.wait(30) == 2
+        assert process.wait(300) == 2
         assert "DISPATCH_ALERTS_ONCALL_URL: is no address that apprise knows" in processes.logs()
         assert SECRET not in processes.logs()
     finally:
@@ -251,11 +251,12 @@ async def test_an_outage_of_the_ledger_is_told_by_the_process_that_decided(brake
     stores, targets, stop = [Breaking(braked.redis), Breaking(braked.redis)], [Recorder(), Recorder()], asyncio.Event()
     rules = AlertSettings(worker_away_after="1s", targets={"oncall": AlertTargetSettings(kinds=["redis_away"])})
     look = Observer(braked.redis).look
-    running = [
-        asyncio.create_task(AlertService(store, look, rules, {"oncall": target}, every_s=0.02).run(stop))
+    services = [
+        AlertService(store, look, rules, {"oncall": target}, every_s=0.02)
         for store, target in zip(stores, targets, strict=True)
     ]
-    await asyncio.sleep(0.2)
+    running = [asyncio.create_task(one.run(stop)) for one in services]
+    await eventually(lambda: _value(any(one.figures()["leads"] for one in services)))
     for store in stores:
         store.is_broken = True
     await eventually(lambda: _value(targets[0].notified + targets[1].notified))

@@ -25,7 +25,7 @@ def test_a_process_runs_from_its_start_to_its_stop(process: Process) -> None:
     assert process.wait(0.01) is None
     process.check()
     assert process.stop() < 5
-    assert process.wait(30) == -signal.SIGTERM
+    assert process.wait(300) == -signal.SIGTERM
 
 
 @pytest.mark.processes
@@ -54,7 +54,7 @@ def test_a_process_that_ends_by_itself_fails_with_the_end_of_its_log(tmp_path: P
     process = Process("talker", [sys.executable, "-c", script], environment={**os.environ}, folder=tmp_path)
     assert process.log_tail() == ""
     process.start()
-    assert process.wait(10) == 3
+    assert process.wait(120) == 3
     with pytest.raises(ProcessFailed, match=r"talker ended with 3:\nline 25\n"):
         process.check()
     assert process.log_tail(2) == "line 38\nline 39"

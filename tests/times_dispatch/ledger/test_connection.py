@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from redis import Redis as SyncRedis
@@ -26,18 +27,24 @@ def guarded() -> Iterator[EmbeddedServer]:
         yield server
 
 
+class SilentServer(NamedTuple):
+    """A server that accepts connections and never answers."""
+
+    port: int
+    connections: list[asyncio.StreamWriter]
+    """All that were ever made."""
+
+
 @pytest.fixture
-async def silent() -> AsyncIterator[int]:
-    """The port of a server that accepts connections and never answers."""
-
+async def silent() -> AsyncIterator[SilentServer]:
     async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
+        connections.append(writer)
 
-    held: list[asyncio.StreamWriter] = []
+    connections: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
+    yield SilentServer(server.sockets[0].getsockname()[1], connections)
     server.close()
-    for writer in held:
+    for writer in connections:
         writer.close()
     await server.wait_closed()
 
@@ -75,21 +82,22 @@ async def test_a_server_that_is_gone_is_away(unused_tcp_port: int) -> None:
     assert reason == f"Redis at 127.0.0.1:{unused_tcp_port} is unavailable: no connection"
 
 
-async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) -> None:
+async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: SilentServer) -> None:
     started = time.monotonic()
     assert (
-        await _reason(f"redis://127.0.0.1:{silent}/0")
-        == f"Redis at 127.0.0.1:{silent} is unavailable: no answer in time"
+        await _reason(f"redis://127.0.0.1:{silent.port}/0")
+        == f"Redis at 127.0.0.1:{silent.port} is unavailable: no answer in time"
     )
     assert time.monotonic() - started < 60
 
 
-async def test_the_retries_of_a_connection_to_a_server_that_stalls_do_not_multiply(silent: int) -> None:
-    started = time.monotonic()
-    async with connect(f"redis://127.0.0.1:{silent}/0", retries=2, socket_timeout_s=0.5) as client:
+async def test_the_retries_of_a_connection_to_a_server_that_stalls_do_not_multiply(
+    silent: SilentServer,
+) -> None:
+    async with connect(f"redis://127.0.0.1:{silent.port}/0", retries=2, socket_timeout_s=0.5) as client:
         with pytest.raises(RedisTimeout):
             await client.ping()
-    assert time.monotonic() - started < 4 * 0.5  # three tries; nested they would be nine
+    assert len(silent.connections) == 3  # nested they would be nine
 
 
 async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:
@@ -179,6 +187,6 @@ def test_the_ledger_works_where_hiredis_cannot_be_installed() -> None:
     files = [str(folder / f"test_{name}.py") for name in ("leases_recording", "report_applier", "queries")]
     command = [sys.executable, "-c", _WITHOUT_HIREDIS, *files]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, check=False, cwd=folder.parents[2], env=os.environ
+        command, capture_output=True, text=True, timeout=900, check=False, cwd=folder.parents[2], env=os.environ
     )
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]

@@ -50,7 +50,7 @@ class RunningPrometheus(NamedTuple):
     process: subprocess.Popen[bytes]
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10, trust_env=False).json()
+        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=60, trust_env=False).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 

@@ -72,7 +72,7 @@ async def test_the_metrics_are_equal_to_the_statistics_and_need_only_the_rights_
         add_users(admin, "mellon")
     url = f"redis://metrics:mellon@127.0.0.1:{server.port}/0"
     _process, base = processes.receiver(url, ("-m", "times_dispatch.metrics"))
-    async with httpx.AsyncClient(base_url=base, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=base, timeout=120) as client:
         response = await client.get("/metrics")
     async with Redis.from_url(server.url, decode_responses=True) as redis:
         refused = [(entry["username"], entry["object"]) for entry in await redis.acl_log()]

@@ -227,7 +227,7 @@ async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRi
 async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
         await rig.submit(600, batch_size=100, campaign=campaign)
-    async with rig.worker(max_in_flight=40) as one, rig.worker(max_in_flight=40) as other, asyncio.timeout(20):
+    async with rig.worker(max_in_flight=40) as one, rig.worker(max_in_flight=40) as other, asyncio.timeout(120):
         while (await rig.view()).unsent or (await rig.view(SECOND)).unsent:
             for index, ready in enumerate(await rig.leases.issue(SENDER)):
                 (one, other)[index % 2].wake([ready.ref])
@@ -246,7 +246,7 @@ async def test_a_message_waits_while_its_copy_is_in_flight_and_goes_if_the_copy_
     rig.provider.may_answer.clear()
     replies: dict[str, Reply] = {number(1): refused(2054)}
     rig.provider.reply = lambda push: replies.pop(push.to, None)
-    async with rig.worker() as worker, asyncio.timeout(10):
+    async with rig.worker() as worker, asyncio.timeout(120):
         await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 3)
         await rig.submit(3, campaign=SECOND)
