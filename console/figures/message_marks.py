@@ -1,4 +1,4 @@
-"""What the ledger notes of messages beside their records: who reacted, what waits for a second try, what was sent again.
+"""What the ledger notes of messages beside their records: reactions, waits for a second try, and earlier attempts.
 
 A mark is a bit for each message of a campaign. It says that there was a reaction, and not how many: a figure of clicks
 may be larger than the list of the messages that were clicked.

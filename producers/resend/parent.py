@@ -36,14 +36,26 @@ def why_not_resendable(
         states: the chosen states.
         lanes: the lanes that the sender has in the ledger.
     """
-    plan = parent.plan
+    return (
+        _why_nothing_was_sent(parent)
+        or _lacking_in_settings(parent, settings, lanes=lanes)
+        or _why_it_sends_again_itself(parent, states)
+    )
+
+
+def _why_nothing_was_sent(parent: CampaignView) -> str:
     if parent.state is CampaignState.SUBMITTING:
         return "is still being submitted, and nothing of it is sent yet"
-    if plan.resend_of and was_never_sent(parent):
+    if parent.plan.resend_of and was_never_sent(parent):
         return (
             "is a resend that was cancelled before it was submitted whole, so nothing of it was sent; "
-            f"resend {plan.resend_of}"
+            f"resend {parent.plan.resend_of}"
         )
+    return ""
+
+
+def _lacking_in_settings(parent: CampaignView, settings: Settings, *, lanes: int) -> str:
+    plan = parent.plan
     if plan.sender not in settings.senders:
         return f"its sender {plan.sender} is not in the settings any more"
     lanes = max(lanes, settings.senders[plan.sender].lanes)
@@ -53,6 +65,11 @@ def why_not_resendable(
         return f"its provider {gone[0]} is not in the settings any more"
     if plan.tracked_links and not settings.link_key:
         return "its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
+    return ""
+
+
+def _why_it_sends_again_itself(parent: CampaignView, states: Collection[MessageState]) -> str:
+    plan = parent.plan
     states_of_lanes = {lane.state for lane in parent.lanes or [parent]}  # a stop reaches one lane after the other
     if plan.retry and states_of_lanes & LIVE:
         return (
