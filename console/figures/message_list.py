@@ -4,15 +4,16 @@ The state bytes of many batches are read first, and only the batches that may ha
 state among millions is found quickly. Each page reads a bounded number of batches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
 from redis.asyncio import Redis
 
+from console.figures.message_marks import MessageMark, batches_with, marked_positions, tried_again
 from producers.export.rows import RowFilter, code_name
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
-from times_dispatch.ledger.keys import BatchKey, CampaignKey, batch_key, campaign_key
+from times_dispatch.ledger.keys import BatchKey, batch_key
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
@@ -39,8 +40,12 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     hour: int | None = None
     """The hour of the last push, counted in India since the epoch."""
-    clicked: bool | None = None
-    """Only messages whose links were clicked, or only the others."""
+    marks: Mapping[MessageMark, bool] = {}
+    """Only messages with a mark (True), or only those without (False)."""
+    tries: int | None = None
+    """Only messages whose second try of this number a provider accepted."""
+    recovered: bool = False
+    """Only messages that were delivered by a second try."""
     bucket: int | None = None
     """The bucket of the time until delivery (``statistics/delivery_times.py``)."""
 
@@ -105,10 +110,9 @@ async def list_messages(
         candidates = await _candidates(redis, view, wanted, numbers)
         async for batch in read_batches(redis, view, candidates):
             unpacked += 1
-            clicked = frozenset() if wanted.clicked is None else await _clicked(redis, view, batch)
-            for message in _matches(view, batch, wanted, shows_people=shows_people):
-                is_clicked = message.index in clicked
-                if message.index <= after or (wanted.clicked is not None and is_clicked != wanted.clicked):
+            positions = await _positions(redis, view, batch, wanted)
+            for message in _matches(view, batch, wanted, positions, shows_people=shows_people):
+                if message.index <= after:
                     continue
                 if len(listed) == count:
                     return MessagePage(messages=listed, next=listed[-1].index, is_cut=False)
@@ -167,8 +171,10 @@ async def _batch_size(redis: Redis, view: CampaignView) -> int:
 
 
 async def _candidates(redis: Redis, view: CampaignView, wanted: MessageFilter, numbers: Sequence[int]) -> Sequence[int]:
-    """Return those batches that may have a message in a wanted state, by their state bytes alone."""
-    if not wanted.states:
+    """Return those batches that may have a wanted message, by their state bytes and the bits of marks alone."""
+    if marks := [mark for mark, is_wanted in wanted.marks.items() if is_wanted]:
+        numbers = await batches_with(redis, view, marks, numbers, batch_size=await _batch_size(redis, view))
+    if not wanted.states or not numbers:
         return numbers
     async with redis.pipeline(transaction=False) as pipe:
         for number in numbers:
@@ -186,22 +192,35 @@ async def _candidates(redis: Redis, view: CampaignView, wanted: MessageFilter, n
     ]
 
 
-async def _clicked(redis: Redis, view: CampaignView, batch: BatchColumns) -> frozenset[int]:
-    """Return the indexes of the messages of a batch whose links were clicked."""
-    first, last = batch.recipients.first, batch.recipients.first + len(batch.recipients.to) - 1
-    key = f"{campaign_key(view.plan.sender, view.id)}:{CampaignKey.CLICKERS}"
-    bits = cast("bytes", await redis.getrange(key, first // 8, last // 8))
-    begin = first // 8 * 8
-    return frozenset(begin + 8 * at + bit for at, byte in enumerate(bits) for bit in range(8) if byte & (0x80 >> bit))
+async def _positions(
+    redis: Redis, view: CampaignView, batch: BatchColumns, wanted: MessageFilter
+) -> frozenset[int] | None:
+    """Return the positions in a batch of the messages with the wanted marks and second tries; None for all."""
+    if not wanted.marks and wanted.tries is None and not wanted.recovered:
+        return None
+    chosen = frozenset(range(len(batch.recipients.to)))
+    for mark, is_wanted in wanted.marks.items():
+        marked = await marked_positions(redis, view, batch, mark)
+        chosen = chosen & marked if is_wanted else chosen - marked
+    if wanted.tries is not None or wanted.recovered:
+        chosen &= await tried_again(redis, view, batch, tries=wanted.tries, recovered=wanted.recovered)
+    return chosen
 
 
 def _matches(
-    view: CampaignView, batch: BatchColumns, wanted: MessageFilter, *, shows_people: bool
+    view: CampaignView,
+    batch: BatchColumns,
+    wanted: MessageFilter,
+    positions: frozenset[int] | None,
+    *,
+    shows_people: bool,
 ) -> Iterator[ListedMessage]:
     recipients, records = batch.recipients, batch.records
     all_pushed_ms = records.pushed_ms
     codes = frozenset() if wanted.code is None else frozenset({wanted.code})
     for at in RowFilter(wanted.states, codes).positions(batch):
+        if positions is not None and at not in positions:
+            continue
         state = MessageState(records.states[at])
         sent_ms = view.created_ms + all_pushed_ms[at] if all_pushed_ms[at] else 0
         reported_ms = records.reported_s[at] * 1000

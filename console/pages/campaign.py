@@ -12,12 +12,15 @@ from console.figures.funnel import funnel_of
 from console.figures.message_list import MessageFilter, list_messages
 from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
+from producers.resend.parent import why_not_resendable
+from producers.resend.resender import RESENDABLE
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import stop_reason_in_words
-from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import TrailAction, TrailEntry
 from times_dispatch.settings.cost_estimate import estimated_cost
+from times_dispatch.settings.model import Settings
 
 _SAMPLES: Final = 5
 
@@ -58,13 +61,14 @@ def campaign_values(visit: Visit, figures: CampaignFigures) -> dict[str, Any]:
             for bucket, messages in sorted(statistics.delivery_times.counts.items())
         ],
         "rest_cost": estimated_cost(visit.settings, view, view.unsent) if view.unsent else None,
-        "actions": actions_for(view) if has_actions else [],
+        "actions": actions_for(view, visit.settings) if has_actions else [],
+        "no_resend": why_no_resend(view, visit.settings) if has_actions else "",
         "archived": figures.stub,
         "href": href,
     }
 
 
-def actions_for(view: CampaignView) -> list[tuple[str, str]]:
+def actions_for(view: CampaignView, settings: Settings) -> list[tuple[str, str]]:
     """Return the actions that a campaign allows now, each with the text of its button."""
     actions = list[tuple[str, str]]()
     if view.state is CampaignState.RUNNING:
@@ -73,10 +77,18 @@ def actions_for(view: CampaignView) -> list[tuple[str, str]]:
         actions.append(("resume", "Resume"))
     if view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}:
         actions.append(("cancel", "Cancel"))
-    resendable = (MessageState.FAILED, MessageState.REJECTED, MessageState.EXPIRED, MessageState.NO_REPORT)
-    if view.sealed_ms and any(view.counts[state] for state in resendable):
+    if _has_resendable(view) and not why_not_resendable(view, settings):
         actions.append(("resend", "Resend"))
     return actions
+
+
+def why_no_resend(view: CampaignView, settings: Settings) -> str:
+    """Return why messages that could be sent once more cannot be now; empty without such messages or reasons."""
+    return why_not_resendable(view, settings) if _has_resendable(view) else ""
+
+
+def _has_resendable(view: CampaignView) -> bool:
+    return bool(view.sealed_ms) and any(view.counts[state] for state in RESENDABLE)
 
 
 def detail_of(entry: TrailEntry) -> str:

@@ -9,6 +9,7 @@ from console.access import page
 from console.charts.course import bucket_label, hour_label
 from console.figures.code_words import CodeBook
 from console.figures.message_list import MessageFilter, list_messages
+from console.figures.message_marks import MessageMark
 from console.visit import Visit
 from console.words import BAR_ORDER, words_of
 from times_dispatch.console_users import ConsoleRole
@@ -16,6 +17,15 @@ from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
+_FILTERS: Final = ("state", "code", "hour", "bucket", *MessageMark, "tries", "recovered")
+_MARKS: Final = {
+    MessageMark.CLICKED: ("clicked", "not clicked"),
+    MessageMark.REPLIED: ("replied to", "not replied to"),
+    MessageMark.OPTED_OUT: ("the recipient asked for no more messages", "without an opt-out"),
+    MessageMark.WAITING: ("waiting for a second try", "not waiting for a second try"),
+}
+"""What the messages with a mark are, and those without."""
+_REACTIONS: Final = (MessageMark.CLICKED, MessageMark.REPLIED, MessageMark.OPTED_OUT)
 _LABELS: Final = {state.label: state for state in MessageState}
 _MAX_NUMBER: Final = 10**9
 _MAX_HOUR: Final = 10**7
@@ -31,12 +41,12 @@ async def show_messages(visit: Visit) -> Response:
         visit.redis, view, wanted, after=-1 if after is None else after, shows_people=shows_people
     )
     book, f = CodeBook(visit.settings, view.plan.chain), visit.formats
-    parameters = {
-        name: value for name in ("state", "code", "hour", "bucket", "clicked") if (value := visit.query(name))
-    }
+    parameters = {name: value for name in _FILTERS if (value := visit.query(name))}
     here = f"/campaigns/{view.id}/messages"
     words = [words_of(state) for state in BAR_ORDER if state in wanted.states]
-    words += [] if wanted.clicked is None else ["clicked" if wanted.clicked else "not clicked"]
+    words += [_MARKS[mark][not is_wanted] for mark, is_wanted in wanted.marks.items()]
+    words += [_tries_in_words(wanted.tries)] if wanted.tries is not None else []
+    words += ["delivered by a second try"] if wanted.recovered else []
     words += [f"code {wanted.code}"] if wanted.code is not None else []
     words += [f"sent in the hour from {hour_label(wanted.hour, f)}"] if wanted.hour is not None else []
     words += [f"delivered within {bucket_label(wanted.bucket, f)}"] if wanted.bucket is not None else []
@@ -49,6 +59,7 @@ async def show_messages(visit: Visit) -> Response:
             for message in listed.messages
         ],
         words=words,
+        reactions=[mark.value for mark in _REACTIONS if wanted.marks.get(mark)],
         shows_people=shows_people,
         chosen=visit.query("state"),
         states=[(state.label, words_of(state), view.counts[state]) for state in BAR_ORDER if view.counts[state]],
@@ -58,12 +69,18 @@ async def show_messages(visit: Visit) -> Response:
     )
 
 
+def _tries_in_words(tries: int) -> str:
+    return "sent again" if tries == 1 else f"sent again {tries} times"
+
+
 def _filter(visit: Visit) -> MessageFilter:
     bucket, hour = _number(visit.query("bucket")), _number(visit.query("hour"))
     return MessageFilter(
         states=frozenset(_LABELS[name] for name in visit.query("state").split(",") if name in _LABELS),
         code=_number(visit.query("code")),
-        clicked={"1": True, "0": False}.get(visit.query("clicked")),
+        marks={mark: visit.query(mark) == "1" for mark in MessageMark if visit.query(mark) in {"0", "1"}},
+        tries=_number(visit.query("tries")),
+        recovered=visit.query("recovered") == "1",
         hour=hour if hour is not None and hour < _MAX_HOUR else None,
         bucket=bucket if bucket is not None and bucket < 128 else None,
     )

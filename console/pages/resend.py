@@ -9,6 +9,7 @@ from console.visit import Visit
 from console.words import BAR_ORDER, MEANINGS, words_of
 from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
+from producers.resend.parent import resendable
 from producers.resend.resender import RESENDABLE, Choice, Resender, Survey
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import IdKeyRefused, LanesRefused, SubmissionRefused, WorkerTooOld
@@ -25,12 +26,14 @@ async def show_resend(visit: Visit) -> Response:
     """Show which messages can be sent once more, and after a choice how many these are and what they cost."""
     view = await _campaign(visit)
     states = _states(visit.request.query_params.getlist("state"))
-    if not states:
-        return _page(visit, view, states)
     try:
-        survey = await _resender(visit, view, states).survey()
+        await resendable(visit.redis, visit.settings, view.id, states=states)
+    except InputInvalid as error:
+        return _page(visit, view, states, refusal=_in_words(error, view))
+    try:
+        survey = await _resender(visit, view, states).survey() if states else None
     except (InputInvalid, CommandFailed) as error:
-        return _page(visit, view, states, problem=str(error))
+        return _page(visit, view, states, problem=_in_words(error, view))
     return _page(visit, view, states, survey=survey)
 
 
@@ -46,7 +49,7 @@ async def do_resend(visit: Visit) -> Response:
             return _page(visit, view, states, survey=survey, problem=problem)
         result = await resender.submit(actor=visit.actor)
     except (InputInvalid, CommandFailed, *_REFUSALS) as error:
-        return _page(visit, view, states, problem=str(error))
+        return _page(visit, view, states, problem=_in_words(error, view))
     if result.state is CampaignState.CANCELLED:
         return _page(visit, view, states, problem=f"Campaign {result.campaign} was cancelled: nothing of it is sent.")
     await wake_workers_of(visit, view.plan.sender)
@@ -71,12 +74,18 @@ def _states(labels: object) -> frozenset[MessageState]:
     return frozenset(state for state in _CHOICES if state.label in given)
 
 
+def _in_words(error: Exception, view: CampaignView) -> str:
+    """Return an error without the campaign at its beginning, which stands at the head of the page."""
+    return str(error).removeprefix(f"campaign {view.id}: ")
+
+
 def _page(
     visit: Visit,
     view: CampaignView,
     states: frozenset[MessageState],
     *,
     survey: Survey | None = None,
+    refusal: str = "",
     problem: str = "",
 ) -> Response:
     """Return the page.
@@ -86,15 +95,17 @@ def _page(
         view: the campaign whose messages are chosen.
         states: the states that are chosen.
         survey: what a resend would send; None before a choice.
+        refusal: why there can be no resend now; empty if there can be one.
         problem: why nothing was sent; empty if nothing is wrong.
     """
     return visit.page(
         "resend.html",
-        status=409 if problem else 200,
+        status=409 if problem and visit.request.method == "POST" else 200,
         view=view,
         choices=[(state, words_of(state), MEANINGS[state], view.counts[state], state in states) for state in _CHOICES],
         survey=survey,
         cost=survey.price * survey.parts if survey and survey.price else None,
+        refusal=refusal,
         problem=problem,
     )
 

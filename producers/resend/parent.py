@@ -19,38 +19,66 @@ async def resendable(
 ) -> CampaignView:
     """Return a campaign of which messages in these *states* can be sent once more; raise InputInvalid if none can."""
     parent = await Queries(redis).campaign(campaign)
-    plan = parent.plan
+    lanes = len(await known_lanes(redis, parent.plan.sender))
+    if why := why_not_resendable(parent, settings, states=states, lanes=lanes):
+        raise InputInvalid(f"campaign {campaign}: {why}")
+    return parent
+
+
+def why_not_resendable(
+    parent: CampaignView, settings: Settings, *, states: Collection[MessageState] = (), lanes: int = 1
+) -> str:
+    """Return why messages of a campaign cannot be sent once more now, and what to do; empty if they can.
+
+    Args:
+        parent: the campaign.
+        settings: the settings that a resend would have.
+        states: the chosen states.
+        lanes: the lanes that the sender has in the ledger.
+    """
+    return (
+        _why_nothing_was_sent(parent)
+        or _lacking_in_settings(parent, settings, lanes=lanes)
+        or _why_it_sends_again_itself(parent, states)
+    )
+
+
+def _why_nothing_was_sent(parent: CampaignView) -> str:
     if parent.state is CampaignState.SUBMITTING:
-        raise InputInvalid(f"campaign {campaign}: is still being submitted, and nothing of it is sent yet")
-    if plan.resend_of and was_never_sent(parent):
-        raise InputInvalid(
-            f"campaign {campaign}: is a resend that was cancelled before it was submitted whole, so nothing of it was "
-            f"sent; resend {plan.resend_of}"
+        return "is still being submitted, and nothing of it is sent yet"
+    if parent.plan.resend_of and was_never_sent(parent):
+        return (
+            "is a resend that was cancelled before it was submitted whole, so nothing of it was sent; "
+            f"resend {parent.plan.resend_of}"
         )
+    return ""
+
+
+def _lacking_in_settings(parent: CampaignView, settings: Settings, *, lanes: int) -> str:
+    plan = parent.plan
     if plan.sender not in settings.senders:
-        raise InputInvalid(f"campaign {campaign}: its sender {plan.sender} is not in the settings any more")
-    lanes = max(len(await known_lanes(redis, plan.sender)), settings.senders[plan.sender].lanes)
+        return f"its sender {plan.sender} is not in the settings any more"
+    lanes = max(lanes, settings.senders[plan.sender].lanes)
     if what := forbidden_with_lanes(plan, lanes, max_parts_per_day=max_parts_per_day(plan.sender, settings)):
-        raise InputInvalid(f"campaign {campaign}: its sender has lanes, and a resend in lanes cannot have {what}")
+        return f"its sender has lanes, and a resend in lanes cannot have {what}"
     if gone := [name for name in plan.chain if name not in settings.providers]:
-        raise InputInvalid(f"campaign {campaign}: its provider {gone[0]} is not in the settings any more")
+        return f"its provider {gone[0]} is not in the settings any more"
     if plan.tracked_links and not settings.link_key:
-        raise InputInvalid(
-            f"campaign {campaign}: its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
-        )
+        return "its tracked links need new codes, and so DISPATCH_LINK_KEY in the environment"
+    return ""
+
+
+def _why_it_sends_again_itself(parent: CampaignView, states: Collection[MessageState]) -> str:
+    plan = parent.plan
     states_of_lanes = {lane.state for lane in parent.lanes or [parent]}  # a stop reaches one lane after the other
     if plan.retry and states_of_lanes & LIVE:
-        raise InputInvalid(
-            f"campaign {campaign}: may send failed messages again by its rule (retry_failed); resend when it is "
-            "finished, or cancel it first"
+        return (
+            "may send failed messages again by its rule (retry_failed); resend when it is finished, or cancel it first"
         )
     sends_itself = plan.in_doubt == "resend" and states_of_lanes != {CampaignState.CANCELLED}
     if sends_itself and MessageState.IN_DOUBT in states and parent.counts[MessageState.IN_DOUBT]:
-        raise InputInvalid(
-            f'campaign {campaign}: sends its messages in doubt again by itself (in_doubt = "resend"); '
-            "leave out --in-doubt"
-        )
-    return parent
+        return 'sends its messages in doubt again by itself (in_doubt = "resend"); leave out --in-doubt'
+    return ""
 
 
 def was_never_sent(campaign: CampaignView) -> bool:

@@ -259,7 +259,7 @@ def test_the_keyboard_alone_pauses_a_campaign(browser: Browser, stack: Stack) ->
         assert visit.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         visit.page.keyboard.press("Enter")
         visit.page.wait_for_url("**/pause")
-        _tab_to(visit, "Pause")
+        _tab_to(visit, "Pause the campaign")
         visit.page.keyboard.press("Enter")
         visit.page.wait_for_url(f"**/campaigns/{campaign}")
     assert _shown(stack, campaign)["state"] == "paused"

@@ -44,8 +44,8 @@ def messages_in_doubt(now: Observation, settings: AlertSettings) -> Iterator[Con
                 kind=AlertKind.IN_DOUBT,
                 subject=sender,
                 sender=sender,
-                text=f"{number:,} messages of sender {sender} are in doubt: wait for the reports, then decide with: "
-                "dispatch resolve",
+                text=f"{number:,} messages of sender {sender} are in doubt: wait for the reports, then decide for "
+                f"each campaign that has some (dispatch list --sender {sender}): dispatch resolve ID",
             )
 
 

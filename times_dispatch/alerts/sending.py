@@ -80,7 +80,9 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     subject=f"{sender.id}:{provider.provider}",
                     sender=sender.id,
                     text=f"promotional messages of sender {sender.id} are held back from provider {provider.provider}: "
-                    f"{foreign(provider.silent_why)}; they go on by themselves when reports come",
+                    f"{foreign(provider.silent_why)}; look at the receiver, the proxy before it and the "
+                    "provider's dashboard; they go on by themselves when reports come, or at once with: "
+                    f"dispatch sender resume {sender.id}",
                 )
             elif provider.backs_off:
                 yield Condition(
@@ -111,7 +113,8 @@ def spent_budgets(now: Observation, settings: AlertSettings) -> Iterator[Conditi
                 subject=f"sender:{sender.id}",
                 sender=sender.id,
                 text=f"sender {sender.id} has spent {sender.parts_today / sender.max_parts_per_day:.0%} of its "
-                f"{sender.max_parts_per_day:,} parts of today",
+                f"{sender.max_parts_per_day:,} parts of today: messages beyond them wait until midnight in India; to "
+                "send more today, raise max_parts_per_day or max_money_per_day in the settings",
             )
 
 

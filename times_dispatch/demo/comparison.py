@@ -124,7 +124,7 @@ async def compare(
         failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
         if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
-        _compare_message(comparison, message, entries, is_tried_again=is_tried_again)
+        _compare_message(comparison, message, entries, is_tried_again=is_tried_again, has_rule=bool(view.plan.retry))
     for state, counted in view.counts.items():
         if comparison.states[state] != counted:
             comparison.differences += 1
@@ -156,8 +156,14 @@ def _failed_before(attempts: list[Accepted | None], entries: list[Accepted]) -> 
     return bool(entries) and all(entry in attempts and entry.event == "failed" for entry in entries)
 
 
+def _was_taken_back(entries: list[Accepted], has_rule: bool) -> bool:
+    """Whether a click or reply may have stopped a second try that had begun: the message then awaits a report again."""
+    last = entries[-1]
+    return has_rule and last.event == "failed" and bool(last.clicked or last.replied)
+
+
 def _compare_message(
-    comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool
+    comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool, has_rule: bool
 ) -> None:
     record = message.record
     if any(entry.to != number_hash(message.to) for entry in entries):
@@ -178,7 +184,7 @@ def _compare_message(
             comparison.add_difference(message, "not reported failed in the books")
         elif record.state is MessageState.FAILED and str(record.code) not in {entry.code for entry in entries}:
             comparison.add_difference(message, "reported with another code in the books")
-        elif record.state is MessageState.ACCEPTED and entries[-1].event:
+        elif record.state is MessageState.ACCEPTED and entries[-1].event and not _was_taken_back(entries, has_rule):
             comparison.add_difference(message, "reported in the books")
 
 

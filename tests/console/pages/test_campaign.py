@@ -13,8 +13,10 @@ from console.formats import Formats, NumberForm
 from producers.cli import main
 from tests.kit.console import Browser, ConsoleRig, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.report_applier import DeliveryReport
 
 F = Formats(NumberForm.INTERNATIONAL)
 
@@ -130,3 +132,31 @@ async def test_every_figure_of_messages_leads_to_as_many_messages(operator: Brow
         listed = (await operator.get(html_entities.unescape(path))).text
         body = listed.partition("<tbody>")[2].partition("</tbody>")[0]
         assert body.count("<tr>") == int(number), path
+
+
+async def test_replies_opt_outs_clicks_by_link_and_what_was_kept_back_lead_to_their_lists(
+    operator: Browser, ledger: Ledger
+) -> None:
+    await sent_campaign(ledger)
+    now_s = await ledger.now_ms() // 1000
+    digests = (number.to_bytes(8, "big") for number in range(100, 200))
+    reactions = [
+        DeliveryReport(CAMPAIGN, 0, 0, "replied", 0, now_s, next(digests)),
+        DeliveryReport(CAMPAIGN, 2, 0, "replied", 0, now_s, next(digests), asks_to_stop=True),
+        DeliveryReport(CAMPAIGN, 2, 0, "clicked", 0, now_s, next(digests), link=1),
+        DeliveryReport(CAMPAIGN, 2, 0, "clicked", 0, now_s, next(digests), link=3),
+    ]
+    await ledger.report_applier.apply(reactions)
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN) + ":statistics", "kept_parts:duplicate", 4)
+    html = (await operator.get(f"/campaigns/{CAMPAIGN}")).text
+    page = text_of_page(html)
+    clicks = 6 + 2  # those of sent_campaign come without a link
+    assert f"Clicks {clicks} of" in page
+    assert "link 1: 1 , link 3: 1 , not known: 6" in page
+    href = f'href="/campaigns/{CAMPAIGN}/messages'
+    assert f'{href}?replied=1"><span>Replies</span><b>2</b>' in html
+    assert f'{href}?opted_out=1"><span>Opt-outs</span><b>1</b>' in html
+    kept = html.partition('<table aria-label="Kept back"')[2].partition("</table>")[0]
+    assert f'{href}?state=suppressed&amp;code=31">1</a>' in kept
+    assert "duplicate" in kept
+    assert "the rejects file of the submit lists them" in page

@@ -2,6 +2,7 @@ import re
 
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, Ledger
+from times_dispatch.ledger.report_applier import DeliveryReport
 
 
 async def test_viewers_see_lines_and_states_and_no_people(viewer: Browser, operator: Browser, ledger: Ledger) -> None:
@@ -34,3 +35,30 @@ async def test_filters_that_make_no_sense_are_left_out(viewer: Browser, ledger: 
         assert response.status_code == 200, query
     assert "No message fits." in text_of_page((await viewer.get(f"/campaigns/{CAMPAIGN}/messages?hour=5")).text)
     assert (await viewer.get(f"/campaigns/{CAMPAIGN}/messages?hour=999999999")).status_code == 200
+
+
+async def test_viewers_see_no_people_in_the_lists_of_reactions_and_second_tries(
+    viewer: Browser, operator: Browser, ledger: Ledger
+) -> None:
+    await sent_campaign(ledger)
+    now_s = await ledger.now_ms() // 1000
+    replies = [
+        DeliveryReport(CAMPAIGN, index, 0, "replied", 0, now_s, bytes(7) + bytes([index]), asks_to_stop=index == 2)
+        for index in (2, 4)
+    ]
+    await ledger.report_applier.apply(replies)
+    for query, words, listed in (
+        ("replied=1", "replied to", 2),
+        ("opted_out=1", "the recipient asked for no more messages", 1),
+        ("clicked=1", "clicked", 6),
+        ("clicked=0&state=delivered", "not clicked", None),
+    ):
+        path = f"/campaigns/{CAMPAIGN}/messages?{query}"
+        seen, own = (await viewer.get(path)).text, (await operator.get(path)).text
+        assert words in text_of_page(seen)
+        assert not re.search(r"9198|name \d|Dear", seen), query
+        assert re.search(r"9198\*+\d{3}", own), query
+        if listed is not None:
+            assert seen.partition("<tbody>")[2].count("<tr>") == listed, query
+    for query in ("waiting=1", "tries=1", "tries=0", "recovered=1", "replied=x", "tries=-1", "waiting=0"):
+        assert (await viewer.get(f"/campaigns/{CAMPAIGN}/messages?{query}")).status_code == 200

@@ -7,6 +7,8 @@ from producers.resend.resender import Resender
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import WorkerTooOld
+from times_dispatch.ledger.model import RetryRule, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail
 
@@ -56,3 +58,44 @@ async def test_a_refusal_of_the_ledger_is_shown_on_the_page(
     response = await operator.post(PATH, {"state": "failed", "messages": str(failed)})
     assert response.status_code == 409
     assert "the worker host:1 is of a version that knows no lanes" in text_of_page(response.text)
+
+
+async def test_no_resend_is_offered_while_second_tries_may_follow_and_the_pages_say_why(
+    operator: Browser, viewer: Browser, ledger: Ledger
+) -> None:
+    rule = RetryRule(codes=[912], after_s=[900], at_most=1)
+    await sent_campaign(ledger, provider="tm", template="bill", retry=rule)
+    why = "may send failed messages again by its rule (retry_failed); resend when it is finished, or cancel it first"
+    page = await operator.get(f"/campaigns/{CAMPAIGN}")
+    assert f'href="{PATH}"' not in page.text
+    assert f"No resend now: {why}." in text_of_page(page.text)
+    assert "No resend now" not in (await viewer.get(f"/campaigns/{CAMPAIGN}")).text
+    for path in (PATH, f"{PATH}?state=failed"):
+        response = await operator.get(path)
+        assert (response.status_code, "<fieldset" in response.text) == (200, False)
+        assert f"No resend now: {why}." in text_of_page(response.text)
+    response = await operator.post(PATH, {"state": "failed", "messages": "3"})
+    assert (response.status_code, why in text_of_page(response.text)) == (409, True)
+
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
+    assert f'href="{PATH}"' in (await operator.get(f"/campaigns/{CAMPAIGN}")).text
+    assert "<fieldset" in (await operator.get(PATH)).text
+
+
+async def test_a_resend_of_cancelled_messages_is_offered(operator: Browser, ledger: Ledger) -> None:
+    await ledger.submit(3, provider="tm", template="bill")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
+    await ledger.maintenance.end_pending(SENDER)
+    assert f'href="{PATH}"' in (await operator.get(f"/campaigns/{CAMPAIGN}")).text
+    page = text_of_page((await operator.get(f"{PATH}?state=cancelled")).text)
+    assert "3 messages in 3 parts" in page
+
+
+async def test_without_its_sender_in_the_settings_a_campaign_has_no_resend(operator: Browser, ledger: Ledger) -> None:
+    gone = SenderId("GONE01")
+    await ledger.submit(3, provider="tm", template="bill", sender=gone)
+    await ledger.control.campaign(gone, CAMPAIGN, ControlAction.CANCEL)
+    await ledger.maintenance.end_pending(gone)
+    page = await operator.get(f"/campaigns/{CAMPAIGN}")
+    assert f'href="{PATH}"' not in page.text
+    assert "No resend now: its sender GONE01 is not in the settings any more." in text_of_page(page.text)

@@ -47,6 +47,8 @@ def test_messages_in_doubt_of_all_providers_of_a_sender_count_together(second: i
     now = observation(counts=[counts(in_doubt=60), counts("other", in_doubt=second)])
     found = list(messages_in_doubt(now, RULES))
     assert [condition.id for condition in found] == ["in_doubt:TIMESM"] * count
+    for condition in found:
+        assert "(dispatch list --sender TIMESM): dispatch resolve ID" in condition.text
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def test_missing_reports_are_a_condition_of_their_sender_unless_the_sender_backs
     assert condition.id == "silence:TIMESM:times"
     assert condition.text == (
         "promotional messages of sender TIMESM are held back from provider times: no delivery report for 6m; "
-        "they go on by themselves when reports come"
+        "look at the receiver, the proxy before it and the provider's dashboard; they go on by themselves when "
+        "reports come, or at once with: dispatch sender resume TIMESM"
     )
     away = msgspec.structs.replace(silent, backing_off_until_ms=9)
     (condition,) = unavailable_providers(observation(senders=[sender_view(unavailable=[away])]))
@@ -122,6 +123,11 @@ def test_a_budget_is_a_condition_from_80_percent_on(parts: int, count: int) -> N
     assert [condition.id for condition in found] == ["budget:campaign:diwali01", "budget:sender:TIMESM"][: 2 * count]
     if count:
         assert f"has spent {parts} % of its budget".replace(" %", "%") in found[0].text
+        assert found[0].text.endswith("raise it with: dispatch budget diwali01")
+        assert found[1].text.endswith(
+            "wait until midnight in India; to send more today, raise max_parts_per_day or max_money_per_day in the "
+            "settings"
+        )
 
 
 def test_campaigns_and_senders_without_a_budget_are_no_condition() -> None:

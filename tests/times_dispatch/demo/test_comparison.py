@@ -151,3 +151,19 @@ async def test_any_other_accepted_try_of_a_message_that_was_given_up_is_named(
 ) -> None:
     given_up = await compare_one(MessageState.GIVEN_UP, *entries, attempt=1, retry=retry)
     assert (given_up.undecided_in_books, given_up.totals.sent) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "retry", "differences"),
+    [
+        (accepted(event="failed", code="912", clicked=1), RULE, 0),
+        (accepted(event="failed", code="912", replied=1), RULE, 0),
+        (accepted(event="failed", code="912"), RULE, 1),  # nothing stopped the second try
+        (accepted(event="failed", code="912", clicked=1), None, 1),
+        (accepted(event="delivered", clicked=1), RULE, 1),
+    ],
+)
+async def test_a_second_try_that_a_click_or_reply_stopped_leaves_the_message_accepted(
+    entry: Accepted, retry: RetryRule | None, differences: int
+) -> None:
+    assert (await compare_one(ACCEPTED, entry, retry=retry)).differences == differences

@@ -31,8 +31,8 @@ if left > 0 then
   redis.call('HSET', campaign_key, 'archive_batches', left)
   return reply({left = left})
 end
-for _, name in ipairs({'clicked', 'replied', 'opted_out', 'clickers', 'visits', 'attempts', 'retries', 'reacted',
-  'link_previewed', 'link_scanned', 'link_probed'}) do
+for _, name in ipairs({'clicked', 'replied', 'opted_out', 'clickers', 'repliers', 'unsubscribers', 'visits', 'attempts',
+  'retries', 'reacted', 'link_previewed', 'link_scanned', 'link_probed'}) do
   redis.call('UNLINK', campaign_key .. ':' .. name)
 end
 local links_key = key_of_sender('links')

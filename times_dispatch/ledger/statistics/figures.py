@@ -63,6 +63,8 @@ class KeptBack(msgspec.Struct, frozen=True, kw_only=True):
     """SMS parts; a refused row counts as one part, because its text was not made."""
     cost: Decimal
     """The price of these parts in rupees; 0 without a price."""
+    code: int = 0
+    """The code of a ``Suppression``; 0 for refused rows, of which the ledger has no message."""
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +212,8 @@ def _kept_back(amounts: Amounts) -> Iterator[KeptBack]:
         words = SUPPRESSION_REASONS.get(int(reason), f"code {reason}") if reason.isdecimal() else reason
         messages = amounts.get(StatisticsField.REFUSED + reason, 0) or amounts.get(suppressed + reason, 0)
         cost = Decimal(amounts.get(StatisticsField.KEPT_COST + reason, 0)) / MICROS
-        yield KeptBack(reason=words, messages=messages, parts=parts, cost=cost)
+        code = int(reason) if reason.isdecimal() else 0
+        yield KeptBack(reason=words, messages=messages, parts=parts, cost=cost, code=code)
 
 
 def _course(amounts: Amounts) -> dict[int, Course]:

@@ -4,7 +4,6 @@ A recount reads every record. Messages that change their state while their campa
 incomparable for the moment, and are no difference.
 """
 
-import struct
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +25,7 @@ from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.records import MessageRecord, read_records
 from times_dispatch.ledger.states import SENT, UNSENT, MessageState
+from times_dispatch.ledger.statistics.attempts import tries_before, unpack_attempts
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
 from times_dispatch.ledger.statistics.figures import ERROR_STATES, Amounts
 from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, RollupKey, StatisticsReader, day_of
@@ -35,10 +35,6 @@ _HOUR_MS: Final = 3_600_000
 _TRIES: Final = 3
 _BATCHES_AT_ONCE: Final = 20
 """So many batches are read in one round trip: of 1,000 messages each, they have half a megabyte."""
-_ATTEMPT: Final = struct.Struct(">BBHB")
-_PROVED: Final = 1
-_TRIED_AGAIN: Final = 2
-"""The flags of an attempt, see ``lua/lib/statistics.lua``."""
 _HAS_CODE: Final = {*ERROR_STATES, MessageState.IN_DOUBT, MessageState.SUPPRESSED}
 _NOT_IN_RECORDS: Final = (
     StatisticsField.CLICKED,
@@ -109,12 +105,13 @@ class _Totals:
 
     def add(self, record: MessageRecord, parts: int, attempts: bytes) -> None:
         """Count a message, with its SMS parts and the entries of its attempts."""
-        for attempt_at in range(0, len(attempts), _ATTEMPT.size):
-            attempt, chain_index, day, flags = _ATTEMPT.unpack_from(attempts, attempt_at)
-            if flags & _PROVED:
-                self._put_parts(StatisticsField.PARTS, parts, (day, chain_index))
-                if tries := _tries_before(attempts, attempt):
-                    self._put(f"{StatisticsField.RETRIED}{tries}", 1, (day, chain_index))
+        known = unpack_attempts(attempts) if attempts else []
+        for attempt in known:
+            if attempt.is_proved:
+                rollup = attempt.day, attempt.chain_index
+                self._put_parts(StatisticsField.PARTS, parts, rollup)
+                if tries := tries_before(known, attempt.number):
+                    self._put(f"{StatisticsField.RETRIED}{tries}", 1, rollup)
         state = record.state
         if state in UNSENT:
             return
@@ -127,7 +124,7 @@ class _Totals:
         if state is MessageState.DELIVERED:
             bucket = bucket_of(record.reported_s * 1000 - at_ms)
             self._put(f"{StatisticsField.DELIVERY_TIME}{bucket}", 1, rollup)
-            if tries := _tries_before(attempts, record.attempt):
+            if tries := tries_before(known, record.attempt):
                 self._put(f"{StatisticsField.RECOVERED}{tries}", 1, rollup)
             self._put_course("d", hour, rollup)
         if state in SENT:
@@ -309,11 +306,6 @@ def rollups_without_messages(view: CampaignView, counted: Amounts) -> dict[Rollu
         else:
             rollups[_rollup_key(view, created, 0)][field] += amount
     return rollups
-
-
-def _tries_before(attempts: bytes, attempt: int) -> int:
-    """Return how many attempts before this one failed and were followed by a second try."""
-    return sum(known < attempt and flags & _TRIED_AGAIN > 0 for known, _, _, flags in _ATTEMPT.iter_unpack(attempts))
 
 
 async def _recount_archived(campaign: ArchivedMessages, result: Recounted) -> _Totals:

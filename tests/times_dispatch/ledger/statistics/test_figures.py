@@ -39,7 +39,7 @@ def test_money_is_in_rupees() -> None:
     statistics = statistics_of(AMOUNTS)
     assert (statistics.parts, statistics.cost) == (12, Decimal("1.5"))
     assert statistics.kept_back == [
-        KeptBack(reason="on the opt-out list", messages=4, parts=5, cost=Decimal("0.625")),
+        KeptBack(reason="on the opt-out list", messages=4, parts=5, cost=Decimal("0.625"), code=31),
         KeptBack(reason="duplicate", messages=7, parts=7, cost=Decimal("0.875")),
     ]
     assert statistics.money_kept == Decimal("1.5")

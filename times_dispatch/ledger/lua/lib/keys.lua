@@ -40,9 +40,11 @@ local function key_of_statistics(campaign_key)
   return campaign_key .. ':statistics'
 end
 
--- Return the key of the bits that say which messages of a campaign were clicked.
-local function key_of_clickers(campaign_key)
-  return campaign_key .. ':clickers'
+-- Return the key of the bits that say to which messages of a campaign somebody reacted; `kind` is that of a reaction.
+local function key_of_reacted_messages(campaign_key, kind)
+  if kind == 'clicked' then return campaign_key .. ':clickers' end
+  if kind == 'replied' then return campaign_key .. ':repliers' end
+  return campaign_key .. ':unsubscribers'
 end
 
 -- Return the key of the bits that say which failed messages of a campaign wait for a second try.

@@ -37,8 +37,8 @@ local function is_new_reaction(campaign_key, reaction)
   return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
 end
 
--- Count reactions, after the records were written. For the statistics a reaction counts with its message. A message
--- that is clicked several times counts once among `clickers`.
+-- Count reactions, after the records were written, and note to which messages they are. For the statistics a reaction
+-- counts with its message. A message that is clicked several times counts once among `clickers`.
 local function count_reactions(campaign_key, messages_key, reactions, count, counts, statistics)
   for _, reaction in ipairs(reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
@@ -47,8 +47,12 @@ local function count_reactions(campaign_key, messages_key, reactions, count, cou
     if is_new and index < count then
       local sent = sent_of_message(messages_key, count, index)
       statistics.add(kind, 1, sent)
+      local is_known = 1
+      if IS_OF_PERSON[kind] then
+        local key = key_of_reacted_messages(campaign_key, kind)
+        is_known = redis.call('SETBIT', key, statistics.index_in_campaign(index), 1)
+      end
       if kind == 'clicked' then
-        local is_known = redis.call('SETBIT', key_of_clickers(campaign_key), statistics.index_in_campaign(index), 1)
         if is_known == 0 then statistics.add('clickers', 1, sent) end
         if link > 0 then statistics.add('link:' .. link, 1, sent) end
       end
