@@ -111,6 +111,16 @@ async def test_a_new_connection_takes_one_round_trip_before_its_first_command(gu
         assert trips == [3, 3], "HELLO, SELECT and PING"
 
 
+async def test_a_new_connection_without_a_password_takes_no_other_way(redis_url: str) -> None:
+    port = int(redis_url.rpartition(":")[2].partition("/")[0])
+    async with (
+        _counting_round_trips(port) as (proxy, trips),
+        connect(f"redis://127.0.0.1:{proxy}/0") as client,
+    ):
+        await client.ping()
+        assert trips == [2], "HELLO and PING"
+
+
 async def test_a_connection_that_opens_again_does_the_same_handshake(guarded: EmbeddedServer) -> None:
     async with _counting_round_trips(guarded.port) as (proxy, trips):
         async with connect(f"redis://:{PASSWORD}@127.0.0.1:{proxy}/0", max_connections=1) as client:
