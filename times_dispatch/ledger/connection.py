@@ -10,7 +10,7 @@ from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.driver_info import DriverInfo
+from redis.maint_notifications import MaintNotificationsConfig
 
 from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
@@ -27,8 +27,9 @@ SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
-_DRIVER = DriverInfo()
-"""What CLIENT LIST shows of redis-py. Without this object, redis-py would read its own version for each connection."""
+_NAME = "times-dispatch"
+"""What CLIENT LIST shows of each connection."""
+_NO_NOTIFICATIONS = MaintNotificationsConfig(enabled=False)
 # Not a file of lua/: EVAL with the text shows whether this user may run any script, and this text needs no lib.
 _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
@@ -79,12 +80,26 @@ class _LedgerConnection(AbstractConnection):
 
     After a failover the same address leads to another server, which only a new connection reaches. So the connection
     closes itself when its server says that it is a replica.
+
+    The handshake is one command, HELLO, which also gives the password and the name (and SELECT for a database other
+    than 0). A call that finds no free connection waits for the handshake, and with a slow Redis each further command of
+    it would make the call late by another round trip.
     """
 
-    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
-        """Connect and do the handshake; raise only Redis errors."""
+    async def send_command(self, *args: Any, **kwargs: Any) -> None:
+        """Pack and send a command; HELLO names the connection."""
+        if args[0] == "HELLO":
+            args = (*args, "SETNAME", _NAME)
+        await super().send_command(*args, **kwargs)
+
+    async def connect_check_health(
+        self,
+        check_health: bool = True,  # noqa: ARG002
+        retry_socket_connect: bool = True,
+    ) -> None:
+        """Connect and do the handshake, never with a PING before HELLO; raise only Redis errors."""
         with _AsRedisError(self):
-            await super().connect_check_health(check_health, retry_socket_connect)
+            await super().connect_check_health(check_health=False, retry_socket_connect=retry_socket_connect)
 
     async def check_health(self) -> None:
         """Send PING if the connection was idle, and close it if the answer does not come.
@@ -230,8 +245,8 @@ def connect(
             socket_keepalive=True,
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, errors),
-            client_name="times-dispatch",
-            driver_info=_DRIVER,
+            driver_info=None,  # its two commands, and that of the notifications, would lengthen the handshake
+            maint_notifications_config=_NO_NOTIFICATIONS,
         )
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.

@@ -263,7 +263,8 @@ class BatchWorker:
         round trip to the ledger lasts. But after such a round trip its pushes must still start in time.
         """
         timings, took_s = self._context.timings, self._opening_lock.expected_s
-        left_s = timings.start_within_s - took_s - timings.spare_start_s
+        last_s = TOLERANCE_S + self._spacing.interval_s  # how much longer the block lasts than its send times reach
+        left_s = timings.start_within_s - took_s - last_s - timings.spare_start_s
         return max(AHEAD_S, min(took_s, left_s))
 
     async def _open(self, max_messages: int, now: float) -> Opened:

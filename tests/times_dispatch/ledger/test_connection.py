@@ -3,8 +3,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +66,75 @@ async def test_more_calls_than_connections_wait_instead_of_failing(redis_url: st
     async with connect(redis_url, max_connections=4) as client:
         answers = await asyncio.gather(*(client.incr("calls") for _ in range(100)))
     assert sorted(answers) == list(range(1, 101))
+
+
+@asynccontextmanager
+async def _counting_round_trips(port: int) -> AsyncIterator[tuple[int, list[int]]]:
+    """Serve a proxy to a port; yield its port, and for each connection how many times a request followed a reply."""
+    trips = list[int]()
+    open_writers = list[asyncio.StreamWriter]()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, arrived: Callable[[], None]) -> None:
+        while data := await reader.read(65_536):
+            arrived()
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        open_writers.extend((writer, up_writer))
+        number, is_answered = len(trips), True
+        trips.append(0)
+
+        def request() -> None:
+            nonlocal is_answered
+            trips[number] += is_answered
+            is_answered = False
+
+        def reply() -> None:
+            nonlocal is_answered
+            is_answered = True
+
+        await asyncio.gather(pump(reader, up_writer, request), pump(up_reader, writer, reply))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], trips
+    finally:
+        server.close()
+        for writer in open_writers:
+            writer.close()
+
+
+async def test_a_new_connection_takes_one_round_trip_before_its_first_command(guarded: EmbeddedServer) -> None:
+    """A call that finds no free connection waits for the handshake: with a slow Redis, longer than for its reply."""
+    async with _counting_round_trips(guarded.port) as (proxy, trips):
+        async with connect(f"redis://:{PASSWORD}@127.0.0.1:{proxy}/0") as client:
+            await client.ping()
+            assert trips == [2], "HELLO and PING"
+            assert await client.client_getname() == "times-dispatch"
+        async with connect(f"redis://:{PASSWORD}@127.0.0.1:{proxy}/1") as client:
+            await client.ping()
+        assert trips == [3, 3], "HELLO, SELECT and PING"
+
+
+async def test_a_new_connection_without_a_password_takes_no_other_way(redis_url: str) -> None:
+    port = int(redis_url.rpartition(":")[2].partition("/")[0])
+    async with (
+        _counting_round_trips(port) as (proxy, trips),
+        connect(f"redis://127.0.0.1:{proxy}/0") as client,
+    ):
+        await client.ping()
+        assert trips == [2], "HELLO and PING"
+
+
+async def test_a_connection_that_opens_again_does_the_same_handshake(guarded: EmbeddedServer) -> None:
+    async with _counting_round_trips(guarded.port) as (proxy, trips):
+        async with connect(f"redis://:{PASSWORD}@127.0.0.1:{proxy}/0", max_connections=1) as client:
+            await client.ping()
+            await client.connection_pool.disconnect()
+            assert await client.client_getname() == "times-dispatch"
+        assert trips == [2, 2]
 
 
 @pytest.mark.processes

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from times_dispatch.ledger.connection import connect
 
-GREETING = 6
-"""Replies that a client waits for before its first command: HELLO, CLIENT SETINFO twice, CLIENT SETNAME, SELECT …"""
+GREETING = 3
+"""Replies that a client waits for: those to HELLO, to SELECT, and to its first command."""
 
 
 @asynccontextmanager

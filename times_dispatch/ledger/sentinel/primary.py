@@ -7,6 +7,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.sentinel.bounded_parser import BoundedParser
@@ -74,7 +75,8 @@ class PrimaryFinder:
             socket_timeout=_ASK_WITHIN_S,
             socket_connect_timeout=_ASK_WITHIN_S,
             retry=Retry(NoBackoff(), 0),
-            client_name="times-dispatch",
+            driver_info=None,  # its commands, and that of the notifications, would each take a round trip of the time
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
             parser_class=BoundedParser,
         )
         try:

@@ -19,12 +19,15 @@ class FakeSentinel:
     def __init__(self, port: int, *, epoch: int = 0, flags: str = "master", is_mute: bool = False) -> None:
         self.listens_at = 0
         self.asked = 0
+        self.commands = list[bytes]()
+        """The names of all commands that it got."""
         self._primary, self._epoch, self._flags, self._is_mute = port, epoch, flags, is_mute
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 words = [(await reader.readline(), await reader.readline())[1].strip() for _ in range(int(line[1:]))]
+                self.commands.append(words[0].upper())
                 if words[0].upper() == b"SENTINEL":
                     self.asked += 1
                     if not self._is_mute:
@@ -66,6 +69,14 @@ async def test_one_sentinel_that_answers_is_enough(unused_tcp_port: int) -> None
     async with listening(FakeSentinel(0), FakeSentinel(2222), FakeSentinel(3333, is_mute=True)) as url:
         finder = PrimaryFinder(parse(url.replace("//", f"//127.0.0.1:{unused_tcp_port},")))
         assert await finder.address() == ("127.0.0.1", 2222)
+
+
+async def test_a_distant_sentinel_is_asked_in_two_round_trips() -> None:
+    """Each command of the handshake takes a round trip of the second within which a sentinel must answer."""
+    sentinel = FakeSentinel(7001)
+    async with listening(sentinel) as url:
+        assert await PrimaryFinder(parse(url)).address() == ("127.0.0.1", 7001)
+    assert sentinel.commands == [b"HELLO", b"SENTINEL"]
 
 
 @pytest.mark.parametrize("flags", ["master,s_down", "master,s_down,o_down", "slave"])
