@@ -7,10 +7,11 @@ from producers.campaign.file import Campaign
 from producers.errors import InputInvalid, no_file
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
+from producers.recipients.guarded_cells import is_rejects
 from producers.recipients.reader.limits import ReaderLimits
 from producers.rows.checker import CheckedRows, RowChecker
 from producers.rows.damage import DamageCheck
-from producers.rows.rejects_file import RejectsFile, default_path
+from producers.rows.rejects_file import EARLIER_REFUSAL, RejectsFile, default_path
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.settings.model import Settings
 
@@ -51,7 +52,8 @@ class Draft:
         self.slot_source = self.campaign.slot_source(self.file.heading)
         self.custom = self.campaign.custom.bind(self.file.heading)
         self.links = self.campaign.links.bind(self.file.heading)
-        self.file.use({self.to, *self.slot_source.columns, *self.custom.columns, *self.links.columns})
+        used = {self.to, *self.slot_source.columns, *self.custom.columns, *self.links.columns}
+        self.file.use(used.union(EARLIER_REFUSAL if is_rejects(self.file.heading.names) else ()))
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")

@@ -14,10 +14,10 @@ from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
-from producers.rows.numbers import normalise_numbers, without_prefix
+from producers.rows.numbers import normalise_number, normalise_numbers
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.sms.numbers import NumberInvalid, normalise
+from times_dispatch.sms.numbers import NumberInvalid
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")
 """Names of the column with the numbers. If a file has several such columns, the one whose name comes first here is
@@ -165,6 +165,6 @@ def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str
 
 def _number_or_empty(cell: str) -> str:
     try:
-        return normalise(without_prefix(cell), landlines=True)
+        return normalise_number(cell, landlines=True)
     except NumberInvalid:
         return ""

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.errors import CommandFailed, InputInvalid
+from producers.recipients.cell_text import tidy
 from producers.rows.damage import DamageCheck
+from producers.rows.numbers import FOREIGN, find_foreign, without_prefix
 from producers.rows.whitelists import Whitelists
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
@@ -33,7 +35,7 @@ from times_dispatch.settings.errors import closest
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure
-from times_dispatch.sms.numbers import NumberInvalid, normalise
+from times_dispatch.sms.numbers import DIGIT_TABLE, NumberInvalid, normalise
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
@@ -51,8 +53,9 @@ class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The user's options; empty fields are chosen from the settings."""
 
     number: str
-    """With its country code."""
     message: str
+    country_code: str = ""
+    """The country code of a number that is written without one."""
     sender: str = ""
     template: str = ""
     provider: str = ""
@@ -96,13 +99,12 @@ def prepare(
     request: SendTestRequest, settings: Settings, *, random_below: RandomBelow = secrets.randbelow
 ) -> SendTestMessage:
     """Choose what the request leaves open; raise InputInvalid if the settings lack something that is needed."""
-    try:
-        to = normalise(request.number)
-    except NumberInvalid as invalid:
-        raise InputInvalid(f"the number {invalid}") from None
+    to = _number(request)
     sender = request.sender or _first_sender(request.provider, settings)
     if sender not in settings.senders:
         raise InputInvalid(f"there is no sender {sender}{closest(sender, settings.senders)}")
+    if find_foreign([to]) and not settings.senders[sender].foreign_numbers:
+        raise InputInvalid(f"the number {FOREIGN}; foreign_numbers = true of sender {sender} allows it")
     nickname = request.provider or settings.senders[sender].provider
     if nickname not in settings.providers:
         raise InputInvalid(f"there is no provider {nickname}{closest(nickname, settings.providers)}")
@@ -185,6 +187,30 @@ async def wait_for_report(
         if clock.monotonic() >= deadline_s:
             return None
         await clock.sleep(_POLL_INTERVAL_S)
+
+
+def _number(request: SendTestRequest) -> str:
+    """Return the request's number in E.164, read as a recipients file is read; raise InputInvalid if it is none."""
+    number, code = without_prefix(tidy(request.number)), request.country_code.strip().lstrip("+0")
+    has_code = number.lstrip("( ").startswith(("+", "\uff0b", "00"))
+    code_digits = "".join(filter(str.isdecimal, code.translate(DIGIT_TABLE)))
+    try:
+        to = normalise(number if has_code or not code else f"+{code}{number}")
+    except NumberInvalid as invalid:
+        to = _number_or_empty(number)
+        if not (code_digits and to.startswith(code_digits)):
+            raise InputInvalid(f"the number {invalid}") from None
+    if has_code and not to.startswith(code_digits):
+        raise InputInvalid(f"the number has another country code than {code}")
+    return to
+
+
+def _number_or_empty(number: str) -> str:
+    """Return a number as a recipients file would have it: 919876543210 needs no plus."""
+    try:
+        return normalise(number)
+    except NumberInvalid:
+        return ""
 
 
 def _first_sender(provider: str, settings: Settings) -> str:

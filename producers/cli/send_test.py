@@ -39,7 +39,9 @@ _DEFAULT_REPORT_TIMEOUT_S = 120.0
 
 @click.command("send-test")
 @click.option("--country-code", required=True, metavar="91", help="The country code of the number.")
-@click.option("--number", required=True, metavar="9876543210", help="The mobile number, without its country code.")
+@click.option(
+    "--number", required=True, metavar="9876543210", help="The mobile number; its country code may be left out."
+)
 @click.option("--message", required=True, help="The text, exactly as it will be sent.")
 @click.option(
     "--sender",
@@ -89,8 +91,9 @@ def send_test(
     needs_ledger = not force or wait_report is not None
     settings = options.settings(Need.IDS, Need.PROVIDERS, *([Need.LEDGER] if needs_ledger else []))
     request = SendTestRequest(
-        number=f"+{country_code.removeprefix('+')}{number}",
+        number=number,
         message=message,
+        country_code=country_code,
         sender=sender,
         template=template,
         provider=provider,

@@ -35,12 +35,16 @@ def unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _runs(cell[1:]) else cell
 
 
+def is_rejects(names: Sequence[str]) -> bool:
+    """Say whether a heading is that of a rejects file."""
+    return tuple(names[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS
+
+
 def has_guards(names: Sequence[str]) -> bool:
     """Say whether a heading is that of a file of ours, whose cells have guards."""
-    is_rejects = tuple(names[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS
     is_report = tuple(names[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
     return (
-        is_rejects
+        is_rejects(names)
         or is_report
         or (
             tuple(names[: len(EXPORT_COLUMNS)]) == EXPORT_COLUMNS and names[-1] == EXPORT_LAST_COLUMN and len(names) > 2

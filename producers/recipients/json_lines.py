@@ -20,6 +20,8 @@ JsonObject = dict[str, object]
 _MIN_MOMENTS = 3
 """So many whole seconds in a column, and no other number, are moments: by chance one of a thousand million columns."""
 _MIN_MOMENT_DIGITS = 11
+_MAX_SHOWN = 10_000
+"""Characters of a line that is no row which the rejects file gets, at most."""
 _HALF_SURROGATE = "holds half a surrogate pair, which is no character"
 
 
@@ -90,7 +92,7 @@ class JsonLinesFile:
                     try:
                         json_object = _parse(text)
                     except _RowUnusable as unusable:
-                        broken.append(BrokenRow(line, str(unusable), ()))
+                        broken.append(BrokenRow(line, str(unusable), (text.strip()[:_MAX_SHOWN],)))
                     else:
                         rows.append(self._cells(json_object, len(rows), damaged, numbers))
                         lines.append(line)

@@ -10,13 +10,15 @@ from typing import NamedTuple, TypeVar
 from producers.recipients import Chunk
 from producers.recipients.cell_text import tidy, tidy_cells
 from producers.recipients.epoch_dates import EPOCH_DATE, is_epoch_in_date_column, names_date
+from producers.recipients.guarded_cells import is_rejects
 from producers.rows.custom_values import CustomColumns
-from producers.rows.damage import DamageCheck, DamageKind
+from producers.rows.damage import UNREADABLE, DamageCheck, DamageKind
 from producers.rows.doubts import DoubtCounter
 from producers.rows.link_columns import LinkColumns
-from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
+from producers.rows.numbers import FOREIGN, NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, may_be_too_long, too_long
-from producers.rows.refusals import Finding, RefusalReason, RefusedRow
+from producers.rows.refusals import Finding, RefusalReason, RefusedRow, duplicate
+from producers.rows.rejects_file import EARLIER_REFUSAL, earlier_duplicates
 from producers.rows.slots import SlotSource, all_values_valid
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.encoding import MAX_PARTS
@@ -25,8 +27,6 @@ from times_dispatch.sms.templates import Slot
 T = TypeVar("T")
 
 TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} parts")
-FOREIGN = "is a number of another country: a header of the DLT reaches India only"
-DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _TRANSPOSED_AT_MOST = 4
 """Transposing rows with this many columns for each needed column costs less than taking out the needed ones."""
@@ -106,7 +106,8 @@ class RowChecker:
         self._custom = custom or CustomColumns({})
         self._links = links or LinkColumns()
         self._used_columns = sorted(slot_source.columns | self._custom.columns | self._links.columns)
-        self._needed_columns = sorted({to, *self._used_columns})
+        self._earlier_refusal = EARLIER_REFUSAL if is_rejects(names) else None
+        self._needed_columns = sorted({to, *self._used_columns, *(self._earlier_refusal or ())})
         self._date_columns = frozenset(column for column in self._used_columns if names_date(names[column]))
         self._required = slot_source.required | self._custom.required | self._links.required
         self._damage_check = damage_check or DamageCheck()
@@ -134,18 +135,28 @@ class RowChecker:
         link_values = self._links.values(cells, len(rows))
         for index, finding in self._links.findings(link_values):
             findings.setdefault(index, finding)
+        if self._earlier_refusal:
+            reasons, values = (columns[column] for column in self._earlier_refusal)
+            for index in earlier_duplicates(reasons, values, to, self._region):
+                if index not in findings:
+                    self._seen.add([int(to[index])])
+                    findings[index] = duplicate(columns[self._to][index])
         if findings:
             to = _without(to, findings)
         if duplicates := self._seen.add(list(map(int, to))):
             remaining = _without(range(len(rows)), findings)
-            findings.update((remaining[index], DUPLICATE) for index in duplicates)
+            findings.update((remaining[at], duplicate(columns[self._to][remaining[at]])) for at in duplicates)
             to = _without(to, duplicates)
         if findings:
             slots = [_without(values, findings) for values in slots]
             custom = {name: _without(values, findings) for name, values in custom.items()}
             link_values = [_without(values, findings) for values in link_values]
         lines = _without(chunk.lines, findings) if findings else list(chunk.lines)
-        refused = [RefusedRow(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
+        unreadable = self._unreadable(chunk)
+        refused = [
+            RefusedRow(chunk.lines[index], finding, unreadable.get(index, rows[index]))
+            for index, finding in findings.items()
+        ]
         refused += [
             RefusedRow(broken.line, Finding(RefusalReason.SHAPE, broken.reason), broken.cells)
             for broken in chunk.broken
@@ -157,6 +168,14 @@ class RowChecker:
         self.foreign += len(set(foreign) - findings.keys())
         parts = self.parts_counter.parts(slots, len(to))
         return CheckedRows(lines, to, slots, parts, refused, custom, link_values)
+
+    def _unreadable(self, chunk: Chunk) -> dict[int, list[str]]:
+        """Return the cells of the rows in which a value that is needed could not be read, by the row's index."""
+        marked: dict[int, list[str]] = {}
+        for index, column in chunk.damaged:
+            if column in self._needed_columns:
+                marked.setdefault(index, list(chunk.rows[index]))[column] = UNREADABLE
+        return marked
 
     def _count(self, refused: Sequence[RefusedRow]) -> None:
         for row in refused:
@@ -186,7 +205,8 @@ class RowChecker:
         """Add empty and damaged cells to ``findings``; make every cell without a value an empty text."""
         for (index, column), reason in chunk.damaged.items():
             if column in cells:
-                findings.setdefault(index, Finding(RefusalReason.DAMAGED, f"{self._names[column]} {reason}"))
+                value = chunk.rows[index][column]
+                findings.setdefault(index, Finding(RefusalReason.DAMAGED, f"{self._names[column]} {reason}", value))
         for column, values in cells.items():
             damages = self._damage_check.find(values)
             if column in self._date_columns:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from producers.rows.lost_characters import LOST, MISREAD
 from producers.rows.spreadsheet_errors import is_error, is_not_found
@@ -165,7 +165,14 @@ def _holds(text: str, cell: str) -> bool:
     return text in cell.casefold()
 
 
+UNREADABLE: Final = "#UNREADABLE!"
+"""What a rejects file has in place of a value that could not be read: a row that nobody mended is refused again."""
+
 _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
+    (
+        lambda text: text == UNREADABLE,
+        "could not be read in the file from which the row was refused: enter the value again",
+    ),
     (is_error, "holds an error of a spreadsheet: correct the formula"),
     (
         _MANY_HASHES.fullmatch,

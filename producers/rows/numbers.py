@@ -12,6 +12,9 @@ from producers.recipients.cell_text import tidy
 from times_dispatch.sms.landlines import PREFIX_DIGITS, landline_prefixes
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
+FOREIGN = "is a number of another country: a header of the DLT reaches India only"
+"""The reason for which a number is refused; it is written after the name of the number's column."""
+
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
 """The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
 
@@ -62,10 +65,21 @@ def normalise_numbers(
         for index, number in enumerate(numbers):
             if not number:
                 try:
-                    numbers[index] = normalise(without_prefix(tidy(cells[index])), region, landlines=landlines)
+                    numbers[index] = normalise_number(cells[index], region, landlines=landlines)
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
+
+
+def normalise_number(cell: str, region: str = "IN", *, landlines: bool = False) -> str:
+    """Normalise one number as people and exporters write it, with its guards and its prefix; raise NumberInvalid.
+
+    Args:
+        cell: the number as it was written.
+        region: the country of a number without a country code, as two letters.
+        landlines: whether Indian landlines that begin with 6 to 9 are taken too.
+    """
+    return normalise(without_prefix(tidy(cell)), region, landlines=landlines)
 
 
 def _plain_indian_numbers(cells: Sequence[str], *, landlines: bool) -> list[str]:

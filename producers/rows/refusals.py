@@ -52,6 +52,11 @@ class Finding(NamedTuple):
     """The value that caused the refusal. It is a piece of the row, so it must not be logged."""
 
 
+def duplicate(number: str) -> Finding:
+    """Return the finding for a row with the number of an earlier good row; ``number`` is the cell as it was read."""
+    return Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number", number)
+
+
 class RefusedRow(NamedTuple):
     """A row that gets no message, with its cells as they were read."""
 
@@ -83,6 +88,7 @@ def _example(row: RefusedRow, to: int) -> Example:
     if reason is RefusalReason.NUMBER:
         number = value = _mask_invalid_number(value)
     else:
+        value = "" if reason is RefusalReason.DUPLICATE else value
         number = mask(row.cells[to]) if reason is not RefusalReason.SHAPE else ""
     return Example(row.line, number, reason.value, value, reason.advice)
 

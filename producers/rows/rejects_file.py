@@ -3,11 +3,32 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from producers.atomic_file import AtomicFile
 from producers.errors import InputInvalid
-from producers.recipients.guarded_cells import REJECTS_COLUMNS, guard_all
-from producers.rows.refusals import RefusedRow
+from producers.recipients.guarded_cells import REJECTS_COLUMNS, guard_all, is_rejects
+from producers.rows.numbers import normalise_numbers
+from producers.rows.refusals import RefusedRow, duplicate
+
+EARLIER_REFUSAL: Final = (REJECTS_COLUMNS.index("reason"), REJECTS_COLUMNS.index("refused value"))
+"""The columns of a rejects file that tell why an earlier run refused a row."""
+
+
+def earlier_duplicates(reasons: Sequence[str], values: Sequence[str], to: Sequence[str], region: str) -> list[int]:
+    """Return the indexes of rows that an earlier run refused as duplicates, and whose number nobody changed since.
+
+    The message to the earlier row may have been sent, and the earlier row does not stand in the rejects file.
+
+    Args:
+        reasons: why the rows were refused.
+        values: the numbers that they had.
+        to: their numbers as they are now, normalised.
+        region: the country of numbers without a country code, as two letters.
+    """
+    marked = [index for index, reason in enumerate(reasons) if reason == duplicate("").message]
+    numbers, unreadable = normalise_numbers([values[index] for index in marked], region)
+    return [index for at, index in enumerate(marked) if at in unreadable or numbers[at] == to[index]]
 
 
 def default_path(recipients: Path) -> Path:
@@ -32,7 +53,7 @@ class RejectsFile:
         self.path = path
         self.rows = 0
         """Rows that were written."""
-        self._own_columns = len(REJECTS_COLUMNS) if tuple(columns[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS else 0
+        self._own_columns = len(REJECTS_COLUMNS) if is_rejects(columns) else 0
         self._columns = columns[self._own_columns :]
         self._file: AtomicFile | None = None
 

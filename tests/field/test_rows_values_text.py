@@ -261,6 +261,7 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("None None", "holds a word for no value"),
         ("NA NA", "holds a word for no value"),
         ("n/a N/A", "holds a word for no value"),
+        ("N / A", "holds a word for no value"),
         ("null null null", "holds a word for no value"),
         ("nan nan", "holds a word for no value"),
         *(

@@ -40,7 +40,9 @@ class Checked:
     rejects: Path = Path()
 
 
-def check_values(recipients: Path, variable: str = "{value}", *, sender: str = "", more: str = "") -> Checked:
+def check_values(
+    recipients: Path, variable: str = "{value}", *, sender: str = "", more: str = "", keep_rejects: bool = False
+) -> Checked:
     """Check a file with the columns to and value.
 
     Args:
@@ -48,6 +50,7 @@ def check_values(recipients: Path, variable: str = "{value}", *, sender: str = "
         variable: the campaign's variable.
         sender: more lines of the sender's table.
         more: more tables of the settings.
+        keep_rejects: whether the refused rows are written to the rejects file.
 
     Raises:
         InputInvalid: the file as a whole cannot be used.
@@ -59,12 +62,15 @@ def check_values(recipients: Path, variable: str = "{value}", *, sender: str = "
     )
     draft = Draft(campaign, recipients, settings=settings)
     checked = Checked(source=draft.file.source, rejects=draft.rejects)
-    with draft.read(rejects=False) as row_pass:
+    with draft.read(rejects=keep_rejects) as row_pass:
         for chunk in draft.file.chunks():
             rows = row_pass.checker.check(chunk)
             checked.to += rows.to
             checked.values += rows.slots[0]
             checked.refused += [row.finding.message for row in rows.refused]
+            if row_pass.rejects:
+                row_pass.rejects.write(rows.refused)
+        row_pass.keep_rejects()
         checked.warnings += row_pass.warnings()
     return checked
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
+from producers.errors import InputInvalid
 from producers.test_send import SendTestMessage, SendTestRequest, prepare, wait_for_report
 from tests.kit.clock import FakeClock
 from tests.kit.producers import SETTINGS, WriteFile
@@ -27,6 +28,53 @@ def message(sending: Settings) -> SendTestMessage:
 
 def test_a_request_does_not_show_its_number_and_text() -> None:
     assert repr(REQUEST) == "SendTestRequest(sender='', template='plain', provider='')"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        *[
+            (number, "91")
+            for number in ("9876543210", "098765-43210", "919876543210", "+919876543210", "0091 9876543210")
+        ],
+        *[(number, "91") for number in ("tel:+91-98765-43210", "whatsapp:9876543210", "९८७६५४३२१०", "'9876543210 (M)")],
+        *[("9876543210", code) for code in ("", "+91", " 0091", "९१")],
+    ],
+)
+def test_a_number_is_read_as_in_a_recipients_file(sending: Settings, number: str, code: str) -> None:
+    request = SendTestRequest(number=number, message="x", country_code=code)
+    assert prepare(request, sending).push.to == "919876543210"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "complaint"),
+    [
+        ("08041234567", "91", "the number is a landline, not a mobile number"),
+        ("9876543210 / 9876543211", "91", "the number holds more than one number: give each its own row"),
+        ("+14155552671", "91", "the number has another country code than 91"),
+        (
+            "4155552671",
+            "1",
+            (
+                "the number is a number of another country: a header of the DLT reaches India only; "
+                "foreign_numbers = true of sender TIMESM allows it"
+            ),
+        ),
+    ],
+)
+def test_a_number_that_a_recipients_file_may_not_hold_gets_no_test_message(
+    sending: Settings, number: str, code: str, complaint: str
+) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        prepare(SendTestRequest(number=number, message="x", country_code=code), sending)
+    assert str(refused.value) == complaint
+
+
+def test_a_sender_that_may_reach_other_countries_sends_test_messages_there(write: WriteFile) -> None:
+    path = write("dispatch.toml", SETTINGS.replace("[senders.TIMESM]", "[senders.TIMESM]\nforeign_numbers = true"))
+    settings = load(path, {"DISPATCH_ID_KEY": "0123456789abcdef"}, need=frozenset({Need.IDS}))
+    request = SendTestRequest(number="4155552671", message="x", country_code="1")
+    assert prepare(request, settings).push.to == "14155552671"
 
 
 def test_empty_fields_are_chosen_from_the_settings(message: SendTestMessage) -> None:

@@ -39,6 +39,7 @@ NO_VALUE = (
     "N-A",
     "NA.",
     "N. A.",
+    "N / A",
     "nill",
     "invalid date",
     "null null",

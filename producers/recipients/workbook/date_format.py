@@ -101,8 +101,10 @@ def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
 
 def _part(token: Token, moment: datetime, weekday: int, language: str, *, twelve_hours: bool) -> str:
     if token.kind == "ampm":
-        half = "AM" if moment.hour < 12 else "PM"
-        return half if len(token.text) > len("A/P") else half[0]
+        is_pm = moment.hour >= 12
+        if len(token.text) == len("A/P"):
+            return token.text[2] if is_pm else token.text[0]  # in the case of the format, unlike AM/PM
+        return "PM" if is_pm else "AM"
     if token.kind != "date":
         return token.text if token.kind in ("literal", "symbol", "digit") else ""
     length = len(token.text.partition(".")[0])

@@ -91,11 +91,12 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
     sections: list[Section] = []
     tokens: list[Token] = []
     condition: tuple[str, float] | None = None
-    indian, shown_in = False, DEFAULT_LOCALE
+    groups_as_indian = "#,##,##" in number_format
+    indian, shown_in = groups_as_indian, DEFAULT_LOCALE
     for match in _TOKEN.finditer(number_format):
         if match[0] == ";":
             sections.append(Section(_with_minutes(tokens), condition, indian, shown_in))
-            tokens, condition, indian, shown_in = [], None, False, DEFAULT_LOCALE
+            tokens, condition, indian, shown_in = [], None, groups_as_indian, DEFAULT_LOCALE
             continue
         locale = match["locale"] or ""
         if locale.removeprefix("x-sysdate") != locale or locale == _LONG_DATE:
@@ -111,7 +112,7 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
             shown_in = locale_of(locale)
         if (token := _token(match)) and not (_is_filler(match) and tokens and tokens[-1].text.endswith(" ")):
             tokens.append(token)
-    sections.append(Section(_with_minutes(tokens), condition, indian or "#,##,##" in number_format, shown_in))
+    sections.append(Section(_with_minutes(tokens), condition, indian, shown_in))
     return tuple(sections)
 
 

@@ -98,6 +98,8 @@ def _show_general(value: float) -> str:
         return text
     decimals = max(0, _GENERAL_WIDTH - 1 - len(whole))
     rounded = format(_rounded(Decimal(text), decimals), "f")
+    if not rounded.strip("-0."):
+        return text
     return rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
 
 

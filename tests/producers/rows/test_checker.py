@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from producers.recipients import BrokenRow, Chunk, Heading
 from producers.recipients.cell_text import tidy
-from producers.rows.checker import DUPLICATE as DUPLICATE_FINDING
 from producers.rows.checker import RowChecker
 from producers.rows.damage import DamageCheck
-from producers.rows.refusals import Finding, RefusalReason
+from producers.rows.refusals import Finding, RefusalReason, duplicate
 from producers.rows.slots import SlotsFromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
@@ -20,7 +19,7 @@ from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Slot, SlotKind, Template
 
 NAMES = ("to", "name", "amount")
-DUPLICATE = DUPLICATE_FINDING.message
+DUPLICATE = duplicate("").message
 
 
 class AnyLink(LinkWhitelist):
