@@ -15,12 +15,13 @@ LINT := ruff types imports lua compose dependencies
 
 # The quick tests in parts that take about as long as each other: a process imports and collects its own part only. The
 # part "rest" has every folder that no other part names.
-PARTS        := rest ledger producers work libraries
+PARTS        := rest libraries field ledger producers work
+field_of     := tests/field tests/hostile
 ledger_of    := tests/times_dispatch/ledger
 libraries_of := tests/times_dispatch --ignore=tests/times_dispatch/ledger
 producers_of := tests/producers
 work_of      := tests/workers tests/callbacks
-rest_of      := tests $(addprefix --ignore=,tests/times_dispatch $(producers_of) $(work_of))
+rest_of      := tests $(addprefix --ignore=,tests/times_dispatch $(field_of) $(producers_of) $(work_of))
 
 # Some environments forbid compiled modules. The tests start many processes, and each would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
