@@ -70,7 +70,12 @@ def record(
         elif result == "a" and message.state in "adf" and not message.answered:
             message.answered, accepted = True, accepted + 1
         elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
-            message.attempt, message.block = message.attempt - 1, 0
+            message.block = 0
+            if message.state == "a" and message.has_failed and message.code:
+                message.keep_failure()
+                changed += 1
+            else:
+                message.attempt -= 1
             unsent.append(message)
     if changed or accepted or unsent:
         _return_parts(model, campaign, unsent)

@@ -41,7 +41,8 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
         if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt) or is_lost:
             campaign.parts_out += message.parts
         message.attempt = attempt_after_report(message, attempt, kind)
-        message.state, message.code = new_state, code if new_state == "f" else 0
+        is_kept = message.has_failed and message.state == "s" and new_state == "a"
+        message.state, message.code = new_state, code if new_state == "f" else message.code if is_kept else 0
         message.sent_ms = message.sent_ms or model.now_ms - campaign.created_ms
         effects[position] = ReportEffect.APPLIED
         campaign.waiting.discard(batch_key[1] * campaign.size + index)
