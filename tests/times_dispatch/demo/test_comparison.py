@@ -171,7 +171,13 @@ FAILED_AND_CLICKED = accepted(event="failed", code="912", clicked=1)
     ],
 )
 async def test_a_failed_and_clicked_message_waits_for_a_report_only_if_its_second_try_may_have_been_sent(
-    state: MessageState, entries: list[Accepted], attempt: int, retry: RetryRule | None, differences: int, failed: int
+    state: MessageState,
+    *,
+    entries: list[Accepted],
+    attempt: int,
+    retry: RetryRule | None,
+    differences: int,
+    failed: int,
 ) -> None:
     comparison = await compare_one(state, *entries, attempt=attempt, retry=retry)
     assert (comparison.differences, comparison.totals.failed.total()) == (differences, failed)

@@ -132,7 +132,7 @@ async def test_a_second_try_that_was_open_and_was_not_sent_leaves_the_message_fa
 )
 @pytest.mark.parametrize("moment", ["sending", "accepted"])
 async def test_a_second_try_that_was_sent_decides_and_is_the_last(
-    tries: Tries, reaction: str, moment: str, kind: Any, attempt: int, expected: Message
+    tries: Tries, *, reaction: str, moment: str, kind: Any, attempt: int, expected: Message
 ) -> None:
     await _second_try(tries)
     lease, block = await _open(tries)
@@ -162,7 +162,7 @@ async def test_a_second_try_that_was_sent_decides_and_is_the_last(
     ],
 )
 async def test_a_second_try_of_which_nothing_is_known_waits_for_its_report(
-    tries: Tries, reaction: str, moment: str, kind: Any, attempt: int, expected: Message | None
+    tries: Tries, *, reaction: str, moment: str, kind: Any, attempt: int, expected: Message | None
 ) -> None:
     await _second_try(tries)
     lease, _ = await _open(tries)
