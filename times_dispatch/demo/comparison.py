@@ -17,6 +17,8 @@ from times_dispatch.sandbox.entries import number_hash
 UNDECIDED = frozenset({MessageState.SENDING, MessageState.IN_DOUBT, MessageState.GIVEN_UP})
 """For messages in these states, the ledger does not say whether the provider accepted them."""
 
+_WITHOUT_REPORT = frozenset({MessageState.ACCEPTED, MessageState.NO_REPORT})
+"""No report of the last attempt at a message in one of these states has arrived."""
 _MAX_EXAMPLES = 10
 
 
@@ -35,12 +37,13 @@ class BookTotals(msgspec.Struct, kw_only=True):
     clickers: int = 0
     """Messages with a click."""
 
-    def add(self, entries: list[Accepted], code: int) -> None:
+    def add(self, entries: list[Accepted], code: int, *, is_open: bool) -> None:
         """Count a message.
 
         Args:
             entries: its accepted attempts, not empty.
             code: the code in the message's record, which counts if the books have it too.
+            is_open: whether the message waits for the report of an attempt that the books do not have.
         """
         self.sent += 1
         self.add_parts(entries)
@@ -50,7 +53,7 @@ class BookTotals(msgspec.Struct, kw_only=True):
         events = {entry.event for entry in entries}
         if "delivered" in events:
             self.delivered += 1
-        elif "failed" in events:
+        elif "failed" in events and not is_open:
             codes = [int(entry.code) for entry in entries if entry.event == "failed"]
             self.failed[code if code in codes else codes[0]] += 1
 
@@ -114,17 +117,18 @@ async def compare(
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
         is_tried_again = bool(view.plan.retry) and _failed_before(attempts[: record.attempt], entries)
+        is_open = is_tried_again and _ended_doubt(record.state, entries)
         if is_tried_again and record.state in UNDECIDED:
             # The message counts by its second try, of which nobody knows whether it was accepted.
             comparison.totals.add_parts(entries)
         elif entries:
-            comparison.totals.add(entries, record.code)
+            comparison.totals.add(entries, record.code, is_open=is_open)
         if record.sent_ms:
             comparison.sent_ms.append(lane.created_ms + record.sent_ms)
         failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
         if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
-        _compare_message(comparison, message, entries, is_tried_again=is_tried_again, has_rule=bool(view.plan.retry))
+        _compare_message(comparison, message, entries, is_tried_again=is_tried_again, is_open=is_open)
     for state, counted in view.counts.items():
         if comparison.states[state] != counted:
             comparison.differences += 1
@@ -156,14 +160,17 @@ def _failed_before(attempts: list[Accepted | None], entries: list[Accepted]) -> 
     return bool(entries) and all(entry in attempts and entry.event == "failed" for entry in entries)
 
 
-def _was_taken_back(entries: list[Accepted], has_rule: bool) -> bool:
-    """Whether a click or reply may have stopped a second try that had begun: the message then awaits a report again."""
-    last = entries[-1]
-    return has_rule and last.event == "failed" and bool(last.clicked or last.replied)
+def _ended_doubt(state: MessageState, entries: list[Accepted]) -> bool:
+    """Whether a click or a reply can explain that a message waits for the report of a second try not in the books.
+
+    The second try was being sent, or in doubt, when the recipient reacted to an earlier attempt: somebody has the
+    message, so it is accepted, and only a report of the second try could tell more.
+    """
+    return state in _WITHOUT_REPORT and any(entry.clicked or entry.replied for entry in entries)
 
 
 def _compare_message(
-    comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool, has_rule: bool
+    comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool, is_open: bool
 ) -> None:
     record = message.record
     if any(entry.to != number_hash(message.to) for entry in entries):
@@ -184,7 +191,7 @@ def _compare_message(
             comparison.add_difference(message, "not reported failed in the books")
         elif record.state is MessageState.FAILED and str(record.code) not in {entry.code for entry in entries}:
             comparison.add_difference(message, "reported with another code in the books")
-        elif record.state is MessageState.ACCEPTED and entries[-1].event and not _was_taken_back(entries, has_rule):
+        elif record.state in _WITHOUT_REPORT and entries[-1].event and not is_open:
             comparison.add_difference(message, "reported in the books")
 
 

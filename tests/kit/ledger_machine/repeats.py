@@ -150,7 +150,8 @@ class RepeatedSteps(UpkeepSteps):
             (index, attempt, KINDS[letter], code)
             for index, attempt, letter, code, _ in REPORT.iter_unpack(arguments["reports"])
         ]
-        effects = apply_reports(self.model, self.batch_key_of(arguments), rows)
+        reacted = {reaction["index"] for reaction in arguments["reactions"]}
+        effects = apply_reports(self.model, self.batch_key_of(arguments), rows, reacted=reacted)
         assert text(reply["effects"]) == "".join(effects)
 
     def repeat_set_send_window(self, call: RecordedCall, arguments: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
+REACTION = 914
+"""A click or reply with this code has a digest, so it counts as a reaction; without one it only proves a push."""
 UPKEEP = ["lapse", "lapse", "renew", "settle", "end", "window", "window"]
 LATE_EVENTS = [
     "the validity ends",
@@ -47,12 +49,16 @@ class UpkeepSteps(WorkSteps):
         name, number = batch_key
         campaign = self.model.campaigns[name]
         first = number * campaign.size
+        reacted = {index for index, _, kind, code in rows if kind in {"clicked", "replied"} and code == REACTION}
         reports = [
-            DeliveryReport(CampaignId(name), first + index, attempt, kind, code, 1_795_000_000)
+            DeliveryReport(
+                *(CampaignId(name), first + index, attempt, kind, code, 1_795_000_000),
+                digest=index.to_bytes(8, "big") if kind in {"clicked", "replied"} and code == REACTION else b"",
+            )
             for index, attempt, kind, code in rows
         ]
         effects = self.run(self.ledger.report_applier.apply(reports))
-        assert effects == apply_reports(self.model, batch_key, rows)
+        assert effects == apply_reports(self.model, batch_key, rows, reacted=reacted)
         for report, effect in zip(reports, effects, strict=True):
             if report.kind in {"intermediate", "clicked", "replied"} and effect is not ReportEffect.UNKNOWN:
                 self.seen.arrived.add((name, report.index))

@@ -1,6 +1,7 @@
 """The messages, the limits and the state of one campaign."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tests.kit.ledger_model.pace import Pace
@@ -76,6 +77,8 @@ class ModelCampaign:
     rule: RetryRule | None = None
     waiting: set[int] = field(default_factory=set)
     """The indexes of failed messages that wait for a second try."""
+    reacted: set[int] = field(default_factory=set)
+    """The indexes of messages to which somebody reacted; only with a rule."""
     begun: set[int] = field(default_factory=set)
     due: set[int] = field(default_factory=set)
     pushes: deque[bool] = field(default_factory=deque)
@@ -151,6 +154,13 @@ class ModelCampaign:
             and message.tries() < self.rule.at_most
             and not self.expired
         )
+
+    def forbid_second_tries(self, number: int, indexes: Collection[int]) -> None:
+        """Note that somebody reacted to messages of a batch: they get no second try."""
+        first = number * self.size
+        reacted = {first + index for index in indexes if index < len(self.batch(number))} if self.rule else set[int]()
+        self.reacted |= reacted
+        self.waiting -= reacted
 
     def begin_second_try(self, index: int) -> None:
         """Make a failed message pending with its next attempt."""

@@ -70,7 +70,7 @@ def record(
         elif result == "a" and message.state in "adf" and not message.answered:
             message.answered, accepted = True, accepted + 1
         elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
-            message.attempt, message.block = message.attempt - 1, 0
+            changed += _take_back(message)
             unsent.append(message)
     if changed or accepted or unsent:
         _return_parts(model, campaign, unsent)
@@ -90,6 +90,16 @@ def _apply(message: Message, result: str, code: int) -> None:
     elif message.attempt and result in "ru":
         message.state, message.attempt = "g", message.attempt - 1
     message.answered = result == "a"
+
+
+def _take_back(message: Message) -> bool:
+    """Note that a later attempt was not sent after a report had proved the earlier one; return whether that fails."""
+    message.block = 0
+    if message.state == "a" and message.has_failed and message.code:
+        message.keep_failure()
+        return True
+    message.attempt -= 1
+    return False
 
 
 def _regain(model: Model, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:

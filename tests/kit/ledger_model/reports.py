@@ -1,5 +1,7 @@
 """What delivery reports do to the messages of the model."""
 
+from collections.abc import Collection
+
 from tests.kit.ledger_model.campaign import BatchKey, Message
 from tests.kit.ledger_model.model import Model
 from times_dispatch.ledger.report_applier import ReportEffect
@@ -13,13 +15,16 @@ ModelReport = tuple[int, int, str, int]
 """Index in the batch, attempt, kind and code."""
 
 
-def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport]) -> list[ReportEffect]:
-    """Apply reports about one batch; return the effect of each."""
+def apply_reports(
+    model: Model, batch_key: BatchKey, reports: list[ModelReport], *, reacted: Collection[int] = ()
+) -> list[ReportEffect]:
+    """Apply reports about one batch; return the effect of each. Somebody *reacted* to the messages of these indexes."""
     campaign = model.campaigns[batch_key[0]]
     if batch_key[1] >= campaign.batches:
         return [ReportEffect.UNKNOWN] * len(reports)
     campaign.begun.add(batch_key[1])
     batch = campaign.batch(batch_key[1])
+    campaign.forbid_second_tries(batch_key[1], reacted)
     effects = [ReportEffect.DUPLICATE] * len(reports)
     # Reports are sorted by message; reports about one message stay in their order.
     for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
@@ -30,8 +35,9 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
         if kind == "failed" and attempt < message.attempt:
             effects[position] = ReportEffect.STALE
             continue
-        waits = batch_key[1] * campaign.size + index in campaign.waiting
-        new_state = state_after_report(message, attempt, kind, waits=waits)
+        in_campaign = batch_key[1] * campaign.size + index
+        waits, has_reaction = in_campaign in campaign.waiting, in_campaign in campaign.reacted
+        new_state = state_after_report(message, attempt, kind, waits=waits, has_reaction=has_reaction)
         if not new_state:
             continue
         # The report proves a second try that the ledger lost.
@@ -40,13 +46,18 @@ def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport])
         )
         if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt) or is_lost:
             campaign.parts_out += message.parts
+        if new_state == "f" and kind != "failed":
+            message.keep_failure()
+            effects[position] = ReportEffect.APPLIED
+            continue
         message.attempt = attempt_after_report(message, attempt, kind)
-        message.state, message.code = new_state, code if new_state == "f" else 0
+        is_kept = message.has_failed and message.state == "s" and new_state == "a"
+        message.state, message.code = new_state, code if new_state == "f" else message.code if is_kept else 0
         message.sent_ms = message.sent_ms or model.now_ms - campaign.created_ms
         effects[position] = ReportEffect.APPLIED
-        campaign.waiting.discard(batch_key[1] * campaign.size + index)
-        if campaign.wants_second_try(message):
-            campaign.waiting.add(batch_key[1] * campaign.size + index)
+        campaign.waiting.discard(in_campaign)
+        if campaign.wants_second_try(message) and not has_reaction:
+            campaign.waiting.add(in_campaign)
             campaign.due.add(batch_key[1])
         if new_state == "a":
             campaign.due.add(batch_key[1])
@@ -64,15 +75,16 @@ def attempt_after_report(message: Message, attempt: int, kind: str) -> int:
         return attempt
     if kind == "delivered":
         return attempt if not is_under_way or (message.state != "s" and message.answered) else message.attempt
-    return message.attempt if is_under_way else attempt
+    return message.attempt if is_under_way or message.has_failed else attempt
 
 
-def state_after_report(message: Message, attempt: int, kind: str, *, waits: bool = False) -> str:
+def state_after_report(message: Message, attempt: int, kind: str, *, waits: bool, has_reaction: bool) -> str:
     """Return the state that a report gives to a message; empty if it changes nothing."""
     if waits and attempt > message.attempt and kind != "delivered":
         return "f" if kind == "failed" else "a"
-    if message.has_failed and message.state in NOT_ACCEPTED and attempt < message.attempt and kind != "delivered":
-        return ""
+    is_of_failed = message.has_failed and message.state in NOT_ACCEPTED and attempt < message.attempt
+    if is_of_failed and kind != "delivered" and (not has_reaction or message.state == "p"):
+        return "f" if has_reaction else ""
     can_change = message.state in NOT_ACCEPTED and (message.state != "r" or attempt > message.attempt)
     match kind:
         case "delivered":

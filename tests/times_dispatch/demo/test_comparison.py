@@ -153,17 +153,31 @@ async def test_any_other_accepted_try_of_a_message_that_was_given_up_is_named(
     assert (given_up.undecided_in_books, given_up.totals.sent) == (1, 1)
 
 
+FAILED_AND_CLICKED = accepted(event="failed", code="912", clicked=1)
+
+
+@pytest.mark.parametrize("state", [ACCEPTED, MessageState.NO_REPORT])
 @pytest.mark.parametrize(
-    ("entry", "retry", "differences"),
+    ("entries", "attempt", "retry", "differences", "failed"),
     [
-        (accepted(event="failed", code="912", clicked=1), RULE, 0),
-        (accepted(event="failed", code="912", replied=1), RULE, 0),
-        (accepted(event="failed", code="912"), RULE, 1),  # nothing stopped the second try
-        (accepted(event="failed", code="912", clicked=1), None, 1),
-        (accepted(event="delivered", clicked=1), RULE, 1),
+        ([FAILED_AND_CLICKED], 1, RULE, 0, 0),  # in doubt whether the second try was sent
+        ([accepted(event="failed", code="912", replied=1)], 1, RULE, 0, 0),
+        ([FAILED_AND_CLICKED, accepted(1)], 1, RULE, 0, 1),
+        ([FAILED_AND_CLICKED], 0, RULE, 1, 1),  # the failed report is lost: there was no second try
+        ([FAILED_AND_CLICKED], 1, None, 1, 1),
+        ([accepted(event="failed", code="912")], 1, RULE, 1, 1),  # nothing ended the doubt
+        ([FAILED_AND_CLICKED, accepted(1, event="failed", code="912", clicked=1)], 1, RULE, 1, 1),
+        ([accepted(event="delivered", clicked=1)], 1, RULE, 1, 0),
     ],
 )
-async def test_a_second_try_that_a_click_or_reply_stopped_leaves_the_message_accepted(
-    entry: Accepted, retry: RetryRule | None, differences: int
+async def test_a_failed_and_clicked_message_waits_for_a_report_only_if_its_second_try_may_have_been_sent(
+    state: MessageState,
+    *,
+    entries: list[Accepted],
+    attempt: int,
+    retry: RetryRule | None,
+    differences: int,
+    failed: int,
 ) -> None:
-    assert (await compare_one(ACCEPTED, entry, retry=retry)).differences == differences
+    comparison = await compare_one(state, *entries, attempt=attempt, retry=retry)
+    assert (comparison.differences, comparison.totals.failed.total()) == (differences, failed)

@@ -38,7 +38,9 @@ async def test_somebody_who_reacted_gets_no_second_try(tries: Tries, kind: Any, 
         await apply([reaction])
     assert await tries.waiting() == 0
     assert await tries.later(20_000) == Settled()
-    assert await tries.ledger.states() == ("a" if moment == "pending" else "f")
+    assert (await tries.ledger.states(), await tries.codes(), await tries.attempts()) == ("f", [912], [0])
+    assert (await tries.ledger.view()).codes == {"report:912": 1}
+    assert await tries.ledger.state() is CampaignState.FINISHED
     for ref in await tries.ledger.issue():
         lease = await tries.ledger.take(ref)
         assert isinstance(await tries.ledger.open_block(lease), Drained)

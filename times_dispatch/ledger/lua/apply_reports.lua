@@ -9,8 +9,8 @@
 -- A report proves a push whatever the ledger knows: nobody else can make the correlation id. If the ledger lost the
 -- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
 -- A failed report whose code is in the campaign's rule lets the message wait for a second try, see lib/retries.lua. A
--- click or a reply ends such a wait for good: somebody has the message. A report about the failed attempt that says
--- neither changes nothing.
+-- click or a reply ends such a wait for good: somebody has the message, which is failed, also if its second try was
+-- pending. A report about the failed attempt that says neither changes nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -91,11 +91,6 @@ local function time_since_creation()
   return since_created_ms
 end
 
--- Say whether somebody reacted to a message with a click or a reply; known only in campaigns with a rule.
-local function has_reaction(index)
-  return rule and redis.call('GETBIT', key_of_reacted(campaign_key), statistics.index_in_campaign(index)) == 1
-end
-
 -- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
 --   has_failed  whether the message has no report yet, and an earlier attempt of it failed
 --   waits       whether the message is failed and waits for a second try
@@ -106,8 +101,9 @@ local function state_after_report(index, state, recorded_attempt, attempt, kind,
     if kind == REPORT_FAILED then return FAILED end
     if kind == REPORT_ARRIVED then return ACCEPTED end
   end
-  if has_failed and kind == REPORT_ARRIVED and attempt < recorded_attempt and not has_reaction(index) then
-    return nil, DUPLICATE
+  if has_failed and kind == REPORT_ARRIVED and attempt < recorded_attempt then
+    if not gets_no_second_try(campaign_key, statistics.index_in_campaign(index)) then return nil, DUPLICATE end
+    if state == PENDING then return FAILED end
   end
   -- The provider itself said that it rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
@@ -152,21 +148,17 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
   if new_state == FAILED then codes.add('report:' .. code, 1) end
   counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
-  if new_state ~= ACCEPTED then
+  -- A message that is failed again counted when its report came.
+  if new_state ~= ACCEPTED and not (new_state == FAILED and is_of_failed) then
     settled_count = settled_count + 1
     if new_state == FAILED then failed_positions[#failed_positions + 1] = settled_count end
   end
 end
 
--- Return the attempt to which a visit of one of our links belongs, as far as is known: the last that was pushed. The
--- link names no attempt, so a visit proves no attempt of a message that was pushed several times.
-local function attempt_of_visit(state, recorded_attempt)
-  return state == PENDING and math.max(recorded_attempt - 1, 0) or recorded_attempt
-end
-
 -- Let a failed message wait for a second try, if the campaign's rule wants one.
 local function follow_rule(index, attempt, code, sent, reported_s)
-  if not rule.codes[code] or attempt >= MAX_ATTEMPT or has_reaction(index) then return end
+  if not rule.codes[code] or attempt >= MAX_ATTEMPT then return end
+  if gets_no_second_try(campaign_key, statistics.index_in_campaign(index)) then return end
   if rule.state ~= 'running' and rule.state ~= 'paused' and rule.state ~= 'braked' then return end
   local tries, now_ms = statistics.tries_of(index, attempt), math.floor(now_us() / 1000)
   if tries >= rule.at_most then return end
@@ -238,7 +230,14 @@ local function apply_span(span_at, last_at, first, last, count)
       end
       state_pieces[state_length] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
-      record_pieces[record_length - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
+      local code_bytes = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
+      if has_failed and kind == REPORT_ARRIVED and (state == SENDING or new_state == FAILED) then
+        -- The code and the time of the report that said failed stay.
+        code_bytes = sub(records, record + CODE_OFFSET, record + SENT_OFFSET - 1)
+        time_bytes = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
+        code, reported_s = unpack_bytes('>I2', code_bytes), unpack_bytes('>I4', time_bytes)
+      end
+      record_pieces[record_length - 2] = code_bytes
       if is_settling then
         settled_count = settled_count + 1
         if new_state == DELIVERED then

@@ -186,6 +186,13 @@ local function apply_result(index, state, record, block, result, code, transacti
     local is_try = statistics.tries_of(index, attempt) > statistics.tries_of(index, attempt - 1)
     if is_try then counts.add('parts', -parts) end
     unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
+    if state == ACCEPTED and reported_s > 0 and old_code > 0 then
+      -- The report was a click or a reply, and the earlier attempt failed: the message is failed again.
+      statistics.change(index, ACCEPTED, 0, sent, 0, FAILED, old_code, sent, reported_s)
+      counts.move(ACCEPTED, FAILED)
+      codes.add('report:' .. old_code, 1)
+      state, changed = FAILED, changed + 1
+    end
     return state, pack_bytes(RECORD, attempt - 1, 0, old_code, sent, reported_s, NO_TRANSACTION)
   end
   return nil

@@ -1,4 +1,4 @@
--- uses: keys records retries
+-- uses: keys records states retries
 -- Clicks, replies and opt-outs: each counts once, however often it is reported. A list of reactions has tables by name,
 -- see apply_reports.lua; `count` is the number of messages of the batch.
 
@@ -11,6 +11,12 @@ local IS_OF_PERSON = {clicked = true, replied = true, opted_out = true}
 local function sent_of_message(messages_key, count, index)
   local first = record_range(count, index) + SENT_OFFSET
   return struct.unpack('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
+end
+
+-- Return the attempt to which a visit of one of our links belongs, as far as is known: the last that was pushed. The
+-- link names no attempt, so a visit proves no attempt of a message that was pushed several times.
+local function attempt_of_visit(state, recorded_attempt)
+  return state == PENDING and math.max(recorded_attempt - 1, 0) or recorded_attempt
 end
 
 -- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
