@@ -219,9 +219,7 @@ class Maintenance:
                 await self._redis.zadd(validity_ends_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
         return messages
 
-    async def _end_campaign(
-        self, sender: SenderId, campaign: CampaignId, *, max_calls: int, decided_ms: int
-    ) -> _Ended:
+    async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int, decided_ms: int) -> _Ended:
         """End the pending messages of one campaign."""
         key = campaign_key(sender, campaign)
         state = await self._redis.hget(key, CampaignField.STATE)
