@@ -70,8 +70,11 @@ class _Moment(NamedTuple):
 
     decided_ms: int | None
     """Leases that had run out by then may expire; None if no lease may."""
+    compared_ms: int
+    """When the node's clock was compared with this host's. What is over later is ended in a later round: the node's
+    clock may be set forward during this round."""
     clocks_agree: bool
-    """Whether the node's clock agrees with this host's."""
+    """Whether the clocks agreed then."""
 
 
 class Upkeep:
@@ -177,10 +180,11 @@ class Upkeep:
         On a cluster each node may be away by itself and has a clock of its own, so each sender has its own moment.
         """
         if not isinstance(self._redis, ClusterRedis):
-            return dict.fromkeys(senders, _Moment(decided_ms, clocks_agree(await self._redis_clock.ahead_s())))
+            compared = await self._redis_clock.compared()
+            return dict.fromkeys(senders, _Moment(decided_ms, compared.now_ms, clocks_agree(compared.ahead_s)))
         reached = await self._maintenance.note_upkeep(senders, gap_ms=self._gap_ms, clock=self._clock)
         return {
-            sender: _Moment(self._decided_ms(reach.now_ms, reach.since_ms), clocks_agree(reach.ahead_s))
+            sender: _Moment(self._decided_ms(reach.now_ms, reach.since_ms), reach.now_ms, clocks_agree(reach.ahead_s))
             for sender, reach in reached.items()
         }
 
@@ -190,7 +194,7 @@ class Upkeep:
 
         async def do_steps(sender: SenderId) -> list[CampaignView]:
             async with at_once:
-                return await self._do_steps(sender, steps[sender], moments[sender].decided_ms or 0)
+                return await self._do_steps(sender, steps[sender], moments[sender])
 
         self._flower_rows_left = _MAX_ROWS
         known = await self._queries.senders()
@@ -248,18 +252,19 @@ class Upkeep:
             log.warning("ledger", warning=warning)
         await note_memory(self._redis)
 
-    async def _do_steps(self, sender: SenderId, steps: PendingSteps, decided_ms: int) -> list[CampaignView]:
+    async def _do_steps(self, sender: SenderId, steps: PendingSteps, moment: _Moment) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if steps.expire_leases:
-            expired = await self._maintenance.expire_leases(sender, decided_ms=decided_ms)
+            expired = await self._maintenance.expire_leases(sender, decided_ms=moment.decided_ms or 0)
             ready += [batch for batch in expired.ready if self._rng.random() < self._again_shares[batch.urgent]]
             if expired.reclaimed:
                 log.warning("leases expired", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
         if steps.send_windows:
-            await self._write_send_windows(sender)
+            await self._write_send_windows(sender, decided_ms=moment.compared_ms)
         if steps.end_pending or steps.settle_overdue:
-            ended = await self._maintenance.end_pending(sender)
-            settled = Settled() if self._unapplied else await self._maintenance.settle_overdue(sender)
+            ended, settled = await self._maintenance.end_pending(sender, decided_ms=moment.compared_ms), Settled()
+            if not self._unapplied:
+                settled = await self._maintenance.settle_overdue(sender, decided_ms=moment.compared_ms)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
         if any(steps[:-1]):  # each step but the last may have made batches ready
@@ -306,9 +311,9 @@ class Upkeep:
             else:
                 self._logged.pop(of_campaign.campaign, None)
 
-    async def _write_send_windows(self, sender: SenderId) -> None:
+    async def _write_send_windows(self, sender: SenderId, *, decided_ms: int) -> None:
         """Write the next send window of each campaign whose last window is over; until then nothing of it is sent."""
-        for campaign, plan, now_ms in await self._maintenance.closed_send_windows(sender):
+        for campaign, plan, now_ms in await self._maintenance.closed_send_windows(sender, decided_ms=decided_ms):
             window = SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))

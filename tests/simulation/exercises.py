@@ -102,6 +102,30 @@ class Exercises:
         await asyncio.sleep(20)
         self._set_clock(0)
 
+    async def clock_set_forward_over_doubt(self) -> None:
+        """Set the server's clock beyond the validity of messages in doubt, when others were given up for good reason.
+
+        A person sends messages in doubt again. Of one campaign a provider refuses some and leaves the others in doubt;
+        the other campaign is cancelled before it sends them.
+        """
+        self._set_behaviour(hangs_up=1.0, report_lost=1.0)
+        valid_until_ms = self._world.now_ms() + 10 * MINUTE_MS
+        resent = await self._operator.submit("FREEAA", 20, valid_until_ms=valid_until_ms)
+        cancelled = await self._operator.submit("FREEAA", 5, valid_until_ms=valid_until_ms)
+        await asyncio.sleep(5)
+        self._set_behaviour(rejected=0.5, hangs_up=1.0, report_lost=1.0)
+        await self._operator.control.campaign(SenderId("FREEAA"), cancelled, ControlAction.PAUSE)
+        for campaign in (resent, cancelled):
+            await self._operator.resolve(campaign, "resend")
+        await self._operator.cancel(cancelled)
+        await asyncio.sleep(10)
+        given_up = [self._counts(campaign)[MessageState.GIVEN_UP] for campaign in (resent, cancelled)]
+        if not 0 < given_up[0] < 20 or given_up[1] != 5:
+            raise Violation(Invariant.UNFINISHED, f"given up of 20 that were refused, of 5 that were not: {given_up}")
+        self._set_clock(JUMP_S)
+        await asyncio.sleep(20)
+        self._set_clock(0)
+
     async def clock_set_back_after_a_death(self) -> None:
         """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
         campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
@@ -297,6 +321,7 @@ class Exercises:
     def _set_behaviour(
         self,
         *,
+        rejected: float = 0.0,
         hangs_up: float = 0.0,
         answer_lost: float = 0.0,
         report_lost: float = 0.0,
@@ -305,7 +330,7 @@ class Exercises:
         """Let providers accept every push and report it as delivered, apart from what is said here."""
         for provider in self._world.providers.values():
             provider.behaviour = Behaviour(
-                rejected=0.0,
+                rejected=rejected,
                 answer_lost=answer_lost,
                 hangs_up=hangs_up,
                 report_lost=report_lost,

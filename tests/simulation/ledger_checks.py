@@ -1,16 +1,18 @@
 """What must hold at every moment of a simulation: the ledger's counters, records and ways out, and its progress."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.simulation.provider import REJECTED
 from tests.simulation.violation import Invariant, Violation
 from tests.simulation.virtual_scripts import COSTLY_KEY, MAX_COMMANDS
 from times_dispatch.ledger.keys import ProviderField
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.records import read_records
-from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.records import MessageRecord, read_records
+from times_dispatch.ledger.states import MessageState, Suppression
+from times_dispatch.provider.failures import Failure
 
 if TYPE_CHECKING:
     from tests.simulation.operator import Submitted
@@ -118,13 +120,45 @@ class LedgerChecks:
         if seen.state == "braked" and any(reason in seen.reason for reason in _OWN_REASONS):
             raise Violation(Invariant.BRAKED, f"{campaign}: {seen.reason}")
         plan, now_ms = submitted.plan, self._world.now_ms()
-        if now_ms < plan.valid_until_ms - 1_000 and (seen.counts[b"e"] or seen.counts[b"g"]):
+        is_valid = now_ms < plan.valid_until_ms - 1_000
+        if is_valid and (seen.counts[b"e"] or self._is_given_up_early(campaign, seen, submitted)):
             early_s = (plan.valid_until_ms - now_ms) / 1000
             raise Violation(Invariant.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
         # A message that was sent while the server's clock was slow is as much too old.
         slow_s = MAX_JUMP_S if self._world.clock_was_wrong else 0.0
         if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
             raise Violation(Invariant.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
+
+    def _is_given_up_early(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> bool:
+        """Say whether a message was given up although nothing but the end of the validity could end its doubt.
+
+        A message that a person sends again is given up at once if this attempt is not sent: a provider refuses it, it
+        is suppressed, or the campaign is cancelled before. The code in its record says which, and a message that a
+        clock ended has another one.
+        """
+        if not seen.counts[b"g"]:
+            return False
+        books, resent = self._world.books, self._world.operator.resolved[campaign] > 0
+
+        def is_explained(row: "Row", code: int) -> bool:
+            return (
+                (code == REJECTED.code and row in books.refused)
+                or code in set(Suppression)
+                or (code == Failure.NOT_SENT_AGAIN and seen.state == "cancelled")
+            )
+
+        return any(
+            record.state is MessageState.GIVEN_UP and not (resent and is_explained((campaign, index), record.code))
+            for index, record in self._records(campaign, submitted)
+        )
+
+    def _records(self, campaign: CampaignId, submitted: "Submitted") -> Iterator[tuple[int, MessageRecord]]:
+        """Yield the index of each message in its campaign, and its record."""
+        size = submitted.batch_size
+        for number, first in enumerate(range(0, submitted.total, size)):
+            packed = self._world.server.peek([("GET", f"{self._key(campaign)}:m:{number}")])[0]
+            for record in read_records(packed or b"", min(size, submitted.total - first)):
+                yield first + record.index, record
 
     def _check_records(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
@@ -243,12 +277,8 @@ class LedgerChecks:
     def check_end(self) -> None:
         """Compare every record with the providers' books, when everything has come to its end."""
         for campaign, submitted in self._world.operator.submitted.items():
-            key, size = self._key(campaign), submitted.batch_size
-            for number, first in enumerate(range(0, submitted.total, size)):
-                count = min(size, submitted.total - first)
-                packed = self._world.server.peek([("GET", f"{key}:m:{number}")])[0]
-                for record in read_records(packed or b"", count):
-                    self._check_record(campaign, first + record.index, record.state)
+            for index, record in self._records(campaign, submitted):
+                self._check_record(campaign, index, record.state)
 
     def _check_record(self, campaign: CampaignId, index: int, state: MessageState) -> None:
         books, row = self._world.books, (campaign, index)

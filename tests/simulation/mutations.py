@@ -237,6 +237,13 @@ MUTATIONS = {
         exercises=("clock_set_forward",),
         seed=1,
     ),
+    "A8 wrong clock ends doubt": Mutation(
+        _wrong_clock_believed,
+        frozenset({Invariant.EARLY}),
+        "messages in doubt are given up by a clock that was set forward",
+        exercises=("clock_set_forward_over_doubt",),
+        seed=1,
+    ),
     "A8 leases of a wrong clock stay": Mutation(
         _in_script(
             "expire_leases",

@@ -84,6 +84,8 @@ class SimulatedBooks:
         """The process that pushes a row at this moment."""
         self.overlaps: list[str] = []
         """Rows that two processes pushed at the same time."""
+        self.refused: set[Row] = set()
+        """Rows of which a provider refused a push."""
         self.known: defaultdict[Row, dict[str, list[float]]] = defaultdict(dict)
         """For each row the reports that were answered with 200, by kind, and when each of them was."""
         self.new: list[Row] = []
@@ -156,6 +158,7 @@ class SimulatedProvider:
             await asyncio.sleep(latency_s)
             return THROTTLED
         if fate < behaviour.throttled + behaviour.rejected:
+            books.refused.add(row)
             await asyncio.sleep(latency_s)
             return REJECTED
         books.accepted[row].append(SimulatedAcceptance(ref.attempt, self._loop.time(), self.name))

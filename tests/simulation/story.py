@@ -16,6 +16,7 @@ from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.violation import Invariant, Violation
+from times_dispatch.ledger.keys import REPORTS
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import CampaignId, RetryRule
 
@@ -81,6 +82,7 @@ class Story:
         await self._heal()
         if self._night_s is not None:
             await self._quiet_hours(self._night_s)
+        await self._apply_reports()
         self._ledger.check_end()
 
     def _begin(self, ends_s: float) -> list[asyncio.Task[None]]:
@@ -126,6 +128,15 @@ class Story:
                 raise Violation(
                     Invariant.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}"
                 )
+            await self._step(1)
+
+    async def _apply_reports(self) -> None:
+        """Wait until every stored report is applied: only then the records are to say what the books say."""
+        world = self._world
+        until_s = world.loop.time() + HEALS_WITHIN_S
+        while stored := world.server.peek([("XLEN", REPORTS)])[0]:
+            if world.loop.time() > until_s:
+                raise Violation(Invariant.UNFINISHED, f"{stored} posts of reports are stored and never applied")
             await self._step(1)
 
     def _may_go(self, campaign: CampaignId, seen: Seen) -> bool:

@@ -13,8 +13,8 @@ from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.maintenance import Maintenance
-from times_dispatch.ledger.model import BatchRef
+from times_dispatch.ledger.maintenance import Maintenance, PendingSteps
+from times_dispatch.ledger.model import BatchRef, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Wait, new_operation
 from times_dispatch.ledger.protocol import BackOffPolicy
 from times_dispatch.ledger.push_results import Consequence
@@ -239,3 +239,33 @@ async def test_a_clock_that_jumps_in_the_middle_of_a_round_expires_no_lease(
     await Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, update_flower=show, backlog=jump).round()
     assert await ledger.states() == "sssiii"
     assert await ledger.leases.renew(SENDER, [held]) == [True]
+
+
+async def test_a_clock_that_jumps_in_the_middle_of_a_round_ends_expires_and_settles_nothing(
+    redis: Redis, clock: MovedClock, ledger: Ledger, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.submit(9, valid_until_ms=await ledger.now_ms() + 600_000)
+    await redis.hset(KEY, "report_wait_ms", 600_000)
+    first, *_ = await ledger.issue()
+    await ledger.leases.release(await ledger.push(b"aia", await ledger.take(first)))
+    windowed = await ledger.submit(3, campaign="window01", send_from_min=600, send_until_min=1260)
+    closes_ms = await ledger.now_ms() + 600_000
+    await ledger.maintenance.set_send_window(SENDER, windowed, opens_ms=closes_ms - 700_000, closes_ms=closes_ms)
+    await _let_leases_expire(redis, 0)
+    pending_steps = Maintenance.pending_steps
+
+    async def jump(self: Maintenance, senders: list[SenderId]) -> dict[SenderId, PendingSteps]:
+        await clock.set_ahead(HOUR_S)  # the clocks were compared just before
+        steps = await pending_steps(self, senders)
+        assert steps[SENDER].end_pending
+        assert steps[SENDER].settle_overdue
+        assert steps[SENDER].send_windows
+        return steps
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Maintenance, "pending_steps", jump)
+        await upkeep.round()
+    await clock.set_ahead(0)
+    await upkeep.round()
+    assert await ledger.states() == "aiapppppp"
+    assert await redis.hget(campaign_key(SENDER, windowed), "send_window_closes_ms") == str(closes_ms).encode()

@@ -170,9 +170,15 @@ class Maintenance:
             await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))
         return ExpiredLeases(reply["reclaimed"], reply["in_doubt"], ready_batches(sender, reply))
 
-    async def closed_send_windows(self, sender: SenderId, *, max_campaigns: int = 100) -> list[ClosedSendWindow]:
-        """Return campaigns whose send window has closed, or was never set; the caller sets the next send window."""
-        now_ms, send_windows_key = await self._redis_clock.now_ms(sender), sender_key(sender, SenderKey.SEND_WINDOWS)
+    async def closed_send_windows(
+        self, sender: SenderId, *, max_campaigns: int = 100, decided_ms: int = 0
+    ) -> list[ClosedSendWindow]:
+        """Return campaigns whose send window has closed, or was never set; the caller sets the next send window.
+
+        Only windows are returned that had closed at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        """
+        now_ms = decided_ms or await self._redis_clock.now_ms(sender)
+        send_windows_key = sender_key(sender, SenderKey.SEND_WINDOWS)
         members = await self._redis.zrangebyscore(send_windows_key, "-inf", now_ms, start=0, num=max_campaigns)
         ended = []
         for campaign in (CampaignId(text(member)) for member in members):
@@ -192,17 +198,19 @@ class Maintenance:
         """Set a campaign's next send window, in epoch milliseconds; outside of it the campaign sends nothing."""
         await self._set_send_window(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
-    async def end_pending(self, sender: SenderId, *, max_calls: int = 50) -> int:
+    async def end_pending(self, sender: SenderId, *, max_calls: int = 50, decided_ms: int = 0) -> int:
         """End the pending messages of campaigns that are cancelled or whose validity is over; return how many messages.
 
-        A large campaign is ended over several calls: the campaign's hash holds how many batches are ended.
+        A large campaign is ended over several calls: the campaign's hash holds how many batches are ended. Only a
+        validity counts that was over at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
         """
-        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms(sender)
+        validity_ends_key = sender_key(sender, SenderKey.VALIDITY_ENDS)
+        now_ms = decided_ms or await self._redis_clock.now_ms(sender)
         messages = 0
         for member in await self._redis.zrangebyscore(validity_ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
             try:
-                ended = await self._end_campaign(sender, campaign, max_calls=max_calls)
+                ended = await self._end_campaign(sender, campaign, max_calls=max_calls, decided_ms=decided_ms)
             except (ResponseError, ValueError) as error:
                 await self._report_damage(_damage(error, sender, campaign, doing="ended"))
                 ended = _Ended(0, 1, is_damaged=True)
@@ -211,7 +219,7 @@ class Maintenance:
                 await self._redis.zadd(validity_ends_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
         return messages
 
-    async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int) -> _Ended:
+    async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int, decided_ms: int) -> _Ended:
         """End the pending messages of one campaign."""
         key = campaign_key(sender, campaign)
         state = await self._redis.hget(key, CampaignField.STATE)
@@ -219,7 +227,11 @@ class Maintenance:
         is_over, messages, calls, is_damaged = False, 0, 0, False
         while not is_over and calls < max_calls:
             reply = await self._end_pending(
-                sender, campaign=campaign, max_batches=self._max_batches, state=new_state.value
+                sender,
+                campaign=campaign,
+                max_batches=self._max_batches,
+                state=new_state.value,
+                decided_ms=decided_ms,
             )
             is_over, messages, calls = bool(reply["is_round_over"]), messages + reply["ended"], calls + 1
             for damaged in map(read_reply, reply["damaged"]):
@@ -228,16 +240,27 @@ class Maintenance:
                 is_damaged = True
         return _Ended(messages, calls, is_damaged and is_over)
 
-    async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
-        """Settle messages whose report is overdue, and messages in doubt at the end of the validity."""
-        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms(sender)
+    async def settle_overdue(
+        self, sender: SenderId, *, max_batches: int = _MAX_BATCHES, decided_ms: int = 0
+    ) -> Settled:
+        """Settle messages whose report is overdue, and messages in doubt at the end of the validity.
+
+        Only those are settled that were due at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        """
+        settle_due_key = sender_key(sender, SenderKey.SETTLE_DUE)
+        now_ms = decided_ms or await self._redis_clock.now_ms(sender)
         due = await self._redis.zrangebyscore(settle_due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
         for member in map(text, due):
             campaign, number = split_batch_member(member)
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, batch_number=number, settlement=Settlement.POLICY, decided_ms=0, trail=""
+                    sender,
+                    campaign=campaign,
+                    batch_number=number,
+                    settlement=Settlement.POLICY,
+                    decided_ms=decided_ms,
+                    trail="",
                 )
             except ResponseError as error:
                 await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))

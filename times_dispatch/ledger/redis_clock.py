@@ -1,5 +1,7 @@
 """Redis' clock, read as the scripts read it, and how far it is from the clock of this host."""
 
+from typing import NamedTuple
+
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -12,6 +14,15 @@ MAX_DIFFERENCE_S = 60.0
 
 _OWNER = HOME
 """The hash tag of a call that uses no key."""
+
+
+class ComparedClock(NamedTuple):
+    """Redis' clock, compared with the clock of this host."""
+
+    now_ms: int
+    """The time of Redis' clock, in milliseconds since the epoch."""
+    ahead_s: float
+    """By how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
 
 
 class RedisClock:
@@ -29,11 +40,15 @@ class RedisClock:
         """Return microseconds since the epoch, as ``now_ms`` does."""
         return int((await self._read_clock(owner))["now_us"])
 
-    async def ahead_s(self, owner: str = _OWNER) -> float:
-        """Return by how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
+    async def compared(self, owner: str = _OWNER) -> ComparedClock:
+        """Compare Redis' clock with this host's; the time of this host is that of the middle of the call."""
         before_s = self._clock.time()
         now_us = await self.now_us(owner)
-        return now_us / 1e6 - (before_s + self._clock.time()) / 2
+        return ComparedClock(now_us // 1000, now_us / 1e6 - (before_s + self._clock.time()) / 2)
+
+    async def ahead_s(self, owner: str = _OWNER) -> float:
+        """Return by how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
+        return (await self.compared(owner)).ahead_s
 
 
 def clocks_agree(ahead_s: float) -> bool:

@@ -153,7 +153,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "resume_sender": lambda: ledger.control.resume_sender(SENDER),
         "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
         "end_pending": lambda: Script(ledger.redis, "end_pending")(
-            SENDER, campaign=CANCELLED, max_batches=10, state="x"
+            SENDER, campaign=CANCELLED, max_batches=10, state="x", decided_ms=0
         ),
         "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),

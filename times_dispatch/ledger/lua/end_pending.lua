@@ -10,6 +10,8 @@
 --   campaign     the id of the campaign
 --   max_batches  how many batches this call ends; the next call continues after them
 --   state        the state that the messages get: cancelled or expired, as a MessageState
+--   decided_ms   when it was decided (epoch, milliseconds): a validity that ends later is not over, also if this clock
+--                was set forward since; 0 is now
 -- Reply
 --   is_round_over  1 if this was the last call of a round, else 0
 --   ended          how many messages were ended, including those that were given up or are failed again
@@ -25,10 +27,12 @@
 -- The code of a message that was to be sent again, and was not; Failure.NOT_SENT_AGAIN in provider/failures.py.
 local NOT_SENT_AGAIN = 16
 
-local args = arguments({'campaign', 'max_batches', 'state'})
+local args = arguments({'campaign', 'max_batches', 'state', 'decided_ms'})
 local id, new_state, campaign_key = args.campaign, args.state, key_of_campaign(args.campaign)
 local validity_ends_key = key_of_sender('validity_ends')
 local now = now_us()
+local decided_ms = tonumber(args.decided_ms)
+local over_ms = decided_ms > 0 and math.min(decided_ms, now / 1000) or now / 1000
 local damaged = {}
 local codes = counter_deltas()
 -- The campaign's fields for the statistics.
@@ -37,7 +41,7 @@ local fields_for_statistics
 -- Say whether no more messages of the campaign are sent.
 local function is_campaign_over(campaign)
   if new_state == CANCELLED then return campaign.state == 'cancelled' end
-  return tonumber(campaign.until_ms) <= now / 1000
+  return tonumber(campaign.until_ms) <= over_ms
 end
 
 -- Give up the pending messages that were pushed before, or let them be failed again; return the states of the batch's

@@ -7,9 +7,10 @@
 --   campaign, batch_number  the batch
 --   settlement              a Settlement: policy (the clock and the campaign's policy decide), sent or resend (a person
 --                           decided about the messages in doubt)
---   decided_ms              when the person decided (epoch, milliseconds): only messages that were sent before are
---                           settled, so that a call that is repeated later does not settle messages that were pushed
---                           again in between; 0 with policy
+--   decided_ms              when it was decided (epoch, milliseconds). By a person: only messages that were sent before
+--                           are settled, so that a call that is repeated later does not settle messages that were
+--                           pushed again in between. By policy: what is due later is not settled, also if this clock
+--                           was set forward since; 0 is now
 --   trail                   the entry of the trail about the decision, see lib/trail.lua; empty: nothing is noted
 -- Reply: how many messages were settled in each way
 --   no_report  accepted messages whose report is overdue
@@ -35,6 +36,9 @@ local campaign_key, member = key_of_campaign(id), batch_member(id, batch_number)
 local messages_key, settle_due_key = key_of_batch(campaign_key, MESSAGES, batch_number), key_of_sender('settle_due')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
+local decided_ms = tonumber(args.decided_ms)
+-- What was over or due by then is settled.
+local over_ms = settlement == 'policy' and decided_ms > 0 and math.min(decided_ms, now_ms) or now_ms
 local counts, codes = counter_deltas(), counter_deltas()
 local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0, tried_again = 0}
 -- Indexes of messages in doubt that count as accepted.
@@ -48,7 +52,7 @@ local by_policy = false
 local function settle_doubt(campaign, attempt, sent_at_ms, is_campaign_over)
   -- The number of an attempt has one byte, and no correlation id may be used again.
   local may_resend = campaign.state ~= 'cancelled' and attempt < MAX_ATTEMPT
-  if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end
+  if settlement ~= 'policy' and sent_at_ms >= decided_ms then return nil end
   if settlement == 'sent' then return ACCEPTED, 'as_sent' end
   if settlement == 'resend' then
     if may_resend then return PENDING, 'resent' end
@@ -110,9 +114,9 @@ local function settle_messages(campaign, count)
   local created_ms, until_ms = tonumber(campaign.created_ms), tonumber(campaign.until_ms)
   local wait_ms = tonumber(campaign.report_wait_ms)
   local unsent = tonumber(campaign[PENDING]) + tonumber(campaign[SENDING])
-  local is_campaign_over = until_ms <= now_ms and unsent == 0
+  local is_campaign_over = until_ms <= over_ms and unsent == 0
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
-  local rule = until_ms > now_ms and retry_rule(campaign_key, campaign.retry_codes)
+  local rule = until_ms > over_ms and retry_rule(campaign_key, campaign.retry_codes)
   local open_states = '[' .. ACCEPTED .. IN_DOUBT .. (rule and FAILED or '') .. ']'
   local next_due_ms = math.huge
   local position = string.find(states, open_states)
@@ -127,13 +131,13 @@ local function settle_messages(campaign, count)
       new_state, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_campaign_over)
     elseif state == FAILED and rule.codes[code] then
       local again_ms = second_try_ms(campaign, rule, position - 1, fields)
-      if again_ms and again_ms <= now_ms and settlement == 'policy' then
+      if again_ms and again_ms <= over_ms and settlement == 'policy' then
         settled.tried_again = settled.tried_again + 1
         try_again(position, first, fields)
       elseif again_ms then
         next_due_ms = math.min(next_due_ms, again_ms)
       end
-    elseif state == ACCEPTED and settlement == 'policy' and report_due_ms <= now_ms then
+    elseif state == ACCEPTED and settlement == 'policy' and report_due_ms <= over_ms then
       new_state, counts_as = NO_REPORT, 'no_report'
     end
     if new_state then
