@@ -362,6 +362,8 @@ def _reason(error: exceptions.RedisError) -> str:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
+    if "unknown command" in str(error) and "HELLO" in str(error):
+        return "does not know the command HELLO: it must be Redis 6.2 or newer, or Valkey, and no proxy before it"
     if "DB index is out of range" in str(error):
         return "has no database of this number"
     if "NOREPLICAS" in str(error):
