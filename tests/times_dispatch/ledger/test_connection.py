@@ -188,7 +188,9 @@ async def test_a_database_that_redis_has_not_and_a_server_that_is_no_redis_are_n
     assert reason == f"Redis at 127.0.0.1:{port} is no Redis: another kind of server answers there"
 
 
-@pytest.mark.parametrize("reply", ["ERR unknown command `HELLO`, with args beginning with: `3`, ", "ERR unknown command 'HELLO'"])
+@pytest.mark.parametrize(
+    "reply", ["ERR unknown command `HELLO`, with args beginning with: `3`, ", "ERR unknown command 'HELLO'"]
+)
 async def test_a_server_that_does_not_know_the_handshake_is_named(reply: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

@@ -234,9 +234,9 @@ async def test_a_block_is_so_short_that_all_of_it_is_pushed_behind_the_delay_of_
             await asyncio.sleep(0.01)
     batch.stop(grace_s=1)
     await working
-    most_s = timings.start_within_s - timings.spare_start_s - TOLERANCE_S - 1 / rate
+    max_s = timings.start_within_s - timings.spare_start_s - TOLERANCE_S - 1 / rate
     pairs = zip(leases.opened, leases.asked_ahead_s[1:], strict=False)
-    left_s = [most_s - block.delay_s - ahead_s for block, ahead_s in pairs if isinstance(block, Block)]
+    left_s = [max_s - block.delay_s - ahead_s for block, ahead_s in pairs if isinstance(block, Block)]
     assert leases.blocks[1].delay_s > 0.3
     assert min(left_s[1:]) >= -0.001
     assert max(leases.asked_ahead_s[2:]) > AHEAD_S, "no shorter than it must be"
