@@ -44,6 +44,14 @@ def test_a_lock_has_every_package_that_is_declared(lock: str, extras: list[str])
     assert _declared(*extras) - _pins(tree.ROOT / "lock" / lock).keys() == set(), "run make lock"
 
 
+def test_the_client_of_redis_is_no_older_than_the_one_that_is_tested() -> None:
+    """The connection to the ledger overrides methods of redis-py, and uses options that older versions do not know."""
+    project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (line,) = (line for line in project["dependencies"] if line.startswith("redis["))
+    major, minor, *_ = CONSTRAINTS["redis"].split(".")
+    assert line == f"redis[hiredis]>={major}.{minor}"
+
+
 def test_no_version_is_constrained_that_nothing_needs() -> None:
     assert CONSTRAINTS.keys() == _pins(tree.ROOT / "lock/dev.txt").keys()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -354,6 +355,16 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.TryAgainError, "is unavailable: this part of the ledger is being moved to another node"),
 )
 """The first matching class gives the reason: some classes are subclasses of others."""
+_REASONS_BY_WORDS = (
+    (
+        r"unknown command.*HELLO",
+        "does not know the command HELLO: it must be Redis 6.2 or newer, or Valkey, and no proxy before it",
+    ),
+    (r"DB index is out of range", "has no database of this number"),
+    (r"NOREPLICAS", "has too few replicas (min-replicas-to-write): it takes no writes"),
+    (r"^ACL failure in script", _NO_PERMISSION),
+)
+"""Reasons of errors that have no class of their own, by a regular expression for what the server says."""
 
 
 def _reason(error: exceptions.RedisError) -> str:
@@ -362,12 +373,9 @@ def _reason(error: exceptions.RedisError) -> str:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
-    if "DB index is out of range" in str(error):
-        return "has no database of this number"
-    if "NOREPLICAS" in str(error):
-        return "has too few replicas (min-replicas-to-write): it takes no writes"
-    if str(error).startswith("ACL failure in script"):
-        return _NO_PERMISSION
+    for words, reason in _REASONS_BY_WORDS:
+        if re.search(words, str(error)):
+            return reason
     return f"cannot be used: {type(error).__name__}"
 
 

@@ -236,7 +236,7 @@ class BatchWorker:
             self._in_hand = opened if isinstance(opened, Block) else None
         if isinstance(opened, Block):
             self._check.opened(opened)
-            self._spacing.interval_s = opened.interval_s
+            self._spacing.interval_s, self._spacing.delay_s = opened.interval_s, opened.delay_s
             self._recorder.count_suppressed(opened.suppressed)
         return asked_at, opened
 
@@ -260,12 +260,13 @@ class BatchWorker:
         """Return how far ahead of its clock the ledger shall give out send times.
 
         The messages of a block must suffice until the next block arrives, so its send times reach as far ahead as a
-        round trip to the ledger lasts. But after such a round trip its pushes must still start in time.
+        round trip to the ledger lasts. But its pushes must start in time, also if all workers push later than replies
+        come: what does not fit behind that delay would be pushed too early, beside the blocks of others.
         """
         timings, took_s = self._context.timings, self._opening_lock.expected_s
+        begins_s = took_s + max(0.0, self._spacing.delay_s - self._opening_lock.delay_s)
         last_s = TOLERANCE_S + self._spacing.interval_s  # how much longer the block lasts than its send times reach
-        left_s = timings.start_within_s - took_s - last_s - timings.spare_start_s
-        return max(AHEAD_S, min(took_s, left_s))
+        return max(AHEAD_S, min(took_s, timings.start_within_s - begins_s - last_s - timings.spare_start_s))
 
     async def _open(self, max_messages: int, now: float) -> Opened:
         if self._run.stopping.is_set() or max_messages == 0:

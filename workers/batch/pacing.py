@@ -38,6 +38,8 @@ class Spacing:
     def __init__(self) -> None:
         self.interval_s = 0.0
         """The time between two send times of the last block, in seconds; 0 without a limit, and before the first."""
+        self.delay_s = 0.0
+        """How many seconds later than its send times the last block was to be pushed: what the ledger keeps for all."""
         self._last_at = 0.0
         self._last_cost = 0
 

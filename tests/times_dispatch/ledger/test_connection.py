@@ -188,6 +188,22 @@ async def test_a_database_that_redis_has_not_and_a_server_that_is_no_redis_are_n
     assert reason == f"Redis at 127.0.0.1:{port} is no Redis: another kind of server answers there"
 
 
+@pytest.mark.parametrize(
+    "reply", ["ERR unknown command `HELLO`, with args beginning with: `3`, ", "ERR unknown command 'HELLO'"]
+)
+async def test_a_server_that_does_not_know_the_handshake_is_named(reply: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(f"-{reply}\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        reason = await _reason(f"redis://:{PASSWORD}@127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+    assert " does not know the command HELLO: it must be Redis 6.2 or newer" in reason
+    assert PASSWORD not in reason
+
+
 async def test_a_missing_password_is_named(guarded: EmbeddedServer) -> None:
     reason = await _reason(f"redis://127.0.0.1:{guarded.port}/0")
     assert reason == f"Redis at 127.0.0.1:{guarded.port} wants a password"

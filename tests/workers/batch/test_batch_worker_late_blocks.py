@@ -214,6 +214,34 @@ async def test_a_block_is_as_short_as_its_pushes_need_after_a_round_trip_that_ta
     assert max(leases.asked_ahead_s[2:]) >= AHEAD_S
 
 
+async def test_a_block_is_so_short_that_all_of_it_is_pushed_behind_the_delay_of_the_other_workers(
+    rig: WorkerRig,
+) -> None:
+    """The ledger took 0.5 s and takes 0.3 s now, but all workers still push 0.5 s later than the send times.
+
+    A longer block would be pushed earlier than that, beside those of other workers, or its end not in time.
+    """
+    delay_s, rate = 0.5, 100
+    await rig.submit(1_000, batch_size=1_000)
+    ends_us = (time.time() + delay_s / 0.02) * 1e6
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", mapping={"rate": rate, "delay_ends_us": f"{ends_us:.0f}"})
+    clock, timings = SkippingClock(), BatchTimings()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.3] * 100, confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(20):
+        while len(leases.blocks) < 6:
+            await asyncio.sleep(0.01)
+    batch.stop(grace_s=1)
+    await working
+    max_s = timings.start_within_s - timings.spare_start_s - TOLERANCE_S - 1 / rate
+    pairs = zip(leases.opened, leases.asked_ahead_s[1:], strict=False)
+    left_s = [max_s - block.delay_s - ahead_s for block, ahead_s in pairs if isinstance(block, Block)]
+    assert leases.blocks[1].delay_s > 0.3
+    assert min(left_s[1:]) >= -0.001
+    assert max(leases.asked_ahead_s[2:]) > AHEAD_S, "no shorter than it must be"
+
+
 async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: WorkerRig) -> None:
     await rig.submit(1_000, batch_size=1_000)
     clock = SkippingClock()
