@@ -152,7 +152,7 @@ class Retention:
         manifest = await self._archive.manifest(stub)
         self._before_step("destroy the key")
         await asyncio.to_thread(folder.delete_others, stub.id, stub.operation)
-        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")
+        await asyncio.to_thread(folder.destroy, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("delete the rows")
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{ROWS}")
         self._before_step("note in the manifest")

@@ -114,9 +114,13 @@ def test_an_archive_whose_folder_is_away_is_not_called_wrong(run: Run, ended: st
     folder.rename(away)
     if is_there:
         folder.mkdir()
-    done = run("archive", "verify")
-    assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
-    assert done.stderr == f"archive {CAMPAIGN}: {folder.resolve()} is missing or empty; is it mounted?\n"
+    for named in ((), (CAMPAIGN,)):
+        done = run("archive", "verify", *named)
+        assert (done.exit_code, done.stdout) == (
+            3,
+            "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n",
+        )
+        assert done.stderr == f"archive {CAMPAIGN}: {folder.resolve()} is missing or empty; is it mounted?\n"
     if is_there:
         folder.rmdir()
     away.rename(folder)
@@ -131,6 +135,20 @@ def test_an_archive_that_nobody_can_read_here_is_not_called_wrong(
     done = run("archive", "verify")
     assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
     assert "DISPATCH_ARCHIVE_KEY" in done.stderr
+
+
+@pytest.mark.parametrize("named", [(), (CAMPAIGN,)], ids=["all", "by its id"])
+@pytest.mark.parametrize("change", [{"state": "?"}, None], ids=["a counter", "all"])
+def test_a_manifest_that_cannot_be_read_is_one_wrong_archive(
+    run: Run, ended: str, change: dict[str, str] | None, named: tuple[str, ...]
+) -> None:
+    archive_all(run)
+    [path] = Path("archive").rglob("*.json")
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "fields": {**manifest["fields"], **change}}) if change else "?")
+    done = run("archive", "verify", *named)
+    assert (done.exit_code, done.stdout) == (1, "0 archives with 0 messages verified, 1 wrong\n"), done.output
+    assert "cannot be read" in done.stderr
 
 
 def test_a_missing_manifest_among_other_files_is_wrong(run: Run, ended: str) -> None:
