@@ -18,7 +18,7 @@ from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import INDIA, console, counted, echo
 from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveErased, ArchiveError, ArchiveKeyMissing, ArchiveUnavailable
-from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
+from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
@@ -234,8 +234,14 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
             view = manifest.view()
             with archives.rows(stub, manifest) as reader:
                 sums = reader.sums()
-        except (ArchiveUnavailable, ArchiveKeyMissing, ArchiveErased) as error:
+        except (ArchiveUnavailable, ArchiveKeyMissing) as error:
             result.unread.append(str(error))
+            continue
+        except ArchiveErased as error:
+            if stub.state is ArchiveState.ERASED or manifest.erased_ms:
+                result.unread.append(str(error))
+            else:  # nobody erased the campaign, and its key is gone
+                result.wrong[stub.id] = [str(error)]
             continue
         except (ArchiveError, CampaignDamaged) as error:
             result.wrong[stub.id] = [str(error)]
