@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from times_dispatch.provider.reports.field_names import may_be_row
+from times_dispatch.provider.reports.field_names import is_known, may_be_row
 from times_dispatch.provider.reports.reports import MAX_COMMAS
 
 MAX_FIELDS: Final = MAX_COMMAS
@@ -47,20 +47,37 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
 
     ``response=[…]`` holds the whole document, ``event=delivered&data=[…]`` its parts, and ``event=…&ts=…&meta=…`` are
     the fields of one report. ``data[0][ts]=…`` are the fields of nested objects, as PHP writes them. A field without a
-    value, whose name is a document, comes of JSON that was percent-encoded.
+    value, whose name is a document, comes of JSON that was percent-encoded. Fields of two reports in one form, so that
+    a field has two values, have no certain meaning.
     """
     if any(_NESTED.fullmatch(name) for name, _ in fields):
-        return msgspec.json.encode([_nested(fields)])
+        return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
     values = dict(fields)
     if may_be_row(values) and "data" not in values:
-        return msgspec.json.encode([values])
+        return b"" if _has_two_values(fields) else msgspec.json.encode([values])
     documents = [text for name, value in fields for text in (value or name,) if is_document(text)]
     if len(documents) != 1:
         return b""
     document = documents[0].strip().encode()
     if "event" in values and values.get("data", "").strip().encode() == document:
+        if _has_two_values(fields):
+            return b""
         return msgspec.json.encode([{"event": values["event"], "data": msgspec.Raw(document)}])
     return document
+
+
+def _has_two_values(fields: list[tuple[str, str]]) -> bool:
+    """Return whether a field of a report has two values; names with ``[]`` are those of an array."""
+    values: dict[str, str] = {}
+    return any(
+        value and values.setdefault(name, value) != value and "[]" not in name and is_known(_last_step(name))
+        for name, value in fields
+    )
+
+
+def _last_step(name: str) -> str:
+    """Return the last step of a path: ``ts`` of ``data[0][ts]``."""
+    return name.rstrip("]").rpartition("[")[2]
 
 
 def multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:

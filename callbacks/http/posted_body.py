@@ -60,8 +60,9 @@ def json_in(body: bytes, content_type: str) -> bytes:
     if plain[:1] == b'"':
         return _in_json_text(plain)
     if content_type.lower().startswith("multipart/"):
-        return json_in_fields(multipart_fields(body, content_type)) or body
-    document = json_in_query(plain, MAX_FIELDS)
+        document = json_in_fields(multipart_fields(body, content_type))
+    else:
+        document = json_in_query(plain, MAX_FIELDS)
     return document if 0 < len(document) <= MAX_BODY_BYTES else body
 
 

@@ -19,7 +19,7 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 
 _MAX_LIGHT_BYTES: Final = 64 * 1024
 _MAX_LIGHT_SEPARATORS: Final = 1_000
-"""A body has at most one row, or one field of a form, more than it has separators."""
+"""A body has at most one row, field of a form, or line in the heads of its parts more than it has separators."""
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def is_compressed(body: bytes, encoding: str) -> bool:
 
 def is_light(body: bytes) -> bool:
     """Return whether a body is read within some milliseconds."""
-    separators = sum(map(body.count, (b",", b"&", b";")))
+    separators = sum(map(body.count, (b",", b"&", b";", b"\n", b"\r")))
     return len(body) <= _MAX_LIGHT_BYTES and separators <= _MAX_LIGHT_SEPARATORS
 
 

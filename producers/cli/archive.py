@@ -18,8 +18,8 @@ from producers.cli.ledger import campaign_meant, with_ledger
 from producers.cli.output import INDIA, console, counted, echo
 from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveErased, ArchiveError, ArchiveKeyMissing, ArchiveUnavailable
-from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
-from times_dispatch.ledger.errors import CampaignArchived, CampaignUnknown
+from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
+from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import LaneQueries, Queries
@@ -219,25 +219,36 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
     from times_dispatch.archive.archiver import differences  # noqa: PLC0415  # pyarrow costs 60 MB
 
     archives = catalog_with_keys(options, redis).archive
-    if wanted:
-        stubs = [stub for campaign in wanted for stub in await archives.stubs(campaign)]
-    else:
+    stubs, result = list[ArchiveStub](), _Verified()
+    for campaign in wanted:
+        first = await archives.stub(campaign)
+        try:
+            stubs += await archives.stubs(campaign)
+        except (ArchiveError, CampaignDamaged):
+            stubs.append(first)  # what is wrong with it is said below
+    if not wanted:
         stubs, _ = await archives.states.newest(await LaneQueries(redis).senders(), with_erased=False)
-    result = _Verified()
     for stub in stubs:
         try:
             manifest = await archives.manifest(stub)
+            view = manifest.view()
             with archives.rows(stub, manifest) as reader:
                 sums = reader.sums()
-        except (ArchiveUnavailable, ArchiveKeyMissing, ArchiveErased) as error:
+        except (ArchiveUnavailable, ArchiveKeyMissing) as error:
             result.unread.append(str(error))
             continue
-        except ArchiveError as error:
+        except ArchiveErased as error:
+            if stub.state is ArchiveState.ERASED or manifest.erased_ms:
+                result.unread.append(str(error))
+            else:  # nobody erased the campaign, and its key is gone
+                result.wrong[stub.id] = [str(error)]
+            continue
+        except (ArchiveError, CampaignDamaged) as error:
             result.wrong[stub.id] = [str(error)]
             continue
         result.verified += 1
         result.rows += sums.rows
-        if differing := list(differences(manifest.view(), manifest.codes, sums)):
+        if differing := list(differences(view, manifest.codes, sums)):
             result.wrong[stub.id] = [f"archive {stub.id}: {each}" for each in differing]
     return result
 

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.http.posted_reports import is_light
 from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
@@ -407,3 +408,9 @@ async def test_the_head_of_a_request_may_have_32_kib(http: httpx.AsyncClient, si
         writer.write(b"\r\n\r\n" + BODY)
     assert f" {status} ".encode() in await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
     writer.close()
+
+
+@pytest.mark.parametrize("separator", [",", "&", ";", "\n", "\r"])
+def test_a_body_of_many_rows_fields_or_lines_is_read_in_a_thread(separator: str) -> None:
+    assert is_light((separator * 1_000).encode())
+    assert not is_light((separator * 1_001).encode())

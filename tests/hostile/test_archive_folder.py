@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -202,12 +203,13 @@ def test_foreign_names_like_those_of_unfinished_files_stop_no_archiving(tmp_path
     (own / "dangling.new").symlink_to("nowhere")
     (own / "folder.new").mkdir()
     os.mkfifo(own / "pipe.new")
+    os.mknod(own / "socket.new", stat.S_IFSOCK | 0o600)
     cleaned = folder.clean(CAMPAIGN)
     folder.delete(CAMPAIGN, "1.key")
-    print(f"5 foreign names: {cleaned} files cleaned, {len(list(own.iterdir()))} names left alone")  # noqa: T201  # the figure
+    print(f"6 foreign names: {cleaned} files cleaned, {len(list(own.iterdir()))} names left alone")  # noqa: T201  # the figure
     assert cleaned == 2
     assert victim.read_text() == "as before"
-    assert sorted(path.name for path in own.iterdir()) == ["dangling.new", "folder.new", "link.new"]
+    assert sorted(path.name for path in own.iterdir()) == ["dangling.new", "folder.new", "link.new", "socket.new"]
 
 
 @pytest.mark.parametrize("names", ["short", "long"])

@@ -121,6 +121,13 @@ class ArchiveFolder:
         with closing(_StorageFile(file, partial(self._refusals, archive, name))) as stored:
             yield cast(IO[bytes], stored)
 
+    def destroy(self, archive: str, name: str) -> None:
+        """Delete a file as ``delete`` does; raise ``ArchiveUnavailable`` if another user's copy of it is left."""
+        self.delete(archive, name)
+        with self._refusals(archive, f"a copy of {name}, which a writer that died has left,"):
+            if self._local:
+                self._local.clean(archive, wholly=name)
+
     def delete(self, archive: str, name: str) -> None:
         """Delete a file, if there is such a file, and copies that writers of this campaign have left."""
         self.clean(archive)

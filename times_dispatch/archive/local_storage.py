@@ -22,9 +22,11 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = _WRITE | os.O_EXCL
-_LEFT_ALONE: Final = frozenset({errno.ENOENT, errno.EAGAIN, errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EPERM})
+_NO_RIGHTS: Final = frozenset({errno.EACCES, errno.EPERM})
+"""The errors of a file of another user."""
+_LEFT_ALONE: Final = _NO_RIGHTS | {errno.ENOENT, errno.EAGAIN, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ETXTBSY}
 """The errors of a file that has its name by now, or is being written, and of what no writer of ours made: a link, a
-folder, or a file of another user."""
+folder, a socket, a program that runs, or a file of another user."""
 _LOCKED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -73,8 +75,11 @@ class LocalStorage:
             os.unlink(name, dir_fd=at)
             os.fsync(at)
 
-    def clean(self, folder: str) -> int:
-        """Delete files whose writer died before they had their names; return how many."""
+    def clean(self, folder: str, *, wholly: str = "") -> int:
+        """Delete files whose writer died before they had their names; return how many.
+
+        A file of another user is left alone; PermissionError is raised if it would have got the name *wholly*.
+        """
         cleaned = 0
         with suppress(FileNotFoundError), self._opened(folder) as at:
             for name in sorted(each for each in self._names(at) if each.endswith(NOT_RENAMED)):
@@ -85,7 +90,8 @@ class LocalStorage:
                         os.unlink(name, dir_fd=at)
                     cleaned += 1
                 except OSError as error:
-                    if error.errno not in _LEFT_ALONE:
+                    is_copy = bool(wholly) and name.startswith(f"{wholly}.") and error.errno in _NO_RIGHTS
+                    if is_copy or error.errno not in _LEFT_ALONE:
                         raise
             if cleaned:
                 os.fsync(at)

@@ -155,6 +155,7 @@ class Retention:
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("delete the rows")
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{ROWS}")
+        await asyncio.to_thread(folder.destroy, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("note in the manifest")
         erased = msgspec.structs.replace(manifest, erased_ms=manifest.erased_ms or await self._clock.now_ms())
         await asyncio.to_thread(folder.write, stub.id, f"{stub.operation}.{MANIFEST}", pack_manifest(erased))

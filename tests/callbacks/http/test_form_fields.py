@@ -43,6 +43,39 @@ def test_names_with_brackets_are_paths(query: bytes, expected: object) -> None:
     assert json.loads(json_in_query(query)) == [expected]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"event=delivered&ts=1&meta=m&event=delivered&ts=2&meta=n",
+        b"event=delivered&ts=1&meta=m&meta=n",
+        b"event=delivered;ts=1;meta=m;meta=n",
+        b"Delivery-Status=delivered&ts=1&client_ref=m&client_ref=n",
+        b"event=delivered&data[0][ts]=1&data[0][meta]=m&data[0][meta]=n",
+        b'event=delivered&event=failed&data=[{"ts":1,"meta":"m"}]',
+    ],
+)
+def test_a_field_of_a_report_with_two_values_is_not_certain(query: bytes) -> None:
+    assert json_in_query(query) == b""
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"ts=1&meta=m&event=d&meta=m&ts=1", {"ts": "1", "meta": "m", "event": "d"}),
+        (b"ts=1&meta=m&tag=a&tag=b", {"ts": "1", "meta": "m", "tag": "b"}),
+        (b"ts=1&meta=m&code=&code=912", {"ts": "1", "meta": "m", "code": "912"}),
+        (b"e[0][ts]=1&e[1][ts]=2&x[y]=1&x[y]=2", {"e": {"0": {"ts": "1"}, "1": {"ts": "2"}}, "x": {"y": "2"}}),
+        (b"a[][ts]=1&a[][ts]=2", {"a": {"0": {"ts": "1"}, "1": {"ts": "2"}}}),
+    ],
+)
+def test_fields_that_are_repeated_and_mean_one_report_are_read(query: bytes, expected: object) -> None:
+    assert json.loads(json_in_query(query)) == [expected]
+
+
+def test_a_document_is_certain_beside_a_field_with_two_values() -> None:
+    assert json_in_query(b"status=ok&status=1&response=" + quote(DOCUMENT).encode()) == DOCUMENT
+
+
 def test_paths_are_not_followed_for_ever() -> None:
     assert len(json_in_query(b"a" + b"[b]" * 5_000 + b"=1")) < 200
 

@@ -56,3 +56,12 @@ def test_texts_in_texts_are_read() -> None:
 @given(st.binary(max_size=60), st.sampled_from(["", "multipart/form-data; boundary=x", "multipart/x", "text/plain"]))
 def test_any_body_is_read_or_left(body: bytes, content_type: str) -> None:
     assert isinstance(json_in(body, content_type), bytes)
+
+
+@pytest.mark.parametrize("value", [b"\x01" * 700_000, b"\xff" * 700_000])
+def test_no_multipart_body_becomes_a_document_that_is_longer_than_a_body_may_be(value: bytes) -> None:
+    fields = [("event", b"delivered"), ("ts", b"1"), ("meta", b"m"), ("text", value)]
+    part = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    body = b"".join(part % (name.encode(), content) for name, content in fields)
+    assert json_in(body, "multipart/form-data; boundary=x") == body
+    assert json.loads(json_in(body.replace(value, b"short"), "multipart/form-data; boundary=x"))[0]["text"] == "short"

@@ -1,7 +1,9 @@
 import asyncio
 import csv
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,9 +116,13 @@ def test_an_archive_whose_folder_is_away_is_not_called_wrong(run: Run, ended: st
     folder.rename(away)
     if is_there:
         folder.mkdir()
-    done = run("archive", "verify")
-    assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
-    assert done.stderr == f"archive {CAMPAIGN}: {folder.resolve()} is missing or empty; is it mounted?\n"
+    for named in ((), (CAMPAIGN,)):
+        done = run("archive", "verify", *named)
+        assert (done.exit_code, done.stdout) == (
+            3,
+            "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n",
+        )
+        assert done.stderr == f"archive {CAMPAIGN}: {folder.resolve()} is missing or empty; is it mounted?\n"
     if is_there:
         folder.rmdir()
     away.rename(folder)
@@ -131,6 +137,61 @@ def test_an_archive_that_nobody_can_read_here_is_not_called_wrong(
     done = run("archive", "verify")
     assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
     assert "DISPATCH_ARCHIVE_KEY" in done.stderr
+
+
+def test_a_lost_key_of_a_campaign_that_nobody_erased_is_wrong_and_an_erased_campaign_is_not(
+    run: Run, ended: str
+) -> None:
+    archive_all(run)
+    [key] = Path("archive").rglob("*.key")
+    wrapped = key.read_bytes()
+    key.unlink()
+    done = run("archive", "verify")
+    assert (done.exit_code, done.stdout) == (1, "0 archives with 0 messages verified, 1 wrong\n")
+    assert "the key of its archive is destroyed" in done.stderr
+    key.write_bytes(wrapped)
+    assert run("archive", "erase", CAMPAIGN, "--yes").exit_code == 0
+    assert run("archive", "verify").exit_code == 0
+    done = run("archive", "verify", CAMPAIGN)
+    assert (done.exit_code, done.stdout) == (3, "0 archives with 0 messages verified, 0 wrong, 1 could not be read\n")
+
+
+def test_an_erasure_that_leaves_a_copy_of_the_key_says_so_and_may_be_repeated(
+    run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_all(run)
+    [key] = Path("archive").rglob("*.key")
+    copy = key.with_name(f"{key.name}.0123.new")
+    copy.write_bytes(key.read_bytes())
+    opens = os.open
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> int:
+        if path == copy.name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opens(path, *args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        done = run("archive", "erase", CAMPAIGN, "--yes")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"a copy of {key.name}, which a writer that died has left" in done.stderr
+    assert not list(Path("archive").rglob("*.parquet"))
+    assert run("archive", "erase", CAMPAIGN, "--yes").exit_code == 0
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("named", [(), (CAMPAIGN,)], ids=["all", "by its id"])
+@pytest.mark.parametrize("change", [{"state": "?"}, None], ids=["a counter", "all"])
+def test_a_manifest_that_cannot_be_read_is_one_wrong_archive(
+    run: Run, ended: str, change: dict[str, str] | None, named: tuple[str, ...]
+) -> None:
+    archive_all(run)
+    [path] = Path("archive").rglob("*.json")
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "fields": {**manifest["fields"], **change}}) if change else "?")
+    done = run("archive", "verify", *named)
+    assert (done.exit_code, done.stdout) == (1, "0 archives with 0 messages verified, 1 wrong\n"), done.output
+    assert "cannot be read" in done.stderr
 
 
 def test_a_missing_manifest_among_other_files_is_wrong(run: Run, ended: str) -> None:

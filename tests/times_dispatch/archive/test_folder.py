@@ -1,10 +1,13 @@
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -113,6 +116,30 @@ def test_a_file_that_is_being_written_is_not_deleted(tmp_path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert folder.clean("x") == 0
     assert folder.clean("x") == 1
+
+
+def test_a_copy_of_another_user_stops_a_destruction_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, opens = ArchiveFolder(str(tmp_path)), os.open
+    folder.write("x", "1.key", b"wrapped")
+    folder.write("x", "1.json", b"{}")
+    (tmp_path / "x" / "1.key.0123.new").write_text("wrapped before")
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith(".new"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opens(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert folder.clean("x") == 0
+    folder.destroy("x", "1.json")
+    with pytest.raises(ArchiveUnavailable, match=r"a copy of 1\.key.*permission denied"):
+        folder.destroy("x", "1.key")
+    assert folder.names("x") == []
+    monkeypatch.setattr(os, "open", opens)
+    folder.destroy("x", "1.key")
+    assert list((tmp_path / "x").iterdir()) == []
 
 
 def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None:

@@ -192,5 +192,7 @@ class Sealing:
 
     def _delete(self, record: _SealedRecord) -> None:
         folder = self._folder if record.folder == self._folder.url else ArchiveFolder(record.folder)
-        for kind in (KEY, ROWS, MANIFEST):
-            folder.delete(record.archive, f"{_OPERATION}.{kind}")
+        folder.delete(record.archive, f"{_OPERATION}.{KEY}")
+        folder.delete(record.archive, f"{_OPERATION}.{ROWS}")
+        folder.destroy(record.archive, f"{_OPERATION}.{KEY}")
+        folder.delete(record.archive, f"{_OPERATION}.{MANIFEST}")

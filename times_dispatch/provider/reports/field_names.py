@@ -22,6 +22,7 @@ _NAMES: Final = {
 """Names of a row's fields as ``_plain`` writes them; the first that has a value counts."""
 _EVENTS: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus", "messagestatus", "dlrstatus")
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
+_KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
 
@@ -45,6 +46,11 @@ def event_name(fields: Mapping[str, Any]) -> str | None:
     return next(iter(texts + numbers), None)
 
 
+def is_known(name: str) -> bool:
+    """Return whether a field of this name says what happened, when, to which message, or why."""
+    return _plain(name) in _KNOWN
+
+
 def may_be_row(fields: Mapping[str, Any]) -> bool:
     """Return whether an object without data is a report by itself: it has an id or a time.
 
@@ -64,4 +70,8 @@ def _has_reports(value: object) -> bool:
 
 
 def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {_SEPARATORS.sub("", name).lower(): value for name, value in fields.items()}
+    return {_plain(name): value for name, value in fields.items()}
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("", name).lower()

@@ -1,6 +1,6 @@
 import pytest
 
-from times_dispatch.provider.reports.field_names import by_known_name, event_name, may_be_row
+from times_dispatch.provider.reports.field_names import by_known_name, event_name, is_known, may_be_row
 
 
 @pytest.mark.parametrize("name", ["errCode", "ERR-CODE", "error_code", " Error Code ", "Code"])
@@ -49,3 +49,11 @@ def test_an_id_or_a_time_makes_a_row(fields: dict[str, object], expected: bool) 
 )
 def test_a_wrapper_of_whole_reports_is_no_row(inner: object, expected: bool) -> None:
     assert may_be_row({"status": "delivered", "timestamp": 1, "reference": "batch7", "reports": inner}) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("TS", True), ("client-ref", True), ("Status", True), ("code", True), ("tag", False), ("", False)],
+)
+def test_a_field_of_a_report_is_known_in_any_case(name: str, expected: bool) -> None:
+    assert is_known(name) is expected
