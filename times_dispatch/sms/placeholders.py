@@ -132,8 +132,8 @@ def right_spelling(text: str) -> str:
 
 def unfilled(text: str) -> list[str]:
     """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
-    found = (text[slice(*match.span())] for match in _TEXT_PLACEHOLDER.finditer(_narrow(text)))
-    return [placeholder.replace("\0", "{#var#}") for placeholder in found]
+    matches = _TEXT_PLACEHOLDER.finditer(_narrow(text))
+    return [text[slice(*match.span())].replace("\0", "{#var#}") for match in matches]
 
 
 def is_unfilled(value: str) -> bool:

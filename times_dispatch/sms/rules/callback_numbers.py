@@ -89,7 +89,8 @@ _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{
 _UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _SHORT_CODE = re.compile(
-    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}|{_SENT_TO}(?=\s[0-9]{{3,5}}(?![0-9]))|(?:कॉल|काल) करें)"
+    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}"
+    rf"|{_SENT_TO}(?=\s[0-9]{{3,5}}(?![0-9]))|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
