@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from producers.errors import CommandFailed, InputInvalid
 from producers.recipients.cell_text import tidy
-from producers.rows.damage import DamageCheck
+from producers.rows.damage import DamageCheck, damage_of_template
 from producers.rows.numbers import FOREIGN, find_foreign, without_prefix
 from producers.rows.whitelists import Whitelists
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -36,6 +36,7 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.numbers import DIGIT_TABLE, NumberInvalid, normalise
+from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
@@ -257,6 +258,10 @@ def _refusals(values: Sequence[str], settings: Settings, template: str, header: 
         numbers=NumberWhitelist([*item.callback_numbers, *sender.callback_numbers]),
     )
     yield from (f"the text {problem}" for problem in whitelists.problems_in_text())
+    placeholders = unfilled("\0".join(parsed.literals))
+    yield from (f"the text contains {each}, which looks like a placeholder that nothing fills" for each in placeholders)
+    if text_damage := damage_of_template(item.text):
+        yield f"the text {text_damage}"
     names = [f"variable {number}" for number in range(1, len(values) + 1)]
     joined = "" in parsed.literals[1:-1]  # then nobody knows which of two neighbours is empty
     for name, value in zip(names, values, strict=True):

@@ -56,7 +56,8 @@ UNFILLED = LintRule("slots are written as in the portals' exports of 2026", is_p
 _OFFERS = re.compile(
     r"\b(?:(?<!job )offers?(?! letter)|discounts?|cash ?back|coupons?|promo ?codes?|vouchers?"
     r"|bogo|pre-?approved"
-    r"|use code(?! \S{1,12} (?:to|for) (?:sign|log|verif|confirm|complete|reset|access|activat|regist))"
+    r"|use code(?! (?:\S{1,12} (?:to|for) (?:sign|log|verif|reset|access|regist)"
+    r"|[\0\d-]{1,12} (?:to|for) (?:confirm|complete|activat)))"
     r"|hurry|lucky draw|free gifts?"
     r"|buy[ ][0-9][ ]get|limited (?:period|time)|(?:best|great|mega) (?:deals?|sale)|(?:shop|order|book) now"
     r"|(?:flat|up ?to|extra|get|save)[ ](?:rs\.?[ ]?)?[0-9]{1,6}[ ]off"

@@ -138,7 +138,7 @@ class RowChecker:
         if self._earlier_refusal:
             reasons, values = (columns[column] for column in self._earlier_refusal)
             for index in earlier_duplicates(reasons, values, to, self._region):
-                if index not in findings:
+                if to[index]:  # whatever else is wrong with the row: the next rejects file must have the mark too
                     self._seen.add([int(to[index])])
                     findings[index] = duplicate(columns[self._to][index])
         if findings:

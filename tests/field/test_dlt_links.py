@@ -87,3 +87,30 @@ def test_a_word_that_is_glued_to_the_scheme_is_no_part_of_the_link() -> None:
     assert LinkWhitelist(["times.example"]).missing("forhttps://times.example/a, forhttp://evil.in") == [
         "http://evil.in"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("Visit times.in-evil.com-TIMES", "times.in-evil.com"),
+        ("Visit times.co.in-evil.com-TIMES.Thanks", "times.co.in-evil.com"),
+        ("Visit times.in-evil.com-TIMES.Thank-you", "times.in-evil.com"),
+        ("Visit https://times.in-evil.com-TIMES", "https://times.in-evil.com"),
+        ("Visit evil.in-times.co.in", "evil.in-times.co.in"),
+        ("Visit times.co.in-evil.in", "times.co.in-evil.in"),
+        ("Visit evil.in-https://times.in", "evil.in"),
+        ("Visit evil.in.https://times.in", "evil.in"),
+        ("Visit evil.inhttps://times.in", "evil.in"),
+        ("Visit www.evil.in-https://times.in", "www.evil.in-https://times.in"),
+        ("Visit evil.in😀https://times.in", "evil.in"),
+        ("Visit javascripthttps://evil.in", "https://evil.in"),
+        ("Visit https://times.in-TIMES@evil.in", "https://times.in-TIMES@evil.in"),
+    ],
+)
+def test_no_whitelisted_link_beside_a_dash_or_a_glued_word_hides_another(text: str, link: str) -> None:
+    assert LinkWhitelist(["times.in", "times.co.in"]).missing(text) == [link]
+
+
+@pytest.mark.parametrize("before", ["For details-", "Bill paid.Details.", "Pay Rs.500", "No.1-", "care@bank.co.in-"])
+def test_a_word_with_a_dot_before_a_scheme_is_no_link(before: str) -> None:
+    assert LinkWhitelist(["times.in"]).missing(f"{before}https://times.in/a") == []

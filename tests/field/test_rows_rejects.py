@@ -69,6 +69,15 @@ def test_a_duplicate_whose_refused_number_a_spreadsheet_spoiled_stays_a_duplicat
     assert check_values(rejects).refused == ["value is empty", DUPLICATE]
 
 
+def test_a_duplicate_with_a_bad_value_stays_a_duplicate_in_the_next_rejects_file(tmp_path: Path) -> None:
+    rejects, _ = rejects_of(tmp_path, "a.csv", TWICE)
+    second, rows = rejects_of(tmp_path, "b.csv", rejects.read_text(encoding="utf-8-sig").replace("210,y", "210,"))
+    assert [row[1] for row in rows] == ["value is empty", DUPLICATE]
+    second.write_text(second.read_text(encoding="utf-8").replace("09876543210,\n", "09876543210,y\n"), encoding="utf-8")
+
+    assert check_values(second).refused == ["value is empty", DUPLICATE]
+
+
 def test_a_rejects_file_that_was_saved_as_a_workbook_is_one_too(tmp_path: Path) -> None:
     _, rows = rejects_of(tmp_path, "a.csv", TWICE)
     with Workbook(tmp_path / "mended.xlsx") as workbook:

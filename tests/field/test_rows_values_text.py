@@ -262,6 +262,11 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("NA NA", "holds a word for no value"),
         ("n/a N/A", "holds a word for no value"),
         ("N / A", "holds a word for no value"),
+        ("n /a", "holds a word for no value"),
+        ("N/ A", "holds a word for no value"),
+        ("Dear ｛name｝", "holds a placeholder that nobody filled"),
+        ("｛｛1｝｝", "holds a placeholder that nobody filled"),
+        ("＜name＞", "holds a placeholder that nobody filled"),
         ("null null null", "holds a word for no value"),
         ("nan nan", "holds a word for no value"),
         *(

@@ -134,3 +134,24 @@ def test_a_text_that_is_not_whitelisted_is_a_refusal(write: WriteFile) -> None:
     request = SendTestRequest(number="+919876543210", message="See evil.ru. - TIMESM", template="new")
 
     assert prepare(request, settings).refusals == ("the text links to evil.ru, which is not whitelisted",)
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("Dear {name}. - TIMESM", "the text contains {name}, which looks like a placeholder that nothing fills"),
+        ("Dear ##name##. - TIMESM", "the text contains ##name##, which looks like a placeholder that nothing fills"),
+        ("Dear Ren\ufffde. - TIMESM", "the text holds"),
+    ],
+)
+def test_a_registered_text_with_which_no_campaign_is_sent_is_a_refusal(
+    write: WriteFile, text: str, refusal: str
+) -> None:
+    table = f'[templates.new]\nsender = "TIMESM"\ncontent_id = "1107000000000000003"\ntext = "{text}"\n'
+    settings = load(
+        write("dispatch.toml", SETTINGS + table), {"DISPATCH_ID_KEY": "0123456789abcdef"}, need=frozenset({Need.IDS})
+    )
+    request = SendTestRequest(number="+919876543210", message=text, template="new")
+
+    [found] = prepare(request, settings).refusals
+    assert found.startswith(refusal)

@@ -40,6 +40,8 @@ NO_VALUE = (
     "NA.",
     "N. A.",
     "N / A",
+    "N /A",
+    "N/ A",
     "nill",
     "invalid date",
     "null null",

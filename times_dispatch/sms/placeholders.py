@@ -89,6 +89,7 @@ _TEXT_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_TEXT}")
 _VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
 _VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
 
+_FULL_WIDTH = str.maketrans("｛｝＃［］＜＞％＄＠", "{}#[]<>%$@")
 _DIGITS_AT_END = re.compile(r"[_ -]*[0-9]+\Z")
 _BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MEANT: Final = {
@@ -117,21 +118,22 @@ def right_spelling(text: str) -> str:
 
     Words that name no value, as in ``{#foo#}``, are not corrected: nobody knows which tag is meant.
     """
-    for match in _SLOT_LIKE.finditer(text):
+    for match in _SLOT_LIKE.finditer(_narrow(text)):
         words = next(filter(None, match.groups()), "")
         tag = _tag(words)
         if match[0].startswith("#") and tag and _LONG_OR_UNTYPED.isdisjoint(_split(words)):
             continue  # ##name## is a placeholder of another system
-        if tag and match[0].strip() != f"{{#{tag}#}}":
+        if tag and text[slice(*match.span())].strip() != f"{{#{tag}#}}":
             may_be_text = tag == "num" and not _OR_ALPHANUMERIC.isdisjoint(_split(words))
             other = ", or {#alp#} if the values are not all digits" if may_be_text else ""
-            return f"write {{#{tag}#}} for {' '.join(match[0].split())}{other}"
+            return f"write {{#{tag}#}} for {' '.join(text[slice(*match.span())].split())}{other}"
     return ""
 
 
 def unfilled(text: str) -> list[str]:
     """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
-    return [match[0].replace("\0", "{#var#}") for match in _TEXT_PLACEHOLDER.finditer(text)]
+    matches = _TEXT_PLACEHOLDER.finditer(_narrow(text))
+    return [text[slice(*match.span())].replace("\0", "{#var#}") for match in matches]
 
 
 def is_unfilled(value: str) -> bool:
@@ -140,9 +142,15 @@ def is_unfilled(value: str) -> bool:
     A value shows more than a registered text, because a value has no reason to hold braces; but names in single signs
     must be those of fields, because a stock is $AAPL and a brand [TIMES].
     """
+    value = _narrow(value)
     return _VALUE_PLACEHOLDER.search(value) is not None or any(
         is_field_name(match[match.lastindex or 0]) for match in _VALUE_FIELD.finditer(value)
     )
+
+
+def _narrow(text: str) -> str:
+    """Return a text with ASCII signs in place of full-width ones, and as long as it was."""
+    return text if text.isascii() else text.translate(_FULL_WIDTH)
 
 
 def _split(words: str) -> list[str]:

@@ -10,6 +10,8 @@ from producers.recipients.workbook.format_tokens import GENERAL, Section, Token,
 
 _GENERAL_WIDTH = 11
 """Characters of a number that has no format, but for whole numbers."""
+_LEAST = 1e-15
+"""A smaller number without a format is the rest of a rounding, as of 0.1 + 0.2 - 0.3, and no amount."""
 _DAYS_UNTIL_1904 = 1462
 _NUMBER_SECTIONS = 3
 """Sections of a format for positive numbers, negative ones and zero; the fourth is for texts."""
@@ -99,7 +101,7 @@ def _show_general(value: float) -> str:
     decimals = max(0, _GENERAL_WIDTH - 1 - len(whole))
     rounded = format(_rounded(Decimal(text), decimals), "f")
     if not rounded.strip("-0."):
-        return text
+        return text if abs(value) >= _LEAST else "0"
     return rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
 
 

@@ -74,7 +74,11 @@ _KEYWORD = (
 )
 _SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
 """The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
+_SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|₹))(?:[^\n.;]{1,40}?[ ])?to"
+"""The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
+_PIN_DIGITS = 6
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
+_AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
@@ -85,7 +89,8 @@ _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{
 _UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _SHORT_CODE = re.compile(
-    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}|(?:कॉल|काल) करें)"
+    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}"
+    rf"|{_SENT_TO}(?=\s[0-9]{{3,5}}(?![0-9]))|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
@@ -220,14 +225,15 @@ def short_codes(text: str) -> list[str]:
 def context_before(text: str) -> str:
     """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
     line = _line_before(text, len(text))
-    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
+    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_SENT_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
     return next((match[0] for match in matches if match), "")
 
 
 def is_to_call(context: str) -> bool:
     """Return whether digits after a context, from ``context_before``, are a number to call or to send an SMS to."""
-    return (_AFTER_CALL_WORD.search(context) or _AFTER_SMS_TO.search(context)) is not None
+    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_SENT_TO)
+    return any(pattern.search(context) for pattern in patterns)
 
 
 def _may_contain_numbers(text: str) -> bool:
@@ -394,7 +400,8 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         return _is_foreign(digits)
     if _AFTER_CURRENCY.search(before):
         return False
-    to_call = (_AFTER_CALL_WORD.search(before) or _AFTER_SMS_TO.search(before)) is not None
+    after_sent = _AFTER_SMS_TO if len(digits) == _PIN_DIGITS else _AFTER_SENT_TO
+    to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
     if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
         return False
     toll_free = _TOLL_FREE_TO_CALL if to_call and len(sizes) == 1 else _TOLL_FREE

@@ -66,8 +66,9 @@ def domain_of(host: str, after: str) -> str | None:
     size = len(labels)
     while size > 1 and not is_public_suffix(labels[size - 1].lower()):
         size -= 1
-    if size < len(labels) and is_public_suffix((ending := labels[size].partition("-")[0]).lower()):
-        return domain_of(".".join([*labels[:size], ending]), "")  # times.co.in-TIMES, a name and a brand
+        ending, dash, _ = labels[size].partition("-")
+        if dash and is_public_suffix(ending.lower()):
+            return domain_of(".".join([*labels[:size], ending]), "")  # times.co.in-TIMES, a name and a brand
     if size < 2:
         return None
     is_whole = size == len(labels)

@@ -71,9 +71,12 @@ def find(text: str) -> list[str]:
         start, position = run.span()
         before = text[max(start, position - _SCHEME_LENGTH) : position]
         if text.startswith("://", position) and (scheme := _SCHEME.search(before)):
-            position = _end_of(_REST, text, position)
             known = _KNOWN_SCHEME.search(scheme[0])  # the word before it may be glued to it: forhttps://…
-            links.append(text[run.end() - len((known or scheme)[0]) : position])
+            begin = position - len((known or scheme)[0])
+            if "." in text[start:begin] and text[start - 1 : start] != "@":  # evil.in-https://…
+                links += _links_of_run(text, start, begin)[0]
+            position = _end_of(_REST, text, position)
+            links.append(text[begin:position])
         elif "." in run[0] and text[start - 1 : start] != "@" and text[position : position + 1] != "@":
             in_run, position = _links_of_run(text, start, position)
             if not in_run and _is_after_broken_scheme(run[0], text[max(0, start - _BROKEN_SCHEME_LENGTH) : start]):
