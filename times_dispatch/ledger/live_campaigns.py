@@ -121,7 +121,8 @@ class LiveCampaigns:
             SenderAtWork(whole_sender([views[lane] for lane in lanes[sender]]), lanes[sender], live[sender])
             for sender in sorted(lanes)
         ]
-        return LiveWork(senders, list({damage.campaign: damage for damage in damaged}.values()))
+        known_damage = {damage.campaign: damage for damage in damaged}
+        return LiveWork(senders, [known_damage[campaign] for campaign in sorted(known_damage)])
 
     async def _whole(
         self, campaigns: dict[CampaignId, LiveCampaign], damaged: list[CampaignDamaged]
