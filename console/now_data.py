@@ -11,13 +11,14 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.newest_ended import newest_ended
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.model import DeploymentStatus, Severity, StatusFinding
-from times_dispatch.status.reader import Queues, read_status
+from times_dispatch.status.reader import Queues, needs_person, read_status
 
 _MAX_ENDED: Final = 5
 _MAX_SHOWN: Final = 20
@@ -61,25 +62,19 @@ class NowData(msgspec.Struct, frozen=True, kw_only=True):
     status: DeploymentStatus
     """The status, at most ``STATUS_EVERY_S`` seconds older."""
     campaigns: list[RunningCampaign]
-    """Those that are stopped first, and then the newest first."""
+    """Those that get a card: first those that stopped without a person, those that a person paused, then the newest."""
+    live: int
+    """How many campaigns are live, with and without a card."""
+    unsent: int
+    """How many messages of the live campaigns are pending or being sent."""
     ended: list[CampaignView]
     """The newest campaigns that ended."""
     senders: list[RunningSender]
 
     @property
-    def shown(self) -> list[RunningCampaign]:
-        """The campaigns that get a card."""
-        return self.campaigns[:_MAX_SHOWN]
-
-    @property
     def not_shown(self) -> int:
         """How many live campaigns get no card."""
-        return len(self.campaigns) - len(self.shown)
-
-    @property
-    def unsent(self) -> int:
-        """How many messages of the live campaigns are pending or being sent."""
-        return sum(campaign.view.unsent for campaign in self.campaigns)
+        return self.live - len(self.campaigns)
 
     @property
     def needs_person(self) -> list[StatusFinding]:
@@ -108,11 +103,14 @@ class NowReader:
         self._samples = list[tuple[float, Mapping[CampaignId, int]]]()
         self._status: DeploymentStatus | None = None
         self._status_at = 0.0
+        self._work: LiveWork | None = None
+        """The senders and the live campaigns, once they are read in this reading."""
         self._standing: Hashable = None
         """What stopped and what runs, when the status was read."""
 
     async def read(self) -> NowData:
         """Return the data of this moment; an unavailable ledger is a finding of the status, and no error."""
+        self._work = None
         status = await self._status_now()
         if status.redis is None:
             return self._without_redis(status)
@@ -125,14 +123,15 @@ class NowReader:
             raise
 
     async def _read(self, status: DeploymentStatus) -> NowData:
+        work = await self._read_work()
+        live = sorted((campaign for sender in work.senders for campaign in sender.live), key=_newest_first)
+        senders = {sender.sender.id: sender.sender for sender in work.senders}
         queries, damaged = Queries(self._redis, clock=self._clock), list[CampaignDamaged]()
-        at_work = await queries.at_work(damaged=damaged)
-        live = sorted((view for _, _, of_sender in at_work for view in of_sender), key=_newest_first)
-        senders = {sender.id: sender for sender, _, _ in at_work}
-        ended = await newest_ended(self._redis, list(senders), live, limit=_MAX_ENDED, damaged=damaged)
+        in_lanes = [campaign.id for campaign in live if campaign.plan.lane_campaigns]
+        ended = await newest_ended(self._redis, list(senders), in_lanes, limit=_MAX_ENDED, damaged=damaged)
         standing = frozenset(
             [
-                *((view.id, view.state, view.reason) for view in live),
+                *((campaign.id, campaign.state, campaign.reason) for campaign in live),
                 *((sender.id, sender.paused, sender.day_is_used_up) for sender in senders.values()),
                 *((sender.id, each.provider, each.why) for sender in senders.values() for each in sender.unavailable),
             ]
@@ -141,21 +140,36 @@ class NowReader:
             status = await self._status_now(is_old=True)
         self._standing = standing
         rates = self._rates(live)
-        campaigns = [
-            RunningCampaign(
-                view=view,
-                rate_per_s=rates.get(view.id),
-                limit_per_s=_limit(senders[header_of(view.plan.sender)].rate_per_s, view.plan.rate_per_s),
-            )
-            for view in sorted(live, key=lambda view: view.state not in _STOPPED)
-        ]
+        ids = [(campaign.id, header_of(campaign.plan.sender)) for campaign in _with_card(live, rates)]
+        views = await queries.some(ids, damaged=damaged)
+        # The views were read a moment later: with them, what the page says of all agrees with the cards.
+        unsent = {campaign.id: campaign.unsent for campaign in live} | {view.id: view.unsent for view in views}
         return NowData(
             at_ms=int(self._clock.time() * 1000),
             status=status,
-            campaigns=campaigns,
+            campaigns=[
+                RunningCampaign(
+                    view=view,
+                    rate_per_s=rates.get(view.id),
+                    limit_per_s=_limit(senders[header_of(view.plan.sender)].rate_per_s, view.plan.rate_per_s),
+                )
+                for view in views
+            ],
+            live=len(live),
+            unsent=sum(unsent.values()),
             ended=ended,
-            senders=[_sender(sender, campaigns) for sender, _, of_sender in at_work if of_sender],
+            senders=[
+                _sender(sender.sender, [campaign.id for campaign in sender.live], unsent, rates)
+                for sender in work.senders
+                if sender.live
+            ],
         )
+
+    async def _read_work(self) -> LiveWork:
+        """Return what lives; the status and the campaigns of one reading share it."""
+        if self._work is None:
+            self._work = await LiveCampaigns(self._redis, clock=self._clock).read()
+        return self._work
 
     async def _status_now(self, *, is_old: bool = False) -> DeploymentStatus:
         """Return the status; read it if it is too old, or if *is_old*."""
@@ -164,18 +178,23 @@ class NowReader:
             self._status, self._standing = None, None
             self._status_at = now
             self._status = await read_status(
-                self._redis, self._queues, max_memory_share=self._max_memory_share, clock=self._clock, may_write=False
+                self._redis,
+                self._queues,
+                max_memory_share=self._max_memory_share,
+                clock=self._clock,
+                may_write=False,
+                read_work=self._read_work,
             )
         return self._status
 
     def _without_redis(self, status: DeploymentStatus) -> NowData:
         self._status = None  # so that the next reading asks again
-        return NowData(at_ms=status.at_ms, status=status, campaigns=[], ended=[], senders=[])
+        return NowData(at_ms=status.at_ms, status=status, campaigns=[], live=0, unsent=0, ended=[], senders=[])
 
-    def _rates(self, live: list[CampaignView]) -> dict[CampaignId, float]:
+    def _rates(self, live: list[LiveCampaign]) -> dict[CampaignId, float]:
         """Keep the counters, and return the rates since the newest reading that is old enough."""
         now = self._clock.monotonic()
-        done = {view.id: view.done for view in live}
+        done = {campaign.id: campaign.done for campaign in live}
         before = next((sample for sample in reversed(self._samples) if now - sample[0] >= _RATE_OVER_S), None)
         before = before or next(iter(self._samples), None)
         if not self._samples or now - self._samples[-1][0] >= _RATE_OVER_S / _MAX_SAMPLES:
@@ -189,20 +208,37 @@ class NowReader:
         }
 
 
-_STOPPED: Final = frozenset({CampaignState.BRAKED, CampaignState.PAUSED})
-
-
 def _limit(*limits_per_s: float) -> float:
     return min((limit for limit in limits_per_s if limit), default=0.0)
 
 
-def _newest_first(view: CampaignView) -> tuple[int, CampaignId]:
-    return -view.created_ms, view.id
+def _newest_first(campaign: LiveCampaign) -> tuple[int, CampaignId]:
+    return -campaign.created_ms, campaign.id
 
 
-def _sender(view: SenderView, campaigns: list[RunningCampaign]) -> RunningSender:
-    own = [campaign for campaign in campaigns if header_of(campaign.view.plan.sender) == view.id]
-    known = [campaign.rate_per_s for campaign in own if campaign.rate_per_s is not None]
+def _with_card(live: list[LiveCampaign], rates: Mapping[CampaignId, float]) -> list[LiveCampaign]:
+    """Return the campaigns that get a card, of live ones that are in the order of their age.
+
+    Those that are stopped come first; if there are too many, those that send are chosen before those that wait.
+    """
+
+    def stop(campaign: LiveCampaign) -> int:
+        return 0 if needs_person(campaign) else 1 if campaign.state is CampaignState.PAUSED else 2
+
+    def choice(campaign: LiveCampaign) -> tuple[int, bool]:
+        return stop(campaign), not rates.get(campaign.id)
+
+    chosen = {campaign.id for campaign in sorted(live, key=choice)[:_MAX_SHOWN]}
+    return sorted((campaign for campaign in live if campaign.id in chosen), key=stop)
+
+
+def _sender(
+    view: SenderView,
+    campaigns: list[CampaignId],
+    unsent: Mapping[CampaignId, int],
+    rates: Mapping[CampaignId, float],
+) -> RunningSender:
+    known = [rates[campaign] for campaign in campaigns if campaign in rates]
     return RunningSender(
-        view=view, rate_per_s=sum(known) if known else None, unsent=sum(campaign.view.unsent for campaign in own)
+        view=view, rate_per_s=sum(known) if known else None, unsent=sum(unsent[campaign] for campaign in campaigns)
     )

@@ -46,7 +46,7 @@ def now_pieces(visit: Visit, now: NowData) -> Pieces:
     """
     render = partial(visit.resources.renderer.render, f=visit.formats)
     html = {name: render(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
-    cards = {f"campaign-{item.view.id}": render("fragments/running_campaign.html", item=item) for item in now.shown}
+    cards = {f"campaign-{item.view.id}": render("fragments/running_campaign.html", item=item) for item in now.campaigns}
     pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
     # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
     return {**pieces, "running": Piece(html["running"], version=(now.not_shown, *cards))}

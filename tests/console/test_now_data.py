@@ -8,6 +8,7 @@ from times_dispatch.demo.processes import free_port
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import CampaignState
 
 
 async def _queues() -> dict[str, int]:
@@ -45,7 +46,7 @@ async def test_many_live_campaigns_are_counted_and_the_first_get_a_card(redis: R
     for number in range(23):
         await ledger.submit(1, campaign=f"c{number:07}")
     now = await NowReader(redis, _queues).read()
-    assert (len(now.campaigns), len(now.shown), now.not_shown) == (23, 20, 3)
+    assert (now.live, len(now.campaigns), now.not_shown, now.unsent) == (23, 20, 3, 23)
 
 
 async def test_without_redis_the_data_says_so() -> None:
@@ -102,4 +103,42 @@ async def test_a_reading_costs_a_few_commands_for_each_sender_however_often_it_i
     before = (await redis.info("stats"))["total_commands_processed"]
     assert len((await reader.read()).campaigns) == 10
     commands = (await redis.info("stats"))["total_commands_processed"] - before
-    assert commands <= 12 * 10  # its counters, its live and its ended campaigns, and each of them with its codes
+    # Its counters, its live and its ended campaigns, the script and its command, and each campaign with its codes.
+    assert commands <= 14 * 10
+
+
+async def test_so_many_campaigns_are_live_that_most_get_no_card(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(3, campaign="braked01")
+    await ledger.control.campaign(SENDER, CampaignId("braked01"), ControlAction.BRAKE, reason="too many rejected")
+    await ledger.submit(3, campaign="sending1", rate_per_s=2.0)
+    for number in range(60):
+        await ledger.submit(2, campaign=f"c{number:07}")
+        if number >= 30:
+            await ledger.control.campaign(SENDER, CampaignId(f"c{number:07}"), ControlAction.PAUSE)
+    clock = FakeClock()
+    reader = NowReader(redis, _queues, clock=clock)
+    await redis.config_resetstat()
+    now = await reader.read()
+    whole_views = (await redis.info("commandstats"))["cmdstat_hgetall"]["calls"]
+    assert (now.live, len(now.campaigns), now.not_shown) == (62, 20, 42)
+    assert whole_views <= 2 * len(now.campaigns) + 10, "only what is shown is read whole, each campaign with its codes"
+    assert now.campaigns[0].view.id == "braked01", "what needs a person is first, old as it is"
+    assert {item.view.state for item in now.campaigns[1:]} == {CampaignState.PAUSED}
+    assert any("braked01" in finding.problem for finding in now.needs_person)
+    assert now.unsent == sum(view.unsent for view in await ledger.queries.live(SENDER)) == 126
+    assert [(sender.unsent, sender.view.id) for sender in now.senders] == [(126, SENDER)]
+
+
+async def test_campaigns_that_send_get_a_card_before_newer_ones_that_wait(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6)
+    lease = await ledger.take()
+    for number in range(25):
+        await ledger.submit(1, campaign=f"c{number:07}")
+    clock = FakeClock()
+    reader = NowReader(redis, _queues, clock=clock)
+    assert CAMPAIGN not in {item.view.id for item in (await reader.read()).campaigns}
+    await ledger.record(lease, await ledger.open(lease, 1), b"a")
+    await clock.advance(10)
+    now = await reader.read()
+    assert [(item.view.id, item.rate_per_s) for item in now.campaigns][-1] == (CAMPAIGN, 0.1)
+    assert len(now.campaigns) == 20

@@ -1,6 +1,6 @@
 """The newest campaigns that ended, for pages that show them beside the live ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from redis.asyncio import Redis
 
@@ -14,7 +14,7 @@ from times_dispatch.ledger.scripts import text
 async def newest_ended(
     redis: Redis,
     senders: Sequence[SenderId],
-    live: Iterable[CampaignView],
+    unended: Collection[CampaignId],
     *,
     limit: int,
     damaged: list[CampaignDamaged],
@@ -24,11 +24,10 @@ async def newest_ended(
     Args:
         redis: the ledger.
         senders: the senders.
-        live: their live campaigns: the first lane of one may have ended before the others.
+        unended: campaigns in lanes that are live: the first lane of one may have ended before the others.
         limit: how many campaigns are read, at most.
         damaged: gets the damaged campaigns.
     """
-    unended = {view.id for view in live}
     async with redis.pipeline(transaction=False) as pipe:
         for sender in senders:
             pipe.zrevrange(sender_key(sender, SenderKey.ENDED), 0, limit - 1 + len(unended), withscores=True)
@@ -38,5 +37,6 @@ async def newest_ended(
         for sender, members in zip(senders, replies, strict=True)
         for campaign, created_ms in members
     )
-    ids = [(campaign, sender) for _, campaign, sender in newest if campaign not in unended]
+    left_out = frozenset(unended)
+    ids = [(campaign, sender) for _, campaign, sender in newest if campaign not in left_out]
     return await Queries(redis).some(ids[:limit], damaged=damaged)

@@ -1,7 +1,6 @@
 """Queries of campaigns, senders and messages in the ledger; no query writes."""
 
 import struct
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, cast
@@ -26,7 +25,7 @@ from times_dispatch.ledger.keys import (
     codes_key,
     sender_key,
 )
-from times_dispatch.ledger.lanes.names import header_of, is_lane, known_lanes, lane_number, lane_senders
+from times_dispatch.ledger.lanes.names import header_of, is_lane, known_lanes, lane_senders
 from times_dispatch.ledger.lanes.whole import lane_batch, whole_campaign, whole_sender
 from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients, SenderId
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
@@ -164,7 +163,7 @@ class LaneQueries:
         packed, records = cast("list[bytes]", await self._redis.mget(keys))
         try:
             messages = _messages(unpack_recipients(packed), records or b"", view.state_without_records(number))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
         for message in messages:
             yield message
@@ -187,8 +186,8 @@ class LaneQueries:
             try:
                 named = [_by_name(reply) for reply in (fields, codes, hashes[sender])]
                 view = read_view(campaign, *named, now_s=now_s) if fields and not _is_archived(fields) else None
-            except _UNREADABLE as error:
-                damage = CampaignDamaged(campaign, sender, _what(error))
+            except UNREADABLE as error:
+                damage = CampaignDamaged(campaign, sender, damage_in_words(error))
                 if damaged is None:
                     raise damage from error
                 damaged.append(damage)
@@ -218,30 +217,6 @@ class Queries(LaneQueries):
         lanes = await known_lanes(self._redis, sender)
         views = [view for lane in lanes for view in await LaneQueries.live(self, lane, damaged=damaged)]
         return await self._whole(views, damaged)
-
-    async def at_work(
-        self, *, damaged: list[CampaignDamaged]
-    ) -> list[tuple[SenderView, list[SenderId], list[CampaignView]]]:
-        """Return every sender, its lanes and its live campaigns, in few round trips however many senders there are.
-
-        Damaged campaigns are appended to *damaged*.
-        """
-        every = await LaneQueries.senders(self)
-        lanes, live = defaultdict[SenderId, list[SenderId]](list), defaultdict[SenderId, list[CampaignView]](list)
-        for lane in sorted(every, key=lane_number):
-            lanes[header_of(lane)].append(lane)
-        views = {view.id: view for view in await self.sender_views(every)}
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for lane in every:
-                pipe.smembers(sender_key(lane, SenderKey.LIVE))
-            members = zip(every, await pipe.execute(), strict=True)
-        ids = [(CampaignId(text(campaign)), lane) for lane, of_lane in members for campaign in of_lane]
-        for campaign in await self._whole(await self._newest_first(ids, damaged), damaged):
-            live[header_of(campaign.plan.sender)].append(campaign)
-        return [
-            (whole_sender([views[lane] for lane in lanes[sender]]), lanes[sender], live[sender])
-            for sender in sorted(lanes)
-        ]
 
     async def live_and_ended(
         self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
@@ -351,7 +326,7 @@ class Queries(LaneQueries):
         return {campaign for (campaign, _), state in zip(ids, replies, strict=True) if isinstance(state, bytes)}
 
 
-_UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
+UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
 """The errors that damaged data raises while it is read: wrong types, missing fields, unreadable values."""
 
 
@@ -366,7 +341,8 @@ def _is_archived(fields: object) -> bool:
     return isinstance(fields, dict) and b"archive" in fields and CampaignField.STATE.encode() not in fields
 
 
-def _what(error: Exception) -> str:
+def damage_in_words(error: Exception) -> str:
+    """Say what is wrong with a campaign that cannot be read; raise the error if it may pass."""
     if isinstance(error, ResponseError):
         if is_transient(error):
             raise error

@@ -1,7 +1,7 @@
 """Reads everything that a scrape shows from the ledger, in bounded time: ``read_snapshot``."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import (
     DEAD_LETTERS,
@@ -21,10 +20,12 @@ from times_dispatch.ledger.keys import (
     RELAY,
     REPORTS,
 )
-from times_dispatch.ledger.model import CampaignView, WaitsFor
+from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
+from times_dispatch.ledger.model import WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
-from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.metrics.counted import Counted, CountedReader
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
@@ -36,6 +37,8 @@ _INDIA_AHEAD_S: Final = 19_800
 _STREAMS: Final = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 _FORWARD: Final = "forward"
 """The name of the queue of copies for another system among the streams."""
+_AT_ONCE: Final = 50
+"""Campaigns that are read at once in the search for the one that waits longest."""
 _NOT_MOVING: Final = frozenset({WaitsFor.START, WaitsFor.HOURS})
 
 
@@ -106,32 +109,41 @@ async def read_snapshot(
         clock: the clock of this host.
     """
     began_s = clock.monotonic()
-    status = await read_status(redis, queues, max_memory_share=max_memory_share, clock=clock, may_write=False)
+    works = list[LiveWork]()
+
+    async def read_work() -> LiveWork:
+        works.append(await LiveCampaigns(redis, may_run_scripts=False, clock=clock).read())
+        return works[-1]
+
+    status = await read_status(
+        redis, queues, max_memory_share=max_memory_share, clock=clock, may_write=False, read_work=read_work
+    )
     ledger = None
     if status.redis:
         try:
-            ledger = await _ledger_figures(redis, days, counted or CountedReader(redis), clock)
+            ledger = await _ledger_figures(redis, days, counted or CountedReader(redis), clock, works[-1])
         except (RedisError, OSError):
             ledger = None
     return Snapshot(status=status, ledger=ledger, read_s=clock.monotonic() - began_s)
 
 
-async def _ledger_figures(redis: Redis, days: int, counted: CountedReader, clock: Clock) -> LedgerFigures:
+async def _ledger_figures(
+    redis: Redis, days: int, counted: CountedReader, clock: Clock, work: LiveWork
+) -> LedgerFigures:
     today = datetime.fromtimestamp(clock.time(), _INDIA).date()
     since = today - timedelta(days=days - 1)
     return LedgerFigures(
         since=since,
         counted=await counted.read(since, today, now_s=clock.time()),
-        senders=await _senders(redis, clock),
+        senders=await _senders(redis, clock, work),
         streams={**await _streams(redis, clock), _FORWARD: await _forward_queue(redis)},
     )
 
 
-async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
+async def _senders(redis: Redis, clock: Clock, work: LiveWork) -> list[SenderWork]:
     queries, statistics, now_s = Queries(redis, clock=clock), StatisticsReader(redis), clock.time()
     hour, minute = divmod(int(now_s + _INDIA_AHEAD_S) // 60 - 1, 60)
-    at_work = await queries.at_work(damaged=list[CampaignDamaged]())
-    every = [lane for _, lanes, _ in at_work for lane in lanes]
+    every = [lane for sender in work.senders for lane in sender.lanes]
     sent = {
         lane: minutes.get(f"{minute}s", 0)
         for lane, minutes in zip(every, await statistics.minutes_of(every, hour), strict=True)
@@ -140,26 +152,31 @@ async def _senders(redis: Redis, clock: Clock) -> list[SenderWork]:
         SenderWork(
             view=view,
             campaigns=dict(Counter(campaign.state for campaign in live)),
-            pending=sum(campaign.counts[MessageState.PENDING] for campaign in live),
-            sending=sum(campaign.counts[MessageState.SENDING] for campaign in live),
-            oldest_pending_s=_oldest_pending_s(live, now_s),
+            pending=sum(campaign.pending for campaign in live),
+            sending=sum(campaign.sending for campaign in live),
+            oldest_pending_s=await _oldest_pending_s(queries, live, now_s),
             sent_last_minute=sum(sent[lane] for lane in lanes),
         )
-        for view, lanes, live in at_work
+        for view, lanes, live in work.senders
     ]
 
 
-def _oldest_pending_s(live: Iterable[CampaignView], now_s: float) -> float:
+async def _oldest_pending_s(queries: Queries, live: Sequence[LiveCampaign], now_s: float) -> float:
     """Return the longest time for which a campaign could have sent; one outside its hours does not count."""
-    since_ms = [
-        max(view.sealed_ms, view.plan.start_at_ms)
-        for view in live
-        if view.state is CampaignState.RUNNING
-        and view.counts[MessageState.PENDING]
-        and view.sealed_ms
-        and view.waits_for not in _NOT_MOVING
-    ]
-    return max(0.0, now_s - min(since_ms) / 1000) if since_ms else 0.0
+    pending = sorted(
+        (
+            (max(campaign.sealed_ms, campaign.plan.start_at_ms), campaign.id, header_of(campaign.plan.sender))
+            for campaign in live
+            if campaign.state is CampaignState.RUNNING and campaign.pending and campaign.sealed_ms
+        ),
+    )
+    pending = [each for each in pending if each[0] <= now_s * 1000]
+    for first in range(0, len(pending), _AT_ONCE):
+        ids = [(campaign, sender) for _, campaign, sender in pending[first : first + _AT_ONCE]]
+        for view in await queries.some(ids, damaged=[]):
+            if view.state is CampaignState.RUNNING and view.waits_for not in _NOT_MOVING:
+                return max(0.0, now_s - max(view.sealed_ms, view.plan.start_at_ms) / 1000)
+    return 0.0
 
 
 async def _streams(redis: Redis, clock: Clock) -> dict[str, StreamSize]:

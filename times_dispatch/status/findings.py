@@ -206,7 +206,8 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
 
 
 def _of_stops(status: DeploymentStatus) -> Iterator[StatusFinding]:
-    for stop in status.stops[:_MAX_STOPS]:
+    # The sort keeps the order among stops of one kind: what nobody asked for must not be cut off.
+    for stop in sorted(status.stops, key=lambda stop: stop.by_person)[:_MAX_STOPS]:
         severity = NOTE if stop.by_person or stop.reason == "parts of the day used up" else WARNING
         to_do = f"when that is mended: {stop.command}" if stop.command else "it ends by itself"
         yield StatusFinding(severity, f"{stop.subject}: {stop.reason}", to_do)

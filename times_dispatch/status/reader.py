@@ -11,7 +11,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
-from times_dispatch.ledger.errors import CampaignDamaged, LedgerNewer
+from times_dispatch.ledger.errors import LedgerNewer
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
@@ -25,10 +25,9 @@ from times_dispatch.ledger.keys import (
     RETENTION_PROBLEM,
     UPKEEP_SINCE,
 )
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.memory_history import read_memory_pace
-from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
-from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.ledger.schema import refuse_newer_ledger
@@ -41,6 +40,8 @@ from times_dispatch.status.roles import ROLES
 
 Queues = Callable[[], Awaitable[dict[str, int]]]
 """Returns how many wake-ups wait, by queue; raises RedisError or OSError if the broker is unavailable."""
+ReadWork = Callable[[], Awaitable[LiveWork]]
+"""Returns what the senders have to do; raises RedisError or OSError."""
 
 _SECTIONS: Final = ("server", "memory", "persistence", "stats", "replication")
 """What is read of INFO; all of it would cost a page that reads it again and again more than the campaigns do."""
@@ -54,6 +55,7 @@ async def read_status(
     max_memory_share: float = 0.9,
     clock: Clock = SYSTEM_CLOCK,
     may_write: bool = True,
+    read_work: ReadWork | None = None,
 ) -> DeploymentStatus:
     """Return the status of the deployment; the cost grows with the number of live campaigns.
 
@@ -65,12 +67,15 @@ async def read_status(
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
         clock: this host's clock, which is compared with Redis' clock.
         may_write: whether to try a write; a user who may only read must not.
+        read_work: reads the senders and the live campaigns, for a caller that needs them too; by default this function
+            reads them.
     """
     try:
         if may_write:
             await check(redis, needs_memory=False)
         await refuse_newer_ledger(redis)
-        status = await _read(redis, queues, max_memory_share, clock)
+        work = read_work or LiveCampaigns(redis, clock=clock).read
+        status = await _read(redis, queues, max_memory_share, clock, work)
     except (RedisUnavailable, LedgerNewer) as error:
         return _without_redis(str(error), clock)
     except (RedisTimeout, TimeoutError):
@@ -84,10 +89,12 @@ def _without_redis(reason: str, clock: Clock) -> DeploymentStatus:
     return DeploymentStatus(at_ms=int(clock.time() * 1000), version=program_version(), findings=[unavailable(reason)])
 
 
-async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Clock) -> DeploymentStatus:
+async def _read(
+    redis: Redis, queues: Queues, max_memory_share: float, clock: Clock, read_work: ReadWork
+) -> DeploymentStatus:
     info = await _info(redis)
-    damaged = list[CampaignDamaged]()
-    stops, live = await _senders_and_campaigns(redis, damaged, clock)
+    work = await read_work()
+    live = [campaign for sender in work.senders for campaign in sender.live]
     since_ms = await redis.get(UPKEEP_SINCE)
     return DeploymentStatus(
         at_ms=int(clock.time() * 1000),
@@ -98,11 +105,14 @@ async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Cl
         upkeep_since_ms=int(since_ms) if since_ms else None,
         queues=await _lengths(queues),
         reports=await _reports(redis),
-        stops=stops,
+        stops=[
+            *(stop for sender in work.senders for stop in _stops_of(sender.sender)),
+            *(_stop_of(campaign) for campaign in live if campaign.state in _STOPPED),
+        ],
         work=Work(
             campaigns=len(live),
-            unsent=sum(view.unsent for view in live),
-            damaged=[damage.campaign for damage in damaged],
+            unsent=sum(campaign.unsent for campaign in live),
+            damaged=[damage.campaign for damage in work.damaged],
         ),
         alert_targets=await _alert_targets(redis),
         retention_problem=await _retention_problem(redis),
@@ -193,17 +203,6 @@ async def _reports(redis: Redis) -> ReportsStatus:
     )
 
 
-async def _senders_and_campaigns(
-    redis: Redis, damaged: list[CampaignDamaged], clock: Clock
-) -> tuple[list[Stop], list[CampaignView]]:
-    """Return all stops, those of senders first, and the live campaigns."""
-    stops, live = list[Stop](), list[CampaignView]()
-    for view, _, campaigns in await Queries(redis, clock=clock).at_work(damaged=damaged):
-        stops += _stops_of(view)
-        live += campaigns
-    return [*stops, *(_stop_of(view) for view in live if view.state in _STOPPED)], live
-
-
 _STOPPED: Final = frozenset({CampaignState.PAUSED, CampaignState.BRAKED})
 
 
@@ -219,12 +218,18 @@ def _stops_of(view: SenderView) -> list[Stop]:
     return stops
 
 
-def _stop_of(view: CampaignView) -> Stop:
-    is_paused = view.state is CampaignState.PAUSED
+def _stop_of(view: LiveCampaign) -> Stop:
     reason = f"{view.state.value}: {view.reason}" if view.reason else view.state.value
     return Stop(
         subject=f"campaign {view.id} ({view.plan.name})",
         reason=reason,
         command=f"dispatch resume {view.id}",
-        by_person=is_paused and view.reason != stop_reason_in_words(StopReason.MISSED_START_ASKS, ""),
+        by_person=not needs_person(view),
     )
+
+
+def needs_person(campaign: LiveCampaign) -> bool:
+    """Return whether a campaign stopped without a person, so that somebody has to look."""
+    missed_start = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
+    is_paused = campaign.state is CampaignState.PAUSED
+    return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == missed_start)

@@ -14,3 +14,13 @@ async def test_a_live_campaign_shows_its_counters_and_links_each_of_them(viewer:
     assert "diwali-sale" in html
     assert f'href="/campaigns/{CAMPAIGN}/messages?state=pending"' in html
     assert "0 of 3" in text_of_page(html)
+
+
+async def test_the_live_campaigns_without_a_card_are_a_link_to_the_list_of_all(viewer: Browser, ledger: Ledger) -> None:
+    for number in range(23):
+        await ledger.submit(1, campaign=f"c{number:07}")
+    html = (await viewer.get("/")).text
+    assert '<a href="/campaigns?state=live">3 more live campaigns</a>' in html
+    assert html.count('<article class="card running"') == 20
+    listed = (await viewer.get("/campaigns?state=live")).text
+    assert all(f'href="/campaigns/c{number:07}"' in listed for number in range(23))

@@ -21,7 +21,7 @@ async def test_the_newest_campaigns_of_all_senders_that_ended_are_read(ledger: L
     await ledger.submit(1)
     damaged = list[CampaignDamaged]()
     live = await ledger.queries.live(SENDER)
-    views = await newest_ended(ledger.redis, [SENDER, OTHER], live, limit=3, damaged=damaged)
+    views = await newest_ended(ledger.redis, [SENDER, OTHER], [view.id for view in live], limit=3, damaged=damaged)
     assert [view.id for view in views] == ["ended003", "ended002", "ended001"]
     assert await newest_ended(ledger.redis, [OTHER], [], limit=1, damaged=damaged) == views[:1]
     assert not damaged
@@ -32,7 +32,7 @@ async def test_a_campaign_of_which_a_lane_is_live_has_not_ended(ledger: Ledger) 
     [view] = await ledger.queries.live(SENDER)
     await _end(ledger, "ended001", 1_000)
     await ledger.redis.zadd(f"{{{SENDER}}}:ended", {CAMPAIGN: 2_000})  # as its first lane is, which ended sooner
-    views = await newest_ended(ledger.redis, [SENDER], [view], limit=1, damaged=[])
+    views = await newest_ended(ledger.redis, [SENDER], [view.id], limit=1, damaged=[])
     assert [each.id for each in views] == ["ended001"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import BackOffPolicy, ControlAction
@@ -238,21 +238,3 @@ async def test_keys_of_a_sender_share_its_hash_tag(ledger: Ledger) -> None:
     await ledger.send_all()
     everybodys = {"campaigns", "senders", "submissions"}
     assert all(key.startswith(hash_tag(SENDER)) for key in await ledger.dump() if key not in everybodys)
-
-
-async def test_all_senders_at_work_are_read_as_one_by_one(ledger: Ledger) -> None:
-    assert await ledger.queries.at_work(damaged=[]) == []
-    other = SenderId("OTHERS")
-    await ledger.submit(3)
-    await ledger.submit(4, campaign="of-other", sender=other)
-    await ledger.submit(2, campaign="damaged1", sender=other)
-    await ledger.redis.hset(campaign_key(other, CampaignId("damaged1")), "total", "many")
-    damaged, again = list[CampaignDamaged](), list[CampaignDamaged]()
-    expected = [
-        (await ledger.queries.sender(sender), [sender], await ledger.queries.live(sender, damaged=damaged))
-        for sender in await ledger.queries.senders()
-    ]
-    assert await ledger.queries.at_work(damaged=again) == expected
-    assert [len(live) for _, _, live in expected] == [1, 1]
-    assert [damage.campaign for damage in again] == [damage.campaign for damage in damaged] == ["damaged1"]
-    await ledger.redis.hset(campaign_key(other, CampaignId("damaged1")), "total", 2)

@@ -181,6 +181,7 @@ READ_ONLY = {
     "find_number",
     "pending_steps",
     "read_clock",
+    "read_live",
     "search_campaigns",
     "sum_rollups",
 }

@@ -89,10 +89,11 @@ def test_memory_that_lasts_less_than_two_days_is_a_warning(days: int, is_warned:
 
 def test_the_most_serious_finding_comes_first_and_many_stops_become_one_line() -> None:
     stops = [
-        Stop(subject=f"campaign {number}", reason="paused", command=f"dispatch resume {number}", by_person=number == 0)
+        Stop(subject=f"campaign {number}", reason="paused", command=f"dispatch resume {number}", by_person=number < 24)
         for number in range(25)
     ]
     found = _found(redis=RedisStatus(max_bytes=MB, last_write_ok=False), stops=stops)
     assert found[0][0] is Severity.CRITICAL
-    assert found[-1] == (Severity.NOTE, "campaign 0: paused")
+    assert found[-1] == (Severity.NOTE, "campaign 18: paused")
+    assert (Severity.WARNING, "campaign 24: paused") in found, "what nobody paused is told, however many are paused"
     assert (Severity.WARNING, "5 more senders and campaigns are stopped") in found

@@ -41,10 +41,10 @@ def whole_campaign(lanes: Sequence[CampaignView]) -> CampaignView:
         parts=sum(lane.parts for lane in lanes),
         stats=dict(_sums([lane.stats for lane in lanes])),
         created_ms=min(lane.created_ms for lane in lanes),
-        sealed_ms=_when_all([lane.sealed_ms for lane in lanes]),
+        sealed_ms=when_all([lane.sealed_ms for lane in lanes]),
         first_sent_ms=min((lane.first_sent_ms for lane in lanes if lane.first_sent_ms), default=0),
         last_sent_ms=max(lane.last_sent_ms for lane in lanes),
-        finished_ms=_when_all([lane.finished_ms for lane in lanes]) if state is CampaignState.FINISHED else 0,
+        finished_ms=when_all([lane.finished_ms for lane in lanes]) if state is CampaignState.FINISHED else 0,
         waits_for=waits.pop() if len(waits) == 1 else WaitsFor.NOTHING,
         retries_waiting=sum(lane.retries_waiting for lane in lanes),
         lanes=list(lanes),
@@ -107,6 +107,6 @@ def _sums(several: Sequence[dict[str, int]]) -> Counter[str]:
     return sums
 
 
-def _when_all(times: Sequence[int]) -> int:
+def when_all(times: Sequence[int]) -> int:
     """Return the last of several times; 0 if one of them is missing."""
     return max(times) if all(times) else 0

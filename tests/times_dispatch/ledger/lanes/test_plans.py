@@ -89,9 +89,6 @@ async def test_people_see_one_campaign_and_one_sender(redis: Redis) -> None:
     assert [each.id for each in await queries.live(SENDER)] == [campaign]
     assert await queries.live_and_ended(max_ended=10) == ([view], 0)
     assert await queries.senders() == [SENDER]
-    [(sender, lanes, live)] = await queries.at_work(damaged=[])
-    assert (sender, live) == (await queries.sender(SENDER), [view])
-    assert lanes == await known_lanes(redis, SENDER)
     assert len(await LaneQueries(redis).senders()) == len(await LaneQueries(redis).campaigns()) == 4
     messages = [message async for message in queries.messages(campaign)]
     assert [message.index for message in messages] == list(range(100))

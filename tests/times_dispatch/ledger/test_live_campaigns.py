@@ -1,0 +1,146 @@
+"""The figures of live campaigns; each must equal that of the campaign's whole view."""
+
+import pytest
+
+from tests.kit.lanes import people, submit_in_lanes
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.lanes.names import known_lanes
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+OTHER = SenderId("OTHERS")
+
+
+def _of(view: CampaignView) -> LiveCampaign:
+    """Return the figures of a whole view."""
+    return LiveCampaign(
+        id=view.id,
+        plan=view.plan,
+        state=view.state,
+        reason="" if view.state is CampaignState.RUNNING else view.reason,
+        created_ms=view.created_ms,
+        sealed_ms=view.sealed_ms,
+        total=view.total,
+        pending=view.counts[MessageState.PENDING],
+        unsent=view.unsent,
+    )
+
+
+@pytest.fixture(params=[True, False], ids=["by script", "by commands"])
+def reader(request: pytest.FixtureRequest, ledger: Ledger) -> LiveCampaigns:
+    return LiveCampaigns(ledger.redis, may_run_scripts=request.param)
+
+
+async def test_all_senders_are_read_as_one_by_one(ledger: Ledger, reader: LiveCampaigns) -> None:
+    assert not (await reader.read()).senders
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease, 2), b"aa")
+    await ledger.submit(4, campaign="of-other", sender=OTHER)
+    for name, action in (("braked01", ControlAction.BRAKE), ("paused01", ControlAction.PAUSE)):
+        await ledger.submit(2, campaign=name, sender=OTHER)
+        await ledger.control.campaign(OTHER, CampaignId(name), action, reason="too many rejected")
+    await ledger.submit(1, campaign="unsealed", sealed=False)
+    expected = [
+        (await ledger.queries.sender(sender), [sender], [*map(_of, await ledger.queries.live(sender))])
+        for sender in (OTHER, SENDER)
+    ]
+    work = await reader.read()
+    assert (work.senders, work.damaged) == (expected, [])
+    assert [[(each.done, each.sending) for each in sender.live if each.id == CAMPAIGN] for sender in work.senders] == [
+        [],
+        [(2, 0)],
+    ]
+    states = {each.state for sender in work.senders for each in sender.live}
+    assert states == {CampaignState.RUNNING, CampaignState.BRAKED, CampaignState.PAUSED, CampaignState.SUBMITTING}
+
+
+async def test_a_mismatch_of_counters_is_the_reason_of_a_stopped_campaign(
+    ledger: Ledger, reader: LiveCampaigns
+) -> None:
+    await ledger.submit(3)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="too many rejected")
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "total", 4)
+    [view] = await ledger.queries.live(SENDER)
+    [(_, _, live)] = (await reader.read()).senders
+    assert live == [_of(view)]
+    assert "do not add up" in live[0].reason
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "total", 3)
+
+
+@pytest.mark.parametrize(("field", "value"), [("total", "many"), ("plan", "{"), ("state", "odd"), ("created_ms", "")])
+async def test_a_damaged_campaign_is_told_and_the_others_are_read(
+    ledger: Ledger, reader: LiveCampaigns, field: str, value: str
+) -> None:
+    await ledger.submit(3)
+    await ledger.submit(2, campaign="damaged1")
+    key = campaign_key(SENDER, CampaignId("damaged1"))
+    before = await ledger.redis.hget(key, field)
+    await ledger.redis.hset(key, field, value)
+    await ledger.redis.sadd(f"{hash_tag(SENDER)}:live", "nohash01")
+    await ledger.redis.set(campaign_key(SENDER, CampaignId("nohash01")), "x")
+    expected = list[CampaignDamaged]()
+    [view] = await ledger.queries.live(SENDER, damaged=expected)
+    work = await reader.read()
+    assert [sender.live for sender in work.senders] == [[_of(view)]]
+    assert [*map(str, work.damaged)] == [*map(str, expected)]
+    assert {damage.campaign for damage in work.damaged} == {"damaged1", "nohash01"}
+    await ledger.redis.delete(campaign_key(SENDER, CampaignId("nohash01")))
+    await ledger.redis.srem(f"{hash_tag(SENDER)}:live", "nohash01")
+    await ledger.redis.hset(key, field, before)
+
+
+async def test_lanes_are_one_sender_with_one_campaign(ledger: Ledger, reader: LiveCampaigns) -> None:
+    campaign = await submit_in_lanes(ledger.redis, people(100), lanes=4)
+    view = await ledger.queries.campaign(campaign)
+    await ledger.control.campaign(view.plan.sender, campaign, ControlAction.PAUSE)
+    [view] = await ledger.queries.live(view.plan.sender)
+    [(sender, lanes, live)] = (await reader.read()).senders
+    assert sender == await ledger.queries.sender(view.plan.sender)
+    assert lanes == await known_lanes(ledger.redis, view.plan.sender)
+    assert live == [_of(view)]
+    assert (live[0].total, live[0].unsent, live[0].state) == (100, 100, CampaignState.PAUSED)
+
+
+async def test_a_lane_that_ended_counts_and_a_lane_in_the_archive_hides_the_campaign(
+    ledger: Ledger, reader: LiveCampaigns
+) -> None:
+    campaign = await submit_in_lanes(ledger.redis, people(40), lanes=2)
+    view = await ledger.queries.campaign(campaign)
+    sender = view.lanes[0].plan.sender
+    await ledger.redis.srem(f"{hash_tag(sender)}:live", campaign)  # as if its first lane had ended
+    [(_, _, live)] = (await reader.read()).senders
+    assert live == [_of(view)]
+    key = campaign_key(sender, campaign)
+    await ledger.redis.rename(key, f"{key}:kept")
+    await ledger.redis.hset(key, "archive", "stub")
+    [(_, _, live)] = (await reader.read()).senders
+    assert live == []
+    await ledger.redis.rename(f"{key}:kept", key)
+    await ledger.redis.sadd(f"{hash_tag(sender)}:live", campaign)
+
+
+async def test_many_campaigns_take_few_calls_of_a_script(ledger: Ledger) -> None:
+    await ledger.submit(1)
+    copies = [CampaignId(f"c{number:07}") for number in range(1_100)]
+    async with ledger.redis.pipeline(transaction=False) as pipe:
+        for copy in copies:
+            pipe.copy(campaign_key(SENDER, CAMPAIGN), campaign_key(SENDER, copy))
+        pipe.sadd(f"{hash_tag(SENDER)}:live", *copies)
+        await pipe.execute()
+    reader = LiveCampaigns(ledger.redis)
+    await reader.read()
+    await ledger.redis.config_resetstat()
+    [(_, _, live)] = (await reader.read()).senders
+    stats = await ledger.redis.info("commandstats")
+    assert {each.id for each in live} == {CAMPAIGN, *copies}
+    assert stats["cmdstat_evalsha"]["calls"] == 5
+    assert stats["cmdstat_hmget"]["calls"] == len(live)
+    async with ledger.redis.pipeline(transaction=False) as pipe:
+        pipe.srem(f"{hash_tag(SENDER)}:live", *copies)
+        pipe.delete(*(campaign_key(SENDER, copy) for copy in copies))
+        await pipe.execute()
