@@ -8,7 +8,7 @@
 --   campaigns    for each of them the values of the fields of LIVE_FIELDS (ledger/live_campaigns.py), in that order,
 --                with nil for a missing field; nil for a campaign whose key holds no hash
 -- Keys: the hashes of the campaigns.
--- Cost: O(campaigns), about four microseconds each.
+-- Cost: O(campaigns), about 14 microseconds each.
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
