@@ -52,7 +52,7 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     """
     if any(_NESTED.fullmatch(name) for name, _ in fields):
         return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
-    values = dict(fields)
+    values = dict(fields) | dict(field for field in fields if field[1])
     if may_be_row(values) and "data" not in values:
         return b"" if _has_two_values(fields) else msgspec.json.encode([values])
     documents = [text for name, value in fields for text in (value or name,) if is_document(text)]
@@ -149,5 +149,7 @@ def _nested(fields: list[tuple[str, str]]) -> dict[str, Any]:
                 break
             node = inner
         else:
-            node[steps[-1] or str(len(node))] = value
+            name_in_node = steps[-1] or str(len(node))
+            if value or name_in_node not in node:
+                node[name_in_node] = value
     return root

@@ -64,6 +64,8 @@ def test_a_field_of_a_report_with_two_values_is_not_certain(query: bytes) -> Non
         (b"ts=1&meta=m&event=d&meta=m&ts=1", {"ts": "1", "meta": "m", "event": "d"}),
         (b"ts=1&meta=m&tag=a&tag=b", {"ts": "1", "meta": "m", "tag": "b"}),
         (b"ts=1&meta=m&code=&code=912", {"ts": "1", "meta": "m", "code": "912"}),
+        (b"ts=1&meta=m&meta=&code=912&code=", {"ts": "1", "meta": "m", "code": "912"}),
+        (b"e[ts]=1&e[meta]=m&e[meta]=", {"e": {"ts": "1", "meta": "m"}}),
         (b"e[0][ts]=1&e[1][ts]=2&x[y]=1&x[y]=2", {"e": {"0": {"ts": "1"}, "1": {"ts": "2"}}, "x": {"y": "2"}}),
         (b"a[][ts]=1&a[][ts]=2", {"a": {"0": {"ts": "1"}, "1": {"ts": "2"}}}),
     ],

@@ -72,9 +72,9 @@ _KEYWORD = (
     r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
     r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
 )
-_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)to"
+_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
 """The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
-_SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|₹))(?:[^\n.;]{1,40}?[ ])?to"
+_SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
 """The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
 _PIN_DIGITS = 6
 _AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
@@ -90,7 +90,7 @@ _UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _SHORT_CODE = re.compile(
     rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}"
-    rf"|{_SENT_TO}(?=\s[0-9]{{3,5}}(?![0-9]))|(?:कॉल|काल) करें)"
+    rf"|{_SENT_TO}(?=\s[0-9]{{4,5}}(?![0-9]))|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
