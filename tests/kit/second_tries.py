@@ -31,11 +31,11 @@ class Tries:
         await self.ledger.submit(messages, retry=rule, **changes)
         await self.ledger.send_all()
 
-    async def later(self, seconds: float) -> Settled:
-        """Let time pass, and let upkeep settle what is due."""
+    async def later(self, seconds: float, *, decided_ms: int = 0) -> Settled:
+        """Let time pass, and let upkeep settle what is due; *decided_ms* as in ``Maintenance.settle_overdue``."""
         self.now_s += int(seconds)
         await self._set_clock()
-        return await self.ledger.maintenance.settle_overdue(SENDER)
+        return await self.ledger.maintenance.settle_overdue(SENDER, decided_ms=decided_ms)
 
     async def _set_clock(self) -> None:
         self._clock.now_us = self.now_s * 1_000_000

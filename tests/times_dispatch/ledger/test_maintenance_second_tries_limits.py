@@ -9,6 +9,7 @@ from tests.kit.frequency import ONE_A_DAY, check_of
 from tests.kit.ledger import CAMPAIGN, SENDER, recipients
 from tests.kit.second_tries import KEY, MINUTE_S, NOON_S, RULE, Tries
 from times_dispatch.ledger.forgetting import NumberForgetting
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import BatchRef, CampaignId, WaitsFor
@@ -93,6 +94,29 @@ async def test_a_try_that_would_be_due_after_the_validity_is_not_waited_for(trie
     await tries.fail()
     assert await tries.waiting() == 0
     assert await tries.ledger.state() is CampaignState.FINISHED
+
+
+async def test_no_second_try_begins_after_the_validity_though_it_was_decided_before(tries: Tries) -> None:
+    until_ms = (NOON_S + 20 * MINUTE_S) * 1000
+    await tries.begin(1, valid_until_ms=until_ms)
+    await tries.fail()
+    assert await tries.later(20 * MINUTE_S, decided_ms=until_ms - 1) == Settled()
+    assert (await tries.ledger.states(), await tries.waiting()) == ("f", 1)
+    assert await tries.ledger.redis.hget(KEY, "until_ms") == str(until_ms).encode(), "it gets no longer"
+    assert await tries.ledger.maintenance.end_pending(SENDER) == 0
+    assert (await tries.ledger.states(), await tries.waiting()) == ("f", 0)
+    assert await tries.ledger.state() is CampaignState.FINISHED
+
+
+async def test_a_clock_that_jumps_after_the_decision_puts_no_second_try_off(tries: Tries) -> None:
+    await tries.begin(2)
+    await tries.fail(0)
+    await tries.later(10 * MINUTE_S)
+    await tries.fail(1)
+    decided_ms = (NOON_S + 17 * MINUTE_S) * 1000
+    assert await tries.later(120 * MINUTE_S, decided_ms=decided_ms) == Settled(tried_again=1)
+    due_ms = await tries.ledger.redis.zscore(f"{hash_tag(SENDER)}:settle_due", f"{CAMPAIGN}:0")
+    assert decided_ms < (due_ms or 0) <= (NOON_S + 27 * MINUTE_S) * 1000
 
 
 async def test_a_campaign_is_finished_when_no_report_can_bring_a_second_try(tries: Tries) -> None:

@@ -131,7 +131,8 @@ local function settle_messages(campaign, count)
       new_state, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_campaign_over)
     elseif state == FAILED and rule.codes[code] then
       local again_ms = second_try_ms(campaign, rule, position - 1, fields)
-      if again_ms and again_ms <= over_ms and settlement == 'policy' then
+      -- Nothing is sent again after the validity, also if the validity ended after the decision.
+      if again_ms and again_ms <= over_ms and until_ms > now_ms and settlement == 'policy' then
         settled.tried_again = settled.tried_again + 1
         try_again(position, first, fields)
       elseif again_ms then
@@ -213,7 +214,7 @@ local function settle()
   end
   if next_due_ms then
     -- The batch is not settled again at once: it may wait for other messages of the campaign that are still sent.
-    redis.call('ZADD', settle_due_key, math.max(next_due_ms, now_ms + SETTLE_AGAIN_MS), member)
+    redis.call('ZADD', settle_due_key, math.max(next_due_ms, over_ms + SETTLE_AGAIN_MS), member)
   else
     redis.call('ZREM', settle_due_key, member)
   end
