@@ -165,8 +165,8 @@ local function extend_validity(campaign)
   redis.call('HSET', campaign_key, 'validity_ms', validity_ms)
   -- The validity of a campaign with a send window must contain the send window of one day.
   if campaign.send_window_closes_ms then validity_ms = validity_ms + DAY_MS end
-  redis.call('HSET', campaign_key, 'until_ms', now_ms + validity_ms)
-  redis.call('ZADD', key_of_sender('validity_ends'), now_ms + validity_ms, id)
+  redis.call('HSET', campaign_key, 'until_ms', over_ms + validity_ms)
+  redis.call('ZADD', key_of_sender('validity_ends'), over_ms + validity_ms, id)
 end
 
 -- Put the batch into the redo list, for the messages that are pending again.
