@@ -187,6 +187,7 @@ class EntryApplier:
                 if (reason := _REASONS.get(result))
             ]
         await self._note_dead_numbers(applied)
+        # Redis no longer has the number of an archived message: the process that archives opts the number out.
         late = [index for index in classified.stop_replies if results[index] is ReportEffect.ARCHIVED]
         await LateStops(self._redis).add(
             (classified.reports[index].campaign, classified.reports[index].index) for index in late

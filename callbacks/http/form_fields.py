@@ -83,8 +83,8 @@ def _last_step(name: str) -> str:
 def multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
     """Return the names and values of the parts of a multipart body; none if a head or the count exceeds its bound.
 
-    A part of parts is no field. The standard library reads only the heads: it takes minutes for a mebibyte of
-    semicolons in a head, and a second for as many parts in each other.
+    A part that is itself multipart is not a field. The standard library parses only the heads of parts: it would take
+    minutes for a mebibyte of semicolons in a head, and a second for a mebibyte of nested parts.
     """
     parts = _parts(body, content_type)
     return [field for part in parts if (field := _field(part))]
@@ -127,7 +127,7 @@ def _head(head: bytes) -> Message:
 
 
 def is_document(text: str) -> bool:
-    """Return whether a text is a JSON object or array."""
+    """Return whether a text is a document: a JSON object or array."""
     if not text.lstrip().startswith(("[", "{")):
         return False
     try:

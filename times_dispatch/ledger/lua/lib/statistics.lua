@@ -20,7 +20,8 @@ end
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record says why.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
--- An entry of an attempt: attempt, index of the provider, day, and the sum of two flags.
+-- The entry of one attempt of a message that was sent again: attempt, index of the provider, day, and the sum of two
+-- flags.
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
 -- The flags: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
@@ -316,6 +317,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local function put_parts(parts, of_rollup)
       if parts == 0 then return end
       put('parts', parts, of_rollup)
+      -- The campaign has no price of an SMS part.
       if price == 0 then
         put('unpriced', parts, of_rollup)
       else
@@ -329,6 +331,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
       return rollups[key].amounts
     end
 
+    -- Count for the course (how many messages by hour and minute), by letter: s sent, d delivered, e failed, c clicked.
     local function put_course(letter, amount, of_rollup, minute)
       if amount == 0 then return end
       local hour = floor(minute / 60)
