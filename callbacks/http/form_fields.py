@@ -19,7 +19,7 @@ _MAX_PARTS: Final = 200
 """How many parts a multipart body may have: reading one takes much longer than reading a field."""
 _MAX_CONTENT_TYPE: Final = 1_000
 _MAX_HEAD: Final = 2_000
-"""Bytes of the head of a part."""
+"""Bytes of the head of a part: its header lines."""
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LAST_LINE_END: Final = re.compile(rb"(?:\r\n|\n|\r)\Z")
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")

@@ -30,7 +30,9 @@ class PostedReports(NamedTuple):
     content: bytes
     """The body that is stored: JSON, byte for byte as it was posted if it was posted as JSON."""
     events: int
+    """How many rows are report events."""
     unusable: int
+    """How many rows cannot be used."""
     missing: Sequence[str]
     """The mandatory fields that all rows lack; empty if a row is to be stored."""
 

@@ -248,13 +248,13 @@ class BatchWorker:
         this batch keeps a permit for each message, and other senders can use only the other permits.
         """
         timings, took_s = self._context.timings, self._opening_lock.took_s
-        most = MAX_BLOCK
+        max_messages = MAX_BLOCK
         if took_s > timings.late_after_s:
             left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
-            most = max(_MIN_BLOCK, int(MAX_BLOCK * left))
+            max_messages = max(_MIN_BLOCK, int(MAX_BLOCK * left))
         if interval_s := self._spacing.interval_s:
-            most = min(most, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
-        return most
+            max_messages = min(max_messages, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
+        return max_messages
 
     def _ahead_s(self) -> float:
         """Return how far ahead of its clock the ledger shall give out send times.
@@ -362,7 +362,7 @@ class BatchWorker:
     def _max_unconfirmed_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how many seconds the opening of a block may take if the block is pushed without a confirmation.
 
-        The send times of such a block count from its arrival. *expected_s* is how long this opening was expected to take:
+        The send times of such a block count from its arrival. *expected_s* is how long the opening should have taken:
         a block that takes as long is pushed after the last block at its rate, if its pushes can still start in time.
         """
         timings = self._context.timings

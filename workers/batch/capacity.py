@@ -11,7 +11,7 @@ class CapacityShare:
         self.held = 0
         """How many permits these batches hold."""
         self.lacks = 0
-        """How many permits more the last of these batches wanted; 0 if it got all, or if it had no use for all."""
+        """How many more permits the batch that asked last wanted; 0 if it got as many as it wanted or could use."""
 
 
 class _Waiter:

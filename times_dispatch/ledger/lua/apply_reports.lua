@@ -10,7 +10,7 @@
 -- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
 -- If the code of a failed report is in the campaign's rule ([retry_failed]), the message waits for a second try. A
 -- click or a reply ends such a wait for good: somebody has the message, which is failed, also if its second try was
--- pending. A report about the failed attempt that says neither changes nothing.
+-- pending. Any other report about the failed attempt changes nothing, unless it says delivered. See lib/retries.lua.
 --
 -- Arguments
 --   campaign, batch_number  the batch

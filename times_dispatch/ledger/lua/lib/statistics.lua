@@ -34,8 +34,8 @@ local TRIED_AGAIN = 2
 local function tries_before(entries, attempt)
   local tries = 0
   for entry_at = 1, #entries, ATTEMPT_BYTES do
-    local known, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-    if known < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
+    local entry_attempt, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+    if entry_attempt < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
   end
   return tries
 end
@@ -85,6 +85,7 @@ end
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)
+  -- The campaign's creation on the clock of India, and the milliseconds since the minute began in which it lies.
   local base_ms = created_ms + INDIA_OFFSET_MS
   local into_minute_ms = base_ms % 60000
   local groups, known_part_counts = {}, nil
@@ -256,8 +257,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local entries = attempts_of(index)
     if not entries then return end
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-      if known == attempt then
+      local entry_attempt, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if entry_attempt == attempt then
         if flags % 2 == 0 then
           put_attempt(index, entries, entry_at, attempt, provider, day, flags + PROVED)
           count_proved(index, provider, day, tries_before(entries, attempt))
@@ -287,8 +288,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
     prove(index, attempt, sent)
     local entries = attempts_of(index)
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-      if known == attempt and flags < TRIED_AGAIN then
+      local entry_attempt, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if entry_attempt == attempt and flags < TRIED_AGAIN then
         put_attempt(index, entries, entry_at, attempt, provider, day, flags + TRIED_AGAIN)
       end
     end
