@@ -1,4 +1,4 @@
-"""The JSON document that the fields of a form, of a query or of a multipart body hold or are."""
+"""The JSON document in the fields of a form, a query or a multipart body: in one field, or made of all fields."""
 
 import json
 import re
@@ -23,8 +23,8 @@ _MAX_HEAD: Final = 2_000
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LAST_LINE_END: Final = re.compile(rb"(?:\r\n|\n|\r)\Z")
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
-"""Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would hold the
-receiver up."""
+"""Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would keep
+the receiver busy."""
 
 
 def json_in_query(query: bytes, max_fields: int = _MAX_QUERY_FIELDS) -> bytes:

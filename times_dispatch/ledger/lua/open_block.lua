@@ -96,15 +96,15 @@ end
 -- Say whether the ledger lost blocks that the worker was given (a power cut, a failover): the ledger counts fewer
 -- blocks than the worker. The worker knows better which messages it pushed, so it gets no more blocks under this token.
 local function has_lost_blocks(last_block)
-  local known = tonumber(args.last_block)
-  return known >= 0 and is_later_block(known, tonumber(last_block))
+  local last_given = tonumber(args.last_block)
+  return last_given >= 0 and is_later_block(last_given, tonumber(last_block))
 end
 
 -- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
 -- opened the next block.
 local function is_repeated_late(worker_block)
-  local known, confirmed = tonumber(args.last_block), tonumber(worker_block or '-1')
-  return known >= 0 and confirmed >= 0 and is_later_block(confirmed, known)
+  local last_given, newest_given = tonumber(args.last_block), tonumber(worker_block or '-1')
+  return last_given >= 0 and newest_given >= 0 and is_later_block(newest_given, last_given)
 end
 
 -- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker

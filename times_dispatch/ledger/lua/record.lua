@@ -45,7 +45,7 @@ local FIRST_BACK_OFF_MS = 1000
 local MAX_BACK_OFF_MS = 60000
 -- After so many back-offs in a row, the last two of them for responses that cannot be read, the sender is braked at the
 -- provider: the provider can be reached, and waiting does not make its responses readable.
--- A provider that answers every fifth push so is rarely braked: its first readable response begins the count anew.
+-- A provider of which every fifth response cannot be read is rarely braked: a readable response ends the row.
 local MAX_UNREADABLE_BACK_OFFS = 7
 -- A worker that asks whether others got responses needs no finer time than this.
 local ANSWERED_EVERY_US = 1000000

@@ -1,8 +1,8 @@
 -- uses: pacing
 --
 -- The paces of a block: the sender's rate, the campaign's own rate, or both. `hashes` is a table: `campaign` and
--- `sender` are fields of these hashes, with rate, last_send_time_us, last_send_time_cost and delay_ends_us;
--- `campaign_key` and `sender_key` are their keys.
+-- `sender` have the fields rate, last_send_time_us, last_send_time_cost and delay_ends_us of the hashes of campaign and
+-- sender; `campaign_key` and `sender_key` are the keys of these hashes.
 
 -- A campaign with a rate below its sender's may push the messages of this time of its rate in one burst. Its block is
 -- spread over the send times of the sender, so the messages of a whole round trip would be a longer burst.
