@@ -179,11 +179,11 @@ def _digest(index: int, event: ReportEvent) -> bytes:
     """Return eight bytes that tell the clicks of a message from each other, or its replies.
 
     Visits that our links process reports have ids instead. A message has at most ``MAX_REACTIONS`` digests of each
-    kind, so that nobody fills Redis with clicks. The clicks on one link within a span of so many seconds have different
-    digests; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
+    kind, so that nobody fills Redis with clicks. Clicks on one link at different seconds have different digests if they
+    are within one span of ``MAX_REACTIONS`` seconds; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
     """
-    span = event.ts // MAX_REACTIONS  # without the span, clicks that far apart would be one click for certain
+    span = event.ts // MAX_REACTIONS  # otherwise clicks ``MAX_REACTIONS`` seconds apart would have one digest
     content = f"{event.url}\0{event.incoming_text}\0{span}".encode("utf-8", "surrogatepass")
-    # Not the id: it may be written in many ways, in upper and lower case.
+    # The correlation id is not in the content: a poster may write the same id in upper or in lower case.
     number = (event.ts + int.from_bytes(blake2b(content, digest_size=4).digest())) % MAX_REACTIONS
     return blake2b(b"%d %b %d" % (index, event.kind.encode(), number), digest_size=8).digest()

@@ -49,7 +49,7 @@ _REASONS: Final = {
 }
 """Why a report becomes a dead letter, by its effect."""
 _WITHOUT_MESSAGE: Final = frozenset(_REASONS)
-"""The effects of reports of which the ledger has no message."""
+"""The effects of reports that were applied to no message in Redis; such reports become dead letters."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ class EntryApplier:
                 if (reason := _REASONS.get(result))
             ]
         await self._note_dead_numbers(applied)
+        # Redis no longer has the number of an archived message: the process that archives opts the number out.
         late = [index for index in classified.stop_replies if results[index] is ReportEffect.ARCHIVED]
         await LateStops(self._redis).add(
             (classified.reports[index].campaign, classified.reports[index].index) for index in late
@@ -260,8 +261,8 @@ class EntryApplier:
             if results[index] is not ReportEffect.APPLIED or reports[index].index in delivered
         ]
         are_delivered = await self._report_applier.are_delivered(asked) if asked else []
-        alive = {report for report, is_delivered in zip(asked, are_delivered, strict=True) if is_delivered}
-        return [reports[index] for index in failed if reports[index] not in alive]
+        not_failed = {report for report, is_delivered in zip(asked, are_delivered, strict=True) if is_delivered}
+        return [reports[index] for index in failed if reports[index] not in not_failed]
 
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
         """Opt out the senders of stop replies to test messages; return the rows without a known number."""

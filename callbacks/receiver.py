@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 PING_TIMEOUT_S: Final = 1.0
 KEEP_TIMEOUT_S: Final = 3.0
-"""How long the keeping of a body that is refused may take."""
+"""How long a refused body may take to be stored as a dead letter."""
 _CONFIRMATION: Final = (
     b'{"status":"success","message":"Callback processed successfully","data":{"processed_events":%d,"timestamp":%d}}'
 )
@@ -107,7 +107,7 @@ class Receiver:
             await self.links(scope, receive, send)
         elif path in {b"/health", b"/ready"}:
             if method in {"GET", "HEAD"}:
-                await self._probe(send, with_redis=path == b"/ready")
+                await self._answer_health(send, with_redis=path == b"/ready")
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"GET, HEAD")])
         elif path.startswith(b"/callbacks/"):
@@ -118,7 +118,7 @@ class Receiver:
     async def _accept(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Store the reports of one request, and answer it."""
         headers = Headers(scope["headers"])
-        if b"via" in headers and await self._has_come_round(headers):
+        if b"via" in headers and await self._is_in_relay_loop(headers):
             self._refusals.warning(
                 "reports of this ledger's relay came round to this receiver; check callbacks.relay_url"
             )
@@ -139,8 +139,8 @@ class Receiver:
         else:
             await self._accept_reports(body, scope["query_string"], headers, send)
 
-    async def _has_come_round(self, headers: Headers) -> bool:
-        """Return whether the request came by a relay of this ledger, or by too many: it would go round for ever."""
+    async def _is_in_relay_loop(self, headers: Headers) -> bool:
+        """Return whether the request came by a relay of this ledger, or by too many: the relays post in a loop."""
         relays = relays_in(headers.text(b"via"))
         if not relays:
             return False
@@ -251,7 +251,7 @@ class Receiver:
         }
         await respond(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
 
-    async def _probe(self, send: Send, *, with_redis: bool) -> None:
+    async def _answer_health(self, send: Send, *, with_redis: bool) -> None:
         warnings: list[str] = []
         try:
             if with_redis:

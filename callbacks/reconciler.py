@@ -96,7 +96,7 @@ class Reconciler:
             streams: how many bytes the streams that the reconciler writes may take.
             dead_numbers: which failed reports mean that a number is dead.
             forwarding: the copies of reports that another system gets; None if no system gets any.
-            hide: takes what nobody may see out of bodies before they are applied; None leaves them as they are.
+            hide: replaces forgotten phone numbers in bodies before they are applied; None leaves bodies as they are.
             clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
@@ -190,9 +190,9 @@ class Reconciler:
                 return group
 
     async def _pass_over(self) -> bool:
-        """Put the first entry behind the others, because Redis is full; return whether there is another to try.
+        """Put the first entry behind the others, because Redis is full; return whether another entry can be tried.
 
-        When all entries were tried, new entries are read: they come first.
+        When all entries were tried, new entries are read and put before them.
         """
         self._claimed.rotate(-1)
         self._refused += 1

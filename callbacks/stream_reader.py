@@ -78,7 +78,7 @@ class StreamReader:
             group: the name of the consumer group.
             name: the name of this reader, which no other reader of the group has; None makes a name.
             page: how many held entries ``claim`` reads in one call to Redis.
-            hide: takes what nobody may see out of payloads; None leaves them as they are.
+            hide: replaces forgotten phone numbers in payloads by other digits; None leaves payloads as they are.
             clock: times the calls of ``release``.
         """
         self._redis = redis
@@ -185,7 +185,7 @@ class StreamReader:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
 
     async def _hidden(self, entries: list[Entry]) -> list[Entry]:
-        """Return entries without what nobody may see. An error leaves them held, and they are claimed later."""
+        """Return entries without forgotten phone numbers. After an error they stay held, and are claimed later."""
         if not self._hide or not entries:
             return entries
         payloads = await self._hide([entry.payload for entry in entries])

@@ -18,6 +18,7 @@ RELAY: Final = keys.RELAY
 """Posted bodies of another system of the same account, which wait to be posted to that system; one in each entry."""
 
 RELAY_ID: Final = keys.RELAY_ID
+"""String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
 
 DEAD_LETTERS: Final = keys.DEAD_LETTERS
 """Dead letters: rows that could not be used, each with its reason."""

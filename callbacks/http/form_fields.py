@@ -1,4 +1,4 @@
-"""The JSON document that the fields of a form, of a query or of a multipart body hold or are."""
+"""The JSON document in the fields of a form, a query or a multipart body: in one field, or made of all fields."""
 
 import json
 import re
@@ -19,12 +19,12 @@ _MAX_PARTS: Final = 200
 """How many parts a multipart body may have: reading one takes much longer than reading a field."""
 _MAX_CONTENT_TYPE: Final = 1_000
 _MAX_HEAD: Final = 2_000
-"""Bytes of the head of a part."""
+"""Bytes of the head of a part: its header lines."""
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LAST_LINE_END: Final = re.compile(rb"(?:\r\n|\n|\r)\Z")
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
-"""Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would hold the
-receiver up."""
+"""Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would keep
+the receiver busy."""
 
 
 def json_in_query(query: bytes, max_fields: int = _MAX_QUERY_FIELDS) -> bytes:
@@ -83,8 +83,8 @@ def _last_step(name: str) -> str:
 def multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
     """Return the names and values of the parts of a multipart body; none if a head or the count exceeds its bound.
 
-    A part of parts is no field. The standard library reads only the heads: it takes minutes for a mebibyte of
-    semicolons in a head, and a second for as many parts in each other.
+    A part that is itself multipart is not a field. The standard library parses only the heads of parts: it would take
+    minutes for a mebibyte of semicolons in a head, and a second for a mebibyte of nested parts.
     """
     parts = _parts(body, content_type)
     return [field for part in parts if (field := _field(part))]
@@ -127,7 +127,7 @@ def _head(head: bytes) -> Message:
 
 
 def is_document(text: str) -> bool:
-    """Return whether a text is a JSON object or array."""
+    """Return whether a text is a document: a JSON object or array."""
     if not text.lstrip().startswith(("[", "{")):
         return False
     try:

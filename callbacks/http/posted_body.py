@@ -1,4 +1,4 @@
-"""The JSON in a posted body: decompressed, and taken out of a form, a query, a JSON text or several documents.
+"""The JSON in a posted body: decompressed, and taken out of a form, a query, a JSON string or several documents.
 
 JSON that is posted as JSON is not touched: it is stored and relayed byte for byte.
 """
@@ -14,8 +14,8 @@ from times_dispatch.content_encoding import decompress
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
 _JSON_BEGINNINGS: Final = (b"[", b"{")
-_MAX_TEXTS: Final = 3
-"""How many JSON texts may hold one another."""
+_MAX_NESTED_STRINGS: Final = 3
+"""How many times a document may be encoded as a JSON string."""
 _BETWEEN: Final = " \t\r\n,\x1e"
 """What may stand between documents."""
 
@@ -58,7 +58,7 @@ def json_in(body: bytes, content_type: str) -> bytes:
     if plain[:1] in _JSON_BEGINNINGS:
         return plain
     if plain[:1] == b'"':
-        return _in_json_text(plain)
+        return _in_json_string(plain)
     if content_type.lower().startswith("multipart/"):
         document = json_in_fields(multipart_fields(body, content_type))
     else:
@@ -99,10 +99,10 @@ def _documents(text: str) -> list[str]:
     return documents
 
 
-def _in_json_text(body: bytes) -> bytes:
-    """Return the document that a body of one JSON text holds, or the body if the text holds none."""
+def _in_json_string(body: bytes) -> bytes:
+    """Return the document that a body of one JSON string holds, or the body if the string holds none."""
     text: object = body.decode(errors="replace")
-    for _ in range(_MAX_TEXTS):
+    for _ in range(_MAX_NESTED_STRINGS):
         try:
             text = json.loads(text, strict=False) if isinstance(text, str) else None
         except (ValueError, RecursionError):

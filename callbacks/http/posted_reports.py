@@ -19,7 +19,7 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 
 _MAX_LIGHT_BYTES: Final = 64 * 1024
 _MAX_LIGHT_SEPARATORS: Final = 1_000
-"""A body has at most one row, field of a form, or line in the heads of its parts more than it has separators."""
+"""The separators are commas, ``&``, semicolons and line ends: they bound how many rows or fields a body can have."""
 
 T = TypeVar("T")
 
@@ -30,7 +30,9 @@ class PostedReports(NamedTuple):
     content: bytes
     """The body that is stored: JSON, byte for byte as it was posted if it was posted as JSON."""
     events: int
+    """How many rows are report events."""
     unusable: int
+    """How many rows cannot be used."""
     missing: Sequence[str]
     """The mandatory fields that all rows lack; empty if a row is to be stored."""
 
@@ -102,11 +104,15 @@ def missing_fields(row: UnusableRow) -> Sequence[str]:
 
 
 class _EventRows(msgspec.Struct):
+    """The shape of reports: the name of an event, with one row or several."""
+
     event: str | int | float
     data: list[dict[str, Any]] | dict[str, Any]
 
 
 class _NamedEvent(msgspec.Struct):
+    """The shape of an object that names an event, and may have no rows."""
+
     event: str | int | float
 
 

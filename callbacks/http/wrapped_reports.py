@@ -18,7 +18,7 @@ def unwrap(content: bytes) -> bytes:
     """Return an array of the objects in a JSON document that are reports, with their bytes unchanged; empty if none is.
 
     An object is a report if ``reports.parse`` reads it; what stands in it is not searched. A text that is a JSON object
-    or array is searched too, and an object whose keys count (``{"0": …, "1": …}``, as PHP writes arrays) as an array.
+    or array is searched too. An object whose keys are numbers (``{"0": …, "1": …}``, as PHP writes arrays) is an array.
     Objects that stand in one array with a report are taken too, so that the unusable rows among them are not lost.
     """
     try:

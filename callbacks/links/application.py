@@ -127,7 +127,7 @@ class LinksApplication:
         match = PATH.fullmatch(path)
         if match is None:
             if path in {b"/health", b"/ready"} and method in {"GET", "HEAD"}:
-                await self._probe(send, with_redis=path == b"/ready")
+                await self._answer_health(send, with_redis=path == b"/ready")
             else:
                 await self._respond_with_page(send, 404, pages.UNKNOWN)
             return
@@ -207,7 +207,7 @@ class LinksApplication:
         self._refusals.warning("a link is visited too often")
         await self._respond_with_page(send, 429, pages.UNAVAILABLE, headers=[(b"retry-after", b"60")])
 
-    async def _probe(self, send: Send, *, with_redis: bool) -> None:
+    async def _answer_health(self, send: Send, *, with_redis: bool) -> None:
         status, text = 200, b"ok"
         try:
             if with_redis:

@@ -184,7 +184,7 @@ MUTATIONS = {
     "A4 resolve repeats": Mutation(
         _in_script(
             "settle_overdue",
-            "if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end",
+            "if settlement ~= 'policy' and sent_at_ms >= decided_ms then return nil end",
             "",
         ),
         frozenset({Invariant.TWICE}),

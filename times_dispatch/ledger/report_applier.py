@@ -22,7 +22,7 @@ _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 _REPORTS_AT_ONCE: Final = 4_000
-"""Reports of the calls that are under way together; packing them, and each script, takes some milliseconds."""
+"""Reports that are applied in one round trip; packing them, and each script, takes some milliseconds."""
 _BATCHES_AT_ONCE: Final = 32
 """Batches whose recipients are read together: some hundred kilobytes, unpacked within some milliseconds."""
 
@@ -116,7 +116,7 @@ class _OfBatch(NamedTuple):
 
 
 def _at_once(by_batch: Sequence[_OfBatch]) -> Iterator[list[_OfBatch]]:
-    """Yield those that are applied at the same time."""
+    """Yield groups of batches whose reports are applied in one round trip."""
     group, reports = list[_OfBatch](), 0
     for of_batch in by_batch:
         reports += len(of_batch.positions)

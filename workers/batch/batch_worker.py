@@ -76,7 +76,7 @@ class BatchWorker:
         self._in_hand: Block | None = None
         """The block that was opened last, until its messages are passed to the pacer or returned unsent."""
         self._tried = ""
-        """The provider that this batch tries after a loss; empty for none."""
+        """The lost provider that a message of this batch tries (``ProviderReach``); empty for none."""
         self._end: WorkEnd = BatchEnd.DONE
         self._clients = [context.clients.get(nickname) for nickname in plan.chain]
         self._ledger_retry = LedgerRetry(
@@ -243,30 +243,30 @@ class BatchWorker:
     def _max_block(self) -> int:
         """Return how many messages the next block may have.
 
-        There are fewer if the last block was late, for less time is left. And there are no more than the rate allows in
-        the time for which the ledger gives out send times: while the ledger is asked, this batch keeps a permit for
-        each of them, and batches of other senders have to do with the other permits.
+        A late block leaves less time for its pushes, so the block after a late block is smaller. No block has more
+        messages than the rate allows in the time for which the ledger gives out send times: while the ledger is asked,
+        this batch keeps a permit for each message, and other senders can use only the other permits.
         """
         timings, took_s = self._context.timings, self._opening_lock.took_s
-        most = MAX_BLOCK
+        max_messages = MAX_BLOCK
         if took_s > timings.late_after_s:
             left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
-            most = max(_MIN_BLOCK, int(MAX_BLOCK * left))
+            max_messages = max(_MIN_BLOCK, int(MAX_BLOCK * left))
         if interval_s := self._spacing.interval_s:
-            most = min(most, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
-        return most
+            max_messages = min(max_messages, 1 + math.ceil((self._ahead_s() + TOLERANCE_S) / interval_s))
+        return max_messages
 
     def _ahead_s(self) -> float:
         """Return how far ahead of its clock the ledger shall give out send times.
 
-        The messages of a block must suffice until the next block arrives, so its send times reach as far ahead as a
-        round trip to the ledger lasts. But its pushes must start in time, also if all workers push later than replies
-        come: what does not fit behind that delay would be pushed too early, beside the blocks of others.
+        The messages of a block must suffice until the next block arrives, so the block's send times reach as far ahead
+        as a round trip to the ledger lasts. But all workers push later than the send times while the ledger is slow
+        (``Block.delay_s``), and each push must start within ``start_within_s``: the send times end early enough.
         """
         timings, took_s = self._context.timings, self._opening_lock.expected_s
         begins_s = took_s + max(0.0, self._spacing.delay_s - self._opening_lock.delay_s)
-        last_s = TOLERANCE_S + self._spacing.interval_s  # how much longer the block lasts than its send times reach
-        return max(AHEAD_S, min(took_s, timings.start_within_s - begins_s - last_s - timings.spare_start_s))
+        longer_s = TOLERANCE_S + self._spacing.interval_s  # how much longer the block lasts than its send times reach
+        return max(AHEAD_S, min(took_s, timings.start_within_s - begins_s - longer_s - timings.spare_start_s))
 
     async def _open(self, max_messages: int, now: float) -> Opened:
         if self._run.stopping.is_set() or max_messages == 0:
@@ -294,7 +294,7 @@ class BatchWorker:
                     lost=limits.lost,
                     tried=limits.tried,
                 )
-            except LEDGER_ERRORS:  # while the node of this sender is away, others leave it nothing
+            except LEDGER_ERRORS:  # no permit is reserved for a sender whose Redis cannot be reached
                 self._context.capacity.lack_none(self._opening_lock.share)
                 raise
 
@@ -333,14 +333,14 @@ class BatchWorker:
     ) -> _PushableBlock | None:
         """Return the block as it may be pushed; None if it may not be pushed.
 
-        A block that was opened in time needs no second question. The ledger is asked about a late block until a reply
-        comes in time; the reply gives the block new send times if its old send times have passed.
+        A block that was opened in time needs no confirmation. A late block is confirmed (``confirm_block``) until a
+        reply comes in time; the reply gives the block new send times if its old send times have passed.
         """
         timings, clock = self._context.timings, self._context.clock
         late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
         in_time_s = min(timings.confirm_after_s, late_after_s)
         took_s = clock.monotonic() - asked_at
-        if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
+        if late_after_s < took_s <= self._max_unconfirmed_s(block, late_after_s, expected_s):
             block = block._replace(starts_in_s=max(0.0, block.starts_in_s))
             return _PushableBlock(block, asked_at, max(clock.monotonic(), opened_at + block.delay_s))
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
@@ -359,11 +359,11 @@ class BatchWorker:
             in_time_s = timings.start_within_s - timings.min_start_s
         return _PushableBlock(block, asked_at, opened_at + block.delay_s)
 
-    def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
-        """Return how late a block may be and yet be pushed without a second question.
+    def _max_unconfirmed_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
+        """Return how many seconds the opening of a block may take if the block is pushed without a confirmation.
 
-        The send times of such a block count from its arrival. A block that is as late as the two blocks before it is
-        pushed behind them at the same rate, if its pushes can still start in time.
+        The send times of such a block count from its arrival. *expected_s* is how long the opening should have taken:
+        a block that takes as long is pushed after the last block at its rate, if its pushes can still start in time.
         """
         timings = self._context.timings
         return min(late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2)

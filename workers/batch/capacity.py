@@ -5,13 +5,13 @@ from collections import deque
 
 
 class CapacityShare:
-    """The permits of the batches that open blocks one after the other: those of one sender and chain of providers."""
+    """The part of the permits that the batches of one sender and chain have: they open blocks one after the other."""
 
     def __init__(self) -> None:
         self.held = 0
         """How many permits these batches hold."""
         self.lacks = 0
-        """How many permits more the last of these batches wanted; 0 if it got all, or if it had no use for all."""
+        """How many more permits the batch that asked last wanted; 0 if it got as many as it wanted or could use."""
 
 
 class _Waiter:
@@ -30,9 +30,9 @@ class Capacity:
     batches are served before all others, and some permits are kept for them: while a provider does not answer, the
     batches of other campaigns may hold all other permits for long.
 
-    The first to ask leaves to shares that lack permits what they lack of an equal part of all permits. Otherwise the
-    batches of a sender without a limit, which ask for all that is free, would leave nothing to a sender whose batches
-    always ask a moment later.
+    Each share may have an equal part of all permits. While another share has less than its equal part and wants more, a
+    batch leaves the missing permits free for that share. Otherwise the batches of a sender without a limit, which ask
+    for all free permits, would leave none to a sender whose batches always ask a moment later.
     """
 
     def __init__(self, permits: int, *, kept: int = 0) -> None:
@@ -75,13 +75,13 @@ class Capacity:
         return taken
 
     def return_unused(self, permits: int, *, share: CapacityShare, is_urgent: bool = False) -> None:
-        """Release permits for which the ledger gave no messages."""
+        """Release permits that were taken for more messages than the ledger opened."""
         if permits:
             self.lack_none(share)
         self.release(permits, share=share, is_urgent=is_urgent)
 
     def lack_none(self, share: CapacityShare) -> None:
-        """Note that the batches of a share have no use for more permits."""
+        """Note that the batches of a share want no more permits, so that other batches leave none free for them."""
         self._note_lack(share, 0)
 
     def release(self, permits: int, *, share: CapacityShare, is_urgent: bool = False) -> None:

@@ -34,7 +34,7 @@ class OpeningLock:
         """How many seconds the ledger took to open the last block."""
         self._took_before_s = 0.0
         self._delay_s = self._delay_before_s = 0.0
-        """How many seconds the last two blocks took from the ledger until they arrived."""
+        """How many seconds each of the last two blocks took to arrive after the ledger had replied."""
 
     @property
     def expected_s(self) -> float:
@@ -84,8 +84,11 @@ class WorkerContext:
     link_keys: LinkKeys = field(default_factory=LinkKeys)
     """The keys of tracked links."""
     spacings: Spacings = field(default_factory=Spacings)
+    """Keep the pushes of the process at the rate of each sender when blocks arrive late."""
     reply_clock: ReplyClock = field(default_factory=ReplyClock)
+    """Says when the ledger wrote a reply, on the monotonic clock of the process."""
     reach: ProviderReach = field(default_factory=ProviderReach)
+    """Says which providers are lost to the process: its pushes get no response from them."""
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

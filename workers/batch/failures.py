@@ -19,7 +19,7 @@ class BatchFailures:
     """Releases batches after unexpected errors, and brakes the campaigns whose batches fail for ever."""
 
     def __init__(self, leases: BatchLeases, control: Control, *, worker: str, policy: FailurePolicy) -> None:
-        """Make the failures of a process.
+        """Make the handler of a process for the failures of its batches.
 
         Args:
             leases: the worker's side of the ledger.

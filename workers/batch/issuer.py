@@ -1,4 +1,4 @@
-"""The issuing of a sender's next batches by a worker process, when a batch has ended or was left to others."""
+"""The issuing of a sender's next batches, when a batch has ended or this process cannot send the batch."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any

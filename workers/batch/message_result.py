@@ -20,6 +20,7 @@ _PUSH_RESULTS = {
 }
 _LABELS = {verdict: verdict.value for verdict in Verdict}
 _WEAKER_THAN_FAILURES = frozenset({BackOffPolicy.NEVER, BackOffPolicy.IF_NONE_READABLE})
+"""The policies that ``IF_NONE_ACCEPTED`` replaces, when a message of the group could not be sent."""
 _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
 
 

@@ -48,5 +48,5 @@ class OptOutCache:
         return self._dead_numbers.rule.codes
 
     async def note_dead(self, codes: Mapping[str, int]) -> None:
-        """Note numbers that are dead, with the codes that say so."""
+        """Keep numbers as dead, each with the provider's code which says that nobody has the number."""
         await self._dead_numbers.add(codes)

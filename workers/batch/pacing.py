@@ -15,7 +15,7 @@ from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
 """A message does not wait for a send time that is nearer than this: timers of the event loop are accurate to 1 ms."""
-_BUNCH_S = 0.05
+_BURST_S = 0.05
 """After a delay as many messages may be pushed at once as the rate allows in this time: 5 % of a second
 (docs/concepts.md)."""
 
@@ -23,7 +23,7 @@ _BUNCH_S = 0.05
 _MAX_STALL_S = 0.06
 """A message whose moment has passed for longer than this, and for longer than half the time between two send times, is
 returned: the process was stalled, and other workers push at the send times that follow. Without this limit the messages
-of several stalled workers would be pushed together with theirs, above the rate."""
+of several stalled workers would be pushed together with those of other workers, above the rate."""
 
 
 class Spacing:
@@ -31,15 +31,15 @@ class Spacing:
 
     The ledger gives each block its send times. But a block that arrives late begins at its arrival, and an event loop
     that was stalled pushes at once. Without this spacing the messages would be pushed together with those of the next
-    block, above the rate. The spacing is GCRA on the clock of the process. Like the ledger it keeps only the last
-    moment and the cost of its message, so that a new rate acts at once.
+    block, above the rate. The spacing is GCRA on the clock of the process. Like a pace of the ledger, the spacing keeps
+    only the moment of the last push and the cost of the pushed message, so that a new rate acts at once.
     """
 
     def __init__(self) -> None:
         self.interval_s = 0.0
         """The time between two send times of the last block, in seconds; 0 without a limit, and before the first."""
         self.delay_s = 0.0
-        """How many seconds later than its send times the last block was to be pushed: what the ledger keeps for all."""
+        """The ``Block.delay_s`` of the last block: how many seconds after its send time a message is pushed."""
         self._last_at = 0.0
         self._last_cost = 0
 
@@ -49,7 +49,7 @@ class Spacing:
         Args:
             interval_s: the time between two send times at the present rate, in seconds.
         """
-        return self._last_at + self._last_cost * interval_s - _BUNCH_S
+        return self._last_at + self._last_cost * interval_s - _BURST_S
 
     def take(self, at: float, cost: int, interval_s: float) -> None:
         """Note that a message is pushed.

@@ -54,14 +54,15 @@ class Pusher:
             if client and self._run.may_push(queued.start_by):
                 outcome = _CUT_SHORT  # unless the client returns, the message may have been sent
                 outcome = await client.push(push, may_begin=lambda: self._run.may_push(queued.start_by))
-                outcome = None if outcome is TOO_LATE else outcome
+                outcome = None if outcome is TOO_LATE else outcome  # the client began no push: no connection in time
         finally:
             self._recorder.add(MessageResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
 
     def return_unsent(self, queued: QueuedPush) -> None:
         """Record that the push of a message was never begun.
 
-        While this worker holds the lease, the ledger makes the message pending again; afterwards it refuses the record.
+        While this worker holds the lease, the ledger makes the message pending again. After the lease was lost, the
+        ledger refuses the result.
         """
         self._recorder.add(never_begun(queued.message_index, queued.block, queued.chain_index))
 

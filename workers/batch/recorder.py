@@ -105,8 +105,8 @@ class Recorder:
         if not self._is_writing:
             self._start_writing()
         outcome = result.outcome
-        is_for_all = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
-        if is_for_all or len(self._queued) >= self._group_size:
+        concerns_others = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
+        if concerns_others or len(self._queued) >= self._group_size:
             self._write_now.set()
         self.outstanding -= 1
         if not self.outstanding:

@@ -11,7 +11,11 @@ from times_dispatch.sms.templates import Template
 
 
 class MessageRenderer:
-    """Renders each text once, also when the suppression check needs the text before the push."""
+    """Renders each text once, also when the suppression check needs the text before the push.
+
+    The recipients of a batch are columns: ``slots`` has one column for each slot of the template, and ``custom`` has
+    one for each extra field of the push. ``first`` is the index of the batch's first message in the campaign.
+    """
 
     def __init__(self, lease: Lease, plan: Plan, ids: CorrelationIds, links: LinkFiller | None = None) -> None:
         """Make the renderer of a batch.

@@ -1,10 +1,10 @@
 """The suppression check of a batch: which recipients opted out, and the fingerprints of the texts.
 
 The ledger itself suppresses a message if the same text was sent to its number lately, or if its number got too many
-messages. To let the ledger find such messages, the worker passes fingerprints with each opening of a block: those of a
-*stretch*, the messages among which the ledger looks for the block. The opt-out list is looked up once for the whole
-batch, and again only when the opening of a block says that the list was changed. So a worker need not ask the ledger
-between the opening of a block and its first push.
+messages. To let the ledger find such messages, the worker passes fingerprints (six bytes for each pair of number and
+text) with each opening of a block: those of a *stretch*, the messages among which the ledger looks for the block. The
+opt-out list is looked up once for the whole batch, and again only when the opening of a block says that the list was
+changed. So a worker need not ask the ledger between the opening of a block and its first push.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from tests.kit.ledger_model.providers import Choice, Providers
 
 INDIA_OFFSET_MS = 19_800_000
 DAY_MS = 86_400_000
-AHEAD_US, TOLERANCE_US, MAX_OWN_BUNCH_US = 40_000, 10_000, 50_000
+AHEAD_US, TOLERANCE_US, MAX_OWN_BURST_US = 40_000, 10_000, 50_000
 TURN_US = 2_000_000
 """The shortest turn of a campaign."""
 
@@ -156,7 +156,7 @@ class Model:
         main, own = (self.pace, campaign.pace) if self.pace.rate_per_s else (campaign.pace, Pace())
         own_us = None
         if own.rate_per_s:
-            earliest_us = self.now_us - min(AHEAD_US + TOLERANCE_US, MAX_OWN_BUNCH_US)
+            earliest_us = self.now_us - min(AHEAD_US + TOLERANCE_US, MAX_OWN_BURST_US)
             own_us = own.next_us(self.now_us, earliest_us=earliest_us)
         if not main.rate_per_s:
             return self.now_us, 0, own_us

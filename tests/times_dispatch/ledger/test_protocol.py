@@ -93,6 +93,11 @@ def test_reasons_to_suppress() -> None:
     assert dict(codes) == expected
 
 
+def test_the_codes_that_count_as_suppressed_are_those_of_a_suppression() -> None:
+    ((first, last),) = re.findall(r"code >= (\d+) and code <= (\d+) and 'suppressed:'", lib_text("states"))
+    assert set(range(int(first), int(last) + 1)) == set(Suppression)
+
+
 def test_actions() -> None:
     assert _found(r"\n  (\w+) = \{", script_text("control")) == set(ControlAction)
 

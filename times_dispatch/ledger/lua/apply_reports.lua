@@ -1,16 +1,16 @@
 -- uses: names keys memory clock states records spans counters campaigns brakes budget statistics retries
 -- uses: reactions
 --
--- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered
--- changes every other state. The first failure stays. A report may come before its message is accepted. A report may
--- come while its message is pending again: the report proves that the message was sent, so the message is not sent a
--- second time. The other kinds of reports (a click, a reply, an intermediate event) prove only that the push arrived:
--- if the ledger did not know that, the message becomes accepted, and waits for its report.
+-- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered changes
+-- every other state. A failed message keeps the code of its first failed report. A report may come before its message
+-- is accepted. A report may come while its message is pending again: the report proves that the message was sent, so
+-- the message is not sent a second time. The other kinds of reports (a click, a reply, an intermediate event) prove
+-- only that the push arrived: if the ledger did not know that, the message becomes accepted, and waits for its report.
 -- A report proves a push whatever the ledger knows: nobody else can make the correlation id. If the ledger lost the
 -- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
--- A failed report whose code is in the campaign's rule lets the message wait for a second try, see lib/retries.lua. A
+-- If the code of a failed report is in the campaign's rule ([retry_failed]), the message waits for a second try. A
 -- click or a reply ends such a wait for good: somebody has the message, which is failed, also if its second try was
--- pending. A report about the failed attempt that says neither changes nothing.
+-- pending. Any other report about the failed attempt changes nothing, unless it says delivered. See lib/retries.lua.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -34,9 +34,9 @@ local ITEM_BYTES = 10
 local REPORTED_CODE_OFFSET = 4
 local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
--- The field `sent_ms` of the record of a message that was never sent.
+-- The field `sent` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
--- The kinds of reports, as the bytes of their letters: d, f, o, v and w.
+-- The kinds of reports, as the bytes of their letters d, f, o, v and w; see ReportLetter in ledger/protocol.py.
 local REPORT_DELIVERED = 100
 local REPORT_FAILED = 102
 local REPORT_ARRIVED = 111
@@ -67,7 +67,7 @@ local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack
 local counts, codes = counter_deltas(), counter_deltas()
 -- How many reports have their effect, and the effects of those that were not applied, by their positions from 1.
 local effect_count, other_effects = 0, {}
--- How many reports settled a message, and the positions among those, from 1, of the reports that say failed.
+-- How many reports made a message delivered or failed (settled it), and the positions of those that say failed, from 1.
 local settled_count, failed_positions = 0, {}
 -- When the first message was sent of those that become accepted by these reports.
 local first_sent_ms = nil
@@ -79,6 +79,7 @@ local since_created_ms = nil
 local campaign, statistics
 -- The campaign's rule for second tries; nil without a rule. When the first message is due that waits for one.
 local rule, second_try_ms = nil, nil
+-- The field `reported_s` of a record without a report.
 local NO_TIME = '\0\0\0\0'
 -- The attempts that reports prove, if messages of the campaign were sent again: index and attempt.
 local proved = {}
@@ -133,16 +134,16 @@ end
 
 -- Count that a report gives a message a new state.
 --   is_of_failed  whether the report may be about an attempt that a report called failed: its parts were counted before
---   is_unknown    whether the report proves a push of a second try that the ledger lost
-local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
+--   is_lost_try    whether the report proves a push of a second try that the ledger lost
+local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_lost_try)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
   if state == IN_DOUBT or state == GIVEN_UP or state == REJECTED or state == SUPPRESSED then
     codes.add(code_origin(old_code) .. old_code, -1)
   end
-  if (NOT_ACCEPTED[state] and not (is_of_failed and state ~= SENDING)) or is_unknown then
+  if (NOT_ACCEPTED[state] and not (is_of_failed and state ~= SENDING)) or is_lost_try then
     accepted[#accepted + 1] = index
   end
-  if NOT_HANDED_OVER[state] or (state == PENDING and recorded_attempt == 0) or is_unknown then
+  if NOT_HANDED_OVER[state] or (state == PENDING and recorded_attempt == 0) or is_lost_try then
     handed_over[#handed_over + 1] = index
   end
   if new_state == FAILED then codes.add('report:' .. code, 1) end
@@ -253,10 +254,10 @@ local function apply_span(span_at, last_at, first, last, count)
         changed_attempt = recorded_attempt
       else
         local old_code = is_first and unpack_bytes('>I2', records, record + CODE_OFFSET) or changed_code
-        local is_unknown = (waits and attempt > recorded_attempt)
+        local is_lost_try = (waits and attempt > recorded_attempt)
           or (has_failed and state == PENDING and attempt >= recorded_attempt)
         local is_of_failed = has_failed and (attempt < recorded_attempt or is_visit)
-        count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_unknown)
+        count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_lost_try)
         changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
         local has_result = state ~= SENDING and attempt < recorded_attempt
           and sub(records, record + TRANSACTION_OFFSET, record + WIDTH - 1) ~= NO_TRANSACTION

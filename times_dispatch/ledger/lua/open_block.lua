@@ -19,7 +19,7 @@
 --                           MAX_AHEAD_US: as long as a round trip of the worker lasts
 --   delay_us                how much later than the send times the worker can push, in microseconds: as long as replies
 --                           take until they arrive
---   tolerance_us            how late a worker may claim a send time, in microseconds
+--   tolerance_us            how long a send time may have passed when a message gets it, in microseconds
 --   digest                  the digest of the registered text, 8 hex digits
 --   repeat_after_s          how long the same text may not be sent to a phone again, in seconds; 0: no limit
 --   max_per_phone           how many messages a phone may get within period_s; 0: no limit
@@ -96,19 +96,20 @@ end
 -- Say whether the ledger lost blocks that the worker was given (a power cut, a failover): the ledger counts fewer
 -- blocks than the worker. The worker knows better which messages it pushed, so it gets no more blocks under this token.
 local function has_lost_blocks(last_block)
-  local known = tonumber(args.last_block)
-  return known >= 0 and is_later_block(known, tonumber(last_block))
+  local last_given = tonumber(args.last_block)
+  return last_given >= 0 and is_later_block(last_given, tonumber(last_block))
 end
 
 -- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
 -- opened the next block.
 local function is_repeated_late(worker_block)
-  local known, confirmed = tonumber(args.last_block), tonumber(worker_block or '-1')
-  return known >= 0 and confirmed >= 0 and is_later_block(confirmed, known)
+  local last_given, newest_given = tonumber(args.last_block), tonumber(worker_block or '-1')
+  return last_given >= 0 and newest_given >= 0 and is_later_block(newest_given, last_given)
 end
 
 -- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker
--- releases a batch that has to wait for long, so that a batch of the other campaign can be issued.
+-- releases a batch that has to wait for long, so that a batch of the other campaign can be issued. `silent` lists the
+-- sender's silent providers, joined by blanks.
 local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
   local others, rotation_key = {}, turn_group_of(campaign_key).rotation
@@ -127,7 +128,7 @@ end
 -- Return how far ahead of the clock this batch gets a send time of its sender's pace. While an urgent batch is out,
 -- other batches get no send time ahead of the clock. The urgent batch asks that much earlier, so it gets each send time
 -- that it wants.
-local function reach_of(campaign, main)
+local function max_ahead_of(campaign, main)
   if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
   return redis.call('SCARD', key_of_sender('batches_out:urgent')) == 0 and ahead_us or 0
 end
@@ -149,11 +150,11 @@ local function suppress(checks, count, block_number)
       redis.call('HINCRBY', key_of_codes(campaign_key), 'report:' .. old_code, 1)
       failed_again = failed_again + 1
     else
-      local is_second = attempt > 0
-      local state = is_second and GIVEN_UP or SUPPRESSED
-      span.put(index, state, is_second and attempt - 1 or attempt, block_number, code, sent, 0, NO_TRANSACTION)
+      local was_pushed = attempt > 0
+      local state = was_pushed and GIVEN_UP or SUPPRESSED
+      span.put(index, state, was_pushed and attempt - 1 or attempt, block_number, code, sent, 0, NO_TRANSACTION)
       statistics.change(index, PENDING, 0, 0, 0, state, code, sent, 0)
-      if is_second then given_up = given_up + 1 end
+      if was_pushed then given_up = given_up + 1 end
       by_code[code] = (by_code[code] or 0) + 1
     end
   end
@@ -199,7 +200,7 @@ end
 local function choose_messages(options)
   local find, byte, states, main, own = string.find, string.byte, options.states, options.main, options.own
   local part_counts, costs, checks = options.part_counts, options.costs, options.checks
-  local max_messages, max_parts, last_us = options.max_messages, options.max_parts, now + main.reach_us
+  local max_messages, max_parts, last_us = options.max_messages, options.max_parts, now + main.max_ahead_us
   local first_send_time_us, per_unit_us = main.send_time_us, main.per_unit_us
   local send_time_us, own_send_time_us = first_send_time_us, own and own.send_time_us
   local indexes, chosen, all_costs, cost, parts, part_count, too_large = {}, 0, 0, 0, 0, 1, false
@@ -334,9 +335,9 @@ if is_turn_over(lease, main, own) then
 end
 if own and own.send_time_us > now then return wait((own.send_time_us - now) / 1000, 'campaign_limit') end
 local first_send_time_us = main.send_time_us
-main.reach_us = reach_of(campaign, main)
-if first_send_time_us > now + main.reach_us then
-  return wait(math.max(1, (first_send_time_us - now - main.reach_us) / 1000), 'rate_limit')
+main.max_ahead_us = max_ahead_of(campaign, main)
+if first_send_time_us > now + main.max_ahead_us then
+  return wait(math.max(1, (first_send_time_us - now - main.max_ahead_us) / 1000), 'rate_limit')
 end
 
 local checks = stretch_checks(args, campaign.batch_size, math.floor(now / 1000000))

@@ -3,9 +3,10 @@
 --
 -- Write the results of pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by the
 -- token. Safe to repeat: a result counts only for the block that opened its message.
--- If the ledger lost its last second, messages are pending that the worker pushed: their block has a number that the
--- lease does not know yet. The result of such a block counts for a pending message: nobody else holds the token. So
--- does the result for a failed message that waits for a second try: the ledger lost that its second try was begun.
+-- If the ledger lost its newest writes (a power cut, a failover), messages are pending that the worker pushed: their
+-- block has a number that the lease does not know yet. The result of such a block counts for a pending message: nobody
+-- else holds the token. So does the result for a failed message that waits for a second try: the ledger lost that its
+-- second try was begun.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -14,7 +15,7 @@
 --                           transaction 8 bytes, parts u8; cheapest if sorted by index
 --   back_off                whether the sender backs off from the provider: a BackOffPolicy
 --   back_off_min_ms         how long the provider asked for no messages, in milliseconds; 0 if it did not ask
---   jitter                  0.5 to 1; a factor that spreads the moments at which senders come back
+--   jitter                  0.5 to 1; a random factor of the back-off, so that not all senders end it together
 --   brake                   what is braked: a BrakeTarget
 --   reason                  why the sender backs off or is braked, for people
 --   part_disagreements      for how many of these messages the provider counted other parts than we did
@@ -44,7 +45,7 @@ local FIRST_BACK_OFF_MS = 1000
 local MAX_BACK_OFF_MS = 60000
 -- After so many back-offs in a row, the last two of them for responses that cannot be read, the sender is braked at the
 -- provider: the provider can be reached, and waiting does not make its responses readable.
--- A provider that answers every fifth push so is rarely braked: its first readable response begins the count anew.
+-- A provider of which every fifth response cannot be read is rarely braked: a readable response ends the row.
 local MAX_UNREADABLE_BACK_OFFS = 7
 -- A worker that asks whether others got responses needs no finer time than this.
 local ANSWERED_EVERY_US = 1000000
@@ -74,7 +75,9 @@ local changed, accepted_count, accepted_parts, suppressed, first_pending_again =
 -- flag for each push: 1 if it was rejected, 0 if it was accepted.
 local unsent, regained, rejected_flags = {}, {}, {}
 
--- Count the code of a message that was not accepted, by its new state and the code of its record.
+-- Count the code of a message that was not accepted, by its new state and the code of its record. A counter of codes is
+-- named after the origin of the code: `push:`, `suppressed:`, `report:`, or `retry:` for a push that failed and left
+-- its message as the message was before (pending, or failed by an earlier report).
 local function count_code(result, code, new_state, kept_code)
   if new_state == FAILED then
     codes.add('report:' .. kept_code, 1)
@@ -183,8 +186,8 @@ local function apply_result(index, state, record, block, result, code, transacti
       statistics.recover(index, attempt - 1, sent, 1)
     end
     -- The parts of an attempt that failed were counted before.
-    local is_try = statistics.tries_of(index, attempt) > statistics.tries_of(index, attempt - 1)
-    if is_try then counts.add('parts', -parts) end
+    local is_second_try = statistics.tries_of(index, attempt) > statistics.tries_of(index, attempt - 1)
+    if is_second_try then counts.add('parts', -parts) end
     unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
     if state == ACCEPTED and reported_s > 0 and old_code > 0 then
       -- The report was a click or a reply, and the earlier attempt failed: the message is failed again.
@@ -365,7 +368,7 @@ campaign = read_for_statistics(campaign_key)
 statistics = message_statistics(campaign_key, tonumber(batch_number), campaign)
 check_records(messages_key, tonumber(lease.count))
 apply_results(tonumber(lease.count))
--- A repeated call, or results whose reports were all applied before, mean nothing beyond their own messages.
+-- A repeated call, or results whose reports were all applied before, have no consequence for campaign and sender.
 if changed == 0 and accepted_count == 0 and #unsent == 0 then return reply({status = 'recorded', changed = 0}) end
 
 counts.add('parts', accepted_parts)

@@ -1,6 +1,6 @@
 -- uses: keys records states retries
--- Clicks, replies and opt-outs: each counts once, however often it is reported. A list of reactions has tables by name,
--- see apply_reports.lua; `count` is the number of messages of the batch.
+-- Reactions are clicks, replies and opt-outs: each counts once, however often it is reported. A list of reactions has
+-- tables by name, see apply_reports.lua; `count` is the number of messages of the batch.
 
 -- How many visits of tracked links share a field of the campaign's visits.
 local VISITS_IN_BLOCK = 1024
@@ -20,7 +20,7 @@ local function attempt_of_visit(state, recorded_attempt)
 end
 
 -- Return whether a visit of a tracked link was not counted before, and note that it is counted now. The visits of one
--- links process are numbered, so that a visit takes one bit.
+-- links process are numbered, so that a visit takes one bit. `visit` is the id of the process, a hyphen and a number.
 local function is_new_visit(campaign_key, visit)
   local process, number = string.match(visit, '^(%x+)-(%d+)$')
   number = tonumber(number)

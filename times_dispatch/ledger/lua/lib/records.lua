@@ -2,9 +2,9 @@
 -- The messages of a batch are one string: a state byte for each of COUNT messages, then a record of WIDTH bytes for
 -- each. A record is
 --   attempt u8 | block u16 | code u16 | sent u40 | reported_s u32 (epoch) | transaction, 8 bytes
--- and all numbers are big-endian. ledger/records.py reads the same string. The field `sent` holds two numbers: the
--- index of the provider in the campaign's chain (the highest 4 bits), and the time since the campaign's created_ms (36
--- bits).
+-- and all numbers are big-endian. `transaction` is the provider's transaction id, as a number. `reported_s` is the time
+-- in the delivery report. ledger/records.py reads the same string. The field `sent` holds two numbers: the index of the
+-- provider in the campaign's chain (the highest 4 bits), and the time since the campaign's created_ms (36 bits).
 local WIDTH = 22
 local RECORD = '>I1I2I2I5I4c8'
 local EMPTY_RECORD = string.rep('\0', WIDTH)

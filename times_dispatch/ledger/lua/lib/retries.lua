@@ -1,8 +1,9 @@
 -- uses: names keys states
--- Second tries: a message whose delivery report says failed, with a code of the campaign's rule, is sent again after a
--- while. Until then the message stays failed. A bit of the campaign's bitmap `retries`, by the index of the message in
--- the campaign, says that the message waits, and the campaign's field `retries_waiting` counts these bits: so a
--- campaign without a rule pays nothing, and the end of a campaign ends all its waits at once.
+-- Second tries: a message whose delivery report says failed, with a code of the campaign's rule ([retry_failed] of the
+-- campaign file), is sent again after a while. Until then the message stays failed. A bit of the campaign's bitmap
+-- `retries`, by the index of the message in the campaign, says that the message waits, and the campaign's field
+-- `retries_waiting` counts these bits: so a campaign without a rule pays nothing, and the end of a campaign ends all
+-- its waits at once.
 -- When its time has come, settle_overdue.lua makes the message pending, with the next attempt. The record keeps the
 -- code and the time of the failed report until the next attempt has a result of its own. In every state in which a
 -- message has no report, a time of a report (reported_s) says that an earlier attempt failed: if the next attempt is

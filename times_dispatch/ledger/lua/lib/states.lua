@@ -13,7 +13,7 @@ local EXPIRED = 'e'
 local CANCELLED = 'x'
 
 -- Return the origin with which a code is counted, for a message that was not sent or is in doubt. The codes of a
--- Suppression are our own, from 31 to 34, and different from the codes of failed pushes.
+-- Suppression are our own, from 31 to 35, and different from the codes of failed pushes.
 local function code_origin(code)
-  return code >= 31 and code <= 34 and 'suppressed:' or 'push:'
+  return code >= 31 and code <= 35 and 'suppressed:' or 'push:'
 end

@@ -20,7 +20,8 @@ end
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record says why.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
--- An entry of an attempt: attempt, index of the provider, day, and the sum of two flags.
+-- The entry of one attempt of a message that was sent again: attempt, index of the provider, day, and the sum of two
+-- flags.
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
 -- The flags: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
@@ -33,8 +34,8 @@ local TRIED_AGAIN = 2
 local function tries_before(entries, attempt)
   local tries = 0
   for entry_at = 1, #entries, ATTEMPT_BYTES do
-    local known, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-    if known < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
+    local entry_attempt, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+    if entry_attempt < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
   end
   return tries
 end
@@ -84,6 +85,7 @@ end
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)
+  -- The campaign's creation on the clock of India, and the milliseconds since the minute began in which it lies.
   local base_ms = created_ms + INDIA_OFFSET_MS
   local into_minute_ms = base_ms % 60000
   local groups, known_part_counts = {}, nil
@@ -255,8 +257,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local entries = attempts_of(index)
     if not entries then return end
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-      if known == attempt then
+      local entry_attempt, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if entry_attempt == attempt then
         if flags % 2 == 0 then
           put_attempt(index, entries, entry_at, attempt, provider, day, flags + PROVED)
           count_proved(index, provider, day, tries_before(entries, attempt))
@@ -286,8 +288,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
     prove(index, attempt, sent)
     local entries = attempts_of(index)
     for entry_at = 1, #entries, ATTEMPT_BYTES do
-      local known, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-      if known == attempt and flags < TRIED_AGAIN then
+      local entry_attempt, provider, day, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
+      if entry_attempt == attempt and flags < TRIED_AGAIN then
         put_attempt(index, entries, entry_at, attempt, provider, day, flags + TRIED_AGAIN)
       end
     end
@@ -316,6 +318,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     local function put_parts(parts, of_rollup)
       if parts == 0 then return end
       put('parts', parts, of_rollup)
+      -- The campaign has no price of an SMS part.
       if price == 0 then
         put('unpriced', parts, of_rollup)
       else
@@ -329,6 +332,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
       return rollups[key].amounts
     end
 
+    -- Count for the course (how many messages by hour and minute), by letter: s sent, d delivered, e failed, c clicked.
     local function put_course(letter, amount, of_rollup, minute)
       if amount == 0 then return end
       local hour = floor(minute / 60)
