@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 
 from producers.rows.refusals import Finding, RefusalReason
-from times_dispatch.sms.rules import callback_numbers, links, number_whitelist
+from times_dispatch.sms.rules import callback_numbers, links, number_whitelist, short_codes
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.rules.words import Word, fixed_text, numbers_over_blanks, words_with_slots
@@ -70,8 +70,8 @@ class Whitelists:
         return [] if self._numbers else self._numbers_in_text()
 
     def _numbers_in_text(self) -> list[str]:
-        short = callback_numbers.short_codes(self._fixed)
-        return [number for number in callback_numbers.find(self._fixed) if number not in short]
+        exempt = short_codes.exempt_from_whitelist(self._fixed)
+        return [number for number in callback_numbers.find(self._fixed) if number not in exempt]
 
     def findings(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]

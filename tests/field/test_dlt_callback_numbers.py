@@ -3,9 +3,10 @@
 import pytest
 
 from producers.rows.whitelists import Whitelists
-from times_dispatch.sms.rules.callback_numbers import find, short_codes
+from times_dispatch.sms.rules.callback_numbers import find
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
+from times_dispatch.sms.rules.short_codes import exempt_from_whitelist
 from times_dispatch.sms.templates import Template
 
 
@@ -316,7 +317,7 @@ def test_a_short_code_in_a_registered_text_is_no_problem_because_no_portal_white
     for numbers in ([], ["1800 123 4567"]):
         lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(numbers))
         assert (lists.problems_in_text(), lists.unlisted_numbers_in_text()) == ([], [])
-    assert set(find(text)) == set(short_codes(text))
+    assert set(find(text)) == set(exempt_from_whitelist(text))
 
 
 @pytest.mark.parametrize(
@@ -333,4 +334,4 @@ def test_a_short_code_in_a_registered_text_is_no_problem_because_no_portal_white
 def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text: str) -> None:
     lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(["1800 123 4567"]))
     assert len(lists.problems_in_text()) == 1
-    assert short_codes(text) == []
+    assert exempt_from_whitelist(text) == []

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from tests.kit.redis_users import add_users
+from tests.kit.redis_users import server_with_users
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.alerts import read_target_states
 from times_dispatch.ledger.connection import connect
@@ -28,9 +28,7 @@ MAX_READ_S = 0.5
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as running:
-        with Redis.from_url(running.url) as redis:
-            add_users(redis, "mellon")
+    with server_with_users() as running:
         yield running
 
 

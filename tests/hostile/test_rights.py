@@ -23,7 +23,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import eventually
 from tests.kit.links import application, serving_links, submit_with_links
 from tests.kit.mirror_host import serving_mirror
-from tests.kit.redis_users import FILE, PROCESS_USERS, add_users, read_users, service
+from tests.kit.redis_users import FILE, PROCESS_USERS, read_users, server_with_users, service
 from tests.kit.waiting import wait_until
 from times_dispatch.demo.processes import Process, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
@@ -173,9 +173,7 @@ _MAY_SCAN = {"command"}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as running:
-        with Redis.from_url(running.url) as redis:
-            add_users(redis, "mellon")
+    with server_with_users() as running:
         yield running
 
 

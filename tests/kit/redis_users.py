@@ -1,12 +1,14 @@
 """The users of redis-users.acl on a real Redis, and a stack whose processes each have their own user."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from redis import Redis
 
+from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.demo.stack import Stack
 
 FILE = Path(__file__).parents[2] / "redis-users.acl"
@@ -51,6 +53,15 @@ def add_users(redis: Redis, password: str, file: Path = FILE) -> None:
             redis.execute_command(  # type: ignore[no-untyped-call]
                 "ACL", "SETUSER", name, "reset", f">{password}", *rules
             )
+
+
+@contextmanager
+def server_with_users() -> Iterator[EmbeddedServer]:
+    """Run a server of its own with the users of processes and of people; their password is ``mellon``."""
+    with EmbeddedServer() as server:
+        with Redis.from_url(server.url) as redis:
+            add_users(redis, "mellon")
+        yield server
 
 
 class StackWithUsers(Stack):

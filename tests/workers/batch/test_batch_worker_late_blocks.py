@@ -18,7 +18,7 @@ from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.openings import AHEAD_S, TOLERANCE_S, Block, Opened
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
-from workers.batch.batch_worker import MAX_BLOCK
+from workers.batch.batch_worker import MAX_BLOCK, BatchWorker
 from workers.batch.timings import BatchTimings
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,16 @@ class LateLeases(BatchLeases):
     @property
     def blocks(self) -> list[Block]:
         return [opened for opened in self.opened if isinstance(opened, Block)]
+
+
+async def _work_until(batch: BatchWorker, is_enough: Callable[[], bool]) -> None:
+    """Let a batch work until a condition holds, and then until it has stopped."""
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(120):
+        while not is_enough():
+            await asyncio.sleep(0.01)
+    batch.stop(grace_s=1)
+    await working
 
 
 @pytest.mark.parametrize(
@@ -167,13 +177,8 @@ async def test_a_late_block_is_pushed_after_the_send_times_that_others_got_meanw
 
     leases.before_confirming = let_another_worker_open
     batch = await rig.batch(leases=leases, clock=clock)
-    working = asyncio.create_task(batch.work())
-    async with asyncio.timeout(20):
-        while not rig.provider.arrived:
-            await asyncio.sleep(0.01)
+    await _work_until(batch, lambda: bool(rig.provider.arrived))
     began_after_s = rig.provider.arrived[0].at - confirming_at[0]
-    batch.stop(grace_s=1)
-    await working
     assert began_after_s > others_send_time_s + 0.08, "two send times are 0.1 s apart"
 
 
@@ -203,12 +208,7 @@ async def test_a_block_is_as_short_as_its_pushes_need_after_a_round_trip_that_ta
     clock, timings = SkippingClock(), BatchTimings()
     leases = LateLeases(rig.redis, clock, openings_s=[opening_s] * 100, confirmations_s=[])
     batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
-    working = asyncio.create_task(batch.work())
-    async with asyncio.timeout(20):
-        while len(leases.asked_ahead_s) < 5:
-            await asyncio.sleep(0.01)
-    batch.stop(grace_s=1)
-    await working
+    await _work_until(batch, lambda: len(leases.asked_ahead_s) >= 5)
     lasts_s = max(leases.asked_ahead_s[2:]) + TOLERANCE_S + 1 / rate
     assert opening_s + lasts_s <= timings.start_within_s - timings.spare_start_s + 1e-9
     assert max(leases.asked_ahead_s[2:]) >= AHEAD_S
@@ -228,12 +228,7 @@ async def test_a_block_is_so_short_that_all_of_it_is_pushed_behind_the_delay_of_
     clock, timings = SkippingClock(), BatchTimings()
     leases = LateLeases(rig.redis, clock, openings_s=[0.3] * 100, confirmations_s=[])
     batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
-    working = asyncio.create_task(batch.work())
-    async with asyncio.timeout(20):
-        while len(leases.blocks) < 6:
-            await asyncio.sleep(0.01)
-    batch.stop(grace_s=1)
-    await working
+    await _work_until(batch, lambda: len(leases.blocks) >= 6)
     max_s = timings.start_within_s - timings.spare_start_s - TOLERANCE_S - 1 / rate
     pairs = zip(leases.opened, leases.asked_ahead_s[1:], strict=False)
     left_s = [max_s - block.delay_s - ahead_s for block, ahead_s in pairs if isinstance(block, Block)]
@@ -266,12 +261,7 @@ async def test_a_batch_asks_for_no_more_messages_than_the_rate_allows_until_the_
     await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", rate)
     leases = LateLeases(rig.redis, clock := SkippingClock(), openings_s=[], confirmations_s=[])
     batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
-    working = asyncio.create_task(batch.work())
-    async with asyncio.timeout(20):
-        while len(leases.asked_for) < 3:
-            await asyncio.sleep(0.01)
-    batch.stop(grace_s=1)
-    await working
+    await _work_until(batch, lambda: len(leases.asked_for) >= 3)
     first, *others = leases.asked_for[:3]
     assert first == MAX_BLOCK
     assert least <= max(others) <= most

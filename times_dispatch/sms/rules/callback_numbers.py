@@ -14,28 +14,25 @@ import phonenumbers
 
 from times_dispatch.sms.landlines import is_landline
 from times_dispatch.sms.numbers import DIGIT_TABLE
+from times_dispatch.sms.rules import short_codes
 from times_dispatch.sms.rules.callback_words import (
     AMOUNT_WORDS,
+    BETWEEN,
     CALL_WORDS,
     CURRENCY_WORDS,
     FOLLOWING_WORDS,
     GLUE_WORDS,
     ID_WORDS,
-    LINK_WORDS,
-    SHORT_CODE_UNITS,
-    SHORT_CODE_WORDS,
     UNIT_WORDS,
+    any_of,
 )
+from times_dispatch.sms.rules.short_codes import AFTER_SENT_TO, AFTER_SMS_TO, BEFORE_SHORT_CODES, PIN_DIGITS
 
 _SEPARATOR = r"[ \u00a0\t\r\n.()\u2010-\u2015-]"
 _MAX_DIGITS = 15
 _MAX_GROUPS = 13
 _CONTEXT = 48
 """Characters before a number in which its words are looked for."""
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 _GLUED = "|".join(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True))
@@ -58,50 +55,22 @@ _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
 _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_AFTER_SLASH = re.compile("/[0-9]{6}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
-_CALL_WORD = re.compile(_any_of(word.lower() for word in CALL_WORDS))
+_CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _MOBILE_OR_TOLL_FREE = re.compile("(?:[6-9][0-9]{9}|18[06]0[0-9]{4,7})(?![0-9])")
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
 _SLASHED = re.compile(r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))")
 """The slash after an area code or a toll-free prefix: ``080/41234567``."""
 
-_BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
+    rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
-_KEYWORD = (
-    r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
-    r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
-)
-_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
-"""The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
-_SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
-"""The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
-_PIN_DIGITS = 6
-_AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
-_AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
-_SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
-_AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
+_AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
+    rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
 )
-_AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
-_UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
-_NOTE = r"(?: \([^()\n]{1,20}\))?"
-_SHORT_CODE = re.compile(
-    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|{_SMS_TO}"
-    rf"|{_SENT_TO}(?=\s[0-9]{{4,5}}(?![0-9]))|(?:कॉल|काल) करें)"
-    r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
-    rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
-    r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
-    rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
-    r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
-    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
-    rf"(?![ ](?:{_any_of(SHORT_CODE_UNITS)})(?!\w))",
-    re.IGNORECASE,
-)
-"""Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
-_BEFORE_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms ", "send"})
+_AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
+_UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
 
 def _with_letters(words: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -109,8 +78,8 @@ def _with_letters(words: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...
     return tuple((word, frozenset(word).intersection(ascii_lowercase)) for word in sorted(set(words)))
 
 
-_SHORT_CODES_BY_LETTERS = _with_letters(_BEFORE_SHORT_CODES)
-_CALL_WORDS_BY_LETTERS = _with_letters([*_BEFORE_SHORT_CODES, *(word.lower() for word in CALL_WORDS)])
+_SHORT_CODES_BY_LETTERS = _with_letters(BEFORE_SHORT_CODES)
+_CALL_WORDS_BY_LETTERS = _with_letters([*BEFORE_SHORT_CODES, *(word.lower() for word in CALL_WORDS)])
 _OTHER_DIGIT = re.compile(f"[{''.join(map(chr, DIGIT_TABLE))}]")
 _OTHER_SEPARATORS = "\u00a0\u2010\u2011\u2012\u2013\u2014\u2015"
 _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
@@ -119,10 +88,10 @@ _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}")
 _ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|[MP])\Z")
 _AFTER_CALL_WORD_AND_NAME = re.compile(
-    rf"(?:^|[^A-Za-z])(?i:{_any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
+    rf"(?:^|[^A-Za-z])(?i:{any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
 )
-_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
-_FOLLOWING = re.compile(rf"(?:{_any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
+_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
+_FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 
@@ -139,7 +108,7 @@ _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
 _SHORT_LOCAL = 6
-_BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
+BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
 """Signs after a number behind which a landline may stand without its area code: ``022-61234567/61234568``."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 
@@ -199,40 +168,24 @@ def find(text: str) -> list[str]:
     if "/" in ascii_digits:
         ascii_digits = _SLASHED.sub(lambda slashed: f"{slashed[0][:-1]}-", ascii_digits)
     spans = list(_spans(ascii_digits))
-    short = (
-        [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
-        if _may_contain_short(ascii_digits, ascii_digits.lower())
-        else []
-    )
+    short = short_codes.find(ascii_digits, ascii_digits.lower())
     if short:
         starts = {start for start, _ in spans}
         spans = sorted([*spans, *(span for span in short if span[0] not in starts)])
     return [text[start:end] for start, end in spans]
 
 
-def short_codes(text: str) -> list[str]:
-    """Return the numbers of three to seven digits of ``find`` that no portal takes into its whitelist: 1930, 567676.
-
-    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more. A number of six
-    or seven digits may be a landline without its area code, unless an SMS is sent to it or it begins with 1.
-    """
-    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
-    spans = [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
-    called = [span for span in spans if span[1] - span[0] < _SHORT_LOCAL or ascii_digits[span[0]] == "1"]
-    return [text[slice(*span)] for span in (*called, *(match.span(1) for match in _SMS_CODE.finditer(ascii_digits)))]
-
-
 def context_before(text: str) -> str:
     """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
     line = _line_before(text, len(text))
-    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_SENT_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
+    patterns = (_AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
     return next((match[0] for match in matches if match), "")
 
 
 def is_to_call(context: str) -> bool:
     """Return whether digits after a context, from ``context_before``, are a number to call or to send an SMS to."""
-    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_SENT_TO)
+    patterns = (_AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO)
     return any(pattern.search(context) for pattern in patterns)
 
 
@@ -248,14 +201,7 @@ def _may_contain_numbers(text: str) -> bool:
         return False
     if _SIX_DIGITS.search(text) and (_CALL_WORD.search(lower) or "sms " in lower or "send " in lower):
         return True
-    return _may_contain_short(text, lower)
-
-
-def _may_contain_short(text: str, lower: str) -> bool:
-    for word in _BEFORE_SHORT_CODES:  # any() with a generator takes twice the time
-        if word in lower:
-            return _SHORT_CODE.search(text) is not None
-    return False
+    return short_codes.may_contain(text, lower)
 
 
 def _line_before(text: str, position: int) -> str:
@@ -300,7 +246,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         return None
     start = _start(run, first)
     before = _line_before(run.text, start)
-    is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in _BETWEEN_NUMBERS
+    is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in BETWEEN_NUMBERS
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
         if _is_part_of_card(groups, first, last):
@@ -400,7 +346,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         return _is_foreign(digits)
     if _AFTER_CURRENCY.search(before):
         return False
-    after_sent = _AFTER_SMS_TO if len(digits) == _PIN_DIGITS else _AFTER_SENT_TO
+    after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
     if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
         return False

@@ -3,7 +3,14 @@
 The words come from public templates and messages of Indian banks, shops and authorities, read in November 2026.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Final
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Return a regular expression for any of some words; the longest that fits is taken."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -29,6 +36,9 @@ LINK_WORDS: Final = _words(
     "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
+
+BETWEEN: Final = rf"(?:[\W_]{{0,3}}(?:{any_of(LINK_WORDS)}))"
+"""A regular expression for one of these words and the signs before the word."""
 
 GLUE_WORDS: Final = _words("no nos number on at us free num to or query")
 """Further words to which a number may be glued, as in ``No.1800…``, ``at9876543210``."""
