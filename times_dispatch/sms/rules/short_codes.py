@@ -13,8 +13,16 @@ _KEYWORD = (
     r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
     r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
 )
-_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
-"""The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
+_PAPERS = (
+    r"(?-i:[Dd]ocuments?|[Dd]ocs|[Cc]op(?:y|ies)|[Pp]apers?|[Pp]roofs?|[Cc]ertificates?|[Ff]orms?|[Pp]hotos?"
+    r"|[Ll]etters?)"
+)
+"""Words for what is sent by post; in capitals they may be keywords."""
+_SMS_TO = (
+    rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?![^\n.;]{{0,70}}?(?<!\w){_PAPERS}[ ]to\s{{1,3}}(?:[0-9]|\Z))"
+    rf"(?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
+)
+"""The words before the number to which a keyword is sent; ``Send KYC documents to 400051`` is before a PIN code."""
 _SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
 """The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
 PIN_DIGITS: Final = 6
