@@ -42,6 +42,10 @@ from times_dispatch.sms.templates import Template
         "Type STOP & send to 1909",
         "SMS to 139",
         "1930 helpline",
+        "CHILD : 1098, POLICE-100",
+        "SENIOR CITIZENS : 14567",
+        "Gas leakage: 1906 or emergency 112.",
+        "Reservation enquiry 139.",
         "14567 Elder Helpline",
         "Call 0008001001234",
         "Call 9876543210.",
@@ -257,6 +261,12 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
         "in 1930 we began, call in 2025",
         "Call between 1000 am and 5 pm",
         "SMS sent to 56767 customers",
+        "Adult 500, child 100, women 100.",
+        "Fire 101.50, police 100/200",
+        "Police 100 vacancies, ambulance 108 km",
+        "Emergency 1500, fire 1010",
+        "Backfire 101",
+        "police100",
     ],
 )
 def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:

@@ -88,6 +88,27 @@ SHORT_CODE_WORDS: Final = (
 )
 """Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
+HELPLINES: Final = {
+    "emergency": ("112", "108"),
+    "police": ("100", "112"),
+    "ambulance": ("102", "108", "112"),
+    "fire": ("101", "112"),
+    "fire brigade": ("101", "112"),
+    "women": ("181", "1090", "1091"),
+    "child": ("1098",),
+    "childline": ("1098",),
+    "senior citizen": ("14567",),
+    "senior citizens": ("14567",),
+    "cyber crime": ("1930",),
+    "cybercrime": ("1930",),
+    "cyber fraud": ("1930",),
+    "gas leak": ("1906",),
+    "gas leakage": ("1906",),
+    "railway enquiry": ("139",),
+    "reservation enquiry": ("139",),
+}
+"""Helplines of India that are numbers to call also after the word alone: ``Police: 100``, ``CHILD - 1098``."""
+
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
     "rs rupees paise "
