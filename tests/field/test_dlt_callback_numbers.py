@@ -157,6 +157,7 @@ from times_dispatch.sms.templates import Template
         "SMS HELP to 56767",
         "SMS STOP to 567678.",
         "1930 पर कॉल करें",
+        "Jal Board 1916 par call karein",
         "कॉल करें 1930",
     ],
 )
@@ -266,6 +267,10 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
         "Police 100 vacancies, ambulance 108 km",
         "Emergency 1500, fire 1010",
         "Backfire 101",
+        "Rs 100 par call free",
+        "Gate pass 7012345678 valid 28 Nov",
+        "Draw no 9812345670 won",
+        "Matric no 6001 2345 67 result",
         "police100",
     ],
 )
@@ -284,6 +289,9 @@ def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
         ("18001800/18002021", ["18001800", "18002021"]),
         ("Call 9876543210/9876543211, 022-23456789", ["9876543210", "9876543211", "022-23456789"]),
         ("Call 1800 1234 24/7", ["1800 1234"]),
+        ("1800 1234 par call karein", ["1800 1234"]),
+        ("1800 1234 पर कॉल करें", ["1800 1234"]),
+        ("98765 12345 पर कॉल करें", ["98765 12345"]),
         ("9876543210-9876543211", ["9876543210", "9876543211"]),
         ("Call 1800-123-4567 24x7", ["1800-123-4567"]),
         ("Ph:022-23456789/90", ["022-23456789"]),
