@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from times_dispatch.provider.reports.field_names import is_known, may_be_row
+from times_dispatch.provider.reports.field_names import by_known_name, event_names, is_known, may_be_row
 from times_dispatch.provider.reports.reports import MAX_COMMAS
 
 MAX_FIELDS: Final = MAX_COMMAS
@@ -54,7 +54,7 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
         return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
     values = dict(fields) | dict(field for field in fields if field[1])
     if may_be_row(values) and "data" not in values:
-        return b"" if _has_two_values(fields) else msgspec.json.encode([values])
+        return b"" if _has_two_meanings(fields, values) else msgspec.json.encode([values])
     documents = [text for name, value in fields for text in (value or name,) if is_document(text)]
     if len(documents) != 1:
         return b""
@@ -67,12 +67,25 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
 
 
 def _has_two_values(fields: list[tuple[str, str]]) -> bool:
-    """Return whether a field of a report has two values; names with ``[]`` are those of an array."""
+    """Return whether a field of a report has two values."""
+    return bool(_repeated(fields))
+
+
+def _repeated(fields: list[tuple[str, str]]) -> set[str]:
+    """Return the names of fields of a report that have two values; names with ``[]`` are those of an array."""
     values: dict[str, str] = {}
-    return any(
-        value and values.setdefault(name, value) != value and "[]" not in name and is_known(_last_step(name))
+    return {
+        name
         for name, value in fields
-    )
+        if value and values.setdefault(name, value) != value and "[]" not in name and is_known(_last_step(name))
+    }
+
+
+def _has_two_meanings(fields: list[tuple[str, str]], values: dict[str, str]) -> bool:
+    """Return whether a field with two values is one that the report is read from; the others do not matter."""
+    repeated = _repeated(fields)
+    once = {name: value for name, value in values.items() if name not in repeated}
+    return bool(repeated) and (event_names(once), by_known_name(once)) != (event_names(values), by_known_name(values))
 
 
 def _last_step(name: str) -> str:

@@ -1,4 +1,4 @@
-r"""Recipients as CSV in UTF-8: separated by comma, semicolon, tab, bar or caret, and quoted as in RFC 4180.
+r"""Recipients as CSV in UTF-8 or UTF-16: separated by comma, semicolon, tab, bar or caret, and quoted as in RFC 4180.
 
 Files that quote with apostrophes, or write a quote within a cell as ``\"``, are read too.
 """
@@ -90,6 +90,7 @@ class CsvFile:
 
     def __init__(self, path: Path, *, hint: str) -> None:
         self._rows_at_once = utf8.check(path, line_ends=(b"\n", b"\r"))
+        self._encoding = utf8.encoding_of(path)
         self._left = _Left()
         self._path = path
         self._size = max(path.stat().st_size, 1)
@@ -157,7 +158,7 @@ class CsvFile:
 
     def _open(self) -> TextIO:
         """Open the file behind its byte order marks and behind a line that names the delimiter."""
-        text = self._path.open(encoding="utf-8", newline="")
+        text = self._path.open(encoding=self._encoding, newline="")
         if self._named_delimiter:
             text.readline()
         else:
@@ -168,7 +169,7 @@ class CsvFile:
         return text
 
     def _delimiter_of_first_line(self) -> str:
-        with self._path.open(encoding="utf-8", newline="") as text:
+        with self._path.open(encoding=self._encoding, newline="") as text:
             named = _SEPARATOR_LINE.fullmatch(text.readline(_MAX_SEPARATOR_LINE))
         return named[1].replace("\\t", "\t") if named else ""
 
@@ -199,12 +200,12 @@ class CsvFile:
                 self._quoting = _Quoting()
 
     def _has_backslash_quotes(self) -> bool:
-        end_of_last = b""
+        end_of_last, searched = b"", '\\"'.encode(self._encoding)
         with self._path.open("rb") as file:
             while piece := file.read(_PIECE):
-                if b'\\"' in end_of_last + piece:
+                if searched in end_of_last + piece:
                     return True
-                end_of_last = piece[-1:]
+                end_of_last = piece[1 - len(searched) :]
         return False
 
     def _is_readable(self) -> bool:
@@ -240,7 +241,8 @@ class CsvFile:
         if len(headings) < len(delimiters) and any('"' in tidy(name) for name in names):
             self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
-            raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")
+            reason = "the heading holds NUL bytes; is it UTF-16? save it as UTF-8, in Excel as CSV UTF-8"
+            raise InputInvalid(f"{self._path}:{line}: {reason}")
         self._has_guards = has_guards(names)
         return delimiter, Heading(self._path, line, map(unguard, names) if self._has_guards else names)
 

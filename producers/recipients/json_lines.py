@@ -50,6 +50,7 @@ class JsonLinesFile:
 
     def __init__(self, path: Path) -> None:
         self._rows_at_once = utf8.check(path, line_ends=(b"\n",))
+        self._encoding = utf8.encoding_of(path)
         self._path = path
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
@@ -136,7 +137,7 @@ class JsonLinesFile:
         return cells
 
     def _open(self) -> TextIO:
-        return self._path.open(encoding="utf-8", newline="\n")
+        return self._path.open(encoding=self._encoding, newline="\n")
 
     def _heading(self) -> tuple[list[str], Heading]:
         first_line, keys = 0, dict[str, None]()

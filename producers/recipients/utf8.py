@@ -1,6 +1,12 @@
-"""Checks that a text file is UTF-8 and that its lines have an end, and says how to convert any other encoding."""
+"""Checks that a text file is UTF-8, or UTF-16 with a byte order mark, and that its lines have an end.
+
+Says how to convert any other encoding.
+"""
 
 import codecs
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from producers.errors import InputInvalid
@@ -12,20 +18,36 @@ _BLOCK = 1 << 20
 _WINDOW = 1 << 11
 """Lines shorter than this are not measured."""
 _CHUNK_BYTES = 2 * _WINDOW * CHUNK_ROWS
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def encoding_of(path: Path) -> str:
+    """Return the encoding that the byte order mark of a file names: UTF-16, or else UTF-8.
+
+    Raises InputInvalid if the file is UTF-32, or UTF-16 without the mark.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(codecs.BOM_UTF32_LE))
+    if head in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        raise InputInvalid(f"{path}: is UTF-32, not UTF-8; {_advice(path, 'UTF-32')}")
+    if head.count(b"\0") == len(head) / 2 and head[:2].count(b"\0") == 1:
+        encoding = "UTF-16BE" if head.startswith(b"\0") else "UTF-16LE"
+        raise InputInvalid(f"{path}: holds NUL bytes; is it UTF-16 without a mark? {_advice(path, encoding)}")
+    return _MARKS.get(head[:2], "utf-8")
 
 
 def check(path: Path, *, line_ends: tuple[bytes, ...]) -> int:
     """Read a whole file, at about 1 GB/s, and return how many of its rows may be in memory at the same time.
 
     Called before any row is used, so that a wrong byte near the end of the file leaves nothing half-done. Raises
-    InputInvalid with the line if the file is not UTF-8, or if a line has no end.
+    InputInvalid with the line if the file has not the encoding of ``encoding_of``, or if a line has no end.
     """
+    encoding = encoding_of(path)
     decoder = codecs.getincrementaldecoder("utf-8")()
     before = line = without_end = longest = 0
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            if before == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise InputInvalid(f"{path}: is UTF-16, not UTF-8; {_advice(path, 'UTF-16')}")
+        blocks: Iterable[bytes] = iter(partial(file.read, _BLOCK), b"")
+        for block in blocks if encoding == "utf-8" else _as_utf8(blocks, path, encoding):
             _decode(decoder, block, path, before, line)
             for start in range(0, len(block), _WINDOW):
                 if any(block.find(end, start, start + _WINDOW) >= 0 for end in line_ends):
@@ -42,6 +64,22 @@ def check(path: Path, *, line_ends: tuple[bytes, ...]) -> int:
             line += block.count(b"\n")
         _decode(decoder, b"", path, before, line, final=True)
     return max(1, _CHUNK_BYTES // (longest + 2 * _WINDOW))
+
+
+def _as_utf8(blocks: Iterable[bytes], path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the blocks of a file of another encoding in UTF-8; raise InputInvalid if a character is not whole."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    for block in chain(blocks, (b"",)):
+        try:
+            text = decoder.decode(block, not block)
+        except UnicodeDecodeError:
+            name = encoding[:6].upper()
+            raise InputInvalid(
+                f"{path}:{line}: is damaged {name} on this line or below: half a character; save it again, as UTF-8"
+            ) from None
+        line += text.count("\n")
+        yield text.encode()
 
 
 def _decode(

@@ -40,6 +40,17 @@ async def reports_in(redis: Redis, http: httpx.AsyncClient, content: Any, conten
 
 
 WRAPPINGS: dict[str, tuple[Any, str]] = {
+    "an event that says only that this is a report": (
+        [
+            {"event": "dlr", "status": "DELIVRD", "ts": NOW_S, "meta": META},
+            {**SECOND, "event": "DLR", "state": "UNDELIV"},
+        ],
+        JSON,
+    ),
+    "rows of an event that says only that this is a report": (
+        [{"event": "message_status", "data": [{**REPORT, "event": "delivered"}, {**SECOND, "event": "failed"}]}],
+        JSON,
+    ),
     "an object around an object": ({"a": {"b": [REPORT, SECOND]}}, JSON),
     "beside other objects": ({"reports": [REPORT, SECOND], "meta": {"page": 1}, "links": ["x"]}, JSON),
     "an array of arrays": ([[REPORT], [SECOND]], JSON),

@@ -46,6 +46,23 @@ def test_names_with_brackets_are_paths(query: bytes, expected: object) -> None:
 @pytest.mark.parametrize(
     "query",
     [
+        b"event=delivered&ts=1&meta=m&reference=a&reference=b",
+        b"event=delivered&ts=1&timestamp=5&timestamp=7&meta=m",
+        b"event=failed&code=912&error=a&error=b&ts=1&meta=m",
+    ],
+)
+def test_a_field_with_two_values_that_a_report_is_not_read_from_does_not_matter(query: bytes) -> None:
+    (report,) = json.loads(json_in_query(query))
+
+    assert (report["ts"], report["meta"]) == ("1", "m")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"event=dlr&status=DELIVRD&status=UNDELIV&ts=1&meta=m",
+        b"event=failed&error=1&error=2&ts=1&meta=m",
+        b"event=delivered&reference=a&reference=b&ts=1",
         b"event=delivered&ts=1&meta=m&event=delivered&ts=2&meta=n",
         b"event=delivered&ts=1&meta=m&meta=n",
         b"event=delivered;ts=1;meta=m;meta=n",

@@ -20,17 +20,65 @@ def test_another_encoding_is_refused_with_byte_line_and_advice(write: WriteFile,
     )
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_utf_16_is_recognised_by_its_byte_order_mark(write: WriteFile, encoding: str) -> None:
-    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'sep=\t\r\nto\tname\r\n9876543210\t"Asha ਊ"\r\n'),
+        ("a.txt", '\nto\tname\r\n9876543210\t"Asha ਊ"\r\n'),
+        ("a.csv", 'to,name,x\n9876543210,Asha ਊ,"a\\"b"\n'),
+        ("a.jsonl", '{"to":"9876543210","name":"Asha ਊ"}\n'),
+    ],
+)
+def test_utf_16_with_a_byte_order_mark_is_read(write: WriteFile, encoding: str, name: str, content: str) -> None:
+    file = open_recipients(write(name, ("\ufeff" + content).encode(encoding)))
 
-    with pytest.raises(InputInvalid, match=r"is UTF-16, not UTF-8; .* iconv -f UTF-16"):
-        open_recipients(write("a.csv", mark + "to,name\n98,Asha\n".encode(encoding)))
+    assert file.heading.names[:2] == ("to", "name")
+    assert [row[:2] for chunk in file.chunks() for row in chunk.rows] == [["9876543210", "Asha ਊ"]]
 
 
-def test_utf_16_without_a_mark_is_recognised_by_its_nul_bytes(write: WriteFile) -> None:
-    with pytest.raises(InputInvalid, match="holds NUL bytes; is it UTF-16"):
-        open_recipients(write("a.csv", "to,name\n98,Asha\n".encode("utf-16-le")))
+@pytest.mark.parametrize("name", ["name", "names"])
+def test_utf_16_is_read_over_the_end_of_a_block(write: WriteFile, name: str) -> None:
+    row = ["9", "😀" * 1000]
+    content = f"\ufeffto\t{name}\n" + 300 * f"{row[0]}\t{row[1]}\n"
+
+    file = open_recipients(write("a.txt", content.encode("utf-16-le")))
+
+    assert len(content) * 4 > BLOCK
+    assert [list(cells) for chunk in file.chunks() for cells in chunk.rows] == 300 * [row]
+
+
+@pytest.mark.parametrize("end", [b"9", b"\x3d\xd8", b"\x3d\xd8\n\0"])
+def test_half_a_character_of_utf_16_is_refused(write: WriteFile, end: bytes) -> None:
+    with pytest.raises(InputInvalid, match=r"a\.csv:\d: is damaged UTF-16 on this line or below: half a character"):
+        open_recipients(write("a.csv", "\ufeffto\n98\n".encode("utf-16-le") + end))
+
+
+def test_a_line_of_utf_16_without_end_is_refused(write: WriteFile) -> None:
+    with pytest.raises(InputInvalid, match=r"a\.csv:2: is longer than 4,000,000 bytes"):
+        open_recipients(write("a.csv", ("\ufeffto\n" + "9" * 4_100_000).encode("utf-16-le")))
+
+
+def test_utf_32_is_refused(write: WriteFile) -> None:
+    with pytest.raises(InputInvalid, match=r"is UTF-32, not UTF-8; .* iconv -f UTF-32"):
+        open_recipients(write("a.csv", "to\n98\n".encode("utf-32")))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl"])
+@pytest.mark.parametrize(("encoding", "named"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
+def test_utf_16_without_a_mark_is_recognised_by_its_nul_bytes(
+    write: WriteFile, name: str, encoding: str, named: str
+) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        open_recipients(write(name, "to,name\n9876543210,आशा ©\n".encode(encoding)))
+
+    assert "holds NUL bytes; is it UTF-16 without a mark? save it as UTF-8, or convert it" in str(refused.value)
+    assert f"iconv -f {named} -t UTF-8 {name} > a.utf8" in str(refused.value)
+
+
+def test_a_heading_with_nul_bytes_is_refused(write: WriteFile) -> None:
+    with pytest.raises(InputInvalid, match="the heading holds NUL bytes"):
+        open_recipients(write("a.csv", b"to,na\0me\n98,Asha\n"))
 
 
 @pytest.mark.parametrize("at", [BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1])

@@ -55,6 +55,12 @@ _NAMES: Final = {
         *(f"{verb}_to_{who}" for verb in ("sent", "submitted", "delivered") for who in _NETWORKS),
     ),
 }
+_REPORTS: Final = (
+    *("dlr", "sms_dlr", "dlr_report", "delivery_report", "delivery_receipt", "delivery_status", "delivery_update"),
+    *("message_status", "message_status_update", "sms_status", "status", "status_update", "status_report"),
+)
+"""Names of an event that say only that this is a report; what happened stands in the report's status."""
+_OUTCOMES: Final = frozenset({EventKind.DELIVERED, EventKind.FAILED, EventKind.INTERMEDIATE})
 _SMPP_UNKNOWN: Final = "UNKNOWN"
 """SMPP's name for a final state; no provider sends it in lower case."""
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
@@ -65,6 +71,16 @@ def kind_of(event: str) -> EventKind | None:
     if kind := _KINDS.get(event):
         return kind
     return EventKind.FAILED if event == _SMPP_UNKNOWN else _KINDS.get(_normalise(event))
+
+
+def is_report(event: str) -> bool:
+    """Return whether the name of an event says only that this is a report, as ``dlr`` does."""
+    return _normalise(event) in _REPORT_NAMES
+
+
+def is_outcome(event: str) -> bool:
+    """Return whether the name of an event says what became of a message."""
+    return kind_of(event) in _OUTCOMES
 
 
 def means_dnd(event: str) -> bool:
@@ -78,3 +94,4 @@ def _normalise(event: str) -> str:
 
 _KINDS: Final = {_normalise(name): kind for kind, names in _NAMES.items() for name in names}
 _DND: Final = frozenset(map(_normalise, _DND_NAMES))
+_REPORT_NAMES: Final = frozenset(map(_normalise, _REPORTS))

@@ -39,11 +39,15 @@ def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def event_name(fields: Mapping[str, Any]) -> str | None:
     """Return the name of the event in a report without groups: a text, the name in an object, or else a number."""
+    return next(iter(event_names(fields)), None)
+
+
+def event_names(fields: Mapping[str, Any]) -> list[str]:
+    """Return all names in a report that may say what happened: the texts first, then the numbers."""
     values = _by_plain_name(fields)
     candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
     texts = [value for value in candidates if isinstance(value, str)]
-    numbers = [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
-    return next(iter(texts + numbers), None)
+    return texts + [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
 
 
 def is_known(name: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
-from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
-from times_dispatch.provider.reports.field_names import by_known_name, event_name, may_be_row
+from times_dispatch.provider.reports.event_kinds import EventKind, is_outcome, is_report, kind_of, means_dnd
+from times_dispatch.provider.reports.field_names import by_known_name, event_name, event_names, may_be_row
 from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
@@ -309,6 +309,9 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         fields = _ROW.decode(row)
     except UNREADABLE_JSON:
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None
+    if kind is None and is_report(event):
+        event = _outcome(row) or event
+        kind = kind_of(event)
     if _missing(event, kind, fields) or (kind is EventKind.FAILED and fields.code in _EMPTY):
         fields = _by_other_names(fields, row)
         if missing := _missing(event, kind, fields):
@@ -329,6 +332,16 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         visit=fields.id if kind in _VISITS and isinstance(fields.id, str) and _VISIT.fullmatch(fields.id) else "",
         incoming_text=_incoming(fields)[:MAX_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
     )
+
+
+def _outcome(row: msgspec.Raw) -> str:
+    """Return the status of a row whose event says only that it is a report; empty if the statuses differ."""
+    try:
+        names = event_names(msgspec.json.decode(row))
+    except UNREADABLE_JSON:
+        return ""
+    outcomes = [name for name in names if not is_report(name)]
+    return outcomes[0] if len(set(map(kind_of, outcomes))) == 1 and is_outcome(outcomes[0]) else ""
 
 
 def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:

@@ -170,8 +170,8 @@ def find(text: str) -> list[str]:
     spans = list(_spans(ascii_digits))
     short = short_codes.find(ascii_digits, ascii_digits.lower())
     if short:
-        starts = {start for start, _ in spans}
-        spans = sorted([*spans, *(span for span in short if span[0] not in starts)])
+        alone = [span for span in short if not any(start <= span[0] < end for start, end in spans)]
+        spans = sorted([*spans, *alone])
     return [text[start:end] for start, end in spans]
 
 

@@ -52,6 +52,7 @@ ID_WORDS: Final = (
     "service request",
     "customer id",
     "k no",
+    "gate pass",
     *_words(
         "ref reference refno order orderid ac a/c acct account acc txn transaction utr rrn upi awb policy "
         "folio consumer "
@@ -66,7 +67,7 @@ ID_WORDS: Final = (
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
-        "weighment weighbridge gatepass"
+        "weighment weighbridge gatepass draw matric"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
@@ -87,6 +88,27 @@ SHORT_CODE_WORDS: Final = (
     *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
 )
 """Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
+
+HELPLINES: Final = {
+    "emergency": ("112", "108"),
+    "police": ("100", "112"),
+    "ambulance": ("102", "108", "112"),
+    "fire": ("101", "112"),
+    "fire brigade": ("101", "112"),
+    "women": ("181", "1090", "1091"),
+    "child": ("1098",),
+    "childline": ("1098",),
+    "senior citizen": ("14567",),
+    "senior citizens": ("14567",),
+    "cyber crime": ("1930",),
+    "cybercrime": ("1930",),
+    "cyber fraud": ("1930",),
+    "gas leak": ("1906",),
+    "gas leakage": ("1906",),
+    "railway enquiry": ("139",),
+    "reservation enquiry": ("139",),
+}
+"""Helplines of India that are numbers to call also after the word alone: ``Police: 100``, ``CHILD - 1098``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "

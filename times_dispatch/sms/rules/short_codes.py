@@ -7,14 +7,22 @@ import re
 from typing import Final
 
 from times_dispatch.sms.numbers import DIGIT_TABLE
-from times_dispatch.sms.rules.callback_words import BETWEEN, SHORT_CODE_UNITS, SHORT_CODE_WORDS, any_of
+from times_dispatch.sms.rules.callback_words import BETWEEN, HELPLINES, SHORT_CODE_UNITS, SHORT_CODE_WORDS, any_of
 
 _KEYWORD = (
     r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
     r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
 )
-_SMS_TO = rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
-"""The words before the number to which a keyword is sent; ``Send the form to 400051`` is before a PIN code."""
+_PAPERS = (
+    r"(?-i:[Dd]ocuments?|[Dd]ocs|[Cc]op(?:y|ies)|[Pp]apers?|[Pp]roofs?|[Cc]ertificates?|[Ff]orms?|[Pp]hotos?"
+    r"|[Ll]etters?)"
+)
+"""Words for what is sent by post; in capitals they may be keywords."""
+_SMS_TO = (
+    rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?![^\n.;]{{0,70}}?(?<!\w){_PAPERS}[ ]to\s{{1,3}}(?:[0-9]|\Z))"
+    rf"(?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
+)
+"""The words before the number to which a keyword is sent; ``Send KYC documents to 400051`` is before a PIN code."""
 _SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
 """The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
 PIN_DIGITS: Final = 6
@@ -23,6 +31,9 @@ AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
 AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
+_BEFORE_HELPLINE = "|".join(
+    rf"{word}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))" for word, codes in HELPLINES.items()
+)
 _SHORT_CODE = re.compile(
     rf"(?<![^\W_])(?:(?:{any_of(SHORT_CODE_WORDS)}){BETWEEN}{{0,3}}|{_SMS_TO}"
     rf"|{_SENT_TO}(?=\s[0-9]{{4,5}}(?![0-9]))|(?:कॉल|काल) करें)"
@@ -31,12 +42,15 @@ _SHORT_CODE = re.compile(
     r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
     rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
     r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
+    r"|(?<![^\s(])(?<![0-9] )(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4})(?= par (?:missed )?(?:call|dial|phone|contact) kar)"
     r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
-    rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))",
+    rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))"
+    rf"|(?<![^\W_])(?:{_BEFORE_HELPLINE})([0-9]{{3,5}})(?![.,/:-][0-9])"
+    r"(?=[ ]?(?:\Z|[.,;/|)!&\n]|(?:or|and|for)(?!\w)))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
-BEFORE_SHORT_CODES: Final = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms ", "send"})
+BEFORE_SHORT_CODES: Final = tuple({*(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES)), "sms ", "send"})
 """Parts of the words before short codes, in small letters: a text without any of them has no short code."""
 _SHORT_LOCAL = 6
 """A landline without its area code has at least so many digits."""

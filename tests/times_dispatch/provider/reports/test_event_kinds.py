@@ -1,6 +1,6 @@
 import pytest
 
-from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
+from times_dispatch.provider.reports.event_kinds import EventKind, is_outcome, is_report, kind_of, means_dnd
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -21,3 +21,16 @@ def test_unknown_is_a_failure_only_as_smpp_writes_it(event: str, kind: EventKind
 @pytest.mark.parametrize(("event", "is_dnd"), [("Failed-DND", True), ("dnd", True), ("failed", False)])
 def test_dnd_is_in_the_name(event: str, is_dnd: bool) -> None:
     assert means_dnd(event) is is_dnd
+
+
+@pytest.mark.parametrize("event", ["dlr", "DLR", "Delivery Report", "message.status"])
+def test_a_name_that_says_only_report_is_no_kind(event: str) -> None:
+    assert is_report(event)
+    assert kind_of(event) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"), [("DELIVRD", True), ("undeliv", True), ("sent", True), ("clicked", False), ("dlr", False)]
+)
+def test_a_click_is_no_outcome(event: str, expected: bool) -> None:
+    assert is_outcome(event) is expected

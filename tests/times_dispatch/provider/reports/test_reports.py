@@ -222,3 +222,22 @@ def test_neither_a_number_nor_a_text_shows_when_a_report_is_printed() -> None:
     assert META in printed
     assert "919876543210" not in printed
     assert "secret" not in printed
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"status": "5"},
+        {"status": "clicked"},
+        {"status": "DELIVRD", "state": "failed"},
+        {"status": "ok", "state": "sent"},
+    ],
+)
+def test_the_status_of_a_report_is_read_only_if_it_is_certain(more: dict[str, str]) -> None:
+    row = {"event": "dlr", "ts": 1, "meta": "m", "url": "https://t.in"}
+
+    parsed = parse(json.dumps([row | more, row | {"status": "DELIVRD", "state": "delivered"}]).encode())
+
+    assert [unusable.reason for unusable in parsed.unusable] == ["the event is unknown"]
+    assert [event.kind for event in parsed.events] == [EventKind.DELIVERED]
