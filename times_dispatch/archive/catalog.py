@@ -10,8 +10,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.archive.errors import (
-    ArchivedCampaignUnreadable,
     ArchiveDamaged,
+    ArchivedCampaignUnreadable,
     ArchiveErased,
     ArchiveError,
     ArchiveKeyMissing,
