@@ -86,7 +86,7 @@ class EmbeddedServer:
     ) -> None:
         self.port = port
         self.bus_port = 0
-        """The port for the other nodes of a cluster; 0 outside of one, and if the server chooses it (*port* + 10,000)."""
+        """The port for the other nodes of a cluster; 0 outside of one, and if the server chooses *port* + 10,000."""
         self._is_cluster_node = is_cluster_node
         self._any_port = port == 0
         self._choose_port = choose_port or free_port
