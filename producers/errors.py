@@ -29,13 +29,17 @@ def no_file(path: Path) -> str:
     Examples are ``a.csv: no such file`` and ``a.csv: cannot be read: permission denied``.
 
     Raises:
-        OSError: nobody can know, because a folder on the way cannot be searched.
+        OSError: nobody can know.
     """
-    if path.is_file():
-        return "" if os.access(path, os.R_OK) else f"{path}: cannot be read: permission denied"
-    if path.is_dir():
-        return f"{path}: is not a file but a folder"
-    return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
+    denied = f"{path}: cannot be read: permission denied"
+    try:
+        if path.is_file():
+            return "" if os.access(path, os.R_OK) else denied
+        if path.is_dir():
+            return f"{path}: is not a file but a folder"
+        return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
+    except PermissionError:  # a folder on the way cannot be searched
+        return denied
 
 
 class CommandFailed(DispatchError):
