@@ -16,16 +16,18 @@ def test_a_path_that_leads_to_no_file_is_named_with_the_reason(tmp_path: Path) -
     assert no_file(file / "b.csv") == f"{file}/b.csv: no such file"
 
 
-@pytest.mark.parametrize("refused", ["the file", "a folder on the way"])
-def test_a_file_that_may_not_be_read_is_a_mistake(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
-) -> None:
-    def refuse(*_: object) -> bool:
-        if refused == "the file":
-            return False
-        raise PermissionError(13, "Permission denied")
-
+def test_a_file_that_may_not_be_read_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.csv"
     file.touch()
-    monkeypatch.setattr(*((os, "access") if refused == "the file" else (Path, "is_file")), refuse)
+    monkeypatch.setattr(os, "access", lambda path, _: path != file)
     assert no_file(file) == f"{file}: cannot be read: permission denied"
+
+
+def test_a_file_in_a_folder_that_may_not_be_searched_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert no_file(tmp_path / "a.csv") == f"{tmp_path}/a.csv: cannot be read: permission denied"
