@@ -5,6 +5,7 @@ DispatchError
 └── CommandFailed    the input was fine, and something else failed: exit code 1
 """
 
+import os
 from pathlib import Path
 
 from times_dispatch.bounded_mistakes import bounded_mistakes
@@ -23,16 +24,22 @@ class InputInvalid(DispatchError):
 
 
 def no_file(path: Path) -> str:
-    """Return why a path leads to no file, as a mistake in one line: ``a.csv: no such file``; empty if it leads to one.
+    """Return why a path leads to no file that can be read, as a mistake in one line; empty if it leads to one.
+
+    Examples are ``a.csv: no such file`` and ``a.csv: cannot be read: permission denied``.
 
     Raises:
-        OSError: nobody can know, because a folder on the way cannot be searched.
+        OSError: nobody can know.
     """
-    if path.is_file():
-        return ""
-    if path.is_dir():
-        return f"{path}: is not a file but a folder"
-    return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
+    denied = f"{path}: cannot be read: permission denied"
+    try:
+        if path.is_file():
+            return "" if os.access(path, os.R_OK) else denied
+        if path.is_dir():
+            return f"{path}: is not a file but a folder"
+        return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
+    except PermissionError:  # a folder on the way cannot be searched
+        return denied
 
 
 class CommandFailed(DispatchError):

@@ -7,6 +7,7 @@ They have the names that redis-py gives them.
 
 import re
 import ssl
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -54,13 +55,33 @@ def without_options(url: str) -> str:
 
 def certificate_problem(error: BaseException | None) -> str:
     """Return the reason, in words, if an error comes from a server's certificate that is not trusted; else nothing."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"presents a certificate that is not trusted: {cause.verify_message.rstrip('.')}"
+    return ""
+
+
+def scheme_advice(error: BaseException | None, *, uses_tls: bool) -> str:
+    """Return what to change in a URL whose connection failed, if TLS may be on one side only; empty if not.
+
+    A Redis without TLS waits for the rest of the client's handshake, so that the client gets no answer; a Redis with
+    TLS closes a connection that begins without a handshake. A server that cannot be reached at all gets no advice.
+    """
+    for cause in _causes(error):
+        if uses_tls and isinstance(cause, TimeoutError | ssl.SSLError):
+            return "; if it has no TLS, its URL must begin with redis, not rediss"
+        if not uses_tls and (isinstance(cause, ConnectionResetError) or "closed by server" in str(cause)):
+            return "; if it has TLS, its URL must begin with rediss"
+    return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it, and so on; each once."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"presents a certificate that is not trusted: {error.verify_message.rstrip('.')}"
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return ""
 
 
 def _check_files(files: dict[str, str]) -> None:

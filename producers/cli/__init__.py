@@ -108,7 +108,7 @@ class CliContext:
         from times_dispatch.settings.environment import Environment, read_redis_url  # noqa: PLC0415  # as above
         from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
-        environment = Environment(self.variables())
+        environment = Environment(self.variables(needed="DISPATCH_REDIS_"))
         url = read_redis_url(environment, is_needed=True)
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
@@ -144,11 +144,17 @@ class CliContext:
             raise SettingsInvalid(environment.mistakes)
         return key
 
-    def variables(self) -> dict[str, str]:
-        """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""
+    def variables(self, *, needed: str = "") -> dict[str, str]:
+        """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives.
+
+        A mistake of ``.env`` in a variable whose name does not begin with *needed* is ignored.
+
+        Raises:
+            SettingsInvalid: ``.env`` cannot be read, or has a mistake.
+        """
         from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
 
-        variables = with_env_file(os.environ, self.settings_path)
+        variables = with_env_file(os.environ, self.settings_path, needed=needed)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
@@ -278,7 +284,7 @@ class Commands(click.Group):
 @click.option(
     "--settings",
     "settings_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     envvar="DISPATCH_SETTINGS",
     default="dispatch.toml",
     show_default=True,

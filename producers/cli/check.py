@@ -34,13 +34,13 @@ _LEDGER_TIMEOUT_S = 2.0
 
 
 @click.command()
-@click.argument("campaign", type=click.Path(path_type=Path))
+@click.argument("campaign", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--recipients",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
 )
-@click.option("--rejects", type=click.Path(path_type=Path), help="Write refused rows there.")
+@click.option("--rejects", type=click.Path(path_type=Path, readable=False), help="Write refused rows there.")
 @click.option("--no-redis", is_flag=True, help="Do not ask the ledger, even if it is configured.")
 @click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -32,7 +32,10 @@ def user() -> None:
 
 
 _file_option = click.option(
-    "--file", "path", type=click.Path(path_type=Path), help="The users file; by default the one of the settings."
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, readable=False),
+    help="The users file; by default the one of the settings.",
 )
 
 

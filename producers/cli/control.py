@@ -146,12 +146,17 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
     """
     id_ = campaign_meant(options, campaign)
 
-    async def change(redis: Redis) -> None:
+    async def change(redis: Redis) -> int:
         sender = await Queries(redis).sender_of(id_)
-        await Control(redis, actor=options.actor).set_budget(sender, id_, parts)
+        return await Control(redis, actor=options.actor).set_budget(sender, id_, parts)
 
-    with_ledger(options, change, repeats=False)
-    echo(f"campaign {id_} may use {parts:,} parts" if parts else f"campaign {id_} has no budget")
+    used = with_ledger(options, change, repeats=False)
+    if not parts:
+        echo(f"campaign {id_} has no budget")
+        return
+    echo(f"campaign {id_} may use {counted(parts, 'part')}")
+    if used >= parts:
+        echo(f"campaign {id_} has used {counted(used, 'part')} already: it stops before its next message", err=True)
 
 
 @click.command()

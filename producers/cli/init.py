@@ -12,7 +12,7 @@ from times_dispatch.demo.redis_server import EmbeddedServerFailed, find_server
 
 
 @click.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.argument("folder", type=click.Path(file_okay=False, readable=False, path_type=Path), default=".")
 @click.pass_obj
 def init(options: CliContext, folder: Path) -> None:
     """Make settings, secrets, a first campaign and its recipients in FOLDER, and change no file that is there.

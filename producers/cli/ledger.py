@@ -161,6 +161,8 @@ async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
                 if isinstance(error, RedisUnavailable) and not isinstance(error.__cause__, exceptions.TimeoutError):
                     raise
                 if loop.time() >= wait_until:
+                    if isinstance(error, RedisUnavailable):
+                        raise
                     name = address_of(probe)
                     raise RedisUnavailable(f"Redis at {name} is unavailable: no answer in time") from error
                 tell_silence()

@@ -87,16 +87,15 @@ def list_(
         return chosen, left_out
 
     views, left_out = with_ledger(options, campaigns)
-    damaged = read_damaged if not states or "damaged" in states else []
+    damaged = [damage for damage in read_damaged if not states or damage.state in states]
     if left_out:
         older = f"{counted(left_out, 'older campaign')} that ended: dispatch list --ended {max_ended + left_out}"
         echo(f"not shown: {older}", err=True)
     if limit is not None and len(views) > limit:
         echo(f"not shown: {len(views) - limit:,} more than --limit {limit}", err=True)
         views = views[:limit]
-    if damaged:
-        ids = ", ".join(damage.campaign for damage in damaged)
-        echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
+    # Whatever states are asked for, one of these campaigns may be in it: nobody knows while its archive is away.
+    _tell_damages([damage for damage in read_damaged if damage in damaged or damage.state != CampaignDamaged.state])
     if as_json:
         echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
     elif not views and not damaged:
@@ -114,6 +113,13 @@ def list_(
         _print(views, damaged)
 
 
+def _tell_damages(damages: list[CampaignDamaged]) -> None:
+    """Say on stderr which campaigns cannot be read, and what to do, in one line for each advice."""
+    for advice in dict.fromkeys(damage.advice for damage in damages):
+        ids = ", ".join(damage.campaign for damage in damages if damage.advice == advice)
+        echo(f"{advice}: {ids}", err=True)
+
+
 def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
     out = console()
     if out.width < _MIN_TABLE_WIDTH:
@@ -123,7 +129,7 @@ def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
             out.print(f"  {', '.join(_in_words(view))}")
         for damage in damaged:
             out.print(damage.campaign, style="bold", end="")
-            out.print(f"  {damage.sender}: damaged, {damage.what}")
+            out.print(f"  {damage.sender}: {damage.state}, {damage.what}")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "sender", "when", "state"):
@@ -146,7 +152,7 @@ def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
             view.reason,
         )
     for damage in damaged:
-        table.add_row(damage.campaign, "", damage.sender, "", "damaged", *[""] * 6, damage.what)
+        table.add_row(damage.campaign, "", damage.sender, "", damage.state, *[""] * 6, damage.what)
     out.print(table)
 
 
@@ -173,4 +179,4 @@ def _when(view: CampaignView) -> str:
 
 
 def _damaged_as_json(damage: CampaignDamaged) -> dict[str, str]:
-    return {"id": damage.campaign, "sender": damage.sender, "state": "damaged", "reason": damage.what}
+    return {"id": damage.campaign, "sender": damage.sender, "state": damage.state, "reason": damage.what}

@@ -60,7 +60,7 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
 
 
 @optout.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--column", default="", help="The column with the numbers. [default: to, number, mobile, phone, msisdn, …]"
 )
@@ -94,7 +94,7 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
 
 
 @optout.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.pass_obj
 def export(options: CliContext, file: Path) -> None:
     """Write the whole list to FILE, a CSV that only you can read."""

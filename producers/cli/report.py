@@ -55,7 +55,9 @@ _STDOUT = "-"
 )
 @click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 910,912.")
 @click.option("--numbers", is_flag=True, help="Whole phone numbers; by default their middle is hidden.")
-@click.option("--recipients", type=click.Path(path_type=Path), help="Adds all columns of this recipients file.")
+@click.option(
+    "--recipients", type=click.Path(path_type=Path, readable=False), help="Adds all columns of this recipients file."
+)
 @click.option("--to", default="to", show_default=True, help="The column of the numbers in that file.")
 @click.option("--since", type=DayType(), help="All campaigns submitted on this day in India or later.")
 @click.option("--until", type=DayType(), help="The last day of the submit.")

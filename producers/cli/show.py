@@ -34,7 +34,7 @@ _MAX_TRAIL = 20
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--export",
-    type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path)),
+    type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path, readable=False)),
     metavar="STATE FILE",
     help="Write the rows in this state to a CSV file that only you can read: line, to, the slots' values, code.",
 )

@@ -34,15 +34,15 @@ _MAX_REASONS = 10
 
 
 @click.command()
-@click.argument("campaign", type=click.Path(path_type=Path))
+@click.argument("campaign", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--recipients",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
 )
 @click.option(
     "--rejects",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Where refused rows are written. [default: customers.rejects.csv beside customers.csv]",
 )
 @click.option("--again", is_flag=True, help="Send it once more, although the same files were submitted before.")

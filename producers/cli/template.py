@@ -31,7 +31,7 @@ def template() -> None:
 
 
 @template.command("import")
-@click.argument("download", type=click.Path(path_type=Path))
+@click.argument("download", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--sender",
     default="",

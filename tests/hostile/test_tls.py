@@ -116,6 +116,19 @@ def test_a_command_names_the_certificate_in_one_line(
     assert_nothing_received(rogue)
 
 
+def test_a_command_says_which_scheme_to_try_when_only_one_side_has_tls(
+    certificates: Certificates, redis_server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with tls_server(certificates.server("trusted"), redis_server.port) as server:
+        done = CliRunner().invoke(main, ["--redis-url", f"redis://127.0.0.1:{server.port}/0", "list"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.endswith("is unavailable: no connection; if it has TLS, its URL must begin with rediss\n")
+    done = CliRunner().invoke(main, ["--redis-url", f"rediss://127.0.0.1:{redis_server.port}/0", "list"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.endswith("no answer in time; if it has no TLS, its URL must begin with redis, not rediss\n")
+
+
 ENVIRONMENT = {
     "DISPATCH_ID_KEY": "0123456789abcdef",
     "DISPATCH_CALLBACK_SECRET": "guess-me-if-you-can",

@@ -1,11 +1,13 @@
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.kit.tls import Certificates
-from times_dispatch.tls_options import certificate_problem, check_options, files_of, without_options
+from times_dispatch.tls_options import certificate_problem, check_options, files_of, scheme_advice, without_options
 
 URL = "rediss://:swordfish@redis.example:6379/0"
 
@@ -86,3 +88,28 @@ def test_a_certificate_problem_is_found_behind_other_errors() -> None:
     expected = "presents a certificate that is not trusted: self-signed certificate"
     assert certificate_problem(refused.value) == expected
     assert certificate_problem(ConnectionError()) == ""
+
+
+NO_TLS = "; if it has no TLS, its URL must begin with redis, not rediss"
+HAS_TLS = "; if it has TLS, its URL must begin with rediss"
+
+
+@pytest.mark.parametrize(
+    ("error", "with_tls", "without_tls"),
+    [
+        (TimeoutError(), NO_TLS, ""),
+        (ssl.SSLError(1, "wrong version number"), NO_TLS, ""),
+        (ConnectionResetError(104, "reset"), "", HAS_TLS),
+        (RedisConnectionError("Connection closed by server."), "", HAS_TLS),
+        (ConnectionRefusedError(111, "refused"), "", ""),
+        (socket.gaierror(-2, "unknown name"), "", ""),
+        (None, "", ""),
+    ],
+)
+def test_advice_on_the_scheme_comes_only_where_tls_may_be_on_one_side(
+    error: Exception | None, with_tls: str, without_tls: str
+) -> None:
+    behind = ConnectionError()
+    behind.__cause__ = error
+    assert scheme_advice(behind, uses_tls=True) == with_tls
+    assert scheme_advice(behind, uses_tls=False) == without_tls

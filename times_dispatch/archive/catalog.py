@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.archive.errors import (
     ArchiveDamaged,
+    ArchivedCampaignUnreadable,
     ArchiveErased,
     ArchiveError,
     ArchiveKeyMissing,
@@ -282,14 +283,14 @@ class Catalog:
         views = list[CampaignView]()
         for stub, manifest in zip(stubs, await self.archive.manifests(stubs), strict=True):
             if isinstance(manifest, ArchiveError):
-                damaged.append(CampaignDamaged(stub.id, stub.sender, str(manifest)))
+                damaged.append(ArchivedCampaignUnreadable(stub.id, stub.sender, manifest))
                 continue
             try:
                 views.append(await self._with_lanes(manifest.view()))
             except CampaignDamaged as damage:
                 damaged.append(damage)
             except ArchiveError as error:
-                damaged.append(CampaignDamaged(stub.id, stub.sender, str(error)))
+                damaged.append(ArchivedCampaignUnreadable(stub.id, stub.sender, error))
         return views
 
 

@@ -6,7 +6,13 @@ ArchiveError
 ├── ArchiveErased       the key of the archive is destroyed
 ├── ArchiveDamaged      a file of the archive is missing, changed or cut
 └── ForgettingUnfinished  a number cannot be forgotten wholly yet
+
+CampaignDamaged
+└── ArchivedCampaignUnreadable  what a list says of a campaign whose archive cannot be read
 """
+
+from times_dispatch.ledger.errors import CampaignDamaged, LedgerError
+from times_dispatch.ledger.model import CampaignId, SenderId
 
 
 class ArchiveError(Exception):
@@ -31,3 +37,24 @@ class ArchiveDamaged(ArchiveError):
 
 class ForgettingUnfinished(ArchiveError):
     """A number gets no message any more, and some of its data is still needed for a short time."""
+
+
+class ArchivedCampaignUnreadable(CampaignDamaged):
+    """A campaign whose archive cannot be read at this moment; nothing is wrong with the ledger.
+
+    Args:
+        campaign: the archived campaign.
+        sender: the campaign's sender.
+        error: why its archive cannot be read; ``ArchiveUnavailable`` if only its folder is away.
+    """
+
+    def __init__(self, campaign: CampaignId, sender: SenderId, error: ArchiveError) -> None:
+        LedgerError.__init__(self, f"campaign {campaign}: {error}")
+        self.campaign = campaign
+        self.sender = sender
+        self.what = str(error)
+        if isinstance(error, ArchiveUnavailable):
+            self.state = "unreachable"
+            self.advice = "the archive cannot be reached (docs/retention.md)"
+        else:
+            self.advice = "damaged in the archive, restore the files (docs/retention.md)"

@@ -22,7 +22,7 @@ from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
-from times_dispatch.tls_options import certificate_problem
+from times_dispatch.tls_options import certificate_problem, scheme_advice
 
 SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
@@ -326,7 +326,9 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
-        raise RedisUnavailable(f"Redis at {name} {certificate_problem(error) or _reason(error)}") from error
+        uses_tls = issubclass(redis.connection_pool.connection_class, SSLConnection)
+        reason = certificate_problem(error) or _reason(error) + scheme_advice(error, uses_tls=uses_tls)
+        raise RedisUnavailable(f"Redis at {name} {reason}") from error
 
 
 async def _warnings_of_nodes(redis: ClusterRedis) -> list[str]:

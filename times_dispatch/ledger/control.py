@@ -194,10 +194,11 @@ class Control:
                 pipe.hdel(key, SenderField.FULL_DAY)  # the next block compares with the new cap
                 await pipe.execute()
 
-    async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> None:
+    async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> int:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        Parts that were handed over before count. Raises ``CampaignUnknown``, ``CampaignArchived`` or ``LanesRefused``.
+        Return the parts that were handed over before: they count. Raises ``CampaignUnknown``, ``CampaignArchived`` or
+        ``LanesRefused``.
         """
         if await self._lanes_of(sender, campaign):
             raise LanesRefused(campaign, "a budget")
@@ -208,7 +209,9 @@ class Control:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
             add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
-            await pipe.execute()
+            pipe.hget(key, CampaignField.PARTS_OUT)
+            parts_out = (await pipe.execute())[-1]
+        return int(parts_out or 0)
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit.

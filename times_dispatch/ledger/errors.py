@@ -91,6 +91,11 @@ class CampaignDamaged(LedgerError):
         done: What was completed before the damage was found, as an end of the message.
     """
 
+    state = "damaged"
+    """What stands in a list in place of the campaign's state."""
+    advice = "damaged in the ledger, restore them (docs/operations.md)"
+    """What a list says of all campaigns that cannot be read for the same reason."""
+
     def __init__(self, campaign: CampaignId, sender: SenderId, what: str, *, done: str = "") -> None:
         super().__init__(
             f"campaign {campaign}: {what}: damaged in the ledger; restore it and run the same command again{done}"

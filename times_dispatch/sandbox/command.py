@@ -19,7 +19,12 @@ _RANGE = (click.IntRange(min=0), click.IntRange(min=0))
 @click.command()
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one. [default: 0]")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="TOML file; options given here override it.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, readable=False),
+    help="TOML file; options given here override it.",
+)
 @click.option("--seed", type=int, help="The same seed gives the same responses, reports and faults. [default: 1]")
 @click.option("--username", envvar="SANDBOX_USERNAME", show_envvar=True)
 @click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Better in the environment than here.")

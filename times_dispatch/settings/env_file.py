@@ -10,7 +10,7 @@ NAME: Final = ".env"
 _FILE: Final = "_FILE"
 
 
-def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str, str]:
+def with_env_file(variables: Mapping[str, str], settings_path: Path, *, needed: str = "") -> dict[str, str]:
     """Return variables together with those of ``.env`` in the folder of the settings file.
 
     A variable of the environment overrides the file, also if one of the two is given as ``NAME_FILE``. A relative path
@@ -19,6 +19,7 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str
     Args:
         variables: the environment.
         settings_path: the path of the settings file, which need not exist.
+        needed: how the names of the variables begin that the caller needs; a mistake in another variable is ignored.
 
     Raises:
         SettingsInvalid: the file is there and cannot be read.
@@ -37,7 +38,8 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path) -> dict[str
         of_file = parse(content)
     except ValueError as error:
         raise SettingsInvalid([f"{path}: cannot be read: {str(error).lower()}"]) from error
-    if cut := [line.partition("=")[0].strip() for line in content.splitlines() if _is_cut(line)]:
+    cut = [line.partition("=")[0].strip() for line in content.splitlines() if _is_cut(line)]
+    if cut := [name for name in cut if name.startswith(needed)]:
         raise SettingsInvalid([f"{path}: {name}: a value with a blank or # stands in quotes" for name in cut])
     given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
     added = {

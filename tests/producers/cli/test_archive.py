@@ -129,6 +129,28 @@ def test_an_archive_whose_folder_is_away_is_not_called_wrong(run: Run, ended: st
     assert run("archive", "verify").exit_code == 0
 
 
+@pytest.mark.parametrize("state", ["unreachable", "damaged"])
+def test_a_list_tells_an_archive_that_is_away_from_one_that_is_damaged(run: Run, ended: str, state: str) -> None:
+    archive_all(run)
+    if state == "unreachable":
+        Path("archive").rename("away")
+        reason = f"archive {CAMPAIGN}: {Path('archive').resolve()} is missing or empty; is it mounted?"
+        advice = "the archive cannot be reached (docs/retention.md)"
+    else:
+        [manifest] = Path("archive").rglob("*.json")
+        manifest.write_bytes(b"?")
+        reason = f"archive {CAMPAIGN}: its manifest cannot be read"
+        advice = "damaged in the archive, restore the files (docs/retention.md)"
+    listed = run("list")
+    assert (listed.exit_code, listed.stderr) == (0, f"{advice}: {CAMPAIGN}\n")
+    assert f"{CAMPAIGN} TIMESM {state} {reason}" in " ".join(listed.stdout.split())
+    [as_json] = json.loads(run("list", "--json").stdout)
+    assert (as_json["state"], as_json["reason"]) == (state, reason)
+    filtered = run("list", "--state", "finished")
+    assert (CAMPAIGN in filtered.stderr, filtered.stdout) == (state == "unreachable", "no such campaign\n")
+    assert f"left out: campaign {CAMPAIGN}: {reason}\n" in run("report", "--since", "7d", "--out", "-").stderr
+
+
 def test_an_archive_that_nobody_can_read_here_is_not_called_wrong(
     run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

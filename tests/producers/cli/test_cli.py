@@ -122,3 +122,31 @@ def test_no_help_is_cut_or_holds_words_of_the_code() -> None:
     cut = {path: [line for line in text.splitlines() if line.endswith(("...", "…"))] for path, text in helps.items()}
     usage = {path: [line for line in lines if not line.startswith("Usage: ")] for path, lines in cut.items()}
     assert {path: lines for path, lines in usage.items() if lines} == {}
+
+
+def _path_types(command: click.Command) -> Iterator[tuple[str, click.Path]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            part = command.get_command(context, name)
+            assert part
+            yield from _path_types(part)
+    for parameter in command.params:
+        types = parameter.type.types if isinstance(parameter.type, click.Tuple) else [parameter.type]
+        yield from ((f"{command.name} {parameter.name}", kind) for kind in types if isinstance(kind, click.Path))
+
+
+def test_no_path_is_refused_by_click_in_place_of_the_command_that_reads_it() -> None:
+    """A person who may not read ``dispatch.toml`` can still pause, and an unreadable file gets one line of ours."""
+    paths = list(_path_types(main))
+    assert len(paths) > 10
+    assert [name for name, kind in paths if kind.readable] == []
+
+
+def test_a_recipients_file_that_may_not_be_read_is_bad_input(
+    run: Run, submitted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "customers.csv" and access(path, mode))
+    done = run("check", "campaign.toml", "--recipients", "customers.csv")
+    assert (done.exit_code, done.stderr) == (2, "customers.csv: cannot be read: permission denied\n")

@@ -50,6 +50,20 @@ async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
     await redis.aclose()
 
 
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [(2, "has used 3 parts already: it stops before its next message"), (3, "has used 3 parts already"), (4, "")],
+)
+def test_a_budget_that_is_used_up_already_is_said(
+    run: Run, submitted: str, redis_url: str, parts: int, says: str
+) -> None:
+    asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
+    done = run("budget", submitted, str(parts))
+    assert (done.exit_code, done.stdout) == (0, f"campaign {submitted} may use {parts} parts\n")
+    assert done.stderr.startswith(f"campaign {submitted} {says}" if says else "")
+    assert bool(done.stderr) == bool(says)
+
+
 def test_messages_to_resend_of_a_paused_campaign_wait_for_its_resume(run: Run, submitted: str, redis_url: str) -> None:
     asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
     resolved = run("resolve", submitted, "--as", "resend", "--yes").stdout

@@ -47,6 +47,16 @@ def test_a_broken_settings_file_keeps_nobody_from_listing_showing_stopping_and_r
     assert show(run, submitted)["state"] == "cancelled"
 
 
+def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_from_the_ledger(
+    run: Run, submitted: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DISPATCH_FLOWER_BASIC_AUTH=me:two words\n")
+    for command in (["list"], ["show", submitted], ["pause", submitted], ["pause", "--all"]):
+        assert run(*command).exit_code == 0, command
+    done = run("check", "campaign.toml")
+    assert (done.exit_code, "DISPATCH_FLOWER_BASIC_AUTH: a value with a blank" in done.stderr) == (2, True)
+
+
 def test_a_settings_file_that_is_no_toml_is_noted_once_with_its_line(run: Run, submitted: str, tmp_path: Path) -> None:
     (tmp_path / "dispatch.toml").write_text(BROKEN["half a file"])
     for command in ("pause", "resume", "show"):

@@ -57,3 +57,12 @@ def test_a_value_that_would_lose_its_end_is_refused_without_the_value(tmp_path: 
         with_env_file({}, tmp_path / "dispatch.toml")
     refusal = "DISPATCH_ID_KEY: a value with a blank or # stands in quotes"
     assert list(invalid.value.mistakes) == [f"{tmp_path}/.env: {refusal}"]
+
+
+def test_a_mistake_in_a_variable_that_is_not_needed_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISPATCH_ID_KEY=a b\nDISPATCH_REDIS_URL=redis://h\n")
+    variables = with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+    assert variables["DISPATCH_REDIS_URL"] == "redis://h"
+    (tmp_path / ".env").write_text("DISPATCH_REDIS_PASSWORD=a b\n")
+    with pytest.raises(SettingsInvalid, match="DISPATCH_REDIS_PASSWORD: a value with a blank"):
+        with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
