@@ -7,7 +7,9 @@ They have the names that redis-py gives them.
 
 import re
 import ssl
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -41,6 +43,18 @@ def check_options(url: str) -> None:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("has an option twice")
     _check_files(dict(pairs))
+
+
+def check_ca_file(path: str) -> None:
+    """Read a file of certificates to trust; raise ValueError, with words that follow the file's name, if it has none.
+
+    A pipe is refused: the file is read here and for each connection, and a pipe gives its content once.
+    """
+    try:
+        _refuse_what_is_no_file(path)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(_reason(error)) from None
 
 
 def files_of(url: str) -> dict[str, str]:
@@ -89,18 +103,28 @@ def _check_files(files: dict[str, str]) -> None:
         raise ValueError(f"has {KEY} and no {CERTIFICATE}")
     if not files:
         return
-    # Not ssl.create_default_context: reading all certificates of the system takes longer than all other settings.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if files.get(CA):
         try:
-            context.load_verify_locations(files[CA])
-        except (OSError, ValueError) as error:
-            raise ValueError(f"the file of {CA} {_reason(error)}") from None
+            check_ca_file(files[CA])
+        except ValueError as error:
+            raise ValueError(f"the file of {CA} {error}") from None
     if CERTIFICATE in files:
+        # Not ssl.create_default_context: reading all certificates of the system takes longer than all other settings.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
+            for name in (CERTIFICATE, KEY):
+                if files.get(name):
+                    _refuse_what_is_no_file(files[name])
             context.load_cert_chain(files[CERTIFICATE], files.get(KEY), password=_no_password)
         except (OSError, ValueError) as error:
             raise ValueError(f"the files of {CERTIFICATE} and {KEY}: one {_reason(error)}") from None
+
+
+def _refuse_what_is_no_file(path: str) -> None:
+    """Raise ValueError for a pipe or a device, of which reading may never end; OSError if there is no file."""
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a directory has an error of its own
+        raise ValueError("is no regular file")
 
 
 def _no_password() -> str:

@@ -1,3 +1,4 @@
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -7,7 +8,14 @@ from cryptography.hazmat.primitives import serialization
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.kit.tls import Certificates
-from times_dispatch.tls_options import certificate_problem, check_options, files_of, scheme_advice, without_options
+from times_dispatch.tls_options import (
+    certificate_problem,
+    check_ca_file,
+    check_options,
+    files_of,
+    scheme_advice,
+    without_options,
+)
 
 URL = "rediss://:swordfish@redis.example:6379/0"
 
@@ -58,6 +66,26 @@ def test_a_url_without_options_and_one_that_asks_for_the_check_are_fine() -> Non
 )
 def test_options_that_cannot_be_used_give_one_line(url: str, words: str) -> None:
     assert problem(url).startswith(words)
+
+
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+def test_a_pipe_is_refused_and_not_waited_for(certificates: Certificates, option: str) -> None:
+    pipe = certificates.ca.parent / "pipe"
+    os.mkfifo(pipe)
+    other = f"&ssl_certfile={certificates.client}" if option == "ssl_keyfile" else ""
+    assert problem(f"{URL}?{option}={pipe}{other}").endswith("is no regular file")
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_file_of_certificates(device: str) -> None:
+    with pytest.raises(ValueError, match=r"^is no regular file$"):
+        check_ca_file(device)
+
+
+def test_a_link_to_a_file_of_certificates_is_followed(certificates: Certificates) -> None:
+    link = certificates.ca.parent / "link.pem"
+    link.symlink_to(certificates.ca)
+    check_ca_file(str(link))
 
 
 def test_a_key_that_is_encrypted_asks_nobody_for_its_password(certificates: Certificates) -> None:

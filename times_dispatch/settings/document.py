@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, AoT, Item
 
 from times_dispatch.bounded_mistakes import MAX_MISTAKES
+from times_dispatch.settings.bounded_file import read_bounded
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 from times_dispatch.settings.value_errors import describe_error
@@ -52,7 +53,7 @@ class Document:
     def read(cls, path: Path) -> "Document":
         """Read a file in UTF-8, with or without a byte order mark; raise SettingsInvalid if it cannot be read."""
         try:
-            raw = path.read_bytes()
+            raw = read_bounded(path)
         except FileNotFoundError:
             raise SettingsInvalid([f"{path}: there is no such file"]) from None
         except OSError as error:

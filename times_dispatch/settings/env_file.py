@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from times_dispatch.settings.bounded_file import read_bounded_text
 from times_dispatch.settings.errors import SettingsInvalid
 
 NAME: Final = ".env"
@@ -26,7 +27,7 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path, *, needed: 
     """
     path = settings_path.parent / NAME
     try:
-        content = path.read_text("utf-8")
+        content = read_bounded_text(path)
     except FileNotFoundError:
         return dict(variables)
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from times_dispatch.ledger.cluster.node_urls import is_cluster, parse
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.ledger.urls_of_hosts import split_hosts
+from times_dispatch.settings.bounded_file import read_bounded_text
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
@@ -48,7 +49,7 @@ class Environment:
 
     def _read(self, name: str, path: str) -> str:
         try:
-            value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            value = read_bounded_text(Path(path)).rstrip("\n")
         except OSError as error:
             self.add_mistake(name, f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}")
             return ""

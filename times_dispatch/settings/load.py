@@ -42,6 +42,7 @@ from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
 from times_dispatch.settings.providers.builder import (
     build_provider,
+    ca_file_mistakes,
     provider_mistakes,
     provider_warnings,
     read_provider_environments,
@@ -133,6 +134,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
             for nickname, table in file.providers.items()
         }
         mistakes += provider_mistakes(document, providers)
+        if Need.PROVIDERS in need:  # other processes connect to no provider, and need not have its files
+            mistakes += ca_file_mistakes(document, providers)
     mistakes += environment.mistakes
     if document is None or file is None or mistakes:
         raise SettingsInvalid(mistakes)

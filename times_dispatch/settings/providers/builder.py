@@ -20,6 +20,7 @@ from times_dispatch.settings.addresses import check_http_url
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import Environment, read_address
 from times_dispatch.settings.providers.tables import ProviderSettings
+from times_dispatch.tls_options import check_ca_file
 
 _PRESETS: dict[str, Callable[..., Provider]] = {
     "timesmobile-post": timesmobile_post,
@@ -127,6 +128,18 @@ def provider_mistakes(document: Document, providers: Mapping[str, Provider]) -> 
         for nickname, provider in providers.items()
         for problem in problems(provider)
     ]
+
+
+def ca_file_mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]:
+    """Return a mistake for each provider whose file of certificates cannot be used by this process."""
+    mistakes = []
+    for nickname, provider in providers.items():
+        try:
+            if provider.ca_file:
+                check_ca_file(provider.ca_file)
+        except ValueError as error:
+            mistakes.append(document.mistake(("providers", nickname, "ca_file"), f"{provider.ca_file} {error}"))
+    return mistakes
 
 
 def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> list[str]:
