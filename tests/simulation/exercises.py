@@ -284,6 +284,19 @@ class Exercises:
         await self._operator.submit("FREEAA", 20, retry=rule)
         await asyncio.sleep(300)
 
+    async def failed_reports_are_stored_without_an_answer(self) -> None:
+        """Freeze the server over reports that say failed: it stores them later, and no provider learns of that."""
+        world = self._world
+        world.active_faults += 1
+        self._set_behaviour(report_failed=1.0)
+        await self._operator.submit("FREEAA", 20, retry=RetryRule(codes=[910], after_s=[60], at_most=1))
+        await asyncio.sleep(1.5)  # all are pushed, and not all are reported
+        world.server.freeze()
+        await asyncio.sleep(20)
+        world.server.thaw()
+        await asyncio.sleep(120)
+        world.active_faults -= 1
+
     async def worker_cut_off_from_providers(self) -> None:
         """Cut one worker off from all providers for a minute: the others send nearly as fast as ever."""
         world, sender = self._world, "SLOWAA"
