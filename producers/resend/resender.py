@@ -188,6 +188,11 @@ class Resender:
         states = [begun.state for begun in begun_lanes.values()]
         result = ResendResult(campaign=campaign, plan=begun_lanes[campaign].plan, state=whole_state(states))
         if result.state is not CampaignState.SUBMITTING:
+            if result.plan.resend_choice != plan.resend_choice:
+                raise CommandFailed(
+                    f"campaign {parent.id}: another command has resent other messages meanwhile, as {campaign} "
+                    f"({result.plan.resend_choice}); run this again"
+                )
             return msgspec.structs.replace(result, already_submitted=True)
         lanes = await ResendStore(
             self._redis, parent, chosen, excluded, memory_check=memory_check, progress=progress
@@ -280,8 +285,9 @@ class Resender:
         )
         detail = f"{self._choice.words}, as {campaign}"
         trail = packed_entry(actor, TrailAction.RESENT, campaign=plan.resend_of, detail=detail)
-        begun_lanes = {
-            of_lane: await self._submissions.begin(
+        begun_lanes = dict[CampaignId, Begun]()
+        for of_lane, lane_plan in plans.items():
+            begun = await self._submissions.begin(
                 of_lane,
                 lane_plan,
                 batch_size=batch_size,
@@ -289,11 +295,10 @@ class Resender:
                 price_micros=int((self._price(plan) or 0) * 1_000_000),
                 trail=trail if of_lane == campaign else "",
             )
-            for of_lane, lane_plan in plans.items()
-        }
-        for of_lane, begun in begun_lanes.items():
-            if begun.state is CampaignState.SUBMITTING and not same_but_for_times(plans[of_lane], begun.plan):
+            # Before the next lane: of two commands at once, the one that created the first lane creates all lanes.
+            if begun.state is CampaignState.SUBMITTING and not same_but_for_times(lane_plan, begun.plan):
                 raise _another_is_unfinished(campaign, begun.plan)
+            begun_lanes[of_lane] = begun
         return begun_lanes
 
     def _price(self, plan: Plan) -> Decimal | None:

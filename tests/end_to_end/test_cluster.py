@@ -4,9 +4,11 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import times_dispatch.demo
 from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import max_per_second
@@ -139,4 +141,39 @@ def test_one_sender_in_lanes_is_one_campaign_whose_reports_all_come_back_though_
         assert json.loads(recount.stdout)["differences"] == []
         totals = json.loads(run(["dispatch", "stats", "--sender", "TIMESM", "--json"], stack.environment).stdout)
         assert totals["states"]["delivered"] == shown["states"]["delivered"]
+        stack.check()
+
+
+@pytest.mark.slow  # slots move while messages are sent and links are clicked
+def test_every_click_on_a_campaign_in_lanes_is_counted_once_though_the_slots_of_all_lanes_move() -> None:
+    settings = SETTINGS.read_text("utf-8").replace("rate_per_s = 800 ", "lanes = 4\nrate_per_s = 80 ", 1)
+    sandbox = {
+        "seed": 5,
+        "reports": {"delay_min_ms": 10, "delay_max_ms": 200, "failed": 0.0, "clicked": 0.0, "replied": 0.0},
+        "clicks": {"share": 0.5, "delay_max_ms": 8_000},
+    }
+    with (
+        EmbeddedCluster(replicas=0) as cluster,
+        Stack(workers=1, links=True, settings=settings, ledger_url=cluster.url, sandbox=sandbox) as stack,
+    ):
+        rows = stack.folder / "customers.csv"
+        recipients.write(rows, 600, wrong=False)
+        campaign = submit(stack, Path(times_dispatch.demo.__file__).parent / "campaign.toml", rows)
+        assert stack.books()["all"]["accepted"] < 600, "the slots move too late"
+        for hash_tag in [*lane_senders(SenderId("TIMESM"), 4), "clicks"]:
+            for _ in cluster.moving(hash_tag):
+                pass
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            shown, books = show(stack, campaign), stack.books()
+            made = books["all"]["reports"]["posted"].get("clicked", 0)
+            is_open = shown["state"] != "finished" or books["reports"]["pending_clicks"]
+            if not is_open and shown["statistics"]["clicked"] >= made:
+                break
+            time.sleep(0.3)
+        view, comparison = compare(stack, campaign)
+
+        assert len(view.lanes) == 4
+        assert (comparison.messages, comparison.examples, comparison.accepted_twice) == (600, [], 0)
+        assert shown["statistics"]["clicked"] == shown["statistics"]["clickers"] == made > 600 * 0.3
         stack.check()

@@ -214,6 +214,30 @@ async def test_two_commands_at_once_never_send_a_message_twice(
     assert len(sent) == len(set(sent))
 
 
+async def test_a_resend_of_other_messages_that_another_command_made_meanwhile_is_not_taken_for_this_one(
+    parent: CampaignId, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settle(redis, parent, ["r2054", "f912"])
+    rejected = Resender(redis, settings, parent, Choice(states=frozenset({MessageState.REJECTED})))
+    children, made = rejected._children, list[CampaignId]()
+
+    async def another_resends_afterwards(view: CampaignView) -> list[CampaignView]:
+        found = await children(view)
+        made.append((await Resender(redis, settings, parent, FAILED).submit(now=NOW)).campaign)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rejected, "_children", another_resends_afterwards)
+        with pytest.raises(
+            CommandFailed, match=r"another command has resent other messages .*\(failed\); run this again"
+        ):
+            await rejected.submit(now=NOW)
+
+    result = await rejected.submit(now=NOW)
+    assert (result.messages, result.already_submitted) == (13, False)
+    assert await resends(redis, parent) == [*made, result.campaign]
+
+
 async def test_numbers_on_the_opt_out_list_are_suppressed(parent: CampaignId, settings: Settings, redis: Redis) -> None:
     await OptOuts(redis).add(["919000000001"])
     result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)

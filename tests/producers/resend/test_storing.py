@@ -19,7 +19,7 @@ from times_dispatch.ledger.errors import LedgerError
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.lanes.split import lane_of_number
-from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -191,6 +191,35 @@ async def test_two_commands_at_once_never_send_a_message_twice_in_any_lane(
         if any(lane.sealed_ms for lane in (await Queries(redis).campaign(child)).lanes):
             sent += await sent_lines(redis, child)
     assert len(sent) == len(set(sent))
+
+
+async def test_a_command_with_another_choice_makes_no_lane_of_a_resend_that_another_began(
+    parent: CampaignId, laned: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, begin, refusals = await failed_lines(redis, parent), Submissions.begin, list[str]()
+    with_code = Resender(redis, laned, parent, Choice(states=FAILED.states, codes=frozenset({912})))
+
+    async def none_yet(_: CampaignView) -> list[CampaignView]:
+        return []
+
+    async def another_comes_after_the_first(self: Submissions, *args: object, **kwargs: object) -> object:
+        begun = await begin(self, *args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        if not refusals:
+            refusals.append("")
+            with pytest.raises(InputInvalid) as refused:
+                await with_code.submit(batch_size=4, now=NOW)
+            refusals.append(str(refused.value))
+        return begun
+
+    with monkeypatch.context() as patch:
+        patch.setattr(with_code, "_children", none_yet)
+        patch.setattr(Submissions, "begin", another_comes_after_the_first)
+        result = await Resender(redis, laned, parent, FAILED).submit(batch_size=4, now=NOW)
+
+    assert "this resend (failed) is not submitted whole" in refusals[-1]
+    assert result.state is CampaignState.RUNNING
+    assert await resends(redis, parent) == [result.campaign]
+    assert await sent_lines(redis, result.campaign) == chosen
 
 
 async def test_a_choice_of_nothing_is_refused_and_makes_no_lane(
