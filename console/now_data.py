@@ -17,6 +17,7 @@ from times_dispatch.ledger.newest_ended import newest_ended
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.status.findings import find
 from times_dispatch.status.model import DeploymentStatus, Severity, StatusFinding
 from times_dispatch.status.reader import Queues, needs_person, read_status
 
@@ -146,7 +147,7 @@ class NowReader:
         unsent = {campaign.id: campaign.unsent for campaign in live} | {view.id: view.unsent for view in views}
         return NowData(
             at_ms=int(self._clock.time() * 1000),
-            status=status,
+            status=self._with_damage(status, damaged),
             campaigns=[
                 RunningCampaign(
                     view=view,
@@ -186,6 +187,14 @@ class NowReader:
                 read_work=self._read_work,
             )
         return self._status
+
+    def _with_damage(self, status: DeploymentStatus, damaged: list[CampaignDamaged]) -> DeploymentStatus:
+        """Return a status that also names campaigns of which only the whole view cannot be read."""
+        known = {*status.work.damaged, *(damage.campaign for damage in damaged)}
+        if len(known) == len(status.work.damaged):
+            return status
+        work = msgspec.structs.replace(status.work, damaged=sorted(known))
+        return find(msgspec.structs.replace(status, work=work), max_memory_share=self._max_memory_share)
 
     def _without_redis(self, status: DeploymentStatus) -> NowData:
         self._status = None  # so that the next reading asks again

@@ -20,7 +20,9 @@ from console.visit import Visit
 from console.words import sender_state
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.lanes.names import header_of
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
+from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import SENT
@@ -33,6 +35,8 @@ SPANS_OF_ALL: Final = (1, 7, 30, 90)
 SPANS: Final = (*SPANS_OF_ALL, 365)
 _DEFAULT_DAYS: Final = 7
 _MAX_TRAIL: Final = 20
+_MAX_LIVE: Final = 20
+"""Live campaigns that are listed, and read whole; the others are a link."""
 
 Rollups = Sequence[tuple[RollupKey, Amounts]]
 
@@ -83,8 +87,8 @@ async def show_sender(visit: Visit) -> Response:
     rollups = await _rollups(visit, RollupFilter(senders=[name], since=since, until=until))
     by_day = groups(rollups, lambda key: key.day.isoformat(), since, until)
     statistics = statistics_of(total(amounts for _, amounts in rollups))
-    view, damaged = await queries.sender(name), list[CampaignDamaged]()
-    f = visit.formats
+    view, f = await queries.sender(name), visit.formats
+    live, shown, damaged = await _live(visit, name)
     all_days = [(since + timedelta(days=number)).isoformat() for number in range((until - since).days + 1)]
     return visit.page(
         "sender.html",
@@ -96,7 +100,8 @@ async def show_sender(visit: Visit) -> Response:
         since=since,
         until=until,
         statistics=statistics,
-        live=await queries.live(name, damaged=damaged),
+        live=len(live),
+        shown=shown,
         damaged=damaged,
         course=column_chart(
             [_day_column(day, by_day.get(day), name, f.day(day)) for day in all_days], f, label="Sent by day"
@@ -109,6 +114,16 @@ async def show_sender(visit: Visit) -> Response:
         configured=_configured(visit, view),
         actions=_actions(view) if visit.may(ConsoleRole.OPERATOR) else [],
     )
+
+
+async def _live(visit: Visit, sender: SenderId) -> tuple[list[LiveCampaign], list[CampaignView], list[CampaignDamaged]]:
+    """Return the live campaigns of a sender, whole views of the newest of them, and those that cannot be read."""
+    damaged = list[CampaignDamaged]()
+    live = await LiveCampaigns(visit.redis).of_sender(sender, damaged=damaged)
+    newest = [(each.id, header_of(each.plan.sender)) for each in live[:_MAX_LIVE]]
+    shown = await Queries(visit.redis).some(newest, damaged=damaged)
+    known = {damage.campaign: damage for damage in damaged}
+    return live, shown, [known[campaign] for campaign in sorted(known)]
 
 
 def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, until: date) -> Mapping[str, Group]:

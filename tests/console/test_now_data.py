@@ -6,6 +6,7 @@ from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.demo.processes import free_port
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
@@ -142,3 +143,20 @@ async def test_campaigns_that_send_get_a_card_before_newer_ones_that_wait(redis:
     now = await reader.read()
     assert [(item.view.id, item.rate_per_s) for item in now.campaigns][-1] == (CAMPAIGN, 0.1)
     assert len(now.campaigns) == 20
+
+
+async def test_a_campaign_whose_card_cannot_be_read_is_named(redis: Redis, ledger: Ledger) -> None:
+    for campaign in ("goodgood", "badbad00"):
+        await ledger.submit(3, campaign=campaign)
+    key = campaign_key(SENDER, CampaignId("badbad00"))
+    batches = await redis.hget(key, CampaignField.BATCHES)
+    await redis.hdel(key, CampaignField.BATCHES)
+    reader = NowReader(redis, _queues)
+    for _ in range(2):
+        now = await reader.read()
+        assert ([item.view.id for item in now.campaigns], now.live) == (["goodgood"], 2)
+        assert [each.problem for each in now.needs_person if "badbad00" in each.problem] == [
+            "campaigns that cannot be read: badbad00"
+        ]
+    await redis.hset(key, CampaignField.BATCHES, batches)
+    assert not any("badbad00" in each.problem for each in (await reader.read()).needs_person)

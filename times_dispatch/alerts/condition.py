@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.live_campaigns import LiveCampaign
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.visible_text import visible, without_long_numbers
 
@@ -35,6 +36,6 @@ def foreign(text: str) -> str:
     return without_long_numbers(visible(text))[:_MAX_FOREIGN]
 
 
-def campaign_in_words(view: CampaignView) -> str:
+def campaign_in_words(view: CampaignView | LiveCampaign) -> str:
     """Return how alerts name a campaign."""
     return f"campaign {view.id} ({foreign(view.plan.name)}) of sender {view.plan.sender}"

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.alerts.counts import CountsReader, ProviderCounts
 from times_dispatch.ledger.alerts import Watched
@@ -15,6 +15,7 @@ from times_dispatch.ledger.forward_backlog import ForwardBacklog, read_forward_b
 from times_dispatch.ledger.health import Memory, read_memory
 from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
@@ -26,6 +27,8 @@ from times_dispatch.ledger.states import CampaignState
 log = structlog.get_logger(__name__)
 
 _COMPLAINTS_EVERY_MS: Final = 60_000
+_AT_ONCE: Final = 1_000
+"""Campaigns whose budgets are read in one round trip."""
 
 
 class BudgetUse(NamedTuple):
@@ -45,7 +48,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Backlog
     forward: ForwardBacklog
     senders: list[SenderView]
-    live: list[CampaignView]
+    live: list[LiveCampaign]
     """The campaigns that are neither finished nor cancelled."""
     budgets: dict[CampaignId, BudgetUse]
     """The budgets of the live campaigns that have one."""
@@ -64,6 +67,8 @@ class Observer:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._queries = Queries(redis)
+        # The user of Redis for alerts may run no script on the keys of campaigns (redis-users.acl).
+        self._live = LiveCampaigns(redis, may_run_scripts=False)
         self._counts = CountsReader(redis)
         self._complaints: dict[SenderId, int] = {}
         self._complaints_at_ms = 0
@@ -80,17 +85,18 @@ class Observer:
         now_ms = await RedisClock(self._redis).now_ms()
         processes = await read_processes(self._redis)
         names = await self._queries.senders()
-        senders, live = list[SenderView](), list[CampaignView]()
+        senders, live = list[SenderView](), list[LiveCampaign]()
         for name in names:
             try:
                 senders.append(await self._queries.sender(name))
-                live += await self._queries.live(name, damaged=list[CampaignDamaged]())
+                live += await self._live.of_sender(name, damaged=list[CampaignDamaged]())
             except (ResponseError, ValueError) as error:
                 _log_damage(error, name)
         finished, later = await self._finished(names, before, live, now_ms) if before.until_ms else ([], [])
         watched: dict[SenderId, list[CampaignId]] = {}
-        for view in (*live, *later):
-            watched.setdefault(view.plan.sender, []).append(view.id)
+        unseen: list[LiveCampaign | CampaignView] = [*live, *later]
+        for campaign in unseen:
+            watched.setdefault(campaign.plan.sender, []).append(campaign.id)
         return Observation(
             now_ms=now_ms,
             processes=processes,
@@ -113,16 +119,24 @@ class Observer:
             _log_damage(error, "")
             return []
 
-    async def _budgets(self, live: list[CampaignView]) -> dict[CampaignId, BudgetUse]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for view in live:
-                pipe.hmget(campaign_key(view.plan.sender, view.id), [CampaignField.MAX_PARTS, CampaignField.PARTS_OUT])
-            replies: list[Any] = await pipe.execute()
-        uses = {
-            view.id: BudgetUse(parts_out=int(parts_out or 0), max_parts=int(max_parts or 0))
-            for view, (max_parts, parts_out) in zip(live, replies, strict=True)
-        }
-        return {campaign: use for campaign, use in uses.items() if use.max_parts}
+    async def _budgets(self, live: list[LiveCampaign]) -> dict[CampaignId, BudgetUse]:
+        uses = dict[CampaignId, BudgetUse]()
+        for first in range(0, len(live), _AT_ONCE):
+            part = live[first : first + _AT_ONCE]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for each in part:
+                    key = campaign_key(each.plan.sender, each.id)
+                    pipe.hmget(key, [CampaignField.MAX_PARTS, CampaignField.PARTS_OUT])
+                replies: list[Any] = await pipe.execute(raise_on_error=False)
+            for each, reply in zip(part, replies, strict=True):
+                try:
+                    use = _budget_use(reply)
+                except (ResponseError, ValueError) as error:
+                    _log_damage(error, each.plan.sender)
+                else:
+                    if use.max_parts:
+                        uses[each.id] = use
+        return uses
 
     async def _read_complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
         """Count the complaints, at most once a minute: people enter them."""
@@ -134,7 +148,7 @@ class Observer:
         return self._complaints
 
     async def _finished(
-        self, senders: list[SenderId], before: Watched, live: list[CampaignView], now_ms: int
+        self, senders: list[SenderId], before: Watched, live: list[LiveCampaign], now_ms: int
     ) -> tuple[list[CampaignView], list[CampaignView]]:
         """Return the campaigns that finished between two looks, and those that finished since this look began.
 
@@ -163,6 +177,13 @@ class Observer:
                     if view.state is CampaignState.FINISHED and view.finished_ms > before.until_ms:
                         (finished if view.finished_ms <= now_ms else later).append(view)
         return finished, later
+
+
+def _budget_use(reply: Any) -> BudgetUse:
+    if isinstance(reply, RedisError):
+        raise reply
+    max_parts, parts_out = reply
+    return BudgetUse(parts_out=int(parts_out or 0), max_parts=int(max_parts or 0))
 
 
 def _log_damage(error: ResponseError | ValueError, sender: str) -> None:

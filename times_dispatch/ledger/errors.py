@@ -165,9 +165,11 @@ class LedgerDeadlinePassed(BatchWritesEnded):
 
 
 _INVALID_DATA = re.compile(
-    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
+    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|(?:^|of pipeline caused error: \W*)WRONGTYPE"
+    r"|hash value is not an integer"
 )
-"""Matches the errors of Redis 7 and 6.2 for a script that failed because of invalid data."""
+"""Matches the errors of Redis 7 and 6.2 for a script or a command that failed because of invalid data; redis-py puts
+the command before an error of a pipeline."""
 
 
 LEDGER_ERRORS = (exceptions.RedisError, OSError)

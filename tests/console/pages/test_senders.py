@@ -8,6 +8,7 @@ from tests.console.pages.test_campaign import F, in_international_form, rows, st
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignId
 
 
 async def test_a_sender_has_the_figures_of_dispatch_stats(viewer: Browser, ledger: Ledger, redis_url: str) -> None:
@@ -64,3 +65,34 @@ async def test_each_number_of_messages_of_the_senders_is_a_link(viewer: Browser,
         html = (await viewer.get(path)).text.partition('id="codes-title"')[0]  # its codes are no numbers of messages
         assert re.findall(r'<td class="n">(?:[\d,]+|Rs [^<]*)</td>', html) == []
         assert '<div class="figure">' not in html
+
+
+async def test_a_sender_with_many_live_campaigns_lists_the_newest_and_links_to_all(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    for number in range(22):
+        await ledger.submit(1, campaign=f"c{number:07}")
+        await ledger.redis.hset(campaign_key(SENDER, CampaignId(f"c{number:07}")), "created_ms", 10**12 + number)
+    html = (await viewer.get(f"/senders/{SENDER}")).text
+    assert re.findall(r'<th scope="row"><a href="/campaigns/(\w+)">', html) == [f"c{n:07}" for n in range(21, 1, -1)]
+    assert '<dd><a href="#live-title">22</a></dd>' in html
+    assert f'href="/campaigns?sender={SENDER}&amp;state=live">All 22 live campaigns of {SENDER}' in html
+    page = await viewer.get(f"/campaigns?sender={SENDER}&state=live")
+    assert len(set(re.findall(r'href="/campaigns/(c\d+)"', page.text))) == 22
+
+
+async def test_a_sender_names_its_damaged_campaigns_once_and_lists_the_others(viewer: Browser, ledger: Ledger) -> None:
+    await ledger.submit(1)
+    for number, field in enumerate(("batches", "state")):
+        campaign = CampaignId(f"damaged{number}")
+        await ledger.submit(1, campaign=campaign)
+        await ledger.redis.hset(campaign_key(SENDER, campaign), field, "odd")
+    html = (await viewer.get(f"/senders/{SENDER}")).text
+    assert re.findall(r"Campaign (\w+) is damaged in the ledger: it cannot be read", html) == ["damaged0", "damaged1"]
+    assert re.findall(r'<th scope="row"><a href="/campaigns/(\w+)">', html) == [CAMPAIGN]
+
+
+async def test_a_sender_without_live_campaigns_has_no_list_of_them(viewer: Browser, ledger: Ledger) -> None:
+    html = (await viewer.get("/senders/OTHERS")).text
+    assert "live-title" not in html
+    assert "live campaigns of" not in html

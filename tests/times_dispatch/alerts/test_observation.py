@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, send_campaign
+from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.alerts.observation import BudgetUse, Observation, Observer
 from times_dispatch.ledger.alerts import Watched
@@ -11,6 +12,7 @@ from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import SENDERS, CampaignField, SenderField, campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 IDS = CorrelationIds(ID_KEY.encode())
@@ -91,3 +93,49 @@ async def test_a_damaged_campaign_hides_no_other(ledger: Ledger) -> None:
     now = await look(ledger.redis, Watched(until_ms=1, live={SENDER: [CampaignId("neverwas"), bad]}))
     assert [view.id for view in now.live] == [good]
     assert now.processes.alive(ProcessKind.WORKER) == []
+
+
+async def test_damage_outside_the_figures_of_alerts_hides_no_brake(ledger: Ledger) -> None:
+    campaign = await ledger.submit(max_parts=10)
+    await ledger.control.campaign(SENDER, campaign, ControlAction.BRAKE, reason="too many rejected")
+    key = campaign_key(SENDER, campaign)
+    batches = await ledger.redis.hget(key, CampaignField.BATCHES)
+    await ledger.redis.hdel(key, CampaignField.BATCHES)
+    now = await look(ledger.redis, Watched())
+    assert [(each.id, each.state, each.reason) for each in now.live] == [
+        (campaign, CampaignState.BRAKED, "too many rejected")
+    ]
+    await ledger.redis.hset(key, CampaignField.BATCHES, batches)
+
+
+async def test_a_damaged_budget_hides_no_other(ledger: Ledger) -> None:
+    good, bad = [await ledger.submit(campaign=name, max_parts=10) for name in ("goodgood", "badbad00")]
+    await ledger.redis.hset(campaign_key(SENDER, bad), CampaignField.MAX_PARTS, "many")
+    now = await look(ledger.redis, Watched())
+    assert now.budgets == {good: BudgetUse(parts_out=0, max_parts=10)}
+    assert {each.id for each in now.live} == {good, bad}
+    await ledger.redis.hset(campaign_key(SENDER, bad), CampaignField.MAX_PARTS, 10)
+
+
+async def test_a_campaign_in_lanes_is_one_live_campaign(ledger: Ledger) -> None:
+    campaign = await submit_in_lanes(ledger.redis, people(40), lanes=2)
+    [sender] = await ledger.queries.senders()
+    await ledger.control.campaign(sender, campaign, ControlAction.BRAKE, reason="too many rejected")
+    [view] = await ledger.queries.live(sender)
+    now = await look(ledger.redis, Watched())
+    assert [(each.id, each.state, each.reason) for each in now.live] == [(view.id, view.state, view.reason)]
+    assert now.watched.live == {sender: [campaign]}
+
+
+async def test_the_look_reads_no_live_campaign_whole(ledger: Ledger) -> None:
+    for name in ("one00000", "two00000", "three000"):
+        await ledger.submit(campaign=name)
+    before = await look(ledger.redis, Watched())
+    await ledger.redis.config_resetstat()
+    await look(ledger.redis, before.watched)
+    few = (await ledger.redis.info("commandstats"))["cmdstat_hgetall"]["calls"]
+    for name in ("four0000", "five0000"):
+        await ledger.submit(campaign=name)
+    await ledger.redis.config_resetstat()
+    await look(ledger.redis, before.watched)
+    assert (await ledger.redis.info("commandstats"))["cmdstat_hgetall"]["calls"] == few

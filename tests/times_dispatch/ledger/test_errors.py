@@ -78,3 +78,18 @@ async def test_a_command_on_invalid_data_is_not_transient(redis: Redis) -> None:
         with pytest.raises(exceptions.ResponseError) as caught:
             await call
         assert not is_transient(caught.value)
+
+
+async def test_a_command_of_a_pipeline_on_invalid_data_is_not_transient(redis: Redis) -> None:
+    await redis.hset("hash", "count", "many")
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hget("hash", "count")
+        pipe.smembers("hash")
+        with pytest.raises(exceptions.ResponseError, match="of pipeline") as caught:
+            await pipe.execute()
+    assert not is_transient(caught.value)
+
+
+def test_an_error_of_a_pipeline_that_names_wrongtype_only_in_its_command_is_transient() -> None:
+    error = "Command # 1 (HSET WRONGTYPE a b) of pipeline caused error: ('READONLY You can't write',)"
+    assert is_transient(exceptions.ReadOnlyError(error))
