@@ -126,6 +126,30 @@ class Exercises:
         await asyncio.sleep(20)
         self._set_clock(0)
 
+    async def clock_set_forward_within_rounds(self) -> None:
+        """Set the server's clock forward and back again and again, while each round of upkeep takes several seconds.
+
+        Some rounds compare the clocks before the clock is set, and look for what is over afterwards.
+        """
+        world = self._world
+        self._set_behaviour(hangs_up=1.0, report_lost=1.0)
+        now_ms = world.now_ms()
+        until_ms = now_ms + 15 * MINUTE_MS
+        await self._operator.submit("FREEAA", 5, valid_until_ms=until_ms)
+        await self._operator.submit("FREEAA", 5, start_at_ms=now_ms + 10 * MINUTE_MS, valid_until_ms=until_ms)
+        await asyncio.sleep(5)
+        world.active_faults += 1
+        for worker in world.workers:
+            worker.wire.one_way_s = 0.25
+        for _ in range(30):
+            await asyncio.sleep(world.random.uniform(3, 6))
+            self._set_clock(JUMP_S)
+            await asyncio.sleep(4)
+            self._set_clock(0)
+        for worker in world.workers:
+            worker.wire.heal()
+        world.active_faults -= 1
+
     async def clock_set_back_after_a_death(self) -> None:
         """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
         campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)

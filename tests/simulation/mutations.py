@@ -123,6 +123,16 @@ def _wrong_clock_believed() -> None:
     module.clocks_agree = lambda _: True
 
 
+def _each_step_reads_the_clock() -> None:
+    kind: Any = upkeep.Upkeep
+    real = kind._moments
+
+    async def moments(*arguments: Any) -> dict[Any, Any]:
+        return {sender: moment._replace(compared_ms=0) for sender, moment in (await real(*arguments)).items()}
+
+    kind._moments = moments
+
+
 def _lost_providers_ignored() -> None:
     kind: Any = ProviderReach
     kind.limits_of = lambda *_: OpeningLimits()
@@ -242,6 +252,13 @@ MUTATIONS = {
         frozenset({Invariant.EARLY}),
         "messages in doubt are given up by a clock that was set forward",
         exercises=("clock_set_forward_over_doubt",),
+        seed=1,
+    ),
+    "A8 each step reads the clock": Mutation(
+        _each_step_reads_the_clock,
+        frozenset({Invariant.EARLY}),
+        "a round that compared the clocks ends messages by a clock that was set forward since",
+        exercises=("clock_set_forward_within_rounds",),
         seed=1,
     ),
     "A8 leases of a wrong clock stay": Mutation(

@@ -1,14 +1,12 @@
 """Messages in the broker that nobody of this project sent, or that are damaged: a worker drops them, and goes on.
 
-Without this module one such message ends a Celery worker: kombu's and Celery's event loops let no error but those of a
-connection pass.
+One such message would end a Celery worker: kombu's and Celery's event loops let no error but those of a connection pool
+pass. The transports here drop what is no message; ``SkippingConsumer`` drops messages that Celery cannot use.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from celery.worker.consumer import Consumer
 from kombu.transport import redis
 from redis.exceptions import DataError
 
@@ -18,7 +16,8 @@ UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, Arithme
 """The errors of a message that has not the form of a Celery message. Errors of connections are none of these."""
 
 
-def _log_dropped(error: Exception) -> None:
+def log_dropped(error: Exception) -> None:
+    """Log that a message was dropped because of an error."""
     # No text of the error: it may quote the message.
     log.error("a message in the broker cannot be read, and is dropped", error=type(error).__name__)
 
@@ -28,7 +27,7 @@ class _SkippingChannel(redis.Channel):
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]  # not in the stubs
         except (ValueError, RecursionError) as error:  # the entry is no JSON; the pop has taken it out of the queue
-            _log_dropped(error)
+            log_dropped(error)
             return True
 
 
@@ -42,7 +41,7 @@ class SkippingTransport(redis.Transport):
         try:
             super()._deliver(message, queue)
         except UNREADABLE as error:
-            _log_dropped(error)
+            log_dropped(error)
 
 
 class _SkippingSentinelChannel(_SkippingChannel, redis.SentinelChannel):
@@ -59,7 +58,7 @@ class SkippingSentinelTransport(redis.SentinelTransport):
         try:
             super()._deliver(message, queue)
         except UNREADABLE as error:
-            _log_dropped(error)
+            log_dropped(error)
 
 
 TRANSPORTS: Final[dict[type, type]] = {
@@ -67,21 +66,3 @@ TRANSPORTS: Final[dict[type, type]] = {
     redis.SentinelTransport: SkippingSentinelTransport,
 }
 """What stands in the place of kombu's own transports."""
-
-
-class SkippingConsumer(Consumer):
-    """Celery's consumer, which drops messages whose headers or properties it cannot use, with every broker."""
-
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
-        """Return Celery's handler, without its errors."""
-        handle = super().create_task_handler(*args, **kwargs)
-
-        def on_task_received(message: Any) -> None:
-            try:
-                handle(message)
-            except UNREADABLE as error:
-                _log_dropped(error)
-                if not message.acknowledged:  # else the broker gives the message to the next worker
-                    message.ack()
-
-        return on_task_received

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
 
-from times_dispatch.demo.redis_server import EmbeddedServer, free_port
+from times_dispatch.demo.redis_server import EmbeddedServer
 
 SLOTS = 16_384
 _READY_WITHIN_S = 40.0
@@ -40,10 +40,10 @@ class EmbeddedCluster:
         self.servers = [
             EmbeddedServer(
                 appendonly=appendonly,
+                is_cluster_node=True,
                 options={
                     "cluster-enabled": "yes",
                     "cluster-config-file": "nodes.conf",
-                    "cluster-port": str(free_port()),
                     "cluster-node-timeout": str(node_timeout_ms),
                     "cluster-replica-validity-factor": "0",
                     "repl-diskless-sync-delay": "0",
@@ -115,10 +115,13 @@ class EmbeddedCluster:
         raise LookupError(primary.port)
 
     def fail_over(self, hash_tag: str) -> None:
-        """Let the replica take over the slots of a hash tag's node, without losing a write; return afterwards."""
+        """Let the replica take over the slots of a hash tag's node, without losing a write.
+
+        Returns when all nodes know of it: until then, the node before calls itself the owner.
+        """
         replica = self.replica_of(self.owner(hash_tag))
         call(replica, "CLUSTER", "FAILOVER")
-        _wait(lambda: self.role(replica) == "master", "the failover")
+        _wait(lambda: self._all_know_primary(replica), "the failover")
 
     def wait_for_owner(self, hash_tag: str, *, other_than: EmbeddedServer) -> None:
         """Wait until another node has taken over the slot of a hash tag."""
@@ -150,6 +153,10 @@ class EmbeddedCluster:
             call(server, "CLUSTER", "SETSLOT", slot, "NODE", target_id)
         yield moved
 
+    def _all_know_primary(self, primary: EmbeddedServer) -> bool:
+        ports = self._ports(primary)
+        return primary.port in ports and all(self._ports(server) == ports for server in self._living())
+
     def _ports(self, server: EmbeddedServer) -> set[int]:
         return {int(port) for _first, _last, (_host, port, *_rest), *_replicas in call(server, "CLUSTER", "SLOTS")}
 
@@ -165,8 +172,7 @@ class EmbeddedCluster:
             call(server, "CLUSTER", "ADDSLOTSRANGE", first, last)
         first_node = self.servers[0]
         for server in self.servers[1:]:
-            bus = server._options["cluster-port"]
-            call(first_node, "CLUSTER", "MEET", "127.0.0.1", server.port, bus)
+            call(first_node, "CLUSTER", "MEET", "127.0.0.1", server.port, server.bus_port)
         _wait(lambda: all(self._knows_all(server) for server in self.servers), "the nodes to meet")
         for number, replica in enumerate(replicas):
             call(replica, "CLUSTER", "REPLICATE", self.node_id(primaries[number % self._primaries]))

@@ -68,6 +68,7 @@ class EmbeddedServer:
         executable: The server's executable; by default the first one that ``find_server`` finds.
         options: More settings of the server, by their names in redis.conf; they override the others.
         choose_port: Chooses the port if *port* is 0.
+        is_cluster_node: Whether the server is a node of a cluster, with a second port for the other nodes.
     """
 
     def __init__(
@@ -81,8 +82,12 @@ class EmbeddedServer:
         executable: str | None = None,
         options: Mapping[str, str] | None = None,
         choose_port: Callable[[], int] | None = None,
+        is_cluster_node: bool = False,
     ) -> None:
         self.port = port
+        self.bus_port = 0
+        """The port for the other nodes of a cluster; 0 outside of one, and if the server chooses *port* + 10,000."""
+        self._is_cluster_node = is_cluster_node
         self._any_port = port == 0
         self._choose_port = choose_port or free_port
         self._password = password
@@ -129,6 +134,7 @@ class EmbeddedServer:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             if self._any_port:
                 self.port = self._choose_port()
+                self.bus_port = free_port() if self._is_cluster_node else 0
             try:
                 self._launch(executable, self._directory)
             except EmbeddedServerFailed:
@@ -171,7 +177,8 @@ class EmbeddedServer:
 
     def _launch(self, executable: Path, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        lines = [f'{key} "{_escaped(value)}"' for key, value in self._options.items()]
+        options = {**self._options, **({"cluster-port": str(self.bus_port)} if self.bus_port else {})}
+        lines = [f'{key} "{_escaped(value)}"' for key, value in options.items()]
         settings = "\n".join([*lines, f"port {self.port}", f'dir "{_escaped(str(directory))}"', ""])
         # The server reads its settings from a pipe, so that no command line and no file holds the password. In its own
         # session the server does not get Ctrl-C, which would end it before the processes that still write to it.

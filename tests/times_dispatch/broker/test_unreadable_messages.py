@@ -2,10 +2,8 @@ import pytest
 from kombu.transport import redis as kombu_redis
 
 from times_dispatch.broker.app import celery_app
-from times_dispatch.broker.unreadable_messages import SkippingConsumer, SkippingSentinelTransport, SkippingTransport
+from times_dispatch.broker.unreadable_messages import SkippingSentinelTransport, SkippingTransport
 from times_dispatch.settings.model import Settings
-
-_URL = "redis://127.0.0.1:1/0"
 
 
 @pytest.mark.parametrize(
@@ -20,9 +18,3 @@ def test_every_way_to_redis_drops_what_is_no_message(url: str, transport: type[k
     app = celery_app(Settings(redis_url=url, broker_url=url))
     assert app.connection_for_read().get_transport_cls() is transport
     assert app.connection_for_write().clone().get_transport_cls() is transport
-
-
-def test_celery_workers_use_the_consumer_that_drops_messages() -> None:
-    app = celery_app(Settings(redis_url=_URL, broker_url=_URL))
-    module, _, name = app.conf.worker_consumer.partition(":")
-    assert (module, name) == (SkippingConsumer.__module__, SkippingConsumer.__name__)

@@ -42,11 +42,11 @@ def keys_of(args: Sequence[Any]) -> Sequence[Any]:
     if command in _KEYS_TO_THE_END:
         return args[1:]
     if command in _STREAM_READS:
-        names = args[[_is_streams(word) for word in args].index(True) + 1 :]
+        names = args[_after(args, "STREAMS") :]
         return names[: len(names) // 2]
     if command == "SCAN":
         # A pattern with a hash tag matches keys of one slot only, so the pattern stands for a key.
-        return args[args.index("MATCH") + 1 :][:1] if "MATCH" in args else ()
+        return args[_after(args, "MATCH") :][:1]
     if command in _KEYLESS or command.partition(" ")[0] in _KEYLESS_FAMILIES:
         return ()
     return args[1:2]
@@ -67,8 +67,10 @@ def may_follow_ask_together(commands: Sequence[Sequence[Any]]) -> bool:
     return len(keys) == 1 and all(map(may_follow_ask, commands))
 
 
-def _is_streams(word: Any) -> bool:
-    return word in ("STREAMS", b"STREAMS")
+def _after(args: Sequence[Any], option: str) -> int:
+    """Return where the words after an option begin. redis-py writes some options as text, and some as bytes."""
+    words = (option, option.encode())
+    return next((index + 1 for index, word in enumerate(args) if word in words), len(args))
 
 
 def _bytes(key: Any) -> bytes:

@@ -162,9 +162,9 @@ def statistics_of(amounts: Amounts) -> Statistics:
         clickers=amounts.get(StatisticsField.CLICKERS, 0),
         replied=amounts.get(StatisticsField.REPLIED, 0),
         opted_out=amounts.get(StatisticsField.OPTED_OUT, 0),
-        retried=_by_try(amounts, StatisticsField.RETRIED),
-        recovered=_by_try(amounts, StatisticsField.RECOVERED),
-        links={int(number): clicks for number, clicks in _with_prefix(amounts, StatisticsField.LINK)},
+        retried=_by_number(amounts, StatisticsField.RETRIED),
+        recovered=_by_number(amounts, StatisticsField.RECOVERED),
+        links=_by_number(amounts, StatisticsField.LINK),
         parts=amounts.get(StatisticsField.PARTS, 0),
         cost=Decimal(amounts.get(StatisticsField.COST, 0)) / MICROS,
         unpriced_parts=amounts.get(StatisticsField.UNPRICED, 0),
@@ -184,8 +184,9 @@ def total(several: Iterable[Amounts]) -> Counter[str]:
     return sums
 
 
-def _by_try(amounts: Amounts, prefix: str) -> dict[int, int]:
-    return dict(sorted((int(number), messages) for number, messages in _with_prefix(amounts, prefix)))
+def _by_number(amounts: Amounts, prefix: str) -> dict[int, int]:
+    # A hash has no order: Lua writes its fields in an order that depends on their names, so also on the hour.
+    return dict(sorted((int(number), amount) for number, amount in _with_prefix(amounts, prefix)))
 
 
 def _with_prefix(amounts: Amounts, prefix: str) -> Iterator[tuple[str, int]]:

@@ -117,6 +117,19 @@ async def test_all_opt_outs_are_listed_while_their_slot_moves(cluster: EmbeddedC
     assert sorted(listed) == numbers
 
 
+async def test_all_opt_outs_are_listed_on_whichever_node_they_are(
+    cluster: EmbeddedCluster, redis: ClusterRedis
+) -> None:
+    opt_outs, numbers = OptOuts(redis), ["919871512345", "919872612345"]
+    await opt_outs.add(numbers)
+    primaries = [server for server in cluster.servers if cluster.role(server) == "master"]
+    for target in primaries:
+        if target is not cluster.owner("opt_outs"):
+            _all(cluster.moving("opt_outs", target=target))
+        assert await opt_outs.count() == 2
+        assert sorted([number async for group in opt_outs.iterate() for number in group]) == numbers
+
+
 async def test_the_check_at_the_start_speaks_of_each_node(cluster: EmbeddedCluster, redis: ClusterRedis) -> None:
     warnings = await check(redis)
     assert len(await servers_of(redis)) >= 3

@@ -1,6 +1,8 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 from redis.crc import key_slot
 
 from times_dispatch.ledger.cluster.errors import SlotsMixed
@@ -21,10 +23,39 @@ TIMESM = key_slot(b"TIMESM")
         ("XGROUP CREATE", "TIMESM", "g", "0"),
         ("MEMORY USAGE", "{TIMESM}:trail"),
         ("SCAN", 0, "MATCH", "{TIMESM}:n:*", "COUNT", 10),
+        ("SCAN", 0, b"MATCH", "{TIMESM}:n:*", b"COUNT", 10),
     ],
 )
 def test_the_keys_of_a_command_name_its_slot(command: tuple[Any, ...]) -> None:
     assert slot_of(command) == TIMESM
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda redis: redis.scan(0, match="{TIMESM}:n:*", count=10),
+        lambda redis: redis.hscan("TIMESM", match="{OTHER}", count=10),
+        lambda redis: redis.xread({"TIMESM": "0"}, count=1, block=1),
+        lambda redis: redis.xreadgroup("g", "c", {"TIMESM": ">"}, count=1, block=1, noack=True),
+        lambda redis: redis.set("TIMESM", "x", ex=1, nx=True),
+        lambda redis: redis.zadd("TIMESM", {"{OTHER}": 1}, gt=True),
+        lambda redis: redis.zrange("TIMESM", 0, 1, byscore=True, withscores=True, offset=0, num=1),
+        lambda redis: redis.mget("{TIMESM}:a", "{TIMESM}:b"),
+        lambda redis: redis.delete("{TIMESM}:a", "{TIMESM}:b"),
+        lambda redis: redis.eval("return 1", 1, "TIMESM", "{OTHER}"),
+        lambda redis: redis.xautoclaim("TIMESM", "g", "c", 1),
+        lambda redis: redis.memory_usage("TIMESM"),
+    ],
+)
+def test_commands_are_understood_as_redis_py_writes_them(call: Callable[[Redis], object]) -> None:
+    written: list[tuple[Any, ...]] = []
+
+    class Recorder(Redis):
+        def execute_command(self, *args: Any, **_options: Any) -> None:
+            written.append(args)
+
+    call(Recorder())
+    assert [slot_of(args) for args in written] == [TIMESM]
 
 
 @pytest.mark.parametrize("command", [("PING",), ("WAIT", 1, 100), ("TIME",), ("CLIENT SETNAME", "x"), ("SCAN", 0)])
