@@ -60,7 +60,7 @@ def test_the_course_has_an_entry_for_each_hour() -> None:
     assert statistics_of(AMOUNTS).delivery_times.messages == 6
 
 
-def test_what_has_a_number_comes_in_the_order_of_the_numbers_whatever_the_order_of_the_hash() -> None:
+def test_numbered_figures_come_in_the_order_of_their_numbers() -> None:
     statistics = statistics_of(
         {"link:10": 1, "link:3": 2, "link:1": 1, "retried:2": 1, "retried:1": 5, "h11s": 1, "h9s": 1}
     )
