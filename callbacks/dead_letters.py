@@ -238,7 +238,7 @@ class DeadLetters:
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
                 counter.update(row.reason for row in page)
-        return dict(counter)
+        return dict(sorted(counter.items()))
 
     async def totals(self) -> dict[DeadLetterReason, int]:
         """Return how many reports ever became dead letters, by reason."""
@@ -246,7 +246,7 @@ class DeadLetters:
         totals: Counter[DeadLetterReason] = Counter()
         for reason, number in stored.items():
             totals[_reason(reason.decode(errors="replace"))[0]] += int(number)
-        return dict(totals)
+        return dict(sorted(totals.items()))
 
     async def with_number(self, number: str, *, deletes: bool) -> list[bytes]:
         """Return the bodies of the dead letters that hold a number, in whatever form it is written.

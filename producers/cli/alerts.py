@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from operator import attrgetter
 
 import click
 import msgspec
@@ -35,7 +36,7 @@ def list_(options: CliContext, *, ended: int, as_json: bool) -> None:
         store = AlertStore(redis)
         records = (await store.read()).open.values()
         opened = [record for record in records if record.opened_ms]
-        return sorted(opened, key=lambda record: record.opened_ms), await store.ended(limit=ended) if ended else []
+        return sorted(opened, key=attrgetter("opened_ms", "id")), await store.ended(limit=ended) if ended else []
 
     opened, over = with_ledger(options, read)
     if as_json:

@@ -44,6 +44,12 @@ async def test_rows_are_counted_by_reason_now_and_ever(redis: Redis) -> None:
     assert await dead_letters.totals() == {DeadLetterReason.NOT_OURS: 2, DeadLetterReason.NOT_APPLIED: 1}
 
 
+async def test_reasons_are_counted_in_one_order(redis: Redis) -> None:
+    dead_letters, reasons = DeadLetters(redis), sorted(DeadLetterReason, reverse=True)
+    await dead_letters.add([DeadLetter(reason, b"1") for reason in reasons])
+    assert list(await dead_letters.totals()) == list(await dead_letters.count()) == sorted(reasons)
+
+
 @pytest.mark.parametrize("reason", DeadLetterReason)
 def test_each_reason_has_a_text_for_people_that_is_read_as_well(reason: DeadLetterReason) -> None:
     assert reason.text

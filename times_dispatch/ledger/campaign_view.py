@@ -60,11 +60,13 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
         counts={message_state: counters[message_state.value] for message_state in MessageState},
         codes={code: int(number) for code, number in sorted(codes.items()) if int(number) > 0},
         parts=int(fields.get(CampaignField.PARTS, 0)),
-        stats={
-            name.removeprefix(STAT_PREFIX): int(number)
-            for name, number in fields.items()
-            if name.startswith(STAT_PREFIX)
-        },
+        stats=dict(
+            sorted(  # a hash has no order
+                (name.removeprefix(STAT_PREFIX), int(number))
+                for name, number in fields.items()
+                if name.startswith(STAT_PREFIX)
+            )
+        ),
         created_ms=int(fields[CampaignField.CREATED_MS]),
         sealed_ms=int(fields.get(CampaignField.SEALED_MS, 0)),
         first_sent_ms=int(fields.get(CampaignField.FIRST_SENT_MS, 0)),
@@ -80,8 +82,12 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
 
 def _resends(fields: Fields) -> list[CampaignId]:
     """Return the campaigns that the hash of a campaign names as its resends, the oldest first."""
-    created = {name: int(value) for name, value in fields.items() if name.startswith(RESEND_PREFIX)}
-    return [CampaignId(name.removeprefix(RESEND_PREFIX)) for name in sorted(created, key=lambda name: created[name])]
+    created = [
+        (int(value), name.removeprefix(RESEND_PREFIX))
+        for name, value in fields.items()
+        if name.startswith(RESEND_PREFIX)
+    ]
+    return [CampaignId(campaign) for _, campaign in sorted(created)]
 
 
 def india_day(now_s: float) -> int:

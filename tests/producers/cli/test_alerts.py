@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -76,6 +77,17 @@ def test_json_has_all_fields_and_those_that_are_over_on_demand(run: Run) -> None
     assert [alert["id"] for alert in answer["open"]] == ["braked:campaign:a"]
     assert answer["ended"][0]["resolved_ms"] == 1_789_000_060_000
     assert "no beat" in run("alerts", "list", "--ended", "1").stdout
+
+
+def test_alerts_of_one_look_are_listed_in_the_order_of_their_ids(run: Run, redis_url: str) -> None:
+    async def write() -> None:
+        async with connect(redis_url) as redis:
+            records = [msgspec.structs.replace(OPEN, id=f"braked:campaign:{name}") for name in "cab"]
+            assert await AlertStore(redis).keep(list(map(AlertChange.of_open, records)))
+
+    asyncio.run(write())
+    answer = json.loads(run("alerts", "list", "--json").stdout)
+    assert [alert["id"] for alert in answer["open"]] == [f"braked:campaign:{name}" for name in "abc"]
 
 
 def _test(tmp_path: Path, *names: str, settings: str = SETTINGS + TARGETS, **urls: str) -> Result:

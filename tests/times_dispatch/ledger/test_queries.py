@@ -238,3 +238,12 @@ async def test_keys_of_a_sender_share_its_hash_tag(ledger: Ledger) -> None:
     await ledger.send_all()
     everybodys = {"campaigns", "senders", "submissions"}
     assert all(key.startswith(hash_tag(SENDER)) for key in await ledger.dump() if key not in everybodys)
+
+
+async def test_fields_of_a_hash_in_any_order_are_seen_in_one_order(ledger: Ledger) -> None:
+    await ledger.submit()
+    key = campaign_key(SENDER, CAMPAIGN)
+    for name in ("stat:replied", "stat:clicked", "resend:second00", "resend:first000"):
+        await ledger.redis.hset(key, name, 7)
+    view = await ledger.queries.campaign(CAMPAIGN)
+    assert (list(view.stats), view.resends) == (["clicked", "replied"], ["first000", "second00"])

@@ -39,7 +39,7 @@ def whole_campaign(lanes: Sequence[CampaignView]) -> CampaignView:
         counts={name: sum(lane.counts[name] for lane in lanes) for name in first.counts},
         codes=dict(sorted(_sums([lane.codes for lane in lanes]).items())),
         parts=sum(lane.parts for lane in lanes),
-        stats=dict(_sums([lane.stats for lane in lanes])),
+        stats=dict(sorted(_sums([lane.stats for lane in lanes]).items())),
         created_ms=min(lane.created_ms for lane in lanes),
         sealed_ms=when_all([lane.sealed_ms for lane in lanes]),
         first_sent_ms=min((lane.first_sent_ms for lane in lanes if lane.first_sent_ms), default=0),
