@@ -106,10 +106,10 @@ class PushChecks:
             )
 
     def _second_tries(self, row: "Row", forgotten: int) -> int:
-        """Return how many second tries a message may have had: no more than its rule says and failed reports came."""
+        """Return how many second tries a message may have had: no more than its rule says, and than attempts failed."""
         rule = self._world.operator.submitted[row[0]].plan.retry
         assert rule
-        return rule.at_most if forgotten else min(rule.at_most, self._world.books.failed_posts[row])
+        return rule.at_most if forgotten else min(rule.at_most, len(self._world.books.failed[row]))
 
     def _check_limits(self, row: "Row") -> None:
         world, campaign = self._world, row[0]
