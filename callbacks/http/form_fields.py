@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from times_dispatch.provider.reports.field_names import by_known_name, event_names, is_known, may_be_row
+from times_dispatch.provider.reports.field_names import by_known_name, event_names, is_known, may_be_row, plain_name
 from times_dispatch.provider.reports.reports import MAX_COMMAS
 
 MAX_FIELDS: Final = MAX_COMMAS
@@ -83,8 +83,8 @@ def _repeated(fields: list[tuple[str, str]]) -> set[str]:
 
 def _has_two_meanings(fields: list[tuple[str, str]], values: dict[str, str]) -> bool:
     """Return whether a field with two values is one that the report is read from; the others do not matter."""
-    repeated = _repeated(fields)
-    once = {name: value for name, value in values.items() if name not in repeated}
+    repeated = set(map(plain_name, _repeated(fields)))
+    once = {name: value for name, value in values.items() if plain_name(name) not in repeated}
     return bool(repeated) and (event_names(once), by_known_name(once)) != (event_names(values), by_known_name(values))
 
 

@@ -65,6 +65,7 @@ def test_a_field_with_two_values_that_a_report_is_not_read_from_does_not_matter(
         b"event=delivered&reference=a&reference=b&ts=1",
         b"event=delivered&ts=1&meta=m&event=delivered&ts=2&meta=n",
         b"event=delivered&ts=1&meta=m&meta=n",
+        b"event=delivered&ts=1&meta=m&Meta=n&meta=o",
         b"event=delivered;ts=1;meta=m;meta=n",
         b"Delivery-Status=delivered&ts=1&client_ref=m&client_ref=n",
         b"event=delivered&data[0][ts]=1&data[0][meta]=m&data[0][meta]=n",

@@ -19,7 +19,7 @@ _NAMES: Final = {
     "url": ("url",),
     "incomingText": ("incomingtext", "incomingmessage"),
 }
-"""Names of a row's fields as ``_plain`` writes them; the first that has a value counts."""
+"""Names of a row's fields as ``plain_name`` writes them; the first that has a value counts."""
 _EVENTS: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus", "messagestatus", "dlrstatus")
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
 _KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
@@ -52,7 +52,7 @@ def event_names(fields: Mapping[str, Any]) -> list[str]:
 
 def is_known(name: str) -> bool:
     """Return whether a field of this name says what happened, when, to which message, or why."""
-    return _plain(name) in _KNOWN
+    return plain_name(name) in _KNOWN
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:
@@ -74,8 +74,9 @@ def _has_reports(value: object) -> bool:
 
 
 def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {_plain(name): value for name, value in fields.items()}
+    return {plain_name(name): value for name, value in fields.items()}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return the name of a field in small letters and without separators; fields with the same one are the same."""
     return _SEPARATORS.sub("", name).lower()

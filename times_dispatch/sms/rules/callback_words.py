@@ -53,6 +53,7 @@ ID_WORDS: Final = (
     "customer id",
     "k no",
     "gate pass",
+    *("draw no", "draw number", "matric no", "matric number"),
     *_words(
         "ref reference refno order orderid ac a/c acct account acc txn transaction utr rrn upi awb policy "
         "folio consumer "
@@ -67,7 +68,7 @@ ID_WORDS: Final = (
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
-        "weighment weighbridge gatepass draw matric"
+        "weighment weighbridge gatepass"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""

@@ -14,13 +14,14 @@ _KEYWORD = (
     r"(?:sms|message|text|keyword|stop|start|help|yes|no|block|unblock|bal|balance|out|info|join|port|cancel)(?!\w))"
 )
 _PAPERS = (
-    r"(?-i:[Dd]ocuments?|[Dd]ocs|[Cc]op(?:y|ies)|[Pp]apers?|[Pp]roofs?|[Cc]ertificates?|[Ff]orms?|[Pp]hotos?"
-    r"|[Ll]etters?)"
+    *("document", "documents", "docs", "copy", "copies", "paper", "papers", "proof", "proofs", "certificate"),
+    *("certificates", "form", "forms", "photo", "photos", "letter", "letters"),
 )
 """Words for what is sent by post; in capitals they may be keywords."""
+_NOT_AFTER_PAPERS = "".join(rf"(?<!(?-i:\b[{word[0].upper()}{word[0]}]{word[1:]}) to)" for word in _PAPERS)
 _SMS_TO = (
-    rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?|send[ ](?![^\n.;]{{0,70}}?(?<!\w){_PAPERS}[ ]to\s{{1,3}}(?:[0-9]|\Z))"
-    rf"(?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?)(?<!up )to"
+    rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?(?<!up )to"
+    rf"|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?(?<!up )to{_NOT_AFTER_PAPERS})"
 )
 """The words before the number to which a keyword is sent; ``Send KYC documents to 400051`` is before a PIN code."""
 _SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"

@@ -36,7 +36,15 @@ def test_amounts_codes_and_pin_codes_are_no_short_numbers(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "exempt"),
-    [("call 1930", ["1930"]), ("SMS BAL to 567676", ["567676"]), ("Call 567676", []), ("Call 1800 208 7700", [])],
+    [
+        ("call 1930", ["1930"]),
+        ("SMS BAL to 567676", ["567676"]),
+        ("Send STOP to 567676 and the form to 400051", ["567676"]),
+        ("Send STOP to 562632, documents to 9876543210", ["562632"]),
+        ("Send documents to 400051 or STOP to 567676", ["567676"]),
+        ("Call 567676", []),
+        ("Call 1800 208 7700", []),
+    ],
 )
 def test_numbers_that_no_portal_whitelists_are_exempt(text: str, exempt: list[str]) -> None:
     assert list(dict.fromkeys(exempt_from_whitelist(text))) == exempt
