@@ -11,7 +11,13 @@ import httpx
 import msgspec
 
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding, decompress
-from times_dispatch.provider.http.lenient_head import HeadInvalid, mend_response
+from times_dispatch.provider.http.lenient_head import (
+    BEGINNING,
+    HeadInvalid,
+    has_end_of_head,
+    mend_response,
+    skip_announcements,
+)
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_BODY_BYTES: Final = 65_536
@@ -67,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._head_is_read = False
         self._head = b""
         """What was received of a head that is not complete."""
+        self._is_recovering = False
+        """Whether the parser has refused the head of the exchange under way."""
         self._received_bytes = 0
         """How many bytes the exchange under way has received."""
 
@@ -77,7 +85,7 @@ class Connection(asyncio.Protocol):
             waiting.set_exception(httpx.ReadError("connection lost"))
             return waiting
         self._waiting = waiting
-        self._body, self._received_bytes = b"", 0
+        self._body, self._received_bytes, self._is_recovering = b"", 0, False
         self.deadline = deadline
         self._transport.write(request)
         return waiting
@@ -232,9 +240,13 @@ class Connection(asyncio.Protocol):
         if self._waiting is None or self._head_is_read or isinstance(error, httptools.HttpParserUpgrade):
             self._fail(unreadable)
             return
+        searched = len(self._head) if self._is_recovering and len(self._head) >= len(BEGINNING) else None
         self._head += data
-        self.reusable = False
+        self.reusable, self._is_recovering = False, True
+        if searched is not None and not has_end_of_head(self._head, searched):
+            return  # a head that drips in is not read again with each piece
         try:
+            self._head = skip_announcements(self._head)
             mended = mend_response(self._head)
             if mended is not None:
                 self._parser = self._new_parser()

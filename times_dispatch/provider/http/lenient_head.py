@@ -4,8 +4,10 @@ import re
 from typing import Final
 
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_MAX_END_BYTES: Final = 4
 _LINE_END: Final = re.compile(rb"\r?\n")
-_BEGINNING: Final = b"HTTP/1."
+BEGINNING: Final = b"HTTP/1."
+"""How every response begins."""
 _STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?[ \t]*")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
@@ -15,36 +17,57 @@ class HeadInvalid(ValueError):
     """The bytes are no head of a response, or one that has two meanings."""
 
 
+def has_end_of_head(received: bytes, searched: int) -> bool:
+    """Return whether a head ends in the bytes, if none ended in the first *searched* of them."""
+    return _END_OF_HEAD.search(received, max(0, searched - _MAX_END_BYTES + 1)) is not None
+
+
+def skip_announcements(received: bytes) -> bytes:
+    """Return what follows the responses that only announce the final response (100, 103).
+
+    Raises:
+        HeadInvalid: what follows is no response, or one of the heads has no status line.
+    """
+    while True:
+        received = received.lstrip(b"\r\n")
+        if not received.startswith(BEGINNING[: len(received)]):
+            raise HeadInvalid("the bytes are no response")
+        end = _END_OF_HEAD.search(received)
+        if end is None:
+            return received
+        status = _status_of(_LINE_END.split(received[: end.start()], 1)[0])
+        if not status[2].startswith(b"1") or status[2] == b"101":
+            return received
+        received = received[end.end() :]
+
+
 def mend_response(received: bytes) -> bytes | None:
     """Return a received response with a well-formed head; None if more bytes are needed for that.
 
     Read are bare line feeds (RFC 9112, section 2.2), several blanks in the status line (4), blanks before a colon
     (5.1), folded fields and blanks before the first field (5.2, 2.2), a repeated but equal Content-Length (6.3), and a
-    Content-Length beside a transfer coding, which overrides the length (6.3). Responses that only announce the final
-    response (100, 103) are left out.
+    Content-Length beside a transfer coding, which overrides the length (6.3). Announcements are left out.
 
     Raises:
         HeadInvalid: the head is no head, or is ambiguous: two different lengths, bare carriage returns, zero bytes, or
             lines that are no fields.
     """
-    while True:
-        received = received.lstrip(b"\r\n")
-        if not received.startswith(_BEGINNING[: len(received)]):
-            raise HeadInvalid("the bytes are no response")
-        end = _END_OF_HEAD.search(received)
-        if end is None:
-            return None
-        head, rest = received[: end.start()], received[end.end() :]
-        status_line, *lines = _LINE_END.split(head)
-        status = _STATUS_LINE.fullmatch(status_line)
-        if status is None:
-            raise HeadInvalid("the first line is no status line")
-        if not status[2].startswith(b"1") or status[2] == b"101":
-            break
-        received = rest
+    received = skip_announcements(received)
+    end = _END_OF_HEAD.search(received)
+    if end is None:
+        return None
+    status_line, *lines = _LINE_END.split(received[: end.start()])
+    status, rest = _status_of(status_line), received[end.end() :]
     version = b"HTTP/1.0" if status[1] == b"HTTP/1.0" else b"HTTP/1.1"
     mended = b"%b %b %b\r\n" % (version, status[2], _without_controls(status[3] or b""))
     return mended + b"".join(b"%b: %b\r\n" % field for field in _fields(lines)) + b"\r\n" + rest
+
+
+def _status_of(line: bytes) -> re.Match[bytes]:
+    status = _STATUS_LINE.fullmatch(line)
+    if status is None:
+        raise HeadInvalid("the first line is no status line")
+    return status
 
 
 def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
