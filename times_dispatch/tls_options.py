@@ -82,6 +82,8 @@ def scheme_advice(error: BaseException | None, *, uses_tls: bool) -> str:
     TLS closes a connection that begins without a handshake. A server that cannot be reached at all gets no advice.
     """
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError) and "_ALERT_" in str(cause):
+            return ""  # only a server with TLS sends an alert
         if uses_tls and isinstance(cause, TimeoutError | ssl.SSLError):
             return "; if it has no TLS, its URL must begin with redis, not rediss"
         if not uses_tls and (isinstance(cause, ConnectionResetError) or "closed by server" in str(cause)):

@@ -123,7 +123,7 @@ class CliContext:
         from times_dispatch.settings.environment import Environment, read_archive_keys  # noqa: PLC0415  # as above
         from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
-        environment = Environment(self.variables())
+        environment = Environment(self.variables(needed="DISPATCH_ARCHIVE_"))
         keys = read_archive_keys(environment, is_needed=False)
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
@@ -138,13 +138,13 @@ class CliContext:
         from times_dispatch.settings.environment import Environment, read_forget_key  # noqa: PLC0415  # as above
         from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
-        environment = Environment(self.variables())
+        environment = Environment(self.variables(needed="DISPATCH_FORGET_"))
         key = read_forget_key(environment)
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
         return key
 
-    def variables(self, *, needed: str = "") -> dict[str, str]:
+    def variables(self, *, needed: str | tuple[str, ...] = "") -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives.
 
         A mistake of ``.env`` in a variable whose name does not begin with *needed* is ignored.

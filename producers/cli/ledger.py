@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, TypeVar
 
 from redis import exceptions
@@ -245,6 +246,9 @@ def note_broken_settings(options: CliContext, problem: str) -> None:
 
 def _syntax_problem(path: Path) -> str:
     """Return why a settings file is no TOML, in one line; empty if the file is well formed, or is not there."""
+    with suppress(OSError):
+        if not S_ISREG(path.stat().st_mode):  # nobody may ever write to a pipe, and the command has acted already
+            return ""
     with suppress(OSError, ValueError):
         tomllib.loads(path.read_text("utf-8"))
         return ""

@@ -70,7 +70,7 @@ def _settings(options: CliContext, *, warns: bool) -> Settings:
     try:
         return options.settings(Need.LEDGER)
     except SettingsInvalid as invalid:
-        environment = Environment(options.variables())
+        environment = Environment(options.variables(needed=("DISPATCH_REDIS_", "DISPATCH_BROKER_")))
         redis_url = read_redis_url(environment, is_needed=True)
         broker_url = read_broker_url(environment, redis_url)
         if environment.mistakes:

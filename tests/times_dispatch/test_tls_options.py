@@ -1,3 +1,4 @@
+import contextlib
 import os
 import socket
 import ssl
@@ -141,3 +142,19 @@ def test_advice_on_the_scheme_comes_only_where_tls_may_be_on_one_side(
     behind.__cause__ = error
     assert scheme_advice(behind, uses_tls=True) == with_tls
     assert scheme_advice(behind, uses_tls=False) == without_tls
+
+
+def test_a_server_that_sends_a_tls_alert_is_not_said_to_have_no_tls(certificates: Certificates) -> None:
+    """For instance because the client has no certificate, or the server has old versions of TLS only."""
+    server = certificates.server("trusted", wants_client=True)
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client_context = ssl.create_default_context(cafile=certificates.ca)
+    client = client_context.wrap_bio(to_client, to_server, server_hostname="localhost")
+    peer = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, peer, client, peer):
+        with contextlib.suppress(ssl.SSLError):  # each waits for the other, until the server refuses
+            side.do_handshake()
+    with pytest.raises(ssl.SSLError, match="_ALERT_") as refused:
+        client.do_handshake()
+    assert scheme_advice(refused.value, uses_tls=True) == ""

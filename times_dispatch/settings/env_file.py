@@ -11,7 +11,9 @@ NAME: Final = ".env"
 _FILE: Final = "_FILE"
 
 
-def with_env_file(variables: Mapping[str, str], settings_path: Path, *, needed: str = "") -> dict[str, str]:
+def with_env_file(
+    variables: Mapping[str, str], settings_path: Path, *, needed: str | tuple[str, ...] = ""
+) -> dict[str, str]:
     """Return variables together with those of ``.env`` in the folder of the settings file.
 
     A variable of the environment overrides the file, also if one of the two is given as ``NAME_FILE``. A relative path
@@ -35,11 +37,14 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path, *, needed: 
         raise SettingsInvalid([f"{path}: cannot be read: {reason.lower()}"]) from error
     from honcho.environ import parse  # noqa: PLC0415  # only a file needs it
 
-    try:
-        of_file = parse(content)
-    except ValueError as error:
-        raise SettingsInvalid([f"{path}: cannot be read: {str(error).lower()}"]) from error
-    cut = [line.partition("=")[0].strip() for line in content.splitlines() if _is_cut(line)]
+    of_file = dict[str, str]()
+    for line in content.splitlines():
+        try:
+            of_file |= parse(line)
+        except ValueError as error:  # a quote is not closed
+            if _name(line).startswith(needed):
+                raise SettingsInvalid([f"{path}: cannot be read: {str(error).lower()}"]) from error
+    cut = [_name(line) for line in content.splitlines() if _is_cut(line)]
     if cut := [name for name in cut if name.startswith(needed)]:
         raise SettingsInvalid([f"{path}: {name}: a value with a blank or # stands in quotes" for name in cut])
     given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
@@ -49,6 +54,10 @@ def with_env_file(variables: Mapping[str, str], settings_path: Path, *, needed: 
         if name.removesuffix(_FILE) not in given
     }
     return {**variables, **added}
+
+
+def _name(line: str) -> str:
+    return line.partition("=")[0].strip()
 
 
 def _is_cut(line: str) -> bool:

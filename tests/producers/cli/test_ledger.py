@@ -47,14 +47,33 @@ def test_a_broken_settings_file_keeps_nobody_from_listing_showing_stopping_and_r
     assert show(run, submitted)["state"] == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("DISPATCH_FLOWER_BASIC_AUTH=me:two words", "DISPATCH_FLOWER_BASIC_AUTH: a value with a blank"),
+        ("DISPATCH_FLOWER_BASIC_AUTH='me:half", ".env: cannot be read: no closing quotation"),
+    ],
+)
 def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_from_the_ledger(
-    run: Run, submitted: str, tmp_path: Path
+    run: Run, submitted: str, tmp_path: Path, line: str, mistake: str
 ) -> None:
-    (tmp_path / ".env").write_text("DISPATCH_FLOWER_BASIC_AUTH=me:two words\n")
+    (tmp_path / ".env").write_text(f"{line}\n")
     for command in (["list"], ["show", submitted], ["pause", submitted], ["pause", "--all"]):
         assert run(*command).exit_code == 0, command
+    status = run("status")
+    assert "warning: the settings have 1 mistake: dispatch doctor" in status.stderr
+    assert "redis" in status.stdout
     done = run("check", "campaign.toml")
-    assert (done.exit_code, "DISPATCH_FLOWER_BASIC_AUTH: a value with a blank" in done.stderr) == (2, True)
+    assert (done.exit_code, mistake in done.stderr) == (2, True)
+
+
+def test_a_settings_file_that_is_a_pipe_is_not_waited_for_after_the_command_has_acted(
+    run: Run, submitted: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dispatch.toml").unlink()
+    os.mkfifo(tmp_path / "dispatch.toml")
+    done = run("pause", submitted)
+    assert (done.exit_code, "paused" in done.stdout, done.stderr) == (0, True, "")
 
 
 def test_a_settings_file_that_is_no_toml_is_noted_once_with_its_line(run: Run, submitted: str, tmp_path: Path) -> None:

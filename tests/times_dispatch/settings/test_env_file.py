@@ -66,3 +66,16 @@ def test_a_mistake_in_a_variable_that_is_not_needed_is_ignored(tmp_path: Path) -
     (tmp_path / ".env").write_text("DISPATCH_REDIS_PASSWORD=a b\n")
     with pytest.raises(SettingsInvalid, match="DISPATCH_REDIS_PASSWORD: a value with a blank"):
         with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+
+
+@pytest.mark.parametrize("line", ['DISPATCH_ALERTS_OPS_URL="https://h', "DISPATCH_ID_KEY='a"])
+def test_an_unclosed_quote_in_a_variable_that_is_not_needed_is_ignored(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"{line}\nDISPATCH_REDIS_URL=redis://h\n")
+    needed = ("DISPATCH_REDIS_", "DISPATCH_BROKER_")
+    variables = with_env_file({}, tmp_path / "dispatch.toml", needed=needed)
+    assert variables == {"DISPATCH_REDIS_URL": "redis://h"}
+    with pytest.raises(SettingsInvalid, match="cannot be read: no closing quotation"):
+        with_env_file({}, tmp_path / "dispatch.toml")
+    (tmp_path / ".env").write_text('DISPATCH_REDIS_URL="redis://h\n')
+    with pytest.raises(SettingsInvalid, match="cannot be read: no closing quotation"):
+        with_env_file({}, tmp_path / "dispatch.toml", needed=needed)
