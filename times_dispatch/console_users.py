@@ -5,6 +5,7 @@
 
 import os
 import re
+import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ import msgspec
 import tomlkit
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from times_dispatch.bounded_file import read_bounded_text
 
 MIN_PASSWORD: Final = 12
 MAX_PASSWORD: Final = 200
@@ -81,6 +84,8 @@ class ConsoleUsers:
             return {}
         except OSError as error:
             raise ConsoleUsersInvalid(f"{self.path}: cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(status.st_mode):  # the console would wait for a pipe, and read a device again and again
+            raise ConsoleUsersInvalid(f"{self.path}: is no regular file")
         version = status.st_mtime_ns, status.st_size, status.st_ino
         if version != self._version:
             if status.st_mode & _WRITABLE_BY_OTHERS:
@@ -127,7 +132,7 @@ def check_user_name(name: str) -> str:
 def read_users(path: Path) -> dict[str, ConsoleUser]:
     """Return the users of a file by name; raise ConsoleUsersInvalid."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = tomllib.loads(read_bounded_text(path))
         tables = msgspec.convert(data.get("users", {}), dict[str, dict[str, str]])
         return {
             check_user_name(name): ConsoleUser(

@@ -1,3 +1,5 @@
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,32 @@ def test_a_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
     write_users(users.path, {})
     users.path.chmod(0o666)
     with pytest.raises(ConsoleUsersInvalid, match="chmod 600"):
+        users.all()
+
+
+def test_a_pipe_and_a_device_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "device").symlink_to("/dev/zero")
+    reasons = list[str]()
+
+    def read() -> None:
+        for name in ("pipe", "device"):
+            try:
+                _users(tmp_path / name).all()
+            except ConsoleUsersInvalid as invalid:
+                reasons.append(str(invalid))
+
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    reading.join(5)
+    assert reasons == [f"{tmp_path / name}: is no regular file" for name in ("pipe", "device")]
+
+
+def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
+    users = _users(tmp_path / "users.toml")
+    write_users(users.path, {})
+    os.truncate(users.path, 10**12)  # a hole, which takes no room on the disk
+    with pytest.raises(ConsoleUsersInvalid, match="it has more than 16,000,000 bytes"):
         users.all()
 
 

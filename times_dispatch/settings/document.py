@@ -13,8 +13,8 @@ from tomlkit.container import OutOfOrderTableProxy
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, AoT, Item
 
+from times_dispatch.bounded_file import read_bounded
 from times_dispatch.bounded_mistakes import MAX_MISTAKES
-from times_dispatch.settings.bounded_file import read_bounded
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 from times_dispatch.settings.value_errors import describe_error

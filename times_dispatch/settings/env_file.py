@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from times_dispatch.settings.bounded_file import read_bounded_text
+from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.settings.errors import SettingsInvalid
 
 NAME: Final = ".env"

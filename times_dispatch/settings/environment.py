@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.ledger.cluster.node_urls import is_cluster, parse
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.ledger.urls_of_hosts import split_hosts
-from times_dispatch.settings.bounded_file import read_bounded_text
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 

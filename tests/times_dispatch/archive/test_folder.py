@@ -3,6 +3,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -44,6 +45,24 @@ def test_a_missing_file_that_should_be_there_is_damage(folder: ArchiveFolder) ->
         folder.reading("x", "1.parquet"),
     ):
         pass
+
+
+def test_a_writer_at_a_pipe_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    os.mkfifo(tmp_path / "x" / "1.parquet")
+    reasons = list[str]()
+
+    def write() -> None:
+        try:
+            with ArchiveFolder(str(tmp_path)).writing("x", "1.parquet"):
+                pass
+        except ArchiveUnavailable as error:
+            reasons.append(str(error))
+
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
+    writing.join(5)
+    assert len(reasons) == 1
 
 
 def test_a_small_file_is_whole_or_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from times_dispatch.settings.bounded_file import read_bounded, read_bounded_text
+from times_dispatch.bounded_file import read_bounded, read_bounded_text
 
 
 def test_a_file_is_read_whole_up_to_the_bound(tmp_path: Path) -> None:
