@@ -18,8 +18,9 @@ STATES = (
     "finished",
     "cancelled",
     "damaged",
+    "unreachable",
 )
-"""All that ``state_in_words`` returns, and the word for a campaign that cannot be read."""
+"""All that ``state_in_words`` returns, and the words for campaigns that cannot be read."""
 
 _WAITS = {
     WaitsFor.START: "scheduled",

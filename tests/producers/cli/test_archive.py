@@ -148,6 +148,8 @@ def test_a_list_tells_an_archive_that_is_away_from_one_that_is_damaged(run: Run,
     assert (as_json["state"], as_json["reason"]) == (state, reason)
     filtered = run("list", "--state", "finished")
     assert (CAMPAIGN in filtered.stderr, filtered.stdout) == (state == "unreachable", "no such campaign\n")
+    [chosen] = json.loads(run("list", "--state", state, "--json").stdout)
+    assert chosen["state"] == state
     assert f"left out: campaign {CAMPAIGN}: {reason}\n" in run("report", "--since", "7d", "--out", "-").stderr
 
 

@@ -26,7 +26,13 @@ from times_dispatch.sms.rules.callback_words import (
     UNIT_WORDS,
     any_of,
 )
-from times_dispatch.sms.rules.short_codes import AFTER_SENT_TO, AFTER_SMS_TO, BEFORE_SHORT_CODES, PIN_DIGITS
+from times_dispatch.sms.rules.short_codes import (
+    AFTER_SENT_TO,
+    AFTER_SMS_TO,
+    BEFORE_SHORT_CODES,
+    MIN_LOCAL_DIGITS,
+    PIN_DIGITS,
+)
 
 _SEPARATOR = r"[ \u00a0\t\r\n.()\u2010-\u2015-]"
 _MAX_DIGITS = 15
@@ -107,8 +113,7 @@ _AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
-_SHORT_LOCAL = 6
-BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
+_BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
 """Signs after a number behind which a landline may stand without its area code: ``022-61234567/61234568``."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 
@@ -246,7 +251,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         return None
     start = _start(run, first)
     before = _line_before(run.text, start)
-    is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in BETWEEN_NUMBERS
+    is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in _BETWEEN_NUMBERS
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
         if _is_part_of_card(groups, first, last):
@@ -254,7 +259,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         end = groups[last][1]
         if set(sizes) == {1} and not _are_alone(groups, first, last):
             continue
-        is_next_local = is_next and len(digits) > _SHORT_LOCAL and _LOCAL.fullmatch(digits) is not None
+        is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and _LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
         is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _AFTER_AMOUNT_WORD.search(before)

@@ -53,8 +53,8 @@ _SHORT_CODE = re.compile(
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
 BEFORE_SHORT_CODES: Final = tuple({*(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES)), "sms ", "send"})
 """Parts of the words before short codes, in small letters: a text without any of them has no short code."""
-_SHORT_LOCAL = 6
-"""A landline without its area code has at least so many digits."""
+MIN_LOCAL_DIGITS: Final = 6
+"""How many digits a landline without its area code has at least."""
 
 
 def find(text: str, lower: str) -> list[tuple[int, int]]:
@@ -85,5 +85,5 @@ def exempt_from_whitelist(text: str) -> list[str]:
     """
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
     spans = [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
-    called = [span for span in spans if span[1] - span[0] < _SHORT_LOCAL or ascii_digits[span[0]] == "1"]
+    called = [span for span in spans if span[1] - span[0] < MIN_LOCAL_DIGITS or ascii_digits[span[0]] == "1"]
     return [text[slice(*span)] for span in (*called, *(match.span(1) for match in _SMS_CODE.finditer(ascii_digits)))]
