@@ -21,13 +21,16 @@ from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import eventually
+from tests.kit.ledger import Ledger
 from tests.kit.links import application, serving_links, submit_with_links
 from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, read_users, server_with_users, service
 from tests.kit.waiting import wait_until
+from times_dispatch.alerts.observation import BudgetUse, Observer
 from times_dispatch.demo.processes import Process, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
+from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import urgent_warnings
@@ -248,6 +251,15 @@ async def test_a_links_process_answers_clicks_and_opt_outs_with_its_own_user(ser
         assert len((await read_processes(all_rights)).alive(ProcessKind.LINKS)) == 1
         assert (statuses, stopped.status_code, ready.status_code) == ([302] * 3, 200, 200)
         assert await all_rights.xlen(REPORTS) == 4
+
+
+async def test_alerts_look_at_live_campaigns_with_their_own_user(server: EmbeddedServer) -> None:
+    url = f"redis://alerts:mellon@127.0.0.1:{server.port}/0"
+    async with connect(server.url) as all_rights, connect(url) as redis:
+        campaign = await Ledger(all_rights).submit(max_parts=7)
+        seen = await Observer(redis).look(Watched())
+        assert campaign in [live.id for live in seen.live]
+        assert seen.budgets[campaign] == BudgetUse(parts_out=0, max_parts=7)
 
 
 async def test_a_receiver_stores_posts_and_dead_letters_with_its_own_user(server: EmbeddedServer) -> None:

@@ -153,6 +153,15 @@ def test_a_list_tells_an_archive_that_is_away_from_one_that_is_damaged(run: Run,
     assert f"left out: campaign {CAMPAIGN}: {reason}\n" in run("report", "--since", "7d", "--out", "-").stderr
 
 
+def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_from_an_archive(
+    run: Run, ended: str
+) -> None:
+    archive_all(run)
+    Path(".env").write_text("DISPATCH_FLOWER_BASIC_AUTH=me:two words\n")
+    for command in (["show", CAMPAIGN], ["report", CAMPAIGN, "--out", "-"]):
+        assert run(*command).exit_code == 0, command
+
+
 def test_an_archive_that_nobody_can_read_here_is_not_called_wrong(
     run: Run, ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,8 @@ def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_f
     run: Run, submitted: str, tmp_path: Path, line: str, mistake: str
 ) -> None:
     (tmp_path / ".env").write_text(f"{line}\n")
-    for command in (["list"], ["show", submitted], ["pause", submitted], ["pause", "--all"]):
+    stop_number = ["optout", "add", "919876543210"]
+    for command in (["list"], ["show", submitted], ["pause", submitted], ["pause", "--all"], stop_number):
         assert run(*command).exit_code == 0, command
     status = run("status")
     assert "warning: the settings have 1 mistake: dispatch doctor" in status.stderr
