@@ -149,7 +149,7 @@ async def _list_lanes(
     shows_people: bool,
     limits: PageLimits,
 ) -> MessagePage:
-    """Return a page of messages lane by lane; the arguments are those of ``list_messages``."""
+    """Return a page of messages lane by lane. The arguments are those of ``list_messages``."""
     listed, offset = list[ListedMessage](), 0
     for lane in view.lanes:
         end = offset + lane.total
@@ -235,6 +235,15 @@ def _matches(
     *,
     shows_people: bool,
 ) -> Iterator[ListedMessage]:
+    """Yield the wanted messages of a batch, in their order.
+
+    Args:
+        view: the campaign.
+        batch: the batch.
+        wanted: which messages.
+        positions: the positions in the batch that have the wanted marks; None for all.
+        shows_people: whether masked numbers and texts are shown.
+    """
     recipients, records = batch.recipients, batch.records
     all_pushed_ms = records.pushed_ms
     codes = frozenset() if wanted.code is None else frozenset({wanted.code})

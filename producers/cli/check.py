@@ -101,6 +101,15 @@ async def _check(draft: Draft, settings: Settings, timeout_s: float | None, *, k
 async def _check_with(
     draft: Draft, redis: Redis | None, now: datetime, settings: Settings, *, keep_rejects: bool
 ) -> CheckReport:
+    """Check a draft, with the ledger if there is a connection.
+
+    Args:
+        draft: the campaign and its recipients.
+        redis: the ledger; None if it is not asked, or is away.
+        now: the moment of the check.
+        settings: the settings.
+        keep_rejects: whether the refused rows are written to a file.
+    """
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None
     memory = await read_memory(redis) if redis else None
