@@ -25,7 +25,7 @@ from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
 
-BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is mended: dispatch resume diwali01"
+BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is fixed: dispatch resume diwali01"
 SECRET = "a-secret-token-of-the-test"
 
 
