@@ -310,7 +310,15 @@ class Maintenance:
 def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
-    """Return the damage that an error means; raise the error if a later call may succeed."""
+    """Return the damage that an error means; raise the error if a later call may succeed.
+
+    Args:
+        error: what a script or a reader raised.
+        sender: the sender of the campaign.
+        campaign: the damaged campaign.
+        number: the number of the damaged batch; empty if it is no batch.
+        doing: what upkeep could not do, as a participle: opened, ended.
+    """
     if is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))
