@@ -10,7 +10,6 @@ from tests.simulation.violation import Invariant, Violation
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.failures import Failure
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -65,11 +64,6 @@ class ExerciseSteps:
                 report_days_late=0.0,
                 report_delay_s=1.0,
             )
-
-    def _lost_with_workers(self, campaign: CampaignId) -> int:
-        """Return how many messages of a campaign became in doubt because their worker lost its lease."""
-        key = f"{hash_tag(self._operator.submitted[campaign].plan.sender)}:c:{campaign}:codes"
-        return int(self._world.server.peek([("HGET", key, f"push:{Failure.WORKER_LOST.value}")])[0] or 0)
 
     def _opens_in_s(self, campaign: CampaignId) -> float:
         """Return in how many seconds the send window of a campaign opens; negative after its opening."""
