@@ -148,7 +148,7 @@ MUTATIONS = {
     "A8 leases of a wrong clock stay": Mutation(
         takeouts.in_script(
             "expire_leases",
-            "if is_sound and tonumber(later[position + 1]) > decided_ms + max_ms then",
+            "if is_sound and tonumber(later[position + 1]) > later_ms + max_ms then",
             "if false then",
         ),
         frozenset({Invariant.STUCK}),

@@ -83,7 +83,8 @@ async def test_a_clock_that_is_set_forward_within_a_round_ends_no_lease_of_a_wor
     await upkeep.round()
     await ledger.open(await ledger.take(BatchRef(SENDER, CAMPAIGN, 0)))
     await _let_leases_expire(redis, 0)
-    execute, left = redis.execute_command, [calls_before]
+    execute: Any = redis.execute_command
+    left = [calls_before]
 
     async def set_clock_before_a_call(*command: Any, **options: Any) -> Any:
         left[0] -= 1
