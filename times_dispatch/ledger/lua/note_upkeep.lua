@@ -14,7 +14,7 @@
 -- Atomic: the time is read when the key is read and written, so that no clock is set in between.
 -- Cost: O(1).
 local args = arguments({'gap_ms', 'of_all'})
-local key, now = args.of_all == '1' and KEYS[1] or key_of_sender('upkeep_since'), now_us()
+local key, now = args.of_all == '1' and HASH_TAG or key_of_sender('upkeep_since'), now_us()
 local now_ms = math.floor(now / 1000)
 local since_ms = tonumber(redis.call('GET', key) or 'inf')
 -- After the clock was set back the time lies in the future.
