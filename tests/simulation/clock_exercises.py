@@ -10,9 +10,6 @@ from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 
-INDIA_MS = 19_800_000
-DAY_MIN = 1_440
-
 
 class ClockExercises(ExerciseSteps):
     """Each method is an exercise, and ends when the situation is over; raises ``Violation``."""
@@ -72,26 +69,6 @@ class ClockExercises(ExerciseSteps):
         if lost := world.lost_leases - before:
             raise Violation(Invariant.EARLY, f"{campaign}: {lost} leases of workers that live have ended")
         await self._operator.cancel(campaign)
-
-    async def clock_set_forward_over_send_windows(self) -> None:
-        """Set the server's clock beyond the end of a send window, again and again within rounds of upkeep."""
-        world = self._world
-        self._set_behaviour()
-        minute = (world.now_ms() + INDIA_MS) // MINUTE_MS % DAY_MIN
-        campaign = await self._operator.submit(
-            "SLOWAA",
-            800,
-            send_from_min=max(0, minute - 60),
-            send_until_min=min(DAY_MIN, minute + 20),
-            valid_until_ms=world.now_ms() + 30 * 60 * MINUTE_MS,
-        )
-        await asyncio.sleep(5)
-        await self._set_clock_within_rounds(times=10)
-        if (opens_in_s := self._opens_in_s(campaign)) > 0:
-            raise Violation(
-                Invariant.EARLY, f"{campaign}: its send window closed; the next opens in {opens_in_s:.0f} s"
-            )
-        await self._wait_until_sent(campaign, 300, "it does not go on in its send window")
 
     async def _set_clock_within_rounds(self, *, times: int = 30, least_gap_s: float = 3.0) -> None:
         """Set the server's clock forward and back again and again, while each round of upkeep takes several seconds.

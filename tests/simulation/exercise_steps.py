@@ -65,12 +65,6 @@ class ExerciseSteps:
                 report_delay_s=1.0,
             )
 
-    def _opens_in_s(self, campaign: CampaignId) -> float:
-        """Return in how many seconds the send window of a campaign opens; negative after its opening."""
-        key = f"{hash_tag(self._operator.submitted[campaign].plan.sender)}:c:{campaign}"
-        opens_ms = int(self._world.server.peek([("HGET", key, "send_window_opens_ms")])[0])
-        return (opens_ms - self._world.now_ms()) / 1000
-
     async def _wait_until_sent(self, campaign: CampaignId, within_s: float, why_not: str) -> None:
         """Wait until no message of a campaign is pending or sending; raises ``Violation`` when that takes too long."""
         until_s = self._world.loop.time() + within_s

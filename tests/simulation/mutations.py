@@ -138,13 +138,6 @@ MUTATIONS = {
         exercises=("clock_set_forward_over_leases",),
         seed=1,
     ),
-    "A8 send windows close by the clock of the call": Mutation(
-        takeouts.send_windows_close_by_the_clock,
-        frozenset({Invariant.EARLY}),
-        "a round that compared the clocks closes send windows by a clock that was set forward since",
-        exercises=("clock_set_forward_over_send_windows",),
-        seed=1,
-    ),
     "A8 leases of a wrong clock stay": Mutation(
         takeouts.in_script(
             "expire_leases",
@@ -199,13 +192,6 @@ MUTATIONS = {
         takeouts.in_script("settle_overdue", "string.char(fields.attempt + 1)", "string.char(fields.attempt)"),
         frozenset({Invariant.TWICE}),
         "a message is sent again under an id that the provider has accepted",
-        exercises=("reports_of_failure_come_at_once",),
-        seed=1,
-    ),
-    "each message is pushed twice": Mutation(
-        takeouts.each_message_is_pushed_twice,
-        frozenset({Invariant.TWICE}),
-        "the provider accepts a message twice under one id, and the message may be tried again",
         exercises=("reports_of_failure_come_at_once",),
         seed=1,
     ),

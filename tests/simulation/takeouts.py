@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.provider import SimulatedClient
 from times_dispatch.ledger import control, scripts
 from times_dispatch.ledger.lanes import plans
 from times_dispatch.ledger.maintenance import Maintenance
@@ -129,18 +128,6 @@ def _each_call_reads_the_clock(name: str) -> Callable[[], None]:
 
 
 leases_expire_by_the_clock = _each_call_reads_the_clock("expire_leases")
-send_windows_close_by_the_clock = _each_call_reads_the_clock("closed_send_windows")
-
-
-def each_message_is_pushed_twice() -> None:
-    kind: Any = SimulatedClient
-    real = kind.push
-
-    async def push(self: object, push: object, *, may_begin: Any = None) -> object:
-        first = await real(self, push, may_begin=may_begin)
-        return await real(self, push, may_begin=may_begin) if first.verdict is Verdict.ACCEPTED else first
-
-    kind.push = push
 
 
 def lost_providers_ignored() -> None:

@@ -27,7 +27,7 @@ class Invariant(StrEnum):
     BRAKED = "braked"
     """No campaign is braked for reasons of our own."""
     EARLY = "early"
-    """No message expires, is given up or counted as unreported before its time, and no lease or send window ends so."""
+    """No message expires, is given up or counted as unreported, and no lease of a live worker ends, before its time."""
     EVIDENCE = "evidence"
     """A report that was answered counts: for the record, and before anything is sent again."""
     FULL = "full"
