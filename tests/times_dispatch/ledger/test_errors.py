@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
@@ -45,15 +47,35 @@ def test_an_error_names_the_campaign_and_what_to_do(error: LedgerError, message:
         exceptions.NoPermissionError("acl"),
         exceptions.AuthenticationError("password"),
         exceptions.ResponseError("ERR max number of clients reached"),
+        exceptions.ResponseError("BUSY Redis is busy running a script."),
+        exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
+        exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots, but it is unable to."),
+        exceptions.ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
+        exceptions.ClusterDownError("CLUSTERDOWN The cluster is down"),
+        exceptions.MasterDownError("MASTERDOWN Link with MASTER is down"),
+        exceptions.TryAgainError("TRYAGAIN Multiple keys request during rehashing of slot"),
+        exceptions.NoScriptError("NOSCRIPT No matching script."),
         ConnectionResetError(),
+        BrokenPipeError(),
+        TimeoutError(),
+        OSError(101, "Network is unreachable"),
     ],
 )
 def test_an_error_of_a_server_that_is_away_or_refuses_service_is_transient(error: Exception) -> None:
     assert is_transient(error)
 
 
-@pytest.mark.parametrize("error", [exceptions.DataError("None"), ValueError("no number"), LedgerError()])
-def test_an_error_of_the_caller_is_not_transient(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.DataError("None"),
+        ValueError("no number"),
+        LedgerError(),
+        RuntimeError("of our own code"),
+        asyncio.CancelledError(),
+    ],
+)
+def test_an_error_of_the_caller_is_not_transient(error: BaseException) -> None:
     assert not is_transient(error)
 
 
