@@ -175,7 +175,7 @@ class LiveCampaigns:
             part = ordered[first : first + _AT_ONCE]
             for (campaign, sender), values in zip(part, await self._values(part), strict=True):
                 try:
-                    if values and values[0] == _RUNNING:
+                    if isinstance(values, list) and values[0] == _RUNNING:
                         campaigns[campaign] = _running_campaign(campaign, values)
                         continue
                     fields = _fields(values)
