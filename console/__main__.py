@@ -42,8 +42,8 @@ async def serve(settings: Settings) -> None:
             ProcessKind.CONSOLE,
             figures=lambda: {"viewers": resources.live.viewers, "requests": server.server_state.total_requests},
         )
-        # With many live campaigns, a page reads ten thousands of objects without cycles: looking for cycles in them, and
-        # in all that is imported, costs a third of the time.
+        # With ten thousand live campaigns, a page reads many objects without cycles. Looking for cycles in them, and in
+        # all that is imported, costs a third of the time.
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         log.info("console started", listen=settings.console.listen)

@@ -207,6 +207,7 @@ async def _reports(redis: Redis) -> ReportsStatus:
 
 
 _STOPPED: Final = frozenset({CampaignState.PAUSED, CampaignState.BRAKED})
+_MISSED_START: Final = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
 
 
 def _stops_of(view: SenderView) -> list[Stop]:
@@ -233,6 +234,5 @@ def _stop_of(view: LiveCampaign) -> Stop:
 
 def needs_person(campaign: LiveCampaign) -> bool:
     """Return whether a campaign stopped without a person, so that somebody has to look."""
-    missed_start = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
     is_paused = campaign.state is CampaignState.PAUSED
-    return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == missed_start)
+    return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == _MISSED_START)

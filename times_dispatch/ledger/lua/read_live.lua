@@ -5,9 +5,9 @@
 -- Arguments
 --   campaigns    ids of campaigns of the sender
 -- Reply
---   campaigns    for each of them the values of the fields of RUNNING_FIELDS (ledger/live_campaigns.py) if it runs, else
---                those of LIVE_FIELDS, in that order, with nil for a missing field; nil for a campaign whose key holds
---                no hash
+--   campaigns    for each of them the values of the fields of RUNNING_FIELDS (ledger/live_campaigns.py) if it runs,
+--                else those of LIVE_FIELDS, in that order, with nil for a missing field; nil for a campaign whose key
+--                holds no hash
 -- Keys: the hashes of the campaigns.
 -- Cost: O(campaigns), about 7 microseconds each that runs, and 20 each that does not.
 local args = arguments({}, {campaigns = {'campaign'}})
