@@ -53,6 +53,7 @@ def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     assert value("dispatch_redis_memory_used_bytes") == 7
 
 
+@pytest.mark.processes
 def test_names_types_and_labels_are_those_of_the_conventions_of_prometheus() -> None:
     promtool = shutil.which("promtool")
     if not promtool:
