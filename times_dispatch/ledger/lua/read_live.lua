@@ -9,16 +9,18 @@
 --                else those of LIVE_FIELDS, in that order, with nil for a missing field; nil for a campaign whose key
 --                holds no hash
 -- Keys: the hashes of the campaigns.
--- Cost: O(campaigns), about 7 microseconds each that runs, and 20 each that does not.
+-- Cost: O(campaigns), about 7 microseconds each that runs, and twice as many each that does not.
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
   local key = key_of_campaign(id)
-  local values = redis.pcall('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
-  if not values.err and values[1] ~= 'running' then
+  local state, values = redis.pcall('HGET', key, 'state'), false
+  if state == 'running' then
+    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
+  elseif type(state) ~= 'table' then
     values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's', 'reason',
       'reason_detail', 'archive', 'a', 'd', 'f', 'n', 'r', 'i', 'g', 'u', 'e', 'x')
   end
-  campaigns[position] = not values.err and values
+  campaigns[position] = values
 end
 return reply({campaigns = campaigns})
