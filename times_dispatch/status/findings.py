@@ -33,11 +33,13 @@ _MAX_STOPS: Final = 20
 """Stops that become findings; ``DeploymentStatus.stops`` has all of them."""
 
 
-def unavailable(reason: str) -> StatusFinding:
-    """Return the finding that Redis cannot be used."""
-    return StatusFinding(
-        CRITICAL, reason, "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
-    )
+START_REDIS = "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
+"""What to do if Redis cannot be used."""
+
+
+def unavailable(reason: str, *, advice: str = START_REDIS) -> StatusFinding:
+    """Return the finding that Redis, or what it holds, cannot be used."""
+    return StatusFinding(CRITICAL, reason, advice)
 
 
 def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStatus:
