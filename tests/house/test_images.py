@@ -1,4 +1,4 @@
-"""The container images: each foreign image is named by a whole version, so that a build next year takes the same one."""
+"""The container images: each foreign image is named by a whole version, so that a later build takes the same one."""
 
 import re
 
