@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from kombu.transport import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,14 @@ class _SkippingChannel(redis.Channel):
         except (ValueError, RecursionError) as error:  # the entry is no JSON; the pop has taken it out of the queue
             log_dropped(error)
             return True
+
+    def _connparams(self, *args: Any, **options: Any) -> Any:
+        # After a lost connection Celery closes a channel twice, the second time without its transport's client. What
+        # the channel wants from Redis then, to give unacknowledged messages back, would be an AttributeError, and end
+        # the worker. Redis gives the messages back itself after the visibility time-out.
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection to the broker is closed")
+        return super()._connparams(*args, **options)  # type: ignore[misc]  # not in the stubs
 
 
 class SkippingTransport(redis.Transport):
