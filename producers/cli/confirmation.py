@@ -7,8 +7,9 @@ import click
 
 from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
-from producers.cli.output import counted, echo
+from producers.cli.output import counted, echo_report
 from producers.errors import InputInvalid
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
@@ -25,7 +26,7 @@ def confirm(*lines: str) -> None:
         click.Abort: the answer is no.
         InputInvalid: stdin is not a terminal, so nobody can be asked.
     """
-    echo(*lines, err=True)
+    echo_report(*lines, indent=4, err=True)
     if not sys.stdin.isatty():
         raise InputInvalid("nothing is done: nobody can be asked here; --yes does it without asking")
     click.confirm("go on?", abort=True, err=True)
@@ -34,7 +35,7 @@ def confirm(*lines: str) -> None:
 def campaign_lines(views: Iterable[CampaignView]) -> list[str]:
     """Return a line for each campaign: id, name, sender, state, and how many messages are unsent."""
     return [
-        f"  {view.id}  {view.plan.name} from {view.plan.sender}, {view.state}: "
+        f"  {view.id}  {view.plan.name} from {view.plan.sender}, {state_in_words(view)}: "
         f"{counted(view.unsent, 'message')} of {view.total:,} unsent"
         for view in views
     ]
