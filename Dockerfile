@@ -1,4 +1,4 @@
-FROM python:3.13-slim AS build
+FROM python:3.13.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 
@@ -18,7 +18,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/whe
     && /opt/dispatch/bin/python -m compileall -q /opt/dispatch/lib
 
 
-FROM python:3.13-slim
+FROM python:3.13.11-slim-bookworm
 
 # Orchestrators compare this number with "must not be root".
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin dispatch

@@ -81,7 +81,15 @@ def dispatch(
     lanes: int = 1,
     cluster: EmbeddedCluster | None = None,
 ) -> tuple[float, dict[str, float]]:
-    """Return messages per second, and the CPU microseconds of each process per message."""
+    """Return messages per second, and the CPU microseconds of each process per message.
+
+    Args:
+        nginx: the provider.
+        messages: messages of all senders together.
+        senders: the senders; by default some with made-up names.
+        lanes: lanes of each sender.
+        cluster: the cluster with the ledger; None makes a single Redis.
+    """
     names = senders or sender_names(SENDERS)
     with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, lanes=lanes, cluster=cluster) as rig:
         rig.pause()

@@ -31,7 +31,15 @@ _SHUFFLED_REPORTS = 5_000
 
 
 def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, *, per_post: int) -> None:
-    """Write bodies with a report for every message of a campaign: 95 % delivered, 5 % failed."""
+    """Write bodies with a report for every message of a campaign: 95 % delivered, 5 % failed.
+
+    Args:
+        path: the file of bodies.
+        ids: makes correlation ids.
+        campaign: the campaign.
+        messages: messages of the campaign.
+        per_post: reports in a body.
+    """
     rng, now = random.Random(1), int(time.time())
     order = list(range(messages))
     with path.open("wb") as file:

@@ -48,7 +48,15 @@ def settings_text(
     ca_file: Path | None = None,
     lanes: int = 1,
 ) -> str:
-    """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit."""
+    """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit.
+
+    Args:
+        senders: the senders.
+        rates: the rate of each sender, in messages per second; none for no limit.
+        max_in_flight: pushes that one worker has under way.
+        ca_file: the certificates that the provider's is checked with; None for those of the system.
+        lanes: lanes of each sender.
+    """
     lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
     if ca_file:
         lines[0] += f'ca_file = "{ca_file}"\n'

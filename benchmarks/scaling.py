@@ -66,7 +66,15 @@ def slow(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _rate(provider: SlowProvider, *, workers: int, in_flight: int, warm_up_s: float, seconds: float) -> float:
-    """Return recorded messages per second after the warm-up."""
+    """Return recorded messages per second after the warm-up.
+
+    Args:
+        provider: the provider.
+        workers: worker processes.
+        in_flight: pushes that one worker has under way.
+        warm_up_s: seconds before the measurement.
+        seconds: seconds of the measurement.
+    """
     messages = int(workers * in_flight / _FAST_MS * 1000 * (warm_up_s + seconds) * 1.3)
     with BenchmarkRig(provider.url, sender_names(SENDERS), workers=workers, max_in_flight=in_flight) as rig:
         rig.pause()

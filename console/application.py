@@ -33,7 +33,7 @@ from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import RESTORE, CampaignArchived, CampaignDamaged, CampaignUnknown, damage_of
 from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
@@ -134,6 +134,14 @@ async def _ledger_unavailable(request: Request, error: Exception) -> Response:
     return await _problem(request, status=503, title="The ledger is unavailable", reason=reason)
 
 
+async def _redis_error(request: Request, error: Exception) -> Response:
+    damage = damage_of(error)
+    if not damage:
+        return await _ledger_unavailable(request, error)
+    log.error("data of the ledger is damaged", reason=damage)
+    return await _problem(request, status=500, title="The ledger is damaged", reason=f"{damage}; {RESTORE}")
+
+
 async def _damaged(request: Request, error: Exception) -> Response:
     return await _problem(request, status=500, title="This campaign is damaged", reason=str(error))
 
@@ -159,6 +167,6 @@ _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     ArchiveError: _archive_unreadable,
     ConsoleUsersInvalid: _users_invalid,
     RedisUnavailable: _ledger_unavailable,
-    RedisError: _ledger_unavailable,
+    RedisError: _redis_error,
     OSError: _ledger_unavailable,
 }

@@ -138,6 +138,15 @@ class SilenceWatch:
     async def _hold_if_silent(
         self, sender: SenderId, provider: str, record: SilenceRecord, usual: UsualReports, now_ms: int
     ) -> SilenceRecord:
+        """Hold a sender's promotional messages back if reports are missing; return the record with the hold.
+
+        Args:
+            sender: the sender.
+            provider: the nickname of the provider.
+            record: what was counted of the sender at the provider.
+            usual: how reports come usually.
+            now_ms: the present, in epoch milliseconds.
+        """
         missing = missing_reports(record, usual, now_ms=now_ms)
         if not missing:
             return record

@@ -23,7 +23,6 @@ from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.lanes.alignment import LaneAlignment
 from times_dispatch.ledger.lanes.whole_of_changed import with_whole_campaigns
 from times_dispatch.ledger.leases import BatchLeases
@@ -47,16 +46,6 @@ _MAX_ROWS = 100
 campaigns change at the same time, each is shown every few seconds."""
 _MAX_ROWS_PER_SENDER = 50
 """How many campaigns of one sender one round shows in Flower."""
-_SINCE_KEY = UPKEEP_SINCE
-"""Redis' time in milliseconds since which there has been upkeep without a gap; the key expires when there is a gap."""
-_BEGIN_SINCE = """
-local since_ms = tonumber(redis.call('GET', KEYS[1]) or 'inf')
-if since_ms <= tonumber(ARGV[1]) then return end
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-"""
-"""Sets ``upkeep:since``, unless another round has set it. The first write frees memory, so the script runs also when
-Redis is full."""
 _WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is not a gap, because rounds are a second apart."""
@@ -164,12 +153,8 @@ class Upkeep:
         without upkeep, workers get a third of a lease to renew. They get the same time after Redis' clock was set back:
         then the time since which there has been upkeep lies in the future.
         """
-        now_ms = await self._redis_clock.now_ms()
-        since_ms = await self._redis.getex(_SINCE_KEY, px=self._gap_ms)
-        if since_ms is None or int(since_ms) > now_ms:
-            await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(self._gap_ms))
-            return None
-        return self._decided_ms(now_ms, int(since_ms))
+        now_ms, since_ms = await self._maintenance.note_upkeep_of_all(gap_ms=self._gap_ms)
+        return self._decided_ms(now_ms, since_ms)
 
     def _decided_ms(self, now_ms: int, since_ms: int) -> int | None:
         return now_ms if now_ms - since_ms >= self._lease_ms // 3 else None

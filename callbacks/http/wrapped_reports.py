@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from callbacks.http.form_fields import is_document
-from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, mend, parse
+from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse, repair_json
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_DEPTH: Final = 6
@@ -33,7 +33,7 @@ def _reports_in(content: bytes) -> list[bytes]:
         content.decode()  # msgspec does not check the encoding of strings that it skips
         return list(_reports(content, _MAX_DEPTH))
     except UNREADABLE_JSON:
-        return list(_reports(mend(content), _MAX_DEPTH))
+        return list(_reports(repair_json(content), _MAX_DEPTH))
 
 
 def _reports(document: bytes, depth: int) -> Iterator[bytes]:
@@ -93,5 +93,5 @@ def _in_text(document: bytes) -> bytes:
     try:
         msgspec.json.decode(inner, type=msgspec.Raw)
     except UNREADABLE_JSON:
-        return mend(inner)
+        return repair_json(inner)
     return inner

@@ -86,6 +86,7 @@ class LinksApplication:
         stop_word: str = "",
         room: ReportRoom | None = None,
         refusals: RefusalLog | None = None,
+        max_visits_a_minute: int = MAX_VISITS_A_MINUTE,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make an application.
@@ -99,6 +100,7 @@ class LinksApplication:
             stop_word: the reply that an opt-out is stored as; empty if no reply opts out.
             room: says whether clicks may be stored; by default a room with the default limits, which is never checked.
             refusals: log the requests that are refused; by default a log of this application only.
+            max_visits_a_minute: visits of one link that are answered in a minute.
             clock: the clock of the clicks and of the expiry.
         """
         self._redis = redis
@@ -110,6 +112,7 @@ class LinksApplication:
         self._room = room or ReportRoom(redis)
         self._refusals = refusals or RefusalLog()
         self._clock = clock
+        self._max_visits_a_minute = max_visits_a_minute
         self._visits = _VisitCounter(clock)
         self._opt_outs = _VisitCounter(clock)
         self._visit_ids = VisitIds()
@@ -154,7 +157,7 @@ class LinksApplication:
         if target is None:
             await self._respond_with_page(send, 410, pages.EXPIRED)
             return
-        if not self._visits.may_count(request.code, at_most=MAX_VISITS_A_MINUTE):
+        if not self._visits.may_count(request.code, at_most=self._max_visits_a_minute):
             await self._refuse_too_many(send)
             return
         visit = self._visit_ids.next(link.campaign.id)

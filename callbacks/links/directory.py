@@ -87,6 +87,7 @@ class LinkDirectory:
         keys: Sequence[bytes],
         *,
         max_text_bytes: int = _MAX_TEXT_BYTES,
+        max_cut_bytes: int = _MAX_CUT_BYTES,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a directory that remembers nothing yet.
@@ -95,6 +96,7 @@ class LinkDirectory:
             redis: the ledger.
             keys: the link key, and the old one if there is one.
             max_text_bytes: bytes of values that are remembered as texts.
+            max_cut_bytes: bytes of values that are remembered besides, as the ledger has them.
             clock: decides when a campaign is read again.
         """
         self._numbers = LinkNumbers(redis)
@@ -104,7 +106,7 @@ class LinkDirectory:
         self._campaigns: _Remembered[tuple[str, int], tuple[float, LinkCampaign]] = _Remembered(_MAX_CAMPAIGNS)
         self._values: _Remembered[_BatchRef, list[list[str]]] = _Remembered(max_text_bytes, _text_bytes)
         self._at_once = asyncio.Semaphore(_READS_AT_ONCE)
-        self._cut_values: _Remembered[_BatchRef, bytes] = _Remembered(_MAX_CUT_BYTES, len)
+        self._cut_values: _Remembered[_BatchRef, bytes] = _Remembered(max_cut_bytes, len)
         self._reading: dict[_BatchRef, asyncio.Task[bytes | None]] = {}
         """Batches that are being read: clicks on messages of one batch come together, and wait for one call."""
         self._warn_of: Callable[[LinkCampaign], None] = _WarnOnce()

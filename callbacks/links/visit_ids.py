@@ -17,15 +17,23 @@ class VisitIds:
     or that has forgotten a campaign, goes on with a new name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_campaigns: int = _MAX_CAMPAIGNS, max_number: int = _MAX_NUMBER) -> None:
+        """Make ids of no visits yet.
+
+        Args:
+            max_campaigns: campaigns that are remembered.
+            max_number: the last number under one name.
+        """
+        self._max_campaigns = max_campaigns
+        self._max_number = max_number
         self._last: OrderedDict[CampaignId, tuple[str, int]] = OrderedDict()
 
     def next(self, campaign: CampaignId) -> str:
         """Return the id of the next visit of a campaign."""
-        name, number = self._last.get(campaign, ("", _MAX_NUMBER))
-        name, number = (secrets.token_hex(8), 0) if number >= _MAX_NUMBER else (name, number + 1)
+        name, number = self._last.get(campaign, ("", self._max_number))
+        name, number = (secrets.token_hex(8), 0) if number >= self._max_number else (name, number + 1)
         self._last[campaign] = (name, number)
         self._last.move_to_end(campaign)
-        if len(self._last) > _MAX_CAMPAIGNS:
+        if len(self._last) > self._max_campaigns:
             self._last.popitem(last=False)
         return f"{name}-{number}"

@@ -125,7 +125,15 @@ def _height(number: int, most: int) -> float:
 
 
 def _rect(piece: ColumnPiece, left: float, top: float, width: float, height: float) -> Markup:
-    """Return the rectangle of a piece; nothing for a piece without messages."""
+    """Return the rectangle of a piece; nothing for a piece without messages.
+
+    Args:
+        piece: the piece of a column.
+        left: the left edge, in units of the chart.
+        top: the upper edge, in units of the chart.
+        width: the width, in units of the chart.
+        height: the height, in units of the chart.
+    """
     if piece.number <= 0:
         return Markup("")
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(

@@ -36,7 +36,7 @@ def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f:
     """Return what a resume would do."""
     lines = list[str]()
     if view.state is CampaignState.BRAKED:
-        lines.append(f"It stopped itself: {view.reason}. Resume it when that is mended, or it stops again.")
+        lines.append(f"It stopped itself: {view.reason}. Resume it when that is fixed, or it stops again.")
     if sender.waits_for_resume(view.plan.chain):
         lines.append(f"Nothing is sent yet, because sender {view.plan.sender} is stopped too.")
     return Effect(

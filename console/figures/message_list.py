@@ -5,7 +5,7 @@ state among millions is found quickly. Each page reads a bounded number of batch
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -25,12 +25,20 @@ PAGE: Final = 100
 """Messages of a page."""
 _MAX_BATCH: Final = 1_000
 _BATCHES_AT_ONCE: Final = 256
-_MAX_SEARCHED: Final = 2_048
-"""Batches whose states one page reads."""
-_MAX_UNPACKED: Final = 64
-"""Batches whose messages one page unpacks."""
 _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
+
+
+class PageLimits(NamedTuple):
+    """How much one page reads at most."""
+
+    max_searched: int = 2_048
+    """Batches whose states are read."""
+    max_unpacked: int = 64
+    """Batches whose messages are unpacked."""
+
+
+_LIMITS: Final = PageLimits()
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +95,7 @@ async def list_messages(
     after: int = -1,
     count: int = PAGE,
     shows_people: bool,
+    limits: PageLimits = _LIMITS,
 ) -> MessagePage:
     """Return a page of messages in the order of the campaign.
 
@@ -97,16 +106,19 @@ async def list_messages(
         after: the index of the message after which the page begins; -1 for the first page.
         count: messages of the page, at most.
         shows_people: whether masked numbers and texts are shown.
+        limits: how many batches the page reads.
 
     Raises:
         CampaignDamaged: a batch cannot be read.
     """
     if view.lanes:
-        return await _list_lanes(redis, view, wanted, after=after, count=count, shows_people=shows_people)
+        return await _list_lanes(
+            redis, view, wanted, after=after, count=count, shows_people=shows_people, limits=limits
+        )
     first_batch, listed = await _batch_of(redis, view, after), list[ListedMessage]()
     unpacked = 0
-    for begin in range(first_batch, min(view.batches, first_batch + _MAX_SEARCHED), _BATCHES_AT_ONCE):
-        numbers = range(begin, min(begin + _BATCHES_AT_ONCE, view.batches, first_batch + _MAX_SEARCHED))
+    for begin in range(first_batch, min(view.batches, first_batch + limits.max_searched), _BATCHES_AT_ONCE):
+        numbers = range(begin, min(begin + _BATCHES_AT_ONCE, view.batches, first_batch + limits.max_searched))
         candidates = await _candidates(redis, view, wanted, numbers)
         async for batch in read_batches(redis, view, candidates):
             unpacked += 1
@@ -117,20 +129,27 @@ async def list_messages(
                 if len(listed) == count:
                     return MessagePage(messages=listed, next=listed[-1].index, is_cut=False)
                 listed.append(message)
-            if unpacked >= _MAX_UNPACKED:
+            if unpacked >= limits.max_unpacked:
                 last = batch.recipients.first + len(batch.recipients.to) - 1
                 is_end = last + 1 >= view.total
                 return MessagePage(messages=listed, next=None if is_end else last, is_cut=not is_end)
-    searched = first_batch + _MAX_SEARCHED
+    searched = first_batch + limits.max_searched
     if searched < view.batches:
         return MessagePage(messages=listed, next=await _first_of(redis, view, searched) - 1, is_cut=True)
     return MessagePage(messages=listed, next=None, is_cut=False)
 
 
 async def _list_lanes(
-    redis: Redis, view: CampaignView, wanted: MessageFilter, *, after: int, count: int, shows_people: bool
+    redis: Redis,
+    view: CampaignView,
+    wanted: MessageFilter,
+    *,
+    after: int,
+    count: int,
+    shows_people: bool,
+    limits: PageLimits,
 ) -> MessagePage:
-    """Return a page of messages lane by lane; the arguments are those of ``list_messages``."""
+    """Return a page of messages lane by lane. The arguments are those of ``list_messages``."""
     listed, offset = list[ListedMessage](), 0
     for lane in view.lanes:
         end = offset + lane.total
@@ -142,6 +161,7 @@ async def _list_lanes(
                 after=max(after - offset, -1),
                 count=count - len(listed),
                 shows_people=shows_people,
+                limits=limits,
             )
             listed += [msgspec.structs.replace(message, index=message.index + offset) for message in page.messages]
             if page.next is not None:
@@ -215,6 +235,15 @@ def _matches(
     *,
     shows_people: bool,
 ) -> Iterator[ListedMessage]:
+    """Yield the wanted messages of a batch, in their order.
+
+    Args:
+        view: the campaign.
+        batch: the batch.
+        wanted: which messages.
+        positions: the positions in the batch that have the wanted marks; None for all.
+        shows_people: whether masked numbers and texts are shown.
+    """
     recipients, records = batch.recipients, batch.records
     all_pushed_ms = records.pushed_ms
     codes = frozenset() if wanted.code is None else frozenset({wanted.code})

@@ -98,7 +98,15 @@ async def tried_again(
 
 
 async def _bits(redis: Redis, view: CampaignView, mark: MessageMark, first: int, last: int) -> bytes:
-    """Return these bytes of a bitmap, the last included; a bitmap that is shorter has zeros there."""
+    """Return these bytes of a bitmap, the last included; a bitmap that is shorter has zeros there.
+
+    Args:
+        redis: the ledger.
+        view: the campaign.
+        mark: the mark whose bitmap is read.
+        first: the index of the first byte.
+        last: the index of the last byte.
+    """
     key = f"{campaign_key(view.plan.sender, view.id)}:{_KEYS[mark]}"
     stored = cast("bytes", await redis.getrange(key, first, last)) if last >= first else b""
     return stored.ljust(last - first + 1, b"\0")

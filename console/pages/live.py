@@ -62,7 +62,15 @@ def campaign_pieces(visit: Visit, figures: CampaignFigures) -> Pieces:
 def _stream(
     visit: Visit, name: str, read: Callable[[], Awaitable[T]], render: Callable[[T], Pieces], *, kind: Hashable
 ) -> Response:
-    """Return the stream of a subject; *kind* is all of the visit that the pieces depend on."""
+    """Return the stream of a subject; 503 if its user has too many streams already.
+
+    Args:
+        visit: the request, and who made it.
+        name: the name of the subject.
+        read: reads what the pieces show.
+        render: makes the pieces of a page.
+        kind: all of the visit that the pieces depend on.
+    """
     user = visit.user
     if not visit.resources.live.has_room(user.name if user else ""):
         return PlainTextResponse("Too many pages that move by themselves are open.\n", 503, {"Retry-After": "60"})

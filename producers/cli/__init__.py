@@ -72,6 +72,29 @@ _OUTPUT_ERRORS = {errno.ENOSPC, errno.EPIPE, errno.EIO}
 
 
 @dataclass(frozen=True)
+class CliTimeouts:
+    """How long commands wait, in seconds. Nobody but a test has other values than these."""
+
+    answer_s: float = 2.0
+    """If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
+    completion_s: float = 0.3
+    """If Redis does not answer a completion for so long, there are no suggestions."""
+    tell_silence_after_s: float = 2.25
+    """Until a command says that it waits for a Redis of several nodes or sentinels: more than one may have to hang."""
+    look_interval_s: float = 0.5
+    """How often a long command looks whether Redis answers."""
+    reconnect_s: float = 20.0
+    """How long a long command waits for a hanging Redis when it connects again: about as long as its calls wait."""
+    watch_s: float = 60.0
+    """If Redis does not answer for so long, ``dispatch watch`` ends."""
+    pushes_s: float = 60.0
+    """How long ``dispatch forget`` waits for pushes and reports that are under way."""
+
+
+TIMEOUTS = CliTimeouts()
+
+
+@dataclass(frozen=True)
 class CliContext:
     """The options before the command, such as ``dispatch --settings FILE submit``."""
 
@@ -81,6 +104,7 @@ class CliContext:
     """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
+    timeouts: CliTimeouts = TIMEOUTS
     notes: set[str] = field(default_factory=set)
     """The notes that were printed, so that each is printed once."""
     ignored: list[str] = field(default_factory=list)
@@ -316,8 +340,8 @@ def main(ctx: click.Context, settings_path: Path, redis_url: str | None, actor: 
             stream.reconfigure(errors="backslashreplace")
     if ctx.invoked_subcommand == "sandbox":
         ctx.default_map = {"sandbox": _sandbox_options(settings_path)}
-    # A test gives the source of randomness as click's object.
-    ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), ctx.obj or secrets.randbelow)
+    # A test gives other fields of the context, for instance short timeouts, as click's object.
+    ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), **(ctx.obj or {}))
 
 
 def _sandbox_options(settings_path: Path) -> dict[str, str]:

@@ -29,9 +29,6 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.model import Settings
 
-_LEDGER_TIMEOUT_S = 2.0
-"""If the ledger takes longer to answer, the check goes on without it."""
-
 
 @click.command()
 @click.argument("campaign", type=click.Path(path_type=Path, readable=False))
@@ -66,7 +63,8 @@ def check(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    report = uvloop.run(_check(draft, settings, ask_ledger=not no_redis, keep_rejects=rejects is not None))
+    timeout_s = None if no_redis else options.timeouts.answer_s
+    report = uvloop.run(_check(draft, settings, timeout_s, keep_rejects=rejects is not None))
     report.warnings.extend(settings.warnings)
     if as_json:
         echo(orjson.dumps(report_as_json(report)).decode())
@@ -76,20 +74,21 @@ def check(
         raise SystemExit(1)
 
 
-async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rejects: bool) -> CheckReport:
+async def _check(draft: Draft, settings: Settings, timeout_s: float | None, *, keep_rejects: bool) -> CheckReport:
+    """Check a draft, without the ledger if it does not answer within *timeout_s*; None does not ask the ledger."""
     redis = (
-        connect(settings.redis_url, socket_timeout_s=_LEDGER_TIMEOUT_S, retries=0)
-        if settings.redis_url and ask_ledger
+        connect(settings.redis_url, socket_timeout_s=timeout_s, retries=0)
+        if settings.redis_url and timeout_s is not None
         else None
     )
     now, ledger_warning, urgent = datetime.now(UTC), "", list[str]()
     try:
         if redis:
             try:
-                await asyncio.wait_for(check_redis(redis), _LEDGER_TIMEOUT_S)
-                await asyncio.wait_for(refuse_newer_ledger(redis), _LEDGER_TIMEOUT_S)
+                await asyncio.wait_for(check_redis(redis), timeout_s)
+                await asyncio.wait_for(refuse_newer_ledger(redis), timeout_s)
                 with suppress(RedisError):  # the check goes on, and meets the error again
-                    urgent = await asyncio.wait_for(urgent_warnings(redis), _LEDGER_TIMEOUT_S)
+                    urgent = await asyncio.wait_for(urgent_warnings(redis), timeout_s)
             except (RedisUnavailable, LedgerNewer, TimeoutError) as error:
                 ledger_warning = f"{error or 'the ledger did not answer'}: its campaigns and opt-outs are not counted"
                 await redis.aclose()
@@ -105,6 +104,15 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
 async def _check_with(
     draft: Draft, redis: Redis | None, now: datetime, settings: Settings, *, keep_rejects: bool
 ) -> CheckReport:
+    """Check a draft, with the ledger if there is a connection.
+
+    Args:
+        draft: the campaign and its recipients.
+        redis: the ledger; None if it is not asked, or is away.
+        now: the moment of the check.
+        settings: the settings.
+        keep_rejects: whether the refused rows are written to a file.
+    """
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None
     memory = await read_memory(redis) if redis else None

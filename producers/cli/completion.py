@@ -19,8 +19,6 @@ from times_dispatch.visible_text import visible
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_ANSWER_TIMEOUT_S = 0.3
-"""If Redis does not answer for so long, there are no suggestions."""
 _MAX_ENDED = 20
 """So many campaigns that ended are suggested, the newest."""
 
@@ -82,11 +80,13 @@ def _from_ledger(
     from times_dispatch.ledger.connection import RedisUnavailable, connect  # noqa: PLC0415
     from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
-    options = CliContext(_settings_path(ctx), ctx.find_root().params.get("redis_url"))
+    root = ctx.find_root()
+    options = CliContext(_settings_path(ctx), root.params.get("redis_url"), **(root.obj or {}))
+    timeout_s = options.timeouts.completion_s
 
     async def ask() -> list[CompletionItem]:
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            async with connect(options.ledger_url(), socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0) as redis:
+        async with asyncio.timeout(timeout_s):
+            async with connect(options.ledger_url(), socket_timeout_s=timeout_s, retries=0) as redis:
                 return await read(redis)
 
     with suppress(RedisError, RedisUnavailable, SettingsInvalid, OSError, ValueError):

@@ -9,11 +9,13 @@ from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import (
+    RESTORE,
     CampaignAmbiguous,
     CampaignUnknown,
     IdKeyRefused,
     LedgerError,
     LedgerNewer,
+    damage_of,
     is_transient,
 )
 from times_dispatch.settings.errors import SettingsInvalid
@@ -56,8 +58,8 @@ def exit_for(error: Exception) -> FailureExit | None:
 
 
 def _exit_for_redis(error: exceptions.RedisError) -> FailureExit | None:
-    if isinstance(error, exceptions.ResponseError) and not is_transient(error):
-        return FailureExit("what the ledger holds here is damaged; restore it (docs/operations.md)")
+    if damage := damage_of(error):
+        return FailureExit(f"{damage}; {RESTORE}")
     # The text of a Redis error may contain the address of Redis, and an address may contain a password.
     if is_transient(error):
         unnamed = f"cannot be used now ({type(error).__name__})"

@@ -57,6 +57,7 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
             dead_numbers=settings.dead_numbers.rule,
             keep_s=settings.retention.archive_s,
             actor=options.actor,
+            wait_s=options.timeouts.pushes_s,
         )
         return await forgetter.forget(wanted)
 

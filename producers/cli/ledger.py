@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from redis import exceptions
 from redis.asyncio import Redis
 
-from producers.cli import CliContext
+from producers.cli import TIMEOUTS, CliContext, CliTimeouts
 from producers.cli.output import echo
 from times_dispatch.ledger.campaign_search import CampaignSearch
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check, connect
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from times_dispatch.settings.model import Settings
 
 T = TypeVar("T")
-
-_ANSWER_TIMEOUT_S = 2.0
-"""If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
-_TELL_SILENCE_AFTER_S = 2.25
-"""Until a command says that it waits for a Redis of several nodes or sentinels: more than one of them needs to hang."""
-_LOOK_INTERVAL_S = 0.5
-"""How often a long command looks whether Redis answers."""
-_LONG_WAIT_S = 20.0
-"""How long a long command waits for a Redis that hangs when it connects again: about as long as its calls wait."""
 
 
 def with_ledger(
@@ -68,7 +59,12 @@ def with_ledger(
 
     async def connect_and_call() -> T:
         async with open_ledger(
-            redis_url, repeats=repeats, is_long=is_long, is_first=is_first, printed=options.notes
+            redis_url,
+            repeats=repeats,
+            is_long=is_long,
+            is_first=is_first,
+            printed=options.notes,
+            timeouts=options.timeouts,
         ) as redis:
             return await call(redis)
 
@@ -106,23 +102,35 @@ async def open_ledger(
     is_long: bool = False,
     is_first: bool = True,
     printed: set[str] | None = None,
+    timeouts: CliTimeouts = TIMEOUTS,
 ) -> AsyncIterator[Redis]:
-    """Connect to the ledger for the time of a block; raise RedisUnavailable or LedgerNewer if it cannot be used.
+    """Connect to the ledger for the time of a block.
 
     A Redis that hangs ends the block with RedisUnavailable after two seconds; a long block says so on stderr then, and
     goes on if Redis answers again in time. A long block that is not the first of its command also waits to begin.
-    Warnings about Redis are printed, except those in *printed*, and are added to *printed*.
+
+    Args:
+        redis_url: the address of the ledger.
+        repeats: whether the Redis client may repeat a command whose answer was lost.
+        is_long: whether the block may take minutes, so that a short outage of Redis must not end it.
+        is_first: whether the command has not used Redis before.
+        printed: warnings about Redis that are not printed again; those that the block prints are added.
+        timeouts: how long the block waits for Redis.
+
+    Raises:
+        RedisUnavailable: the ledger does not answer, at the start or later, or refuses the login.
+        LedgerNewer: a newer version wrote the ledger.
     """
     printed = set() if printed is None else printed
-    await _check_ledger(redis_url, wait_s=_LONG_WAIT_S if is_long and not is_first else 0.0)
+    await _check_ledger(redis_url, timeouts, wait_s=timeouts.reconnect_s if is_long and not is_first else 0.0)
     silence: asyncio.Task[None] | None = None
     if is_long:
         redis = connect(redis_url)
-        silence = asyncio.create_task(_tell_about_silence(redis_url))
+        silence = asyncio.create_task(_tell_about_silence(redis_url, timeouts))
     elif repeats:
-        redis = connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False)
+        redis = connect(redis_url, socket_timeout_s=timeouts.answer_s, repeat_after_timeout=False)
     else:
-        redis = connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0)
+        redis = connect(redis_url, socket_timeout_s=timeouts.answer_s, retries=0)
     try:
         for line in [f"warning: {warning}" for warning in await urgent_warnings(redis)]:
             if line not in printed:
@@ -140,11 +148,11 @@ async def open_ledger(
             await redis.aclose()
 
 
-async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
+async def _check_ledger(redis_url: str, timeouts: CliTimeouts, *, wait_s: float) -> None:
     """Raise RedisUnavailable or LedgerNewer if the ledger cannot be used; wait so long for a Redis that hangs."""
     loop, is_silent = asyncio.get_running_loop(), False
     wait_until = loop.time() + wait_s
-    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
+    async with connect(redis_url, socket_timeout_s=timeouts.answer_s, repeat_after_timeout=False) as probe:
 
         def tell_silence() -> None:
             nonlocal is_silent
@@ -154,10 +162,10 @@ async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
 
         while True:
             # A single Redis that hangs ends the check by then.
-            timer = loop.call_later(_TELL_SILENCE_AFTER_S, tell_silence)
+            timer = loop.call_later(timeouts.tell_silence_after_s, tell_silence)
             try:
                 # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
-                async with asyncio.timeout(2 * _ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(2 * timeouts.answer_s):
                     await check(probe, needs_memory=False)
                     await refuse_newer_ledger(probe)
             except (exceptions.TimeoutError, TimeoutError, RedisUnavailable) as error:
@@ -177,12 +185,12 @@ async def _check_ledger(redis_url: str, *, wait_s: float) -> None:
                 timer.cancel()
 
 
-async def _tell_about_silence(redis_url: str) -> None:
+async def _tell_about_silence(redis_url: str, timeouts: CliTimeouts) -> None:
     """Say on stderr when Redis stops answering, and when it answers again, until the task is cancelled."""
     is_silent = False
-    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, retries=0) as redis:
+    async with connect(redis_url, socket_timeout_s=timeouts.answer_s, retries=0) as redis:
         while True:
-            await asyncio.sleep(_LOOK_INTERVAL_S)
+            await asyncio.sleep(timeouts.look_interval_s)
             answers = True
             try:
                 await redis.ping()

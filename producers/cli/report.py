@@ -142,7 +142,15 @@ def _format(out: str, form: str | None, *, partitioned: bool) -> ExportFormat:
 async def _views(
     redis: Redis, catalog: Catalog, campaigns: Sequence[str], since: date | None, until: date | None
 ) -> Sequence[CampaignView]:
-    """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning."""
+    """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning.
+
+    Args:
+        redis: the ledger.
+        catalog: the campaigns of the ledger and of the archive.
+        campaigns: names or ids; none stands for all campaigns of the days.
+        since: the first day, in India; None has no first day.
+        until: the last day, in India; None has no last day.
+    """
     if campaigns:
         search, ids = CampaignSearch(redis), list[CampaignId]()
         for words in campaigns:

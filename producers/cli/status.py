@@ -21,8 +21,6 @@ from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatu
 from times_dispatch.status.reader import read_status
 from times_dispatch.status.roles import clock_time
 
-TIMEOUT_S = 2.0
-"""How long Redis may take to answer one call."""
 LABEL_WIDTH = 11
 """Columns of the label of a line, with the blank after it."""
 EXIT_CODES = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
@@ -60,7 +58,7 @@ def current_status(options: CliContext, *, warns: bool = True) -> DeploymentStat
     settings = _settings(options, warns=warns)
 
     async def read() -> DeploymentStatus:
-        async with connect(settings.redis_url, socket_timeout_s=TIMEOUT_S, retries=0) as redis:
+        async with connect(settings.redis_url, socket_timeout_s=options.timeouts.answer_s, retries=0) as redis:
             lengths = partial(queue_lengths, settings, redis)
             return await read_status(redis, lengths, max_memory_share=settings.ledger.max_memory_share)
 

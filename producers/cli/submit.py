@@ -108,6 +108,16 @@ def submit(
 async def _submit(
     draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str, *, is_first: bool
 ) -> SubmitResult:
+    """Submit a draft; say on stderr if no worker runs.
+
+    Args:
+        draft: the campaign and its recipients.
+        settings: give the ledger's address.
+        salt: makes a campaign of its own of the same files; empty if nothing is submitted again.
+        progress: shows how many rows were read; None shows nothing.
+        actor: who submits, for the trail.
+        is_first: whether the command has not used Redis before.
+    """
     async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)

@@ -9,7 +9,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
-from producers.cli import CliContext, completion
+from producers.cli import TIMEOUTS, CliContext, completion
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import console, counted, echo
 from producers.cli.plain_column import PlainColumn
@@ -36,8 +36,6 @@ _WORKERS_INTERVAL_S = 5.0
 """How often the command looks whether workers run."""
 _PRINT_INTERVAL_S = 2.0
 """Without a terminal, a line for each campaign is printed this often."""
-_WAIT_FOR_REDIS_S = 60.0
-"""A Redis that does not answer for so long ends the command."""
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
@@ -80,6 +78,7 @@ def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeou
             timeout_s=timeout_s,
             missing=lambda: missing_workers(redis),
             name_of_redis=address_of(redis),
+            redis_timeout_s=options.timeouts.watch_s,
         )
 
     try:
@@ -100,13 +99,14 @@ async def follow(
     timeout_s: float,
     missing: Callable[[], Awaitable[str]] | None = None,
     name_of_redis: str = "",
+    redis_timeout_s: float = TIMEOUTS.watch_s,
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[CampaignView]:
     """Print the progress of campaigns until all have come to an end; return them as they are then.
 
     A cancelled campaign sends nothing more, and a campaign that stopped itself waits for a person: both have come to
-    an end. A cancelled campaign still gets reports. While Redis does not answer, this function says so and waits, for a
-    minute at most; then it raises the Redis error.
+    an end. A cancelled campaign still gets reports. While Redis does not answer, this function says so and waits, up
+    to a limit; then it raises the Redis error.
 
     Args:
         queries: the reading side of the ledger.
@@ -116,13 +116,14 @@ async def follow(
         missing: says since when no worker runs, empty if one does; None is not asked. The answer is printed when it
             changes.
         name_of_redis: its address, for messages.
+        redis_timeout_s: seconds to wait while Redis does not answer.
         clock: the clock that the waits use.
     """
     out = console()
     polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
     started_s = printed_s = clock.monotonic()
     workers = _WorkerWatch(missing, clock)
-    silence = _RedisSilence(name_of_redis, clock)
+    silence = _RedisSilence(name_of_redis, redis_timeout_s, clock)
     columns = (BarColumn(bar_width=_BAR_WIDTH), PlainColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
@@ -183,8 +184,9 @@ class _WorkerWatch:
 class _RedisSilence:
     """Says on stderr that Redis does not answer, and when it answers again."""
 
-    def __init__(self, name_of_redis: str, clock: Clock) -> None:
+    def __init__(self, name_of_redis: str, timeout_s: float, clock: Clock) -> None:
         self._name = name_of_redis
+        self._timeout_s = timeout_s
         self._clock = clock
         self._since_s: float | None = None
 
@@ -194,7 +196,7 @@ class _RedisSilence:
         if self._since_s is None:
             self._since_s = now_s
             echo(f"Redis at {self._name} does not answer: waiting for it", err=True)
-        elif now_s - self._since_s > _WAIT_FOR_REDIS_S:
+        elif now_s - self._since_s > self._timeout_s:
             raise error
 
     def ended(self) -> None:

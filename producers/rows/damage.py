@@ -166,7 +166,7 @@ def _holds(text: str, cell: str) -> bool:
 
 
 UNREADABLE: Final = "#UNREADABLE!"
-"""What a rejects file has in place of a value that could not be read: a row that nobody mended is refused again."""
+"""What a rejects file has in place of a value that could not be read: a row that nobody corrected is refused again."""
 
 _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
     (

@@ -1,4 +1,4 @@
-"""Why a row is refused: the reason, the value that caused the refusal, and advice for mending the row."""
+"""Why a row is refused: the reason, the value that caused the refusal, and advice for correcting the row."""
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, unique

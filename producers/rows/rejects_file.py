@@ -1,4 +1,4 @@
-"""The rejects file: refused rows with the reason, advice and their cells, to be mended and submitted again."""
+"""The rejects file: refused rows with the reason, advice and their cells, to be corrected and submitted again."""
 
 import csv
 from collections.abc import Sequence

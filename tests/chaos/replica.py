@@ -52,6 +52,16 @@ class Replica:
             primary.config_set("min-replicas-max-lag", MAX_LAG_S)
             primary.config_set("min-replicas-to-write", 1)
 
+    def catch_up(self) -> None:
+        """Wait until the replica has all that its primary had when the wait began."""
+        with Redis.from_url(self.url) as replica, Redis.from_url(self._primary.url) as primary:
+            offset = primary.info("replication")["master_repl_offset"]
+            until = time.monotonic() + _IN_STEP_WITHIN_S
+            while replica.info("replication")["slave_repl_offset"] < offset:
+                if time.monotonic() > until:
+                    raise EmbeddedServerFailed("the replica did not catch up with its primary")
+                time.sleep(0.005)
+
     def promote(self) -> None:
         """Make the replica a primary; the old primary goes on serving."""
         with Redis.from_url(self.url) as replica:

@@ -1,7 +1,7 @@
 """A wire between a process and Redis that can be slow, or cut: a proxy on 127.0.0.1 in a process of its own.
 
-``python -m tests.chaos.wire`` prints its port and reads one ``WireState`` for each line of its standard input. It ends
-when its standard input ends.
+``python -m tests.chaos.wire`` prints its port and reads one ``WireState`` for each line of its standard input. It
+prints an empty line when the state is in force. It ends when its standard input ends.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Wire:
         is_silent: bool | None = None,
         hangs_up: bool = False,
     ) -> None:
-        """Change what is given; see ``WireState``."""
+        """Change what is given, and return when the change is in force; see ``WireState``."""
         self._state = WireState(
             target=self._state.target if target is None else target,
             delay_s=self._state.delay_s if delay_s is None else delay_s,
@@ -70,8 +70,10 @@ class Wire:
         )
         assert self._process
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(msgspec.json.encode(self._state) + b"\n")
         self._process.stdin.flush()
+        self._process.stdout.readline()
 
     def stop(self) -> None:
         if self._process is None:
@@ -163,6 +165,8 @@ async def main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
         proxy.change(msgspec.json.decode(line, type=WireState))
+        sys.stdout.write("\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

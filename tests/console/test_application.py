@@ -4,11 +4,11 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from tests.kit.console import Browser, ConsoleRig, make_rig, text_of_page
-from tests.kit.ledger import CAMPAIGN, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo.processes import free_port
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.keys import SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 
 
@@ -31,7 +31,7 @@ async def test_an_unavailable_ledger_is_a_page_and_the_first_page_still_opens(tm
     # Nobody knows: a 0 would be wrong.
     assert "Live campaigns – Still to send – Workers – Reports that wait –" in text_of_page(now.text)
     assert "No campaign is live" not in now.text
-    assert "What runs is not known without Redis." in now.text
+    assert "What runs cannot be read now." in now.text
     assert "nothing works without Redis" in system.text
     assert not re.search(r"Live campaigns|does not run|messages to send", system.text)
     assert (campaigns.status_code, "The ledger is unavailable" in campaigns.text) == (503, True)
@@ -42,6 +42,26 @@ async def test_a_damaged_campaign_is_a_page(owner: Browser, ledger: Ledger, redi
     await redis.hset(campaign_key(SenderId("TIMESM"), CampaignId(CAMPAIGN)), "plan", "{")
     response = await owner.get(f"/campaigns/{CAMPAIGN}")
     assert (response.status_code, "damaged in the ledger" in response.text) == (500, True)
+
+
+async def test_a_damaged_index_is_named_and_not_called_an_absent_redis(
+    owner: Browser, ledger: Ledger, redis: Redis
+) -> None:
+    await ledger.submit(3)
+    key = sender_key(SENDER, SenderKey.LIVE)
+    await redis.delete(key)
+    await redis.set(key, "x")
+    pages = {path: await owner.get(path) for path in ("/", "/system", f"/senders/{SENDER}", "/campaigns")}
+    assert [page.status_code for page in pages.values()] == [200, 200, 500, 500]
+    for path, page in pages.items():
+        text = text_of_page(page.text)
+        where = "here" if path == "/campaigns" else f"in the key {key}"  # a script does not say which key
+        assert f"what the ledger holds {where} is damaged" in text, path
+        assert "restore it (docs/operations.md)" in text, path
+        assert "Redis does not answer" not in text, path
+        assert "start Redis" not in text, path
+    await redis.delete(key)
+    await redis.sadd(key, CAMPAIGN)
 
 
 async def test_a_users_file_that_cannot_be_read_lets_nobody_in(rig: ConsoleRig, owner: Browser) -> None:

@@ -109,7 +109,7 @@ def _kill_behind(stack: StackBehindSentinel) -> float:
     stack.group.cut_links()
     time.sleep(_BEHIND_S)
     stack.redis.kill()
-    stack.group.mend_links()
+    stack.group.restore_links()
     return stack.group.wait_for_failover()
 
 

@@ -230,7 +230,7 @@ async def test_chunks_that_do_not_end_as_chunks_do_are_in_doubt(end: bytes) -> N
     assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.UNREADABLE_RESPONSE)
 
 
-async def test_a_mended_response_is_the_last_of_its_connection() -> None:
+async def test_a_repaired_response_is_the_last_of_its_connection() -> None:
     response = b"HTTP/1.1 200 OK\r\nContent-Length : " + LENGTH + b"\r\n\r\n" + ACCEPTED
     async with serving(writing(response)) as server:
         assert {outcome.verdict for outcome in await outcomes(server, 3)} == {Verdict.ACCEPTED}

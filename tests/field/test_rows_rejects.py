@@ -26,13 +26,11 @@ TWICE = "to,value\n9876543210,x\n9876543211,\n09876543210,y\n"
 def test_a_duplicate_in_a_rejects_file_is_no_first_row_there(tmp_path: Path) -> None:
     rejects, rows = rejects_of(tmp_path, "a.csv", TWICE)
     assert [row[2] for row in rows] == ["", "09876543210"]
-    rejects.write_text(
-        rejects.read_text(encoding="utf-8").replace("9876543211,", "9876543211,mended"), encoding="utf-8"
-    )
+    rejects.write_text(rejects.read_text(encoding="utf-8").replace("9876543211,", "9876543211,fixed"), encoding="utf-8")
 
     checked = check_values(rejects)
 
-    assert (checked.to, checked.values, checked.refused) == (["919876543211"], ["mended"], [DUPLICATE])
+    assert (checked.to, checked.values, checked.refused) == (["919876543211"], ["fixed"], [DUPLICATE])
 
 
 def test_no_other_row_of_a_rejects_file_goes_to_the_number_of_a_duplicate(tmp_path: Path) -> None:
@@ -50,7 +48,7 @@ def test_no_other_row_of_a_rejects_file_goes_to_the_number_of_a_duplicate(tmp_pa
         (DUPLICATE, ""),
     ],
 )
-def test_a_duplicate_is_sent_to_if_its_number_is_mended_or_its_reason_deleted(
+def test_a_duplicate_is_sent_to_if_its_number_is_corrected_or_its_reason_deleted(
     tmp_path: Path, before: str, after: str
 ) -> None:
     rejects, _ = rejects_of(tmp_path, "a.csv", TWICE)
@@ -80,12 +78,12 @@ def test_a_duplicate_with_a_bad_value_stays_a_duplicate_in_the_next_rejects_file
 
 def test_a_rejects_file_that_was_saved_as_a_workbook_is_one_too(tmp_path: Path) -> None:
     _, rows = rejects_of(tmp_path, "a.csv", TWICE)
-    with Workbook(tmp_path / "mended.xlsx") as workbook:
+    with Workbook(tmp_path / "fixed.xlsx") as workbook:
         sheet = workbook.add_worksheet()
         for at, row in enumerate([["line", "reason", "refused value", "what to do", "to", "value"], *rows]):
             sheet.write_row(at, 0, row)
 
-    assert check_values(tmp_path / "mended.xlsx").refused == ["value is empty", DUPLICATE]
+    assert check_values(tmp_path / "fixed.xlsx").refused == ["value is empty", DUPLICATE]
 
 
 @pytest.mark.parametrize(

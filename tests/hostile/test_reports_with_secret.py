@@ -105,7 +105,7 @@ TINY |= {
     "so many rows of an unknown event": b'[{"event":"x","data":[{"ts":1,"meta":"a"}' + b",{}" * (MAX_ROWS - 2) + b"]}]",
     "so many groups": b"[" + b",".join([b'{"event":"delivered","data":[{}]}'] * (MAX_ROWS - 1)) + b"]",
     "so many values": b"[" + b",".join([b'{"ts":1,"b":"2","c":{}}'] * (MAX_ROWS - 1)) + b"]",
-    "so many values to be mended": b'["\n",' + b",".join([b'{"a":1,"b":[2],"c":{}}'] * (MAX_ROWS - 2)) + b"]",
+    "so many values to be corrected": b'["\n",' + b",".join([b'{"a":1,"b":[2],"c":{}}'] * (MAX_ROWS - 2)) + b"]",
     "so many lines": b"\n".join([b'{"ts":1,"a":2}'] * (MAX_ROWS - 1)),
 }
 

@@ -13,6 +13,7 @@ from tests.house import tree
 _EXCEPTIONS = tree.table("exceptions.toml")
 _MAX_MODULES = 14
 _TOO_FEW_WORDS = 3
+_MAX_UNDESCRIBED = 4
 
 
 def _listed(files: Iterable[str], table: str) -> str:
@@ -156,6 +157,31 @@ def test_no_docstring_has_three_words_or_fewer() -> None:
         if (docstring := ast.get_docstring(node)) and len(docstring.split()) <= _TOO_FEW_WORDS
     }
     assert short == set(_EXCEPTIONS["short_docstrings"]), _listed(short, "short_docstrings")
+
+
+def _undescribed(node: ast.AST, class_docstring: str) -> list[str]:
+    """Return the parameters of a function with more than four that its docstring does not describe."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return []
+    if any("command" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return []  # the help of each option describes it
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    names = [argument.arg for argument in arguments if argument.arg not in {"self", "cls"}]
+    docstring = f"{ast.get_docstring(node)}\n{class_docstring if node.name == '__init__' else ''}"
+    if len(names) <= _MAX_UNDESCRIBED or re.search(r"arguments are\s+those\s+of\s+``", docstring):
+        return []
+    return [name for name in names if not re.search(rf"^ *{name}: .", docstring, re.MULTILINE)]
+
+
+def test_the_docstring_of_a_function_with_more_than_four_parameters_describes_each() -> None:
+    undescribed = [
+        f"{tree.name(path)}:{getattr(node, 'lineno', 0)}: {name}"
+        for path in tree.modules((*tree.PRODUCT, "benchmarks"))
+        for parent in tree.nodes(path)
+        for node in ast.iter_child_nodes(parent)
+        for name in _undescribed(node, (ast.get_docstring(parent) or "") if isinstance(parent, ast.ClassDef) else "")
+    ]
+    assert undescribed == []
 
 
 def test_code_that_reads_json_of_strangers_catches_all_that_its_reading_raises() -> None:

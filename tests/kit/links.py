@@ -10,7 +10,7 @@ import httpx
 from redis.asyncio import Redis
 
 from callbacks.http.server import make_server
-from callbacks.links.application import LinksApplication
+from callbacks.links.application import MAX_VISITS_A_MINUTE, LinksApplication
 from callbacks.links.directory import LinkDirectory
 from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
@@ -144,6 +144,7 @@ def application(
     clock: Clock = SYSTEM_CLOCK,
     room: ReportRoom | None = None,
     stop_word: str = "STOP",
+    max_visits_a_minute: int = MAX_VISITS_A_MINUTE,
 ) -> LinksApplication:
     """Return an application of the test's ledger; see ``LinksApplication`` for the arguments."""
     return LinksApplication(
@@ -154,6 +155,7 @@ def application(
         expire_after_s=7 * 86_400,
         stop_word=stop_word,
         room=room,
+        max_visits_a_minute=max_visits_a_minute,
         clock=clock,
     )
 

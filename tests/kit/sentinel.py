@@ -119,7 +119,7 @@ class SentinelGroup:
         with self.client(self.primary) as redis:
             redis.client_kill_filter(_type="replica")
 
-    def mend_links(self) -> None:
+    def restore_links(self) -> None:
         """Let replicas follow again whichever server is the primary."""
         for replica in self.replicas:
             with self.client(replica) as redis:

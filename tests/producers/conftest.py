@@ -5,6 +5,7 @@ import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -49,15 +50,18 @@ def recipients(write: WriteFile) -> Path:
 
 @pytest.fixture
 def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run the command line in a folder with all its files; one of four recipients has no number."""
+    """Run the command line in a folder with all its files; one of four recipients has no number.
+
+    Keyword arguments are fields of the command line's context, for instance ``timeouts``.
+    """
     write("dispatch.toml", SETTINGS)
     write("campaign.toml", CAMPAIGN)
     write("customers.csv", csv_of([*people(3), ("", "Asha", "5")]))
     monkeypatch.chdir(tmp_path)
     threshold = gc.get_threshold()
 
-    def run_dispatch(*arguments: str) -> Result:
-        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
+    def run_dispatch(*arguments: str, **context: Any) -> Result:
+        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments, obj=context)
 
     yield run_dispatch
     gc.set_threshold(*threshold)

@@ -6,36 +6,24 @@ Nothing else happens meanwhile, so that a safeguard that is missing shows at onc
 import asyncio
 import math
 from bisect import bisect_left
-from collections import Counter
-from typing import TYPE_CHECKING
 
-from tests.simulation.calm import Calm
+from tests.simulation.clock_exercises import ClockExercises
+from tests.simulation.exercise_steps import in_words
 from tests.simulation.invariants import RATE_EXCESS, SECOND_S
-from tests.simulation.operator import MINUTE_MS
 from tests.simulation.provider import Behaviour
+from tests.simulation.retry_exercises import RetryExercises
 from tests.simulation.violation import Invariant, Violation
 from tests.simulation.wire import NORMAL_ONE_WAY_S
-from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.model import CampaignId, RetryRule, SenderId
+from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 
-if TYPE_CHECKING:
-    from tests.simulation.world import World
-
 LEAST_SHARE = 0.8
 """Healthy workers use at least this share of a sender's rate beside a worker that is cut off."""
-JUMP_S = 1_800.0
-"""By so much the server's clock is set forward or back."""
 
 
-class Exercises:
+class Exercises(ClockExercises, RetryExercises):
     """Each method but ``hold`` is an exercise, and ends when the situation is over; raises ``Violation``."""
-
-    def __init__(self, world: "World", calm: Calm) -> None:
-        self._world = world
-        self._operator = world.operator
-        self._calm = calm
 
     async def hold(self, names: list[str]) -> None:
         """Hold exercises one after the other."""
@@ -88,76 +76,9 @@ class Exercises:
         await asyncio.sleep(90)
         if (counts := self._counts(campaign))[MessageState.DELIVERED] != 3:
             raise Violation(
-                Invariant.EVIDENCE, f"{campaign}: reports of forgotten pushes change nothing: {_words(counts)}"
+                Invariant.EVIDENCE, f"{campaign}: reports of forgotten pushes change nothing: {in_words(counts)}"
             )
         await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
-
-    async def clock_set_forward(self) -> None:
-        """Set the server's clock beyond the validity of a campaign that has not begun."""
-        now_ms = self._world.now_ms()
-        await self._operator.submit(
-            "FREEAA", 5, start_at_ms=now_ms + 5 * MINUTE_MS, valid_until_ms=now_ms + 10 * MINUTE_MS
-        )
-        self._set_clock(JUMP_S)
-        await asyncio.sleep(20)
-        self._set_clock(0)
-
-    async def clock_set_forward_over_doubt(self) -> None:
-        """Set the server's clock beyond the validity of messages in doubt, when others were given up for good reason.
-
-        A person sends messages in doubt again. Of one campaign a provider refuses some and leaves the others in doubt;
-        the other campaign is cancelled before it sends them.
-        """
-        self._set_behaviour(hangs_up=1.0, report_lost=1.0)
-        valid_until_ms = self._world.now_ms() + 10 * MINUTE_MS
-        resent = await self._operator.submit("FREEAA", 20, valid_until_ms=valid_until_ms)
-        cancelled = await self._operator.submit("FREEAA", 5, valid_until_ms=valid_until_ms)
-        await asyncio.sleep(5)
-        self._set_behaviour(rejected=0.5, hangs_up=1.0, report_lost=1.0)
-        await self._operator.control.campaign(SenderId("FREEAA"), cancelled, ControlAction.PAUSE)
-        for campaign in (resent, cancelled):
-            await self._operator.resolve(campaign, "resend")
-        await self._operator.cancel(cancelled)
-        await asyncio.sleep(10)
-        given_up = [self._counts(campaign)[MessageState.GIVEN_UP] for campaign in (resent, cancelled)]
-        if not 0 < given_up[0] < 20 or given_up[1] != 5:
-            raise Violation(Invariant.UNFINISHED, f"given up of 20 that were refused, of 5 that were not: {given_up}")
-        self._set_clock(JUMP_S)
-        await asyncio.sleep(20)
-        self._set_clock(0)
-
-    async def clock_set_forward_within_rounds(self) -> None:
-        """Set the server's clock forward and back again and again, while each round of upkeep takes several seconds.
-
-        Some rounds compare the clocks before the clock is set, and look for what is over afterwards.
-        """
-        world = self._world
-        self._set_behaviour(hangs_up=1.0, report_lost=1.0)
-        now_ms = world.now_ms()
-        until_ms = now_ms + 15 * MINUTE_MS
-        await self._operator.submit("FREEAA", 5, valid_until_ms=until_ms)
-        await self._operator.submit("FREEAA", 5, start_at_ms=now_ms + 10 * MINUTE_MS, valid_until_ms=until_ms)
-        await asyncio.sleep(5)
-        world.active_faults += 1
-        for worker in world.workers:
-            worker.wire.one_way_s = 0.25
-        for _ in range(30):
-            await asyncio.sleep(world.random.uniform(3, 6))
-            self._set_clock(JUMP_S)
-            await asyncio.sleep(4)
-            self._set_clock(0)
-        for worker in world.workers:
-            worker.wire.heal()
-        world.active_faults -= 1
-
-    async def clock_set_back_after_a_death(self) -> None:
-        """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
-        campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
-        await asyncio.sleep(3)
-        self._kill_workers()
-        self._set_clock(-JUMP_S)
-        await self._wait_until_sent(campaign, 90, "the leases of dead workers never end")
-        self._set_clock(0)
 
     async def unexpected_error_of_a_client(self) -> None:
         """Let every push raise an error that nobody foresaw, for three seconds."""
@@ -264,39 +185,6 @@ class Exercises:
         """Submit a small campaign behind a huge one of the same sender."""
         await self._calm.small_behind_huge()
 
-    async def failed_reports_lead_to_second_tries(self) -> None:
-        """Let every report say failed: each message is tried again as often as its rule says, and no more."""
-        world = self._world
-        self._set_behaviour(report_failed=1.0)
-        rule = RetryRule(codes=[910], after_s=[60, 120], at_most=2)
-        campaign = await self._operator.submit("FREEAA", 20, retry=rule)
-        await asyncio.sleep(600)
-        counts = Counter(len(world.books.accepted[campaign, index]) for index in range(20))
-        if counts != {1 + rule.at_most: 20}:
-            raise Violation(Invariant.STUCK, f"{campaign}: messages by how often they were sent: {dict(counts)}")
-
-    async def a_delivery_ends_the_wait_for_a_second_try(self) -> None:
-        """Let each message be reported as failed and then as delivered, before its second try is due."""
-        self._set_behaviour(report_failed=1.0)
-        for provider in self._world.providers.values():
-            provider.behaviour.report_contradicted = 1.0
-        rule = RetryRule(codes=[910], after_s=[120], at_most=1)
-        await self._operator.submit("FREEAA", 20, retry=rule)
-        await asyncio.sleep(300)
-
-    async def failed_reports_are_stored_without_an_answer(self) -> None:
-        """Freeze the server over reports that say failed: it stores them later, and no provider learns of that."""
-        world = self._world
-        world.active_faults += 1
-        self._set_behaviour(report_failed=1.0)
-        await self._operator.submit("FREEAA", 20, retry=RetryRule(codes=[910], after_s=[60], at_most=1))
-        await asyncio.sleep(1.5)  # all are pushed, and not all are reported
-        world.server.freeze()
-        await asyncio.sleep(20)
-        world.server.thaw()
-        await asyncio.sleep(120)
-        world.active_faults -= 1
-
     async def worker_cut_off_from_providers(self) -> None:
         """Cut one worker off from all providers for a minute: the others send nearly as fast as ever."""
         world, sender = self._world, "SLOWAA"
@@ -339,61 +227,3 @@ class Exercises:
         await self._operator.pause_and_resume(campaign, for_s=6)
         for lane in self._operator.submitted[campaign].plan.lane_campaigns:
             await self._wait_until_sent(lane, 20, "a lane does not go on")
-
-    def _sent(self, campaign: CampaignId) -> int:
-        counts = self._counts(campaign)
-        return sum(counts.values()) - counts[MessageState.PENDING] - counts[MessageState.SENDING]
-
-    def _kill_workers(self) -> None:
-        """Kill all workers as by kill -9, and start as many."""
-        for worker in tuple(self._world.workers):
-            worker.process.kill()
-            self._world.workers.remove(worker)
-            self._world.start_worker()
-
-    def _set_clock(self, offset_s: float) -> None:
-        self._world.clock_was_wrong = True
-        self._world.server.offset_s = offset_s
-
-    def _set_behaviour(
-        self,
-        *,
-        rejected: float = 0.0,
-        hangs_up: float = 0.0,
-        answer_lost: float = 0.0,
-        report_lost: float = 0.0,
-        report_failed: float = 0.0,
-    ) -> None:
-        """Let providers accept every push and report it as delivered, apart from what is said here."""
-        for provider in self._world.providers.values():
-            provider.behaviour = Behaviour(
-                rejected=rejected,
-                answer_lost=answer_lost,
-                hangs_up=hangs_up,
-                report_lost=report_lost,
-                report_doubled=0.0,
-                report_failed=report_failed,
-                report_at_once=0.0,
-                report_contradicted=0.0,
-                report_days_late=0.0,
-                report_delay_s=1.0,
-            )
-
-    async def _wait_until_sent(self, campaign: CampaignId, within_s: float, why_not: str) -> None:
-        """Wait until no message of a campaign is pending or sending; raises ``Violation`` when that takes too long."""
-        until_s = self._world.loop.time() + within_s
-        while (counts := self._counts(campaign))[MessageState.PENDING] or counts[MessageState.SENDING]:
-            if self._world.loop.time() > until_s:
-                raise Violation(Invariant.STUCK, f"{campaign}: {why_not}: {_words(counts)}")
-            await asyncio.sleep(1)
-
-    def _counts(self, campaign: CampaignId) -> Counter[MessageState]:
-        """Return how many messages of a campaign the ledger has in each state."""
-        key = f"{hash_tag(self._operator.submitted[campaign].plan.sender)}:c:{campaign}"
-        values = self._world.server.peek([("HMGET", key, *(state.value for state in MessageState))])[0]
-        counts = Counter({state: int(count or 0) for state, count in zip(MessageState, values, strict=True)})
-        return +counts
-
-
-def _words(counts: Counter[MessageState]) -> str:
-    return ", ".join(f"{count} {state.label}" for state, count in counts.items())

@@ -91,6 +91,8 @@ class PushChecks:
         plan = world.operator.submitted[campaign].plan
         moments = ", ".join(f"attempt {copy.attempt} at {copy.at_s:.3f} s" for copy in tries)
         forgotten = sum(world.was_forgotten(copy.at_s, tolerance_s=PUSHED_WITHIN_S) for copy in tries)
+        if len(tries) - len({copy.attempt for copy in tries}) > forgotten:
+            raise Violation(Invariant.TWICE, f"message {index} of {campaign} was accepted twice by one id: {moments}")
         resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
         second_tries = self._second_tries(row, forgotten) if plan.retry else 0
         if len(tries) > 1 + forgotten + resends + second_tries:
@@ -106,10 +108,15 @@ class PushChecks:
             )
 
     def _second_tries(self, row: "Row", forgotten: int) -> int:
-        """Return how many second tries a message may have had: no more than its rule says, and than attempts failed."""
-        rule = self._world.operator.submitted[row[0]].plan.retry
+        """Return how many second tries a message may have had: no more than its rule says, and than attempts failed.
+
+        The last attempt is no reason for itself: only attempts before it count.
+        """
+        books, rule = self._world.books, self._world.operator.submitted[row[0]].plan.retry
         assert rule
-        return rule.at_most if forgotten else min(rule.at_most, len(self._world.books.failed[row]))
+        last = books.accepted[row][-1].attempt
+        failed = sum(attempt < last for attempt in books.failed[row])
+        return rule.at_most if forgotten else min(rule.at_most, failed)
 
     def _check_limits(self, row: "Row") -> None:
         world, campaign = self._world, row[0]

@@ -17,6 +17,7 @@ from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
+from workers.batch.batch_run import BatchEnd
 from workers.dispatcher import Dispatcher
 from workers.upkeep import Upkeep
 
@@ -93,8 +94,12 @@ class SimulatedWorker:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._runs.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled():
+            return
+        if error := task.exception():
             self.world.unexpected.append(f"{self.name}: {error!r}")
+        elif task.result() is BatchEnd.LEASE_LOST:
+            self.world.lost_leases += 1
 
 
 async def _shown(_: object) -> bool:

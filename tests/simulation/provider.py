@@ -88,9 +88,9 @@ class SimulatedBooks:
         """Rows of which a provider refused a push."""
         self.known: defaultdict[Row, dict[str, list[float]]] = defaultdict(dict)
         """For each row the reports that were answered with 200, by kind, and when each of them was."""
-        self.failed: defaultdict[Row, set[str]] = defaultdict(set)
-        """The attempts of each row, by correlation id, of which a posted report said failed. The ledger may have stored
-        such a report although its post got no 200."""
+        self.failed: defaultdict[Row, set[int]] = defaultdict(set)
+        """The attempts of each row of which a posted report said failed. The ledger may have stored such a report
+        although its post got no 200."""
         self.new: list[Row] = []
         """Rows that were accepted since somebody emptied this list."""
 
@@ -204,7 +204,9 @@ class SimulatedProvider:
         event = {"ts": 2_000_000_000 + int(self._loop.time()), "meta": correlation_id, "description": kind}
         if kind == "failed":
             event["code"] = "910"
-            self._books.failed[row].add(correlation_id)
+            ref = self._ids.parse(correlation_id)
+            assert ref
+            self._books.failed[row].add(ref.attempt)
         if await self._post(msgspec.json.encode([{"event": kind, "data": [event]}])) and self._has_campaign(row[0]):
             self._books.known[row].setdefault(kind, []).append(self._loop.time())
 

@@ -30,7 +30,7 @@ def test_every_exercise_holds() -> None:
 
 def test_exercises_that_no_safeguard_names_hold() -> None:
     named = {exercise for mutation in MUTATIONS.values() for exercise in mutation.exercises}
-    exercises = [name for name in vars(Exercises) if name not in {*named, "hold"} and not name.startswith("_")]
+    exercises = [name for name in dir(Exercises) if name not in {*named, "hold"} and not name.startswith("_")]
 
     verdict = launch(Task(1, storm_s=0.0, exercises=exercises))
 

@@ -81,6 +81,8 @@ class World:
         """Whether the server's clock was ever set."""
         self.slow_until_s = -math.inf
         """Until then calls of the ledger may have taken longer than a block may be late."""
+        self.lost_leases = 0
+        """How many batches workers gave up because others had taken them."""
         self.active_faults = 0
         self._calm_from_s = 0.0
         self.lost: list[tuple[float, float]] = []

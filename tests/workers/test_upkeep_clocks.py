@@ -74,6 +74,33 @@ async def test_a_clock_that_was_set_back_does_not_switch_the_repair_of_leases_of
     assert await ledger.states() == "iii"
 
 
+@pytest.mark.parametrize("calls_before", range(6))
+async def test_a_clock_that_is_set_forward_within_a_round_ends_no_lease_of_a_worker_that_lives(
+    clock: MovedClock, ledger: Ledger, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch, calls_before: int
+) -> None:
+    redis = ledger.redis
+    await ledger.submit(3)
+    await upkeep.round()
+    await ledger.open(await ledger.take(BatchRef(SENDER, CAMPAIGN, 0)))
+    await _let_leases_expire(redis, 0)
+    execute: Any = redis.execute_command
+    left = [calls_before]
+
+    async def set_clock_before_a_call(*command: Any, **options: Any) -> Any:
+        left[0] -= 1
+        if left[0] == -1:
+            await clock.set_ahead(HOUR_S)
+            await execute("DEL", "upkeep:since")  # expires by the clock that was set
+        return await execute(*command, **options)
+
+    monkeypatch.setattr(redis, "execute_command", set_clock_before_a_call)
+    await upkeep.round()
+    await upkeep.round()
+
+    assert left[0] < 0
+    assert await ledger.states() == "sss"
+
+
 async def test_a_worker_that_lives_keeps_its_lease_when_the_clock_is_set_back(
     redis: Redis, clock: MovedClock, ledger: Ledger, upkeep: Upkeep
 ) -> None:

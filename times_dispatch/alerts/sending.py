@@ -58,7 +58,7 @@ def braked_campaigns(now: Observation) -> Iterator[Condition]:
                 kind=AlertKind.BRAKED,
                 subject=f"campaign:{view.id}",
                 sender=view.plan.sender,
-                text=f"{campaign_in_words(view)} is braked{reason}; when that is mended: dispatch resume {view.id}",
+                text=f"{campaign_in_words(view)} is braked{reason}; when that is fixed: dispatch resume {view.id}",
             )
 
 
@@ -72,7 +72,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     subject=f"provider:{sender.id}:{provider.provider}",
                     sender=sender.id,
                     text=f"provider {provider.provider} is braked for sender {sender.id}: {foreign(provider.brake)}; "
-                    f"when that is mended: dispatch sender resume {sender.id}",
+                    f"when that is fixed: dispatch sender resume {sender.id}",
                 )
             elif provider.silent_since_ms and not provider.backs_off:
                 yield Condition(

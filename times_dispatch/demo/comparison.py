@@ -172,6 +172,15 @@ def _ended_doubt(state: MessageState, entries: list[Accepted]) -> bool:
 def _compare_message(
     comparison: Comparison, message: MessageView, entries: list[Accepted], *, is_tried_again: bool, is_open: bool
 ) -> None:
+    """Compare one message of the ledger with the books.
+
+    Args:
+        comparison: gets the differences.
+        message: the message in the ledger.
+        entries: what the books accepted of the message.
+        is_tried_again: whether an earlier attempt failed, so that the books have more than the last attempt.
+        is_open: whether the message waits for the report of an attempt that the books do not have.
+    """
     record = message.record
     if any(entry.to != number_hash(message.to) for entry in entries):
         comparison.add_difference(message, "accepted for another number in the books")

@@ -24,6 +24,7 @@ class EmbeddedCluster:
         primaries: How many nodes own slots at first.
         replicas: How many replicas each of them has.
         node_timeout_ms: How long a node may be silent before the others replace it.
+        appendonly: Whether the nodes keep their writes on disk.
         options: More settings of the servers.
     """
 

@@ -105,8 +105,15 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
 class CampaignPages:
     """Reads pages of campaigns."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, max_examined: int = _MAX_EXAMINED) -> None:
+        """Make a reader of pages.
+
+        Args:
+            redis: the ledger.
+            max_examined: ended campaigns that one call of the script examines.
+        """
         self._redis = redis
+        self._max_examined = max_examined
         self._queries = Queries(redis)
         self._search = Script(redis, "search_campaigns")
 
@@ -175,7 +182,7 @@ class CampaignPages:
                 after_ms=position.created_ms if position else 0,
                 after_id=position.id if position else "",
                 count=count,
-                max_examined=_MAX_EXAMINED,
+                max_examined=self._max_examined,
             )
             # A live campaign is in the reply of each call that begins before it, and counts once.
             for match in text(reply["matches"]).split():

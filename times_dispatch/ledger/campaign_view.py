@@ -122,5 +122,5 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
             return "; ".join([*reasons, f"{_SENDING_THROUGH}{provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {unavailable[provider].why}")
     if all(unavailable[provider].brake for provider in plan.chain):
-        reasons.append(f"when that is mended: {resume}")
+        reasons.append(f"when that is fixed: {resume}")
     return "; ".join(reasons)

@@ -177,6 +177,10 @@ _INVALID_DATA = re.compile(
 the command before an error of a pipeline."""
 
 
+_KEY_OF_PIPELINE = re.compile(r"^Command # \d+ \([A-Z]+ (\{[\w.-]+\}:[a-z_:]+)[ )]")
+"""Matches the key of a sender in an error of a pipeline. Such a key holds no number, text or id."""
+
+
 LEDGER_ERRORS = (exceptions.RedisError, OSError)
 """The errors of a call to the ledger, except ``LedgerError``."""
 
@@ -192,3 +196,20 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, exceptions.ResponseError):
         return not _INVALID_DATA.search(str(error))
     return isinstance(error, exceptions.RedisError | OSError)
+
+
+RESTORE = "restore it (docs/operations.md)"
+"""What to do about damaged data."""
+
+
+def damage_of(error: BaseException) -> str:
+    """Say which data of the ledger is damaged, with the key where it is known; empty if a call may succeed later.
+
+    Args:
+        error: the error of a call to the ledger.
+    """
+    if not isinstance(error, exceptions.ResponseError) or is_transient(error):
+        return ""
+    key = _KEY_OF_PIPELINE.match(str(error))
+    where = f"the ledger holds in the key {key[1]}" if key else "the ledger holds here"
+    return f"what {where} is damaged"

@@ -1,6 +1,6 @@
 """The live campaigns of all senders, with the few figures that sums and lists need.
 
-With ten thousand live campaigns, whole views of all of them take seconds; these figures take an eighth of that.
+With ten thousand live campaigns, whole views of all of them take seconds; these figures take a small part of that.
 A campaign is damaged here only if one of these fields is: damage elsewhere does not make its figures wrong. What reads
 the campaign whole tells that damage, such as its own page and ``dispatch list``.
 """
@@ -26,17 +26,26 @@ from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
-LIVE_FIELDS: Final = (
+RUNNING_FIELDS: Final = (
     CampaignField.STATE,
     CampaignField.PLAN,
     CampaignField.CREATED_MS,
     CampaignField.SEALED_MS,
+    CampaignField.TOTAL,
+    MessageState.PENDING.value,
+    MessageState.SENDING.value,
+)
+"""The fields that count of a campaign that runs, as most live campaigns do."""
+LIVE_FIELDS: Final = (
+    *RUNNING_FIELDS,
     CampaignField.REASON,
     CampaignField.REASON_DETAIL,
     CampaignField.ARCHIVE,
-    *COUNTERS,
+    *(name for name in COUNTERS if name not in RUNNING_FIELDS),
 )
-"""The fields that are read of each campaign."""
+"""The fields that count of every other live campaign."""
+_RUNNING: Final = CampaignState.RUNNING.value.encode()
+_PLAN: Final = msgspec.json.Decoder(Plan)
 _IN_SCRIPT: Final = 250
 """Campaigns that one call of the script reads: some three milliseconds of Redis' time."""
 _AT_ONCE: Final = 1_000
@@ -166,6 +175,9 @@ class LiveCampaigns:
             part = ordered[first : first + _AT_ONCE]
             for (campaign, sender), values in zip(part, await self._values(part), strict=True):
                 try:
+                    if isinstance(values, list) and values[0] == _RUNNING:
+                        campaigns[campaign] = _running_campaign(campaign, values)
+                        continue
                     fields = _fields(values)
                     if CampaignField.STATE not in fields and CampaignField.ARCHIVE in fields:
                         archived.add(campaign)
@@ -207,15 +219,36 @@ def _fields(values: Any) -> Mapping[str, bytes]:
     return {name: value for name, value in zip(LIVE_FIELDS, values, strict=True) if value is not None}
 
 
+def _running_campaign(campaign: CampaignId, values: Sequence[bytes | None]) -> LiveCampaign:
+    """Return a campaign that runs; ten thousand of them are read for one page, so this is plain and quick."""
+    _, plan, created_ms, sealed_ms, total, pending, sending = values[: len(RUNNING_FIELDS)]
+    if plan is None:
+        raise KeyError(CampaignField.PLAN)
+    if created_ms is None:
+        raise KeyError(CampaignField.CREATED_MS)
+    waiting = int(pending or 0)
+    return LiveCampaign(
+        id=campaign,
+        plan=_PLAN.decode(plan),
+        state=CampaignState.RUNNING,
+        reason="",
+        created_ms=int(created_ms),
+        sealed_ms=int(sealed_ms or 0),
+        total=int(total or 0),
+        pending=waiting,
+        unsent=waiting + int(sending or 0),
+    )
+
+
 def _live_campaign(campaign: CampaignId, fields: Mapping[str, bytes]) -> LiveCampaign:
     state = CampaignState(fields[CampaignField.STATE].decode())
     counters: Counters = {name: int(fields.get(name, 0)) for name in COUNTERS}
     reason, detail = (fields.get(name, b"").decode() for name in (CampaignField.REASON, CampaignField.REASON_DETAIL))
     return LiveCampaign(
         id=campaign,
-        plan=msgspec.json.decode(fields[CampaignField.PLAN], type=Plan),
+        plan=_PLAN.decode(fields[CampaignField.PLAN]),
         state=state,
-        reason="" if state is CampaignState.RUNNING else reason_with_mismatch(reason, detail, counters),
+        reason=reason_with_mismatch(reason, detail, counters),
         created_ms=int(fields[CampaignField.CREATED_MS]),
         sealed_ms=int(fields.get(CampaignField.SEALED_MS, 0)),
         total=counters["total"],

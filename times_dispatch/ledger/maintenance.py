@@ -14,7 +14,14 @@ from redis.exceptions import ResponseError
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.audit import COUNTERS, Counters, counter_mismatch, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
-from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key, split_batch_member
+from times_dispatch.ledger.keys import (
+    UPKEEP_SINCE,
+    CampaignField,
+    SenderKey,
+    campaign_key,
+    sender_key,
+    split_batch_member,
+)
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement
 from times_dispatch.ledger.ready_batches import BatchReady, ready_batches
@@ -133,6 +140,14 @@ class Maintenance:
                 steps[sender] = PendingSteps(**{step: bool(is_due) for step, is_due in due.items()})
         return steps
 
+    async def note_upkeep_of_all(self, *, gap_ms: int) -> tuple[int, int]:
+        """Note that there is upkeep; return Redis' time now and since when there has been upkeep without a gap.
+
+        Both are in epoch milliseconds, and a longer time than *gap_ms* without a call is a gap.
+        """
+        reply = await self._note_upkeep.on_key(UPKEEP_SINCE, gap_ms=gap_ms, of_all=1)
+        return int(reply["now_us"]) // 1000, int(reply["since_ms"])
+
     async def note_upkeep(
         self, senders: Sequence[SenderId], *, gap_ms: int, clock: Clock
     ) -> dict[SenderId, UpkeepReach]:
@@ -146,7 +161,7 @@ class Maintenance:
         reached = dict[SenderId, UpkeepReach]()
         for first in range(0, len(senders), _MAX_SENDERS):
             page, before_s = senders[first : first + _MAX_SENDERS], clock.time()
-            replies = await self._note_upkeep.for_each(page, gap_ms=gap_ms)
+            replies = await self._note_upkeep.for_each(page, gap_ms=gap_ms, of_all=0)
             host_s = (before_s + clock.time()) / 2
             for sender, reply in zip(page, replies, strict=True):
                 if not isinstance(reply, Exception):
@@ -310,7 +325,15 @@ class Maintenance:
 def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
-    """Return the damage that an error means; raise the error if a later call may succeed."""
+    """Return the damage that an error means; raise the error if a later call may succeed.
+
+    Args:
+        error: what a script or a reader raised.
+        sender: the sender of the campaign.
+        campaign: the damaged campaign.
+        number: the number of the damaged batch; empty if it is no batch.
+        doing: what upkeep could not do, as a participle: opened, ended.
+    """
     if is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))

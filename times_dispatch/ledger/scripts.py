@@ -237,6 +237,10 @@ class Script:
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
 
+    async def on_key(self, key: str, /, **arguments: Any) -> Reply:
+        """Run the script on one key, which belongs to no sender; return its reply by name."""
+        return read_reply(await self._script(keys=[key], args=self._ordered(arguments)))
+
     async def with_get(self, owner: str, key: str, /, **arguments: Any) -> tuple[Reply, bytes | None]:
         """Run the script as a call of it does, and then read a string, in the same round trip.
 

@@ -119,10 +119,11 @@ def _of_counted(ledger: LedgerFigures) -> Iterator[Metric]:
     cost = CounterMetricFamily(
         "dispatch_cost_rupees", "The price of parts that providers accepted, since midnight in India.", labels=_PUSHED
     )
-    delivery = GaugeMetricFamily(
+    # SummaryMetricFamily knows no quantiles.
+    delivery = Metric(
         "dispatch_delivery_seconds",
         "The time from the push to the delivery, for messages pushed today in India; exact to a tenth.",
-        labels=[*_PUSHED, "quantile"],
+        "summary",
     )
     for (sender, provider), counted in ledger.counted.items():
         days, names = counted.days, [sender, provider]
@@ -135,7 +136,8 @@ def _of_counted(ledger: LedgerFigures) -> Iterator[Metric]:
             family.add_metric(names, number)
         for percent in _PERCENTS:
             if (time_s := counted.today.delivery_times.percentile_s(percent)) is not None:
-                delivery.add_metric([*names, str(percent / 100)], time_s)
+                labels = dict(zip(_PUSHED, names, strict=True)) | {"quantile": str(percent / 100)}
+                delivery.add_sample(delivery.name, labels, time_s)
         parts.add_metric(names, counted.today.parts)
         cost.add_metric(names, float(counted.today.cost))
     yield from (messages, codes, *gauges.values(), parts, cost, delivery)

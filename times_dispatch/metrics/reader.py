@@ -130,6 +130,15 @@ async def read_snapshot(
 async def _ledger_figures(
     redis: Redis, days: int, counted: CountedReader, clock: Clock, work: LiveWork
 ) -> LedgerFigures:
+    """Read the figures that come from the ledger.
+
+    Args:
+        redis: the ledger.
+        days: days of statistics, today included.
+        counted: reads the statistics.
+        clock: says which day it is.
+        work: the live campaigns.
+    """
     today = datetime.fromtimestamp(clock.time(), _INDIA).date()
     since = today - timedelta(days=days - 1)
     return LedgerFigures(

@@ -33,11 +33,13 @@ _MAX_STOPS: Final = 20
 """Stops that become findings; ``DeploymentStatus.stops`` has all of them."""
 
 
-def unavailable(reason: str) -> StatusFinding:
-    """Return the finding that Redis cannot be used."""
-    return StatusFinding(
-        CRITICAL, reason, "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
-    )
+START_REDIS = "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
+"""What to do if Redis cannot be used."""
+
+
+def unavailable(reason: str, *, advice: str = START_REDIS) -> StatusFinding:
+    """Return the finding that Redis, or what it holds, cannot be used."""
+    return StatusFinding(CRITICAL, reason, advice)
 
 
 def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStatus:
@@ -152,7 +154,7 @@ def _of_retention(status: DeploymentStatus) -> Iterator[StatusFinding]:
         yield StatusFinding(
             WARNING,
             f"retention: {status.retention_problem}",
-            "mend the reason; dispatch archive run says whether everything is archived and erased then",
+            "fix the reason; dispatch archive run says whether everything is archived and erased then",
         )
 
 
@@ -209,7 +211,7 @@ def _of_stops(status: DeploymentStatus) -> Iterator[StatusFinding]:
     # The sort keeps the order among stops of one kind: what nobody asked for must not be cut off.
     for stop in sorted(status.stops, key=lambda stop: stop.by_person)[:_MAX_STOPS]:
         severity = NOTE if stop.by_person or stop.reason == "parts of the day used up" else WARNING
-        to_do = f"when that is mended: {stop.command}" if stop.command else "it ends by itself"
+        to_do = f"when that is fixed: {stop.command}" if stop.command else "it ends by itself"
         yield StatusFinding(severity, f"{stop.subject}: {stop.reason}", to_do)
     if (more := len(status.stops) - _MAX_STOPS) > 0:
         yield StatusFinding(WARNING, f"{more:,} more senders and campaigns are stopped", "dispatch list shows them")

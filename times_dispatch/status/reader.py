@@ -11,7 +11,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
-from times_dispatch.ledger.errors import LedgerNewer
+from times_dispatch.ledger.errors import RESTORE, LedgerNewer, damage_of
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
@@ -34,7 +34,7 @@ from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.status.findings import find, unavailable
+from times_dispatch.status.findings import START_REDIS, find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
 from times_dispatch.status.roles import ROLES
 
@@ -81,17 +81,21 @@ async def read_status(
     except (RedisTimeout, TimeoutError):
         return _without_redis(f"Redis at {address_of(redis)} did not answer in time", clock)
     except (RedisError, OSError) as error:
+        if damage := damage_of(error):
+            return _without_redis(damage, clock, advice=RESTORE)
         return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)
     return find(status, max_memory_share=max_memory_share)
 
 
-def _without_redis(reason: str, clock: Clock) -> DeploymentStatus:
-    return DeploymentStatus(at_ms=int(clock.time() * 1000), version=program_version(), findings=[unavailable(reason)])
+def _without_redis(reason: str, clock: Clock, *, advice: str = START_REDIS) -> DeploymentStatus:
+    findings = [unavailable(reason, advice=advice)]
+    return DeploymentStatus(at_ms=int(clock.time() * 1000), version=program_version(), findings=findings)
 
 
 async def _read(
     redis: Redis, queues: Queues, max_memory_share: float, clock: Clock, read_work: ReadWork
 ) -> DeploymentStatus:
+    """Read the status, without findings. The arguments are those of ``read_status``."""
     info = await _info(redis)
     work = await read_work()
     live = [campaign for sender in work.senders for campaign in sender.live]
@@ -204,6 +208,7 @@ async def _reports(redis: Redis) -> ReportsStatus:
 
 
 _STOPPED: Final = frozenset({CampaignState.PAUSED, CampaignState.BRAKED})
+_MISSED_START: Final = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
 
 
 def _stops_of(view: SenderView) -> list[Stop]:
@@ -230,6 +235,5 @@ def _stop_of(view: LiveCampaign) -> Stop:
 
 def needs_person(campaign: LiveCampaign) -> bool:
     """Return whether a campaign stopped without a person, so that somebody has to look."""
-    missed_start = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
     is_paused = campaign.state is CampaignState.PAUSED
-    return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == missed_start)
+    return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == _MISSED_START)

@@ -100,6 +100,15 @@ def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
 
 
 def _part(token: Token, moment: datetime, weekday: int, language: str, *, twelve_hours: bool) -> str:
+    """Return what stands in the cell for one token of a format.
+
+    Args:
+        token: the token.
+        moment: the date and time of the cell.
+        weekday: the day of the week, from 0 for Monday.
+        language: the language of the names of months and days.
+        twelve_hours: whether hours are counted from 1 to 12.
+    """
     if token.kind == "ampm":
         is_pm = moment.hour >= 12
         if len(token.text) == len("A/P"):

@@ -25,12 +25,12 @@ def test_reports_are_found_wherever_they_stand_with_their_bytes_unchanged(docume
     assert unwrap(document) == b"[" + GROUP + b"," + ROW + b"]"
 
 
-def test_a_damaged_document_is_mended() -> None:
+def test_a_damaged_document_is_repaired() -> None:
     damaged = b'\xef\xbb\xbf{"id": "\xff", "reports": [' + GROUP + b', {"event":"replied","incomingText":"a\nb\xff"}]}'
     assert [event.meta for event in parse(unwrap(damaged)).events] == ["m"]
 
 
-def test_a_damaged_text_is_mended_and_costs_no_other_reports() -> None:
+def test_a_damaged_text_is_repaired_and_costs_no_other_reports() -> None:
     reply = '{"event":"replied","ts":1,"meta":"n","incomingText":"a\nb"}'
     document = json.dumps({"note": "[NaN]", "response": f"[{GROUP.decode()},{reply}]"}).encode()
     assert [event.meta for event in parse(unwrap(document)).events] == ["m", "n"]

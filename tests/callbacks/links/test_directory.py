@@ -1,6 +1,5 @@
 import asyncio
 
-import pytest
 from redis.asyncio import Redis
 
 from callbacks.links.directory import READ_AGAIN_AFTER_S, LinkDirectory
@@ -87,12 +86,9 @@ async def test_values_that_were_read_are_not_read_again_when_many_other_batches_
     assert first == again == [f"https://shop.example/sale?u=C{number}" for number in range(10)]
 
 
-async def test_no_more_bytes_of_values_are_remembered_than_allowed(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("callbacks.links.directory._MAX_CUT_BYTES", 20)
+async def test_no_more_bytes_of_values_are_remembered_than_allowed(redis: Redis) -> None:
     campaign = await submit_with_links(redis, customers=[f"C{number}" for number in range(10)], batch_size=1)
-    directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=70)  # one batch
+    directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=70, max_cut_bytes=20)  # one batch as texts
     links = [await directory.find(SENDER, code(campaign, index)) for index in range(10)]
     assert all([await directory.target(link) for link in links if link])
     for number in range(10):

@@ -1,6 +1,5 @@
 import pytest
 
-from callbacks.links import visit_ids
 from callbacks.links.visit_ids import VisitIds
 from times_dispatch.ledger.model import CampaignId
 
@@ -18,12 +17,8 @@ def test_two_processes_have_different_names() -> None:
     assert VisitIds().next(FIRST) != VisitIds().next(FIRST)
 
 
-@pytest.mark.parametrize(("name", "value"), [("_MAX_CAMPAIGNS", 1), ("_MAX_NUMBER", 0)])
-def test_a_forgotten_campaign_and_one_with_too_many_visits_get_a_new_name(
-    name: str, value: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(visit_ids, name, value)
-    ids = VisitIds()
+@pytest.mark.parametrize("ids", [VisitIds(max_campaigns=1), VisitIds(max_number=0)])
+def test_a_forgotten_campaign_and_one_with_too_many_visits_get_a_new_name(ids: VisitIds) -> None:
     before = ids.next(FIRST)
     ids.next(THIRD)
     after = ids.next(FIRST)

@@ -1,19 +1,22 @@
 import pytest
 from redis.asyncio import Redis
 
-from console.figures import message_list
-from console.figures.message_list import MessageFilter, list_messages, masked_text
+from console.figures.message_list import MessageFilter, PageLimits, list_messages, masked_text
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import CAMPAIGN, Ledger
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
+USUAL = PageLimits()
 
-async def _indexes(redis: Redis, ledger: Ledger, wanted: MessageFilter, *, count: int = 100) -> list[int]:
+
+async def _indexes(
+    redis: Redis, ledger: Ledger, wanted: MessageFilter, *, count: int = 100, limits: PageLimits = USUAL
+) -> list[int]:
     """Return the indexes of all messages that fit, page by page."""
     view, indexes, after = await ledger.view(), list[int](), -1
     while True:
-        page = await list_messages(redis, view, wanted, after=after, count=count, shows_people=False)
+        page = await list_messages(redis, view, wanted, after=after, count=count, shows_people=False, limits=limits)
         indexes += [message.index for message in page.messages]
         if page.next is None:
             return indexes
@@ -29,18 +32,15 @@ async def test_pages_hold_each_message_once_in_the_order_of_the_campaign(
     assert await _indexes(redis, ledger, MessageFilter(), count=count) == list(range(17))
 
 
-async def test_a_rare_state_is_searched_in_pages_of_bounded_work(
-    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_list, "_MAX_SEARCHED", 2)
-    monkeypatch.setattr(message_list, "_MAX_UNPACKED", 1)
+async def test_a_rare_state_is_searched_in_pages_of_bounded_work(redis: Redis, ledger: Ledger) -> None:
+    limits = PageLimits(max_searched=2, max_unpacked=1)
     await ledger.submit(20, batch_size=2)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease), b"ra")
     pending = MessageFilter(states=frozenset({MessageState.PENDING}))
-    assert await _indexes(redis, ledger, MessageFilter(states=frozenset({MessageState.REJECTED}))) == [0]
-    assert await _indexes(redis, ledger, pending) == list(range(2, 20))
-    page = await list_messages(redis, await ledger.view(), pending, shows_people=False)
+    assert await _indexes(redis, ledger, MessageFilter(states=frozenset({MessageState.REJECTED})), limits=limits) == [0]
+    assert await _indexes(redis, ledger, pending, limits=limits) == list(range(2, 20))
+    page = await list_messages(redis, await ledger.view(), pending, shows_people=False, limits=limits)
     assert page.is_cut
 
 

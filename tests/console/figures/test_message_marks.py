@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from console.figures import message_list
-from console.figures.message_list import MessageFilter, list_messages
+from console.figures.message_list import MessageFilter, PageLimits, list_messages
 from console.figures.message_marks import MessageMark, batches_with, marked_positions, tried_again
 from tests.kit.ledger import CAMPAIGN, Ledger
 from times_dispatch.ledger.batch_columns import read_batches
@@ -60,14 +59,15 @@ async def test_lists_have_the_messages_with_a_reaction_and_those_without(redis: 
     assert await _listed(redis, ledger, marks={MessageMark.WAITING: True}) == []
 
 
-async def test_batches_without_a_mark_are_not_unpacked(
-    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_list, "_MAX_UNPACKED", 1)
+async def test_batches_without_a_mark_are_not_unpacked(redis: Redis, ledger: Ledger) -> None:
     await ledger.submit(80, batch_size=8)
     await ledger.send_all()
     await _react(ledger, "replied", 79)
-    assert await _listed(redis, ledger, marks={MessageMark.REPLIED: True}) == [79]
+    wanted = MessageFilter(marks={MessageMark.REPLIED: True})
+    page = await list_messages(
+        redis, await ledger.view(), wanted, shows_people=False, limits=PageLimits(max_unpacked=1)
+    )
+    assert ([message.index for message in page.messages], page.next) == ([79], None)
 
 
 async def test_second_tries_are_listed_by_what_became_of_them(redis: Redis, ledger: Ledger) -> None:

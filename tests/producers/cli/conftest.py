@@ -42,6 +42,7 @@ def provider_run(provider_folder: Path, redis_url: str) -> Run:
         *arguments: str, random_below: Callable[[int], int] | None = None, **changes: str | None
     ) -> Result:
         environment = {"DISPATCH_REDIS_URL": redis_url, **PROVIDER_VARIABLES, **changes}
-        return CliRunner(env=environment).invoke(main, arguments, obj=random_below)
+        context = {"random_below": random_below} if random_below else {}
+        return CliRunner(env=environment).invoke(main, arguments, obj=context)
 
     return run_dispatch

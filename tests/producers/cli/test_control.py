@@ -91,7 +91,7 @@ def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: 
     assert (stopped.exit_code, stopped.stdout) == (1, "")
     assert stopped.stderr == (
         f"campaign {submitted} is running, but nothing is sent: provider tm is braked: "
-        "insufficient balance (6001); when that is mended: dispatch sender resume TIMESM\n"
+        "insufficient balance (6001); when that is fixed: dispatch sender resume TIMESM\n"
     )
     run("sender", "resume", "TIMESM")
     run("sender", "pause", "TIMESM")

@@ -11,6 +11,7 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.relay.foreign_relay import enqueue
 from callbacks.stream_reader import StreamReader
 from callbacks.streams import RELAY, REPORTS
+from producers.cli import CliTimeouts
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.producers import SETTINGS, Run, csv_of, people
 from tests.kit.reconciler import accept, make_reconciler, settle
@@ -111,9 +112,7 @@ def test_after_forgetting_nothing_holds_the_number(run: Run, archive: Path, redi
     assert run("stats", "--recount").exit_code == 0
 
 
-def test_a_report_that_a_reconciler_holds_is_waited_for_and_named(
-    run: Run, archive: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_report_that_a_reconciler_holds_is_waited_for_and_named(run: Run, archive: Path, redis_url: str) -> None:
     async def hold() -> None:
         async with connect(redis_url) as redis:
             await accept(redis, b'[{"from":"+919000000001"}]')
@@ -122,8 +121,7 @@ def test_a_report_that_a_reconciler_holds_is_waited_for_and_named(
             assert len(await reader.read(1, block_ms=1)) == 1
 
     asyncio.run(hold())
-    monkeypatch.setattr("times_dispatch.archive.erasure.forgetter.WAIT_S", 0.0)
-    done = run("forget", NUMBER, "--yes")
+    done = run("forget", NUMBER, "--yes", timeouts=CliTimeouts(pushes_s=0))
     assert done.exit_code == 1
     assert "a reconciler holds a report with the number" in done.stderr
 

@@ -57,7 +57,7 @@ def test_an_older_file_is_replaced_and_only_its_owner_can_read_the_new_one(tmp_p
 
 def test_a_rejects_file_of_a_rejects_file_has_its_own_columns_once(tmp_path: Path) -> None:
     rejects = RejectsFile(tmp_path / "b.csv", (*OWN, "to", "link"))
-    before = ("17", "to is empty", "", "mend it", "98", "ex.in")
+    before = ("17", "to is empty", "", "correct it", "98", "ex.in")
     rejects.write(
         [
             RefusedRow(2, Finding(RefusalReason.LINK, "link is not whitelisted", "ex.in"), before),

@@ -74,7 +74,7 @@ def test_a_braked_campaign_is_a_condition_with_its_reason_and_a_paused_one_is_no
     assert (condition.id, condition.sender) == ("braked:campaign:diwali01", "TIMESM")
     assert condition.text == (
         "campaign diwali01 (diwali-sale) of sender TIMESM is braked: wrong price for …; "
-        "when that is mended: dispatch resume diwali01"
+        "when that is fixed: dispatch resume diwali01"
     )
 
 
@@ -84,7 +84,7 @@ def test_a_brake_and_a_back_off_are_conditions_of_their_sender() -> None:
     assert condition.id == "braked:provider:TIMESM:times"
     assert condition.text == (
         "provider times is braked for sender TIMESM: insufficient balance (6001); "
-        "when that is mended: dispatch sender resume TIMESM"
+        "when that is fixed: dispatch sender resume TIMESM"
     )
     away = sender_view(unavailable=[provider(until_ms=5, why="connection refused")])
     (condition,) = unavailable_providers(observation(senders=[away]))

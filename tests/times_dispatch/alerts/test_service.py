@@ -25,7 +25,7 @@ from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
 
-BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is mended: dispatch resume diwali01"
+BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is fixed: dispatch resume diwali01"
 SECRET = "a-secret-token-of-the-test"
 
 
@@ -203,7 +203,7 @@ async def test_the_process_tells_of_missing_workers_once_with_only_the_rights_of
                 assert await asyncio.to_thread(started[0].wait, 120) == 0
                 restarted = processes.start(*command, redis_url=url, **variables)
                 await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
-                await asyncio.sleep(12)  # a look of the restarted process
+                await asyncio.sleep(12)  # more than a look of the restarted process: the silence itself is tested
                 assert restarted.poll() is None, processes.logs()
                 refused = await redis.acl_log()
             finally:

@@ -183,6 +183,7 @@ async def test_the_users_of_workers_and_commands_may_archive_read_and_erase(tmp_
                 dead_numbers=DeadNumberRule(frozenset({910}), 30),
                 keep_s=1,
                 actor="asha@host",
+                wait_s=10,
             )
             assert (await forgetter.forget("919800000001")).messages == 1
         async with connect(f"redis://worker:mellon@127.0.0.1:{server.port}/0") as redis:
@@ -215,6 +216,7 @@ async def test_a_ledger_on_a_cluster_is_archived_read_and_forgets_numbers(tmp_pa
                 dead_numbers=DeadNumberRule(frozenset({910}), 30),
                 keep_s=1,
                 actor="asha@host",
+                wait_s=10,
             )
             result = await forgetter.forget("919800000001")
             assert (result.messages, result.entries) == (1, 20)

@@ -1,12 +1,12 @@
 """Pages of campaigns: order, filters, and the border between pages."""
 
 from datetime import date, datetime
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER, Ledger
-from times_dispatch.ledger import campaign_pages
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -21,10 +21,15 @@ async def _cancel(ledger: Ledger, campaign: str, sender: SenderId = SENDER) -> N
 
 
 async def _ids(
-    redis: Redis, *, count: int = 50, order: CampaignOrder = CampaignOrder.NEWEST, **fields: object
+    redis: Redis,
+    *,
+    count: int = 50,
+    order: CampaignOrder = CampaignOrder.NEWEST,
+    max_examined: int = 400,
+    **fields: object,
 ) -> list[str]:
     """Return the ids of all campaigns that fit, page by page."""
-    pages, ids, after = CampaignPages(redis), list[str](), None
+    pages, ids, after = CampaignPages(redis, max_examined=max_examined), list[str](), None
     while True:
         page = await pages.page(CampaignFilter(**fields), count=count, after=after, order=order)  # type: ignore[arg-type]
         ids += [view.id for view in page.campaigns]
@@ -77,17 +82,16 @@ async def test_filters_choose_by_name_id_state_sender_and_day(redis: Redis, ledg
     assert len(await _ids(redis, since=date(2020, 1, 1))) == 3
 
 
-async def test_a_search_goes_through_all_campaigns_in_slices(
-    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(campaign_pages, "_MAX_EXAMINED", 2)
+@pytest.mark.parametrize("max_examined", [2, 400])
+async def test_a_search_goes_through_all_campaigns_in_slices(redis: Redis, ledger: Ledger, max_examined: int) -> None:
+    search = partial(_ids, redis, max_examined=max_examined)
     for number in range(11):
         campaign = await ledger.submit(1, campaign=f"c{number:07}", name="rare" if number in {0, 4} else "often")
         await _cancel(ledger, campaign)
-    assert await _ids(redis, words="rare") == ["c0000004", "c0000000"]
-    assert await _ids(redis, words="rare", count=1) == ["c0000004", "c0000000"]
-    assert await _ids(redis, words="rare", order=CampaignOrder.OLDEST) == ["c0000000", "c0000004"]
-    assert len(await _ids(redis, words="often", count=4)) == 9
+    assert await search(words="rare") == ["c0000004", "c0000000"]
+    assert await search(words="rare", count=1) == ["c0000004", "c0000000"]
+    assert await search(words="rare", order=CampaignOrder.OLDEST) == ["c0000000", "c0000004"]
+    assert len(await search(words="often", count=4)) == 9
 
 
 async def test_the_number_of_all_campaigns_is_known_without_a_search(redis: Redis, ledger: Ledger) -> None:

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
@@ -8,6 +10,7 @@ from times_dispatch.ledger.errors import (
     LeaseLost,
     LedgerError,
     SubmissionRefused,
+    damage_of,
     is_transient,
 )
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
@@ -45,15 +48,35 @@ def test_an_error_names_the_campaign_and_what_to_do(error: LedgerError, message:
         exceptions.NoPermissionError("acl"),
         exceptions.AuthenticationError("password"),
         exceptions.ResponseError("ERR max number of clients reached"),
+        exceptions.ResponseError("BUSY Redis is busy running a script."),
+        exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
+        exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots, but it is unable to."),
+        exceptions.ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
+        exceptions.ClusterDownError("CLUSTERDOWN The cluster is down"),
+        exceptions.MasterDownError("MASTERDOWN Link with MASTER is down"),
+        exceptions.TryAgainError("TRYAGAIN Multiple keys request during rehashing of slot"),
+        exceptions.NoScriptError("NOSCRIPT No matching script."),
         ConnectionResetError(),
+        BrokenPipeError(),
+        TimeoutError(),
+        OSError(101, "Network is unreachable"),
     ],
 )
 def test_an_error_of_a_server_that_is_away_or_refuses_service_is_transient(error: Exception) -> None:
     assert is_transient(error)
 
 
-@pytest.mark.parametrize("error", [exceptions.DataError("None"), ValueError("no number"), LedgerError()])
-def test_an_error_of_the_caller_is_not_transient(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.DataError("None"),
+        ValueError("no number"),
+        LedgerError(),
+        RuntimeError("of our own code"),
+        asyncio.CancelledError(),
+    ],
+)
+def test_an_error_of_the_caller_is_not_transient(error: BaseException) -> None:
     assert not is_transient(error)
 
 
@@ -93,3 +116,20 @@ async def test_a_command_of_a_pipeline_on_invalid_data_is_not_transient(redis: R
 def test_an_error_of_a_pipeline_that_names_wrongtype_only_in_its_command_is_transient() -> None:
     error = "Command # 1 (HSET WRONGTYPE a b) of pipeline caused error: ('READONLY You can't write',)"
     assert is_transient(exceptions.ReadOnlyError(error))
+
+
+async def test_damaged_data_is_named_by_its_key_where_the_key_is_one_of_a_sender(redis: Redis) -> None:
+    keys = {"{TIMESM}:live": "in the key {TIMESM}:live", "{TIMESM}:c:9198": "here", "9198": "here"}
+    for key, where in keys.items():
+        await redis.set(key, "x")
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.smembers(key)
+            with pytest.raises(exceptions.ResponseError) as caught:
+                await pipe.execute()
+        assert damage_of(caught.value) == f"what the ledger holds {where} is damaged"
+        await redis.delete(key)
+
+
+def test_an_error_that_may_pass_is_no_damage() -> None:
+    for error in (exceptions.ConnectionError("away"), exceptions.ReadOnlyError("READONLY"), OSError(), ValueError()):
+        assert not damage_of(error)

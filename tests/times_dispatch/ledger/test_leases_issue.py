@@ -306,7 +306,7 @@ async def test_a_damaged_campaign_whose_time_has_come_costs_no_other_anything(
     await ledger.redis.flushall()
 
 
-async def test_a_campaign_that_was_mended_goes_on_after_a_resume(ledger: Ledger) -> None:
+async def test_a_campaign_that_was_repaired_goes_on_after_a_resume(ledger: Ledger) -> None:
     await ledger.submit(3)
     plan = await ledger.redis.hget(KEY, "plan")
     await _lacks_its_plan(ledger)

@@ -94,6 +94,21 @@ async def test_a_damaged_campaign_is_told_and_the_others_are_read(
     await ledger.redis.hset(key, field, before)
 
 
+async def test_of_a_campaign_that_runs_only_the_fields_of_its_sums_are_read(
+    ledger: Ledger, reader: LiveCampaigns
+) -> None:
+    await ledger.submit(3)
+    expected = _of(await ledger.queries.campaign(CAMPAIGN))
+    key, counter = campaign_key(SENDER, CAMPAIGN), MessageState.DELIVERED.value
+    await ledger.redis.hset(key, counter, "many")
+    [(_, _, live)] = (await reader.read()).senders
+    assert live == [expected]
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+    work = await reader.read()
+    assert ([sender.live for sender in work.senders], [each.campaign for each in work.damaged]) == ([[]], [CAMPAIGN])
+    await ledger.redis.hset(key, counter, 0)
+
+
 async def test_lanes_are_one_sender_with_one_campaign(ledger: Ledger, reader: LiveCampaigns) -> None:
     campaign = await submit_in_lanes(ledger.redis, people(100), lanes=4)
     view = await ledger.queries.campaign(campaign)

@@ -171,3 +171,16 @@ async def test_pending_steps_of_many_senders_are_read_together_and_a_sender_that
     assert steps[SENDER].issue
     assert steps[others[60]] == PendingSteps()
     assert {steps[sender] for sender in others if sender != others[60]} == {PendingSteps(*[False] * 6)}
+
+
+@pytest.mark.parametrize("set_by_s", [3_600, -3_600])
+async def test_a_lease_that_is_renewed_while_the_clock_is_set_is_kept(ledger: Ledger, set_by_s: int) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.open(lease)
+    decided_ms = await ledger.now_ms() - set_by_s * 1000  # upkeep decided before the clock was set by that
+
+    expired = await ledger.maintenance.expire_leases(SENDER, decided_ms=decided_ms)
+
+    assert expired.reclaimed == 0
+    assert await ledger.states() == "sss"

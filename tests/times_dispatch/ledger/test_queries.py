@@ -186,7 +186,7 @@ async def test_a_braked_sender_is_the_reason_on_its_campaigns(ledger: Ledger) ->
     await ledger.submit(1)
     await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance (6001)")
     assert (await ledger.view()).reason == (
-        "provider times is braked: insufficient balance (6001); when that is mended: dispatch sender resume TIMESM"
+        "provider times is braked: insufficient balance (6001); when that is fixed: dispatch sender resume TIMESM"
     )
 
 

@@ -9,26 +9,26 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
 | ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |
-| ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (mended) |
+| ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (fixed) |
 | ``control`` cancel | final, whatever happened |
 | ``append_to_trail``, entries of all trails | an entry that was written twice is shown once |
 | ``set_silence`` | holds back what is not held back, or lets go on what is; the next look corrects it |
-| ``resume_sender`` | carries the moment of the decision: ends no pause, brake or back-off since (mended) |
+| ``resume_sender`` | carries the moment of the decision: ends no pause, brake or back-off since (fixed) |
 | pause and brake of a sender | stop again, at the time of the repetition: nothing goes out, and a person sees it |
-| rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
+| rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (fixed) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
-| ``configure_rate`` | changes the rate of the settings only from the one that the worker read (mended) |
+| ``configure_rate`` | changes the rate of the settings only from the one that the worker read (fixed) |
 | daily cap of the settings | a plain write of the same value; nobody sets the cap by hand |
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
 | ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
-| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (mended) |
+| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (fixed) |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
 | ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
-| ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
+| ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (fixed) |
 | ``apply_reports`` | in any order, any number of times |
 | ``forget_messages`` | changes only the recipients that the caller has read |
 | ``restore_archived`` | a campaign that Redis knows is left as it is |

@@ -50,6 +50,21 @@ async def test_the_messages_whose_recipients_ask_to_stop_are_noted(ledger: Ledge
     assert await ledger.stat("opted_out") == 2
 
 
+async def test_a_message_counts_one_opt_out_whatever_ways_and_however_often_its_recipient_asks(ledger: Ledger) -> None:
+    await ledger.submit(3, batch_size=2)
+    await ledger.send_all()
+    reports = [
+        DeliveryReport(CAMPAIGN, 0, 0, "replied", 0, 1_795_000_000, b"reply  1", asks_to_stop=True),
+        DeliveryReport(CAMPAIGN, 0, 0, "replied", 0, 1_795_000_009, b"reply  2", asks_to_stop=True),
+        DeliveryReport(CAMPAIGN, 0, 0, "opted_out", 0, 1_795_000_010, visit="00000000000000aa-1"),
+        DeliveryReport(CAMPAIGN, 2, 0, "opted_out", 0, 1_795_000_010, b"visit  1"),
+    ]
+    await ledger.report_applier.apply(reports)
+    await ledger.report_applier.apply(reports[1:])
+    assert (await ledger.stat("replied"), await ledger.stat("opted_out")) == (2, 2)
+    assert await ledger.redis.exists(f"{{TIMESM}}:c:{CAMPAIGN}:opted_out") == 0
+
+
 async def test_clicks_and_replies_are_told_apart(ledger: Ledger) -> None:
     await ledger.submit(1)
     await ledger.send_all()

@@ -1,9 +1,12 @@
 """The families of a snapshot."""
 
+import shutil
+import subprocess
 from collections.abc import Sequence
 from datetime import date
 
-from prometheus_client import CollectorRegistry
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.kit.observation import sender_view
 from times_dispatch.ledger.forward_backlog import ForwardBacklog
@@ -48,6 +51,23 @@ def test_states_codes_and_parts_are_those_of_the_statistics() -> None:
     assert value("dispatch_cost_rupees_total", names) == 0.5
     assert value("dispatch_delivery_seconds", {**names, "quantile": "0.5"}) == 1.0
     assert value("dispatch_redis_memory_used_bytes") == 7
+
+
+@pytest.mark.processes
+def test_names_types_and_labels_are_those_of_the_conventions_of_prometheus() -> None:
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    figures = statistics_of({"d": 3, "f": 2, "f:901": 2, "clicked": 4, "parts": 9, "cost": 900_000, "t0": 1})
+    counted = {("TIMESM", "times"): Counted(days=figures, today=figures)}
+    work = SenderWork(view=sender_view(), campaigns={}, pending=1, sending=1, oldest_pending_s=1.0, sent_last_minute=6)
+    ledger = LedgerFigures(since=date(2026, 11, 20), counted=counted, senders=[work], streams={})
+    exposition = generate_latest(_registry(ledger))
+    assert b'dispatch_delivery_seconds{provider="times",quantile="0.99",sender="TIMESM"}' in exposition
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=exposition, capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 def test_reports_that_were_to_be_forwarded_are_counted_by_their_result() -> None:

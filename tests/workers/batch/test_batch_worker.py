@@ -131,7 +131,7 @@ async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(ri
     assert await rig.states() == await rig.states(CampaignId("diwali02")) == "ppp"
     assert await rig.states(CampaignId("others01")) == "aaa"
     assert (await rig.view()).reason == (
-        "provider times is braked: sender id not registered (2051); when that is mended: dispatch sender resume TIMESM"
+        "provider times is braked: sender id not registered (2051); when that is fixed: dispatch sender resume TIMESM"
     )
 
 

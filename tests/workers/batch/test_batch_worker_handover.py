@@ -192,7 +192,7 @@ async def test_when_both_providers_refuse_their_accounts_the_batch_is_released_a
     assert (await rig.view()).reason == (
         "provider times is braked: authentication failure (2070); "
         "provider second is braked: insufficient balance (6001); "
-        "when that is mended: dispatch sender resume TIMESM"
+        "when that is fixed: dispatch sender resume TIMESM"
     )
 
 

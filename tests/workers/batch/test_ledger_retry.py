@@ -54,7 +54,7 @@ async def test_a_call_is_repeated_every_quarter_of_a_second_or_sooner_until_it_i
     assert len(set(clock.slept)) > 10
 
 
-async def test_an_error_that_waiting_does_not_mend_is_raised_at_once() -> None:
+async def test_an_error_that_waiting_does_not_end_is_raised_at_once() -> None:
     ledger_retry, _ = _retry(FakeClock(auto=True))
     call = Unsteady(exceptions.ResponseError("WRONGTYPE Operation against a key"))
     with pytest.raises(exceptions.ResponseError):

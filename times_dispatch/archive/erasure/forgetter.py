@@ -1,6 +1,5 @@
 """Forgets a phone number: no message goes to it any more, and its data leaves Redis (docs/retention.md)."""
 
-import asyncio
 from typing import Final, Protocol
 
 import msgspec
@@ -8,6 +7,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.archive.erasure.sealing import SealedRow, Sealing, sealed_message
 from times_dispatch.archive.errors import ForgettingUnfinished
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.forgetting import NumberForgetting
@@ -18,8 +18,6 @@ from times_dispatch.ledger.posted_bodies import PostedBodies
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 
-WAIT_S: Final = 60.0
-"""How long a forgetting waits for pushes that are under way, in seconds."""
 _POLL_S: Final = 0.5
 _SUBMITTING_S: Final = 3.0
 """A batch that a submit checked before the number was forgotten is stored within this time."""
@@ -66,7 +64,8 @@ class Forgetter:
         dead_numbers: DeadNumberRule,
         keep_s: int,
         actor: str,
-        wait_s: float | None = None,
+        wait_s: float,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a forgetter.
 
@@ -78,7 +77,8 @@ class Forgetter:
             dead_numbers: the rule for dead numbers.
             keep_s: for how many seconds from now the record is sealed.
             actor: who forgets, for the trail.
-            wait_s: how long to wait for pushes that are under way, in seconds; None takes ``WAIT_S``.
+            wait_s: how long to wait for pushes and reports that are under way, in seconds.
+            clock: the clock of the waits.
         """
         self._redis = redis
         self._forgotten = forgotten
@@ -87,7 +87,8 @@ class Forgetter:
         self._dead_numbers = dead_numbers
         self._keep_s = keep_s
         self._actor = actor
-        self._wait_s = WAIT_S if wait_s is None else wait_s
+        self._wait_s = wait_s
+        self._clock = clock
 
     async def forget(self, number: str) -> ForgetResult:
         """Forget a number, given as E.164 digits without the plus. A repeated call finds what an earlier one left.
@@ -151,22 +152,22 @@ class Forgetter:
         Reconcilers hide the number in what they read from now on. So what an earlier reading of theirs has stored is
         found by the steps that follow.
         """
-        changed, deadline = 0, asyncio.get_running_loop().time() + self._wait_s
+        changed, deadline = 0, self._clock.monotonic() + self._wait_s
         while True:
             replaced, held = await bodies.hide(number)
             changed += replaced
             if not held:
                 return changed + (await bodies.hide(number)).replaced  # what the reconcilers relayed meanwhile
-            if asyncio.get_running_loop().time() >= deadline:
+            if self._clock.monotonic() >= deadline:
                 raise ForgettingUnfinished(
                     "a reconciler holds a report with the number; run the command again in a minute, while "
                     "reconcilers run"
                 )
-            await asyncio.sleep(_POLL_S)
+            await self._clock.sleep(_POLL_S)
 
     async def _forget_batches(self, forgetting: NumberForgetting, damaged: list[CampaignDamaged]) -> int:
         """Take the number out of all batches, until none holds it; return how many other messages lost their values."""
-        others, deadline = 0, asyncio.get_running_loop().time() + self._wait_s
+        others, deadline = 0, self._clock.monotonic() + self._wait_s
         must_look_again = await forgetting.is_any_submitting()
         while True:
             open_pushes = kept = 0
@@ -176,7 +177,7 @@ class Forgetter:
                 kept += forgotten.kept
             if must_look_again:
                 must_look_again = False
-                await asyncio.sleep(_SUBMITTING_S)
+                await self._clock.sleep(_SUBMITTING_S)
                 continue
             if not open_pushes:
                 if kept:
@@ -185,6 +186,6 @@ class Forgetter:
                         "run the same command again when they are sent"
                     )
                 return others
-            if asyncio.get_running_loop().time() >= deadline:
+            if self._clock.monotonic() >= deadline:
                 raise ForgettingUnfinished("a message to the number is being sent; run the command again in a minute")
-            await asyncio.sleep(_POLL_S)
+            await self._clock.sleep(_POLL_S)

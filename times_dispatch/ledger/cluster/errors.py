@@ -1,4 +1,4 @@
-"""The errors of the cluster's client, besides redis-py's own, and which errors only a later try can mend."""
+"""The errors of the cluster's client, besides redis-py's own, and which errors only a later try can fix."""
 
 from typing import Final
 

@@ -183,7 +183,15 @@ class ClusterPipeline(Pipeline):
 async def _run(
     node: Any, group: Sequence[int], stack: Sequence[Command], replies: list[Any], *, is_asking: bool = False
 ) -> None:
-    """Run commands on a node, in one round trip, and put their replies or errors into their places."""
+    """Run commands on a node, in one round trip, and put their replies or errors into their places.
+
+    Args:
+        node: the client of the node.
+        group: the indexes of the commands.
+        stack: all commands of the pipeline.
+        replies: gets the replies and errors, by the index of the command.
+        is_asking: whether the node takes slots over that it does not own yet.
+    """
     try:
         async with node.pipeline(transaction=False) as pipe:
             for index in group:

@@ -69,12 +69,14 @@ end
 -- Return the batches whose leases ran out, and the batches whose leases end later than any lease can: these leases were
 -- written before Redis' clock was set back, and their workers had the time to renew them.
 local function expired_batches()
-  local members = redis.call('ZRANGEBYSCORE', leases_key, '-inf', decided_ms, 'LIMIT', 0, args.max_batches)
-  local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. decided_ms + math.max(lease_ms, DAMAGED_MS),
+  -- If the clock was set after decided_ms, a lease may have been renewed by the one time or by the other.
+  local earlier_ms, later_ms = math.min(decided_ms, now_ms), math.max(decided_ms, now_ms)
+  local members = redis.call('ZRANGEBYSCORE', leases_key, '-inf', earlier_ms, 'LIMIT', 0, args.max_batches)
+  local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. later_ms + math.max(lease_ms, DAMAGED_MS),
     'WITHSCORES', 'LIMIT', 0, args.max_batches)
   for position = 1, #later, 2 do
     local is_sound, max_ms = pcall(max_lease_ms, later[position])
-    if is_sound and tonumber(later[position + 1]) > decided_ms + max_ms then members[#members + 1] = later[position] end
+    if is_sound and tonumber(later[position + 1]) > later_ms + max_ms then members[#members + 1] = later[position] end
   end
   return members
 end

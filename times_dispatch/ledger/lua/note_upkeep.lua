@@ -1,18 +1,20 @@
 -- uses: names keys clock
 --
 -- Note that upkeep reaches a sender, and say since when it has done so without a gap. A ledger on a cluster needs this
--- for each sender, because each node may be away by itself, and has a clock of its own. A single Redis has the key
--- upkeep:since for all senders.
+-- for each sender, because each node may be away by itself, and has a clock of its own. The key upkeep:since is for all
+-- senders: then it is the key of this call.
 --
 -- Arguments
 --   gap_ms  a longer time without a call is a gap
+--   of_all  1 for the key of this call, 0 for the key of a sender
 -- Reply
 --   now_us    the time now, in epoch microseconds
 --   since_ms  the time since which there has been no gap, in epoch milliseconds
--- Keys: the sender's upkeep_since.
+-- Keys: the sender's upkeep_since, or the key of this call.
+-- Atomic: the time is read when the key is read and written, so that no clock is set in between.
 -- Cost: O(1).
-local args = arguments({'gap_ms'})
-local key, now = key_of_sender('upkeep_since'), now_us()
+local args = arguments({'gap_ms', 'of_all'})
+local key, now = args.of_all == '1' and HASH_TAG or key_of_sender('upkeep_since'), now_us()
 local now_ms = math.floor(now / 1000)
 local since_ms = tonumber(redis.call('GET', key) or 'inf')
 -- After the clock was set back the time lies in the future.

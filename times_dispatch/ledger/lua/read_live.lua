@@ -5,15 +5,22 @@
 -- Arguments
 --   campaigns    ids of campaigns of the sender
 -- Reply
---   campaigns    for each of them the values of the fields of LIVE_FIELDS (ledger/live_campaigns.py), in that order,
---                with nil for a missing field; nil for a campaign whose key holds no hash
+--   campaigns    for each of them the values of the fields of RUNNING_FIELDS (ledger/live_campaigns.py) if it runs,
+--                else those of LIVE_FIELDS, in that order, with nil for a missing field; nil for a campaign whose key
+--                holds no hash
 -- Keys: the hashes of the campaigns.
--- Cost: O(campaigns), about 14 microseconds each.
+-- Cost: O(campaigns), about 7 microseconds each that runs, and twice as many each that does not.
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
-  local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'plan', 'created_ms', 'sealed_ms', 'reason',
-    'reason_detail', 'archive', 'total', 'p', 's', 'a', 'd', 'f', 'n', 'r', 'i', 'g', 'u', 'e', 'x')
-  campaigns[position] = not values.err and values
+  local key = key_of_campaign(id)
+  local state, values = redis.pcall('HGET', key, 'state'), false
+  if state == 'running' then
+    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
+  elseif type(state) ~= 'table' then
+    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's', 'reason',
+      'reason_detail', 'archive', 'a', 'd', 'f', 'n', 'r', 'i', 'g', 'u', 'e', 'x')
+  end
+  campaigns[position] = values
 end
 return reply({campaigns = campaigns})

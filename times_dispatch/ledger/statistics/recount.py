@@ -46,6 +46,8 @@ _NOT_IN_RECORDS: Final = (
     StatisticsField.REFUSED,
 )
 """The beginnings of fields that no record has: for these, a campaign's own counters are the other book."""
+_BITS: Final = {StatisticsField.CLICKERS: CampaignKey.CLICKERS, StatisticsField.OPTED_OUT: CampaignKey.UNSUBSCRIBERS}
+"""Fields that count messages with a bit beside their records, and the bitmaps, in campaigns that are not archived."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,28 +211,33 @@ class Recount:
         key = campaign_key(view.plan.sender, view.id)
         for _ in range(_TRIES):
             before = await self._read_counters(view)
-            fields, counted = before
+            fields, counted, by_bits = before
             price = int(fields.get(CampaignField.PRICE, 0))
             totals = _Totals(view, price)
             messages = await self._add_records(view, fields, key, totals)
             if await self._read_counters(view) != before:
                 continue
             totals.add_untold(counted)
+            totals.of_campaign.update({field: by_bits[field] - counted.get(field, 0) for field in by_bits})
             is_first_lane = view.plan.lane_campaigns[:1] in ([], [view.id])
             result.campaigns, result.messages = result.campaigns + is_first_lane, result.messages + messages
             _note_differences(result, f"campaign {view.id}", counted, totals.of_campaign)
             return totals
         return None
 
-    async def _read_counters(self, view: CampaignView) -> tuple[dict[str, str], Amounts]:
-        """Return the campaign's own hash without what changes though no message does, and its statistics."""
+    async def _read_counters(self, view: CampaignView) -> tuple[dict[str, str], Amounts, Amounts]:
+        """Return the campaign's own hash, its statistics, and the statistics that bits of its messages tell."""
+        key = campaign_key(view.plan.sender, view.id)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(campaign_key(view.plan.sender, view.id))
+            pipe.hgetall(key)
             pipe.hgetall(statistics_key(view.plan.sender, view.id))
-            fields, statistics = await pipe.execute()
+            for bits in _BITS.values():
+                pipe.get(f"{key}:{bits}")
+            fields, statistics, *bitmaps = await pipe.execute()
         return (
             {name.decode(): value.decode() for name, value in fields.items()},
             {name.decode(): int(value) for name, value in statistics.items()},
+            {field: int.from_bytes(bits or b"").bit_count() for field, bits in zip(_BITS, bitmaps, strict=True)},
         )
 
     async def _add_records(self, view: CampaignView, fields: Mapping[str, str], key: str, totals: _Totals) -> int:

@@ -15,7 +15,7 @@ from times_dispatch.provider.http.lenient_head import (
     BEGINNING,
     HeadInvalid,
     has_end_of_head,
-    mend_response,
+    repair_response,
     skip_announcements,
 )
 from times_dispatch.unreadable_json import UNREADABLE_JSON
@@ -247,11 +247,11 @@ class Connection(asyncio.Protocol):
             return  # a head that drips in is not read again with each piece
         try:
             self._head = skip_announcements(self._head)
-            mended = mend_response(self._head)
-            if mended is not None:
+            repaired = repair_response(self._head)
+            if repaired is not None:
                 self._parser = self._new_parser()
                 self._body = b""
-                self._parser.feed_data(mended)
+                self._parser.feed_data(repaired)
         except (HeadInvalid, httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(unreadable)
 

@@ -41,7 +41,7 @@ def skip_announcements(received: bytes) -> bytes:
         received = received[end.end() :]
 
 
-def mend_response(received: bytes) -> bytes | None:
+def repair_response(received: bytes) -> bytes | None:
     """Return a received response with a well-formed head; None if more bytes are needed for that.
 
     Read are bare line feeds (RFC 9112, section 2.2), several blanks in the status line (4), blanks before a colon
@@ -59,8 +59,8 @@ def mend_response(received: bytes) -> bytes | None:
     status_line, *lines = _LINE_END.split(received[: end.start()])
     status, rest = _status_of(status_line), received[end.end() :]
     version = b"HTTP/1.0" if status[1] == b"HTTP/1.0" else b"HTTP/1.1"
-    mended = b"%b %b %b\r\n" % (version, status[2], _without_controls(status[3] or b""))
-    return mended + b"".join(b"%b: %b\r\n" % field for field in _fields(lines)) + b"\r\n" + rest
+    repaired = b"%b %b %b\r\n" % (version, status[2], _without_controls(status[3] or b""))
+    return repaired + b"".join(b"%b: %b\r\n" % field for field in _fields(lines)) + b"\r\n" + rest
 
 
 def _status_of(line: bytes) -> re.Match[bytes]:

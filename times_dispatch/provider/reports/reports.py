@@ -201,7 +201,7 @@ def _groups(body: bytes) -> list[msgspec.Raw]:
         body.decode()  # msgspec does not check the encoding of strings that it skips
         groups = _decode_groups(body)
     except _UNREADABLE:
-        groups = _decode_mended(body)
+        groups = _decode_repaired(body)
     if not groups:
         raise ReportsUnreadable("the body is an empty array")
     if len(groups) > MAX_ROWS:
@@ -219,15 +219,15 @@ def _decode_groups(body: bytes) -> list[msgspec.Raw]:
             raise ReportsUnreadable("the body is neither an array nor an object")
 
 
-def _decode_mended(body: bytes) -> list[msgspec.Raw]:
+def _decode_repaired(body: bytes) -> list[msgspec.Raw]:
     try:
-        return _decode_groups(mend(body))
+        return _decode_groups(repair_json(body))
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
 
-def mend(body: bytes) -> bytes:
-    r"""Return JSON that has a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break, \', or NaN, mended.
+def repair_json(body: bytes) -> bytes:
+    r"""Return JSON that has a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break, \', or NaN, fixed.
 
     Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
 

@@ -44,7 +44,7 @@ def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> 
                 reason = describe_error(error, ProviderSettings)
                 mistakes.append(document.mistake(("providers", nickname, *path), reason))
                 wrong_settings.update(str(key) for key in path[:1])
-                _mend(values, path)
+                _repair(values, path)
         else:
             if wrong_settings & {"answers", "preset"}:  # the answers may lack a setting that was removed
                 settings = ProviderSettings.model_validate({**values, "answers": _ANSWERS})
@@ -53,10 +53,10 @@ def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> 
             return LenientTable(None, mistakes, frozenset(wrong_settings))
 
 
-def _mend(values: dict[str, Any], path: TomlPath) -> None:
+def _repair(values: dict[str, Any], path: TomlPath) -> None:
     """Remove or replace the wrong value at a path; an empty path is a mistake in the combination of settings."""
     if not path:
-        _mend_combination(values)
+        _repair_combination(values)
         return
     _remove(values, path)
     match path[0]:
@@ -71,7 +71,7 @@ def _mend(values: dict[str, Any], path: TomlPath) -> None:
             values.setdefault("oauth2", {}).setdefault("token_url", _ADDRESS)
 
 
-def _mend_combination(values: dict[str, Any]) -> None:
+def _repair_combination(values: dict[str, Any]) -> None:
     """Add the missing settings. If none is missing, remove authentication, which contradicts itself."""
     required = () if "preset" in values else (name for name in _PRESET_SETTINGS if name != "endpoint")
     missing = [name for name in required if name not in values]

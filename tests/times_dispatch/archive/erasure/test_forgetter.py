@@ -5,11 +5,14 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.archive import KEYS, files_in
+from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
+from tests.kit.workers import until
 from times_dispatch.archive.erasure.forgetter import Forgetter
 from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError, ForgettingUnfinished
 from times_dispatch.archive.folder import ArchiveFolder
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.opt_outs import Listed, OptOuts
@@ -22,7 +25,7 @@ async def no_dead_letters(number: str, *, deletes: bool) -> list[bytes]:
     return []
 
 
-def forgetter(redis: Redis, folder: Path, *, wait_s: float = 10.0) -> Forgetter:
+def forgetter(redis: Redis, folder: Path, *, wait_s: float = 10.0, clock: Clock = SYSTEM_CLOCK) -> Forgetter:
     return Forgetter(
         redis,
         ForgottenNumbers(redis, KEY),
@@ -32,6 +35,7 @@ def forgetter(redis: Redis, folder: Path, *, wait_s: float = 10.0) -> Forgetter:
         keep_s=86_400,
         actor="asha@host",
         wait_s=wait_s,
+        clock=clock,
     )
 
 
@@ -42,12 +46,12 @@ async def test_a_push_that_is_under_way_is_waited_for_and_nothing_is_sent_after_
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    forgetting = asyncio.create_task(forgetter(redis, tmp_path).forget(NUMBER))
-    while not (await OptOuts(redis).contains([NUMBER]))[0]:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.3)
-    assert not forgetting.done()
+    clock = FakeClock()
+    forgetting = asyncio.create_task(forgetter(redis, tmp_path, clock=clock).forget(NUMBER))
+    await until(lambda: clock.slept)
+    assert (await OptOuts(redis).contains([NUMBER]))[0]
     await ledger.record(lease, block, b"apa")  # a provider that was busy: the message would be sent again
+    await clock.advance(clock.slept[0])
     result = await forgetting
     assert (result.messages, result.sealed) == (1, 1)
     assert await ledger.states() == "aua"
@@ -89,9 +93,11 @@ async def test_a_folder_that_cannot_be_written_deletes_nothing_and_suppresses_th
 async def test_a_batch_that_a_submit_stores_meanwhile_is_found_too(redis: Redis, tmp_path: Path) -> None:
     ledger = Ledger(redis)
     await ledger.submit(3, sealed=False)
-    forgetting = asyncio.create_task(forgetter(redis, tmp_path, wait_s=20).forget("919800000004"))
-    await asyncio.sleep(0.5)
+    clock = FakeClock()
+    forgetting = asyncio.create_task(forgetter(redis, tmp_path, clock=clock).forget("919800000004"))
+    await until(lambda: clock.slept)
     await ledger.submissions.add_batch(CAMPAIGN, SENDER, 1, recipients(3, 3))
     await ledger.submissions.seal(CAMPAIGN, SENDER, total=6, batches=2)
+    await clock.advance(clock.slept[0])
     await forgetting
     assert await ledger.states() == "pppp" + "up"

@@ -130,6 +130,32 @@ async def test_a_reply_that_asks_to_stop_is_an_opt_out(ledger: Ledger) -> None:
     assert (statistics.replied, statistics.opted_out) == (2, 2)
 
 
+async def test_who_opts_out_twice_counts_as_one_opt_out_and_every_reply_counts(ledger: Ledger) -> None:
+    await ledger.submit(3, batch_size=2)
+    await ledger.send_all()
+    replies = [
+        _event("replied", index, digest=bytes([index, at]) * 4, asks_to_stop=True) for index in (0, 1) for at in (1, 2)
+    ]
+    for _ in range(2):
+        await ledger.report_applier.apply(replies)
+    statistics = await _statistics(ledger)
+    assert (statistics.replied, statistics.opted_out) == (4, 2)
+    assert await ledger.stat("opted_out") == 2
+
+
+@pytest.mark.parametrize("field", ["opted_out", "clickers"])
+async def test_a_recount_finds_a_wrong_count_of_messages_with_a_reaction(ledger: Ledger, field: str) -> None:
+    await ledger.submit(2)
+    await ledger.send_all()
+    await ledger.report_applier.apply(
+        [_event("replied", digest=b"12345678", asks_to_stop=True), _event("clicked", digest=b"87654321", link=1)]
+    )
+    await ledger.redis.hincrby(f"{KEY}:statistics", field, 1)
+    result = await Recount(ledger.redis).all()
+    assert [(each.field, each.counted, each.recounted) for each in result.differences] == [(field, 2, 1)]
+    await ledger.redis.hincrby(f"{KEY}:statistics", field, -1)
+
+
 async def test_refused_rows_count_with_what_they_would_have_cost(ledger: Ledger) -> None:
     await ledger.submit(1, sealed=False)
     await ledger.redis.hset(KEY, "price", 125_000)

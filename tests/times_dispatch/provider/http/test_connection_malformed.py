@@ -9,7 +9,7 @@ import pytest
 
 from times_dispatch.provider.http import connection as module
 from times_dispatch.provider.http.connection import MAX_HEAD_BYTES, Connection, RawResponse
-from times_dispatch.provider.http.lenient_head import mend_response
+from times_dispatch.provider.http.lenient_head import repair_response
 
 MALFORMED = [
     b"HTTP/1.1  200 OK\r\nContent-Length: 4\r\n\r\nbody",
@@ -87,8 +87,8 @@ async def test_an_endless_malformed_head_is_not_read_again_with_each_piece(
         nonlocal read
         read += len(received)
         assert read < 4 * MAX_HEAD_BYTES
-        return mend_response(received)
+        return repair_response(received)
 
-    monkeypatch.setattr(module, "mend_response", counting)
+    monkeypatch.setattr(module, "repair_response", counting)
     endless = unit * (2 * MAX_HEAD_BYTES // len(unit))
     assert isinstance(await _outcome(_cut(endless, size)), httpx.RemoteProtocolError)

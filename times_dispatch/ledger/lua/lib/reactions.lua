@@ -1,6 +1,7 @@
 -- uses: keys records states retries
--- Reactions are clicks, replies and opt-outs: each counts once, however often it is reported. A list of reactions has
--- tables by name, see apply_reports.lua; `count` is the number of messages of the batch.
+-- Reactions are clicks, replies and opt-outs: each counts once, however often it is reported. A person who opts out
+-- twice opted out once. A list of reactions has tables by name, see apply_reports.lua; `count` is the number of
+-- messages of the batch.
 
 -- How many visits of tracked links share a field of the campaign's visits.
 local VISITS_IN_BLOCK = 1024
@@ -43,24 +44,25 @@ local function is_new_reaction(campaign_key, reaction)
   return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
 end
 
--- Count reactions, after the records were written, and note to which messages they are. For the statistics a reaction
--- counts with its message. A message that is clicked several times counts once among `clickers`.
+-- Count reactions to messages of the batch, after the records were written, and note to which messages they are. For
+-- the statistics a reaction counts with its message. A message that is clicked several times counts once among
+-- `clickers`, and a message to which several opt-outs came counts once among `opted_out`: the bit of the message tells
+-- it, so an opt-out needs no digest.
 local function count_reactions(campaign_key, messages_key, reactions, count, counts, statistics)
   for _, reaction in ipairs(reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
-    local is_new = is_new_reaction(campaign_key, reaction)
-    if is_new then counts.add('stat:' .. kind, 1) end
-    if is_new and index < count then
-      local sent = sent_of_message(messages_key, count, index)
-      statistics.add(kind, 1, sent)
-      local is_known = 1
+    if index < count and (kind == 'opted_out' or is_new_reaction(campaign_key, reaction)) then
+      local is_first = false
       if IS_OF_PERSON[kind] then
         local key = key_of_reacted_messages(campaign_key, kind)
-        is_known = redis.call('SETBIT', key, statistics.index_in_campaign(index), 1)
+        is_first = redis.call('SETBIT', key, statistics.index_in_campaign(index), 1) == 0
       end
-      if kind == 'clicked' then
-        if is_known == 0 then statistics.add('clickers', 1, sent) end
-        if link > 0 then statistics.add('link:' .. link, 1, sent) end
+      if is_first or kind ~= 'opted_out' then
+        local sent = sent_of_message(messages_key, count, index)
+        counts.add('stat:' .. kind, 1)
+        statistics.add(kind, 1, sent)
+        if is_first and kind == 'clicked' then statistics.add('clickers', 1, sent) end
+        if link > 0 and kind == 'clicked' then statistics.add('link:' .. link, 1, sent) end
       end
     end
   end
