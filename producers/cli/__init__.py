@@ -107,6 +107,8 @@ class CliContext:
     timeouts: CliTimeouts = TIMEOUTS
     notes: set[str] = field(default_factory=set)
     """The notes that were printed, so that each is printed once."""
+    ignored: list[str] = field(default_factory=list)
+    """Mistakes that do not matter for the command, because the environment gives what the command needs."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
@@ -171,18 +173,25 @@ class CliContext:
     def variables(self, *, needed: str | tuple[str, ...] = "") -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives.
 
-        A mistake of ``.env`` in a variable whose name does not begin with *needed* is ignored.
+        A mistake of ``.env`` in a variable whose name does not begin with *needed* is ignored. A ``.env`` that cannot
+        be read is ignored as well, if the environment has a variable whose name begins so.
 
         Raises:
             SettingsInvalid: ``.env`` cannot be read, or has a mistake.
         """
-        from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
+        from times_dispatch.settings.env_file import EnvFileUnreadable, with_env_file  # noqa: PLC0415  # slow to import
 
-        variables = with_env_file(os.environ, self.settings_path, needed=needed)
+        variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
-        return variables
+        try:
+            return with_env_file(variables, self.settings_path, needed=needed)
+        except EnvFileUnreadable as unreadable:
+            if not needed or not any(value and name.startswith(needed) for name, value in variables.items()):
+                raise
+            self.ignored.append(unreadable.mistakes[0])
+            return variables
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.cli import CliContext
-from producers.cli.check_report import report_as_json, report_as_lines
-from producers.cli.output import echo, progress_bar
+from producers.cli.check_report import LABEL_WIDTH, report_as_json, report_as_lines
+from producers.cli.output import echo, echo_report, progress_bar
 from producers.draft import Draft
 from producers.preflight.ledger_snapshot import take_snapshot
 from producers.preflight.repetitions import RepetitionCounter
@@ -66,7 +66,10 @@ def check(
     timeout_s = None if no_redis else options.timeouts.answer_s
     report = uvloop.run(_check(draft, settings, timeout_s, keep_rejects=rejects is not None))
     report.warnings.extend(settings.warnings)
-    echo(*([orjson.dumps(report_as_json(report)).decode()] if as_json else report_as_lines(report)))
+    if as_json:
+        echo(orjson.dumps(report_as_json(report)).decode())
+    else:
+        echo_report(*report_as_lines(report), indent=LABEL_WIDTH)
     if report.problems:
         raise SystemExit(1)
 

@@ -17,6 +17,8 @@ from producers.rows.refusals import Example
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.money import format_rupees
 
+LABEL_WIDTH = 10
+"""Columns of the label of a line, with the blanks after it."""
 _MAX_REASONS = 10
 _MAX_EXAMPLES = 2
 _MAX_CHARACTERS = 5

@@ -7,7 +7,7 @@ import click
 
 from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
-from producers.cli.output import counted, echo
+from producers.cli.output import counted, echo_report
 from producers.errors import InputInvalid
 from times_dispatch.ledger.model import CampaignView
 
@@ -25,7 +25,7 @@ def confirm(*lines: str) -> None:
         click.Abort: the answer is no.
         InputInvalid: stdin is not a terminal, so nobody can be asked.
     """
-    echo(*lines, err=True)
+    echo_report(*lines, indent=4, err=True)
     if not sys.stdin.isatty():
         raise InputInvalid("nothing is done: nobody can be asked here; --yes does it without asking")
     click.confirm("go on?", abort=True, err=True)

@@ -5,9 +5,9 @@ import asyncio
 import click
 
 from producers.cli import CliContext
-from producers.cli.output import counted, echo
+from producers.cli.output import counted, echo_report
 from producers.cli.provider import print_provider
-from producers.cli.status import EXIT_CODES, current_status, status_lines
+from producers.cli.status import EXIT_CODES, LABEL_WIDTH, current_status, status_lines
 from producers.cli.template import checked_template
 from times_dispatch.provider.diagnostics.probe import probe_provider
 from times_dispatch.settings.errors import SettingsInvalid
@@ -39,7 +39,7 @@ def doctor(options: CliContext, *, connect: bool) -> None:
     except SettingsInvalid:
         codes.append(2)  # the mistakes of the settings above name the missing address
     else:
-        echo(*status_lines(now))
+        echo_report(*status_lines(now), indent=LABEL_WIDTH)
         codes.append(EXIT_CODES[now.severity])
     if code := max(codes):
         raise SystemExit(code)
@@ -49,12 +49,12 @@ def _settings(options: CliContext) -> Settings | None:
     try:
         settings = options.settings(*ALL_BUT_FLOWER)
     except SettingsInvalid as invalid:
-        echo(f"settings   {counted(len(invalid.mistakes), 'mistake')}")
-        echo(*(f"  {mistake}" for mistake in invalid.mistakes))
+        echo_report(f"settings   {counted(len(invalid.mistakes), 'mistake')}", indent=LABEL_WIDTH)
+        echo_report(*(f"  {mistake}" for mistake in invalid.mistakes), indent=4)
         return None
     warnings = counted(len(settings.warnings), "warning") if settings.warnings else "fine"
-    echo(f"settings   {warnings}: {options.settings_path}")
-    echo(*(f"  {warning}" for warning in settings.warnings))
+    echo_report(f"settings   {warnings}: {options.settings_path}", indent=LABEL_WIDTH)
+    echo_report(*(f"  {warning}" for warning in settings.warnings), indent=4)
     return settings
 
 
@@ -68,9 +68,9 @@ def _archive(settings: Settings) -> int:
     try:
         archives = ArchiveFolder(settings.retention.path).archives()
     except ArchiveError as error:
-        echo(f"archive    {error}")
+        echo_report(f"archive    {error}", indent=LABEL_WIDTH)
         return 1
-    echo(f"archive    {counted(len(archives), 'folder')} in {settings.retention.path}")
+    echo_report(f"archive    {counted(len(archives), 'folder')} in {settings.retention.path}", indent=LABEL_WIDTH)
     return 0
 
 
@@ -94,7 +94,7 @@ def _alerts(settings: Settings, *, connect: bool) -> int:
         else:
             problem, service = (asyncio.run(target.reach()) if connect else ""), target.service
         fine &= not problem
-        echo(f"alerts     {name}: {service}{': ' if service and problem else ''}{problem}")
+        echo_report(f"alerts     {name}: {service}{': ' if service and problem else ''}{problem}", indent=LABEL_WIDTH)
     return 0 if fine else 1
 
 
@@ -116,10 +116,13 @@ def _templates(settings: Settings) -> int:
     with_problems = with_advice = 0
     for name in settings.templates:
         problems, advice = checked_template(name, settings)
-        echo(*(f"template {name}: {line}" for line in problems))
+        echo_report(*(f"template {name}: {line}" for line in problems), indent=LABEL_WIDTH)
         with_problems += bool(problems)
         with_advice += bool(advice)
-    echo(f"templates  {len(settings.templates):,} checked, {with_problems:,} with something to look at")
+    echo_report(
+        f"templates  {len(settings.templates):,} checked, {with_problems:,} with something to look at",
+        indent=LABEL_WIDTH,
+    )
     if with_advice:
-        echo(f"           dispatch template check has advice about {with_advice:,} of them")
+        echo_report(f"           dispatch template check has advice about {with_advice:,} of them", indent=LABEL_WIDTH)
     return 1 if with_problems else 0

@@ -54,6 +54,8 @@ def with_ledger(
         LedgerNewer: a newer version wrote the ledger.
     """
     redis_url = options.ledger_url()
+    for problem in options.ignored:
+        note_broken_settings(options, problem)
 
     async def connect_and_call() -> T:
         async with open_ledger(

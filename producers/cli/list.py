@@ -22,7 +22,9 @@ from times_dispatch.similar_names import similar_name
 
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
-"""On a narrower terminal each campaign gets two lines instead of a row of a table."""
+"""On a narrower terminal each campaign gets two lines instead of a row of a table, and where the table does not fit."""
+_MAX_NAME_WIDTH = 24
+"""Columns of a longer name in the table; its end is left out there."""
 
 
 class _Filters(NamedTuple):
@@ -122,18 +124,23 @@ def _tell_damages(damages: list[CampaignDamaged]) -> None:
 
 def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
     out = console()
-    if out.width < _MIN_TABLE_WIDTH:
-        for view in views:
-            out.print(view.id, style="bold", end="")
-            out.print(f"  {view.plan.name}, {view.plan.sender}, {_when(view)}")
-            out.print(f"  {', '.join(_in_words(view))}")
-        for damage in damaged:
-            out.print(damage.campaign, style="bold", end="")
-            out.print(f"  {damage.sender}: {damage.state}, {damage.what}")
+    table = _table(views, damaged, max_name_width=_MAX_NAME_WIDTH if out.is_terminal else None)
+    if out.width >= _MIN_TABLE_WIDTH and out.fits(table):
+        out.print(table)
         return
+    for view in views:
+        line = f"{view.id}  {view.plan.name}, {view.plan.sender}, {_when(view)}"
+        out.print_line(line, bold=len(view.id))
+        out.print_line(f"  {', '.join(_in_words(view))}")
+    for damage in damaged:
+        line = f"{damage.campaign}  {damage.sender}: {damage.state}, {damage.what}"
+        out.print_line(line, bold=len(damage.campaign))
+
+
+def _table(views: list[CampaignView], damaged: list[CampaignDamaged], *, max_name_width: int | None) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "sender", "when", "state"):
-        table.add_column(heading, no_wrap=True, overflow="fold" if heading == "id" else "ellipsis")
+        table.add_column(heading, no_wrap=True, max_width=max_name_width if heading == "name" else None)
     for heading in ("messages", "done", "delivered", "failed", "in doubt", "kept back"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("reason")
@@ -153,7 +160,7 @@ def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
         )
     for damage in damaged:
         table.add_row(damage.campaign, "", damage.sender, "", damage.state, *[""] * 6, damage.what)
-    out.print(table)
+    return table
 
 
 def _in_words(view: CampaignView) -> list[str]:

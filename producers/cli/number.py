@@ -12,7 +12,7 @@ from producers.cli import CliContext
 from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console, counted, echo, second_in_india
+from producers.cli.output import console, counted, echo, echo_report, second_in_india
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
 from times_dispatch.archive.number_search import with_archived
@@ -53,7 +53,7 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
         known["forgotten"] = history.is_forgotten
         echo(json.dumps({**known, "messages": rows}))
         return
-    echo(f"{mask(wanted)}: {counted(len(rows), 'message')}; {_standing(history)}")
+    echo_report(f"{mask(wanted)}: {counted(len(rows), 'message')}; {_standing(history)}", indent=2)
     if rows:
         _print(rows)
 

@@ -1,6 +1,7 @@
 """The output that several commands share: lines, tables, a progress bar, counts, times, and a campaign as JSON."""
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 INDIA = ZoneInfo(INDIA_ZONE)
 
+_BAR_WIDTH = 16
+"""Columns of a progress bar: little, so that a terminal of 60 columns has room for its figures."""
 _WIDTH_WITHOUT_TERMINAL = 100_000
 """Columns of a table that a file or a program reads, so that no row is cut or goes over two lines."""
 
@@ -33,6 +36,23 @@ def echo(*lines: str, err: bool = False) -> None:
     """
     for line in lines:
         click.echo(visible(line), err=err)  # noqa: TID251  # the one place
+
+
+def echo_report(*lines: str, indent: int = 0, err: bool = False) -> None:
+    """Print lines that a person reads; on a terminal, a longer line goes on in the next one, and no word is cut.
+
+    Args:
+        lines: lines without line breaks; in a file or pipe each stays one line.
+        indent: columns of blanks before what goes on.
+        err: whether to print on stderr.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        from producers.cli.wrapping import wrapped  # noqa: PLC0415  # only a terminal needs it
+
+        width = shutil.get_terminal_size().columns
+        lines = tuple(row for line in lines for row in wrapped(visible(line), width, indent))
+    echo(*lines, err=err)
 
 
 def console() -> "PlainConsole":
@@ -59,7 +79,7 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
 
     columns = (
         PlainColumn(),
-        BarColumn(),
+        BarColumn(bar_width=_BAR_WIDTH),
         TaskProgressColumn(),
         PlainColumn("rows"),
         TimeRemainingColumn(),

@@ -4,10 +4,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251  # the one console of the command line
+from rich.measure import measure_renderables
 from rich.segment import Segment
+from rich.table import Column, Table
 from rich.text import Text
 
+from producers.cli.wrapping import wrapped
 from times_dispatch.visible_text import visible
+
+_WIDE = 100_000
+"""More columns than any table needs."""
+_GAP = 2
+"""Columns of blanks between two columns of a table."""
 
 
 class PlainConsole(Console):
@@ -17,8 +25,49 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print texts and tables; a line of a table ends with its last letter, and not with the width of its column."""
+        """Print texts and tables; a line of a table ends with its last letter, and not with the width of its column.
+
+        A table that is too wide for the terminal becomes a list: a row is its first cell, and below it a line for each
+        other cell, after its heading.
+        """
         super().print(*(each if isinstance(each, str | Text) else _Trimmed(each) for each in objects), **options)
+
+    def print_line(self, line: str, *, bold: int = 0, indent: int = 2) -> None:
+        """Print a line; where it is longer than the terminal is wide, it goes on in the next one, and no word is cut.
+
+        Args:
+            line: text without line breaks.
+            bold: how many of its first characters are bold.
+            indent: columns of blanks before what goes on.
+        """
+        first, *others = wrapped(visible(line), self.width, indent)
+        text = Text(first)
+        text.stylize("bold", 0, bold)
+        self.print(text, *map(Text, others), sep="\n")
+
+    def fits(self, table: Table) -> bool:
+        """Say whether the terminal is wide enough for a table in which no word is cut."""
+        return self._room(table, [least for least, _ in self._least_and_most(table)]) >= 0
+
+    def share_room(self, table: Table) -> None:
+        """Give each column of a table that fits the columns of its longest word, and the first ones what is left."""
+        widths = self._least_and_most(table)
+        room = self._room(table, [least for least, _ in widths])
+        for column, (least, most) in zip(table.columns, widths, strict=True):
+            more = min(room, most - least)
+            column.width, room = least + more, room - more
+
+    def _room(self, table: Table, widths: list[int]) -> int:
+        return self.width - sum(widths) - _GAP * (len(table.columns) - 1)
+
+    def _least_and_most(self, table: Table) -> list[tuple[int, int]]:
+        """Return the least and the most columns that each column of a table needs."""
+        return [self._width_of(column) for column in table.columns]
+
+    def _width_of(self, column: Column) -> tuple[int, int]:
+        measured = measure_renderables(self, self.options.update_width(_WIDE), [column.header, *column.cells])
+        most = min(measured.maximum, column.max_width or measured.maximum)
+        return (most if column.no_wrap else min(measured.minimum, most)), most
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make rich's text object; rich calls this method for every text of a line, a cell, a heading and a title."""
@@ -34,10 +83,27 @@ class _Trimmed:
             if not column.no_wrap:
                 column.overflow = "fold"
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment | Text]:
+        if isinstance(self._table, Table) and isinstance(console, PlainConsole):
+            if not console.fits(self._table):
+                yield from _as_list(self._table, options.max_width)
+                return
+            console.share_room(self._table)
         for line in Segment.split_lines(console.render(self._table, options)):
             yield from _without_last_blanks(line)
             yield Segment.line()
+
+
+def _as_list(table: Table, width: int) -> Iterator[Text]:
+    """Return the lines of a table as a list."""
+    headings = [str(column.header) for column in table.columns]
+    label_width = max(map(len, headings[1:]), default=0)
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        yield Text(visible(str(first)), style="bold")
+        for heading, cell in zip(headings[1:], others, strict=True):
+            if str(cell):
+                line = f"  {heading:<{label_width}}  {visible(str(cell))}"
+                yield from map(Text, wrapped(line, width, _GAP + label_width + _GAP))
 
 
 def _without_last_blanks(line: Iterable[Segment]) -> list[Segment]:

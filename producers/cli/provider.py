@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from producers.cli import CliContext, CommandGroup, completion
-from producers.cli.output import console, echo
+from producers.cli.output import console, echo, echo_report
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.diagnostics.probe import ProbeResult, probe_provider
@@ -106,13 +106,13 @@ def print_provider(checked: CheckedProvider, reached: list[ProbeResult]) -> None
     """
     echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
-        echo(f"  problem: {problem}")
+        echo_report(f"  problem: {problem}", indent=4)
     for warning in checked.warnings:
-        echo(f"  warning: {warning}")
+        echo_report(f"  warning: {warning}", indent=4)
     for note in checked.notes:
-        echo(f"  note: {note}")
+        echo_report(f"  note: {note}", indent=4)
     for attempt in reached:
-        echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.message}")
+        echo_report(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.message}", indent=4)
 
 
 def _as_json(checked: CheckedProvider, reached: list[ProbeResult]) -> dict[str, Any]:

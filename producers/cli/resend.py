@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from producers.cli import CliContext, completion
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledger
-from producers.cli.output import counted, echo, second_in_india
+from producers.cli.output import counted, echo, echo_report, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
@@ -86,7 +86,7 @@ def resend(
             campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
         )
     elif dry_run or not (expected.messages or expected.unfinished):
-        echo(*([json.dumps(_survey_as_json(expected))] if as_json else _lines(expected, choice)))
+        _print_survey(expected, choice, as_json=as_json)
         return
     else:
         if not yes:
@@ -106,6 +106,13 @@ def resend(
             f"campaign {result.campaign} resends {counted(result.messages, 'message')} of {expected.parent.id}, "
             f"starts {starts}"
         )
+
+
+def _print_survey(expected: Survey, choice: Choice, *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps(_survey_as_json(expected)))
+    else:
+        echo_report(*_lines(expected, choice), indent=4)
 
 
 def _lines(expected: Survey, choice: Choice) -> list[str]:

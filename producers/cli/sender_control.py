@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of
 from producers.cli.ledger import notify_workers, settings_if_valid, with_ledger
-from producers.cli.output import counted, echo
+from producers.cli.output import counted, echo, echo_report
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
@@ -60,7 +60,7 @@ def pause_senders(options: CliContext, name: str | None, *, reason: str = "", ye
         _ask("pauses", with_ledger(options, lambda redis: _read(redis, name, configured)))
     paused = with_ledger(options, change)
     for concerned in paused:
-        echo(f"sender {concerned.sender.id} is paused", *_lines(concerned))
+        echo_report(f"sender {concerned.sender.id} is paused", *_lines(concerned), indent=4)
     if not paused:
         echo("neither the ledger nor the settings have a sender")
 
@@ -99,7 +99,7 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
     stopped_again = with_ledger(options, change)
     for concerned in senders:
         if concerned.sender.id not in stopped_again:
-            echo(f"sender {concerned.sender.id} goes on", *_lines(concerned))
+            echo_report(f"sender {concerned.sender.id} goes on", *_lines(concerned), indent=4)
     if stopped_again:
         names = ", ".join(stopped_again)
         raise CommandFailed(

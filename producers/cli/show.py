@@ -103,16 +103,16 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry], statistics: Statistics) -> None:
     out = console()
     plan = view.plan
-    out.print(plan.name, style="bold", end="")
-    out.print(f" ({view.id}): {state_in_words(view)}" + (f", {view.reason}" if view.reason else ""))
-    out.print(
+    reason = f", {view.reason}" if view.reason else ""
+    out.print_line(f"{plan.name} ({view.id}): {state_in_words(view)}{reason}", bold=len(plan.name))
+    out.print_line(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
         + _money(statistics)
     )
     if plan.resend_of:
-        out.print(f"resend of {plan.resend_of}: {plan.resend_choice}")
+        out.print_line(f"resend of {plan.resend_of}: {plan.resend_choice}")
     if view.resends:
-        out.print(f"resent as {', '.join(view.resends)}")
+        out.print_line(f"resent as {', '.join(view.resends)}")
     for name, epoch_ms in (
         ("submitted", view.sealed_ms),
         ("start", plan.start_at_ms),
@@ -122,10 +122,10 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
         ("valid until", plan.valid_until_ms),
     ):
         if epoch_ms:
-            out.print(f"{name} {second_in_india(epoch_ms / 1000)}")
+            out.print_line(f"{name} {second_in_india(epoch_ms / 1000)}")
     if plan.retry:
-        out.print(retry_rule_in_words(plan.retry))
-        out.print(f"second tries: {second_tries_in_words(view, statistics)}")
+        out.print_line(retry_rule_in_words(plan.retry))
+        out.print_line(f"second tries: {second_tries_in_words(view, statistics)}")
     states = Table("state", box=None, pad_edge=False)
     states.add_column("messages", justify="right")
     states.add_column("")
@@ -143,9 +143,9 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
             codes.add_row(f"{origin} {code}", f"{number:,}", code_texts[name])
         out.print(codes)
     for name, number in sorted(view.stats.items()):
-        out.print(f"{name.replace('_', ' ')}: {number:,}")
+        out.print_line(f"{name.replace('_', ' ')}: {number:,}")
     for entry in trail:
-        out.print(trail_line(entry))
+        out.print_line(trail_line(entry))
     if not view.counters_add_up:
         out.print(
             f"the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all",

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from producers.cli import CliContext
-from producers.cli.output import counted, echo
+from producers.cli.output import counted, echo, echo_report
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
 from times_dispatch.settings.durations import format_duration
@@ -21,6 +21,8 @@ from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatu
 from times_dispatch.status.reader import read_status
 from times_dispatch.status.roles import clock_time
 
+LABEL_WIDTH = 11
+"""Columns of the label of a line, with the blank after it."""
 EXIT_CODES = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 """The same codes as those of Nagios and of tools that follow it."""
 
@@ -38,7 +40,7 @@ def status(options: CliContext, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"severity": now.severity.value, **msgspec.to_builtins(now)}))
     else:
-        echo(*status_lines(now))
+        echo_report(*status_lines(now), indent=LABEL_WIDTH)
     if code := EXIT_CODES[now.severity]:
         raise SystemExit(code)
 

@@ -15,7 +15,7 @@ from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import open_ledger, warn_without_workers
-from producers.cli.output import INDIA, counted, echo, minute_in_india, progress_bar
+from producers.cli.output import INDIA, counted, echo, echo_report, minute_in_india, progress_bar
 from producers.draft import Draft
 from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
 from producers.errors import CommandFailed, InputInvalid
@@ -30,6 +30,10 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.sms.rules.send_window import SendWindow
 
+LABEL_WIDTH = 10
+"""Columns of the label of a line, with the blanks after it."""
+_LABEL_WIDTH = 10
+"""Columns of the label of a line, with the blanks after it."""
 _MAX_REASONS = 10
 
 
@@ -95,7 +99,10 @@ def submit(
             f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent; "
             "--again submits it once more"
         )
-    echo(*([orjson.dumps(_as_json(result, salt)).decode()] if as_json else _as_lines(result)))
+    if as_json:
+        echo(orjson.dumps(_as_json(result, salt)).decode())
+    else:
+        echo_report(*_as_lines(result), indent=_LABEL_WIDTH)
 
 
 async def _submit(

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from producers.cli import CliContext, CommandGroup, completion
-from producers.cli.output import console, counted, echo
+from producers.cli.output import console, counted, echo, echo_report
 from producers.errors import InputInvalid
 from producers.recipients.reader.limits import ReaderLimits
 from producers.registry import file
@@ -113,7 +113,7 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
     with_problems = 0
     for name in names or settings.templates:
         problems, advice = checked_template(name, settings)
-        echo(*(f"{name}: {line}" for line in [*problems, *advice]))
+        echo_report(*(f"{name}: {line}" for line in [*problems, *advice]), indent=2)
         with_problems += bool(problems)
     echo(
         f"{counted(len(names or settings.templates), 'template')} checked, {with_problems:,} with something to look at"
@@ -175,6 +175,6 @@ def _print_import(merge: Merge, *, as_json: bool) -> None:
         if outcome == "unchanged":
             continue
         for row in rows[:_MAX_ROWS]:
-            echo(f"          line {row.line}: {row.name}" + (f": {row.reason}" if row.reason else ""))
+            echo_report(f"          line {row.line}: {row.name}" + (f": {row.reason}" if row.reason else ""), indent=12)
         if (more := len(rows) - _MAX_ROWS) > 0:
             echo(f"          and {more:,} more; --json lists all")

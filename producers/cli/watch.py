@@ -27,6 +27,8 @@ from times_dispatch.status.roles import missing_workers
 
 _INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
+_BAR_WIDTH = 16
+"""Columns of a bar: little, so that a terminal of 60 columns has room for the figures."""
 _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
 """The rate is measured over this many of the latest polls."""
@@ -122,7 +124,7 @@ async def follow(
     started_s = printed_s = clock.monotonic()
     workers = _WorkerWatch(missing, clock)
     silence = _RedisSilence(name_of_redis, redis_timeout_s, clock)
-    columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
+    columns = (BarColumn(bar_width=_BAR_WIDTH), PlainColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
         await workers.look()
@@ -134,9 +136,8 @@ async def follow(
                 polls[campaign].append((now_s, view.done))
                 summary = progress_line(view, _rate_per_s(polls[campaign]))
                 lines.append(summary if len(views) == 1 else f"{campaign} {view.plan.name}: {summary}")
-                bar.update(
-                    tasks[campaign], description=_title(view), completed=view.done, total=view.total, summary=summary
-                )
+                description = f"{_title(view)}{summary}"
+                bar.update(tasks[campaign], description=description, completed=view.done, total=view.total)
             going_on = [campaign for campaign, view in views.items() if not _has_ended(view, until)]
             if not going_on or (timeout_s and now_s - started_s > timeout_s):
                 break
@@ -211,8 +212,10 @@ def _print(out: PlainConsole, lines: Sequence[str]) -> None:
 
 
 def _title(view: CampaignView) -> str:
-    """Return the name of a campaign, with its state unless it is sending."""
-    return view.plan.name if view.state is CampaignState.RUNNING else f"{view.plan.name}: {state_in_words(view)}"
+    """Return the name of a campaign, and for which thing it waits; its summary names every other state."""
+    words = state_in_words(view)
+    waits = view.state is CampaignState.RUNNING and words != CampaignState.RUNNING
+    return f"{view.plan.name}: {words}, " if waits else f"{view.plan.name}: "
 
 
 def _has_ended(view: CampaignView, until: Until) -> bool:

@@ -27,7 +27,7 @@ _INTRODUCTION = """\
 A terminal of 80 columns and one of 60 columns, for a small campaign that went through the sandbox.
 `python -m times_dispatch.demo.pictures docs/terminal.md` writes this page.
 """
-_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
 def main(path: Path) -> None:
@@ -74,10 +74,36 @@ def picture(command: Sequence[str], *, columns: int, folder: Path, environment: 
             pass
         finally:
             os.close(ours)
-    text = _CONTROL_SEQUENCE.sub("", output.decode("utf-8", "replace"))
-    # What a carriage return goes back over is printed again.
-    lines = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
+    lines = _screen(output.decode("utf-8", "replace"))
     return "\n".join(lines).strip("\n").replace(str(folder), ".").replace(socket.gethostname(), "host")
+
+
+def _screen(output: str) -> list[str]:
+    """Return the lines that a terminal shows after some output: progress bars go up, erase lines, and print anew."""
+    lines, row, printed = [""], 0, 0
+    for sequence in _CONTROL_SEQUENCE.finditer(output):
+        row = _print(lines, row, output[printed : sequence.start()])
+        printed = sequence.end()
+        arguments, letter = sequence.groups()
+        if letter == "A":
+            row = max(0, row - int(arguments or 1))
+        elif letter == "K":
+            lines[row] = ""
+    _print(lines, row, output[printed:])
+    return [line.rstrip() for line in lines]
+
+
+def _print(lines: list[str], row: int, text: str) -> int:
+    """Print a text without control sequences at the end of a line; return the line where it ends."""
+    for piece in re.split(r"(\r*\n|\r)", text):
+        if piece.endswith("\n"):
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif piece == "\r":
+            lines[row] = ""  # whatever goes back to the beginning of a line prints the whole line anew
+        else:
+            lines[row] += piece
+    return row
 
 
 def _section(commands: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list[str]:

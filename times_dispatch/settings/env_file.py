@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from times_dispatch.bounded_file import read_bounded_text
+from times_dispatch.bounded_file import read_bounded
 from times_dispatch.settings.errors import SettingsInvalid
 
 NAME: Final = ".env"
 _FILE: Final = "_FILE"
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+class EnvFileUnreadable(SettingsInvalid):
+    """The file is there and cannot be opened or read."""
 
 
 def with_env_file(
@@ -25,20 +30,25 @@ def with_env_file(
         needed: how the names of the variables begin that the caller needs; a mistake in another variable is ignored.
 
     Raises:
-        SettingsInvalid: the file is there and cannot be read.
+        EnvFileUnreadable: the file is there and cannot be read.
+        SettingsInvalid: a line has a mistake.
     """
     path = settings_path.parent / NAME
     try:
-        content = read_bounded_text(path)
+        # A letter that is not UTF-8 concerns its own line only; editors of Windows begin a file with a byte order mark.
+        content = read_bounded(path).decode(errors="surrogateescape").removeprefix(_BYTE_ORDER_MARK)
     except FileNotFoundError:
         return dict(variables)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8"
-        raise SettingsInvalid([f"{path}: cannot be read: {reason.lower()}"]) from error
+    except OSError as error:
+        raise EnvFileUnreadable([f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}"]) from error
     from honcho.environ import parse  # noqa: PLC0415  # only a file needs it
 
     of_file = dict[str, str]()
-    for line in content.splitlines():
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not _is_utf8(line):
+            if not needed or _name(line).startswith(needed):
+                raise SettingsInvalid([f"{path}:{number}: cannot be read: it is not UTF-8"])
+            continue
         try:
             of_file |= parse(line)
         except ValueError as error:  # a quote is not closed
@@ -58,6 +68,14 @@ def with_env_file(
 
 def _name(line: str) -> str:
     return line.partition("=")[0].strip()
+
+
+def _is_utf8(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # a byte that was no UTF-8 is a lone surrogate now
+        return False
+    return True
 
 
 def _is_cut(line: str) -> bool:

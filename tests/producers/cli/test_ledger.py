@@ -68,6 +68,35 @@ def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_f
     assert (done.exit_code, mistake in done.stderr) == (2, True)
 
 
+def test_an_env_file_that_cannot_be_read_keeps_nobody_from_the_ledger_that_the_environment_names(
+    run: Run, submitted: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").mkdir()
+    for command in (
+        ["list"],
+        ["show", submitted],
+        ["pause", submitted],
+        ["pause", "--all"],
+        ["cancel", submitted, "--yes"],
+    ):
+        done = run(*command)
+        assert done.exit_code == 0, (command, done.output)
+        assert _notes(done.stderr) == [f"note: .env: cannot be read: is a directory; {NOTE}"]
+    status = run("status")
+    assert "warning: the settings have 1 mistake: dispatch doctor" in status.stderr
+    assert "redis" in status.stdout
+    assert run("check", "campaign.toml").exit_code == 2
+
+
+def test_an_env_file_that_cannot_be_read_is_an_error_if_nothing_else_names_the_ledger(
+    submitted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPATCH_REDIS_URL", raising=False)
+    (tmp_path / ".env").mkdir()
+    done = CliRunner().invoke(main, ["--settings", str(tmp_path / "dispatch.toml"), "pause", submitted])
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path}/.env: cannot be read: is a directory\n")
+
+
 def test_a_settings_file_that_is_a_pipe_is_not_waited_for_after_the_command_has_acted(
     run: Run, submitted: str, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from times_dispatch.settings.env_file import with_env_file
+from times_dispatch.settings.env_file import EnvFileUnreadable, with_env_file
 from times_dispatch.settings.errors import SettingsInvalid
 
 
@@ -42,12 +42,38 @@ def test_no_file_gives_nothing(tmp_path: Path) -> None:
     assert with_env_file({"A": "b"}, tmp_path / "dispatch.toml") == {"A": "b"}
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"A=\xff", "it is not utf-8"), (b"A='b", "no closing quotation")])
-def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path, content: bytes, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (b"A=b\nC=\xff", ".env:2: cannot be read: it is not UTF-8"),
+        (b"A='b", ".env: cannot be read: no closing quotation"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_mistake(tmp_path: Path, content: bytes, mistake: str) -> None:
     (tmp_path / ".env").write_bytes(content)
     with pytest.raises(SettingsInvalid) as invalid:
         with_env_file({}, tmp_path / "dispatch.toml")
-    assert list(invalid.value.mistakes) == [f"{tmp_path}/.env: cannot be read: {reason}"]
+    assert list(invalid.value.mistakes) == [f"{tmp_path}/{mistake}"]
+
+
+def test_a_letter_that_is_not_utf8_concerns_its_own_line_only(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"# f\xfcr Asha\nDISPATCH_ID_KEY=\xff\nDISPATCH_REDIS_URL=redis://h\n")
+    variables = with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+    assert variables == {"DISPATCH_REDIS_URL": "redis://h"}
+    (tmp_path / ".env").write_bytes(b"DISPATCH_REDIS_URL=redis://h\xff\n")
+    with pytest.raises(SettingsInvalid, match=r"\.env:1: cannot be read: it is not UTF-8"):
+        with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+
+
+def test_a_byte_order_mark_hides_no_variable(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfDISPATCH_REDIS_URL=redis://h\r\n")
+    assert with_env_file({}, tmp_path / "dispatch.toml") == {"DISPATCH_REDIS_URL": "redis://h"}
+
+
+def test_a_file_that_cannot_be_opened_is_told_apart_from_a_mistake_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(EnvFileUnreadable, match=r"\.env: cannot be read: is a directory"):
+        with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
 
 
 @pytest.mark.parametrize("line", ["DISPATCH_ID_KEY=ab#cd", "DISPATCH_ID_KEY = a b"])
