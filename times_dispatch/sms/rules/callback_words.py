@@ -68,12 +68,15 @@ ID_WORDS: Final = (
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
-        "weighment weighbridge gatepass"
+        "weighment weighbridge gatepass s/n model amount amt"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
-AMOUNT_WORDS: Final = ("up to", *_words("upto worth above below under over than between earn earned won win redeem"))
+AMOUNT_WORDS: Final = (
+    "up to",
+    *_words("population upto worth above below under over than between earn earned won win redeem"),
+)
 """Words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
 UNIT_WORDS: Final = _words(
@@ -87,13 +90,16 @@ UNIT_WORDS: Final = _words(
 SHORT_CODE_WORDS: Final = (
     "toll free",
     *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
+    *_words("హెల్ప్‌లైన్ ಸಹಾಯವಾಣಿ ഹെൽപ്പ്‌ലൈൻ হেল্পলাইন હેલ્પલાઇન ਹੈਲਪਲਾਈਨ ಕರೆ కాల్ കോൾ ফোন કૉલ ਫੋਨ"),
 )
 """Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
 HELPLINES: Final = {
-    "emergency": ("112", "108"),
+    "emergency": ("112", "108", "1906", "102", "1077", "1070"),
     "police": ("100", "112"),
+    "traffic police": ("103", "1073", "1095"),
     "ambulance": ("102", "108", "112"),
+    "health": ("104",),
     "fire": ("101", "112"),
     "fire brigade": ("101", "112"),
     "women": ("181", "1090", "1091"),
@@ -108,8 +114,13 @@ HELPLINES: Final = {
     "gas leakage": ("1906",),
     "railway enquiry": ("139",),
     "reservation enquiry": ("139",),
+    "disaster": ("1077", "1070", "1078"),
+    "flood": ("1077", "1070"),
 }
 """Helplines of India that are numbers to call also after the word alone: ``Police: 100``, ``CHILD - 1098``."""
+
+AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
+"""Words that may stand between the word for a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "

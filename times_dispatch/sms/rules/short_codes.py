@@ -7,7 +7,14 @@ import re
 from typing import Final
 
 from times_dispatch.sms.numbers import DIGIT_TABLE
-from times_dispatch.sms.rules.callback_words import BETWEEN, HELPLINES, SHORT_CODE_UNITS, SHORT_CODE_WORDS, any_of
+from times_dispatch.sms.rules.callback_words import (
+    AFTER_HELPLINES,
+    BETWEEN,
+    HELPLINES,
+    SHORT_CODE_UNITS,
+    SHORT_CODE_WORDS,
+    any_of,
+)
 
 _KEYWORD = (
     r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
@@ -33,7 +40,8 @@ AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _BEFORE_HELPLINE = "|".join(
-    rf"{word}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))" for word, codes in HELPLINES.items()
+    rf"{word}(?: (?:{any_of(AFTER_HELPLINES)})[.]?){{0,2}}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))"
+    for word, codes in HELPLINES.items()
 )
 _SHORT_CODE = re.compile(
     rf"(?<![^\W_])(?:(?:{any_of(SHORT_CODE_WORDS)}){BETWEEN}{{0,3}}|{_SMS_TO}"
