@@ -98,7 +98,9 @@ def _microseconds(days: float, tokens: Sequence[Token]) -> int:
 
     The number of a moment is not exact: 10:30 is stored as 0.4374999.
     """
-    places = max((len(token.text.partition(".")[2]) for token in tokens if token.kind in ("date", "elapsed")), default=0)
+    places = max(
+        (len(token.text.partition(".")[2]) for token in tokens if token.kind in ("date", "elapsed")), default=0
+    )
     unit = 10 ** max(6 - places, 0)
     return round(days * _S_PER_DAY * _US_PER_S / unit) * unit
 
