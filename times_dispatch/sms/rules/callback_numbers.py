@@ -99,6 +99,8 @@ _AFTER_CALL_WORD_AND_NAME = re.compile(
 _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
+_UPI_SUFFIX = re.compile("-[0-9]{1,2}@")
+"""The end of a UPI address that a person has several of: ``9876543210-2@ybl``."""
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
@@ -332,6 +334,8 @@ def _may_end(run: _Run, last: int) -> bool:
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
         if _OTHER_NUMBER.match(text, end):
             return True
+        if _UPI_SUFFIX.match(text, end):
+            return False
         last_digits = _LAST_DIGITS.match(text, end)
         return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
     return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
@@ -352,6 +356,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         return False
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
-    if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
+    is_id = _AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
+    if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
     return number_forms.has_form(digits, sizes, written, to_call=to_call)

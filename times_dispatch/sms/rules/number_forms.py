@@ -48,6 +48,13 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
     )
 
 
+def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
+    """Say whether digits are grouped as no id is: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
+    if digits.startswith("0"):
+        return sizes in ([3, 8], [4, 7], [5, 6])
+    return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
+
+
 def is_foreign(digits: str) -> bool:
     """Say whether digits, with the code of the country, are a number of another country."""
     try:
