@@ -101,7 +101,7 @@ def _microseconds(days: float, tokens: Sequence[Token]) -> int:
     places = max(
         (len(token.text.partition(".")[2]) for token in tokens if token.kind in ("date", "elapsed")), default=0
     )
-    unit = 10 ** max(6 - places, 0)
+    unit: int = 10 ** max(6 - places, 0)
     return round(days * _S_PER_DAY * _US_PER_S / unit) * unit
 
 

@@ -99,9 +99,8 @@ _AFTER_CALL_WORD_AND_NAME = re.compile(
 _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
-_UPI_SUFFIX = re.compile("-[0-9]{1,2}@")
-"""The end of a UPI address that a person has several of: ``9876543210-2@ybl``."""
-_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
+_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9@])")
+"""The last digits of another number, and not the end of an address such as ``9876543210-2@ybl``."""
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
@@ -334,8 +333,6 @@ def _may_end(run: _Run, last: int) -> bool:
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
         if _OTHER_NUMBER.match(text, end):
             return True
-        if _UPI_SUFFIX.match(text, end):
-            return False
         last_digits = _LAST_DIGITS.match(text, end)
         return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
     return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")

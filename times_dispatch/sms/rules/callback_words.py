@@ -70,7 +70,8 @@ ID_WORDS: Final = (
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
-        "weighment weighbridge gatepass s/n model amount amt letter instruction username beneficiary trxn visa passport dl rc prescription "
+        "weighment weighbridge gatepass s/n model amount amt "
+        "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "lab patient sample barcode item loyalty khata khasra diary "
         "sanction subscription conf confirmation rx"
     ),
