@@ -98,17 +98,17 @@ def _microseconds(days: float, tokens: Sequence[Token]) -> int:
 
     The number of a moment is not exact: 10:30 is stored as 0.4374999.
     """
-    places = max(
+    decimals = max(
         (len(token.text.partition(".")[2]) for token in tokens if token.kind in ("date", "elapsed")), default=0
     )
-    unit: int = 10 ** max(6 - places, 0)
+    unit: int = 10 ** max(6 - decimals, 0)
     return round(days * _S_PER_DAY * _US_PER_S / unit) * unit
 
 
 def _decimals(token: Token, microseconds: int) -> str:
     """Return what a format shows after the seconds: ``.250`` for ``ss.000``."""
-    places = len(token.text.partition(".")[2])
-    return f".{microseconds:06}"[: places + 1] if places else ""
+    decimals = len(token.text.partition(".")[2])
+    return f".{microseconds:06}"[: decimals + 1] if decimals else ""
 
 
 def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
