@@ -241,8 +241,8 @@ class CsvFile:
         if len(headings) < len(delimiters) and any('"' in tidy(name) for name in names):
             self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
-            reason = "the heading holds NUL bytes; is it UTF-16? save it as UTF-8, in Excel as CSV UTF-8"
-            raise InputInvalid(f"{self._path}:{line}: {reason}")
+            advice = utf8.advice_about_nuls(self._path)
+            raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? {advice}")
         self._has_guards = has_guards(names)
         return delimiter, Heading(self._path, line, map(unguard, names) if self._has_guards else names)
 

@@ -228,7 +228,7 @@ def _text(value: object) -> str:
                 return ""
             raise ValueDamaged("is infinite")
         case _Number():
-            return number_text(value)
+            return number_text(str(value))  # a subclass of str cannot be packed into a batch
         case str():
             if not _is_writable(value):
                 raise ValueDamaged(_HALF_SURROGATE)

@@ -19,6 +19,8 @@ _WINDOW = 1 << 11
 """Lines shorter than this are not measured."""
 _CHUNK_BYTES = 2 * _WINDOW * CHUNK_ROWS
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_NULS_OF_UTF16 = 2
+"""The fewest NUL bytes of a heading in UTF-16: those of a comma and of a line end."""
 
 
 def encoding_of(path: Path) -> str:
@@ -105,6 +107,16 @@ def _decode(
             f"{path}:{line}: is not UTF-8: byte 0x{error.object[error.start]:02X} at position {at}; "
             f"{_advice(path, 'WINDOWS-1252')}"
         ) from None
+
+
+def advice_about_nuls(path: Path) -> str:
+    """Say what to do with a file whose heading holds NUL bytes: in UTF-16 all of them are even or all odd."""
+    with path.open("rb") as file:
+        head = file.read(_WINDOW)
+    parities = {position % 2 for position, byte in enumerate(head) if not byte}
+    if head.count(b"\0") < _NULS_OF_UTF16 or len(parities) != 1:
+        return "save it as UTF-8, in Excel as CSV UTF-8"
+    return _advice(path, "UTF-16LE" if parities == {1} else "UTF-16BE")
 
 
 def _advice(path: Path, encoding: str) -> str:

@@ -360,3 +360,29 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
     lists = Whitelists(Template(text), links=LinkWhitelist([]), numbers=NumberWhitelist(["1800 123 4567"]))
     assert len(lists.problems_in_text()) == 1
     assert exempt_from_whitelist(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("contact Anil/9311-22-33-44. Regards", ["9311-22-33-44"]),
+        ("Book your cab: 8433 9 8433 9 - QuickCabs", ["8433 9 8433 9"]),
+        ("Driver Ramesh M-98220 11234", ["98220 11234"]),
+        ("Contact 1)9440012345 2)9848012345", ["9440012345", "9848012345"]),
+        ("Toll Free 1800/123/4567", ["1800/123/4567"]),
+        ("Indian Bank: 1800 425 00 000", ["1800 425 00 000"]),
+        ("Order: 1800 208 1234 (10am-11pm)", ["1800 208 1234"]),
+        ("Temple seva booking 0877-2233333", ["0877-2233333"]),
+        ("Tel (O) 2555 1234", ["2555 1234"]),
+        ("Police No. 100, Fire Station 101", ["100", "101"]),
+        ("BSNL customer care 1503 (mobile)", ["1503"]),
+        ("Water tanker: 1916 toll free", ["1916"]),
+        ("For updated A/C Bal dial 18000.", ["18000"]),
+        ("Salary 18000-25000", []),
+        ("Flat 1800-2400 sqft", []),
+        ("To 9812345678-2@ybl Rs 100", []),
+        ("S/N 8123456789, Amount: 9876543210, DL no 9012345678", []),
+    ],
+)
+def test_the_groups_and_the_words_around_digits_tell_a_number_to_call(text: str, numbers: list[str]) -> None:
+    assert find(text) == numbers

@@ -1,7 +1,7 @@
 """Shows a date, a time or a duration of a spreadsheet as the format of its cell does: 46356 is 30-Nov-2026."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.format_tokens import Token
@@ -26,6 +26,7 @@ _DAY_IN_HINDI = "वार"
 _NAMED = (3, 4, 5)
 """How many letters in a format stand for the name of a month or a day."""
 _S_PER_DAY = 86_400
+_US_PER_S = 1_000_000
 _UNITS_S = {"h": 3600, "m": 60, "s": 1}
 _UNITS_IN_NEXT = {"h": 24, "m": 60, "s": 60}
 _MAX_SERIAL = 2_958_466
@@ -46,14 +47,16 @@ _NO_DATE = "is no date, although it is formatted as one"
 
 def show_duration(days: float, tokens: Sequence[Token]) -> str:
     """Return a duration, as ``[h]:mm`` shows it."""
-    seconds = round(abs(days) * _S_PER_DAY)
+    seconds, microseconds = divmod(_microseconds(abs(days), tokens), _US_PER_S)
     shown = ""
     for token in tokens:
         unit = token.text[:1].lower()
+        length = len(token.text.partition(".")[0])
         if token.kind == "elapsed":
-            shown += f"{seconds // _UNITS_S[unit]:0{len(token.text)}}"
+            shown += f"{seconds // _UNITS_S[unit]:0{length}}{_decimals(token, microseconds)}"
         elif token.kind == "date" and unit in _UNITS_S:
-            shown += f"{seconds // _UNITS_S[unit] % _UNITS_IN_NEXT[unit]:0{min(len(token.text), 2)}}"
+            number = seconds // _UNITS_S[unit] % _UNITS_IN_NEXT[unit]
+            shown += f"{number:0{min(length, 2)}}{_decimals(token, microseconds)}"
         elif token.kind == "literal":
             shown += token.text
     return ("-" if days < 0 else "") + shown
@@ -71,23 +74,41 @@ def show_moment(serial: float, tokens: Sequence[Token], language: str = ENGLISH)
         raise ValueDamaged(_NO_DATE)
     if has_date and (serial == 0 or (serial < 1 and not has_time)):
         return DAY_ZERO
-    # A moment has whole seconds, and its number is not exact: 10:30 is stored as 0.4374999.
-    moment = datetime(1899, 12, 30) + timedelta(seconds=round(serial * _S_PER_DAY))  # noqa: DTZ001
+    microseconds = _microseconds(serial, tokens)
+    moment = datetime(1899, 12, 30) + timedelta(microseconds=microseconds)  # noqa: DTZ001
     if 1 <= serial < _LEAP_DAY:
         moment += timedelta(days=1)
     if has_date and serial < 1:
         tokens = _only(tokens, "hsM")
-    elif has_date and has_time and not (moment.hour or moment.minute or moment.second):
+    elif has_date and has_time and moment.time() == time():
         tokens = _only(tokens, "ymd")
     twelve_hours = any(token.kind == "ampm" for token in tokens)
     if int(serial) == _LEAP_DAY:
         tokens = [Token("literal", "29") if token in _DAY_TOKENS else token for token in tokens]
-    weekday = (round(serial * _S_PER_DAY) // _S_PER_DAY + _WEEKDAY_OF_ZERO) % 7
+    weekday = (microseconds // (_S_PER_DAY * _US_PER_S) + _WEEKDAY_OF_ZERO) % 7
     if not language and any(
         token.text[0] in "md" and len(token.text) in _NAMED for token in tokens if token.kind == "date"
     ):
         raise ValueDamaged(_UNKNOWN_NAMES)
     return "".join(_part(token, moment, weekday, language, twelve_hours=twelve_hours) for token in tokens)
+
+
+def _microseconds(days: float, tokens: Sequence[Token]) -> int:
+    """Return days in microseconds, rounded to the decimals of a second that a format shows.
+
+    The number of a moment is not exact: 10:30 is stored as 0.4374999.
+    """
+    decimals = max(
+        (len(token.text.partition(".")[2]) for token in tokens if token.kind in ("date", "elapsed")), default=0
+    )
+    unit: int = 10 ** max(6 - decimals, 0)
+    return round(days * _S_PER_DAY * _US_PER_S / unit) * unit
+
+
+def _decimals(token: Token, microseconds: int) -> str:
+    """Return what a format shows after the seconds: ``.250`` for ``ss.000``."""
+    decimals = len(token.text.partition(".")[2])
+    return f".{microseconds:06}"[: decimals + 1] if decimals else ""
 
 
 def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
@@ -127,7 +148,7 @@ def _part(token: Token, moment: datetime, weekday: int, language: str, *, twelve
         case "d" if length > len("dd"):
             text = _day(weekday, language, length)
         case unit:
-            text = f"{numbers[unit]:0{min(length, 2)}}"
+            text = f"{numbers[unit]:0{min(length, 2)}}{_decimals(token, moment.microsecond)}"
     return text
 
 

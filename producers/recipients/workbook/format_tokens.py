@@ -45,7 +45,7 @@ BUILTIN: dict[int, str] = {
     44: "#,##0.00;(#,##0.00)",
     45: "mm:ss",
     46: "[h]:mm:ss",
-    47: "mm:ss",
+    47: "mm:ss.0",
     48: "0.0E+0",
     49: "@",
     **dict.fromkeys((*range(27, 37), *range(50, 59)), "yyyy-mm-dd"),
@@ -54,7 +54,7 @@ BUILTIN: dict[int, str] = {
 
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)(?:-(?P<locale>[^\]]*))?\]|'
-    r"\[(?P<elapsed>h+|m+|s+)\]|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]*\]|"
+    r"\[(?P<elapsed>(?:h+|m+|s+)\](?:(?<=s\])\.0+)?)|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]*\]|"
     r"(?P<general>General)|(?P<ampm>AM/PM|A/P|am/pm|a/p)|(?P<exponent>E[+-])|"
     r"(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<digit>[0#?])|(?P<symbol>[.,%@/])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
@@ -126,7 +126,9 @@ def _token(match: re.Match[str]) -> Token | None:
         return Token("literal", match["currency"] or "")
     if kind in ("quoted", "escaped", "literal"):
         return Token("literal", match[kind])
-    if kind in ("elapsed", "general", "ampm", "exponent", "date", "digit", "symbol"):
+    if kind == "elapsed":
+        return Token(kind, match[kind].replace("]", ""))
+    if kind in ("general", "ampm", "exponent", "date", "digit", "symbol"):
         return Token(kind, match[kind].lower() if kind == "date" else match[kind])
     # The blank of the width of a character separates a sign or a currency from the digits.
     return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None

@@ -161,7 +161,7 @@ def _fill_whole(tokens: Sequence[Token], digits: str, *, indian: bool) -> str:
                 shown = remaining.pop() + shown
         elif token == Token("symbol", "%") or (token.kind == "literal" and (not first <= index <= last or remaining)):
             shown = token.text + shown
-    return shown
+    return shown if digit_tokens else shown + digits  # .00 has no place before its point, and shows 12.50
 
 
 def _fill_decimals(tokens: Sequence[Token], decimals: str) -> str:

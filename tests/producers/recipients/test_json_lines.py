@@ -98,3 +98,12 @@ def test_lines_go_on_from_chunk_to_chunk(write: WriteFile) -> None:
 
     assert read_rows(file)[0] == [(n + 1, [str(n)]) for n in range(count)]
     assert file.fraction() == 1.0
+
+
+def test_a_number_becomes_a_plain_text_that_can_be_packed_into_a_batch(write: WriteFile) -> None:
+    file = open_recipients(write("a.jsonl", '{"to": 9876543210, "amount": 499, "price": 99.50, "debt": -3}\n'))
+
+    cells = [cell for chunk in file.chunks() for row in chunk.rows for cell in row]
+
+    assert cells == ["9876543210", "499", "99.50", "-3"]
+    assert {type(cell) for cell in cells} == {str}

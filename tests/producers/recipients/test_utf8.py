@@ -76,6 +76,14 @@ def test_utf_16_without_a_mark_is_recognised_by_its_nul_bytes(
     assert f"iconv -f {named} -t UTF-8 {name} > a.utf8" in str(refused.value)
 
 
+@pytest.mark.parametrize(("encoding", "named"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
+def test_utf_16_without_a_mark_is_recognised_also_by_a_heading_in_hindi(
+    write: WriteFile, encoding: str, named: str
+) -> None:
+    with pytest.raises(InputInvalid, match=f"iconv -f {named} -t UTF-8 a.csv > a.utf8.csv"):
+        open_recipients(write("a.csv", "नंबर,नाम\n9876543210,आशा\n".encode(encoding)))
+
+
 def test_a_heading_with_nul_bytes_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match="the heading holds NUL bytes"):
         open_recipients(write("a.csv", b"to,na\0me\n98,Asha\n"))

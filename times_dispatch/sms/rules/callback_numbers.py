@@ -10,11 +10,8 @@ from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 from typing import NamedTuple
 
-import phonenumbers
-
-from times_dispatch.sms.landlines import is_landline
 from times_dispatch.sms.numbers import DIGIT_TABLE
-from times_dispatch.sms.rules import short_codes
+from times_dispatch.sms.rules import number_forms, short_codes
 from times_dispatch.sms.rules.callback_words import (
     AMOUNT_WORDS,
     BETWEEN,
@@ -59,13 +56,16 @@ _MAYBE_ALONE = re.compile(
 # Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
 _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
 _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
-_SIX_AFTER_SLASH = re.compile("/[0-9]{6}")
+_AFTER_SLASH = re.compile("/(?:[0-9]{6}|(?<=0/)[0-9]{3}/)")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
-_MOBILE_OR_TOLL_FREE = re.compile("(?:[6-9][0-9]{9}|18[06]0[0-9]{4,7})(?![0-9])")
+_MOBILE_OR_TOLL_FREE = re.compile(r"(?:[6-9][0-9](?:[ .-]?[0-9]{2,8}){1,4}|18[06]0[0-9]{4,7})(?![0-9])")
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
-_SLASHED = re.compile(r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))")
-"""The slash after an area code or a toll-free prefix: ``080/41234567``."""
+_SLASHED = re.compile(
+    r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))"
+    r"|(?<![0-9/.-])18[06]0/[0-9]{3}/(?=[0-9]{3,4}(?![0-9/]))"
+)
+"""Slashes after an area code or within a toll-free number: ``080/41234567``, ``1800/123/4567``."""
 
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
@@ -92,30 +92,21 @@ _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
 _DIGITS_AS_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}")
-_ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|[MP])\Z")
+_ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|M|P|Mo)\Z")
 _AFTER_CALL_WORD_AND_NAME = re.compile(
     rf"(?:^|[^A-Za-z])(?i:{any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
 )
 _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
-_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
+_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9@])")
+"""The last digits of another number, and not the end of an address such as ``9876543210-2@ybl``."""
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
-_MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
-_TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
-_TOLL_FREE_TO_CALL = re.compile(f"{_TOLL_FREE.pattern}|18[06]0[0-9]{{8}}")
-"""Also a toll-free number with a digit too many, as wallets write one."""
-_SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
-_TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
 _AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
-_DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
-_LOCAL = re.compile("[2-7][0-9]{5,7}")
-"""A landline without its area code."""
 _BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
 """Signs after a number behind which a landline may stand without its area code: ``022-61234567/61234568``."""
-_SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 
 
 class _Run(NamedTuple):
@@ -153,7 +144,7 @@ def may_many_contain_numbers(joined: str) -> bool:
         or ((b"0" * 9 in digits or any(map(joined.__contains__, _SIGNS_OF_EIGHT))) and _MAYBE_ALONE.search(joined))
     ):
         return True
-    if "/" in joined and _SIX_AFTER_SLASH.search(joined):
+    if "/" in joined and _AFTER_SLASH.search(joined):
         return True
     lower = joined.lower()
     if joined.isascii() and lower == joined.upper():
@@ -171,7 +162,7 @@ def find(text: str) -> list[str]:
     if not _may_contain_numbers(ascii_digits):
         return []
     if "/" in ascii_digits:
-        ascii_digits = _SLASHED.sub(lambda slashed: f"{slashed[0][:-1]}-", ascii_digits)
+        ascii_digits = _SLASHED.sub(lambda slashed: slashed[0].replace("/", "-"), ascii_digits)
     spans = list(_spans(ascii_digits))
     short = short_codes.find(ascii_digits, ascii_digits.lower())
     if short:
@@ -199,7 +190,7 @@ def _may_contain_numbers(text: str) -> bool:
         return False
     if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
         return True
-    if "/" in text and _SIX_AFTER_SLASH.search(text) and _SLASHED.search(text):
+    if "/" in text and _AFTER_SLASH.search(text) and _SLASHED.search(text):
         return True
     lower = text.lower()
     if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
@@ -259,7 +250,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         end = groups[last][1]
         if set(sizes) == {1} and not _are_alone(groups, first, last):
             continue
-        is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and _LOCAL.fullmatch(digits) is not None
+        is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and number_forms.LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
         is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _AFTER_AMOUNT_WORD.search(before)
@@ -299,26 +290,35 @@ def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
     before = text[start - 1] if start else " "
     if first:
         gap = text[run.groups[first - 1][1] : start]
-        return " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last
+        return " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last or _is_listed(run, first)
     if before in "-\u2010\u2011\u2012\u2013\u2014/.,:@":
         head = text[max(0, start - _CONTEXT) : start - 1]
         last = head[-1:] or " "
         if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
             return True
-        if before != "/" and _is_after_name(head, text, start):
+        if _is_after_name(head, text, start, is_slash=before == "/"):
             return True
         return not last.isdigit() if before in ".,:" else last.isspace()
     return True
 
 
-def _is_after_name(head: str, text: str, start: int) -> bool:
+def _is_listed(run: _Run, first: int) -> bool:
+    """Say whether a mobile or toll-free number is an item of a list: ``1)9876543210 2)9876543211``."""
+    begin, end = run.groups[first - 1]
+    is_item = end - begin == 1 and run.text[end : end + 1] == ")" and end + 1 == run.groups[first][0]
+    return is_item and _MOBILE_OR_TOLL_FREE.match(run.text, end + 1) is not None
+
+
+def _is_after_name(head: str, text: str, start: int, *, is_slash: bool) -> bool:
     """Say whether a mobile or toll-free number is glued to a word or to ``M``: ``Rao-9876543210``.
 
-    An id is glued to capitals: ``OD-9876543210``.
+    An id is glued to capitals: ``OD-9876543210``. After a slash only the name of a person to call counts.
     """
     if not _MOBILE_OR_TOLL_FREE.match(text, start) or _AFTER_ID_WORD.search(head):
         return False
-    return _ENDS_LIKE_A_NAME.search(head) is not None or _AFTER_CALL_WORD_AND_NAME.search(head) is not None
+    if not is_slash and _ENDS_LIKE_A_NAME.search(head):
+        return True
+    return _AFTER_CALL_WORD_AND_NAME.search(head) is not None
 
 
 def _may_end(run: _Run, last: int) -> bool:
@@ -348,50 +348,12 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         written: the number as it is written.
     """
     if written.startswith("+") and not digits.startswith("91"):
-        return _is_foreign(digits)
+        return number_forms.is_foreign(digits)
     if _AFTER_CURRENCY.search(before):
         return False
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
-    if not to_call and (_AFTER_ID_WORD.search(before) or _AMOUNT.fullmatch(written)):
+    is_id = _AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
+    if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
-    toll_free = _TOLL_FREE_TO_CALL if to_call and len(sizes) == 1 else _TOLL_FREE
-    if (toll_free.fullmatch(digits) and not _ends_with_lone_digit(sizes)) or _SERIES.fullmatch(digits):
-        return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
-    if "(0)" in written:
-        sizes = [size for size in sizes if size > 1]
-    if _MOBILE.fullmatch(digits) and (to_call or not sizes[1:] or min(sizes[1:]) > 1 or _is_spaced_out(sizes)):
-        return True
-    # After a word to call, ten digits of no known form are a number that is not assigned yet, or has a slip.
-    return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
-        digits, sizes, written, to_call=to_call
-    )
-
-
-def _ends_with_lone_digit(sizes: list[int]) -> bool:
-    """Say whether a single digit follows groups of digits, as in ``1800-11-2024 9 AM``: it belongs to no number."""
-    return sizes[-1] == 1 < max(sizes)
-
-
-def _is_spaced_out(sizes: list[int]) -> bool:
-    return len(sizes) >= 10 and max(sizes[1:]) == 1
-
-
-def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
-    if to_call and _LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
-        return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
-    trunk = _TRUNK.match(digits)
-    national = digits[trunk.end() :] if trunk else digits
-    if len(national) != 10 or not is_landline(national):
-        return False
-    if trunk or to_call:
-        return True
-    # Without a 0 before the area code only the dash or the brackets tell a landline from other digits.
-    return len(sizes) == 2 and 2 <= sizes[0] <= 4 and written[sizes[0]] in "-)\u2013"
-
-
-def _is_foreign(digits: str) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse("+" + digits))
-    except phonenumbers.NumberParseException:
-        return False
+    return number_forms.has_form(digits, sizes, written, to_call=to_call)

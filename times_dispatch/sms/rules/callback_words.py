@@ -22,7 +22,7 @@ CALL_WORDS: Final = (
     "टोल फ्री",
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
-        "toll-free whatsapp landline care support helpdesk reach ring missedcall enquiry enquiries queries fax "
+        "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
         "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
     ),
@@ -32,7 +32,7 @@ CALL_WORDS: Final = (
 LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
     "assistance center centre customer service desk team immediately now directly please pls via through "
-    "to your local "
+    "to your local o r "
     "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
@@ -52,6 +52,8 @@ ID_WORDS: Final = (
     "service request",
     "customer id",
     "k no",
+    "mr no",
+    "return",
     "gate pass",
     *("draw no", "draw number", "matric no", "matric number"),
     *_words(
@@ -68,32 +70,41 @@ ID_WORDS: Final = (
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
         "coupon voucher "
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
-        "weighment weighbridge gatepass"
+        "weighment weighbridge gatepass s/n model amount amt "
+        "letter instruction username beneficiary trxn visa passport dl rc prescription "
+        "lab patient sample barcode item loyalty khata khasra diary "
+        "sanction subscription conf confirmation rx"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
-AMOUNT_WORDS: Final = ("up to", *_words("upto worth above below under over than between earn earned won win redeem"))
+AMOUNT_WORDS: Final = (
+    "up to",
+    *_words("population calories jackpot upto worth above below under over than between earn earned won win redeem"),
+)
 """Words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
 UNIT_WORDS: Final = _words(
     "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
     "litres credits rewards tokens runs likes followers users customers people members "
-    "crore crores lakh lakhs "
+    "crore crores lakh lakhs sqft sqyd acres calories kcal daily "
     "अंक रुपये पॉइंट"
 )
 """Words before which digits without a word to call are a quantity: ``98765 43210 points``."""
 
 SHORT_CODE_WORDS: Final = (
-    "toll free",
+    *("toll free", "customer care", "help desk", "helpdesk", "complaint centre", "complaint center", "complaint cell"),
     *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
+    *_words("హెల్ప్‌లైన్ ಸಹಾಯವಾಣಿ ഹെൽപ്പ്‌ലൈൻ হেল্পলাইন હેલ્પલાઇન ਹੈਲਪਲਾਈਨ ಕರೆ కాల్ കോൾ ফোন કૉલ ਫੋਨ"),
 )
 """Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
 HELPLINES: Final = {
-    "emergency": ("112", "108"),
+    "emergency": ("112", "108", "1906", "102", "1077", "1070"),
     "police": ("100", "112"),
+    "traffic police": ("103", "1073", "1095"),
     "ambulance": ("102", "108", "112"),
+    "health": ("104",),
     "fire": ("101", "112"),
     "fire brigade": ("101", "112"),
     "women": ("181", "1090", "1091"),
@@ -108,8 +119,13 @@ HELPLINES: Final = {
     "gas leakage": ("1906",),
     "railway enquiry": ("139",),
     "reservation enquiry": ("139",),
+    "disaster": ("1077", "1070", "1078"),
+    "flood": ("1077", "1070"),
 }
 """Helplines of India that are numbers to call also after the word alone: ``Police: 100``, ``CHILD - 1098``."""
+
+AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
+"""Words that may stand between the word for a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "

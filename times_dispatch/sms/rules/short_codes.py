@@ -7,7 +7,14 @@ import re
 from typing import Final
 
 from times_dispatch.sms.numbers import DIGIT_TABLE
-from times_dispatch.sms.rules.callback_words import BETWEEN, HELPLINES, SHORT_CODE_UNITS, SHORT_CODE_WORDS, any_of
+from times_dispatch.sms.rules.callback_words import (
+    AFTER_HELPLINES,
+    BETWEEN,
+    HELPLINES,
+    SHORT_CODE_UNITS,
+    SHORT_CODE_WORDS,
+    any_of,
+)
 
 _KEYWORD = (
     r"(?:(?<!\w)(?-i:(?!(?:INR|RS)\b)[A-Z]{2})|[<\"'‘“]|(?<!\w)"
@@ -33,14 +40,15 @@ AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _BEFORE_HELPLINE = "|".join(
-    rf"{word}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))" for word, codes in HELPLINES.items()
+    rf"{word}(?: (?:{any_of(AFTER_HELPLINES)})[.]?){{0,2}}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))"
+    for word, codes in HELPLINES.items()
 )
 _SHORT_CODE = re.compile(
     rf"(?<![^\W_])(?:(?:{any_of(SHORT_CODE_WORDS)}){BETWEEN}{{0,3}}|{_SMS_TO}"
     rf"|{_SENT_TO}(?=\s[0-9]{{4,5}}(?![0-9]))|(?:कॉल|काल) करें)"
-    r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
+    r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0(?![0-9](?![0-9])))(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
-    r"|(?<![^\s(])(1[0-9]{2,4})(?=[ ](?:[A-Za-z]{2,12}[ ])?helpline)"
+    r"|(?<![^\s(])(1[0-9]{2,4}|1[45][0-9]{4})(?=[ ](?:[A-Za-z]{2,12}[ ])?(?:helpline|toll[ -]?free))"
     rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}(?: (?:या|और|अथवा) [0-9]{{3,6}}{_NOTE})?"
     r" पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
     r"|(?<![^\s(])(?<![0-9] )(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4})(?= par (?:missed )?(?:call|dial|phone|contact) kar)"

@@ -1,0 +1,89 @@
+"""Says which digits have the form of a phone number that is called from India, by their groups and what is before them.
+
+``callback_numbers`` finds the digits in a text and knows the words around them.
+"""
+
+import re
+
+import phonenumbers
+
+from times_dispatch.sms.landlines import is_landline
+
+_MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
+_TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
+_LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8}")
+"""A toll-free number with a digit too many, as banks and wallets write one: ``1800 425 00 000``."""
+_SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
+_TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
+LOCAL = re.compile("[2-7][0-9]{5,7}")
+"""A landline without its area code."""
+_SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
+_SIZES_OF_RANGES = ([5, 5], [5, 6])
+"""Groups of amounts from one to another, of which the first begins like a toll-free number: ``18000-25000``."""
+_SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
+"""Groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
+
+
+def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
+    """Say whether digits have the form of a phone number.
+
+    Args:
+        digits: the digits alone.
+        sizes: the numbers of digits in the groups as they are written.
+        written: the number as it is written.
+        to_call: whether a word to call is before the digits; then more forms are numbers.
+    """
+    if written.startswith("+") and not digits.startswith("91"):
+        return is_foreign(digits)
+    if _is_toll_free(digits, sizes, to_call=to_call) or _SERIES.fullmatch(digits):
+        return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
+    if "(0)" in written:
+        sizes = [size for size in sizes if size > 1]
+    if _MOBILE.fullmatch(digits) and (to_call or _has_groups_of_mobile(sizes)):
+        return True
+    # After a word to call, ten digits of no known form are a number that is not assigned yet, or has a slip.
+    return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
+        digits, sizes, written, to_call=to_call
+    )
+
+
+def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
+    """Say whether digits are grouped as no id is: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
+    if digits.startswith("0"):
+        return sizes in ([3, 8], [4, 7], [5, 6])
+    return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
+
+
+def is_foreign(digits: str) -> bool:
+    """Say whether digits, with the code of the country, are a number of another country."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse("+" + digits))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
+    if sizes[-1] == 1 < max(sizes):  # as in ``1800-11-2024 9 AM``: the single digit belongs to no number
+        return False
+    if _LONG_TOLL_FREE.fullmatch(digits):
+        return sizes[-1] > 2 and (to_call or len(sizes) > 1)
+    return _TOLL_FREE.fullmatch(digits) is not None and (to_call or sizes not in _SIZES_OF_RANGES)
+
+
+def _has_groups_of_mobile(sizes: list[int]) -> bool:
+    is_spaced_out = len(sizes) >= 10 and max(sizes[1:]) == 1
+    return not sizes[1:] or min(sizes[1:]) > 1 or is_spaced_out or sizes in _SIZES_OF_HALVES
+
+
+def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
+    if to_call and LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
+        return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
+    trunk = _TRUNK.match(digits)
+    national = digits[trunk.end() :] if trunk else digits
+    if len(national) != 10 or not is_landline(national):
+        return False
+    if trunk or to_call:
+        return True
+    # Without a 0 before the area code only the dash or the brackets tell a landline from other digits.
+    return len(sizes) == 2 and 2 <= sizes[0] <= 4 and written[sizes[0]] in "-)\u2013"
