@@ -45,10 +45,12 @@ class ParsingTurns:
 
     def _begin_turn(self) -> None:
         started_s = time.perf_counter()
-        while self._waiting and time.perf_counter() - started_s < MAX_TURN_S:
+        while self._waiting:
             connection = self._waiting.popleft()
             if connection.parse_deferred():
                 self._waiting.append(connection)
+            if time.perf_counter() - started_s >= MAX_TURN_S:
+                break
         self._started_s = None
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._begin_turn)

@@ -1,6 +1,7 @@
 """Connections that have much to parse at one moment parse it in several turns, in order."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +40,8 @@ async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhi
     for name, pieces in (("a", 3), ("b", 1), ("c", 2)):
         turns.wait(_Connection(name, pieces, parsed))
     assert not turns.has_time()
-    monkeypatch.setattr(parsing_turns.time, "perf_counter", iter(i * 0.003 for i in range(1_000)).__next__)
+    clock = SimpleNamespace(perf_counter=iter(i * 0.003 for i in range(1_000)).__next__)
+    monkeypatch.setattr(parsing_turns, "time", clock)
     await asyncio.sleep(0)
     assert parsed == ["a"]  # the second look at the clock is beyond the time of a turn
     for _ in range(10):
