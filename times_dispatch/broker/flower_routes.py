@@ -42,7 +42,7 @@ class ControlRefused(BaseHandler):  # type: ignore[misc]  # Flower has no types
         raise HTTPError(403, "Flower only reads here; start it with --allow-control to let it change something")
 
 
-class _StaticFiles(StaticFileHandler):  # type: ignore[misc]  # tornado's types are not read
+class _StaticFiles(StaticFileHandler):
     """Static files; a path that no file can have is not found, instead of an error with a traceback in the log."""
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
