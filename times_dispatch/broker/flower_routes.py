@@ -42,7 +42,7 @@ class ControlRefused(BaseHandler):  # type: ignore[misc]  # Flower has no types
         raise HTTPError(403, "Flower only reads here; start it with --allow-control to let it change something")
 
 
-class _StaticFiles(StaticFileHandler):
+class _FlowerStaticFiles(StaticFileHandler):
     """Static files; a path that no file can have is not found, instead of an error with a traceback in the log."""
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
@@ -69,7 +69,7 @@ def restrict(*, allow_control: bool) -> None:
         allow_control: whether logged-in people may stop workers, and revoke and send tasks.
     """
     flower.app.HTTPServer = partial(HTTPServer, **_SERVER_BOUNDS)
-    flower.urls.settings["static_handler_class"] = _StaticFiles
+    flower.urls.settings["static_handler_class"] = _FlowerStaticFiles
     flower.urls.handlers[:] = [_restricted(route, allow_control=allow_control) for route in flower.urls.handlers]
     if not allow_control:
         Inspector.inspect_methods = ()
