@@ -129,6 +129,6 @@ def test_a_pipe_or_device_in_the_place_of_the_settings_suggests_nothing_at_once(
     os.mkfifo(tmp_path / "pipe")
     started_s = time.monotonic()
     for settings in (str(tmp_path / "pipe"), "/dev/zero"):
-        for command in (("sender", "pause"), ("check", "--template"), ("provider", "check")):
+        for command in (("show",), ("template", "check"), ("provider", "check")):
             assert _suggested("--settings", settings, *command, "", redis_url=redis_url) == []
     assert time.monotonic() - started_s < 25  # a pipe of the settings may give nothing for 30 s
