@@ -19,6 +19,8 @@ _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 """Bytes of requests under way: the longest form has some kilobytes."""
 _RESPONSE_TIMEOUT_S: Final = STREAM_LASTS_S + 60
 _KEEP_ALIVE_S: Final = 75
+_BACKLOG: Final = 256
+"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 
 
 def make_console_server(
@@ -53,6 +55,7 @@ def make_console_server(
             access_log=False,  # an address may hold what somebody searched for
             server_header=False,
             proxy_headers=False,
+            backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )

@@ -21,7 +21,6 @@ _MAX_CONTENT_TYPE: Final = 1_000
 _MAX_HEAD: Final = 2_000
 """Bytes of the head of a part: its header lines."""
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-_LAST_LINE_END: Final = re.compile(rb"(?:\r\n|\n|\r)\Z")
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
 """Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would keep
 the receiver busy."""
@@ -119,7 +118,11 @@ def _parts(body: bytes, content_type: str) -> list[bytes]:
         if match[1]:
             return parts
         begin = match.end()
-    return [*parts, _LAST_LINE_END.sub(b"", body[begin:])] if begin >= 0 else []
+    return [*parts, _without_last_line_end(body[begin:])] if begin >= 0 else []
+
+
+def _without_last_line_end(part: bytes) -> bytes:
+    return part.removesuffix(b"\n").removesuffix(b"\r") if part.endswith(b"\n") else part.removesuffix(b"\r")
 
 
 def _field(part: bytes) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
@@ -80,8 +81,11 @@ def _from_ledger(
     from times_dispatch.ledger.connection import RedisUnavailable, connect  # noqa: PLC0415
     from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
+    settings = _settings_path(ctx)
+    if settings.exists() and not settings.is_file():  # a pipe may give nothing for a long time
+        return []
     root = ctx.find_root()
-    options = CliContext(_settings_path(ctx), root.params.get("redis_url"), **(root.obj or {}))
+    options = CliContext(settings, root.params.get("redis_url"), **(root.obj or {}))
     timeout_s = options.timeouts.completion_s
 
     async def ask() -> list[CompletionItem]:
@@ -102,8 +106,9 @@ def _settings_path(ctx: click.Context) -> Path:
 def _tables(path: Path, section: str) -> dict[str, Any]:
     """Return a section of a TOML file, however wrong the settings are; empty if there is none."""
     with suppress(OSError, ValueError):
-        tables = tomllib.loads(path.read_text("utf-8")).get(section)
-        return tables if isinstance(tables, dict) else {}
+        if path.is_file():
+            tables = tomllib.loads(read_bounded_text(path)).get(section)
+            return tables if isinstance(tables, dict) else {}
     return {}
 
 

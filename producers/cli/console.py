@@ -20,6 +20,9 @@ from times_dispatch.console_users import (
     write_users,
 )
 
+_MAX_PASSWORD_LINE = 10_000
+"""Characters of a line that are read; a password has fewer, and a device such as /dev/zero has no end."""
+
 
 @click.group("console")
 def console() -> None:
@@ -116,7 +119,7 @@ def _write(path: Path, users: dict[str, ConsoleUser]) -> None:
 
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return sys.stdin.readline(_MAX_PASSWORD_LINE).rstrip("\r\n")
     if not sys.stdin.isatty():
         raise InputInvalid("nobody can type a password here: give it with --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

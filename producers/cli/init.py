@@ -1,6 +1,7 @@
 """``dispatch init``: makes a first folder with settings, secrets, a campaign and recipients."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from producers.cli import CliContext
 from producers.cli.output import echo
 from producers.starter import make_starter
+from times_dispatch.bounded_file import read_bounded
 from times_dispatch.demo.redis_server import EmbeddedServerFailed, find_server
 
 
@@ -24,7 +26,7 @@ def init(options: CliContext, folder: Path) -> None:
         echo(f"made  {name:<14} {meaning}")
     for name in files.kept:
         echo(f"kept  {name:<14} was there already")
-    if ".env" in files.kept and "DISPATCH_REDIS_URL=" not in (folder / ".env").read_text("utf-8", "replace"):
+    if ".env" in files.kept and not _names_redis(folder / ".env"):
         echo("", ".env has no addresses and secrets for these processes: make the folder anew elsewhere,")
         echo("or enter the variables of docs/operations.md#environment into .env; then:")
     echo("", "start Redis, the sandbox and all processes, and leave them in this terminal:")
@@ -40,3 +42,10 @@ def init(options: CliContext, folder: Path) -> None:
     echo(*(f"  dispatch {command}" for command in ("doctor", "check campaign.toml", "submit campaign.toml", "list")))
     echo("with an account of your own: remove the line endpoint and enter your senders and templates in dispatch.toml,")
     echo("put the account into .env, and remove the line sandbox from the Procfile; then run dispatch doctor --connect")
+
+
+def _names_redis(env_file: Path) -> bool:
+    """Return whether a file has the variable of the ledger; False if the file cannot be read, or is a pipe."""
+    with suppress(OSError):
+        return env_file.is_file() and b"DISPATCH_REDIS_URL=" in read_bounded(env_file)
+    return False

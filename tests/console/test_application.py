@@ -68,3 +68,8 @@ async def test_a_users_file_that_cannot_be_read_lets_nobody_in(rig: ConsoleRig, 
     rig.resources.users.path.write_text("users = 5")
     assert (await owner.get("/")).status_code == 503
     assert (await rig.browser().get("/health")).status_code == 200
+
+
+async def test_a_static_file_with_a_null_character_is_not_found(rig: ConsoleRig) -> None:
+    for path in ("/static/%00", "/static/console.css%00", "/static/" + "a" * 5_000):
+        assert (await rig.browser().get(path)).status_code == 404

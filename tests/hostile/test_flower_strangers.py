@@ -68,3 +68,13 @@ def test_bodies_of_people_without_a_login_take_no_memory(flower: tuple[Process, 
     print(f"{field!r}: {sent:,} bytes sent, {peak:.0f} MB at most, {before:.0f} MB before")  # noqa: T201  # the figure
     assert peak < min(MAX_MB, before + 50)
     assert _is_healthy(port)
+
+
+def test_a_static_path_with_a_null_character_is_not_found_and_leaves_no_traceback(
+    flower: tuple[Process, int],
+) -> None:
+    process, port = flower
+    response = httpx.get(f"http://127.0.0.1:{port}/static/%00", timeout=30, trust_env=False)
+    assert response.status_code == 404
+    assert "Traceback" not in process.log_tail(100)
+    assert "Uncaught" not in process.log_tail(100)

@@ -1,5 +1,7 @@
 """What strangers, who do not know the callback secret, can do to the receiver: its memory, its stalls, its log."""
 
+import os
+import signal
 import socket
 import struct
 import threading
@@ -168,6 +170,25 @@ def test_pipelined_requests_are_bounded(receiver: tuple[Watched, str]) -> None:
             assert sent < 20 * MIB
     assert_report_is_taken(url)
     watched.check("pipelined requests")
+
+
+def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(receiver: tuple[Watched, str]) -> None:
+    watched, url = receiver
+    sends = {
+        "tiny chunks": b"POST /callbacks/guess HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 20_000,
+        "pipelined requests": b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 30,
+    }
+    for what, data in sends.items():
+        with ExitStack() as stack:
+            connections = [stack.enter_context(connect(url)) for _ in range(200)]
+            os.kill(watched.process.pid, signal.SIGSTOP)  # so that all bytes wait when the receiver looks
+            for connection in connections:
+                connection.setblocking(False)
+                with suppress(OSError):
+                    connection.send(data)
+            os.kill(watched.process.pid, signal.SIGCONT)
+            assert_report_is_taken(url)
+        watched.check(f"{what} of 200 connections at one moment")
 
 
 def test_requests_of_strangers_log_few_lines(receiver: tuple[Watched, str], processes: Processes) -> None:

@@ -12,7 +12,7 @@ from flower.views import BaseHandler  # type: ignore[import-untyped]
 from flower.views.monitor import Metrics  # type: ignore[import-untyped]
 from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
-from tornado.web import HTTPError, authenticated, url
+from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 _SERVER_BOUNDS: Final = {
     "max_header_size": 32 * 1024,
@@ -42,6 +42,17 @@ class ControlRefused(BaseHandler):  # type: ignore[misc]  # Flower has no types
         raise HTTPError(403, "Flower only reads here; start it with --allow-control to let it change something")
 
 
+class _FlowerStaticFiles(StaticFileHandler):
+    """Static files; a path that no file can have is not found, instead of an error with a traceback in the log."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Return the path if it is one of a file; raise HTTPError."""
+        if "\0" in absolute_path:
+            raise HTTPError(404)
+        validated: str | None = super().validate_absolute_path(root, absolute_path)
+        return validated
+
+
 class _SilentReceiver(EventReceiver):
     """Receives events, and does not ask workers to show themselves: their heartbeats do so every two seconds."""
 
@@ -58,6 +69,7 @@ def restrict(*, allow_control: bool) -> None:
         allow_control: whether logged-in people may stop workers, and revoke and send tasks.
     """
     flower.app.HTTPServer = partial(HTTPServer, **_SERVER_BOUNDS)
+    flower.urls.settings["static_handler_class"] = _FlowerStaticFiles
     flower.urls.handlers[:] = [_restricted(route, allow_control=allow_control) for route in flower.urls.handlers]
     if not allow_control:
         Inspector.inspect_methods = ()

@@ -14,6 +14,7 @@ import httpx
 import tomlkit
 from rich.console import Console
 
+from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--settings", type=Path, metavar="FILE", help="your own dispatch.toml")
     options = parser.parse_args(arguments)
     try:
-        settings = options.settings.read_text("utf-8") if options.settings else None
+        settings = read_bounded_text(options.settings) if options.settings else None
     except OSError as error:
         out.print(f"{options.settings}: {error.strerror}", markup=False)
         return 2

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import httptools
 import msgspec
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -79,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, *args, **kwargs)
         self._load = cast("ServerStateWithLoad", server_state).load
         self._receiver = self.app
+        self._deferred = bytearray()
+        """What was received and is parsed in a later turn of the event loop."""
         self._peer = ""
         self._phase = _Phase.NOTHING
         self._due_s = 0.0
@@ -123,6 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
         self._release_bytes()
+        self._take_deferred(len(self._deferred))
         while self._clients:
             self._load.end(self, self._clients.popleft(), is_idle=False)
         self._load.close(self, self._peer)
@@ -163,16 +167,50 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what was received, in pieces, so that no bound is passed by much."""
-        if self._phase is _Phase.NEXT_REQUEST:
-            self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
-        if len(data) <= _SLICE_BYTES:
-            if not self.transport.is_closing():
-                self._parse(data)
-            return
+        self._begin_head()
         for at in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
+            if self._deferred or not self._load.turns.has_time():
+                self._defer(data[at:])
+                return
             self._parse(data[at : at + _SLICE_BYTES])
+
+    def _begin_head(self) -> None:
+        if self._phase is _Phase.NEXT_REQUEST:
+            self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
+
+    def parse_deferred(self) -> bool:
+        """Parse a piece of what was deferred; return whether something is left."""
+        if not self.transport.is_closing():
+            self._begin_head()
+            self._parse(self._take_deferred(_SLICE_BYTES))
+        if self.transport.is_closing():
+            self._take_deferred(len(self._deferred))
+        if not self._deferred:
+            self._resume_reading()
+        return bool(self._deferred)
+
+    def _defer(self, data: bytes) -> None:
+        """Keep bytes for a later turn, and read no more until they are parsed."""
+        if not self._deferred:
+            self._load.turns.wait(self)
+        self._deferred += data
+        self.flow.pause_reading()
+        if not self._load.hold(len(data), len(self._deferred), is_head=True):
+            self.abort()
+
+    def _take_deferred(self, length: int) -> bytes:
+        taken = bytes(self._deferred[:length])
+        del self._deferred[:length]
+        self._load.held_bytes -= len(taken)
+        return taken
+
+    def _resume_reading(self) -> None:
+        """Read again, unless bytes, requests or a body wait."""
+        is_waiting = self._deferred or self.pipeline or (self.cycle and len(self.cycle.body) > HIGH_WATER_LIMIT)
+        if not is_waiting and not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         """Begin to count what a request has."""
@@ -236,9 +274,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.body = bytearray()  # else the next request would free it, whenever that comes
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
-            self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
+            self._resume_reading()
         if not self._clients:
             self._end_if_complete()
 
@@ -340,4 +378,7 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"%b %b HTTP/1.1\r\n" % (method, target) + b"".join(b"%b: %b\r\n" % field for field in fields)
         self.parser = httptools.HttpRequestParser(self)
         self._received_bytes = 0
-        self.data_received(head + b"\r\n" + rest)
+        again = head + b"\r\n" + rest
+        for at in range(0, len(again), _SLICE_BYTES):
+            if not self.transport.is_closing():
+                self._parse(again[at : at + _SLICE_BYTES])

@@ -8,6 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
+from times_dispatch.http_server.parsing_turns import ParsingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network
@@ -85,6 +86,7 @@ class ServerLoad:
         self.limits = limits
         self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
+        self.turns = ParsingTurns()
         self.held_bytes = 0
         """Bytes of the requests under way."""
         self.requests = 0

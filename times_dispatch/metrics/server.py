@@ -19,6 +19,8 @@ from times_dispatch.stoppable_server import StoppableServer
 _STOP_WITHIN_S: Final = 2
 _MAX_CONNECTIONS: Final = 256
 _MAX_PER_ADDRESS: Final = 64
+_BACKLOG: Final = 128
+"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 _MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -65,6 +67,7 @@ class MetricsServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                backlog=_BACKLOG,
                 timeout_graceful_shutdown=_STOP_WITHIN_S,
             )
         )

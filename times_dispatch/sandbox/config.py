@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.sandbox.faults import Faults, Share
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0)]
@@ -160,7 +161,7 @@ def read(path: Path | None, **options: object) -> SandboxConfig:
     """
     source = str(path) if path else "options"
     try:
-        table = tomllib.loads(path.read_text("utf-8")) if path else {}
+        table = tomllib.loads(read_bounded_text(path)) if path else {}
         given = {name: value for name, value in options.items() if value is not None}
         if any(name.startswith("reports_") for name in given):
             table["reports"] = dict(table.get("reports", {}))

@@ -118,3 +118,12 @@ def test_commands_are_suggested_without_importing_them(redis_url: str) -> None:
     lines = done.stdout.splitlines()
     assert "plain,show" in lines
     assert not set(lines[-1].split()) & {"redis", "rich", "producers.cli.show"}
+
+
+def test_a_pipe_or_device_in_the_place_of_the_settings_suggests_nothing_at_once(tmp_path: Path, redis_url: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    started_s = time.monotonic()
+    for settings in (str(tmp_path / "pipe"), "/dev/zero"):
+        for command in (("show",), ("template", "check"), ("provider", "check")):
+            assert _suggested("--settings", settings, *command, "", redis_url=redis_url) == []
+    assert time.monotonic() - started_s < 25  # a pipe of the settings may give nothing for 30 s

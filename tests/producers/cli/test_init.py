@@ -106,3 +106,11 @@ def test_a_first_campaign_is_sent_with_the_commands_that_init_prints(dispatch: D
         assert time.monotonic() < deadline + 30
         time.sleep(0.2)
     assert "first-campaign" in dispatch("list").stdout
+
+
+def test_a_pipe_in_the_place_of_the_secrets_is_kept_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    result = CliRunner().invoke(main, ["init", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "kept  .env" in result.stdout
+    assert ".env has no addresses and secrets" in result.stdout

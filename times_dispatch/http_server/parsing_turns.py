@@ -1,0 +1,56 @@
+"""Bounds the time that the connections of a server parse in one turn of the event loop."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Final, Protocol
+
+MAX_TURN_S: Final = 0.002
+"""How long connections parse in one turn. The requests that they start are answered in the next turn, which takes
+several times as long."""
+
+
+class DeferringConnection(Protocol):
+    """A connection that has bytes to parse."""
+
+    def parse_deferred(self) -> bool:
+        """Parse a piece of the bytes; return whether bytes are left."""
+
+
+class ParsingTurns:
+    """Tells connections when to parse: at once, or in turn with the others.
+
+    Without it, all bytes that a thousand connections receive at one moment would be parsed in one turn of the event
+    loop, and nothing else would run meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[DeferringConnection] = deque()
+        self._started_s: float | None = None
+        """When the first connection parsed in this turn; None if none has."""
+
+    def has_time(self) -> bool:
+        """Return whether a connection may parse now: this turn has time left, and no other connection waits."""
+        if self._waiting:
+            return False
+        now_s = time.perf_counter()
+        if self._started_s is None:
+            self._started_s = now_s
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        return now_s - self._started_s < MAX_TURN_S
+
+    def wait(self, connection: DeferringConnection) -> None:
+        """Let a connection, which is not waiting, parse when the others that wait have parsed a piece each."""
+        self._waiting.append(connection)
+
+    def _begin_turn(self) -> None:
+        started_s = time.perf_counter()
+        while self._waiting:
+            connection = self._waiting.popleft()
+            if connection.parse_deferred():
+                self._waiting.append(connection)
+            if time.perf_counter() - started_s >= MAX_TURN_S:
+                break
+        self._started_s = None
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
