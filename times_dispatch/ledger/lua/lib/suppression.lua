@@ -15,8 +15,8 @@ local SAME_TEXT = 33
 --   id              the campaign
 --   sizes           the sizes of campaigns, see read_message
 --   now_s           the time now (epoch, seconds)
--- Returns a table with the arguments and, among others:
---   registry  the registry of this period
+-- Returns a table with all arguments but the digest, and besides:
+--   registry  the registry of this period; `ids` of a registry remembers the campaigns by their numbers there
 --   lookups   where an entry may be: the registry of this or the last period, the size class, how many buckets it has
 --   began_s   when this period began (epoch, seconds)
 --   unit_s    how many seconds a unit of the time in an entry has
@@ -100,8 +100,8 @@ end
 --   max_per_phone  how many messages a phone may get within a period
 --   period_s       the period, in seconds
 --   id, sizes, now_s  as in text_check
--- Returns a table with the arguments and the registries of both periods. Its `kept` has by phone the entries of this
--- period that still count; check_phone fills it.
+-- Returns a table with the arguments and the registries of this and the last period. Its `kept` has by phone the
+-- entries of this period that still count; check_phone fills it.
 local function phone_check(max_per_phone, period_s, id, sizes, now_s)
   if max_per_phone <= 0 then return nil end
   local this_period = math.floor(now_s / period_s)
