@@ -13,12 +13,12 @@
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
-  local key = key_of_campaign(id)
-  local state, values = redis.pcall('HGET', key, 'state'), false
+  local campaign_key = key_of_campaign(id)
+  local state, values = redis.pcall('HGET', campaign_key, 'state'), false
   if state == 'running' then
-    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
+    values = redis.call('HMGET', campaign_key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
   elseif type(state) ~= 'table' then
-    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's', 'reason',
+    values = redis.call('HMGET', campaign_key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's', 'reason',
       'reason_detail', 'archive', 'a', 'd', 'f', 'n', 'r', 'i', 'g', 'u', 'e', 'x')
   end
   campaigns[position] = values
