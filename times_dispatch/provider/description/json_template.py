@@ -41,11 +41,11 @@ def parse(text: str) -> Any:
         hint = "; write it in quotes" if text.startswith("$$", error.pos) else ""
         raise JsonTemplateInvalid(f"is not JSON: {error.msg.lower()} in line {error.lineno}{hint}") from None
     except RecursionError:
-        raise JsonTemplateInvalid("is nested too deeply") from None
+        raise JsonTemplateInvalid(f"is nested more than {MAX_DEPTH} levels deep") from None
     if not isinstance(document, Object | list):
         raise JsonTemplateInvalid("must be a JSON object or array")
     if _is_deeper(document, MAX_DEPTH):
-        raise JsonTemplateInvalid("is nested too deeply")
+        raise JsonTemplateInvalid(f"is nested more than {MAX_DEPTH} levels deep")
     return document
 
 
