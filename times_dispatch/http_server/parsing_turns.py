@@ -5,6 +5,8 @@ import time
 from collections import deque
 from typing import Final, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 MAX_TURN_S: Final = 0.002
 """How long connections parse in one turn. The requests that they start are answered in the next turn, which takes
 several times as long."""
@@ -15,6 +17,19 @@ class DeferringConnection(Protocol):
 
     def parse_deferred(self) -> bool:
         """Parse a piece of the bytes; return whether bytes are left."""
+
+
+class DeferringFlowControl(FlowControl):
+    """Reads nothing while bytes wait to be parsed: more would wait, and all would be lost at the end of the stream."""
+
+    def __init__(self, transport: asyncio.Transport, deferred: bytearray) -> None:
+        super().__init__(transport)
+        self._deferred = deferred
+
+    def resume_reading(self) -> None:
+        """Read again, unless bytes wait; who parses the last of them reads again."""
+        if self.read_paused and not self._deferred:
+            super().resume_reading()
 
 
 class ParsingTurns:
@@ -45,12 +60,14 @@ class ParsingTurns:
 
     def _begin_turn(self) -> None:
         started_s = time.perf_counter()
-        while self._waiting:
-            connection = self._waiting.popleft()
-            if connection.parse_deferred():
-                self._waiting.append(connection)
-            if time.perf_counter() - started_s >= MAX_TURN_S:
-                break
-        self._started_s = None
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin_turn)
+        try:
+            while self._waiting:
+                connection = self._waiting.popleft()
+                if connection.parse_deferred():
+                    self._waiting.append(connection)
+                if time.perf_counter() - started_s >= MAX_TURN_S:
+                    break
+        finally:  # else an error of one connection would end the turns of all
+            self._started_s = None
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._begin_turn)
