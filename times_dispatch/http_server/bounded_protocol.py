@@ -12,6 +12,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from times_dispatch.http_server.parsing_turns import DeferringFlowControl
 from times_dispatch.http_server.server_load import ServerLoad
 
 MAX_HEAD_BYTES: Final = 32 * 1024
@@ -113,6 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self.flow = DeferringFlowControl(self.transport, self._deferred)
         self._peer = self.client[0] if self.client else ""
         self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
         if not self._load.open(self, self._peer):
@@ -182,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def parse_deferred(self) -> bool:
         """Parse a piece of what was deferred; return whether something is left."""
-        if not self.transport.is_closing():
+        if self._deferred and not self.transport.is_closing():
             self._begin_head()
             self._parse(self._take_deferred(_SLICE_BYTES))
         if self.transport.is_closing():
@@ -190,6 +192,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._deferred:
             self._resume_reading()
         return bool(self._deferred)
+
+    def shutdown(self) -> None:
+        """Close the connection after the requests that were received are answered."""
+        while self._deferred:
+            self.parse_deferred()
+        super().shutdown()
 
     def _defer(self, data: bytes) -> None:
         """Keep bytes for a later turn, and read no more until they are parsed."""
@@ -208,7 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _resume_reading(self) -> None:
         """Read again, unless bytes, requests or a body wait."""
-        is_waiting = self._deferred or self.pipeline or (self.cycle and len(self.cycle.body) > HIGH_WATER_LIMIT)
+        is_waiting = self.pipeline or (self.cycle and len(self.cycle.body) > HIGH_WATER_LIMIT)
         if not is_waiting and not self.transport.is_closing():
             self.flow.resume_reading()
 

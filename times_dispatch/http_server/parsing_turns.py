@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 MAX_TURN_S: Final = 0.002
@@ -16,6 +18,19 @@ class DeferringConnection(Protocol):
 
     def parse_deferred(self) -> bool:
         """Parse a piece of the bytes; return whether bytes are left."""
+
+
+class DeferringFlowControl(FlowControl):
+    """Reads nothing while bytes wait to be parsed: more would wait, and all would be lost at the end of the stream."""
+
+    def __init__(self, transport: asyncio.Transport, deferred: bytearray) -> None:
+        super().__init__(transport)
+        self._deferred = deferred
+
+    def resume_reading(self) -> None:
+        """Read again, unless bytes wait; who parses the last of them reads again."""
+        if self.read_paused and not self._deferred:
+            super().resume_reading()
 
 
 class ParsingTurns:
@@ -52,12 +67,14 @@ class ParsingTurns:
 
     def _begin_turn(self) -> None:
         started_s = self._clock.monotonic()
-        while self._waiting:
-            connection = self._waiting.popleft()
-            if connection.parse_deferred():
-                self._waiting.append(connection)
-            if self._clock.monotonic() - started_s >= MAX_TURN_S:
-                break
-        self._started_s = None
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin_turn)
+        try:
+            while self._waiting:
+                connection = self._waiting.popleft()
+                if connection.parse_deferred():
+                    self._waiting.append(connection)
+                if self._clock.monotonic() - started_s >= MAX_TURN_S:
+                    break
+        finally:  # else an error of one connection would end the turns of all
+            self._started_s = None
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._begin_turn)

@@ -1,10 +1,12 @@
-"""A client that reads nothing of its response; tests/hostile has what strangers send."""
+"""Clients that read nothing of a response, and bytes that wait to be parsed; tests/hostile has what strangers send."""
 
 import asyncio
 from typing import Any
 
+import pytest
 import uvicorn
 
+from times_dispatch.http_server import parsing_turns
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad
 
@@ -81,3 +83,73 @@ async def test_a_client_that_reads_slowly_gets_all() -> None:
     finally:
         writer.transport.abort()
         server.close()
+
+
+class _Transport(asyncio.Transport):
+    """Keeps what is written; its client ends the stream as soon as it is read again after a pause."""
+
+    def __init__(self, written: bytearray) -> None:
+        super().__init__()
+        self._written = written
+        self._is_closing = False
+
+    def write(self, data: Any) -> None:
+        self._written += data
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        self._is_closing = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        self.close()
+
+
+async def test_a_request_that_waits_to_be_parsed_is_answered_before_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    protocol, written, _ = _deferring()
+    monkeypatch.setattr(parsing_turns, "MAX_TURN_S", 0.0)
+    protocol.data_received(_REQUEST)
+    protocol.shutdown()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert written.count(b"HTTP/1.1 204") == 1
+    assert protocol.transport.is_closing()
+
+
+async def test_a_body_that_waits_to_be_parsed_is_not_lost_when_its_client_ends_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    protocol, _, bodies = _deferring()
+    body = b"x" * 60_000
+    protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
+    monkeypatch.setattr(parsing_turns, "MAX_TURN_S", 0.0)
+    protocol.data_received(body[9:])
+    for _ in range(40):
+        await asyncio.sleep(0)
+    assert bodies == [body]
+
+
+def _deferring() -> tuple[BoundedProtocol, bytearray, list[bytes]]:
+    """Return a connection, what it writes, and the bodies of its requests."""
+    bodies = list[bytes]()
+
+    async def read(_scope: Any, receive: Any, send: Any) -> None:
+        body, is_complete = b"", False
+        while not is_complete:
+            message = await receive()
+            body, is_complete = body + message["body"], not message["more_body"]
+        bodies.append(body)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(read, http=BoundedProtocol, lifespan="off", log_config=None)
+    config.load()
+    protocol, written = BoundedProtocol(config, ServerStateWithLoad(ServerLoad()), {}), bytearray()
+    protocol.connection_made(_Transport(written))
+    return protocol, written, bodies

@@ -1,6 +1,7 @@
 """Connections that have much to parse at one moment parse it in several turns, in order."""
 
 import asyncio
+from typing import Any
 
 from tests.kit.clock import FakeClock
 from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns
@@ -50,4 +51,20 @@ async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhi
     for _ in range(10):
         await asyncio.sleep(0)
     assert parsed == ["a", "b", "c", "a", "c", "a"]
+    assert turns.has_time()
+
+
+async def test_an_error_of_one_connection_does_not_end_the_turns_of_the_others() -> None:
+    class Broken:
+        def parse_deferred(self) -> bool:
+            raise RuntimeError
+
+    turns, parsed, errors = ParsingTurns(), list[str](), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    assert turns.has_time()
+    turns.wait(Broken())
+    turns.wait(_Connection("a", 1, parsed))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert ([type(error["exception"]) for error in errors], parsed) == ([RuntimeError], ["a"])
     assert turns.has_time()
