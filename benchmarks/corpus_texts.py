@@ -1,4 +1,4 @@
-"""Values and texts as Indian senders write them, made up from a seed, each with the judgement that is right.
+"""Values and texts as Indian senders write them, made up from a seed, each with the right judgement.
 
 The shapes come from public templates and messages of banks, shops, schools and authorities, read in November 2026; the
 words, names and digits are made up.
@@ -39,7 +39,7 @@ _ZEROS = "०০੦૦௦౦೦൦"
 
 
 class CorpusSample(NamedTuple):
-    """A value or text with the judgement that is right."""
+    """A value or text with the right judgement."""
 
     rule: str
     text: str
@@ -50,7 +50,7 @@ class CorpusSample(NamedTuple):
 
 
 def samples(count: int, seed: int = 1) -> Iterator[CorpusSample]:
-    """Yield about ``count`` samples, of each kind as many."""
+    """Yield about ``count`` samples, equally many of each kind."""
     chance = random.Random(seed)
     kinds: tuple[Callable[[random.Random], CorpusSample], ...] = (
         _foreign_link, _own_link, _no_link, _foreign_number, _own_number, _no_number,

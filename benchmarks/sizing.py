@@ -1,6 +1,7 @@
 """What some numbers of messages a day need, computed from measured costs: ``python -m benchmarks.sizing``.
 
-It prints the table of docs/sizing.md. After new measurements, change ``COSTS``, and put the table into the page.
+The command prints the table of docs/sizing.md. After new measurements, change ``COSTS``, and put the table into the
+page.
 """
 
 from collections.abc import Callable, Iterator

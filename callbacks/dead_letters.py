@@ -66,6 +66,7 @@ class DeadLetterLimits:
     written_bytes: int = 1024 * 1024
     """Bytes of the rows that are written in one call to Redis; a longer row is written alone."""
     long_page: int = 8
+    """Long rows that are read in one call to Redis."""
 
 
 _DEFAULT_LIMITS: Final = DeadLetterLimits()
@@ -90,8 +91,11 @@ class DeadLetterReason(StrEnum):
     """Each try to apply the report failed or ended its reconciler. Or the report is a stop reply, and the ledger has
     lost the number of the message."""
     RELAY_REFUSED = "relay_refused"
+    """Its id is not one of ours, and the other system refused it."""
     RELAY_FAILED = "relay_failed"
+    """Its id is not one of ours, and the other system could not be reached in time."""
     RELAY_FULL = "relay_full"
+    """Its id is not one of ours, and too many reports waited for the other system."""
     FORWARD_REFUSED = "forward_refused"
     """The report was applied; the system to which it was to be forwarded refused its copy."""
 

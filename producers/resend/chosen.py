@@ -1,4 +1,4 @@
-"""Which messages of a campaign's batches a resend takes."""
+"""The choice of the messages that a resend takes from the batches of a campaign."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from times_dispatch.ledger.opt_outs import OptOuts
 class ChosenMessages:
     """Finds the chosen messages of a batch, without those whose data is forgotten.
 
-    Such a message has no number any more. Or it quoted a forgotten number, and all its values are empty: its text would
-    be sent without them.
+    A message whose data is forgotten has no number any more; or its values quoted a forgotten number, and all of them
+    are empty, so its text would be sent without them.
     """
 
     def __init__(self, row_filter: RowFilter, *, has_forgotten: bool) -> None:
@@ -30,7 +30,7 @@ class ChosenMessages:
     @classmethod
     async def of_ledger(cls, redis: Redis, row_filter: RowFilter) -> "ChosenMessages":
         """Make the choice for a ledger; raise Redis errors."""
-        [listed] = await OptOuts(redis).contains([FORGOTTEN])  # it comes on the list with the first forgotten number
+        [listed] = await OptOuts(redis).contains([FORGOTTEN])  # listed since the first number was forgotten
         return cls(row_filter, has_forgotten=bool(listed))
 
     def positions(self, batch: BatchColumns) -> Sequence[int]:

@@ -273,7 +273,7 @@ class Resender:
         )
 
     async def _begin(self, campaign: CampaignId, plan: Plan, batch_size: int, actor: str) -> dict[CampaignId, Begun]:
-        """Create the campaigns of all lanes; return what the ledger has of each, the campaign that people see first."""
+        """Create the campaigns of all lanes; return what the ledger has of each, by their ids."""
         plans = await plans_of_lanes(
             self._redis,
             hashlib.sha256(f"resend as {campaign}".encode()).hexdigest(),

@@ -66,7 +66,7 @@ class ConsoleProcess:
         return False
 
     def get(self, path: str, *, source: str = "127.0.0.1", headers: list[tuple[str, str]] | None = None) -> int:
-        """Return the status of a page that is asked for from an address."""
+        """Request a page from the local address *source*, and return the HTTP status."""
         transport = httpx.HTTPTransport(local_address=source)
         with httpx.Client(transport=transport, trust_env=False, timeout=60) as client:
             return client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers).status_code

@@ -22,7 +22,7 @@ def as_bytes(part: Any) -> bytes:
 
 
 class ServerSocket:
-    """The plainest client of the server's protocol: this is where a simulation spends most of its time."""
+    """A client that does no more than a simulation needs, because a simulation spends most of its time here."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)

@@ -1,4 +1,4 @@
-"""What a script gets instead of the server's own clock: virtual time, and keys that expire by it."""
+"""Virtual time for scripts: they read this time instead of the server's own clock, and keys expire by this time."""
 
 from times_dispatch.ledger.scripts import assemble
 
@@ -7,7 +7,7 @@ EXPIRIES_KEY = "simulation:expiries"
 COSTLY_KEY = "simulation:costly"
 """Set once a script that opens a block has executed more than ``MAX_COMMANDS``."""
 MAX_COMMANDS = 3_100
-"""A block looks at 200 messages at most, at each with ten look-ups and a few commands for what it finds."""
+"""Enough for a block of 200 messages, each with ten look-ups and a few commands for what the look-ups find."""
 _WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
   local function keep(key, at_ms)
     real.call('ZADD', '{EXPIRIES_KEY}', at_ms, key)
@@ -51,7 +51,7 @@ _WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
   return setmetatable({{call = call}}, {{__index = real}})
 end)(redis)
 """
-"""Stands before every script: the server's own clock expires nothing."""
+"""Text that is put before every script, so that the server's own clock expires nothing."""
 EXPIRING = {
     "SET": """
 local answer = redis.call('SET', KEYS[1], unpack(ARGV, 2))
@@ -72,8 +72,8 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', '{EXPIRIES_KEY}', '-inf', ARGV[
   redis.call('ZREM', '{EXPIRIES_KEY}', key)
 end
 """
-"""Sets the clock that scripts read, and lets expire what is due by it; also in a full server, which refuses memory to
-the first write of a script only."""
+"""A script that sets the clock which scripts read, and deletes the keys that have expired by then. The script runs in a
+full server too, because such a server refuses memory to the first write of a script only."""
 CLOCK_LIB = f"""
 local function now_us()
   return tonumber(redis.call('GET', '{CLOCK_KEY}'))

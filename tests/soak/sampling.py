@@ -34,7 +34,7 @@ STREAMS = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS
 
 
 class ProcessSample(NamedTuple):
-    """What one process used at one moment."""
+    """The resources that one process used at one moment."""
 
     at_s: float
     """Seconds since the run began."""

@@ -9,7 +9,7 @@ Point = tuple[float, float]
 """Seconds since some moment, and a value."""
 
 _BLOCKS = 12
-"""A series is cut into so many spans of equal length, and the median of each counts: campaigns come and go."""
+"""A series is cut into this many spans of equal length. The median of each counts, because campaigns come and go."""
 _NOISE_FACTOR = 3.0
 _MAD_TO_SIGMA = 1.4826
 _GOES_ON_SHARE = 0.2
@@ -27,7 +27,7 @@ class Limit(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """What became of a value."""
+    """How a value changed over the judged time."""
 
     start: float
     """The median of the first third; likewise the next two."""

@@ -74,11 +74,11 @@ def picture(command: Sequence[str], *, columns: int, folder: Path, environment: 
             pass
         finally:
             os.close(ours)
-    lines = _screen(output.decode("utf-8", "replace"))
+    lines = _shown_lines(output.decode("utf-8", "replace"))
     return "\n".join(lines).strip("\n").replace(str(folder), ".").replace(socket.gethostname(), "host")
 
 
-def _screen(output: str) -> list[str]:
+def _shown_lines(output: str) -> list[str]:
     """Return the lines that a terminal shows after some output: progress bars go up, erase lines, and print anew."""
     lines, row, printed = [""], 0, 0
     for sequence in _CONTROL_SEQUENCE.finditer(output):

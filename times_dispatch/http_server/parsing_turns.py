@@ -1,11 +1,12 @@
 """Bounds the time that the connections of a server parse in one turn of the event loop."""
 
 import asyncio
-import time
 from collections import deque
 from typing import Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 MAX_TURN_S: Final = 0.002
 """How long connections parse in one turn. The requests that they start are answered in the next turn, which takes
@@ -39,7 +40,13 @@ class ParsingTurns:
     loop, and nothing else would run meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make turns of connections that have parsed nothing yet.
+
+        Args:
+            clock: the clock that the time of a turn is measured by.
+        """
+        self._clock = clock
         self._waiting: deque[DeferringConnection] = deque()
         self._started_s: float | None = None
         """When the first connection parsed in this turn; None if none has."""
@@ -48,7 +55,7 @@ class ParsingTurns:
         """Return whether a connection may parse now: this turn has time left, and no other connection waits."""
         if self._waiting:
             return False
-        now_s = time.perf_counter()
+        now_s = self._clock.monotonic()
         if self._started_s is None:
             self._started_s = now_s
             asyncio.get_running_loop().call_soon(self._begin_turn)
@@ -59,13 +66,13 @@ class ParsingTurns:
         self._waiting.append(connection)
 
     def _begin_turn(self) -> None:
-        started_s = time.perf_counter()
+        started_s = self._clock.monotonic()
         try:
             while self._waiting:
                 connection = self._waiting.popleft()
                 if connection.parse_deferred():
                     self._waiting.append(connection)
-                if time.perf_counter() - started_s >= MAX_TURN_S:
+                if self._clock.monotonic() - started_s >= MAX_TURN_S:
                     break
         finally:  # else an error of one connection would end the turns of all
             self._started_s = None

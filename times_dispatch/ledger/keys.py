@@ -388,7 +388,7 @@ class CampaignField(StrEnum):
     RESENDING = "resending"
     """1 once the policy sends messages in doubt again."""
     RESENT = "resent"
-    """1 once messages in doubt were sent again, by policy or by a person."""
+    """1 once messages were sent again: after doubt, by policy or by a person, or as second tries."""
     RETRY_CODES = "retry_codes"
     """The codes of failed reports that lead to a second try, joined by blanks; missing without a rule."""
     RETRY_AFTER_S = "retry_after_s"

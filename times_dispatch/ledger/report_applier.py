@@ -259,7 +259,11 @@ class ReportApplier:
         return phones
 
     async def are_delivered(self, reports: Sequence[DeliveryReport]) -> list[bool]:
-        """Return for each report whether its message counts as delivered now; raise CampaignUnknown."""
+        """Return for each report whether its message is delivered now.
+
+        Raises:
+            CampaignUnknown: the ledger does not have the campaign of a report.
+        """
         async with self._redis.pipeline(transaction=False) as pipe:
             for report in reports:
                 known_campaign = await self._campaign(report.campaign)

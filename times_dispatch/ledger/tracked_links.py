@@ -49,7 +49,7 @@ class LinkNumbers:
         return int((await self._number(sender, campaign=campaign))["number"])
 
     async def find(self, sender: SenderId, number: int) -> LinkCampaign | None:
-        """Return the campaign with a number, of lanes the first; None if there is none, or if it left the ledger."""
+        """Return the campaign with a number, or its first lane; None if there is none, or if it left the ledger."""
         name: Any = await self._redis.hget(sender_key(sender, SenderKey.LINKS), f"{LinksField.CAMPAIGN}:{number}")
         return await self._read(sender, CampaignId(text(name)), number) if name is not None else None
 

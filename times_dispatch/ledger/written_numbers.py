@@ -18,10 +18,10 @@ _FIRST_OF_MOBILE: Final = "6789"
 _SEARCHED_BYTES: Final = 65_536
 """Bytes that one call of a regular expression searches at most, because other threads wait for the call."""
 _MAX_WRITTEN_BYTES: Final = 512
-"""No number is longer, with all that stands between its digits."""
+"""The most bytes that a number takes, with all that stands between its digits."""
 
 _BETWEEN: Final = rb"[- ().]|\xc2\xa0|\xe2\x80[\x80-\xaf]"
-"""What people write between digits, with the blanks and hyphens of Unicode."""
+"""The characters that people write between digits, with the blanks and hyphens of Unicode."""
 _AS_BLANK: Final = rb"(?<=[0-9])\+(?=[0-9])"
 """A plus that stands for a blank, as in addresses."""
 _ESCAPE: Final = rb"%(?!2[Bb])[0-9A-Fa-f]{2}|\\u(?!002[Bb])[0-9A-Fa-f]{4}"
@@ -32,7 +32,7 @@ _BEGINS_AFTER_ESCAPE: Final = rb"(?:(?<![0-9].)|(?<=%[0-9A-Fa-f]{2}.)|(?<=\\u[0-
 
 
 class WrittenNumber(NamedTuple):
-    """What may be a number."""
+    """Digits that may be a phone number, and where they stand."""
 
     number: str
     """E.164 digits without the plus."""

@@ -1,4 +1,4 @@
-"""Turns a snapshot of the ledger into metric families; labels are bounded, so no campaign and no number is one."""
+"""Turns a snapshot of the ledger into metric families; no label is a campaign or a phone number, so labels are few."""
 
 from collections import Counter
 from collections.abc import Iterator

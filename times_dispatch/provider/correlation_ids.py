@@ -34,7 +34,7 @@ class MessageRef(msgspec.Struct, frozen=True, gc=False):
     index: int
     """The message's index in its campaign, from 0."""
     attempt: int
-    """0 for the first push; each resend that a person or a policy decided on adds 1."""
+    """0 for the first push; each time that the message is sent again adds 1."""
 
 
 class CorrelationIds:

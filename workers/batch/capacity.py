@@ -53,9 +53,12 @@ class Capacity:
     async def take(self, max_permits: int, *, share: CapacityShare, lookahead: int = 0, is_urgent: bool = False) -> int:
         """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
-        *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half
-        that many can be taken, and not after every single push: each take costs a call to the ledger. An urgent batch
-        waits only for the first permit.
+        Args:
+            max_permits: the most permits that the batch can use.
+            share: the share of the batch's sender and chain.
+            lookahead: how many permits may be taken beyond those that are free. The wait then ends when at least half
+                that many can be taken, and not after every single push: each take costs a call to the ledger.
+            is_urgent: whether the batch is urgent; such a batch waits only for the first permit.
         """
         waiters = self._urgent_waiters if is_urgent else self._waiters
         wanted = 1 if is_urgent else max(1, min(max_permits, lookahead // 2))

@@ -16,9 +16,8 @@ from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 _CLOSE_ENOUGH_S = 0.001
 """A message does not wait for a send time that is nearer than this: timers of the event loop are accurate to 1 ms."""
 _BURST_S = 0.05
-"""After a delay as many messages may be pushed at once as the rate allows in this time: 5 % of a second
+"""After a delay, the messages that the rate allows in this time may be pushed at once: 5 % of a second
 (docs/concepts.md)."""
-
 
 _MAX_STALL_S = 0.06
 """A message whose moment has passed for longer than this, and for longer than half the time between two send times, is

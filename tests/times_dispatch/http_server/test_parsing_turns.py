@@ -1,13 +1,22 @@
 """Connections that have much to parse at one moment parse it in several turns, in order."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
+from tests.kit.clock import FakeClock
+from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns
 
-from times_dispatch.http_server import parsing_turns
-from times_dispatch.http_server.parsing_turns import ParsingTurns
+
+class _SlowClock(FakeClock):
+    """Goes on by some time whenever it is read."""
+
+    def __init__(self, step_s: float) -> None:
+        super().__init__()
+        self._step_s = step_s
+
+    def monotonic(self) -> float:
+        self._now += self._step_s
+        return self._now
 
 
 class _Connection:
@@ -22,27 +31,21 @@ class _Connection:
         return self._pieces > 0
 
 
-async def test_the_first_of_a_turn_has_time_and_the_next_turn_has_time_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns = ParsingTurns()
+async def test_the_first_of_a_turn_has_time_and_the_next_turn_has_time_again() -> None:
+    turns = ParsingTurns(clock=_SlowClock(MAX_TURN_S * 0.75))
     assert turns.has_time()
     assert turns.has_time()
-    monkeypatch.setattr(parsing_turns, "MAX_TURN_S", 0.0)
     assert not turns.has_time()
-    monkeypatch.undo()
     await asyncio.sleep(0)
     assert turns.has_time()
 
 
-async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    turns, parsed = ParsingTurns(), list[str]()
+async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhile() -> None:
+    turns, parsed = ParsingTurns(clock=_SlowClock(MAX_TURN_S * 1.5)), list[str]()
     assert turns.has_time()
     for name, pieces in (("a", 3), ("b", 1), ("c", 2)):
         turns.wait(_Connection(name, pieces, parsed))
     assert not turns.has_time()
-    clock = SimpleNamespace(perf_counter=iter(i * 0.003 for i in range(1_000)).__next__)
-    monkeypatch.setattr(parsing_turns, "time", clock)
     await asyncio.sleep(0)
     assert parsed == ["a"]  # the second look at the clock is beyond the time of a turn
     for _ in range(10):

@@ -27,8 +27,7 @@
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --
--- The reports are packed, and the functions below take plain values and not tables: a table for each report would be
--- slower.
+-- The reports are packed, and the functions below take plain values: a table for each report would be slower.
 local ITEM_BYTES = 10
 -- Where the code and the time begin in a report, counted from its first byte.
 local REPORTED_CODE_OFFSET = 4
@@ -36,13 +35,14 @@ local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The field `sent` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
--- The kinds of reports, as the bytes of their letters d, f, o, v and w; see ReportLetter in ledger/protocol.py.
+-- The kinds of reports, as the bytes of their letters (ReportLetter in ledger/protocol.py). Arrived: a click, reply or
+-- intermediate event. Noticed: a program fetched a link. Visited: a click on a link of ours, which names no attempt.
 local REPORT_DELIVERED = 100
 local REPORT_FAILED = 102
 local REPORT_ARRIVED = 111
 local REPORT_NOTICED = 118
 local REPORT_VISITED = 119
--- The effects of a report.
+-- The effects of a report (ReportEffect). Stale: it says that an earlier attempt failed, and changes nothing.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
 local STALE = 'S'
@@ -93,6 +93,7 @@ local function time_since_creation()
 end
 
 -- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
+--   recorded_attempt, attempt  the attempt of the message's record, and the attempt that the report is about
 --   has_failed  whether the message has no report yet, and an earlier attempt of it failed
 --   waits       whether the message is failed and waits for a second try
 local function state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
@@ -182,7 +183,7 @@ local function apply_span(span_at, last_at, first, last, count)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local state_pieces, state_length, record_pieces, record_length = {}, 0, {}, 0
   local states_from, records_from = 1, 1
-  local is_resent, delivered, failed = campaign.resent, 0, 0
+  local has_sent_again, delivered, failed = campaign.resent, 0, 0
   -- The bytes of the field `sent` and of the time of the report that were unpacked last, and their values; and the
   -- deliveries of messages that were sent then, by the time of the report.
   local known_sent_bytes, known_sent, deliveries = nil, nil, nil
@@ -291,7 +292,7 @@ local function apply_span(span_at, last_at, first, last, count)
     end
     effect_count = effect_count + 1
     if effect then other_effects[effect_count] = effect end
-    if is_resent then
+    if has_sent_again then
       -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
       local proves_nothing = kind == REPORT_NOTICED
         or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)

@@ -52,11 +52,10 @@
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
 -- A block as the worker gets it. The head: number of the block, the clock in microseconds since the epoch, time from
--- then to the first send time in microseconds, time per unit of cost in microseconds, how much later than
--- the send times the messages are pushed in microseconds, index of the provider in the
--- campaign's chain, the index from which the next block is searched, how many messages were suppressed. Then for each
--- message: index in the batch, attempt. The block is packed, because a name for each value of each message would make
--- the reply several times as long.
+-- then to the first send time in microseconds, time per unit of cost in microseconds, how many microseconds after its
+-- send time each message is pushed, index of the provider in the campaign's chain, the index from which the next block
+-- is searched, how many messages were suppressed. Then for each message: index in the batch, attempt. The block is
+-- packed, because a name for each value of each message would make the reply several times as long.
 local PACKED_HEAD = '>I2ddddI1I4I2'
 local PACKED_MESSAGE = '>I2I1'
 -- At most this many other campaigns are checked, to know whether one of them can send while this campaign waits for its
@@ -126,8 +125,8 @@ local function no_provider(soonest_us, silent)
 end
 
 -- Return how far ahead of the clock this batch gets a send time of its sender's pace. While an urgent batch is out,
--- other batches get no send time ahead of the clock. The urgent batch asks that much earlier, so it gets each send time
--- that it wants.
+-- other batches get no send time ahead of the clock. Only the urgent batch can ask ahead of the clock then, so it gets
+-- each send time that it wants.
 local function max_ahead_of(campaign, main)
   if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
   return redis.call('SCARD', key_of_sender('batches_out:urgent')) == 0 and ahead_us or 0

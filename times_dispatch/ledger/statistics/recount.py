@@ -233,11 +233,17 @@ class Recount:
             pipe.hgetall(statistics_key(view.plan.sender, view.id))
             for bits in _BITS.values():
                 pipe.get(f"{key}:{bits}")
-            fields, statistics, *bitmaps = await pipe.execute()
+            pipe.exists(f"{key}:{CampaignKey.OPTED_OUT}")
+            fields, statistics, *bitmaps, has_digests = await pipe.execute()
+        by_bits = dict[str, int]()
+        for field, bits in zip(_BITS, bitmaps, strict=True):
+            by_bits[field] = int.from_bytes(bits or b"").bit_count()
+        if has_digests:  # an earlier version counted opt-outs of the campaign, and wrote no bits for them
+            del by_bits[StatisticsField.OPTED_OUT]
         return (
             {name.decode(): value.decode() for name, value in fields.items()},
             {name.decode(): int(value) for name, value in statistics.items()},
-            {field: int.from_bytes(bits or b"").bit_count() for field, bits in zip(_BITS, bitmaps, strict=True)},
+            by_bits,
         )
 
     async def _add_records(self, view: CampaignView, fields: Mapping[str, str], key: str, totals: _Totals) -> int:

@@ -21,7 +21,6 @@ MAX_INCOMING_TEXT: Final = 512
 MAX_CODE_TEXT: Final = 40
 MAX_CODE: Final = 65535
 
-
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """Kinds of events of which only the time and the id are read."""
 _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
@@ -98,6 +97,8 @@ class _Unusable(Exception):
 
 
 class _Group(msgspec.Struct):
+    """One object of a posted body: an event, and as its data the rows of the messages to which the event happened."""
+
     event: msgspec.Raw = msgspec.Raw(b"null")
     data: msgspec.Raw = msgspec.Raw(b"null")
 

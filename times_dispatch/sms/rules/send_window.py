@@ -1,4 +1,7 @@
-"""Hours of the day in which messages may be sent, in a time zone of their own (docs/domain.md section 5)."""
+"""Hours of the day in which messages may be sent, in a time zone of their own (docs/domain.md section 5).
+
+``ledger/lua/lib/send_window.lua`` enforces them: outside of the hours the ledger opens no block.
+"""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta

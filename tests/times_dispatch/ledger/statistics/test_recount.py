@@ -156,6 +156,19 @@ async def test_a_recount_finds_a_wrong_count_of_messages_with_a_reaction(ledger:
     await ledger.redis.hincrby(f"{KEY}:statistics", field, -1)
 
 
+async def test_opt_outs_that_an_earlier_version_counted_are_not_compared_nor_counted_again(ledger: Ledger) -> None:
+    await ledger.submit(2)
+    await ledger.send_all()
+    reports = [_event("replied", index, digest=bytes([index]) * 8, asks_to_stop=True) for index in (0, 1)]
+    await ledger.report_applier.apply(reports[:1])
+    await ledger.redis.delete(f"{KEY}:unsubscribers")
+    await ledger.redis.sadd(f"{KEY}:opted_out", reports[0].digest)
+    for _ in range(2):
+        assert (await Recount(ledger.redis).all()).differences == []
+        await ledger.report_applier.apply(reports)
+        assert (await _statistics(ledger)).opted_out == 2
+
+
 async def test_refused_rows_count_with_what_they_would_have_cost(ledger: Ledger) -> None:
     await ledger.submit(1, sealed=False)
     await ledger.redis.hset(KEY, "price", 125_000)

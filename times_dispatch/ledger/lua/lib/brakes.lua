@@ -9,8 +9,8 @@ local function key_of_recent(campaign_key, which)
 end
 
 -- Keep the flags (1 for bad, 0 for good) of a group of pushes or reports, and say whether the share of bad ones among
--- the last N is above the share that the campaign allows. The answer is no before N flags were seen: three rejections
--- at the start of a campaign prove nothing.
+-- the last N is above the share that the campaign allows; its field brake_push_last or brake_report_last is N. The
+-- answer is no before N flags were seen: three rejections at the start of a campaign prove nothing.
 local function too_many_bad(campaign_key, which, bad_flags)
   local seen_field, bad_field = which .. '_seen', which .. '_bad'
   local last_field, share_field = 'brake_' .. which .. '_last', 'brake_' .. which .. '_share'

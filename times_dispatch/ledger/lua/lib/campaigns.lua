@@ -1,7 +1,7 @@
 -- uses: names keys clock states send_window rotation trail
 -- How a campaign changes its state: what finishes a campaign, and what stops it.
 
--- Note that something of a campaign changed, so that upkeep shows the campaign.
+-- Note that something of a campaign changed, so that upkeep updates the campaign's row in Flower.
 local function mark_changed(id)
   redis.call('SADD', key_of_sender('changed'), id)
 end

@@ -6,6 +6,8 @@
 -- for one period of the clock each and expire one period later. A period is as long as the time for which the limit
 -- looks back, so a check reads the entries of this period and of the period before it.
 --
+-- Registry: the hash that counts the entries of a period, for one text or for all phones, and gives each campaign with
+-- entries there a number, which is shorter than its id. (The registry of DLT is something else.)
 -- Texts: a fingerprint of six bytes stands for (phone, text). The entries of a registered text and period are spread
 -- over hashes ("buckets") that stay small enough for Redis' compact form, of up to 512 entries. A size class has 1, 16,
 -- 256, 4,096 or 65,536 buckets: a new entry goes to the smallest class that has room, so an entry is found with one

@@ -54,7 +54,7 @@ end
 
 -- Return the key of the bits that say which messages of a campaign get no second try: somebody reacted to them with a
 -- click or a reply, or their numbers are forgotten.
-local function key_of_reacted(campaign_key)
+local function key_of_no_second_try(campaign_key)
   return campaign_key .. ':reacted'
 end
 

@@ -5,7 +5,7 @@
 -- flag for that, allow-oom; Redis 6.2 does not know flags.)
 
 -- Raise Redis' OOM error if Redis is full. This writes nothing once the sender's hash is there; otherwise the hash gets
--- the field `fence`, which counts from 0.
+-- the field `fence`, the last fencing token that was given out, as 0.
 local function fail_if_memory_is_full()
   redis.call('HSETNX', key_of_sender('sender'), 'fence', 0)
 end

@@ -56,6 +56,10 @@ local function count_reactions(campaign_key, messages_key, reactions, count, cou
       if IS_OF_PERSON[kind] then
         local key = key_of_reacted_messages(campaign_key, kind)
         is_first = redis.call('SETBIT', key, statistics.index_in_campaign(index), 1) == 0
+        -- An earlier version noted the digest of an opt-out that it counted, and no bit.
+        if is_first and kind == 'opted_out' then
+          is_first = redis.call('SISMEMBER', key_of_reactions(campaign_key, kind), reaction.digest) == 0
+        end
       end
       if is_first or kind ~= 'opted_out' then
         local sent = sent_of_message(messages_key, count, index)

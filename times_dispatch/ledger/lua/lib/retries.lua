@@ -64,12 +64,12 @@ end
 
 -- Say whether a message gets no second try, because somebody reacted to it or its number is forgotten.
 local function gets_no_second_try(campaign_key, index)
-  return redis.call('GETBIT', key_of_reacted(campaign_key), index) == 1
+  return redis.call('GETBIT', key_of_no_second_try(campaign_key), index) == 1
 end
 
 -- Let a message get no second try, now or later: somebody reacted to it, or its number is forgotten.
 local function forbid_second_tries(campaign_key, index)
-  redis.call('SETBIT', key_of_reacted(campaign_key), index, 1)
+  redis.call('SETBIT', key_of_no_second_try(campaign_key), index, 1)
   end_wait_for_second_try(campaign_key, index)
 end
 

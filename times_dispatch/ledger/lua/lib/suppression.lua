@@ -15,6 +15,11 @@ local SAME_TEXT = 33
 --   id              the campaign
 --   sizes           the sizes of campaigns, see read_message
 --   now_s           the time now (epoch, seconds)
+-- Returns a table with all arguments but the digest, and besides:
+--   registry  the registry of this period; `ids` of a registry remembers the campaigns by their numbers there
+--   lookups   where an entry may be: the registry of this or the last period, the size class, how many buckets it has
+--   began_s   when this period began (epoch, seconds)
+--   unit_s    how many seconds a unit of the time in an entry has
 local function text_check(digest, repeat_after_s, id, sizes, now_s)
   if repeat_after_s <= 0 then return nil end
   local this_period = math.floor(now_s / repeat_after_s)
@@ -37,10 +42,10 @@ end
 
 -- Return the fate of the message that an entry points at, and the age of the entry in seconds. An entry of this
 -- campaign, or an entry that is too old, counts as unsent.
-local function fate_of_entry(text, registry, entry)
+local function fate_of_entry(check, registry, entry)
   local campaign_number, index, time = struct.unpack(TEXT_ENTRY, entry)
-  local age_s = text.now_s - registry.began_s - time * text.unit_s
-  if campaign_number == registry.own_number or age_s >= text.repeat_after_s then return UNSENT, age_s end
+  local age_s = check.now_s - registry.began_s - time * check.unit_s
+  if campaign_number == registry.own_number or age_s >= check.repeat_after_s then return UNSENT, age_s end
   local other = registry.ids[campaign_number]
   if other == nil then
     other = redis.call('HGET', registry.key, 'id:' .. campaign_number)
@@ -48,23 +53,23 @@ local function fate_of_entry(text, registry, entry)
   end
   if not other then return SENT, age_s end
   -- A message that cannot be read counts as sent.
-  local is_read, state, attempt = pcall(read_message, other, index, text.sizes)
+  local is_read, state, attempt = pcall(read_message, other, index, check.sizes)
   if not is_read or not state then return SENT, age_s end
   return fate_of(state, attempt), age_s
 end
 
 -- Return SAME_TEXT if this text was sent to this phone lately; or nil, and for how many milliseconds the message has to
 -- wait, false if it need not.
-local function check_text(text, fingerprint)
+local function check_text(check, fingerprint)
   local wait_ms = false
-  for _, lookup in ipairs(text.lookups) do
+  for _, lookup in ipairs(check.lookups) do
     local registry = lookup.registry
     local bucket_key = key_of_bucket(registry.key, lookup.class, lookup.buckets, fingerprint)
     local entry = redis.call('HGET', bucket_key, fingerprint)
     if entry then
-      local fate, age_s = fate_of_entry(text, registry, entry)
+      local fate, age_s = fate_of_entry(check, registry, entry)
       if fate == SENT then return SAME_TEXT end
-      if fate == UNDECIDED then wait_ms = wait_for_fate_ms(age_s, text.repeat_after_s) end
+      if fate == UNDECIDED then wait_ms = wait_for_fate_ms(age_s, check.repeat_after_s) end
     end
   end
   return nil, wait_ms
@@ -73,12 +78,12 @@ end
 -- Add the entries of the texts of messages.
 --   fingerprints  a list: the fingerprint of each message
 --   indexes       a list: the index of each message in the campaign
-local function add_text_entries(text, fingerprints, indexes)
-  local registry = text.registry
-  local expires_s = text.began_s + 2 * text.repeat_after_s
+local function add_text_entries(check, fingerprints, indexes)
+  local registry = check.registry
+  local expires_s = check.began_s + 2 * check.repeat_after_s
   local class, buckets = class_for(registry.entries)
-  local campaign_number = register_entries(registry, text.id, #fingerprints, expires_s)
-  local time = math.floor((text.now_s - text.began_s) / text.unit_s)
+  local campaign_number = register_entries(registry, check.id, #fingerprints, expires_s)
+  local time = math.floor((check.now_s - check.began_s) / check.unit_s)
   local pack, keys = struct.pack, {}
   for position, fingerprint in ipairs(fingerprints) do
     keys[position] = key_of_bucket(registry.key, class, buckets, fingerprint)
@@ -95,6 +100,8 @@ end
 --   max_per_phone  how many messages a phone may get within a period
 --   period_s       the period, in seconds
 --   id, sizes, now_s  as in text_check
+-- Returns a table with the arguments and the registries of this and the last period. Its `kept` has by phone the
+-- entries of this period that still count; check_phone fills it.
 local function phone_check(max_per_phone, period_s, id, sizes, now_s)
   if max_per_phone <= 0 then return nil end
   local this_period = math.floor(now_s / period_s)
