@@ -136,8 +136,8 @@ class CliContext:
 
         environment = Environment(self.variables(needed="DISPATCH_REDIS_"))
         url = read_redis_url(environment, is_needed=True)
-        if environment.mistakes:
-            raise SettingsInvalid(environment.mistakes)
+        if environment.mistakes:  # what is missing may stand in a .env that cannot be read
+            raise SettingsInvalid([*self.ignored, *environment.mistakes])
         return url
 
     def archive_keys(self) -> tuple[bytes, bytes]:

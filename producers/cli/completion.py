@@ -79,11 +79,10 @@ def _from_ledger(
 
     from producers.cli import CliContext  # noqa: PLC0415
     from times_dispatch.ledger.connection import RedisUnavailable, connect  # noqa: PLC0415
+    from times_dispatch.settings import env_file  # noqa: PLC0415
     from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
     settings = _settings_path(ctx)
-    if settings.exists() and not settings.is_file():  # a pipe may give nothing for a long time
-        return []
     root = ctx.find_root()
     options = CliContext(settings, root.params.get("redis_url"), **(root.obj or {}))
     timeout_s = options.timeouts.completion_s
@@ -94,6 +93,9 @@ def _from_ledger(
                 return await read(redis)
 
     with suppress(RedisError, RedisUnavailable, SettingsInvalid, OSError, ValueError):
+        # A pipe may give nothing for a long time.
+        if (settings.parent / env_file.NAME).is_fifo() or (settings.exists() and not settings.is_file()):
+            return []
         return asyncio.run(ask())
     return []
 

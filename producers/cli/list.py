@@ -23,8 +23,8 @@ from times_dispatch.similar_names import similar_name
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
 """On a narrower terminal each campaign gets two lines instead of a row of a table, and where the table does not fit."""
-_MAX_NAME_WIDTH = 24
-"""Columns of a longer name in the table; its end is left out there."""
+_MIN_NAME_WIDTH = 24
+"""Columns of a longer name in the table, where there is no room for more; its end is left out then."""
 
 
 class _Filters(NamedTuple):
@@ -124,7 +124,7 @@ def _tell_damages(damages: list[CampaignDamaged]) -> None:
 
 def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
     out = console()
-    table = _table(views, damaged, max_name_width=_MAX_NAME_WIDTH if out.is_terminal else None)
+    table = _table(views, damaged)
     if out.width >= _MIN_TABLE_WIDTH and out.fits(table):
         out.print(table)
         return
@@ -137,10 +137,10 @@ def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
         out.print_line(line, bold=len(damage.campaign))
 
 
-def _table(views: list[CampaignView], damaged: list[CampaignDamaged], *, max_name_width: int | None) -> Table:
+def _table(views: list[CampaignView], damaged: list[CampaignDamaged]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "sender", "when", "state"):
-        table.add_column(heading, no_wrap=True, max_width=max_name_width if heading == "name" else None)
+        table.add_column(heading, no_wrap=True, min_width=_MIN_NAME_WIDTH if heading == "name" else None)
     for heading in ("messages", "done", "delivered", "failed", "in doubt", "kept back"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("reason")

@@ -50,10 +50,14 @@ class PlainConsole(Console):
         return self._room(table, [least for least, _ in self._least_and_most(table)]) >= 0
 
     def share_room(self, table: Table) -> None:
-        """Give each column of a table that fits the columns of its longest word, and the first ones what is left."""
+        """Give each column of a table that fits the columns that it needs, and what is left to the first ones.
+
+        A column whose lines go on below gets of it before one whose lines are cut.
+        """
         widths = self._least_and_most(table)
         room = self._room(table, [least for least, _ in widths])
-        for column, (least, most) in zip(table.columns, widths, strict=True):
+        shares = zip(table.columns, widths, strict=True)
+        for column, (least, most) in sorted(shares, key=lambda share: share[0].no_wrap):
             more = min(room, most - least)
             column.width, room = least + more, room - more
 
@@ -61,13 +65,16 @@ class PlainConsole(Console):
         return self.width - sum(widths) - _GAP * (len(table.columns) - 1)
 
     def _least_and_most(self, table: Table) -> list[tuple[int, int]]:
-        """Return the least and the most columns that each column of a table needs."""
+        """Return the least and the most columns that each column of a table needs.
+
+        The least is the longest word. Of a column that stays on its line it is ``min_width``, or else the whole line.
+        """
         return [self._width_of(column) for column in table.columns]
 
     def _width_of(self, column: Column) -> tuple[int, int]:
         measured = measure_renderables(self, self.options.update_width(_WIDE), [column.header, *column.cells])
-        most = min(measured.maximum, column.max_width or measured.maximum)
-        return (most if column.no_wrap else min(measured.minimum, most)), most
+        most = measured.maximum
+        return (min(column.min_width or most, most) if column.no_wrap else measured.minimum), most
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make rich's text object; rich calls this method for every text of a line, a cell, a heading and a title."""

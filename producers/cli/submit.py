@@ -30,8 +30,6 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.sms.rules.send_window import SendWindow
 
-LABEL_WIDTH = 10
-"""Columns of the label of a line, with the blanks after it."""
 _LABEL_WIDTH = 10
 """Columns of the label of a line, with the blanks after it."""
 _MAX_REASONS = 10

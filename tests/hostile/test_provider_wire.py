@@ -91,7 +91,8 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
     assert errors == []
 
 
-@pytest.mark.parametrize("body", [b"[" * 3_000 + b"]" * 3_000, b'{"state":"\xff'], ids=["deep", "no UTF-8"])
+# How deep a document can be read depends on the version of Python; so deep and without its end none can.
+@pytest.mark.parametrize("body", [b"[" * 30_000, b'{"state":"\xff'], ids=["deep", "no UTF-8"])
 async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_doubt(
     certificates: Certificates, body: bytes
 ) -> None:

@@ -1,5 +1,6 @@
 """The file ``.env`` beside the settings file: variables that need not be in the environment, see ``dispatch init``."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,8 @@ def with_env_file(
     Args:
         variables: the environment.
         settings_path: the path of the settings file, which need not exist.
-        needed: how the names of the variables begin that the caller needs; a mistake in another variable is ignored.
+        needed: how the names of the variables begin that the caller needs. A mistake in another variable, or in one
+            that the environment gives, is ignored.
 
     Raises:
         EnvFileUnreadable: the file is there and cannot be read.
@@ -36,28 +38,35 @@ def with_env_file(
     path = settings_path.parent / NAME
     try:
         # A letter that is not UTF-8 concerns its own line only; editors of Windows begin a file with a byte order mark.
-        content = read_bounded(path).decode(errors="surrogateescape").removeprefix(_BYTE_ORDER_MARK)
+        encoded = read_bounded(path)
+        content = encoded.decode(errors="surrogateescape").removeprefix(_BYTE_ORDER_MARK)
     except FileNotFoundError:
         return dict(variables)
     except OSError as error:
         raise EnvFileUnreadable([f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}"]) from error
+    if encoded.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise EnvFileUnreadable([f"{path}: cannot be read: it is UTF-16; save it as UTF-8"])
     from honcho.environ import parse  # noqa: PLC0415  # only a file needs it
+
+    given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
+
+    def matters(name: str) -> bool:
+        return name.startswith(needed) and name.removesuffix(_FILE) not in given
 
     of_file = dict[str, str]()
     for number, line in enumerate(content.splitlines(), start=1):
         if not _is_utf8(line):
-            if not needed or _name(line).startswith(needed):
+            if matters(_name(line)):
                 raise SettingsInvalid([f"{path}:{number}: cannot be read: it is not UTF-8"])
             continue
         try:
             of_file |= parse(line)
         except ValueError as error:  # a quote is not closed
-            if _name(line).startswith(needed):
+            if matters(_name(line)):
                 raise SettingsInvalid([f"{path}: cannot be read: {str(error).lower()}"]) from error
     cut = [_name(line) for line in content.splitlines() if _is_cut(line)]
-    if cut := [name for name in cut if name.startswith(needed)]:
+    if cut := [name for name in cut if matters(name)]:
         raise SettingsInvalid([f"{path}: {name}: a value with a blank or # stands in quotes" for name in cut])
-    given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
     added = {
         name: str(path.parent / value) if name.endswith(_FILE) and value else value
         for name, value in of_file.items()

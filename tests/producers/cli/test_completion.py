@@ -127,3 +127,11 @@ def test_a_pipe_or_device_in_the_place_of_the_settings_suggests_nothing_at_once(
         for command in (("show",), ("template", "check"), ("provider", "check")):
             assert _suggested("--settings", settings, *command, "", redis_url=redis_url) == []
     assert time.monotonic() - started_s < 25  # a pipe of the settings may give nothing for 30 s
+
+
+def test_a_pipe_in_the_place_of_the_env_file_suggests_nothing_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    started_s = time.monotonic()
+    settings = str(tmp_path / "dispatch.toml")
+    assert _suggested("--settings", settings, "show", "", redis_url="redis://127.0.0.1:1/0") == []
+    assert time.monotonic() - started_s < 25  # a pipe may give nothing for 30 s

@@ -97,6 +97,18 @@ def test_an_env_file_that_cannot_be_read_is_an_error_if_nothing_else_names_the_l
     assert (done.exit_code, done.stderr) == (2, f"{tmp_path}/.env: cannot be read: is a directory\n")
 
 
+def test_an_env_file_that_cannot_be_read_is_named_if_the_environment_gives_only_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPATCH_REDIS_URL", raising=False)
+    monkeypatch.setenv("DISPATCH_REDIS_PASSWORD", "secret")
+    (tmp_path / ".env").mkdir()
+    done = CliRunner().invoke(main, ["--settings", str(tmp_path / "dispatch.toml"), "list"])
+    unreadable, missing = done.stderr.splitlines()
+    assert (done.exit_code, unreadable) == (2, f"{tmp_path}/.env: cannot be read: is a directory")
+    assert "DISPATCH_REDIS_URL: is not set" in missing
+
+
 def test_a_settings_file_that_is_a_pipe_is_not_waited_for_after_the_command_has_acted(
     run: Run, submitted: str, tmp_path: Path
 ) -> None:

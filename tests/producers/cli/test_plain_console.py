@@ -40,6 +40,24 @@ def test_a_figure_of_a_column_that_stays_on_its_line_is_never_cut() -> None:
     assert "1,234,567,890" in _printed(table, 20)
 
 
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (37, "north-batch-1  times is braked  1,000"),
+        (36, "north-batch…  times is braked  1,000"),
+        (28, "north-b…  times is     1,000\n          braked"),
+        (23, "north-b…  times   1,000\n          is\n          braked"),
+    ],
+)
+def test_a_name_is_cut_only_where_there_is_no_room_for_it(width: int, row: str) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, min_width=8)
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_row("north-batch-1", "times is braked", "1,000")
+    assert _printed(table, width) == f"{row}\n"
+
+
 def test_a_long_line_goes_on_below_and_only_its_beginning_is_bold() -> None:
     file = io.StringIO()
     out = PlainConsole(width=20, file=file, force_terminal=True, no_color=False, color_system="standard")

@@ -65,6 +65,20 @@ def test_a_letter_that_is_not_utf8_concerns_its_own_line_only(tmp_path: Path) ->
         with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
 
 
+def test_a_file_in_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISPATCH_REDIS_URL=redis://h\n", encoding="utf-16")
+    with pytest.raises(EnvFileUnreadable, match=r"\.env: cannot be read: it is UTF-16; save it as UTF-8"):
+        with_env_file({}, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+
+
+@pytest.mark.parametrize("value", [b"redis://h\xff", b"'redis://h", b"redis://a b"])
+def test_a_mistake_in_a_variable_that_the_environment_gives_is_ignored(tmp_path: Path, value: bytes) -> None:
+    (tmp_path / ".env").write_bytes(b"DISPATCH_REDIS_URL=" + value + b"\nDISPATCH_REDIS_PASSWORD=p\n")
+    given = {"DISPATCH_REDIS_URL": "redis://other"}
+    variables = with_env_file(given, tmp_path / "dispatch.toml", needed="DISPATCH_REDIS_")
+    assert variables == {**given, "DISPATCH_REDIS_PASSWORD": "p"}
+
+
 def test_a_byte_order_mark_hides_no_variable(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfDISPATCH_REDIS_URL=redis://h\r\n")
     assert with_env_file({}, tmp_path / "dispatch.toml") == {"DISPATCH_REDIS_URL": "redis://h"}

@@ -1,4 +1,4 @@
--- uses: names keys
+-- uses: names keys states
 --
 -- Read the few fields of campaigns that lists and sums need. This script writes nothing.
 --
@@ -13,13 +13,14 @@
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
-  local key = key_of_campaign(id)
-  local state, values = redis.pcall('HGET', key, 'state'), false
+  local campaign_key = key_of_campaign(id)
+  local state, values = redis.pcall('HGET', campaign_key, 'state'), false
   if state == 'running' then
-    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's')
+    values = redis.call('HMGET', campaign_key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', PENDING, SENDING)
   elseif type(state) ~= 'table' then
-    values = redis.call('HMGET', key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', 'p', 's', 'reason',
-      'reason_detail', 'archive', 'a', 'd', 'f', 'n', 'r', 'i', 'g', 'u', 'e', 'x')
+    values = redis.call('HMGET', campaign_key, 'state', 'plan', 'created_ms', 'sealed_ms', 'total', PENDING, SENDING,
+      'reason', 'reason_detail', 'archive', ACCEPTED, DELIVERED, FAILED, NO_REPORT, REJECTED, IN_DOUBT, GIVEN_UP,
+      SUPPRESSED, EXPIRED, CANCELLED)
   end
   campaigns[position] = values
 end

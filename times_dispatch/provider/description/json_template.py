@@ -6,9 +6,13 @@ are written. A string may itself be the text of such a document.
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from times_dispatch.provider.description.placeholders import PLACEHOLDER
+
+MAX_DEPTH: Final = 50
+"""How many objects and arrays of a document may be in each other. How deep json reads depends on the version of Python,
+and is more than functions that call themselves can follow."""
 
 
 class JsonTemplateInvalid(ValueError):
@@ -37,10 +41,22 @@ def parse(text: str) -> Any:
         hint = "; write it in quotes" if text.startswith("$$", error.pos) else ""
         raise JsonTemplateInvalid(f"is not JSON: {error.msg.lower()} in line {error.lineno}{hint}") from None
     except RecursionError:
-        raise JsonTemplateInvalid("is nested too deeply") from None
+        raise JsonTemplateInvalid(f"is nested more than {MAX_DEPTH} levels deep") from None
     if not isinstance(document, Object | list):
         raise JsonTemplateInvalid("must be a JSON object or array")
+    if _is_deeper(document, MAX_DEPTH):
+        raise JsonTemplateInvalid(f"is nested more than {MAX_DEPTH} levels deep")
     return document
+
+
+def _is_deeper(node: Any, levels: int) -> bool:
+    """Return whether more objects and arrays than *levels* are in each other."""
+    match node:
+        case Object(pairs):
+            return levels == 0 or any(_is_deeper(value, levels - 1) for _, value in pairs)
+        case list():
+            return levels == 0 or any(_is_deeper(value, levels - 1) for value in node)
+    return False
 
 
 def nested_document(text: str) -> Any | None:

@@ -53,6 +53,7 @@ ID_WORDS: Final = (
     "customer id",
     "k no",
     "mr no",
+    *("lab no", "lab id"),
     "return",
     "gate pass",
     *("draw no", "draw number", "matric no", "matric number"),
@@ -72,7 +73,7 @@ ID_WORDS: Final = (
         "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
-        "lab patient sample barcode item loyalty khata khasra diary "
+        "patient sample barcode item loyalty khata khasra diary abha "
         "sanction subscription conf confirmation rx"
     ),
 )
@@ -87,7 +88,7 @@ AMOUNT_WORDS: Final = (
 UNIT_WORDS: Final = _words(
     "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
     "litres credits rewards tokens runs likes followers users customers people members "
-    "crore crores lakh lakhs sqft sqyd acres calories kcal daily "
+    "crore crores lakh lakhs sqft sqyd acres calories kcal "
     "अंक रुपये पॉइंट"
 )
 """Words before which digits without a word to call are a quantity: ``98765 43210 points``."""
@@ -130,7 +131,8 @@ AFTER_HELPLINES: Final = ("control room", *_words("station service services help
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
     "rs rupees paise "
-    "crore lakh percent x per people customers users members years year month weeks calls only"
+    "crore lakh percent x per people customers users members years year month weeks calls only "
+    "tickets staff seats cases posts jobs ce pe"
 )
 """Words before which short digits after a word to call are a quantity: ``call 100 minutes``."""
 

@@ -19,7 +19,7 @@ _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0
 LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without its area code."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
-_SIZES_OF_RANGES = ([5, 5], [5, 6])
+_SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6])
 """Groups of amounts from one to another, of which the first begins like a toll-free number: ``18000-25000``."""
 _SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
 """Groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
@@ -67,8 +67,10 @@ def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
     if sizes[-1] == 1 < max(sizes):  # as in ``1800-11-2024 9 AM``: the single digit belongs to no number
         return False
     if _LONG_TOLL_FREE.fullmatch(digits):
-        return sizes[-1] > 2 and (to_call or len(sizes) > 1)
-    return _TOLL_FREE.fullmatch(digits) is not None and (to_call or sizes not in _SIZES_OF_RANGES)
+        is_number = sizes[-1] > 2 and (to_call or len(sizes) > 1)
+    else:
+        is_number = _TOLL_FREE.fullmatch(digits) is not None
+    return is_number and (to_call or sizes not in _SIZES_OF_RANGES)
 
 
 def _has_groups_of_mobile(sizes: list[int]) -> bool:

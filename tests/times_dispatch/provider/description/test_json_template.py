@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.provider.description.json_template import JsonTemplateInvalid, Number, Object, keys, parse, strings
+from times_dispatch.provider.description.json_template import (
+    MAX_DEPTH,
+    JsonTemplateInvalid,
+    Number,
+    Object,
+    keys,
+    parse,
+    strings,
+)
 
 documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -48,9 +56,19 @@ def test_every_string_that_is_a_value_is_found_with_its_key() -> None:
         ('"$$To"', "must be a JSON object or array"),
         ("5", "must be a JSON object or array"),
         ('{"a": {"b": 1, "b": 2}}', "has the key 'b' twice"),
+        ("[" * 1_500 + "]" * 1_500, "is nested more than 50 levels deep"),
+        ('{"a":' * 30_000 + "1" + "}" * 30_000, "is nested more than 50 levels deep"),
     ],
 )
 def test_a_template_that_is_no_document_is_refused_without_its_values(text: str, reason: str) -> None:
     with pytest.raises(JsonTemplateInvalid) as invalid:
         parse(text)
     assert str(invalid.value) == reason
+
+
+@pytest.mark.parametrize(("before", "after"), [("[", "]"), ('{"a":', "}")])
+def test_a_template_may_be_nested_to_a_bound_on_every_version_of_python(before: str, after: str) -> None:
+    document = parse(before * MAX_DEPTH + '"$$To"' + after * MAX_DEPTH)
+    assert [text for _, text in strings(document)] == ["$$To"]
+    with pytest.raises(JsonTemplateInvalid, match="is nested more than 50 levels deep"):
+        parse(before * (MAX_DEPTH + 1) + '"$$To"' + after * (MAX_DEPTH + 1))

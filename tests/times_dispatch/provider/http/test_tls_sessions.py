@@ -199,7 +199,8 @@ async def test_a_session_that_is_not_resumed_is_given_up(certificates: Certifica
         connections = dialer(port, certificates.ca)
         for _ in range(2):
             await exchange(connections)
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port, ssl=certificates.server("trusted")):
+    restarted = certificates.server("trusted")
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port, ssl=restarted):
         (await connections.dial(10)).close()
     assert connections.tls
     assert connections.tls._session is None
