@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-import pytest
 import uvicorn
 
-from times_dispatch.http_server import parsing_turns
+from tests.kit.clock import FakeClock
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.parsing_turns import ParsingTurns
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -85,6 +85,14 @@ async def test_a_client_that_reads_slowly_gets_all() -> None:
         server.close()
 
 
+class _SlowClock(FakeClock):
+    """Goes on by more than the time of a turn whenever it is read."""
+
+    def monotonic(self) -> float:
+        self._now += 1.0
+        return self._now
+
+
 class _Transport(asyncio.Transport):
     """Keeps what is written; its client ends the stream as soon as it is read again after a pause."""
 
@@ -109,12 +117,10 @@ class _Transport(asyncio.Transport):
         self.close()
 
 
-async def test_a_request_that_waits_to_be_parsed_is_answered_before_the_server_stops(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_request_that_waits_to_be_parsed_is_answered_before_the_server_stops() -> None:
     protocol, written, _ = _deferring()
-    monkeypatch.setattr(parsing_turns, "MAX_TURN_S", 0.0)
-    protocol.data_received(_REQUEST)
+    protocol.data_received(_REQUEST[:9])
+    protocol.data_received(_REQUEST[9:])
     protocol.shutdown()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -122,13 +128,10 @@ async def test_a_request_that_waits_to_be_parsed_is_answered_before_the_server_s
     assert protocol.transport.is_closing()
 
 
-async def test_a_body_that_waits_to_be_parsed_is_not_lost_when_its_client_ends_the_stream(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_body_that_waits_to_be_parsed_is_not_lost_when_its_client_ends_the_stream() -> None:
     protocol, _, bodies = _deferring()
     body = b"x" * 60_000
     protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
-    monkeypatch.setattr(parsing_turns, "MAX_TURN_S", 0.0)
     protocol.data_received(body[9:])
     for _ in range(40):
         await asyncio.sleep(0)
@@ -136,7 +139,7 @@ async def test_a_body_that_waits_to_be_parsed_is_not_lost_when_its_client_ends_t
 
 
 def _deferring() -> tuple[BoundedProtocol, bytearray, list[bytes]]:
-    """Return a connection, what it writes, and the bodies of its requests."""
+    """Return a connection that defers what it receives second, what it writes, and the bodies of its requests."""
     bodies = list[bytes]()
 
     async def read(_scope: Any, receive: Any, send: Any) -> None:
@@ -150,6 +153,8 @@ def _deferring() -> tuple[BoundedProtocol, bytearray, list[bytes]]:
 
     config = uvicorn.Config(read, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
-    protocol, written = BoundedProtocol(config, ServerStateWithLoad(ServerLoad()), {}), bytearray()
+    load, written = ServerLoad(), bytearray()
+    load.turns = ParsingTurns(clock=_SlowClock())
+    protocol = BoundedProtocol(config, ServerStateWithLoad(load), {})
     protocol.connection_made(_Transport(written))
     return protocol, written, bodies
