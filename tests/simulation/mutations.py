@@ -179,7 +179,7 @@ MUTATIONS = {
         frozenset({Invariant.STUCK}),
         "a worker that was cut off from a provider never tries the provider again",
         exercises=("provider_away_from_all",),
-        seed=1,
+        seed=2,
     ),
     "failed messages are tried for ever": Mutation(
         takeouts.in_script("apply_reports", "if tries >= rule.at_most then return end", ""),
