@@ -1,7 +1,9 @@
-"""Shows what becomes of the values in a recipients file: which would be sent, and which rows would be refused."""
+"""Writes workbooks, and shows what becomes of the values in a recipients file: what would be sent, and what refused."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from xlsxwriter import Workbook
 
 from producers.draft import Draft
 from tests.kit.producers import load_settings
@@ -83,4 +85,15 @@ def csv_with(path: Path, *values: str, heading: str = "to,value") -> Path:
 
 def _write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
+    return path
+
+
+def workbook_with(path: Path, *cells: tuple[object, str]) -> Path:
+    """Write a workbook with one row for each value and its number format."""
+    with Workbook(path) as workbook:
+        sheet = workbook.add_worksheet("List")
+        sheet.write_row(0, 0, ["to", "value"])
+        for row, (value, number_format) in enumerate(cells, 1):
+            sheet.write(row, 0, int(NUMBERS[row]))
+            sheet.write(row, 1, value, workbook.add_format({"num_format": number_format}))
     return path

@@ -1,7 +1,9 @@
 """Messages in the broker that nobody of this project sent, or that are damaged: a worker drops them, and goes on.
 
 One such message would end a Celery worker: kombu's and Celery's event loops let no error but those of a connection pool
-pass. The transports here drop what is no message; ``SkippingConsumer`` drops messages that Celery cannot use.
+pass. The transports here drop what is no message; ``SkippingConsumer`` drops messages that Celery cannot use. The same
+loops let no error pass that a channel raises when it is closed after a lost connection, so the channels here raise the
+error of a lost connection then.
 """
 
 from typing import Any, Final
