@@ -1,6 +1,5 @@
 """The ASGI application of the console: its routes, and the pages for what goes wrong."""
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -72,17 +71,6 @@ def make_resources(
     )
 
 
-class _StaticFiles(StaticFiles):
-    """Static files; a path that no file can have is not found, instead of an error of the server."""
-
-    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Return the path and status of a file; an empty path without a status if there is none."""
-        try:
-            return super().lookup_path(path)
-        except ValueError:  # a null character
-            return "", None
-
-
 def make_application(resources: ConsoleResources) -> Starlette:
     """Return the application of all pages."""
     settings = resources.settings
@@ -90,7 +78,7 @@ def make_application(resources: ConsoleResources) -> Starlette:
     application = Starlette(
         routes=[
             Route("/health", _health),
-            Mount("/static", _StaticFiles(packages=[("console", "static")])),
+            Mount("/static", StaticFiles(packages=[("console", "static")])),
             *routes(),
         ],
         middleware=[

@@ -7,9 +7,10 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.lanes.names import known_lanes
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
+from times_dispatch.ledger.live_campaigns import RUNNING_FIELDS, LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 OTHER = SenderId("OTHERS")
@@ -103,6 +104,8 @@ async def test_of_a_campaign_that_runs_only_the_fields_of_its_sums_are_read(
     await ledger.redis.hset(key, counter, "many")
     [(_, _, live)] = (await reader.read()).senders
     assert live == [expected]
+    reply = await Script(ledger.redis, "read_live")(SENDER, campaigns=[CAMPAIGN])
+    assert [len(values) for values in reply["campaigns"]] == [len(RUNNING_FIELDS)]
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     work = await reader.read()
     assert ([sender.live for sender in work.senders], [each.campaign for each in work.damaged]) == ([[]], [CAMPAIGN])
