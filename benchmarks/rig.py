@@ -72,6 +72,12 @@ def settings_text(
     return "\n".join(lines)
 
 
+async def server_time_ms(redis: Redis) -> int:
+    """Return the time by the clock of the Redis server, in epoch milliseconds."""
+    seconds, microseconds = await redis.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 class BenchmarkRig:
     """A context manager that runs the stack.
 
@@ -166,12 +172,12 @@ class BenchmarkRig:
         app = self.celery
 
         async def resume_senders(redis: Redis) -> int:
-            seconds, microseconds = await redis.time()
+            resumed_ms = await server_time_ms(redis)
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
                 for lane in await known_lanes(redis, sender):
                     await wake_workers(app, await BatchLeases(redis).issue(lane))
-            return int(seconds) * 1000 + int(microseconds) // 1000
+            return resumed_ms
 
         return self.run_on_ledger(resume_senders)
 
