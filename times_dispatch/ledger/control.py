@@ -297,7 +297,7 @@ class Control:
         Messages that are to be sent again of a paused or braked campaign wait for its resume.
 
         Only messages that were sent before this call began are settled: the Redis client repeats a call whose reply is
-        lost, and by then messages that it resent may have been pushed again.
+        lost, and by then messages that the first call made pending again may have been pushed.
 
         Raises:
             CampaignDamaged: Some batches are damaged; the messages of all other batches are settled.
@@ -329,7 +329,7 @@ class Control:
                     raise
                 damaged.append(str(number + 1))
             else:
-                settled += reply["resent"] + reply["as_sent"]
+                settled += reply["requeued"] + reply["as_sent"]
                 trail = ""
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"

@@ -86,9 +86,10 @@ class Settled(NamedTuple):
 
     no_report: int = 0
     given_up: int = 0
-    resent: int = 0
-    tried_again: int = 0
-    """Failed messages that are pending again."""
+    requeued: int = 0
+    """Messages in doubt that are pending again."""
+    second_tries: int = 0
+    """Failed messages that are pending again, for their second try."""
 
 
 class _Ended(NamedTuple):
@@ -284,8 +285,8 @@ class Maintenance:
             total = Settled(
                 no_report=total.no_report + reply["no_report"],
                 given_up=total.given_up + reply["given_up"],
-                resent=total.resent + reply["resent"],
-                tried_again=total.tried_again + reply["tried_again"],
+                requeued=total.requeued + reply["requeued"],
+                second_tries=total.second_tries + reply["second_tries"],
             )
         return total
 

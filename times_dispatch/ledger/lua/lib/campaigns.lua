@@ -29,9 +29,9 @@ local function index_as_ended(id, campaign_key)
 end
 
 -- Finish a campaign if none of its messages is pending or sending; return whether the campaign was finished. A paused
--- or braked campaign stays as it is while a message is in doubt: if that message is sent again, the campaign waits for
--- a person's resume. A campaign with a rule for second tries goes on until its validity is over, as long as a message
--- waits for a second try or for its report: the report may bring a second try.
+-- or braked campaign is not finished while one of its messages is in doubt: if the message is to be sent again, it
+-- waits until a person resumes the campaign. A campaign with a rule for second tries goes on until its validity is
+-- over, as long as a message waits for a second try or for its report: the report may bring a second try.
 local function finish_if_done(id, campaign_key, now)
   local campaign = read_fields(campaign_key, 'state', 'retry_codes', 'retries_waiting', 'until_ms', PENDING, SENDING,
     IN_DOUBT, ACCEPTED)
