@@ -1,4 +1,4 @@
-"""Complaints about a sender, which people enter after an operator or the DLT portal names them; no report does.
+"""Complaints about a sender. People enter complaints, because these come from an operator or the DLT portal.
 
 India's rules count complaints within ten days (docs/domain.md section 5). A complaint has a time and a reference, and
 no phone number.
