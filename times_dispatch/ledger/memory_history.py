@@ -16,7 +16,7 @@ from times_dispatch.ledger.redis_clock import RedisClock
 SPAN_S: Final = 600
 _KEPT_SPANS: Final = 24 * 3600 // SPAN_S
 _MIN_SPANS: Final = 3600 // SPAN_S
-"""The shortest time over which growth is computed: growth in less than an hour predicts nothing."""
+"""The fewest spans over which growth is computed: one hour, because growth in less time predicts nothing."""
 
 
 class MemoryPace(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,8 +2,8 @@
 
 A number is cut before its last five digits: the digits before the cut name a bucket, the last five are an integer in
 the bucket's set. Redis keeps sets of up to 512 integers as sorted arrays with four bytes for each entry. So a list of
-one million Indian mobile numbers takes about 7 bytes for each number, and a longer list takes fewer. A company that sends
-messages must keep such a list (docs/domain.md section 5).
+one million Indian mobile numbers takes about 7 bytes for each number, and a longer list takes fewer. A company that
+sends messages has to keep such a list (docs/domain.md section 5).
 """
 
 from collections.abc import AsyncIterator, Sequence
