@@ -36,6 +36,9 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
         codes: The hash of its codes.
         sender: The hash of its sender.
         now_s: The time now, in epoch seconds.
+
+    Raises:
+        KeyError, ValueError: The hash of the campaign has a missing or damaged field.
     """
     state = CampaignState(fields[CampaignField.STATE].decode())
     plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)

@@ -275,6 +275,10 @@ class Script:
             replicas: For how many replicas the call waits.
             timeout_ms: How long the call waits, in milliseconds.
             arguments: The arguments of the script, as in ``__call__``.
+
+        Raises:
+            TypeError: The arguments are not those that the script declares.
+            RedisError: A command of the call failed.
         """
         ordered = self._ordered(arguments)
         while True:
