@@ -1,4 +1,4 @@
-"""The ledger: campaigns, batches and messages in Redis, which is the truth about what was sent.
+"""The ledger: campaigns, batches and messages in Redis, which decides what counts as sent.
 
 Producers write campaigns (``submission``). Workers lease batches, open blocks (``openings``) and record results
 (``push_results``) through ``leases``, and check frequency caps (``frequency_cap``) and opt-outs (``opt_outs``).

@@ -59,7 +59,7 @@ class ArchiveCommit(StrEnum):
 
 
 class ArchiveStub(NamedTuple):
-    """What Redis keeps of an archived campaign."""
+    """The data that Redis keeps of an archived campaign."""
 
     id: CampaignId
     sender: SenderId
@@ -159,7 +159,7 @@ class ArchiveStates:
         """Create an archived campaign again from its stub; return False if Redis has the campaign.
 
         Args:
-            stub: what Redis keeps of the campaign.
+            stub: the data that Redis keeps of the campaign.
             rollups: the amounts that the campaign adds to the rollups of days.
             trail: the packed entry of the sender's trail.
         """

@@ -214,6 +214,6 @@ def _end_ms(day: date | None) -> int:
 
 
 def _as_in_json(words: str) -> str:
-    """Return words as they stand in the JSON of a plan, with small ASCII letters."""
+    """Return words escaped as in the JSON of a plan, with small ASCII letters."""
     written = msgspec.json.encode(words)[1:-1].decode("utf-8", "replace")
     return "".join(char.lower() if char.isascii() else char for char in written)

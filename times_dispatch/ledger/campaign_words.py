@@ -34,7 +34,7 @@ class ListFigures(NamedTuple):
     """The numbers of one campaign in a list."""
 
     done_percent: int
-    """The share of messages that need no more sending."""
+    """The share of messages that will not be sent any more."""
     delivered: int
     failed: int
     """Messages that the provider rejected, or whose delivery report says failed."""

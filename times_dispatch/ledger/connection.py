@@ -204,7 +204,7 @@ def connect(
 
     A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
     have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
-    become a replica is closed, and so is a connection that nobody has used for a minute.
+    become a replica is closed, and so is a connection that was idle for a minute.
 
     Args:
         url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``; or
@@ -265,7 +265,7 @@ def connect(
 def _connect_to_cluster(
     url: str, *, max_connections: int, socket_timeout_s: float, retries: int, repeat_after_timeout: bool
 ) -> ClusterRedis:
-    """Connect to a cluster; raise RedisUnavailable if the URL names none. The arguments are those of ``connect``."""
+    """Connect to a cluster; raise RedisUnavailable if the URL names no cluster. The arguments are as in ``connect``."""
     try:
         cluster = node_urls.parse(url)
     except ValueError as error:

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class _PlanOfLanes(msgspec.Struct, frozen=True):
-    """What a campaign's plan says about lanes."""
+    """The fields of a campaign's plan about lanes."""
 
     lane_campaigns: list[CampaignId] = []
 

@@ -88,7 +88,7 @@ class CampaignDamaged(LedgerError):
         campaign: The damaged campaign.
         sender: The campaign's sender.
         what: The damaged item, for the message: ``batch 2``.
-        done: What was completed before the damage was found, as an end of the message.
+        done: The work that was completed before the damage was found, as the end of the message.
     """
 
     state = "damaged"

@@ -1,6 +1,6 @@
 """Heartbeats: each process writes every few seconds that it runs, so that people see which processes run.
 
-A heartbeat is one call of a script, outside of all work on messages. A process goes on without heartbeats while Redis
+A heartbeat is one call of a script, outside of all work on messages. A process continues without heartbeats while Redis
 is unavailable. The time of a heartbeat is Redis' time, so clocks of hosts do not matter.
 
 The answer to a heartbeat also says whether a newer version wrote a ledger that this process cannot read; such a process

@@ -201,7 +201,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def done(self) -> int:
-        """Messages that need no more sending."""
+        """Messages that will not be sent any more."""
         return self.total - self.unsent
 
     @property

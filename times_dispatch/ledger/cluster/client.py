@@ -154,7 +154,7 @@ class ClusterRedis(Redis):
         return max(await self._replies_of_primaries(args, options), key=_fullness)
 
     async def _replies_of_primaries(self, args: Any, options: Any) -> list[Any]:
-        """Return the replies of all primaries that answer; raise an error if none does, or if one refuses."""
+        """Return the replies of all primaries that answer; raise an error if none answers, or if one refuses."""
         version = self.topology.version
         replies = await self._ask_primaries(args, options)
         if any(isinstance(reply, LOST) for reply in replies):  # another node may have taken over

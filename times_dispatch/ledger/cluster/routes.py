@@ -45,7 +45,7 @@ def keys_of(args: Sequence[Any]) -> Sequence[Any]:
         names = args[_after(args, "STREAMS") :]
         return names[: len(names) // 2]
     if command == "SCAN":
-        # A pattern with a hash tag matches keys of one slot only, so the pattern stands for a key.
+        # A pattern with a hash tag matches keys of one slot only, so the pattern counts as a key.
         return args[_after(args, "MATCH") :][:1]
     if command in _KEYLESS or command.partition(" ")[0] in _KEYLESS_FAMILIES:
         return ()

@@ -14,7 +14,7 @@
 --                Redis' clock was set forward since; 0 is now
 -- Reply
 --   is_round_over  1 if this was the last call of a round, else 0
---   ended          how many messages were ended, including those that were given up or are failed again
+--   ended          how many messages were ended, including messages that were given up or are failed again
 --   damaged        a list of replies, one for each batch that cannot be ended: batch_number, error
 -- Keys: campaign, its codes, retries and redo list, messages and lease of each batch; the sender's leases, batches_out,
 --   validity_ends, rotations, changed, live and ended.

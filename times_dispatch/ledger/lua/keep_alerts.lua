@@ -1,6 +1,6 @@
 -- uses: names keys memory
 --
--- Keep the lease of the process that decides about alerts, and write what the process decided. The script runs also
+-- Keep the lease of the process that decides about alerts, and write the decisions of the process. The script runs also
 -- when Redis is full, because people must get alerts then. The number of open alerts bounds the data that the script
 -- writes.
 --

@@ -1,6 +1,6 @@
 -- uses: names keys
--- What stops a sender at one provider. The provider is braked until a person resumes the sender, or the sender backs
--- off from the provider: nothing is sent until back_off_until_us, then one message at a time (a probe), until the
+-- The stops of a sender at one provider. Either the provider is braked until a person resumes the sender, or the sender
+-- backs off from the provider: nothing is sent until back_off_until_us, then one message at a time (a probe), until the
 -- provider accepts a message. A campaign's chain is the list of its providers by priority, joined by blanks.
 --
 -- A provider whose delivery reports are missing is silent: promotional messages are held back from the provider, and

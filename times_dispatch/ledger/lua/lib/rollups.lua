@@ -1,6 +1,6 @@
 -- uses: keys budget
--- Where statistics.lua keeps what it counts: in the hash of the campaign, in the rollup of a day, a provider and a
--- template, and in the counters of minutes.
+-- The places where statistics.lua keeps its counters: the hash of the campaign, the rollup of a day, a provider and a
+-- template, and the counters of minutes.
 
 -- For how many days a rollup is kept.
 local KEPT_DAYS = 1100

@@ -22,9 +22,9 @@ local function end_of_span(packed, width, item_at, min_step)
 end
 
 -- Read the messages from index `first` to index `last`. Returns a table of three functions:
---   get(index)              returns the message's state and the six fields of its record, with what `put` changed
---   put(index, state, ...)  changes state and record; the fields stand in the order of RECORD
---   write()                 writes what was changed, if anything was
+--   get(index)              returns the message's state and the six fields of its record, with the changes by `put`
+--   put(index, state, ...)  changes state and record; the fields are in the order of RECORD
+--   write()                 writes all changes, if there are any
 -- `get` and `put` return and take plain values in the order of RECORD: a table for each message would be slower.
 local function read_span(messages_key, count, first, last)
   local states = redis.call('GETRANGE', messages_key, first, last)

@@ -82,7 +82,7 @@ end
 --   part_counts()                 the SMS parts of each message of the batch, one byte each; false if each has one
 --   index_in_campaign(index)      the index of a message in its campaign
 --   write(now_ms)                 write all changes
--- `accept`, `deliveries_of` and `fail` are short ways for the commonest changes, and count the same as `change`.
+-- `accept`, `deliveries_of` and `fail` are short forms for the most frequent changes, and count the same as `change`.
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)

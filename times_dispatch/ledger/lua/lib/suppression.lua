@@ -11,7 +11,7 @@ local SAME_TEXT = 33
 
 -- Return the check of a registered text; nil if the same text may be sent again at once.
 --   digest          the digest of the registered text
---   repeat_after_s  how long the same text may not be sent to a phone again, in seconds
+--   repeat_after_s  for how long the same text may not be sent to a phone again, in seconds
 --   id              the campaign
 --   sizes           the sizes of campaigns, see read_message
 --   now_s           the time now (epoch, seconds)
