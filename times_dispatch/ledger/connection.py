@@ -265,7 +265,7 @@ def connect(
 def _connect_to_cluster(
     url: str, *, max_connections: int, socket_timeout_s: float, retries: int, repeat_after_timeout: bool
 ) -> ClusterRedis:
-    """Connect to a cluster; raise RedisUnavailable if the URL names no cluster. The arguments are those of ``connect``."""
+    """Connect to a cluster; raise RedisUnavailable if the URL is refused. The arguments are those of ``connect``."""
     try:
         cluster = node_urls.parse(url)
     except ValueError as error:
