@@ -218,7 +218,7 @@ def test_a_host_with_only_the_key_before_a_change_sends_no_test_message(
         redis.hset(ID_KEY, mapping={"digest": digests[new], "previous": digests[old], "changed_ms": now_ms})
     refused = provider_run("send-test", *NUMBER, *MESSAGE)
     assert refused.exit_code == 2
-    assert "DISPATCH_ID_KEY is still the key of before: set DISPATCH_ID_KEY to the new key" in refused.stderr
+    assert "DISPATCH_ID_KEY is still the previous key: set DISPATCH_ID_KEY to the new key" in refused.stderr
     assert sandbox.books()["all"]["accepted"] == 0
     both = {"DISPATCH_ID_KEY": new, "DISPATCH_ID_KEY_OLD": old}
     assert provider_run("send-test", *NUMBER, *MESSAGE, **both).exit_code == 0

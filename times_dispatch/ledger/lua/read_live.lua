@@ -1,15 +1,15 @@
 -- uses: names keys states
 --
--- Read the few fields of campaigns that lists and sums need. This script writes nothing.
+-- Read the few fields of live campaigns that lists and sums need. This script writes nothing.
 --
 -- Arguments
 --   campaigns    ids of campaigns of the sender
 -- Reply
---   campaigns    for each of them the values of the fields of RUNNING_FIELDS (ledger/live_campaigns.py) if it runs,
---                else those of LIVE_FIELDS, in that order, with nil for a missing field; nil for a campaign whose key
---                holds no hash
+--   campaigns    for each campaign a list of values: of the fields RUNNING_FIELDS (ledger/live_campaigns.py) if the
+--                campaign runs, else of the fields LIVE_FIELDS, in that order, with nil for a missing field; nil for
+--                a campaign whose key holds no hash
 -- Keys: the hashes of the campaigns.
--- Cost: O(campaigns), about 7 microseconds each that runs, and twice as many each that does not.
+-- Cost: O(campaigns), about 7 microseconds for a campaign that runs, and twice as many for any other campaign.
 local args = arguments({}, {campaigns = {'campaign'}})
 local campaigns = {}
 for position, id in ipairs(args.campaigns) do
