@@ -66,7 +66,7 @@ def test_the_cost_is_exact(write: WriteFile, priced: Settings, settings: Setting
         ("max_parts = 0", "max_parts: must be at least 1, is 0"),
         (
             'max_parts = 1\nmax_money = "Rs 5"',
-            "max_money: max_parts says the same in another way; leave one of them",
+            "max_money: cannot be combined with max_parts; leave one of them",
         ),
     ],
 )

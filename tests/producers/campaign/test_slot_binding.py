@@ -21,7 +21,8 @@ def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, sett
 
     assert Campaign(path, settings).slot_source(heading).values({1: ["b"], 2: ["a"]}, 1)[0] == [["a"], ["b"]]
     assert campaign_mistakes(path, settings) == [
-        f"c.toml: variables: is missing, and for its default customers.csv has no column {name}; {HEADING.described()}"
+        "c.toml: variables: is missing, and its default cannot be used: "
+        f"customers.csv has no column {name}; {HEADING.described()}"
         for name in ("var1", "var2")
     ]
 

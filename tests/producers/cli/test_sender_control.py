@@ -44,7 +44,7 @@ def test_a_pause_of_several_campaigns_is_shown_and_refused_if_nobody_can_be_aske
     head, *campaigns, refusal = refused.stderr.splitlines()
     assert head == "pauses sender OTHERS, TIMESM: 2 live campaigns with 6 unsent messages"
     assert [line.split()[0] for line in campaigns] == list(reversed(two_senders))
-    assert refusal == "nothing is done: nobody can be asked here; --yes does it without asking"
+    assert refusal == "nothing is done: nobody can be asked here, stdin is no terminal; --yes acts without asking"
     assert _trail(run, "sender paused") == []
 
 

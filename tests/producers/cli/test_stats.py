@@ -84,8 +84,8 @@ def test_days_are_given_as_in_reports(run: Run) -> None:
             "--until 2026-11-27 comes before --since 2026-11-28",
         ),
         (("report", "--since", "today", "--until", "yesterday", "--out", "x.csv"), "comes before --since"),
-        (("stats", "--day", "today", "--since", "today"), "--day goes with neither --since nor --until"),
-        (("stats", "--json", "--csv"), "--json and --csv do not go together"),
+        (("stats", "--day", "today", "--since", "today"), "--day cannot be combined with --since or --until"),
+        (("stats", "--json", "--csv"), "--json and --csv cannot be combined"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(run: Run, arguments: tuple[str, ...], said: str) -> None:

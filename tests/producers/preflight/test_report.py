@@ -182,7 +182,7 @@ async def test_the_daily_limit_counts_parts_where_the_rate_counts_messages(write
 async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
     report = await checked(write, settings_of(write), [("", "Asha", "5")])
 
-    assert (report.good, report.problems, report.samples) == (0, ["no row can be sent to"], [])
+    assert (report.good, report.problems, report.samples) == (0, ["no row can be used"], [])
 
 
 async def test_a_campaign_that_can_never_be_sent_is_refused(write: WriteFile) -> None:
