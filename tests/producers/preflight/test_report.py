@@ -201,8 +201,8 @@ async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -
     assert report.good == 2
     assert report.samples[0].text == good
     assert set(report.refused) == {
-        "text differs from the registered one: it lacks '. - TIMESM'",
-        "text differs from the registered one: it lacks 'Dear ' at its start",
+        "text differs from the registered text: it lacks '. - TIMESM'",
+        "text differs from the registered text: it lacks 'Dear ' at its start",
     }
 
 
