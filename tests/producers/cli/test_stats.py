@@ -45,7 +45,7 @@ def test_a_recount_names_a_counter_that_is_wrong_and_exits_with_1(run: Run, subm
 def test_a_campaign_goes_with_no_other_choice(run: Run, submitted: str) -> None:
     refused = run("stats", "--campaign", submitted, "--sender", "TIMESM")
     assert refused.exit_code == 2
-    assert "--campaign goes with no other choice" in refused.stderr
+    assert "--campaign cannot be combined with another choice" in refused.stderr
 
 
 def test_a_chain_counts_each_recipient_of_a_campaign_and_its_resends_once(run: Run, submitted: str) -> None:
