@@ -87,7 +87,14 @@ def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, a
 
 
 @archive.command("list")
-@click.option("--max", "max_archives", type=click.IntRange(min=1), default=_MAX_LISTED, show_default=True)
+@click.option(
+    "--max",
+    "max_archives",
+    type=click.IntRange(min=1),
+    default=_MAX_LISTED,
+    show_default=True,
+    help="List at most this many.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:

@@ -30,7 +30,14 @@ from times_dispatch.ledger.trail import Trail, TrailEntry
 @click.option(
     "--since", "since_s", type=DurationType(), default=0, help="List only changes within this time before now: 24h, 7d."
 )
-@click.option("--max", "max_entries", type=click.IntRange(min=1), default=100, show_default=True, help="The newest.")
+@click.option(
+    "--max",
+    "max_entries",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="List at most this many changes, the newest.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, max_entries: int, as_json: bool) -> None:

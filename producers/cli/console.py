@@ -44,7 +44,9 @@ _file_option = click.option(
 
 @user.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in ConsoleRole]), required=True)
+@click.option(
+    "--role", type=click.Choice([role.value for role in ConsoleRole]), required=True, help="The role of the user."
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from one line of stdin.")
 @click.option(
     "--by-proxy",

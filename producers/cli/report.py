@@ -48,7 +48,7 @@ _STDOUT = "-"
     "--format",
     "form",
     type=click.Choice([each.value for each in ExportFormat]),
-    help="[default: the suffix of --out; csv]",
+    help="The format. [default: by the suffix of --out, or csv]",
 )
 @click.option(
     "--state",
@@ -63,8 +63,12 @@ _STDOUT = "-"
     "--recipients", type=click.Path(path_type=Path, readable=False), help="Add all columns of this recipients file."
 )
 @click.option("--to", default="to", show_default=True, help="The column of --recipients that holds the numbers.")
-@click.option("--since", type=DayType(), help="Write all campaigns that were submitted on this day in India or later.")
-@click.option("--until", type=DayType(), help="With --since: the last day of the submits, which counts too.")
+@click.option(
+    "--since",
+    type=DayType(),
+    help="Write only campaigns submitted on this day in India or later; without CAMPAIGNS, all of these.",
+)
+@click.option("--until", type=DayType(), help="Write only campaigns submitted on this day in India or earlier.")
 @click.option(
     "--partitioned", is_flag=True, help="Make a folder for each day of submit, with a file for each campaign."
 )
@@ -90,7 +94,7 @@ def report(
     docs/exports.md lists the columns.
     """
     if not campaigns and since is None:
-        raise InputInvalid("name campaigns, or a day: --since yesterday")
+        raise InputInvalid("name campaigns, or give a day: --since yesterday")
     refuse_reversed_days(since, until)
     if recipients and len(campaigns) != 1:
         raise InputInvalid("--recipients needs exactly one campaign: the campaign that was submitted with this file")

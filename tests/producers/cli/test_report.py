@@ -127,7 +127,7 @@ def test_campaigns_before_the_day_are_left_out(run: Run, submitted: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--out", "-"), "name campaigns, or a day"),
+        (("--out", "-"), "name campaigns, or give a day"),
         (("@", "--out", "out"), "cannot tell the format"),
         (("@", "--out", "-", "--format", "xlsx"), "standard output takes"),
         (("@", "@", "--out", "-", "--recipients", "x.csv", "--since", "x"), "is no day"),

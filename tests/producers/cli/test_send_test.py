@@ -171,7 +171,8 @@ def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Sandbo
     done = provider_run("send-test", *NUMBER, *MESSAGE)
     assert done.exit_code == 1
     assert re.fullmatch(
-        r"rejected  authentication failure \(code 2070\); in a campaign, this answer would brake the provider, after \d+ ms",
+        r"rejected  authentication failure \(code 2070\); "
+        r"in a campaign, this answer would brake the provider, after \d+ ms",
         done.stdout.splitlines()[-1],
     )
 
