@@ -113,6 +113,10 @@ async def _check_with(
         now: the moment of the check.
         settings: the settings.
         keep_rejects: whether the refused rows are written to a file.
+
+    Raises:
+        InputInvalid: no message can be sent at this moment.
+        CommandFailed: a file changed while it was read.
     """
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None

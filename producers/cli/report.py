@@ -160,6 +160,11 @@ async def _views(
         campaigns: names or ids; empty means all campaigns of the days.
         since: the first day, in India; None sets no first day.
         until: the last day, in India; None sets no last day.
+
+    Raises:
+        CampaignUnknown: a name or id belongs to no campaign.
+        CampaignAmbiguous: a name belongs to several campaigns.
+        CampaignDamaged: a named campaign cannot be read.
     """
     if campaigns:
         search, ids = CampaignSearch(redis), list[CampaignId]()

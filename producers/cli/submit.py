@@ -120,6 +120,12 @@ async def _submit(
         progress: shows how many rows were read; None shows nothing.
         actor: the person who submits, for the trail.
         is_first: whether the command has not used Redis before.
+
+    Raises:
+        RedisUnavailable: the ledger does not answer, or refuses the login.
+        InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
+        CommandFailed: a file changed while it was read, or the campaign does not fit into Redis.
+        LedgerError: the id key is refused, or the sender's lanes are.
     """
     async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)

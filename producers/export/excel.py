@@ -26,7 +26,7 @@ _QUICK: Final = 1
 """The level of compression."""
 _END_OF_ROWS: Final = b"</sheetData>"
 _DIMENSION: Final = re.compile(rb"<dimension [^>]*/>")
-"""The element with the range of cells of a sheet. Readers would believe the range of the empty sheet."""
+"""The element with a sheet's range of cells, to be removed: its range, the heading, would hide the rows."""
 
 
 class ExcelWriter:

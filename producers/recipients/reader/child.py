@@ -155,7 +155,7 @@ def _bounded(path: Path, file: RecipientsFile, limits: ReaderLimits) -> Iterator
 
 
 def _limit(limits: ReaderLimits) -> None:
-    """Limit the memory of this process. macOS does not enforce the limit."""
+    """Limit the memory of this process, and forbid files and core dumps. macOS does not enforce the limit of memory."""
     for kind, most in (
         (resource.RLIMIT_DATA, limits.max_reader_memory_mb * MEGABYTE),
         (resource.RLIMIT_CORE, 0),
