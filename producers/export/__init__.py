@@ -4,5 +4,6 @@
 makes groups of rows; ``own_columns`` adds columns of the recipients file; ``text_writers``, ``parquet`` and ``excel``
 write the groups; ``files`` combines these modules to write one file, or a folder for each day. One group of rows at a
 time is in memory. ``resend_chain`` writes no file: it reads the same messages, and counts each recipient of a campaign
-and its resends once. Only the command line calls this package. Terms: docs/glossary.md.
+and its resends once. The command line calls this package. The console and ``producers.resend`` use ``rows`` to choose
+messages. Terms: docs/glossary.md.
 """
