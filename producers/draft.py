@@ -21,7 +21,7 @@ class Draft:
 
     Args:
         campaign: path of the campaign file.
-        recipients: path of the recipients file; by default the one that the campaign file names.
+        recipients: path of the recipients file; by default the file that the campaign file names.
         settings: the settings that both files must fit.
         rejects: the file to which refused rows are written; by default beside the recipients file.
         at_once: whether a start that is long past is allowed, so that the campaign is sent at once.

@@ -22,7 +22,7 @@ class Fingerprint:
         return hashlib.sha256(hashlib.sha256(b"".join(self.contents)).digest() + salt.encode()).hexdigest()
 
     def still_matches(self) -> bool:
-        """Say whether the files are unchanged. They are read whole again, because time stamps alone can be wrong."""
+        """Return whether the files are unchanged. The files are read whole again, because time stamps can be wrong."""
         try:
             return self._read_stamps() == self._stamps and self._read_contents() == self.contents
         except OSError:

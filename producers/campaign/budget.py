@@ -54,11 +54,11 @@ class Budget:
             limit = f"max_money = {format_rupees(self.max_money)}" if self.max_money else "max_parts"
             yield (
                 f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
-                "the parts beyond are not sent"
+                "the remaining parts are not sent"
             )
         if self.max_parts_per_day and parts > self.max_parts_per_day - used_today:
             used = f", of which {used_today:,} are used today" if used_today else ""
             yield (
                 f"the campaign takes {parts:,} parts and sender {self._sender} may send "
-                f"{self.max_parts_per_day:,} a day{used}: the parts beyond wait for the next day"
+                f"{self.max_parts_per_day:,} a day{used}: the remaining parts wait for the next day"
             )

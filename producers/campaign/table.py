@@ -74,7 +74,7 @@ class CampaignTable(StrictTable):
     rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
     """A limit of the campaign's own; it has an effect only below the sender's limit."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
-    """SMS parts that the campaign may hand to the provider; messages beyond are not sent."""
+    """SMS parts that the campaign may hand to the provider; messages above this limit are not sent."""
     max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
     links: dict[str, str] = Field(default_factory=dict)

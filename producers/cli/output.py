@@ -35,7 +35,7 @@ def echo(*lines: str, err: bool = False) -> None:
     Every command prints through this function or through ``console``.
     """
     for line in lines:
-        click.echo(visible(line), err=err)  # noqa: TID251  # the one place
+        click.echo(visible(line), err=err)  # noqa: TID251  # the only place that calls click.echo
 
 
 def echo_report(*lines: str, indent: int = 0, err: bool = False) -> None:

@@ -46,7 +46,7 @@ class PlainConsole(Console):
         self.print(text, *map(Text, others), sep="\n")
 
     def fits(self, table: Table) -> bool:
-        """Say whether the terminal is wide enough for a table in which no word is cut."""
+        """Return whether the terminal is wide enough for a table in which no word is cut."""
         return self._room(table, [least for least, _ in self._least_and_most(table)]) >= 0
 
     def share_room(self, table: Table) -> None:

@@ -11,7 +11,7 @@ from times_dispatch.ledger.opt_outs import OptOuts
 
 
 class ChosenMessages:
-    """Finds the chosen messages of a batch, without those whose data is forgotten.
+    """Finds the chosen messages of a batch, without messages whose data is forgotten.
 
     A message whose data is forgotten has lost its number, or all its values, because a value contained a forgotten
     number. Without the values, the text would be sent with gaps.

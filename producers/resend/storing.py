@@ -27,7 +27,7 @@ Progress = Callable[[int], None]
 
 
 class StoredLane(NamedTuple):
-    """What is stored of one lane of a resend; a sender without lanes has one."""
+    """The stored part of one lane of a resend; a sender without lanes has one lane."""
 
     messages: int
     batches: int

@@ -30,18 +30,20 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
     ("line", "parts", "problems"),
     [
         ("max_parts = 7", 7, []),
-        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
+        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the remaining parts are not sent"]),
         ('max_money = "Rs 5"', 41, []),
         (
             'max_money = "Rs 5"',
             42,
-            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
+            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the remaining parts are not sent"],
         ),
         ("", 50, []),
         (
             "",
             51,
-            ["the campaign takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"],
+            [
+                "the campaign takes 51 parts and sender TIMESM may send 50 a day: the remaining parts wait for the next day"
+            ],
         ),
     ],
 )

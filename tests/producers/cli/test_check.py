@@ -139,7 +139,7 @@ def test_a_campaign_beyond_its_budget_gets_exit_code_1(run: Run, write: WriteFil
     assert "budget    2 parts: the campaign does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   the campaign takes 3 parts and max_parts allows 2: the parts beyond are not sent"
+        == "problem   the campaign takes 3 parts and max_parts allows 2: the remaining parts are not sent"
     )
 
 

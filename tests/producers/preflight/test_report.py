@@ -85,7 +85,7 @@ async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
 
     assert (str(fits.cost), fits.plan.max_parts, fits.problems) == ("1.000", 8, [])
     assert too_much.problems == [
-        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"
+        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the remaining parts are not sent"
     ]
 
 
@@ -148,7 +148,7 @@ async def test_messages_beyond_the_daily_limit_are_a_problem(write: WriteFile) -
     assert late.endswith("raise the rate or the cap of the day")
     assert (
         beyond
-        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
+        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the remaining parts wait for the next day"
     )
 
 
