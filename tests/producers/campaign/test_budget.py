@@ -42,7 +42,8 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
             "",
             51,
             [
-                "the campaign takes 51 parts and sender TIMESM may send 50 a day: the remaining parts wait for the next day"
+                "the campaign takes 51 parts and sender TIMESM may send 50 a day: "
+                "the remaining parts wait for the next day"
             ],
         ),
     ],
