@@ -11,7 +11,7 @@ TRUE = ("1", "true", "on")
 """The texts that mean true in XML."""
 _NO_HEIGHT = ("0", "0.0")
 _MAX_COLUMNS = 16_384
-"""The number of columns of a sheet. A damaged reference such as ``ZZZZZZZ1`` would name a column above eight billion."""
+"""The number of columns of a sheet. A bad reference such as ``ZZZZZZZ1`` would name a column above eight billion."""
 
 
 @dataclass(slots=True)

@@ -42,8 +42,10 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
             "",
             51,
             [
-                "the campaign takes 51 parts and sender TIMESM may send 50 a day: "
-                "the remaining parts wait for the next day"
+                (
+                    "the campaign takes 51 parts and sender TIMESM may send 50 a day: "
+                    "the remaining parts wait for the next day"
+                )
             ],
         ),
     ],
@@ -89,7 +91,7 @@ def test_parts_that_are_used_today_reduce_the_daily_limit(write: WriteFile, pric
     assert list(budget.problems(5, used_today=45)) == []
     [problem] = budget.problems(6, used_today=45)
     assert problem.startswith(
-        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
+        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the remaining"
     )
 
 
