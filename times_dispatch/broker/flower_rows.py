@@ -90,7 +90,7 @@ class FlowerRows:
             now = self._clock.monotonic()
             begun = [(view.id, *self._show(dispatcher, view, now)) for view in views]
             dispatcher.flush()
-        for campaign, begun_at, event in begun:  # after flush(), so that an event that is lost with the connection is sent again
+        for campaign, begun_at, event in begun:  # after flush(): a lost event is sent again
             self._note_begun(campaign, begun_at, event)
 
     def _show(self, dispatcher: EventDispatcher, view: CampaignView, now: float) -> tuple[float, str]:
