@@ -1,4 +1,4 @@
-"""The kinds of processes: how one is started, and what stands still without it."""
+"""The kinds of processes: the command that starts a process, and the effect of a missing process."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -13,20 +13,20 @@ from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _STARTS_WITHIN_S: Final = 30.0
-"""Upkeep may be missing for so long after the start of the first worker."""
+"""How long, in seconds, upkeep may be missing after the start of the first worker."""
 
 
 class Role(NamedTuple):
-    """What a kind of process is for."""
+    """The purpose of a kind of process."""
 
     start: str
     """The command that starts one process."""
     without: str
-    """What does not happen without such a process."""
+    """The effect if no such process runs."""
     is_vital: bool = False
     """Whether nothing works without such a process."""
     is_optional: bool = False
-    """Whether most deployments have no such process; it is listed only where one was seen."""
+    """Whether most deployments have no such process; the kind is listed only if such a process was ever seen."""
 
 
 ROLES: Final = {
@@ -50,18 +50,18 @@ ROLES: Final = {
 
 
 def clock_time(epoch_ms: int, *, now_s: float) -> str:
-    """Return a time in India: ``22:41``, or with its date if that is another day."""
+    """Return a time in India, such as ``22:41``, with the date if the day is not today."""
     moment, now = (datetime.fromtimestamp(seconds, _INDIA) for seconds in (epoch_ms / 1000, now_s))
     return f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def absence(kind: ProcessKind, last_seen_ms: int, *, now_s: float) -> str:
-    """Return since when no process of a kind runs: ``no worker since 22:41``."""
+    """Return since when no process of a kind runs, such as ``no worker since 22:41``."""
     return f"no {kind} since {clock_time(last_seen_ms, now_s=now_s)}" if last_seen_ms else f"no {kind} has run yet"
 
 
 async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
-    """Return one line for people if no worker runs, or if workers learn of no work; else an empty text.
+    """Return one line for people if no worker runs, or if workers get no wake-ups; otherwise an empty text.
 
     Raises Redis errors.
     """
