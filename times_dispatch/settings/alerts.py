@@ -93,22 +93,22 @@ class AlertSettings(StrictTable):
 
     @property
     def worker_away_after_s(self) -> int:
-        """``worker_away_after`` in seconds."""
+        """The setting ``worker_away_after`` in seconds."""
         return parse_seconds(self.worker_away_after)
 
     @property
     def provider_away_after_s(self) -> int:
-        """``provider_away_after`` in seconds."""
+        """The setting ``provider_away_after`` in seconds."""
         return parse_seconds(self.provider_away_after)
 
     @property
     def forwarding_behind_after_s(self) -> int:
-        """``forwarding_behind_after`` in seconds."""
+        """The setting ``forwarding_behind_after`` in seconds."""
         return parse_seconds(self.forwarding_behind_after)
 
     @property
     def reports_behind_after_s(self) -> int:
-        """``reports_behind_after`` in seconds."""
+        """The setting ``reports_behind_after`` in seconds."""
         return parse_seconds(self.reports_behind_after)
 
 

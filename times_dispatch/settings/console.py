@@ -31,12 +31,12 @@ class ConsoleSettings(StrictTable):
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """``trusted_proxies`` as networks."""
+        """The setting ``trusted_proxies`` as networks."""
         return tuple(map(ip_network, self.trusted_proxies))
 
     @property
     def session_s(self) -> int:
-        """``session`` in seconds."""
+        """The setting ``session`` in seconds."""
         return parse_seconds(self.session, min_s=60)
 
     @property

@@ -38,5 +38,5 @@ class LinkSettings(StrictTable):
 
     @property
     def expire_after_s(self) -> int:
-        """``expire_after`` in seconds."""
+        """The setting ``expire_after`` in seconds."""
         return parse_seconds(self.expire_after)

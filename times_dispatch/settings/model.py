@@ -101,17 +101,17 @@ class CallbackSettings(StrictTable):
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """``trusted_proxies`` as networks."""
+        """The setting ``trusted_proxies`` as networks."""
         return tuple(map(ip_network, self.trusted_proxies))
 
     @property
     def max_forward_age_s(self) -> int:
-        """``max_forward_age`` in seconds."""
+        """The setting ``max_forward_age`` in seconds."""
         return parse_seconds(self.max_forward_age)
 
     @property
     def unknown_secret_503_s(self) -> int:
-        """``unknown_secret_503`` in seconds."""
+        """The setting ``unknown_secret_503`` in seconds."""
         return parse_seconds(self.unknown_secret_503, min_s=0)
 
 
@@ -147,7 +147,7 @@ class BrakeSettings(StrictTable):
 
     @property
     def silence_after_s(self) -> int:
-        """``silence_after`` in seconds."""
+        """The setting ``silence_after`` in seconds."""
         return parse_seconds(self.silence_after)
 
 

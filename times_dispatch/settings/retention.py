@@ -49,10 +49,10 @@ class RetentionSettings(StrictTable):
 
     @property
     def live_s(self) -> int:
-        """``live`` in seconds."""
+        """The setting ``live`` in seconds."""
         return parse_period_s(self.live)
 
     @property
     def archive_s(self) -> int:
-        """``archive`` in seconds."""
+        """The setting ``archive`` in seconds."""
         return parse_period_s(self.archive)

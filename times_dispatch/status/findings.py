@@ -161,7 +161,7 @@ def _of_retention(status: DeploymentStatus) -> Iterator[StatusFinding]:
 def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:
     if status.queues is None:
         yield StatusFinding(
-            CRITICAL, "the broker is unavailable: workers learn of no work", "start it, or correct DISPATCH_BROKER_URL"
+            CRITICAL, "the broker is unavailable: workers get no work", "start it, or correct DISPATCH_BROKER_URL"
         )
         return
     for queue, length in status.queues.items():
@@ -197,7 +197,7 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
         yield StatusFinding(
             NOTE,
             f"{forward.dropped:,} reports were never forwarded, because too many waited or they waited for too long",
-            "dispatch report exports what became of the messages",
+            "dispatch report exports the results of the messages",
         )
     if reports.dead_letters:
         yield StatusFinding(

@@ -42,9 +42,9 @@ ROLES: Final = {
     ProcessKind.RECONCILER: Role("python -m callbacks.reconciler", "delivery reports wait in Redis"),
     ProcessKind.LINKS: Role("python -m callbacks.links", "nobody can open a tracked link", is_optional=True),
     ProcessKind.METRICS: Role("python -m times_dispatch.metrics", "Prometheus gets no metrics", is_optional=True),
-    ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is told what is wrong", is_optional=True),
-    ProcessKind.CONSOLE: Role("python -m console", "its pages are not there", is_optional=True),
-    ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
+    ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is notified of alerts", is_optional=True),
+    ProcessKind.CONSOLE: Role("python -m console", "its pages cannot be opened", is_optional=True),
+    ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page cannot be opened"),
 }
 """The kinds of processes that people start."""
 
@@ -61,7 +61,7 @@ def absence(kind: ProcessKind, last_seen_ms: int, *, now_s: float) -> str:
 
 
 async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
-    """Return one line for people if no worker runs, or if workers get no wake-ups; otherwise an empty text.
+    """Return one line for people if no worker runs, or if workers get no work; otherwise an empty text.
 
     Raises Redis errors.
     """
@@ -75,7 +75,7 @@ async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
             since = absence(beat, seen.kinds_seen_ms.get(beat, 0), now_s=clock.time())
             return f"{since}, so {role.without}: start one ({role.start}); dispatch status shows all processes"
         return (
-            "workers and beat run, but workers learn of no work: start the broker, or correct DISPATCH_BROKER_URL; "
+            "workers and beat run, but workers get no work: start the broker, or correct DISPATCH_BROKER_URL; "
             "dispatch status shows more"
         )
     since = absence(ProcessKind.WORKER, seen.kinds_seen_ms.get(ProcessKind.WORKER, 0), now_s=clock.time())

@@ -23,7 +23,7 @@ _BEARER = re.compile(r"bearer [\w.~+/=-]+", re.IGNORECASE)
 
 
 class RecordedResponse(msgspec.Struct, frozen=True):
-    """An unchanged response."""
+    """A response of the endpoint, without any redaction."""
 
     status: int
     body: bytes

@@ -120,7 +120,7 @@ class _Run(NamedTuple):
 
 
 def may_contain_numbers(text: str) -> bool:
-    """Return False if ``find`` certainly finds no number in a text. It is fast, and nearly all values have none."""
+    """Return False if ``find`` certainly finds no number. The check is fast, and nearly all values have no number."""
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
     return _may_contain_numbers(ascii_digits)
 
