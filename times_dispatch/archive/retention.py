@@ -225,5 +225,5 @@ class Retention:
 
 
 def _is_whole_or_first(view: CampaignView) -> bool:
-    """Say whether a campaign has no lanes, or is the campaign of the first lane, whose id people see."""
+    """Say whether a campaign has no lanes, or is the campaign of the first lane, whose id is shown to people."""
     return view.plan.lane_campaigns[:1] in ([], [view.id])

@@ -139,7 +139,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     def configure_logs(**_: Any) -> None:
         logs.configure(json=settings.logs.as_json, level=settings.logs.level)
 
-    # Celery sets up no logging of its own while a function is connected to this signal.
+    # Celery does not set up logging while a function is connected to this signal.
     signals.setup_logging.connect(configure_logs, weak=False, dispatch_uid="times_dispatch.broker.app")
     return app
 
@@ -169,7 +169,7 @@ _REDIS_OPTIONS = {
 
 
 def _celery_url(broker_url: str) -> str:
-    """Return the URL for Celery, without the options, because Celery takes the options as settings of their own."""
+    """Return the URL for Celery, without the options, because Celery takes the options as separate settings."""
     if is_sentinel(broker_url):
         return parse_sentinel_url(broker_url).of_broker
     return without_options(broker_url)
@@ -265,5 +265,5 @@ def _publish(app: Celery, batches: Sequence[BatchReady]) -> None:
 
 
 def _label(batch: BatchReady) -> str:
-    """Return what Flower shows as the arguments of a batch: ``diwali-sale 17/200 TIMESM``."""
+    """Return the text that Flower shows as the arguments of a batch, such as ``diwali-sale 17/200 TIMESM``."""
     return f"{batch.name} {batch.ref.number + 1}/{batch.batches} {batch.ref.sender}"

@@ -184,7 +184,7 @@ class ServerLoad:
         return False
 
     def is_trusted(self, address: str) -> bool:
-        """Return whether an address is that of a trusted proxy."""
+        """Return whether an address belongs to a trusted proxy."""
         return self._trust(address[:_MAX_ADDRESS])
 
     def _is_in_trusted_network(self, address: str) -> bool:

@@ -83,7 +83,7 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
         yield _gauge("dispatch_redis_memory_used_bytes", "The memory that Redis uses.", redis.used_bytes)
         yield _gauge("dispatch_redis_memory_max_bytes", "Redis' maxmemory; 0 is no limit.", redis.max_bytes)
         yield _gauge("dispatch_redis_clock_ahead_seconds", "Redis' clock minus this host's.", redis.ahead_s)
-        evicted = "Keys that Redis threw away; every one is lost data."
+        evicted = "Keys that Redis evicted; every evicted key is lost data."
         yield CounterMetricFamily("dispatch_redis_evicted_keys", evicted, value=redis.evicted_keys)
     if reports := status.reports:
         dead_letters = "Reports that could not be used, ever."

@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending, and the sender
     backs off from the provider."""
     IN_DOUBT = "in_doubt"
-    """The message may have been sent. It is sent again only if the campaign's policy or a person says so."""
+    """The message may have been sent. The message is sent again only by the campaign's policy or by a person."""
 
 
 class BrakeScope(StrEnum):

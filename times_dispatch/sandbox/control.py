@@ -26,7 +26,7 @@ Query = dict[str, str]
 
 
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of a POST to ``/sandbox/faults`` besides those of ``Faults``."""
+    """The keys of a POST to ``/sandbox/faults`` besides the fields of ``Faults``."""
 
     balance: int | msgspec.UnsetType | None = msgspec.UNSET
     """The new balance in parts; null means no limit."""

@@ -176,7 +176,7 @@ def _item(container: Any, path: TomlPath) -> Any:
 
 
 def _with_content(item: Any) -> Iterator[Item]:
-    """Yield an item and, because a table may have no heading of its own, all items in it."""
+    """Yield an item and all items inside the item, because a table may have no heading."""
     if isinstance(item, Item):
         yield item
     if isinstance(item, OutOfOrderTableProxy):

@@ -20,7 +20,7 @@ class EnvFileUnreadable(SettingsInvalid):
 def with_env_file(
     variables: Mapping[str, str], settings_path: Path, *, needed: str | tuple[str, ...] = ""
 ) -> dict[str, str]:
-    """Return variables together with those of ``.env`` in the folder of the settings file.
+    """Return the given variables together with the variables of ``.env`` in the folder of the settings file.
 
     A variable of the environment overrides the file, even if one of the two is given as ``NAME_FILE``. A relative path
     in a ``NAME_FILE`` of the file begins at the file's folder.

@@ -92,7 +92,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         need: the secrets and addresses that must be given.
 
     Raises:
-        SettingsInvalid: with all mistakes, first those of the file in the order of its lines.
+        SettingsInvalid: with all mistakes, first the mistakes in the file in the order of its lines.
     """
     environment = Environment(variables)
     document, file, mistakes = _read(path)

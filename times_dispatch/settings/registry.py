@@ -1,4 +1,4 @@
-"""The registry file: templates imported from a DLT portal, in addition to those in ``dispatch.toml``."""
+"""The registry file: templates imported from a DLT portal, in addition to the templates in ``dispatch.toml``."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The status of a deployment as values; ``msgspec.to_builtins`` makes JSON of it."""
+"""The status of a deployment as values; ``msgspec.to_builtins`` converts the status into JSON."""
 
 from enum import StrEnum
 

@@ -46,7 +46,7 @@ _PREFERENCES = (
 
 
 def category_from_portal(word: str) -> Category | None:
-    """Return the category for a portal's name of it, such as ``Service Implicit (SI)``; None for an unknown name.
+    """Return the category that a portal's name means, such as ``Service Implicit (SI)``; None for an unknown name.
 
     All words must belong to one category: ``Transactional/Promotional`` is unknown.
     """
