@@ -1,4 +1,4 @@
-"""Dispatch, end to end, from the wake-up of the workers to the last record; and two baselines on the same server."""
+"""Dispatch from the wake-up of the workers to the last record, and two baselines on the same server."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -82,15 +82,18 @@ def dispatch(
     lanes: int = 1,
     cluster: EmbeddedCluster | None = None,
 ) -> tuple[float, dict[str, float]]:
-    """Return messages per second, and the CPU microseconds of each process per message.
+    """Return the messages per second, and the CPU microseconds of each process per message.
 
     Args:
         nginx: the provider.
-        messages: messages of all senders together, with those of the warm-up.
-        warm_up: how many messages are sent before the measurement begins, while the workers make their connections.
-        senders: the senders; by default some with made-up names.
-        lanes: lanes of each sender.
+        messages: the number of messages of all senders together, with those of the warm-up.
+        warm_up: the number of messages sent before the measurement begins, while the workers make their connections.
+        senders: the senders; by default, senders with generated names.
+        lanes: the number of lanes of each sender.
         cluster: the cluster with the ledger; None makes a single Redis.
+
+    Raises:
+        AssertionError: not every message was accepted.
     """
     names = senders or sender_names(SENDERS)
     with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, lanes=lanes, cluster=cluster) as rig:

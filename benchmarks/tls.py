@@ -1,7 +1,7 @@
-"""Dispatch over TLS 1.3 beside dispatch without TLS: the same messages, in turn; of two rounds the better counts.
+"""Dispatch over TLS 1.3 and without TLS, in turn, with the same messages; the better of two rounds counts.
 
-Other work on the machine makes a round slower, never quicker. The measurement begins after a warm-up, in which the
-workers make their connections: about 800 handshakes, which a campaign of any size pays once.
+Other work on the machine can only make a round slower. The measurement begins after a warm-up, in which the workers
+make their connections: about 800 handshakes, which a campaign of any size pays once.
 """
 
 import tempfile
@@ -17,11 +17,11 @@ MESSAGES = 200_000
 WARM_UP = 40_000
 ROUNDS = 2
 _KEEPALIVE_REQUESTS = 1_000
-"""nginx closes a connection after so many requests by default; a new connection resumes a session."""
+"""By default nginx closes a connection after this number of requests; a new connection resumes a session."""
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure both in turn."""
+    """Measure dispatch with and without TLS in turn."""
     rates: dict[bool, list[float]] = {False: [], True: []}
     cpu_us: dict[bool, list[float]] = {False: [], True: []}
     provider_us: dict[bool, list[float]] = {False: [], True: []}
