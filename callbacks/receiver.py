@@ -120,7 +120,7 @@ class Receiver:
         headers = Headers(scope["headers"])
         if b"via" in headers and await self._is_in_relay_loop(headers):
             self._refusals.warning(
-                "reports of this ledger's relay came back to this receiver; check callbacks.relay_url"
+                "reports of this ledger's relay came round to this receiver; check callbacks.relay_url"
             )
             await self._refuse(send, 400, "These reports came from this receiver: the relays post in a loop.")
             return
