@@ -33,7 +33,7 @@ LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
     "assistance center centre customer service desk team immediately now directly please pls via through "
     "to your local o r "
-    "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
+    "office branch hr hrs 24x7 नंबर नम्बर क्रमांक क्र सं पर करें करे हमें"
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
 
@@ -51,7 +51,7 @@ FOLLOWING_WORDS: Final = _words(
 ID_WORDS: Final = (
     "service request",
     "customer id",
-    "k no",
+    *("k no", "k.no"),
     "mr no",
     *("lab no", "lab id"),
     "return",
@@ -74,10 +74,20 @@ ID_WORDS: Final = (
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
-        "sanction subscription conf confirmation rx"
+        "sanction subscription conf confirmation rx slip va passcode "
+        "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट रसीद पावती "
+        "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार चेक इनवॉइस "
+        "ஆர்டர் கணக்கு பில் டிக்கெட் புகார் ఆర్డర్ ఖాతా బిల్లు టికెట్ ఫిర్యాదు ಆರ್ಡರ್ ಖಾತೆ ಬಿಲ್ ಟಿಕೆಟ್ ದೂರು "
+        "ഓർഡർ അക്കൗണ്ട് ബിൽ ടിക്കറ്റ് പരാതി অর্ডার অ্যাকাউন্ট বিল টিকিট অভিযোগ ઓર્ડર ખાતા ખાતું બિલ ટિકિટ ફરિયાદ "
+        "ਆਰਡਰ ਖਾਤਾ ਬਿੱਲ ਟਿਕਟ ਸ਼ਿਕਾਇਤ ଅର୍ଡର ଖାତା ବିଲ୍ ଟିକେଟ୍"
     ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
+
+ID_NUMBER_WORDS: Final = _words(
+    "no nos number num id नंबर नम्बर संख्या सं क्र क्रमांक எண் நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર ਨੰਬਰ ନମ୍ବର"
+)
+"""Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
 
 AMOUNT_WORDS: Final = (
     "up to",
@@ -85,11 +95,14 @@ AMOUNT_WORDS: Final = (
 )
 """Words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
-UNIT_WORDS: Final = _words(
-    "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
-    "litres credits rewards tokens runs likes followers users customers people members "
-    "crore crores lakh lakhs sqft sqyd acres calories kcal "
-    "अंक रुपये पॉइंट"
+UNIT_WORDS: Final = (
+    *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
+    *_words(
+        "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
+        "litres credits rewards tokens runs likes followers users customers people members "
+        "crore crores lakh lakhs sqft sqyd acres calories kcal "
+        "अंक रुपये पॉइंट"
+    ),
 )
 """Words before which digits without a word to call are a quantity: ``98765 43210 points``."""
 

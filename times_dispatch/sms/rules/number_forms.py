@@ -75,7 +75,8 @@ def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
 
 def _has_groups_of_mobile(sizes: list[int]) -> bool:
     is_spaced_out = len(sizes) >= 10 and max(sizes[1:]) == 1
-    return not sizes[1:] or min(sizes[1:]) > 1 or is_spaced_out or sizes in _SIZES_OF_HALVES
+    is_after_code = sum(sizes) == 11 and sizes[0] in (3, 4, 5) and sizes[1] == 1  # 0744 2 365412
+    return not sizes[1:] or min(sizes[1:]) > 1 or is_spaced_out or is_after_code or sizes in _SIZES_OF_HALVES
 
 
 def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
