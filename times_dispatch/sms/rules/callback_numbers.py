@@ -67,6 +67,9 @@ _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _MOBILE_OR_TOLL_FREE = re.compile(r"(?:[6-9][0-9](?:[ .-]?[0-9]{2,8}){1,4}|18[06]0[0-9]{4,7})(?![0-9])")
+_TOLL_FREE = re.compile("18[06]0[0-9]{4,7}(?![0-9])")
+_SHORT_CODES = re.compile(r"(?<![0-9/.,:-])1[0-9]{2,4}(?:/1[0-9]{2,4})?\Z")
+"""Helplines before a slash and a toll-free number: ``1912/18001234567``."""
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
@@ -76,6 +79,7 @@ _AFTER_ID_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
 )
+_AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
 _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
 _PIN_CODE = re.compile(r"(?<![0-9.,])[1-9][0-9]{5}\Z")
 """The code of a post office at the end of an address: ``Pune-411001.9876543210``."""
@@ -195,7 +199,9 @@ def _may_contain_numbers(text: str) -> bool:
     lower = text.lower()
     if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
         return False
-    if (_SIX_DIGITS.search(text) or number_signs.has_halves(text)) and (_CALL_WORD.search(lower) or "sms " in lower or "send " in lower):
+    if (_SIX_DIGITS.search(text) or number_signs.has_halves(text)) and (
+        _CALL_WORD.search(lower) or "sms " in lower or "send " in lower
+    ):
         return True
     return short_codes.may_contain(text, lower)
 
@@ -302,6 +308,8 @@ def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
         last = head[-1:] or " "
         if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
             return True
+        if before == "/" and _SHORT_CODES.search(head) and _TOLL_FREE.match(text, start):
+            return True
         if _is_after_name(head, text, start, is_slash=before == "/"):
             return True
         if before in ".,:":
@@ -369,6 +377,8 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
     is_id = _AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
+    if is_id and _AFTER_SENTENCE.search(before) and number_forms.has_groups_of_mobile(digits, sizes):
+        is_id = False
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
     return number_forms.has_form(digits, sizes, written, to_call=to_call)
