@@ -300,22 +300,24 @@ def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
     before = text[start - 1] if start else " "
     if first:
         gap = text[run.groups[first - 1][1] : start]
-        if " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last or _is_listed(run, first):
-            return True
-        return gap in (".", "-") and _is_after_pin_code(text, start)
-    if before in "-\u2010\u2011\u2012\u2013\u2014/.,:@":
-        head = text[max(0, start - _CONTEXT) : start - 1]
-        last = head[-1:] or " "
-        if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
-            return True
-        if before == "/" and _SHORT_CODES.search(head) and _TOLL_FREE.match(text, start):
-            return True
-        if _is_after_name(head, text, start, is_slash=before == "/"):
-            return True
-        if before in ".,:":
-            return not last.isdigit() or _is_after_pin_code(text, start)
-        return last.isspace() or not last.isascii()  # a word of another script is no prefix of an id
-    return True
+        is_apart = " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last
+        return is_apart or _is_listed(run, first) or (gap in (".", "-") and _is_after_pin_code(text, start))
+    if before not in "-\u2010\u2011\u2012\u2013\u2014/.,:@" or start - 1 == end_of_last:
+        return True
+    head = text[max(0, start - _CONTEXT) : start - 1]
+    if _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
+        return True
+    if _is_after_short_codes(head, text, start) or _is_after_name(head, text, start, is_slash=before == "/"):
+        return True
+    last = head[-1:] or " "
+    if before in ".,:":
+        return not last.isdigit() or _is_after_pin_code(text, start)
+    return last.isspace() or not last.isascii()  # a word of another script is no prefix of an id
+
+
+def _is_after_short_codes(head: str, text: str, start: int) -> bool:
+    is_listed = text[start - 1] == "/" and _SHORT_CODES.search(head) is not None
+    return is_listed and _TOLL_FREE.match(text, start) is not None
 
 
 def _is_after_pin_code(text: str, start: int) -> bool:
@@ -350,14 +352,12 @@ def _may_end(run: _Run, first: int, last: int) -> bool:
     if after == "_":
         return end - begin >= 10 and text[end + 1 : end + 2].isalpha()
     if after.isalpha():
-        if not after.isascii() or _FOLLOWING.match(text, end):
-            return True
-        return end - begin >= 10 and _is_after_call_word(text, _start(run, first))
+        is_word = not after.isascii() or _FOLLOWING.match(text, end) is not None
+        return is_word or (end - begin >= 10 and _is_after_call_word(text, _start(run, first)))
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
-        if _OTHER_NUMBER.match(text, end):
-            return True
         last_digits = _LAST_DIGITS.match(text, end)
-        return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
+        is_short = last_digits is None or (end - begin <= 2 and len(last_digits[0]) <= 3)  # as in 1800 1234 24/7
+        return not is_short or _OTHER_NUMBER.match(text, end) is not None
     return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
 
 
