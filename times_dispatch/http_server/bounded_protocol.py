@@ -224,7 +224,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to count what a request has."""
         self._is_message_complete = self._is_head_read = False
         self._head_bytes = self._unwanted_bytes = 0
+        self._read_line_feeds(are_bare=True)
         super().on_message_begin()
+
+    def _read_line_feeds(self, *, are_bare: bool) -> None:
+        """Read bare line feeds in heads (RFC 9112, section 2.2), not in chunks: a second request could hide there."""
+        self.parser.set_dangerous_leniencies(
+            lenient_optional_lf_after_cr=are_bare, lenient_optional_cr_before_lf=are_bare
+        )
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the URL."""
@@ -246,6 +253,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request, unless it is to be parsed again."""
         self._is_head_read = True
+        self._read_line_feeds(are_bare=False)
         self._received_at_body = self._received_bytes
         if self.parser.should_upgrade():
             return
