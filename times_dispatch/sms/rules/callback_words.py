@@ -24,6 +24,8 @@ CALL_WORDS: Final = (
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
         "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "दूरध्वनी भ्रमणध्वनी தொடர்பு தொடர்புக்கு கைபேசி அலைபேசி సంప్రదించండి మొబైల్ ಸಂಪರ್ಕ ಸಂಪರ್ಕಿಸಿ ದೂರವಾಣಿ ಮೊಬೈಲ್ "
+        "ബന്ധപ്പെടുക മൊബൈൽ যোগাযোগ মোবাইল સંપર્ક મોબાઇલ ਸੰਪਰਕ ਮੋਬਾਈਲ ଯୋଗାଯୋଗ ମୋବାଇଲ "
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
     ),
 )
@@ -34,7 +36,8 @@ LINK_WORDS: Final = _words(
     "assistance center centre customer service desk team immediately now directly please pls via through "
     "to your local o r "
     "office branch hr hrs 24x7 booking bookings appointment appointments reservation reservations complaint complaints "
-    "grievance grievances feedback admission admissions refill नंबर नम्बर क्रमांक क्र सं पर करें करे हमें"
+    "grievance grievances feedback admission admissions refill नंबर नम्बर क्रमांक क्र सं संख्या पर करें करे हमें "
+    "எண் எண்ணை நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
 
@@ -51,6 +54,7 @@ FOLLOWING_WORDS: Final = _words(
 
 ID_WORDS: Final = (
     "service request",
+    "job sheet",
     "customer id",
     *("k no", "k.no"),
     "mr no",
@@ -75,7 +79,8 @@ ID_WORDS: Final = (
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
-        "sanction subscription conf confirmation rx slip va passcode agreement build version "
+        "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
+        "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
         "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट रसीद पावती "
         "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार चेक इनवॉइस "
         "रोल अर्जी ટોકન અરજી રોલ ಅರ್ಜಿ ಟೋಕನ್ దరఖాస్తు టోకెన్ விண்ணப்ப விண்ணப்பம் டோக்கன் അപേക്ഷ আবেদন ਅਰਜ਼ੀ ଆବେଦନ "

@@ -25,6 +25,8 @@ LOCAL = re.compile("[2-7][0-9]{5,7}")
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 _SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6])
 """Groups of amounts from one to another, of which the first begins like a toll-free number: ``18000-25000``."""
+_THOUSANDS = re.compile("[6-9][0-9]000[0-9]{2}000")
+"""From one amount to another, in two groups of five digits: ``60000 - 75000``."""
 _SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
 """Groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
 
@@ -44,6 +46,8 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
         return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
+    if sizes == [5, 5] and _THOUSANDS.fullmatch(digits):
+        return to_call
     if _MOBILE.fullmatch(digits) and (to_call or _has_groups_of_mobile(sizes)):
         return True
     # After a word to call, ten digits of no known form are a number that is not assigned yet, or has a slip.
