@@ -50,7 +50,7 @@ _BEGINS = (
 )
 """A number does not begin within a word, an id or a query, but may be glued to a word to call or its first letter, and
 in brackets or with its country code to any word: ``Mr.Rao(9876543210)``."""
-_RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
+_RUN = re.compile(rf"(?=[+(0-9]){_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
 _GROUP = re.compile("[0-9]+")
 _MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
 # Every number that stands alone has a match of this pattern, and hardly any other value has one. The first character

@@ -23,6 +23,7 @@ _TABLE: Final[dict[int, str]] = {
     **{ord(sign): chr(ord(sign) - 0xFEE0) for sign in _FULL_WIDTH},
 }
 _OTHER = re.compile(f"[{''.join(map(chr, _TABLE))}]")
+_MARK = re.compile(f"[{_INVISIBLE}{_MIDDLE_DOTS}]")
 _BETWEEN_DIGITS = re.compile(rf"(?<=[0-9])[{_INVISIBLE}{_MIDDLE_DOTS}]{{1,3}}(?=[0-9])")
 _AFTER_CODE = re.compile(
     r"(?<![0-9/.:_-])(?:(?:0[1-9][0-9]{1,3} ?[/:_~|] ?|0?18[06]0/)(?=[0-9]{6,8}(?![0-9/]))"
@@ -45,7 +46,9 @@ def as_ascii(text: str) -> str:
         return text
     if _OTHER.search(text):
         text = text.translate(_TABLE)
-    return _BETWEEN_DIGITS.sub(lambda signs: "-" * len(signs[0]), text)
+    if _MARK.search(text):
+        text = _BETWEEN_DIGITS.sub(lambda signs: "-" * len(signs[0]), text)
+    return text
 
 
 def has_sign_after_code(text: str) -> bool:
