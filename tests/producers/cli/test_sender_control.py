@@ -27,9 +27,9 @@ def test_all_senders_are_paused_listed_and_noted_with_one_entry_each(run: Run, t
         0,
         [
             "sender OTHERS is paused",
-            f"  {second}  closed from OTHERS, running: 3 messages of 3 unsent",
+            f"  {second}  closed from OTHERS, waiting for the sender: 3 messages of 3 unsent",
             "sender TIMESM is paused",
-            f"  {first}  bills from TIMESM, running: 3 messages of 3 unsent",
+            f"  {first}  bills from TIMESM, waiting for the sender: 3 messages of 3 unsent",
         ],
     )
     assert show(run, second)["reason"] == "the sender is paused (wrong price): dispatch sender resume OTHERS"
