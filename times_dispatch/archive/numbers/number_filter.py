@@ -38,7 +38,7 @@ class NumberFilter:
         self._bits = bytearray(self._chunks * _CHUNK_BYTES)
 
     def add(self, numbers: Iterable[str]) -> None:
-        """Add numbers: digits."""
+        """Add numbers, each a string of digits, with the country's code."""
         bits, chunks = self._bits, self._chunks
         for number in numbers:
             *words, choice = _WORDS.unpack(_digest(number))
