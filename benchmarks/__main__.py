@@ -70,7 +70,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
 }
 
 _MIN_WIDTH = 150
-"""Columns of output that is not a terminal."""
+"""The width, in columns, of the output if it is not a terminal."""
 
 out = RichConsole(highlight=False)
 if not out.is_terminal:

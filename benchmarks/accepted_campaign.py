@@ -1,4 +1,4 @@
-"""Writes campaigns whose messages are all accepted, straight into Redis, for the benchmarks of reports and ``show``."""
+"""Writes campaigns of accepted messages directly into Redis, for the benchmarks of reports and ``show``."""
 
 import os
 
@@ -17,7 +17,7 @@ _PIPELINE_BATCHES = 200
 
 
 async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool = False) -> CampaignId:
-    """Write a campaign of full batches in which every message is accepted and awaits its report.
+    """Write a campaign of full batches in which every message is accepted and waits for its report.
 
     With *payloads*, the recipients and the fingerprints of their numbers are written too.
     """
@@ -38,7 +38,7 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
                 pipe.set(f"{key}:m:{number}", records)
                 if payloads:
                     pipe.set(f"{key}:p:{number}", packed)
-                    # As if each batch had other numbers, so that a search meets fingerprints that are equal by chance.
+                    # Each batch gets other fingerprints, so that a search meets fingerprints that are equal by chance.
                     pipe.set(f"{key}:t:{number}", os.urandom(2 * BATCH_SIZE))
             await pipe.execute()
     now_s, _ = await redis.time()

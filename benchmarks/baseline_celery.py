@@ -1,7 +1,7 @@
 """The first baseline: one Celery task per message, with a plain httpx client, and outcomes in Redis.
 
 The baseline gets every simple advantage: one client per process, early acknowledgement, no results, and all tasks are
-enqueued before the measurement starts. It keeps none of our guarantees.
+enqueued before the measurement starts. The baseline has none of our guarantees.
 """
 
 import os
@@ -24,7 +24,7 @@ DONE = "baseline:done"
 _REDIS = "BASELINE_REDIS"
 _URL = "BASELINE_URL"
 _WARM_UP_SHARE = 0.1
-"""The first tenth is not measured, because processes start and connections open."""
+"""The share of messages at the beginning that is not measured, because processes start and connections open."""
 
 app = Celery("baseline", broker=os.environ.get(_REDIS, "redis://"), set_as_current=False)
 app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=4, broker_connection_retry_on_startup=True)
@@ -59,7 +59,7 @@ def send(to: str, values: list[str], correlation_id: str) -> None:
 
 
 def measure(url: str, folder: Path, *, processes: int, messages: int) -> float:
-    """Return messages per second, from the end of the first tenth to the last recorded outcome."""
+    """Return the messages per second from the end of the first tenth to the last recorded outcome."""
     with EmbeddedServer(directory=folder / "baseline-redis", appendonly=True) as server:
         environment = {**clean_environment(), _REDIS: server.url, _URL: url, "PYTHONPATH": str(Path.cwd())}
         batch = recipients(0, 500)

@@ -1,7 +1,7 @@
-"""The second baseline: the bare HTTP client. pyreqwest pushes prepared bodies, reads only the status, records nothing.
+"""The second baseline, a bare HTTP client: pyreqwest pushes prepared bodies, reads only statuses, records nothing.
 
-``python -m benchmarks.baseline_http URL MESSAGES CONCURRENCY`` is one process. It prints its CPU seconds, and the times
-of its first and last push by the monotonic clock, which all processes share.
+``python -m benchmarks.baseline_http URL MESSAGES CONCURRENCY`` is one process. The command prints its CPU seconds, and
+the times of its first and last push by the monotonic clock, which all processes share.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ class BareClientRate(NamedTuple):
 
     per_s: float
     cpu_us: float
-    """User and system time for each request."""
+    """The user and system time for each request, in microseconds."""
 
 
 def measure(url: str, *, processes: int, messages: int) -> BareClientRate:
-    """Push *messages* messages with *processes* processes at once."""
+    """Push *messages* messages with *processes* processes at the same time."""
     command = [sys.executable, "-m", "benchmarks.baseline_http", url, str(messages // processes), str(CONCURRENCY)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(processes)]
     results = [json.loads(process.communicate(timeout=120)[0]) for process in running]
@@ -45,8 +45,8 @@ def measure(url: str, *, processes: int, messages: int) -> BareClientRate:
 
 
 def bodies(url: str) -> list[bytes]:
-    """Return bodies like those that our workers push."""
-    from benchmarks.rig import CONTENT_ID, TEMPLATE  # noqa: PLC0415  # the rig imports Celery, this process does not need it
+    """Return bodies like the bodies that our workers push."""
+    from benchmarks.rig import CONTENT_ID, TEMPLATE  # noqa: PLC0415  # imports Celery, which is slow
 
     payload = Payload(timesmobile_post(nickname="tm", username="demo-account", password="x" * 16, endpoint=url))
     template, ids, batch = Template(TEMPLATE), CorrelationIds(b"0" * 16), recipients(0, _BODIES)

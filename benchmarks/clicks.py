@@ -1,4 +1,4 @@
-"""Clicks on tracked links: redirects of one links process, each answered only when Redis has the click."""
+"""Clicks on tracked links: one links process answers each click with a redirect, after Redis has the click."""
 
 import asyncio
 import secrets
@@ -53,7 +53,7 @@ _FIRST = "first click on a batch"
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure a link with one target, a link with a value of the row, first clicks on batches, and making codes."""
+    """Measure links with one target, links with a value of the row, first clicks on batches, and codes."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedServer(appendonly=True, directory=Path(folder)) as redis:
         port = free_port()
         process = _links_process(Path(folder), redis.url, port)
@@ -96,7 +96,7 @@ def _links_process(folder: Path, redis_url: str, port: int) -> Process:
 async def _measure(
     redis_url: str, port: int, process: Process, say: Callable[[str], None]
 ) -> tuple[list[float], float, float]:
-    """Return the redirects per second for each link, and the CPU time of a redirect, and of a first one, in µs."""
+    """Return the redirects per second for each link, and the CPU time of a redirect and of a first redirect, in µs."""
     async with Redis.from_url(redis_url) as redis:
         say(f"{MESSAGES:,} messages with links")
         number = await _submit(redis)
@@ -125,7 +125,7 @@ def _path(codes: LinkCodes, number: int, index: int, link: int) -> bytes:
 
 
 async def _click_all(port: int, paths: list[bytes]) -> None:
-    """Fetch links over all connections; raise AssertionError unless each is redirected."""
+    """Fetch links over all connections; raise AssertionError unless each link is redirected."""
     parts = [paths[first::CONNECTIONS] for first in range(CONNECTIONS)]
     redirects = sum(await asyncio.gather(*(_click(port, part) for part in parts)))
     if redirects != len(paths):
@@ -175,7 +175,7 @@ async def _wait_until_ready(url: str) -> None:
 
 
 async def _click(port: int, paths: list[bytes]) -> int:
-    """Fetch links one after the other on one connection; return how many were redirected."""
+    """Fetch links one after the other on one connection; return the number of redirects."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     redirects = 0
     for path in paths:

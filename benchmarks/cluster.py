@@ -1,8 +1,9 @@
-"""Dispatch with the ledger on one Redis, and on a cluster of one and of three primaries, on the same cores.
+"""Dispatch with the ledger on one Redis, on a cluster of one primary and on a cluster of three, on the same cores.
 
-Each is measured with three senders, and with one sender: without lanes on the one Redis, in lanes on the clusters. All
-servers share the cores with the workers, so the figures show what a cluster costs and not what it gains. The cases are
-measured in turn; of three rounds the best counts, because other work on the machine makes a round slower only.
+Each ledger is measured with three senders, and with one sender: without lanes on the single Redis, in lanes on the
+clusters. All servers share the cores with the workers, so the figures show the cost of a cluster and not the gain. The
+cases are measured in turn, and the best of three rounds counts, because other work on the machine can only make a round
+slower.
 """
 
 import tempfile
@@ -29,19 +30,19 @@ _LANES = 4
 
 class _Case(NamedTuple):
     primaries: int
-    """0 is a Redis without cluster."""
+    """The number of primaries; 0 is a Redis without cluster."""
     lanes: int
-    """Lanes of the one sender; 0 is three senders without lanes."""
+    """The number of lanes of the single sender; 0 means three senders without lanes."""
 
     @property
     def words(self) -> str:
-        """Return the case in words."""
+        """Return a description of the case."""
         ledger = {0: "one Redis", 1: "a cluster of one primary"}.get(self.primaries, "a cluster of three primaries")
         return ledger if not self.lanes else f"{ledger}, one sender" + (" in four lanes" if self.lanes > 1 else "")
 
     @property
     def baseline(self) -> "_Case":
-        """Return the case with which this one is compared."""
+        """Return the case with which this case is compared."""
         return _Case(0, min(self.lanes, 1))
 
 
@@ -122,5 +123,5 @@ def _measure(case: _Case) -> _Measured:
 
 
 def _server_cpu(used_us: dict[str, float]) -> float:
-    """Return the sum over the servers of the ledger and of the broker."""
+    """Return the CPU seconds of all servers of the ledger and of the broker."""
     return sum(us for name, us in used_us.items() if name == "redis" or name.startswith("shard-"))

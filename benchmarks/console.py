@@ -1,4 +1,4 @@
-"""The console: what a hundred viewers cost the dispatch and the ledger, how late a report is shown, the first page."""
+"""The console: the cost of a hundred viewers for the dispatch and the ledger, the delay of a report, the first page."""
 
 import asyncio
 import random
@@ -29,23 +29,25 @@ from times_dispatch.provider.correlation_ids import CorrelationIds
 
 VIEWERS = 100
 LIMIT_PER_S = 10_000
-"""All senders together, where the rate is limited."""
+"""The rate of all senders together, in the measurement with a limited rate."""
 SENDERS = 4
 ROUNDS = 6
-"""Each round measures four slices: without viewers, with, with, without."""
+"""The number of rounds; each round measures four slices: without viewers, with, with, without."""
 SLICE = 30_000
-"""Messages of one slice."""
+"""The number of messages of one slice."""
 CAMPAIGNS = 10_000
 LIVE = 20
-"""Campaigns that are live beside those that ended, in the measurement of the first page."""
+"""The number of live campaigns beside the ended campaigns, in the measurement of the first page."""
 REPORTS = 400
 PAGES = 30
 COUNTED_S = 10.0
 _SETTLE_S = 1.0
 _BETWEEN = 2
-"""Messages that are written for each measured one: the dispatch goes on between the slices."""
+"""The number of messages that are written for each measured message, because the dispatch goes on between the
+slices.
+"""
 _READING_S = 0.5
-"""Longer than the console shares one reading of the ledger."""
+"""Longer, in seconds, than the time for which the console shares one reading of the ledger."""
 _ENDPOINT = "http://127.0.0.1:9/"  # nothing is pushed
 _ROLES = ("viewer", "operator")
 _DELIVERED = re.compile(r'/messages\?state=delivered">([\d,]+)</a>')
@@ -53,16 +55,16 @@ _ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the cost to the dispatch, and then the pages of a ledger with many campaigns."""
+    """Measure the cost for the dispatch, and then the pages of a ledger with many campaigns."""
     return [*_cost_to_dispatch(say), *_pages(say)]
 
 
 class _Side(NamedTuple):
-    """What the slices of one side took together."""
+    """The sums over the slices of one side (with or without viewers)."""
 
     per_s: float
     cpu_us: dict[str, float]
-    """CPU microseconds of each process for each second."""
+    """The CPU microseconds of each process for each second."""
 
 
 def _cost_to_dispatch(say: Callable[[str], None]) -> list[Figure]:
@@ -83,12 +85,12 @@ def _cost_to_dispatch(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _in_turn(rig: BenchmarkRig, senders: Sequence[SenderId]) -> tuple[_Side, _Side]:
-    """Send all the time, and open and close the streams meanwhile; return the side without and with viewers."""
+    """Send without a pause, and open and close the streams meanwhile; return the side without and with viewers."""
     messages = 4 * ROUNDS * SLICE * (1 + _BETWEEN)
     campaigns = rig.run_on_ledger(lambda redis: write_many(redis, senders, messages))
     cookies = [log_in(rig.stack, role) for role in _ROLES]
     watched = [f"/live/campaigns/{campaign}" for _, campaign in campaigns]
-    # Six of ten look at the page Now, the others at one of the campaigns.
+    # Six of ten viewers look at the page Now, the others at one of the campaigns.
     paths = ["/live/now" if number % 10 < 6 else watched[number % len(watched)] for number in range(VIEWERS)]
     rig.resume(*senders)
     taken: dict[bool, list[tuple[float, int, dict[str, float]]]] = {False: [], True: []}
@@ -167,7 +169,7 @@ def _pages(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _page(rig: BenchmarkRig, cookie: str, path: str, name: str) -> list[Figure]:
-    """Ask for a page again and again, as the first of all who look."""
+    """Request a page repeatedly, as the first of all viewers."""
     took_s, meter = list[float](), rig.meter()
     with httpx.Client(base_url=rig.stack.console_url, headers={"Cookie": cookie}, timeout=60) as client:
         for _ in range(PAGES):
@@ -200,7 +202,7 @@ def _page(rig: BenchmarkRig, cookie: str, path: str, name: str) -> list[Figure]:
 
 
 def _commands(rig: BenchmarkRig, cookies: Sequence[str]) -> Figure:
-    """Count what Redis executes each second with no viewer, one and many, all on the page Now."""
+    """Count the commands of Redis per second with no viewer, one viewer and many viewers of the page Now."""
     redis, per_s = rig.redis, dict[int, float]()
     for number in (0, 1, VIEWERS):
         with ExitStack() as stack:
@@ -244,7 +246,7 @@ def _report_to_page(rig: BenchmarkRig, sender: SenderId, cookies: Sequence[str])
 
 
 async def _post_and_look(rig: BenchmarkRig, campaign: CampaignId, path: str, cookie: str) -> list[float]:
-    """Post one report after the other; return how many seconds after its 200 each was in the number on the page."""
+    """Post one report after the other; return the seconds from each report's 200 to its number on the page."""
     ids, rng = CorrelationIds(rig.stack.environment["DISPATCH_ID_KEY"].encode()), random.Random(1)
     answered, late_s = list[float](), list[float]()
     async with httpx.AsyncClient(timeout=60) as client:
@@ -254,7 +256,7 @@ async def _post_and_look(rig: BenchmarkRig, campaign: CampaignId, path: str, coo
             async with client.stream("GET", rig.stack.console_url + path, headers=headers) as stream:
                 async for number in delivered_numbers(stream.aiter_text()):
                     now = time.monotonic()
-                    # A number may be on the page before the answer of its POST has come back: then it was not late.
+                    # A number may be on the page before the answer to its POST: then the delay is 0.
                     while len(late_s) < min(number, len(answered)):
                         late_s.append(max(0.0, now - answered[len(late_s)]))
                     if len(late_s) == REPORTS:

@@ -1,4 +1,4 @@
-"""The corpus: how often the rules of the DLT are wrong, in both directions, on made-up samples and on public texts."""
+"""The corpus: how often the rules of the DLT are wrong, in both directions, on generated and on public texts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ SAMPLES = 140_000
 _MIN_CAUGHT_PERCENT = 99.0
 _MAX_FALSE_PER_THOUSAND = 1.0
 _MIN_LINE, _MAX_LINE = 20, 400
-"""Characters of a public text that is compared."""
+"""The length, in characters, of public texts that are compared."""
 _MIN_PUBLIC_TEXTS = 2_000
 
 _LINKS = LinkWhitelist(WHITELISTED_LINKS)
@@ -38,20 +38,20 @@ _NUMBERS = NumberWhitelist(WHITELISTED_NUMBERS)
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Judge all samples and all public texts."""
+    """Apply the rules to all samples and all public texts."""
     say(f"{SAMPLES:,} samples")
     return [*_sample_figures(samples(SAMPLES)), *_public_figures(set(public_texts()), say)]
 
 
 def is_refused(sample: CorpusSample) -> bool:
-    """Return the judgement of the rules on a sample."""
+    """Return whether the rules refuse a sample."""
     return _JUDGES[sample.rule](sample)
 
 
 def public_texts() -> Iterator[str]:
-    """Yield lines of the descriptions of all installed packages: public sentences with names, links and numbers."""
+    """Yield lines of the descriptions of all installed packages: public texts with names, links and numbers."""
     for distribution in distributions():
-        if distribution.name == "times-dispatch":  # its own README says nothing that is new to the rules
+        if distribution.name == "times-dispatch":  # this project's README is no independent text
             continue
         description = distribution.read_text("METADATA") or ""
         yield from (line.strip() for line in description.splitlines() if _MIN_LINE <= len(line.strip()) <= _MAX_LINE)

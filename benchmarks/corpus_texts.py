@@ -1,7 +1,7 @@
-"""Values and texts as Indian senders write them, made up from a seed, each with the right judgement.
+"""Generates values and texts like those of Indian senders from a seed, each with the right judgement.
 
-The shapes come from public templates and messages of banks, shops, schools and authorities, read in November 2026; the
-words, names and digits are made up.
+The forms are from public templates and messages of banks, shops, schools and authorities, read in November 2026; the
+words, names and digits are invented.
 """
 
 import random
@@ -39,18 +39,18 @@ _ZEROS = "०০੦૦௦౦೦൦"
 
 
 class CorpusSample(NamedTuple):
-    """A value or text with the right judgement."""
+    """A value or a text with the right judgement."""
 
     rule: str
     text: str
     is_bad: bool
-    """An operator drops the message."""
+    """Whether an operator drops the message."""
     kind: str = ""
-    """The tag of the slot in which a value stands."""
+    """The tag of the slot of a value."""
 
 
 def samples(count: int, seed: int = 1) -> Iterator[CorpusSample]:
-    """Yield about ``count`` samples, equally many of each kind."""
+    """Yield about ``count`` samples, with the same number of each kind."""
     chance = random.Random(seed)
     kinds: tuple[Callable[[random.Random], CorpusSample], ...] = (
         _foreign_link, _own_link, _no_link, _foreign_number, _own_number, _no_number,

@@ -1,4 +1,4 @@
-"""Dispatch, end to end, from the wake-up of the workers to the last record; and two baselines on the same server."""
+"""Dispatch from the wake-up of the workers to the last record, and two baselines on the same server."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from benchmarks import baseline_celery, baseline_http
 from benchmarks.figures import Figure
 from benchmarks.nginx import Nginx
-from benchmarks.rig import BenchmarkRig, sender_names
+from benchmarks.rig import BenchmarkRig, sender_names, server_time_ms
 from benchmarks.seeding import write_many
 from benchmarks.usage import worker_cpu
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
@@ -77,25 +77,34 @@ def dispatch(
     nginx: Nginx,
     *,
     messages: int = MESSAGES,
+    warm_up: int = 0,
     senders: Sequence[SenderId] = (),
     lanes: int = 1,
     cluster: EmbeddedCluster | None = None,
 ) -> tuple[float, dict[str, float]]:
-    """Return messages per second, and the CPU microseconds of each process per message.
+    """Return the messages per second, and the CPU microseconds of each process per message.
 
     Args:
         nginx: the provider.
-        messages: messages of all senders together.
-        senders: the senders; by default some with made-up names.
-        lanes: lanes of each sender.
+        messages: the number of messages of all senders together, with those of the warm-up.
+        warm_up: the number of messages sent before the measurement begins, while the workers make their connections.
+        senders: the senders; by default, senders with generated names.
+        lanes: the number of lanes of each sender.
         cluster: the cluster with the ledger; None makes a single Redis.
+
+    Raises:
+        AssertionError: not every message was accepted.
     """
     names = senders or sender_names(SENDERS)
     with BenchmarkRig(nginx.url, names, workers=WORKERS, ca_file=nginx.ca_file, lanes=lanes, cluster=cluster) as rig:
         rig.pause()
         campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages, lanes=lanes))
-        meter = rig.meter(nginx.process)
-        resumed_ms = rig.resume()
+        meter, measured = rig.meter(nginx.process), messages
+        began_ms = rig.resume()
+        if warm_up:
+            rig.wait(lambda: rig.unsent(campaigns) <= messages - warm_up, every_s=0.02)
+            meter, measured = rig.meter(nginx.process), rig.unsent(campaigns)
+            began_ms = rig.run_on_ledger(server_time_ms)
         rig.wait(lambda: rig.unsent(campaigns) == 0)
         used = meter.cpu_s()
         views = read_views(rig, campaigns)
@@ -104,8 +113,8 @@ def dispatch(
     accepted = sum(view.counts[MessageState.ACCEPTED] for view in views)
     if accepted != messages:
         raise AssertionError(f"{accepted} of {messages} messages were accepted")
-    seconds = (max(view.finished_ms for view in views) - resumed_ms) / 1000
-    return messages / seconds, {name: used_s / messages * 1e6 for name, used_s in used.items()}
+    seconds = (max(view.finished_ms for view in views) - began_ms) / 1000
+    return measured / seconds, {name: used_s / measured * 1e6 for name, used_s in used.items()}
 
 
 def read_views(rig: BenchmarkRig, campaigns: list[tuple[SenderId, CampaignId]]) -> list[CampaignView]:

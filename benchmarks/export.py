@@ -1,4 +1,4 @@
-"""``dispatch report`` of a million messages that were delivered, in each format, and its memory."""
+"""``dispatch report`` of a million delivered messages: the time in each format, and the memory."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _LIMIT_S = 10.0
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the whole command with the start of Python, and the peak of its memory with a tenth of the rows."""
+    """Measure the whole command with the start of Python, and the peak memory, also with a tenth of the rows."""
     (sender,) = sender_names(1)
     stack = Stack(settings=settings_text([sender]))
     measured = []
@@ -62,7 +62,7 @@ async def _write(redis_url: str, sender: SenderId, messages: int) -> CampaignId:
 
 
 def _run(stack: Stack, campaign: CampaignId, out: Path) -> tuple[float, float, float]:
-    """Run the command; return its seconds, its seconds of CPU, and the peak of its memory in MB."""
+    """Run the command; return its duration and its CPU time in seconds, and its peak memory in MB."""
     command = [sys.executable, "-c", "from producers.cli import main; main()", "report", campaign, "--out", str(out)]
     began = time.perf_counter()
     process = os.posix_spawn(sys.executable, command, {**os.environ, **stack.environment})

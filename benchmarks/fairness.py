@@ -1,4 +1,4 @@
-"""Fairness: a small campaign behind a huge one of the same sender, and urgent messages in workers full of bulk."""
+"""Fairness: a small campaign behind a huge campaign of the same sender, and urgent messages in workers full of bulk."""
 
 import asyncio
 import tempfile
@@ -22,23 +22,23 @@ from times_dispatch.ledger.queries import Queries
 
 RATES = (10, 50, 1_000)
 HUGE = 10_000_000
-"""Messages of a huge campaign, as the ledger takes it."""
+"""The number of messages of the huge campaign in the ledger."""
 HUGE_WRITTEN = 100_000
-"""Messages of the huge campaign that have recipients: more than are sent before the small campaign begins."""
+"""The number of messages of the huge campaign with recipients, more than are sent before the small campaign begins."""
 HEAD_START_S = 5.0
 SLOW_SENDERS = 200
-"""Each has two batches out, so that two workers have no place left for bulk."""
+"""The number of slow senders; each has two batches out, so that two workers have no capacity left for bulk."""
 SLOW_RATE = 5
 URGENT_SENDERS = 3
 URGENT_MESSAGES = 300
-"""Of all urgent senders together."""
+"""The number of urgent messages of all senders together."""
 _WORKERS = 2
 _LATENCY_MS = 20
 _SPACING_S = 0.05
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure a small campaign behind a huge one, and urgent messages behind bulk."""
+    """Measure a small campaign behind a huge campaign, and urgent messages behind bulk."""
     return [*_small_behind_huge(say), _urgent_behind_bulk(say)]
 
 
@@ -88,7 +88,7 @@ def _urgent_behind_bulk(say: Callable[[str], None]) -> Figure:
         accepted = rig.run_on_ledger(partial(_submit_urgent, rig=rig, senders=urgent))
         rig.wait(lambda: all(len(provider.arrivals().get(sender, ())) == len(accepted[sender]) for sender in urgent))
         arrivals = provider.arrivals()
-    # Messages are alike: the first that was accepted counts as the first that was pushed.
+    # The messages cannot be distinguished, so the first accepted message counts as the first pushed message.
     waits_ms = sorted(
         (at_s - accepted_at) * 1000
         for sender in urgent
@@ -126,6 +126,6 @@ async def _submit_urgent(
 
 
 async def _first_s(redis: Redis, *, campaign: CampaignId) -> float | None:
-    """Return the seconds from the creation of a campaign to its first message; None before that."""
+    """Return the seconds from the creation of a campaign to its first message; None before the first message."""
     view = await Queries(redis).campaign(campaign)
     return (view.first_sent_ms - view.created_ms) / 1000 if view.first_sent_ms else None

@@ -8,7 +8,7 @@ Better = Literal["more", "less"]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table: a measured value, the limit that it must reach, and the target."""
+    """One line of the table: a measured value, the limit that the value must reach, and the target."""
 
     name: str
     value: float

@@ -37,19 +37,21 @@ for i = 1, #campaigns, 2 do
 end
 return sum
 """
-"""The sum of accepted messages. Redis adds up: reading ten thousand counters would disturb the measurement."""
+"""The sum of accepted messages. Redis computes the sum, because reading ten thousand counters would disturb the
+measurement.
+"""
 _MESSAGES_OF_ALL = 400_000
-"""Messages of all campaigns together: more than are sent during the measurement."""
+"""The number of messages of all campaigns together, more than are sent during the measurement."""
 _WRITERS = 32
 _SLICES = 5
 _BEGINNING = 3_000
-"""Messages at the beginning of a slice that are not measured."""
+"""The number of messages at the beginning of a slice that are not measured."""
 _SLICE = 14_000
-"""Messages of a slice that are measured. All slices, with the messages in flight, are a tenth of a campaign."""
+"""The number of measured messages of a slice. All slices, with the messages in flight, are a tenth of a campaign."""
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure each number of campaigns, the smallest before and after the others; then the large campaign."""
+    """Measure each number of campaigns, the smallest number before and after the others; then the large campaign."""
     few, *many = UNFINISHED
     rates = defaultdict[int, list[float]](list)
     with tempfile.TemporaryDirectory() as name, Nginx(Path(name)) as nginx:
@@ -82,7 +84,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _rate_with(url: str, unfinished: int) -> float:
-    """Return messages per second while *unfinished* campaigns are unfinished."""
+    """Return the messages per second while *unfinished* campaigns are unfinished."""
     batches = max(1, _MESSAGES_OF_ALL // unfinished // BATCH_SIZE)
     senders = sender_names(_SENDERS)
     with BenchmarkRig(url, senders, workers=2) as rig:
@@ -99,9 +101,10 @@ def _rate_with(url: str, unfinished: int) -> float:
 
 
 def _rates_of_first_and_last_tenth(url: str) -> tuple[float, float]:
-    """Return messages per second in the first and the last tenth of a large campaign.
+    """Return the messages per second in the first and in the last tenth of a large campaign.
 
-    They are measured alternately, on two campaigns, because the machine's speed changes by a fifth within minutes.
+    The two parts are measured alternately, on two campaigns, because the machine's speed changes by a fifth within
+    minutes.
     """
     fresh, nearly_sent = sender_names(2)
     with BenchmarkRig(url, [fresh, nearly_sent], workers=2) as rig:
@@ -122,7 +125,7 @@ def _rates_of_first_and_last_tenth(url: str) -> tuple[float, float]:
 
 
 def _slice(rig: BenchmarkRig, sender: SenderId, campaign: CampaignId) -> float:
-    """Resume a sender for a while; return its messages per second without those of the beginning."""
+    """Resume a sender for one slice; return the messages per second, without the beginning of the slice."""
     rig.resume(sender)
     marks = []
     for more in (_BEGINNING, _SLICE):
@@ -152,7 +155,7 @@ def _accepted(rig: BenchmarkRig) -> int:
 
 
 async def write_unfinished(redis: Redis, senders: Sequence[SenderId], campaigns: int, batches: int) -> None:
-    """Write campaigns of *batches* batches each, all with the same recipients, which are packed once."""
+    """Write campaigns of *batches* batches each. All campaigns have the same recipients, which are packed once."""
     submissions, add_batch = Submissions(redis), Script(redis, "add_batch")
     packed = [pack_recipients(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
     await redis.sadd(SENDERS, *senders)
@@ -162,7 +165,7 @@ async def write_unfinished(redis: Redis, senders: Sequence[SenderId], campaigns:
         for number in numbers:
             sender, campaign = senders[number % len(senders)], CampaignId(new_campaign_id())
             await redis.hset(CAMPAIGNS, campaign, sender)
-            # Each campaign has its own text: the same text to the same number would be suppressed.
+            # Each campaign has another text, because the same text to the same number would be suppressed.
             text = f"{TEMPLATE} {number}"
             campaign_plan = msgspec.structs.replace(plan(sender, "benchmark"), text=text)
             await submissions.begin(campaign, campaign_plan, batch_size=BATCH_SIZE)

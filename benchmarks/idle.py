@@ -1,4 +1,4 @@
-"""Idle: the CPU time of every process while there is nothing to do."""
+"""Idle: the CPU time of every process without work."""
 
 import time
 from collections.abc import Callable

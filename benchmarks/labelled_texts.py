@@ -1,8 +1,8 @@
 r"""``python -m benchmarks.labelled_texts DIRECTORY``: count the callback numbers that the rules miss or find wrongly.
 
-The directory holds the texts of other people, which are not part of the project. Each ``*.txt`` has one text a line, in
-which a reader has put ``<<`` and ``>>`` around every callback number; ``\n`` stands for a line break. Only counts are
-printed.
+The directory holds texts of other people, which are not part of the project. Each ``*.txt`` has one text a line, in
+which a reader has put ``<<`` and ``>>`` around every callback number; ``\n`` stands for a line break. The command
+prints only counts.
 """
 
 import argparse
@@ -27,9 +27,9 @@ class LabelCounts(msgspec.Struct):
     numbers: int = 0
     missed: int = 0
     found_wrongly: int = 0
-    """Parts of texts that the rules take for a callback number, and the reader does not."""
+    """The number of callback numbers that the rules find and the reader does not."""
     addresses: int = 0
-    """Addresses of e-mail and of UPI."""
+    """The number of addresses of e-mail and of UPI."""
     addresses_as_links: int = 0
 
 

@@ -42,19 +42,19 @@ http {{
 
 
 class NginxMissing(Exception):
-    """There is no nginx on the PATH; the message says how to install it."""
+    """There is no nginx on the PATH; the message says how to install nginx."""
 
 
 class Nginx:
     """A context manager that runs one nginx process with its files in *folder*."""
 
     def __init__(self, folder: Path, *, is_tls: bool = False, keepalive_requests: int = 1_000_000_000) -> None:
-        """Find nginx; raise NginxMissing if there is none.
+        """Find nginx; raise NginxMissing if there is no nginx.
 
         Args:
-            folder: where nginx has its files.
+            folder: the folder of nginx's files.
             is_tls: whether nginx speaks TLS 1.3, with a certificate that is made for this run.
-            keepalive_requests: after so many requests nginx closes a connection.
+            keepalive_requests: the number of requests after which nginx closes a connection.
         """
         self.ca_file: Path | None = None
         """The CA of the certificate; None without TLS."""
@@ -78,11 +78,11 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """The URL to push to."""
+        """The URL for pushes."""
         return f"http{'s' if self.ca_file else ''}://127.0.0.1:{self._port}/ct/api/v1/message"
 
     def connections(self) -> tuple[int, int]:
-        """Return how many connections had a request over TLS, and how many of them resumed a session."""
+        """Return the number of TLS connections with a request, and the number of these that resumed a session."""
         reused = self._connections.read_text("ascii").split()
         return len(reused), reused.count("r")
 

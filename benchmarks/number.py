@@ -1,4 +1,4 @@
-"""The look-up of a phone number among ten million messages, as ``dispatch number`` does it."""
+"""The look-up of a phone number among ten million messages, like the look-up of ``dispatch number``."""
 
 import asyncio
 import statistics
@@ -22,7 +22,7 @@ _LOOKUPS = 20
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the look-up of different numbers, without the start of Python."""
+    """Measure the look-up of several numbers, without the start of Python."""
     (sender,) = sender_names(1)
     stack = Stack(settings=settings_text([sender]))
     try:
@@ -44,7 +44,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 async def _time_lookups(redis_url: str, sender: SenderId) -> tuple[list[float], float]:
-    """Return the time of each look-up, and the CPU time of one, both in milliseconds."""
+    """Return the time of each look-up, and the mean CPU time of a look-up, both in milliseconds."""
     redis = connect(redis_url)
     try:
         for _ in range(CAMPAIGNS):

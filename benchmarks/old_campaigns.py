@@ -1,4 +1,4 @@
-"""Old campaigns: what submit and list cost in a ledger with 50,000 campaigns that ended, against one with 100."""
+"""Old campaigns: the time of submit and list in a ledger with 50,000 ended campaigns, compared with 100."""
 
 import asyncio
 import subprocess
@@ -22,7 +22,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 
 FEW = 100
-"""As many as ``dispatch list`` shows."""
+"""The number of campaigns that ``dispatch list`` shows."""
 MANY = 50_000
 ROWS = 50_000
 _TURNS = 5
@@ -68,7 +68,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _time_command(stack: Stack, *arguments: str) -> float:
-    """Return how many seconds a command takes, with the start of Python."""
+    """Return the seconds that a command takes, with the start of Python."""
     command = [sys.executable, "-c", "from producers.cli import main; main()", *arguments]
     began = time.perf_counter()
     subprocess.run(command, env=stack.environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -76,7 +76,7 @@ def _time_command(stack: Stack, *arguments: str) -> float:
 
 
 async def write_old(url: str, sender: SenderId, count: int) -> None:
-    """Let one campaign end, and copy it so often that there are *count*."""
+    """End one campaign, and copy the campaign until there are *count* campaigns."""
     redis: Redis = connect(url)
     try:
         first = await write(redis, sender, 1, name="old")

@@ -1,4 +1,4 @@
-"""Pacing: messages sent and arriving in any second, against three limits at once, with four workers."""
+"""Pacing: the messages sent and received in any second, with three limits at the same time and four workers."""
 
 import tempfile
 import time
@@ -38,7 +38,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
         rig.pause()
 
         async def seed(redis: Redis) -> list[CampaignId]:
-            # A tenth more than can be sent, so that the end of the campaign does not count as unused rate.
+            # A tenth more messages than can be sent, so that the end of the campaign does not count as unused rate.
             return [
                 await write(redis, sender, int(rate * SECONDS * 1.1) + 20)
                 for sender, rate in zip(senders, RATES, strict=True)
@@ -91,7 +91,7 @@ def _figures_of(rate: int, sent_ms: list[int], arrived_ms: list[int]) -> list[Fi
 
 
 async def _sent_ms(redis: Redis, *, sender: SenderId, campaign: CampaignId) -> list[int]:
-    """Return the times at which messages were sent, in milliseconds since the campaign was created, sorted."""
+    """Return the sorted times at which messages were sent, in milliseconds since the creation of the campaign."""
     view = await Queries(redis).campaign(campaign)
     key, sent_ms = campaign_key(sender, campaign), []
     for number in range(view.batches):

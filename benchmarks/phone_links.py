@@ -1,8 +1,8 @@
-"""What a phone makes clickable, after the description of Android's automatic links: the measure for our own search.
+"""Finds clickable texts by the description of Android's automatic links, for the comparison with our search of links.
 
-Android links every address with http, https, rtsp or ftp, and every name whose ending is a known one in small letters,
-with or without port and path. A name after an @ is no link. The program is implemented apart from
-``times_dispatch.sms.rules`` on purpose: a mistake in either makes the counts differ.
+Android links every address with http, https, rtsp or ftp, and every name with a known ending in small letters, with or
+without port and path. A name after an @ is no link. The module shares no code with ``times_dispatch.sms.rules`` on
+purpose: a mistake in one of the two makes the counts differ.
 """
 
 import re
@@ -11,7 +11,7 @@ from functools import cache
 from publicsuffixlist import PublicSuffixList
 
 _PROTOCOL = re.compile(r"(?<!\w)(?:https?|rtsp|ftp)://[^\s.]", re.IGNORECASE)
-# The characters of RFC 3987 without blanks.
+# The characters of RFC 3987, without blanks.
 _OTHER = (
     "\u00a1-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u2fff\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000dfffd"
 )
@@ -20,7 +20,7 @@ _ADDRESS = re.compile(r"(?<![\w.@])[1-9][0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w.])")
 
 
 def is_clickable(text: str) -> bool:
-    """Return whether a phone makes at least one link of a text."""
+    """Return whether a phone finds at least one link in a text."""
     if _PROTOCOL.search(text):
         return True
     if any(all(int(part) < 256 for part in match[0].split(".")) for match in _ADDRESS.finditer(text)):

@@ -1,4 +1,4 @@
-"""Writes recipients files of any size, with unordered numbers and three variables that compress like real data."""
+"""Writes recipients files of any size, with unsorted numbers and three variables that compress like real data."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -30,5 +30,5 @@ def _lines(count: int) -> Iterator[str]:
     names, size = _NAMES, len(_NAMES)
     for index in range(count):
         scattered = index * 2_654_435_761
-        number = 9_000_000_000 + scattered % 999_999_937  # a prime modulus: no number occurs twice
+        number = 9_000_000_000 + scattered % 999_999_937  # with a prime modulus, no number occurs twice
         yield f"{number},{names[scattered % size]},OD{scattered * 31 % 100_000_007:08},{99 + scattered % 99_901}\n"

@@ -19,12 +19,12 @@ from times_dispatch.ledger.states import MessageState
 EARLIER = (0, 300, 3_000)
 MESSAGES = 30_000
 _BATCH = 10
-"""Messages of each earlier campaign."""
+"""The number of messages of each earlier campaign."""
 _MAX_OFF_PERCENT = 90
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure without earlier campaigns before and after the others."""
+    """Measure the rates; the rate without earlier campaigns is measured before and after the other rates."""
     none, *many = EARLIER
     rates = list[tuple[int, float]]()
     with tempfile.TemporaryDirectory() as name, Nginx(Path(name)) as nginx:
@@ -47,7 +47,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 def rate_after(url: str, earlier: int, messages: int = MESSAGES) -> float:
-    """Return messages per second of a campaign, after so many others of its sender have sent the same text."""
+    """Return the messages per second of a campaign after *earlier* campaigns of its sender with the same text."""
     (sender,) = sender_names(1)
     with BenchmarkRig(url, [sender], workers=1) as rig:
         rig.pause()
@@ -64,7 +64,7 @@ def rate_after(url: str, earlier: int, messages: int = MESSAGES) -> float:
         campaign = rig.run_on_ledger(partial(write, sender=sender, messages=messages))
         rig.wait(rig.upkeep_is_idle)
         rig.resume()
-        # The first tenth warms up, and the last one has no more than a few batches left.
+        # The first tenth is the warm-up, and in the last tenth only a few batches are left.
         rig.wait(lambda: _sent(rig, sender, campaign) >= messages // 10, every_s=0.02)
         before, began = _sent(rig, sender, campaign), time.monotonic()
         rig.wait(lambda: _sent(rig, sender, campaign) >= messages * 9 // 10, every_s=0.02)

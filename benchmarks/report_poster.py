@@ -1,7 +1,7 @@
 """Posts delivery reports as fast as the receiver answers: ``python -m benchmarks.report_poster URL FILE CONNECTIONS``.
 
-The file holds bodies, each after its length in four bytes. The command prints the times of the first and the last post,
-by the monotonic clock, and how many of the answers were 200.
+The file holds bodies, each after its length in four bytes. The command prints the times of the first and the last post
+by the monotonic clock, and the number of answers with 200.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ CONNECTIONS = 64
 _LENGTH = struct.Struct(">I")
 _ANSWER_LENGTH = re.compile(rb"[Ll]ength: *(\d+)")
 _SHUFFLED_REPORTS = 5_000
-"""Reports arrive roughly in the order of the pushes: within each part of this many, the order is random."""
+"""Reports arrive roughly in the order of the pushes: within each part of this many reports, the order is random."""
 
 
 def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, *, per_post: int) -> None:
@@ -37,8 +37,8 @@ def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, 
         path: the file of bodies.
         ids: makes correlation ids.
         campaign: the campaign.
-        messages: messages of the campaign.
-        per_post: reports in a body.
+        messages: the number of messages of the campaign.
+        per_post: the number of reports in a body.
     """
     rng, now = random.Random(1), int(time.time())
     order = list(range(messages))
@@ -52,7 +52,7 @@ def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, 
 
 
 def delivered(meta: str, now: int) -> bytes:
-    """Return the body with one report: the message was delivered."""
+    """Return a body with one report that the message was delivered."""
     row = {"ts": now, "meta": meta, "description": "Delivered to handset"}
     return json.dumps([{"event": "delivered", "data": [row]}]).encode()
 
@@ -77,7 +77,7 @@ def _body(metas: Sequence[str], now: int, rng: random.Random) -> bytes:
 
 
 class _Poster(asyncio.Protocol):
-    """One connection, which posts the next body after the whole answer to the previous one."""
+    """One connection, which posts the next body after the whole answer to the previous body."""
 
     def __init__(self, head: bytes, bodies: Iterator[bytes], done: "asyncio.Future[None]") -> None:
         self._head, self._bodies, self.done = head, bodies, done

@@ -1,4 +1,4 @@
-"""Delivery reports: from the first POST to the last applied report; a POST is answered only when Redis has it."""
+"""Delivery reports: from the first POST to the last applied report; a POST is answered after Redis has the body."""
 
 import json
 import time

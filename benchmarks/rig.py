@@ -1,4 +1,4 @@
-"""The rig of the benchmarks: real workers, Redis with its append-only file, and beat, against a given provider."""
+"""The rig of the benchmarks: real workers, Redis with its append-only file, and beat, with a given provider."""
 
 import asyncio
 import time
@@ -48,14 +48,14 @@ def settings_text(
     ca_file: Path | None = None,
     lanes: int = 1,
 ) -> str:
-    """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit.
+    """Return the text of a ``dispatch.toml`` with these senders; without *rates* the senders have no limit.
 
     Args:
         senders: the senders.
         rates: the rate of each sender, in messages per second; none for no limit.
-        max_in_flight: pushes that one worker has under way.
-        ca_file: the certificates that the provider's is checked with; None for those of the system.
-        lanes: lanes of each sender.
+        max_in_flight: the maximum number of pushes in flight of one worker.
+        ca_file: a file with the CA of the provider's certificate; None for the default certificates.
+        lanes: the number of lanes of each sender.
     """
     lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
     if ca_file:
@@ -72,6 +72,12 @@ def settings_text(
     return "\n".join(lines)
 
 
+async def server_time_ms(redis: Redis) -> int:
+    """Return the time by the clock of the Redis server, in epoch milliseconds."""
+    seconds, microseconds = await redis.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 class BenchmarkRig:
     """A context manager that runs the stack.
 
@@ -82,7 +88,7 @@ class BenchmarkRig:
         rates: The senders' limits in messages per second, in the same order; none by default.
         max_in_flight: Pushes in flight of each worker.
         ca_file: The CA of the provider's certificate, if the endpoint is https.
-        lanes: Lanes of each sender.
+        lanes: Number of lanes of each sender.
         console: Whether the console is started.
         cluster: The cluster that holds the ledger; by default the stack's own Redis holds the ledger.
     """
@@ -131,7 +137,7 @@ class BenchmarkRig:
 
     @property
     def redis(self) -> "blocking.Redis":
-        """A new client of the ledger that blocks, for code outside an event loop."""
+        """A new blocking client of the ledger, for code outside of an event loop."""
         return blocking.Redis.from_url(self.stack.redis.url)
 
     def meter(self, *more: Process | tuple[str, int]) -> Meter:
@@ -153,7 +159,7 @@ class BenchmarkRig:
         return asyncio.run(call_with_client())
 
     def pause(self, *senders: SenderId) -> None:
-        """Pause some senders, or all, until ``resume``."""
+        """Pause some senders or all senders until ``resume``."""
 
         async def pause_senders(redis: Redis) -> None:
             for sender in senders or self.senders:
@@ -162,16 +168,16 @@ class BenchmarkRig:
         self.run_on_ledger(pause_senders)
 
     def resume(self, *senders: SenderId) -> int:
-        """Resume some senders, or all, and wake the workers; return the time by Redis' clock, in milliseconds."""
+        """Resume some or all senders, and wake the workers; return the time by Redis' clock, in milliseconds."""
         app = self.celery
 
         async def resume_senders(redis: Redis) -> int:
-            seconds, microseconds = await redis.time()
+            resumed_ms = await server_time_ms(redis)
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
                 for lane in await known_lanes(redis, sender):
                     await wake_workers(app, await BatchLeases(redis).issue(lane))
-            return int(seconds) * 1000 + int(microseconds) // 1000
+            return resumed_ms
 
         return self.run_on_ledger(resume_senders)
 

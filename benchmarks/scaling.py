@@ -1,4 +1,4 @@
-"""How much a second worker increases the rate, and how near the rate at a slow provider comes to the ideal."""
+"""The gain of a second worker, and the rate with a slow provider as a share of the ideal rate."""
 
 import tempfile
 import time
@@ -13,7 +13,7 @@ from benchmarks.slow_provider import SlowProvider
 SENDERS = 4
 _FAST_MS = 50
 _FAST_IN_FLIGHT = 100
-"""Pushes in flight of each worker: with 2,000/s for each worker, all processes of both runs fit on two cores."""
+"""The pushes in flight of each worker: with 2,000/s for each worker, all processes of both runs fit on two cores."""
 _SLOW_MS, _TAIL_SHARE, _TAIL_MS = 300, 0.01, 5_000
 _SLOW_IN_FLIGHT = 400
 _WARM_UP_S = 3.0
@@ -22,7 +22,7 @@ _SLOW_S = 15.0
 
 
 def scaling(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the rate of one worker, then of two."""
+    """Measure the rate of one worker, then of two workers."""
     rates = []
     for workers in (1, 2):
         say(f"{workers} of 2 workers")
@@ -51,7 +51,7 @@ def slow(say: Callable[[str], None]) -> list[Figure]:
         tempfile.TemporaryDirectory() as name,
         SlowProvider(Path(name), latency_ms=_SLOW_MS, tail_share=_TAIL_SHARE, tail_ms=_TAIL_MS) as provider,
     ):
-        # The first very slow answers come after 5 s; the ideal holds from then on.
+        # The first very slow answers come after 5 s; the ideal rate applies only after this time.
         per_s = _rate(provider, workers=2, in_flight=_SLOW_IN_FLIGHT, warm_up_s=_TAIL_MS / 1000 + 2, seconds=_SLOW_S)
     return [
         Figure(
@@ -66,12 +66,12 @@ def slow(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _rate(provider: SlowProvider, *, workers: int, in_flight: int, warm_up_s: float, seconds: float) -> float:
-    """Return recorded messages per second after the warm-up.
+    """Return the recorded messages per second after the warm-up.
 
     Args:
         provider: the provider.
-        workers: worker processes.
-        in_flight: pushes that one worker has under way.
+        workers: the number of worker processes.
+        in_flight: the maximum number of pushes in flight of one worker.
         warm_up_s: seconds before the measurement.
         seconds: seconds of the measurement.
     """

@@ -1,4 +1,4 @@
-"""A scrape of the metrics of 200 senders with live campaigns and eight days of statistics."""
+"""One scrape of the metrics of 200 senders with live campaigns and eight days of statistics."""
 
 import asyncio
 import statistics
@@ -38,7 +38,7 @@ _FIELDS = {
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure what one scrape costs the metrics process and Redis."""
+    """Measure the cost of one scrape in the metrics process and in Redis."""
     senders = sender_names(SENDERS)
     stack = Stack(settings=settings_text(senders))
     try:
@@ -56,7 +56,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 async def _scrape(redis_url: str, senders: list[SenderId]) -> tuple[float, float, float, int]:
-    """Return the time, the CPU time of this process, that of Redis (all in seconds), and the size of the page."""
+    """Return the time, the CPU times of this process and of Redis (all in seconds), and the size of the page."""
     async with connect(redis_url) as redis:
         for sender in senders:
             await seeding.write(redis, sender, 10)

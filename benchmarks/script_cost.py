@@ -1,4 +1,4 @@
-"""What Redis computes for a recorded push and for a report: CPU time of its main thread, which no waiting adds to."""
+"""The CPU time of Redis' main thread for a recorded push and for a report, without any waiting."""
 
 import asyncio
 import random
@@ -23,18 +23,18 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier
 
 MESSAGES = 60_000
 RESULTS_AT_ONCE = 75
-"""About as many as a worker records in one call at full speed."""
+"""The number of results in one call, about as many as a worker records in one call at full speed."""
 REPORTS_AT_ONCE = 500
 _MAX_BLOCK = 200
 _FAILED_SHARE = 0.07
 _RESULT_DISORDER = 80
-"""How many messages may overtake a message between its opening and its response."""
+"""The number of messages that may overtake a message between its opening and its response."""
 _REPORT_DISORDER = 300
 _DELIVERY_S = 6.0
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure a campaign of one sender, with every message accepted and then delivered or failed."""
+    """Measure a campaign of one sender, whose messages are all accepted and then delivered or failed."""
     if not sys.platform.startswith("linux"):
         say("left out: the CPU time of one thread is read from Linux' /proc")
         return []
@@ -85,7 +85,7 @@ async def _measure(server: EmbeddedServer, sender: SenderId) -> tuple[float, flo
 
 
 async def _opened(leases: BatchLeases, sender: SenderId, rng: random.Random) -> list[tuple[Lease, list[Result]]]:
-    """Open all messages; return the results of each call, in about the order of the messages."""
+    """Open all messages; return the results for each call, approximately in the order of the messages."""
     calls = list[tuple[Lease, list[Result]]]()
     for ready in await leases.issue(sender):
         lease = await leases.take(ready.ref)
@@ -115,5 +115,5 @@ def _reports(campaign: CampaignId, rng: random.Random) -> list[DeliveryReport]:
 
 
 def _cpu_us(pid: int) -> float:
-    """Return the CPU time of a process' main thread in microseconds."""
+    """Return the CPU time of the main thread of a process, in microseconds."""
     return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text("ascii").split()[0]) / 1000

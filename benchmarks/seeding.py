@@ -19,7 +19,7 @@ from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _A_DAY_MS = 86_400_000
 _BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8)
-"""The default of ``dispatch submit``."""
+"""The default brake of ``dispatch submit``."""
 
 
 def plan(sender: SenderId, name: str, *, is_urgent: bool = False) -> Plan:
@@ -63,11 +63,11 @@ async def write(
     Args:
         redis: the ledger.
         sender: the campaign's sender.
-        messages: how many messages are written.
+        messages: the number of messages that are written.
         name: the campaign's name.
         is_urgent: whether the campaign is urgent.
-        declared: how many messages the ledger takes the campaign for, whole batches; those after the written ones have
-            no recipients, and must not be reached. 0: as many as are written.
+        declared: the number of messages of the campaign in the ledger, in whole batches. The messages after the written
+            messages have no recipients, and must not be reached. 0: only the written messages.
     """
     submissions = Submissions(redis)
     campaign = CampaignId(new_campaign_id())
@@ -116,7 +116,7 @@ async def write_in_lanes(
 async def write_many(
     redis: Redis, senders: Sequence[SenderId], messages: int, *, lanes: int = 1
 ) -> list[tuple[SenderId, CampaignId]]:
-    """Write one campaign for each sender, or for each of its lanes; together they have *messages* messages."""
+    """Write one campaign for each sender, or for each lane; all campaigns together have *messages* messages."""
     share = messages // len(senders)
     if lanes > 1:
         return [each for sender in senders for each in await write_in_lanes(redis, sender, share, lanes=lanes)]

@@ -1,4 +1,4 @@
-"""``dispatch show`` of a campaign of ten million messages, written straight into Redis, and the start of commands."""
+"""``dispatch show`` of a campaign of ten million messages, written directly into Redis, and the start of commands."""
 
 import statistics
 import subprocess
@@ -22,7 +22,7 @@ _COMMANDS = 11
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the read of the campaign from the ledger, and the whole command with the start of Python."""
+    """Measure the reading of the campaign from the ledger, and the whole command with the start of Python."""
     import asyncio  # noqa: PLC0415
 
     (sender,) = sender_names(1)

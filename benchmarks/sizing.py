@@ -1,7 +1,7 @@
-"""What some numbers of messages a day need, computed from measured costs: ``python -m benchmarks.sizing``.
+"""Computes the resources for several numbers of messages a day from measured costs: ``python -m benchmarks.sizing``.
 
-The command prints the table of docs/sizing.md. After new measurements, change ``COSTS``, and put the table into the
-page.
+The command prints the table of docs/sizing.md. After new measurements, change ``COSTS``, and copy the table into
+docs/sizing.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final, NamedTuple
 
 _BUSY: Final = 0.7
-"""No core is planned for more than this share of its time."""
+"""The maximum share of a core's time that the plan uses."""
 _YEAR_DAYS: Final = 366
 _MICRO: Final = 1e-6
 _GB: Final = 1e9
@@ -18,56 +18,56 @@ _MBIT: Final = 1e6 / 8
 
 
 class Costs(NamedTuple):
-    """What a message costs; microseconds are CPU time. docs/sizing.md says where each figure comes from."""
+    """The costs of a message; microseconds are CPU time. docs/sizing.md has the source of each figure."""
 
     worker_us: float = 71.0
     worker_tls_us: float = 109.0
     redis_us: float = 13.0
-    """Ledger and broker, from the batch to the recorded outcome."""
+    """The cost in ledger and broker, from the batch to the recorded outcome."""
     redis_cluster_us: float = 17.0
-    """The same with three primaries, in sum."""
+    """The cost in ledger and broker with three primaries, in sum."""
     redis_report_us: float = 2.4
     receiver_us: float = 78.0
-    """A report that comes alone in its POST; likewise the next."""
+    """The cost of a report that is alone in its POST; the next field has the same condition."""
     reconciler_us: float = 53.0
     receiver_of_100_us: float = 2.2
-    """A report that comes with 99 others; likewise the next."""
+    """The cost of a report in a POST with 99 others; the next field has the same condition."""
     reconciler_of_100_us: float = 4.1
     submit_us: float = 7.5
     archive_us: float = 6.3
     link_us: float = 145.0
-    """A click on a tracked link."""
+    """The cost of a click on a tracked link."""
     bytes_kept: float = 40.0
-    """Memory of Redis, until the campaign is archived."""
+    """The memory of Redis, in bytes, until the campaign is archived."""
     bytes_of_caps: float = 40.0
-    """More memory with ``repeat_after`` and ``max_per_number``, for their period."""
+    """The additional memory, in bytes, with ``repeat_after`` and ``max_per_number``, for their period."""
     aof_bytes: float = 1_000.0
-    """Written to the append-only file, with a report that comes alone."""
+    """The bytes that are written to the append-only file, with a report that is alone in its POST."""
     redis_bytes: float = 970.0
-    """Between Redis and the other processes, both ways, with a report that comes alone."""
+    """The bytes between Redis and the other processes, in both directions, with a report that is alone in its POST."""
     push_bytes: float = 830.0
-    """Request and response at the provider, without TLS and TCP."""
+    """The bytes of request and response at the provider, without TLS and TCP."""
     report_bytes: float = 570.0
-    """Request and response of a report that comes alone, in the same way."""
+    """The bytes of request and response of a report that is alone in its POST, without TLS and TCP."""
     archived_bytes: float = 30.0
 
 
 class Demand(NamedTuple):
-    """How many messages go out in a day, and how fast."""
+    """The number of messages a day, and the peak rate."""
 
     name: str
     per_day: int
     peak_per_s: int
     live_days: int
-    """How long a campaign stays in Redis: ``[retention] live``."""
+    """How many days a campaign stays in Redis: ``[retention] live``."""
     clicks: float = 0.05
     """The share of messages whose link is clicked."""
     answer_s: float = 0.1
-    """How long the provider takes to answer a push."""
+    """The seconds that the provider takes to answer a push."""
 
 
 class Row(NamedTuple):
-    """A line of the table: what is needed, and how it is computed."""
+    """A line of the table: a resource, and how the resource is computed."""
 
     name: str
     of: Callable[[Demand], str]
@@ -84,7 +84,7 @@ DEMANDS: Final = (
 
 
 def primaries(demand: Demand) -> int:
-    """Return how many primaries the ledger needs: one, or an odd number of three or more."""
+    """Return the number of primaries that the ledger needs: one, or an odd number of three or more."""
     if demand.peak_per_s * (COSTS.redis_us + COSTS.redis_report_us) * _MICRO <= _BUSY:
         return 1
     needed = ceil(demand.peak_per_s * (COSTS.redis_cluster_us + COSTS.redis_report_us) * _MICRO / _BUSY)
@@ -92,7 +92,7 @@ def primaries(demand: Demand) -> int:
 
 
 def workers(demand: Demand, us: float) -> int:
-    """Return how many worker processes are needed for so much CPU time a message; at least two."""
+    """Return the number of worker processes for a CPU time per message, at least two."""
     return max(2, ceil(demand.peak_per_s * us * _MICRO / _BUSY))
 
 
@@ -102,23 +102,23 @@ def max_in_flight(demand: Demand) -> int:
 
 
 def cores(demand: Demand, us: float) -> float:
-    """Return the cores that a cost of each message takes at the peak."""
+    """Return the cores that a cost per message takes at the peak."""
     return demand.peak_per_s * us * _MICRO
 
 
 def memory_gb(demand: Demand) -> float:
-    """Return the memory of Redis, in sum over all primaries."""
+    """Return the memory of Redis in GB, in sum over all primaries."""
     return demand.per_day * (demand.live_days * COSTS.bytes_kept + COSTS.bytes_of_caps) / _GB
 
 
 def redis_share(demand: Demand) -> float:
-    """Return the share of a core that each primary is busy at the peak."""
+    """Return the busy share of each primary's core at the peak."""
     us = COSTS.redis_us if primaries(demand) == 1 else COSTS.redis_cluster_us
     return cores(demand, us + COSTS.redis_report_us) / primaries(demand)
 
 
 def all_cores(demand: Demand, us: float) -> int:
-    """Return the cores of everything, each process with a core or its share of one."""
+    """Return the cores of all processes, each with a core or its share of a core."""
     reports = sum(ceil(cores(demand, each) / _BUSY) for each in (COSTS.receiver_us, COSTS.reconciler_us))
     links = ceil(cores(demand, demand.clicks * COSTS.link_us) / _BUSY)
     submits_and_rest = 2

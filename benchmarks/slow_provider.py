@@ -1,7 +1,8 @@
-"""A provider that answers slowly and notes when pushes arrive: ``python -m benchmarks.slow_provider PORT …``.
+"""A provider that answers slowly and notes the arrival of pushes: ``python -m benchmarks.slow_provider PORT …``.
 
-The provider answers a push after ``--latency-ms``, a share of the pushes after ``--tail-ms``. ``GET /arrivals`` returns
-the times of arrival of all pushes by sender, in seconds of the monotonic clock. It implements no more of HTTP.
+The provider answers a push after ``--latency-ms``, and a share of the pushes after ``--tail-ms``. ``GET /arrivals``
+returns the times of arrival of all pushes by sender, in seconds of the monotonic clock. The provider implements no more
+of HTTP.
 """
 
 import argparse
@@ -45,7 +46,7 @@ class SlowProvider:
 
     @property
     def url(self) -> str:
-        """The URL to push to."""
+        """The URL for pushes."""
         return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
 
     def arrivals(self) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""``dispatch stats`` over many days and senders, whose rollups are written straight into Redis."""
+"""``dispatch stats`` over many days and senders, whose rollups are written directly into Redis."""
 
 import asyncio
 import statistics
@@ -57,7 +57,7 @@ def _time_command(stack: Stack, *arguments: str) -> float:
 
 
 async def _write(url: str) -> None:
-    """Write one rollup, as a busy day leaves it, and copy it for each day and sender."""
+    """Write one rollup of a busy day, and copy the rollup for each day and sender."""
     redis: Redis = connect(url)
     try:
         senders = sender_names(SENDERS_OF_ALL)

@@ -24,10 +24,10 @@ MANY_ROWS = 5_000_000
 class _SubmitCost(NamedTuple):
     per_s: float
     cpu_us: float
-    """CPU microseconds of the command for each row."""
+    """The CPU microseconds of the command for each row."""
     peak_mb: float
     redis_bytes: float
-    """Growth of Redis' memory for each message."""
+    """The growth of Redis' memory for each message, in bytes."""
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
@@ -102,7 +102,7 @@ def _wait_and_measure(pid: int) -> tuple[float, int, resource.struct_rusage]:
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            # Not ru_maxrss on Linux: that is at least the peak of the parent process.
+            # On Linux, ru_maxrss is not used, because its value is at least the peak of the parent process.
             return peak_mb or used.ru_maxrss / 1e6, status, used
         peak_mb = max(peak_mb, peak_rss_mb(pid))
         time.sleep(0.02)

@@ -9,7 +9,7 @@ from times_dispatch.demo.processes import Process
 
 
 class Meter:
-    """Measures the CPU seconds of processes since its creation: user and system time, with ended children."""
+    """Measures CPU seconds of processes since the meter's creation: user and system time, with ended children."""
 
     def __init__(self, processes: Iterable[Process | tuple[str, int]]) -> None:
         self._pids = dict(_pids(processes))
@@ -21,12 +21,12 @@ class Meter:
 
 
 def worker_cpu(used: Mapping[str, float]) -> float:
-    """Return the sum over all workers."""
+    """Return the CPU seconds of all workers together."""
     return sum(seconds for name, seconds in used.items() if name.startswith("worker"))
 
 
 def peak_rss_mb(pid: int) -> float:
-    """Return the peak resident memory of a process, in MB (10**6 bytes); 0 if it has ended, or not on Linux."""
+    """Return the peak resident memory of a process in MB (10**6 bytes); 0 for an ended process, or not on Linux."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("ascii")
     except OSError:

@@ -1,8 +1,8 @@
-"""Holds many streams of the console open, as tabs of browsers do: ``python -m benchmarks.viewers``.
+"""Holds many streams of the console open, like tabs of browsers: ``python -m benchmarks.viewers``.
 
 The first line of the input names the console, the cookies of the logins and the addresses of the streams as JSON. When
-every stream has got its first event, the command prints a line. At the end of its input the command ends and prints
-what it received.
+every stream has got its first event, the command prints a line. At the end of its input, the command prints the counts
+of received bytes and events, and ends.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ class Viewers:
         self._task = json.dumps({"url": url, "cookies": list(cookies), "paths": list(paths)}) + "\n"
         self._opened: list[subprocess.Popen[bytes]] = []
         self.received: dict[str, int] = {}
-        """Bytes, events, and streams that the console ended; known after the end."""
+        """The numbers of bytes, of events, and of streams that the console ended; known after the end."""
 
     @property
     def process(self) -> tuple[str, int]:
-        """The name and the id of the process, whose CPU time is no time of the console."""
+        """The name and the id of the process, whose CPU time does not belong to the console."""
         return "viewers", self._opened[-1].pid
 
     def __enter__(self) -> "Viewers":
@@ -73,11 +73,11 @@ class Viewers:
 
 
 def log_in(stack: Stack, role: str) -> str:
-    """Log a user of the stack's console in, and return the cookie."""
+    """Log in a user of the stack's console, and return the cookie."""
     page = httpx.get(f"{stack.console_url}/login", timeout=60)
     form = _CSRF.search(page.text)
     fields = {"csrf": form[1] if form else "", "name": role, "password": stack.console_users[role]}
-    # The cookies are for TLS only; a browser takes 127.0.0.1 as safe too, and httpx does not.
+    # The cookies are only for TLS; browsers also treat 127.0.0.1 as safe, but httpx does not.
     headers = {"Cookie": _cookie(page)}
     answer = httpx.post(f"{stack.console_url}/login", data=fields, headers=headers, timeout=60)
     if answer.status_code != httpx.codes.SEE_OTHER:
@@ -90,7 +90,7 @@ def _cookie(answer: httpx.Response) -> str:
 
 
 class _Stream(asyncio.Protocol):
-    """One stream: counts what comes, and keeps nothing of it, so that viewers cost the machine little."""
+    """One stream, which counts received data and keeps no data, so that viewers cost the machine little."""
 
     def __init__(self, request: bytes, opened: "asyncio.Future[None]") -> None:
         self._request, self.opened = request, opened

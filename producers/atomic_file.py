@@ -1,4 +1,4 @@
-"""A text file that is written whole or not at all, and replaces an older file of ours in one step."""
+"""A text file that is written whole or not at all, and replaces an older file of its owner in one step."""
 
 import contextlib
 import errno
@@ -13,10 +13,10 @@ from producers.errors import CommandFailed
 
 
 class AtomicFile:
-    """A file that gets its path when it is kept; until then an older file stays as it is.
+    """A file that gets its path when ``keep`` is called; until then an older file keeps its content.
 
-    Only its owner can read the file. It never replaces a link, a file of another user, or what is no regular file: such
-    a path was put there by somebody, for example in a folder that many may write to.
+    Only its owner can read the file. The file never replaces a link, a file of another user, or anything else that is
+    not a regular file, because in a shared folder another user may have made such a path.
     """
 
     def __init__(self, path: Path, *, encoding: str = "utf-8", any_owner: bool = False) -> None:
@@ -35,12 +35,12 @@ class AtomicFile:
         self._refuse_what_is_not_ours()
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         self.temporary = Path(name)
-        """The path until the file is kept."""
+        """The path of the temporary file, until ``keep`` renames the file."""
         self.file: TextIO = os.fdopen(handle, "w", encoding=encoding, newline="")
-        """Where the content is written to, as text or, with ``file.buffer``, as bytes."""
+        """The open temporary file, for text or, through ``file.buffer``, for bytes."""
 
     def keep(self) -> None:
-        """Write everything to disk and give the file its path; raise OSError if that fails."""
+        """Write all content to disk and give the file its path; raise OSError if either step fails."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -60,14 +60,14 @@ class AtomicFile:
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "it is a link; name the file itself")
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EEXIST, "it is no regular file")
+            raise OSError(errno.EEXIST, "it is not a regular file")
         if status.st_uid != os.geteuid() and not self._any_owner:
             raise OSError(errno.EPERM, "it belongs to another user")
 
 
 @contextlib.contextmanager
 def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]:
-    """Open a file for writing in UTF-8, line ends unchanged; it gets its path when the block ends without an error.
+    """Open a file for writing in UTF-8, line ends unchanged; the file gets its path when the block ends without error.
 
     Args:
         path: path of the file; an older file keeps its content until the block ends.

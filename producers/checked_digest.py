@@ -2,8 +2,8 @@
 
     k3fa-7qxd-m2pe-4hzr6tjcuwq5ynbvgk2osl3a7ifxe6md
 
-The first three groups are hints: they say which of campaign file, recipients file and settings differs. The last group
-covers all three, and is so long that nobody can make other files with the same digest.
+The first three groups are hints: they show whether the campaign file, the recipients file or the settings differ. The
+last group covers all three, and is so long that nobody can make other files with the same digest.
 """
 
 import re
@@ -22,17 +22,17 @@ _FORM = re.compile(rf"(?:[a-z2-7]{{{_HINT_LENGTH}}}-){{3}}[a-z2-7]{{{_WHOLE_LENG
 
 
 def checked_digest(draft: Draft) -> str:
-    """Return the digest of the bytes of both files and of the settings that decide what is sent to whom."""
+    """Return the digest of the bytes of both files and of the settings that decide texts and recipients."""
     parts = [*draft.fingerprint.contents, _digest_of_settings(draft.campaign)]
     hints = [_base32(part)[:_HINT_LENGTH] for part in parts]
     return "-".join([*hints, _base32(sha256(b"".join(parts)).digest())[:_WHOLE_LENGTH]])
 
 
 def refuse_unless_checked(draft: Draft, digest: str) -> None:
-    """Raise InputInvalid if a draft is not the draft whose check printed a digest, and name the part that differs."""
+    """Raise InputInvalid if the check of a draft would print another digest; name the part that differs."""
     given, own = digest.strip().lower(), checked_digest(draft)
     if not _FORM.fullmatch(given):
-        raise InputInvalid("--checked: is no digest of dispatch check, which prints one as k3fa-7qxd-m2pe-…")
+        raise InputInvalid("--checked: is no digest of dispatch check; such a digest looks like k3fa-7qxd-m2pe-…")
     if given == own:
         return
     table = draft.campaign.table
@@ -47,9 +47,9 @@ def refuse_unless_checked(draft: Draft, digest: str) -> None:
 
 
 def _digest_of_settings(campaign: Campaign) -> bytes:
-    """Digest settings that decide what is sent, to whom, through whom and at what price; no rate and no daily cap.
+    """Digest the settings that decide texts, recipients, providers and prices, without rates and daily caps.
 
-    What the campaign file says is left out, so that a change there does not look like a change of the settings.
+    Fields of the campaign file are left out, so that a change of the file does not look like a change of the settings.
     """
     sender, template, window = campaign.sender, campaign.template_settings, campaign.schedule.allowed
     relevant = {

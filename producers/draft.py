@@ -1,4 +1,4 @@
-"""A campaign before it is submitted: its two files, checked against the settings and each other, and their rows."""
+"""A campaign before its submit: its two files, checked against the settings and each other, and their rows."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,14 +17,14 @@ from times_dispatch.settings.model import Settings
 
 
 class Draft:
-    """A campaign file and its recipients file. All that can be checked without reading the rows is checked at once.
+    """A campaign file and its recipients file. The constructor checks everything except the rows.
 
     Args:
         campaign: path of the campaign file.
-        recipients: path of the recipients file; by default the one that the campaign file names.
+        recipients: path of the recipients file; by default the file that the campaign file names.
         settings: the settings that both files must fit.
         rejects: the file to which refused rows are written; by default beside the recipients file.
-        at_once: whether a start that is long past is allowed; the campaign is sent at once then.
+        at_once: whether a start that is long past is allowed, so that the campaign is sent at once.
 
     Raises:
         InputInvalid: with every mistake of the first file that has one.
@@ -43,7 +43,7 @@ class Draft:
         self.paths = (campaign, recipients)
         if missing := [mistake for path in self.paths if (mistake := no_file(path))]:
             raise InputInvalid(*missing)
-        # The fingerprint comes before anything is read, so that every later change of a file is noticed.
+        # The fingerprint is made before the files are read, so that every later change of a file is noticed.
         self.fingerprint = Fingerprint(self.paths)
         self.campaign = Campaign(campaign, settings, at_once=at_once)
         self.file = open_recipients(recipients, to=self.campaign.table.to, limits=ReaderLimits.of(settings.recipients))
@@ -56,18 +56,18 @@ class Draft:
         self.file.use(used.union(EARLIER_REFUSAL if is_rejects(self.file.heading.names) else ()))
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
-            raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
+            raise InputInvalid(f"{self.rejects}: the rejects would replace a file that is read; give another --rejects")
 
     def read(self, *, rejects: bool = True) -> "RowPass":
-        """Start to read the rows from the first; ``rejects`` says whether refused rows are written to a file."""
+        """Return a pass over all rows; ``rejects`` says whether refused rows are written to a file."""
         return RowPass(self, rejects=rejects)
 
 
 class RowPass:
     """One pass over the rows of a draft, from the first to the last.
 
-    ``batches`` reads, ``checker`` counts, and ``rejects`` collects refused rows. Use a pass in a ``with`` block: at its
-    end a rejects file that was not kept is removed.
+    ``batches`` reads, ``checker`` counts, and ``rejects`` collects refused rows. Use a pass in a ``with`` block: the
+    end of the block removes a rejects file that was not kept.
     """
 
     def __init__(self, draft: Draft, *, rejects: bool) -> None:
@@ -106,7 +106,7 @@ class RowPass:
         return self.rejects.keep() if self.rejects else None
 
     def warnings(self) -> Iterator[str]:
-        """Name what may be wrong with rows that were accepted."""
+        """Return warnings about accepted rows."""
         yield from self._file.left_out()
         if self.checker.foreign:
             yield (
@@ -115,7 +115,7 @@ class RowPass:
             )
         if numbers := self.checker.whitelists.unlisted_numbers:
             yield (
-                f"{numbers:,} rows name what looks like a phone number, and there are no callback_numbers "
+                f"{numbers:,} rows contain something like a phone number, and there are no callback_numbers "
                 "in the settings to compare it with"
             )
         yield from self.checker.doubts.warnings()
@@ -173,10 +173,10 @@ def _named_in(campaign: Path, settings: Settings) -> Path:
         raise InputInvalid(missing)
     if (named := Campaign(campaign, settings).table.recipients) is None:
         raise InputInvalid(
-            f'{campaign}: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it'
+            f'{campaign}: names no recipients; add recipients = "customers.csv" to the file, or give --recipients FILE'
         )
     path = campaign.parent / named
-    # Whoever writes a campaign file must not thereby choose any file of the host.
+    # The author of a campaign file must not be able to choose any file of the host.
     if not path.resolve().is_relative_to(campaign.parent.resolve()):
         raise InputInvalid(
             f"{campaign}: recipients must be a file in the folder of the campaign file, or below; "

@@ -1,4 +1,4 @@
-"""Earlier campaigns that went to the same people as a draft: somebody may have edited a file and submitted it again."""
+"""Earlier campaigns to the recipients of a draft: a person may have edited a file and submitted the file again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,11 +16,11 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions
 
 MIN_SHARE = 0.5
-"""The share of a draft's recipients from which an earlier campaign counts as one to the same people."""
+"""An earlier campaign with at least this share of a draft's recipients counts as a campaign to the same people."""
 
 
 class Overlap(NamedTuple):
-    """An earlier campaign, and the share of the draft's recipients that it has too, from 0 to 1."""
+    """An earlier campaign, and the share of the draft's recipients that are also its recipients, from 0 to 1."""
 
     campaign: SampledCampaign
     share: float
@@ -29,8 +29,8 @@ class Overlap(NamedTuple):
 async def comparable_campaigns(redis: Redis, draft: Draft, *, salt: str, now: datetime) -> list[SampledCampaign]:
     """Return recent campaigns of the draft's sender with the draft's name or template.
 
-    There are none if the same submit ran before: it is finished then, or names its campaign. A campaign that was
-    cancelled before its first message is left out, because it reached nobody.
+    The result is empty if the same submit ran before, because the submit then finishes or names its own campaign. A
+    campaign that was cancelled before its first message is left out, because it reached nobody.
     """
     if await Submissions(redis).find(draft.fingerprint.digest(salt)) is not None:
         return []
@@ -44,7 +44,7 @@ async def comparable_campaigns(redis: Redis, draft: Draft, *, salt: str, now: da
 
 
 def overlaps(draft: Draft, campaigns: Sequence[SampledCampaign], progress: Progress | None = None) -> list[Overlap]:
-    """Read the rows of a draft, and return the campaigns that have at least half of its recipients, the most first."""
+    """Read the rows of a draft; return the campaigns with at least half of its recipients, the greatest share first."""
     sample = NumberSample()
     with draft.read(rejects=False) as row_pass:
         for batch in row_pass.batches(BATCH_SIZE):

@@ -12,7 +12,7 @@ from times_dispatch.bounded_mistakes import bounded_mistakes
 
 
 class DispatchError(Exception):
-    """End the command. The message names the cause and what to do; it holds no number, text or credential."""
+    """End the command. The message names the cause and the remedy, and holds no number, text or credential."""
 
 
 class InputInvalid(DispatchError):
@@ -24,12 +24,12 @@ class InputInvalid(DispatchError):
 
 
 def no_file(path: Path) -> str:
-    """Return why a path leads to no file that can be read, as a mistake in one line; empty if it leads to one.
+    """Return in one line why a path is no readable file; empty if the path is a readable file.
 
     Examples are ``a.csv: no such file`` and ``a.csv: cannot be read: permission denied``.
 
     Raises:
-        OSError: nobody can know.
+        OSError: the file system gives an error, so that the answer is unknown.
     """
     denied = f"{path}: cannot be read: permission denied"
     try:
@@ -38,7 +38,7 @@ def no_file(path: Path) -> str:
         if path.is_dir():
             return f"{path}: is not a file but a folder"
         return f"{path}: {'is not a file' if path.exists() else 'no such file'}"
-    except PermissionError:  # a folder on the way cannot be searched
+    except PermissionError:  # a folder of the path cannot be searched
         return denied
 
 

@@ -1,4 +1,4 @@
-"""Digests of the campaign file and the recipients file, by which a submit that is run again is recognised."""
+"""Digests of the campaign file and the recipients file, by which a repeated submit is recognised."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 class Fingerprint:
     """The content of some files at the moment when the fingerprint is made.
 
-    Equal contents give equal digests, wherever the files are. Reading goes at about 1.5 GB/s.
+    Equal contents give equal digests, also in other folders. The digest reads about 1.5 GB/s.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -22,14 +22,14 @@ class Fingerprint:
         return hashlib.sha256(hashlib.sha256(b"".join(self.contents)).digest() + salt.encode()).hexdigest()
 
     def still_matches(self) -> bool:
-        """Say whether the files are unchanged. They are read whole again, because time stamps alone can be wrong."""
+        """Return whether the files are unchanged. The files are read whole again, because time stamps can be wrong."""
         try:
             return self._read_stamps() == self._stamps and self._read_contents() == self.contents
         except OSError:
             return False
 
     def _read_stamps(self) -> list[tuple[int, ...]]:
-        # Whoever changes a file and puts it back can set its mtime back too, but not its ctime.
+        # A person who changes a file and restores it can also restore its mtime, but not its ctime.
         return [
             (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             for status in map(Path.stat, self._paths)

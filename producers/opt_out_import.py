@@ -20,8 +20,8 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")
-"""Names of the column with the numbers. If a file has several such columns, the one whose name comes first here is
-used. An export writes the first name."""
+"""Names of the column with the numbers. If a file has several such columns, the column whose name comes first in this
+tuple is used. An export writes the first name."""
 
 _NUMBERS_PER_CALL = 5_000
 _INDIAN_WITH_CODE = re.compile("91[6-9][0-9]{9}")
@@ -33,13 +33,13 @@ class ImportResult(msgspec.Struct, frozen=True):
 
     added: int
     known: int
-    """Numbers that were on the list already, or that stand in the file more than once."""
+    """How many numbers were on the list already, or were in the file more than once."""
     refused: dict[str, int]
     """Refused rows by reason, the most frequent reason first."""
     first_refused: dict[str, int]
-    """The line of the first row of each reason."""
+    """The line of the first refused row for each reason."""
     forgotten: int = 0
-    """Numbers that are forgotten: they get no message anyway, and are not stored."""
+    """How many numbers are forgotten: such numbers get no message anyway, and are not stored."""
 
 
 async def import_numbers(
@@ -52,18 +52,18 @@ async def import_numbers(
 ) -> ImportResult:
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
-    A number that is forgotten is not added: it is suppressed already, and must not stand in the ledger.
+    A forgotten number is not added: its messages are suppressed already, and the ledger must not hold the number.
 
     Args:
         path: path of the file.
         opt_outs: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
-        forgotten: tells which numbers are forgotten; None if none is.
-        limits: what reading a workbook or Parquet file may take.
+        forgotten: tells which numbers are forgotten; None if no number is forgotten.
+        limits: the memory and time that reading a workbook or Parquet file may take.
 
     Raises:
         InputInvalid: the file cannot be read, or has no such column.
-        ForgetKeyRefused: nobody can tell here which numbers are forgotten.
+        ForgetKeyRefused: without the right key, this process cannot tell which numbers are forgotten.
     """
     file = open_table(path, hint=column or COLUMNS[0], limits=limits)
     index = _column_index(file.heading, column)
@@ -72,7 +72,7 @@ async def import_numbers(
     refused: Counter[str] = Counter()
     first_refused: dict[str, int] = {}
     is_export = file.heading.names == COLUMNS[:1]
-    # In a plain list the first number stands where other files have a heading.
+    # The first line of a plain list is a number, not a heading.
     number_in_heading = _number_or_empty(file.heading.names[0])
     pending: list[str] = [number_in_heading] if number_in_heading else []
     for chunk in file.chunks():
@@ -92,7 +92,7 @@ async def import_numbers(
 
 
 class _Adder:
-    """Adds numbers to the list, but for those that are forgotten, and counts them."""
+    """Adds numbers to the list, except forgotten numbers, and counts both kinds."""
 
     def __init__(self, opt_outs: OptOuts, forgotten: ForgottenNumbers | None) -> None:
         self._opt_outs = opt_outs
@@ -100,7 +100,7 @@ class _Adder:
         self.added = self.known = self.forgotten = 0
 
     async def add(self, numbers: Sequence[str]) -> None:
-        """Add some numbers; raise ``ForgetKeyRefused``."""
+        """Add some numbers; raise ``ForgetKeyRefused`` if this process cannot tell which numbers are forgotten."""
         hidden = set(await self._forgotten.positions(numbers)) if self._forgotten else set[int]()
         kept = [number for position, number in enumerate(numbers) if position not in hidden]
         added = await self._opt_outs.add(kept) if kept else 0
@@ -122,10 +122,10 @@ async def export_numbers(path: Path, opt_outs: OptOuts) -> int:
 
 
 def normalise_arguments(numbers: Sequence[str]) -> list[str]:
-    """Normalise numbers from the command line; raise InputInvalid with the position of each that is no number."""
+    """Normalise numbers from the command line; raise InputInvalid with the position of each invalid number."""
     normalised, reasons = normalise_numbers(list(numbers), landlines=True)
     if reasons:
-        # No error message holds a number, so the position says which of several is meant.
+        # Error messages hold no phone number, so the position tells which argument is invalid.
         of = "number {}" if len(numbers) > 1 else "the number"
         raise InputInvalid(*(f"{of.format(index + 1)} {reason}" for index, reason in reasons.items()))
     return normalised
@@ -142,11 +142,11 @@ def _column_index(heading: Heading, column: str) -> int:
 
 
 def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str], dict[int, str]]:
-    """Normalise cells; return the numbers, empty for a cell that is none, and the reasons for these by index.
+    """Normalise cells; return the numbers, empty for invalid cells, and the reasons for invalid cells by index.
 
-    Exports of older versions have numbers with their country codes and without a plus. In an export a number that is
-    not Indian is therefore read as a number of another country. Ten digits beside numbers with codes are refused: they
-    may be an Indian number without its code, or a shorter number of another country.
+    Exports of older versions have numbers with country codes and without a plus. In an export, a number that is not
+    Indian is therefore read as a number of another country. Ten digits among numbers with country codes are refused,
+    because they may be an Indian number without its code, or a shorter number of another country.
     """
     numbers, reasons = normalise_numbers(cells, landlines=True)
     if not is_export:

@@ -1,4 +1,4 @@
-"""A first folder: settings, secrets, a campaign, recipients, and the processes to start (``dispatch init``)."""
+"""The folder that ``dispatch init`` makes: settings, secrets, a campaign, recipients, and the list of processes."""
 
 import os
 import secrets
@@ -17,14 +17,14 @@ _ENV: Final = """\
 # The ledger. "honcho start" starts this Redis, and keeps its data in the folder "redis".
 DISPATCH_REDIS_URL={redis_url}
 
-# Signs the ids of all messages; the same on every host.
+# Signs the ids of all messages; every host needs the same key.
 DISPATCH_ID_KEY={id_key}
 
 # Signs tracked links (docs/links.md).
 DISPATCH_LINK_KEY={link_key}
 
-# Opens the archive, once dispatch.toml has [retention] path; the other is the key by which forgotten numbers are known,
-# and can never be changed (docs/retention.md). Keep a copy of both.
+# The first key opens the archive, if dispatch.toml has [retention] path. The second key makes the digests of forgotten
+# numbers, and can never be changed (docs/retention.md). Keep a copy of both keys.
 DISPATCH_ARCHIVE_KEY={archive_key}
 DISPATCH_FORGET_KEY={forget_key}
 
@@ -40,24 +40,24 @@ DISPATCH_FLOWER_BASIC_AUTH=people:{flower_password}
 # Signs the logins of the console, http://127.0.0.1:8089. Make a user: dispatch console user add NAME --role owner
 DISPATCH_CONSOLE_SECRET={console_secret}
 
-# The account at the provider. These two are for the sandbox: replace them with those of your account.
+# The account at the provider. This name and password are for the sandbox: replace them with your account's.
 DISPATCH_PROVIDER_TIMESMOBILE_USERNAME=sandbox
 DISPATCH_PROVIDER_TIMESMOBILE_PASSWORD={account_password}
 
-# What the sandbox accepts, and where it posts its reports. Without the sandbox nothing reads these lines.
+# The login that the sandbox accepts, and the URL to which it posts reports. Only the sandbox reads these lines.
 SANDBOX_USERNAME=sandbox
 SANDBOX_PASSWORD={account_password}
 SANDBOX_REPORTS_URL=http://127.0.0.1:8085/callbacks/{callback_secret}
 """
 
 _CAMPAIGN: Final = """\
-# A campaign: what is sent, by whom, to whom, and how a row of the recipients file fills the template's slots.
+# A campaign: its sender, text and recipients, and how a row of the recipients file fills the template's slots.
 name = "first-campaign"
 sender = "TIMESM"                                        # a sender of dispatch.toml
 template = "order-shipped"                               # a template of dispatch.toml
 variables = ["{name|there}", "{order}"]                  # columns; "there" stands for an empty cell
 recipients = "customers.csv"
-validity = "24h"                                         # messages that are not sent by then expire
+validity = "24h"                                         # messages that are not sent within this time expire
 """
 
 _CUSTOMERS: Final = """\
@@ -89,20 +89,20 @@ _READABLE: Final = 0o644
 
 
 class StarterFiles(NamedTuple):
-    """The files that ``make_starter`` made, and those that were there."""
+    """The files that ``make_starter`` made, and the files that the folder already had."""
 
     made: dict[str, str]
-    """The files that were made, each with what it is."""
+    """The meaning of each file that was made, by its name."""
     kept: list[str]
-    """The files that were there already; nothing in them was changed."""
+    """The files that the folder already had; their content was not changed."""
 
 
 def make_starter(folder: Path, *, redis_url: str = "") -> StarterFiles:
-    """Make the files of a first folder; a file that is there is never changed.
+    """Make the files of a first folder; a file that exists is never changed.
 
     Args:
-        folder: the folder; it is made if it is missing.
-        redis_url: the address of a Redis of your own; if it is empty, ``honcho start`` starts one.
+        folder: the folder, which is made if it does not exist.
+        redis_url: the address of a Redis of your own; if it is empty, ``honcho start`` starts a Redis.
 
     Raises:
         OSError: a file cannot be written.
@@ -114,7 +114,7 @@ def make_starter(folder: Path, *, redis_url: str = "") -> StarterFiles:
     for name, (content, meaning) in _files(redis_url).items():
         mode = _PRIVATE if name == ".env" else _READABLE
         try:
-            # O_EXCL refuses a file or link that is there.
+            # O_EXCL refuses a file or link that exists.
             handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         except FileExistsError:
             kept.append(name)

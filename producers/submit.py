@@ -1,7 +1,7 @@
 """Submits a draft: claims a campaign id, stores the batches one by one, seals the campaign and wakes workers.
 
-Nothing is sent before the seal. A submit that is run again finishes an earlier run that broke off: equal files lead to
-the same campaign id and the same batches.
+No message is sent before the seal. A repeated submit finishes an earlier run that broke off: equal files lead to the
+same campaign id and the same batches.
 """
 
 import asyncio
@@ -47,33 +47,33 @@ from times_dispatch.settings.prices import max_parts_per_day
 BATCH_SIZE = 1000
 
 Progress = Callable[[RowPass], None]
-"""Is called after each batch."""
+"""A function that is called after each batch."""
 
 
 class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The campaign that a submit made, and what became of the rows."""
+    """The campaign that a submit made, and how many rows were accepted and refused."""
 
     campaign: CampaignId
     plan: Plan
     state: CampaignState
     already_submitted: bool = False
-    """An earlier run had finished the same submit; this one did nothing, and all counts are 0."""
+    """Whether an earlier run had finished the same submit; then this run did nothing, and all counts are 0."""
     source: str = ""
-    """The recipients file, and the sheet of a workbook."""
+    """The recipients file, with the sheet if the file is a workbook."""
     accepted: int = 0
     refused: dict[str, int] = {}
     """Refused rows by reason, the most frequent reason first."""
     opted_out: int = 0
-    """Accepted messages that are suppressed from the start, because their numbers are on the opt-out list."""
+    """How many accepted messages are suppressed from the start, because their numbers are on the opt-out list."""
     forgotten: int = 0
-    """Accepted messages that are suppressed from the start, because their numbers are forgotten."""
+    """How many accepted messages are suppressed from the start, because their numbers are forgotten."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
     ucs2_messages: int = 0
     ucs2_parts: int = 0
     resumed_batches: int = 0
-    """Batches that an earlier run had stored."""
+    """How many batches an earlier run had stored."""
     warnings: tuple[str, ...] = ()
 
 
@@ -92,20 +92,20 @@ async def submit(
 
     Args:
         draft: the campaign and its recipients.
-        settings: gives the sender's limits, the brake and the broker.
+        settings: the settings, with the sender's limits, the brake and the broker.
         redis: the ledger.
-        salt: makes another submit of the same files, whose campaign has another id.
-        batch_size: messages in a batch; an earlier run's size stays.
+        salt: another salt makes a second campaign of the same files, with another id.
+        batch_size: messages in a batch; ignored if an earlier run has chosen a size.
         now: the moment of the submit.
-        progress: is called after each batch.
-        actor: who submits, for the sender's trail.
+        progress: called after each batch.
+        actor: the person who submits, for the sender's trail.
 
     Raises:
         InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
-        CommandFailed: a file changed while it was read, or the campaign does not fit into Redis. Nothing is sent then.
-        IdKeyRefused: the settings have an id key, and it is not the ledger's.
-        LanesRefused: the sender has lanes, and the campaign cannot have them.
-        WorkerTooOld: the sender has lanes, and a worker runs that knows no lanes.
+        CommandFailed: a file changed while it was read, or the campaign does not fit into Redis; no message is sent.
+        IdKeyRefused: the settings have an id key that is not the ledger's.
+        LanesRefused: the sender has lanes, which the campaign's settings do not allow.
+        WorkerTooOld: the sender has lanes, and a worker of a version without lanes runs.
     """
     if draft.campaign.links.written and not settings.link_key:
         raise InputInvalid(f"{draft.paths[0]}: links: tracked links need DISPATCH_LINK_KEY in the environment")
@@ -123,7 +123,7 @@ async def submit(
         await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
     if await redis.hexists(campaign_key(plan.sender, campaign), CampaignField.ARCHIVE_FOLDER):
-        raise InputInvalid(f"submitted before as {campaign}, which is archived; --again sends it once more")
+        raise InputInvalid(f"submitted before as {campaign}, which is archived; --again sends the campaign once more")
     plan = await with_numbered_links(redis, campaign, plan, settings)
     plans = await plans_of_lanes(
         redis,
@@ -218,14 +218,14 @@ async def submit(
 async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> str:
     """Issue the sender's next batches, in all its lanes, and wake workers for them.
 
-    Returns a warning if the broker is away, otherwise an empty text. Upkeep wakes workers later in that case.
+    Returns a warning if the broker cannot be reached, and upkeep wakes the workers later; otherwise an empty text.
     """
     leases = BatchLeases(redis, lease_s=settings.worker.lease_s)
     issued = [batch for lane in await known_lanes(redis, sender) for batch in await leases.issue(lane)]
     try:
         await wake_workers(celery_app(settings), issued)
         if not issued and settings.broker_url != settings.redis_url:
-            # The sender's batches are out already: without a look, nobody would learn that later wake-ups get lost.
+            # The sender's batches are out already: only this check tells the user that later wake-ups get lost.
             await queue_lengths(settings, redis)
     except BrokerUnavailable as away:
         return str(away)
@@ -245,7 +245,7 @@ async def with_numbered_links(redis: Redis, campaign: CampaignId, plan: Plan, se
 
 
 class _StoredLane(msgspec.Struct):
-    """What the ledger has of one lane's campaign."""
+    """The part of a lane's campaign that the ledger has stored."""
 
     messages: int = 0
     batches: int = 0
@@ -261,20 +261,19 @@ async def _store_batches(
     sample: NumberSample,
     forget_key: bytes,
 ) -> tuple[dict[CampaignId, _StoredLane], int, int]:
-    """Store the batches that an earlier run did not store, and compare the others with what it stored.
+    """Store the batches that an earlier run did not store, and compare the other batches with the stored ones.
 
-    A message whose number is on the opt-out list stays in its batch and is suppressed there. The list may change before
-    the submit is run again, and the batches must not.
+    A message whose number is on the opt-out list stays in its batch and is suppressed there, so that a repeated submit
+    makes the same batches although the list has changed.
 
     Args:
         redis: the ledger.
-        begun_lanes: the campaigns that are being submitted, one for each lane; what an earlier run has stored of each,
-            and the batch size.
+        begun_lanes: the campaign of each lane, with the batches that an earlier run has stored, and the batch size.
         row_pass: the pass that reads the rows.
-        progress: is called after each batch.
-        memory_check: refuses the campaign if it does not fit.
-        sample: gets the numbers of all batches.
-        forget_key: tells which numbers are forgotten.
+        progress: called after each batch.
+        memory_check: refuses the campaign if it does not fit into Redis.
+        sample: collects the numbers of all batches.
+        forget_key: the key of the digests of forgotten numbers.
 
     Returns:
         How many messages and batches each campaign has, how many messages are suppressed as opted out, and how many
@@ -297,7 +296,7 @@ async def _store_batches(
             campaign = campaigns[lane]
             begun = begun_lanes[campaign]
             forgotten = await forgotten_numbers.positions(batch.to)
-            batch = without_data(batch, forgotten)  # noqa: PLW2901  # nothing may see the number from here on
+            batch = without_data(batch, forgotten)  # noqa: PLW2901  # from here on, nothing may read the number
             sample.add(batch.to)
             forgotten_rows += len(forgotten)
             if number >= begun.batches:
@@ -322,7 +321,7 @@ async def _store_batches(
             else:
                 stored_rows = [message async for message in queries.batch(views[campaign], number)]
                 if not _is_stored(batch, stored_rows):
-                    # A batch that is shifted by one row would text somebody twice.
+                    # A batch that is shifted by one row would send a message twice.
                     raise _settings_changed(campaigns[0])
                 opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored_rows) - len(
                     forgotten
@@ -345,7 +344,7 @@ def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:
 
 
 async def apply_limits(redis: Redis, sender: SenderId, settings: Settings) -> None:
-    """Store the rate and the daily cap of a sender, as the settings have them."""
+    """Store the rate and the daily cap of a sender that the settings have."""
     control = Control(redis)
     await control.configure_rate(sender, settings.senders[sender].rate_per_s, lanes=settings.senders[sender].lanes)
     await control.configure_daily_cap(sender, max_parts_per_day(sender, settings))
@@ -357,7 +356,7 @@ def _check_stored_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: date
         raise _settings_changed(campaign)
     if stored.valid_until_ms <= now.timestamp() * 1000:
         raise InputInvalid(
-            f"campaign {campaign}: its validity has ended before it was submitted whole; submit with --again"
+            f"campaign {campaign}: its validity has ended before its submit finished; submit with --again"
         )
 
 
@@ -374,7 +373,7 @@ def brake_rule(settings: Settings) -> BrakeRule:
 
 def _nothing_to_send(draft: Draft, row_pass: RowPass) -> str:
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in row_pass.checker.refused.most_common(3))
-    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {row_pass.keep_rejects()}"
+    return f"{draft.paths[1]}: no row can be used ({reasons}); see {row_pass.keep_rejects()}"
 
 
 def _file_changed(campaign: CampaignId) -> CommandFailed:
@@ -383,6 +382,6 @@ def _file_changed(campaign: CampaignId) -> CommandFailed:
 
 def _settings_changed(campaign: CampaignId) -> InputInvalid:
     return InputInvalid(
-        f"campaign {campaign}: the settings have changed since its submit was broken off; "
-        f"put them back and submit again, or give it up (dispatch cancel {campaign}) and submit with --again"
+        f"campaign {campaign}: the settings have changed since its submit broke off; "
+        f"restore them and submit again, or cancel it (dispatch cancel {campaign}) and submit with --again"
     )

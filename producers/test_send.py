@@ -42,16 +42,16 @@ from times_dispatch.sms.rules.number_whitelist import NumberWhitelist
 from times_dispatch.sms.templates import Template
 
 _COMPARE_TIMEOUT_S = 1.0
-"""How long a test message that needs no ledger waits for it to compare the id keys."""
+"""How long a test message that needs no ledger waits for the ledger, to compare the id keys."""
 _POLL_INTERVAL_S = 0.2
-"""How often the ledger is asked for the delivery report."""
+"""The time between two questions to the ledger for the delivery report."""
 
 RandomBelow = Callable[[int], int]
 """Returns a random number from 0 up to, and without, its argument."""
 
 
 class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The user's options; empty fields are chosen from the settings."""
+    """The user's options; ``prepare`` fills empty fields from the settings."""
 
     number: str
     message: str
@@ -72,17 +72,17 @@ class SendTestMessage(msgspec.Struct, frozen=True):
     provider: Provider
     push: Push
     template: str
-    """Name of the template whose content id goes with the message; empty if there is none."""
+    """Name of the template whose content id the message carries; empty if there is none."""
     index: int
     """Index in the campaign of test messages, by which the delivery report is found."""
     matches_template: bool
-    """Whether the message is the template's text. Only then are the values of the slots known, and sent along."""
+    """Whether the message is the template's text. Only then are the values of the slots known and sent."""
     refusals: tuple[str, ...] = ()
-    """Why a campaign with this message would be refused, without any value."""
+    """The reasons why a campaign would refuse this message; the reasons contain no value."""
 
     @property
     def lacks_values(self) -> bool:
-        """Say whether the provider's request has a place for the values of the slots, and they are not known."""
+        """Return whether the provider's request has a place for the values of the slots, and the values are unknown."""
         templates = (*self.provider.templates(), *self.provider.headers)
         return not self.matches_template and any(VARIABLES in names_in(text) for _, text in templates)
 
@@ -99,7 +99,7 @@ class SendTestResult(msgspec.Struct, frozen=True):
 def prepare(
     request: SendTestRequest, settings: Settings, *, random_below: RandomBelow = secrets.randbelow
 ) -> SendTestMessage:
-    """Choose what the request leaves open; raise InputInvalid if the settings lack something that is needed."""
+    """Fill the empty fields of a request; raise InputInvalid if the settings lack something that is needed."""
     to = _number(request)
     sender = request.sender or _first_sender(request.provider, settings)
     if sender not in settings.senders:
@@ -133,12 +133,12 @@ def prepare(
 
 
 async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
-    """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would be taken for a foreign one.
+    """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would then count as foreign.
 
     Args:
         settings: the settings with the keys, and with the ledger's address if there is a ledger.
-        redis: the ledger; None if the message goes out without it. Then the keys are compared only if the ledger can
-            be reached at once.
+        redis: the ledger; None if the message is sent without the ledger. With None, the keys are compared only if the
+            ledger can be reached at once.
     """
     if redis:
         guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
@@ -151,21 +151,21 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
 
 
 async def refuse_if_forgotten(redis: Redis, settings: Settings, number: str) -> None:
-    """Raise InputInvalid if a number is forgotten, or ``ForgetKeyRefused`` if nobody can tell."""
+    """Raise InputInvalid if a number is forgotten, or ``ForgetKeyRefused`` if the forget key is wrong or missing."""
     if (await ForgottenNumbers(redis, settings.forget_key).contain([number]))[0]:
         raise InputInvalid("the number is forgotten: it gets no message (docs/retention.md)")
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
-    """Raise CommandFailed if the ledger holds the sender back, entirely or at this provider."""
+    """Raise CommandFailed if the sender is paused, or is braked or backing off at this provider."""
     if reason := _stop_reason(await Queries(redis).sender(sender), provider):
         raise CommandFailed(
-            f"sender {sender} {reason}: dispatch sender resume {sender}, or send all the same with --force"
+            f"sender {sender} {reason}: run dispatch sender resume {sender}, or send nevertheless with --force"
         )
 
 
 async def send(message: SendTestMessage, *, redis: Redis | None, clock: Clock = SYSTEM_CLOCK) -> SendTestResult:
-    """Push a test message once. With a ledger, the OAuth token is the one that workers share."""
+    """Push a test message once. With a ledger, the push uses the OAuth token that the workers share."""
     if redis:
         await SendTestReports(redis).remember_number(message.index, message.push.to)
     transport = RecordingTransport(ProviderTransport(message.provider), message.provider.endpoint)
@@ -179,7 +179,7 @@ async def send(message: SendTestMessage, *, redis: Redis | None, clock: Clock = 
 async def wait_for_report(
     redis: Redis, message: SendTestMessage, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK
 ) -> SendTestReport | None:
-    """Return the delivery report that says delivered or failed; None if none came before the time-out."""
+    """Return the delivery report that says delivered or failed; None if no such report came before the time-out."""
     deadline_s = clock.monotonic() + timeout_s
     while True:
         reports = await SendTestReports(redis).of(message.index)
@@ -191,7 +191,7 @@ async def wait_for_report(
 
 
 def _number(request: SendTestRequest) -> str:
-    """Return the request's number in E.164, read as a recipients file is read; raise InputInvalid if it is none."""
+    """Return the request's number in E.164, by the rules for recipients files; raise InputInvalid if it is invalid."""
     number, code = without_prefix(tidy(request.number)), request.country_code.strip().lstrip("+0")
     has_code = number.lstrip("( ").startswith(("+", "\uff0b", "00"))
     code_digits = "".join(filter(str.isdecimal, code.translate(DIGIT_TABLE)))
@@ -207,7 +207,7 @@ def _number(request: SendTestRequest) -> str:
 
 
 def _number_or_empty(number: str) -> str:
-    """Return a number as a recipients file would have it: 919876543210 needs no plus."""
+    """Return a number in E.164, by the rules for recipients files (919876543210 needs no plus); empty if invalid."""
     try:
         return normalise(number)
     except NumberInvalid:
@@ -215,12 +215,12 @@ def _number_or_empty(number: str) -> str:
 
 
 def _first_sender(provider: str, settings: Settings) -> str:
-    """Return the first sender that goes through a provider; an empty nickname is the default provider."""
+    """Return the first sender that uses a provider; an empty nickname is the default provider."""
     nickname = provider or settings.default_provider
     for header, sender in settings.senders.items():
         if nickname in {"", *sender.chain}:
             return header
-    raise InputInvalid(f"no sender goes through provider {nickname}: give --sender")
+    raise InputInvalid(f"no sender uses provider {nickname}: give --sender")
 
 
 def _template(request: SendTestRequest, sender: str, settings: Settings) -> str:
@@ -240,14 +240,14 @@ def _values(message: str, template: TemplateSettings) -> list[str] | None:
 
 
 def _refusals(values: Sequence[str], settings: Settings, template: str, header: str, to: str) -> Iterator[str]:
-    """Yield why a campaign with such a message would be refused, as ``dispatch check`` does, without any value.
+    """Yield the reasons why ``dispatch check`` would refuse such a message; the reasons contain no value.
 
     Args:
         values: the values of the slots.
-        settings: name what is whitelisted, and the words that stand for no value.
+        settings: the settings, with the whitelists and the words that stand for no value.
         template: the name of the template.
         header: the name of the sender.
-        to: the recipient's number, which a message may name.
+        to: the recipient's number, which a message may contain.
     """
     item, sender = settings.templates[template], settings.senders[header]
     damage_check = DamageCheck(settings.recipients.no_value)
@@ -263,7 +263,7 @@ def _refusals(values: Sequence[str], settings: Settings, template: str, header: 
     if text_damage := damage_of_template(item.text):
         yield f"the text {text_damage}"
     names = [f"variable {number}" for number in range(1, len(values) + 1)]
-    joined = "" in parsed.literals[1:-1]  # then nobody knows which of two neighbours is empty
+    joined = "" in parsed.literals[1:-1]  # the text alone does not show which of two neighbouring slots is empty
     for name, value in zip(names, values, strict=True):
         if (value or not joined) and (damage := damage_check.of(value.strip())):
             yield f"{name} {damage.reason}"

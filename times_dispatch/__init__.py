@@ -1,4 +1,4 @@
-"""The code that producers, workers and callbacks share; nothing in here imports them.
+"""The code that producers, workers and callbacks share. No module in this package imports any of these packages.
 
 Terms are explained in docs/glossary.md.
 """

@@ -1,14 +1,14 @@
-"""Bounds how many mistakes of a file are named, and how long each line may be."""
+"""Limits the number of mistakes of a file that are named, and the length of each line."""
 
 from collections.abc import Iterable
 
 MAX_MISTAKES = 50
-"""Mistakes of one file that are named; of the others only the number."""
+"""The number of mistakes of one file that are named; further mistakes are only counted."""
 _MAX_MISTAKE_LENGTH = 1_000
 
 
 def bounded_mistakes(mistakes: Iterable[str]) -> tuple[str, ...]:
-    """Return the first mistakes, each cut to a bounded length, and a line that counts the others."""
+    """Return the first mistakes, each cut to a maximum length, and a line with the number of further mistakes."""
     given = tuple(mistakes)
     shown = [line if len(line) <= _MAX_MISTAKE_LENGTH else f"{line[:_MAX_MISTAKE_LENGTH]}…" for line in given]
     more = len(given) - MAX_MISTAKES

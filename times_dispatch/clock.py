@@ -1,4 +1,4 @@
-"""The clock that each component with waits gets: the system clock in processes, a fake clock in tests."""
+"""The clock of components that wait: the system clock in processes, a fake clock in tests."""
 
 import asyncio
 import time
@@ -7,13 +7,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time functions that a component may use. Every component that waits takes a clock; tests pass a fake."""
+    """The time functions that a component may use. Every component that waits has a clock parameter, for tests."""
 
     def monotonic(self) -> float:
         """Return seconds since a fixed moment; the value never decreases."""
 
     def time(self) -> float:
-        """Return seconds since the epoch by the host's clock, which somebody may set."""
+        """Return seconds since the epoch by the host's clock, which a person may set at any time."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait; after 0 seconds or less, return as soon as other tasks have run."""
@@ -28,7 +28,7 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of this host, and the waits of its event loop."""
 
-    # The function itself and no method, because a worker calls it several times per push.
+    # The attribute is the function itself instead of a method, because a worker calls it several times per push.
     monotonic = staticmethod(time.monotonic)
 
     def time(self) -> float:

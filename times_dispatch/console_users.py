@@ -1,4 +1,4 @@
-"""The users of the console: a TOML file with a role and an argon2 hash of the password for each name.
+"""The users of the console: a TOML file that has a role and an argon2 hash of the password for each name.
 
 ``dispatch console user`` writes the file, and the console reads it again after each change.
 """
@@ -29,17 +29,17 @@ _HEADER: Final = "Users of the console. Change them with: dispatch console user 
 
 
 class ConsoleRole(StrEnum):
-    """What a user of the console may do; each role includes the roles before it."""
+    """The rights of a user of the console; each role includes the rights of the roles before it."""
 
     VIEWER = "viewer"
-    """Sees campaigns, figures and the state of the deployment, and neither numbers nor texts."""
+    """May see campaigns, figures and the state of the deployment, but neither numbers nor texts."""
     OPERATOR = "operator"
-    """Also sees masked numbers and texts, and may pause, resume, cancel and resend campaigns and change rates."""
+    """May also see masked numbers and texts; may pause, resume, cancel and resend campaigns, and change rates."""
     OWNER = "owner"
-    """Also sees the users and what they did."""
+    """May also see the users and their actions."""
 
     def includes(self, other: "ConsoleRole") -> bool:
-        """Return whether a user with this role may do what the other role allows."""
+        """Return whether this role includes the rights of another role."""
         order = list(ConsoleRole)
         return order.index(self) >= order.index(other)
 
@@ -50,7 +50,7 @@ class ConsoleUser(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: ConsoleRole
     password: str = ""
-    """The argon2 hash of the password; empty if the user only comes through a proxy that has checked the login."""
+    """The argon2 hash of the password; empty for a user whose login a proxy checks."""
 
     def __repr__(self) -> str:
         """Return a text without the hash."""
@@ -58,7 +58,7 @@ class ConsoleUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsoleUsersInvalid(Exception):
-    """The users file cannot be read; the message says why, and holds no hash."""
+    """The users file cannot be read; the message has the reason, and no hash."""
 
 
 class ConsoleUsers:
@@ -77,14 +77,14 @@ class ConsoleUsers:
         self._users: Mapping[str, ConsoleUser] = {}
 
     def all(self) -> Mapping[str, ConsoleUser]:
-        """Return the users by name, none if there is no file; raise ConsoleUsersInvalid."""
+        """Return the users by name, without a file an empty dictionary; raise ``ConsoleUsersInvalid``."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise ConsoleUsersInvalid(f"{self.path}: cannot be read: {error.strerror}") from None
-        if not stat.S_ISREG(status.st_mode):  # the console would wait for a pipe, and read a device again and again
+        if not stat.S_ISREG(status.st_mode):  # the console would wait for a pipe, and read a device for ever
             raise ConsoleUsersInvalid(f"{self.path}: is no regular file")
         version = status.st_mtime_ns, status.st_size, status.st_ino
         if version != self._version:
@@ -104,13 +104,14 @@ class ConsoleUsers:
 
     @cached_property
     def _unknown(self) -> str:
-        """Return a hash that no password has; made with the first login, because most commands need none."""
+        """Return a hash for unknown users; it is computed at the first login, because most commands need no hash."""
         return self._hasher.hash("the password of a user who does not exist")
 
     def with_password(self, name: str, password: str) -> ConsoleUser | None:
-        """Return the user with this name and password; None if there is none.
+        """Return the user with this name and password; None if there is no such user.
 
-        An unknown name takes as long as a wrong password. The call takes some hundredths of a second and 64 MB.
+        A call with an unknown name takes as long as a call with a wrong password: some hundredths of a second, and 64
+        MB.
         """
         user, unknown = self.all().get(name), self._unknown
         try:
@@ -121,7 +122,7 @@ class ConsoleUsers:
 
 
 def check_user_name(name: str) -> str:
-    """Return the name of a user; raise ValueError if it has another form."""
+    """Return the name of a user; raise ``ValueError`` if the name has an invalid form."""
     if not _NAME.fullmatch(name):
         raise ValueError(
             "a user's name is letters, digits, . _ @ + or -, at most 64, and begins with a letter or digit"
@@ -147,7 +148,7 @@ def read_users(path: Path) -> dict[str, ConsoleUser]:
 
 
 def write_users(path: Path, users: Mapping[str, ConsoleUser]) -> None:
-    """Replace the users file in one step; only its owner can read it. Raises OSError."""
+    """Replace the users file in one step, with rights for its owner only. Raises OSError."""
     document = tomlkit.document()
     document.add(tomlkit.comment(_HEADER))
     tables = tomlkit.table(is_super_table=True)

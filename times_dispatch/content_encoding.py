@@ -1,23 +1,23 @@
-"""Compressed HTTP bodies, decompressed within a bound: ``gzip`` and ``deflate`` (RFC 9110, section 8.4.1)."""
+"""Decompresses HTTP bodies up to a maximum size: ``gzip`` and ``deflate`` (RFC 9110, section 8.4.1)."""
 
 import zlib
 from typing import Final
 
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
-"""How every gzip stream begins; no JSON, form or text begins like this."""
+"""The first bytes of every gzip stream; no JSON, form or text begins with these bytes."""
 
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _MAX_CODINGS: Final = 3
 _MAX_MEMBERS: Final = 64
-"""How many gzip members a body may have: each is decompressed with a copy of all that follow."""
+"""The maximum number of gzip members of a body: decompressing a member copies all members after it."""
 
 
 class UnknownEncoding(ValueError):
-    """The body has an encoding that cannot be decompressed here."""
+    """The body has an encoding that this module cannot decompress."""
 
 
 class BodyDamaged(ValueError):
-    """The body is not what its encoding says: it is damaged, or it has no end."""
+    """The body does not have the form of its encoding: the body is damaged or incomplete."""
 
 
 def codings_of(content_encoding: str) -> list[str]:
@@ -27,10 +27,10 @@ def codings_of(content_encoding: str) -> list[str]:
 
 
 def decompress(body: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
-    """Return a body without its compression; at most ``max_bytes`` and one byte more, which says that there is more.
+    """Return the decompressed body, at most ``max_bytes`` + 1 bytes; the last byte shows that the body is too long.
 
-    A body that begins like gzip is decompressed whatever the header says, because some servers forget the header, and
-    a body that is not compressed although its header says so is returned as it is, because some servers forget that.
+    A body that begins like gzip is decompressed even without the header, because some servers forget the header. A body
+    that is not compressed despite its header is returned unchanged, because some servers forget to compress.
 
     Raises:
         UnknownEncoding: the header names another coding than gzip and deflate.
@@ -47,7 +47,7 @@ def decompress(body: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
         if not body or body.lstrip()[:1] in {b"{", b"["}:
             break
         is_last = number == len(codings) - 1
-        # Inner codings are bounded too: what they hold is at most as long as the body that comes of it.
+        # Inner codings are limited too, because compressed data is hardly longer than the decompressed body.
         body = (_gunzip if coding == "gzip" else _inflate)(body, max_bytes if is_last else 2 * max_bytes)
     return body
 
@@ -76,7 +76,7 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
 
 
 def _decompress_one(body: bytes, wbits: int, max_bytes: int) -> tuple[bytes, bytes]:
-    """Return up to ``max_bytes`` of one compressed stream, and what follows the stream."""
+    """Return up to ``max_bytes`` of one compressed stream, and the data after the stream."""
     stream = zlib.decompressobj(wbits)
     try:
         content = stream.decompress(body, max_bytes)

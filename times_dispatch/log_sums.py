@@ -1,4 +1,4 @@
-"""Log lines of one kind at most once a second: what comes sooner is added up into the next line."""
+"""Log lines of one kind at most once a second; the numbers of earlier lines are added up in the next line."""
 
 import asyncio
 from collections import Counter
@@ -10,13 +10,14 @@ EVERY_S: Final = 1.0
 
 
 class LogSums:
-    """Logs the first line of a kind at once, and the sums of those that follow within a second in one line.
+    """Logs the first line of a kind immediately, and the sums of further lines within a second in one line.
 
-    The kind of a line is its level, its event and its texts. Must be used inside of an event loop, which logs the sums.
+    The kind of a line is its level, its event and its texts. The class must be used in an event loop, which logs the
+    sums.
     """
 
     def __init__(self, log: structlog.typing.FilteringBoundLogger, *, every_s: float = EVERY_S) -> None:
-        """Make the sums of a module.
+        """Make an object for the log lines of a module.
 
         Args:
             log: the logger that gets the lines.
@@ -40,7 +41,7 @@ class LogSums:
 
         Args:
             level: the level of the line.
-            event: what happened, a constant text.
+            event: the event, a constant text.
             fields: whole numbers, which are added up, and texts, which belong to the kind of the line.
         """
         texts = tuple((name, value) for name, value in fields.items() if not isinstance(value, int))
@@ -53,7 +54,7 @@ class LogSums:
         self._begin(kind)
 
     def flush(self) -> None:
-        """Log all that is held back; for the end of a process."""
+        """Log all sums that are not logged yet; for the end of a process."""
         kinds = [kind for kind, held in self._held.items() if held]
         for kind in kinds:
             self._log_sums(kind)

@@ -1,7 +1,7 @@
 """The run of a process: it opens its resources in order, runs its loops until a signal, and closes all resources.
 
-Open the resources with ``async with`` around ``run_until_signalled``. They are then closed in reverse order, after the
-loops have ended:
+Open the resources with ``async with`` around ``run_until_signalled``. Then the resources are closed in reverse order
+after the loops have ended:
 
     async with connect(settings.redis_url) as redis:
         await run_until_signalled(Reconciler(redis, …).run, Relay(redis, …).run)
@@ -36,17 +36,17 @@ def on_signal(stop: Callable[[], object]) -> None:
 
 
 async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, clock: Clock = SYSTEM_CLOCK) -> None:
-    """Run several loops at once until SIGTERM or SIGINT, or until one of them ends by itself.
+    """Run several loops at the same time until SIGTERM or SIGINT, or until one loop ends by itself.
 
     Args:
         runs: the loops; all get the same stop event.
         stop_within_s: a loop that has not ended this many seconds after the stop is cancelled.
-        clock: times the stop.
+        clock: the clock that measures the time of the stop.
 
     Raises:
         ExceptionGroup: a loop raised an error; the other loops are then cancelled.
-        SystemExit: a loop raised ``ProcessRefused``; the other loops have ended as after a signal, and stderr has got
-            the message.
+        SystemExit: a loop raised ``ProcessRefused``; the other loops have ended as after a signal, and the message was
+            printed on stderr.
     """
     stop, refusals = asyncio.Event(), list[ProcessRefused]()
     on_signal(stop.set)

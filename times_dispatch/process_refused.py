@@ -1,8 +1,8 @@
-"""The error that ends a process for good: nothing that the process can wait for would help."""
+"""The error that ends a process because of a condition that waiting cannot change."""
 
 
 class ProcessRefused(Exception):
-    """This process may not go on; the message is one line that says what to do. The process ends with 2."""
+    """This process must not go on; the message is one line with the remedy. The process ends with exit code 2."""
 
 
 REFUSED_EXIT_CODE = 2

@@ -1,4 +1,4 @@
-"""Retries of calls that may be repeated: the caller names the errors, how long to wait, and when to give up."""
+"""Retries calls: the caller names the errors, the waits and the end of the retries."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Backoff:
-    """Waits that double from ``first_s`` to ``max_s``; each is shortened by up to half at random (jitter)."""
+    """Waits that double from ``first_s`` to ``max_s``; each wait is shortened by up to half at random (jitter)."""
 
     def __init__(self, *, first_s: float, max_s: float, rng: random.Random | None = None) -> None:
         self._first_s = first_s
@@ -20,13 +20,13 @@ class Backoff:
         self._next_s = first_s
 
     def next_s(self) -> float:
-        """Return how long to wait now, in seconds; the wait after it is twice as long."""
+        """Return how long to wait now, in seconds; the next wait is twice as long."""
         wait_s = self._next_s * self._rng.uniform(0.5, 1.0)
         self._next_s = min(self._next_s * 2, self._max_s)
         return wait_s
 
     def reset(self) -> None:
-        """Make the next wait the shortest again."""
+        """Make the next wait ``first_s`` long again."""
         self._next_s = self._first_s
 
 
@@ -44,12 +44,12 @@ async def retry(
 
     Args:
         call: makes one attempt.
-        on: the errors that may be worth another attempt; any other error is raised as it is.
-        only_if: returns whether an error of *on* is worth another attempt; if not, the error is raised as it is.
+        on: the types of errors after which the call may be repeated; any other error is raised unchanged.
+        only_if: returns whether the call is repeated after an error of *on*; if not, the error is raised unchanged.
         backoff: the waits after failed attempts.
         before_wait: called with each error before the wait; an error that ``before_wait`` raises ends the retries.
         clock: the clock that the waits use.
-        stop: ends a wait when it is set; the error before the wait is then raised. None for retries without a stop.
+        stop: an event that ends a wait; the error before the wait is then raised. None for retries without a stop.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Suggestions for an unknown name, at a bounded cost: the comparison of long names takes the square of their length."""
+"""Suggestions for an unknown name, at a limited cost: the time of a comparison grows with the square of the length."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ _MAX_COMPARED: Final = 1_000
 
 
 def similar_name(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Return the known name that is most similar to another, or an empty text.
+    """Return the known name that is most similar to an unknown name, or an empty text.
 
     Args:
         name: the unknown name.
-        known: the known names; of very many only the first are compared.
+        known: the known names; if there are very many, only the first names are compared.
         cutoff: how similar the names must be, from 0 to 1.
     """
     if len(name) > _MAX_NAME_LENGTH:

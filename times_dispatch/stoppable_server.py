@@ -1,4 +1,4 @@
-"""An HTTP server that an event stops: uvicorn for the receiver, the links process and the console."""
+"""An HTTP server (uvicorn) that an event stops, for the receiver, the links process and the console."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import uvicorn
 
 
 class StoppableServer(uvicorn.Server):
-    """Uvicorn without its handling of signals, which would raise them again; an event stops the server."""
+    """Uvicorn without its handling of signals, which would raise each signal again; an event stops the server."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

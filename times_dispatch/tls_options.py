@@ -1,8 +1,8 @@
-"""TLS to Redis and to the broker: the options of their URLs, and the words for a certificate that is not trusted.
+"""TLS to Redis and to the broker: the options of their URLs, and the messages for an untrusted certificate.
 
 ``rediss://`` and ``amqps://`` always verify the server's certificate and its name. Three options at the end of a URL
 name files: ``rediss://host:6379/0?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/etc/client.pem&ssl_keyfile=/etc/client.key``.
-They have the names that redis-py gives them.
+The options have the names of redis-py.
 """
 
 import re
@@ -22,7 +22,7 @@ _PLAIN_NAME: Final = re.compile("[a-z_]{1,32}")
 
 
 def check_options(url: str) -> None:
-    """Check the options of a URL, and read the files that they name.
+    """Check the options of a URL, and read the files that the options name.
 
     Raises:
         ValueError: An option is unknown, or a file cannot be used. The message holds no part of the password.
@@ -35,7 +35,7 @@ def check_options(url: str) -> None:
                 continue
             raise ValueError("ssl_cert_reqs cannot turn the check of the certificate off: leave it out")
         if name not in _OPTIONS:
-            # What stands behind a question mark may be a piece of a password that is not percent-encoded.
+            # The text after a question mark may be a piece of a password that is not percent-encoded.
             shown = f" {name}" if "@" not in parts.query and _PLAIN_NAME.fullmatch(name) else ""
             raise ValueError(f"has an unknown option{shown}: a URL may have {', '.join(_OPTIONS)}")
     if pairs and parts.scheme not in ("rediss", "rediss+cluster", "amqps"):
@@ -46,9 +46,9 @@ def check_options(url: str) -> None:
 
 
 def check_ca_file(path: str) -> None:
-    """Read a file of certificates to trust; raise ValueError, with words that follow the file's name, if it has none.
+    """Read a file of trusted certificates; raise ``ValueError`` with a text to be put after the file's name.
 
-    A pipe is refused: the file is read here and for each connection, and a pipe gives its content once.
+    A pipe is refused: the file is read by this check and for each connection, and a pipe can be read only once.
     """
     try:
         _refuse_what_is_no_file(path)
@@ -68,7 +68,7 @@ def without_options(url: str) -> str:
 
 
 def certificate_problem(error: BaseException | None) -> str:
-    """Return the reason, in words, if an error comes from a server's certificate that is not trusted; else nothing."""
+    """Return the reason if an error comes from an untrusted certificate of a server; otherwise an empty text."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"presents a certificate that is not trusted: {cause.verify_message.rstrip('.')}"
@@ -76,14 +76,14 @@ def certificate_problem(error: BaseException | None) -> str:
 
 
 def scheme_advice(error: BaseException | None, *, uses_tls: bool) -> str:
-    """Return what to change in a URL whose connection failed, if TLS may be on one side only; empty if not.
+    """Return how to change a URL whose connection failed, if only one side may have TLS; otherwise an empty text.
 
-    A Redis without TLS waits for the rest of the client's handshake, so that the client gets no answer; a Redis with
-    TLS closes a connection that begins without a handshake. A server that cannot be reached at all gets no advice.
+    A Redis without TLS waits for the rest of the client's handshake, so that the client gets no answer. A Redis with
+    TLS closes a connection that begins without a handshake. For a server that cannot be reached, no advice is returned.
     """
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError) and "_ALERT_" in str(cause):
-            return ""  # only a server with TLS sends an alert
+            return ""  # only servers with TLS send alerts
         if uses_tls and isinstance(cause, TimeoutError | ssl.SSLError):
             return "; if it has no TLS, its URL must begin with redis, not rediss"
         if not uses_tls and (isinstance(cause, ConnectionResetError) or "closed by server" in str(cause)):
@@ -92,7 +92,7 @@ def scheme_advice(error: BaseException | None, *, uses_tls: bool) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what caused it, and so on; each once."""
+    """Yield an error and the chain of its causes, each error once."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         yield error
@@ -111,7 +111,8 @@ def _check_files(files: dict[str, str]) -> None:
         except ValueError as error:
             raise ValueError(f"the file of {CA} {error}") from None
     if CERTIFICATE in files:
-        # Not ssl.create_default_context: reading all certificates of the system takes longer than all other settings.
+        # ssl.create_default_context would read all certificates of the system, which takes longer than all other
+        # settings.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             for name in (CERTIFICATE, KEY):
@@ -123,9 +124,9 @@ def _check_files(files: dict[str, str]) -> None:
 
 
 def _refuse_what_is_no_file(path: str) -> None:
-    """Raise ValueError for a pipe or a device, of which reading may never end; OSError if there is no file."""
+    """Raise ``ValueError`` for a pipe or a device, whose reading may never end; ``OSError`` if there is no file."""
     mode = Path(path).stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a directory has an error of its own
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a directory raises an error anyway
         raise ValueError("is no regular file")
 
 

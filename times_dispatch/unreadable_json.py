@@ -1,8 +1,8 @@
-"""What msgspec raises for JSON of strangers that cannot be read."""
+"""The errors that msgspec raises for JSON that cannot be read."""
 
 from typing import Final
 
 import msgspec
 
 UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""No JSON or another type, a text that is not UTF-8, or too many values in each other: three unrelated errors."""
+"""The errors for invalid JSON or a wrong type, for a text that is not UTF-8, and for values nested too deep."""

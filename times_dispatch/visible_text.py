@@ -1,17 +1,17 @@
-"""Foreign text made safe for a terminal: characters that steer a terminal, or that nobody sees, become escapes."""
+"""Makes foreign text safe for a terminal: control characters and invisible characters become escapes."""
 
 import re
 from typing import Final
 
 _LONG_NUMBER: Final = re.compile(r"[+(]*\d(?:[ ().-]{0,2}\d){6,}")
 _JOINERS: Final = "\u200c\u200d"
-"""Scripts of India need these two invisible characters to write some letters; neither steers a terminal."""
+"""Scripts of India need these two invisible characters to write some letters; neither controls a terminal."""
 
 
 def visible(text: str) -> str:
     r"""Return a text on one line, with every control, bidi, invisible and unpaired character as an escape.
 
-    The escapes are those of JSON (``\n``, ``\u001b``), so that a JSON document without line breaks stays the same
+    The escapes are the escapes of JSON (``\n``, ``\u001b``), so that a JSON document without line breaks stays the same
     document.
     """
     if text.isprintable():
@@ -30,5 +30,5 @@ def _escape(char: str) -> str:
 
 
 def without_long_numbers(text: str, mask: str = "…") -> str:
-    """Return a text in which all that may be a phone number is masked: seven digits or more, also with separators."""
+    """Return a text in which every possible phone number is masked: seven digits or more, even with separators."""
     return _LONG_NUMBER.sub(mask, text)

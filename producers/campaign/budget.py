@@ -1,4 +1,4 @@
-"""The limits of a campaign's cost. All limits are SMS parts, also a limit that the file gives as money."""
+"""The limits of a campaign's cost. All limits are counted in SMS parts, even if the file gives a limit as money."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,7 +14,7 @@ class Budget:
 
     Args:
         table: the fields of the campaign file.
-        document: the campaign file, which knows the line of each field.
+        document: the parsed campaign file, which has the line of each field.
         price: price of one part, in rupees; None if the settings have no price.
         max_parts_per_day: how many parts the sender may send from midnight to midnight in India; 0 is no limit.
     """
@@ -40,7 +40,7 @@ class Budget:
             self.max_parts = parts
 
     def cost(self, parts: int) -> Decimal | None:
-        """Return the cost of some parts, in rupees; None if there is no price."""
+        """Return the cost of a number of parts, in rupees; None if there is no price."""
         return None if self.price is None else self.price * parts
 
     def problems(self, parts: int, *, used_today: int = 0) -> Iterator[str]:
@@ -48,17 +48,17 @@ class Budget:
 
         Args:
             parts: how many parts the campaign takes.
-            used_today: parts that the sender has used of its daily limit, on the day on which the campaign starts.
+            used_today: parts of its daily limit that the sender has used on the day on which the campaign starts.
         """
         if self.max_parts and parts > self.max_parts:
             limit = f"max_money = {format_rupees(self.max_money)}" if self.max_money else "max_parts"
             yield (
                 f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
-                "the parts beyond are not sent"
+                "the remaining parts are not sent"
             )
         if self.max_parts_per_day and parts > self.max_parts_per_day - used_today:
             used = f", of which {used_today:,} are used today" if used_today else ""
             yield (
                 f"the campaign takes {parts:,} parts and sender {self._sender} may send "
-                f"{self.max_parts_per_day:,} a day{used}: the parts beyond wait for the next day"
+                f"{self.max_parts_per_day:,} a day{used}: the remaining parts wait for the next day"
             )

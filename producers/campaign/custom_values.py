@@ -16,8 +16,8 @@ from times_dispatch.settings.errors import closest
 class CustomValues:
     """The custom values of one campaign, checked against every provider that its messages may go through.
 
-    Raises InputInvalid with every mistake: a name that no provider uses, a name that a provider needs and the table
-    lacks, a constant that cannot stand in an HTTP header.
+    Raises InputInvalid with every mistake: a name that no provider uses, a missing name that a provider needs, and a
+    constant that cannot be sent in an HTTP header.
     """
 
     def __init__(self, texts: Mapping[str, str], providers: Sequence[Provider], document: Document) -> None:
@@ -33,7 +33,7 @@ class CustomValues:
 
     @property
     def constants(self) -> dict[str, str]:
-        """The values that are the same for all messages, by name."""
+        """The values that are equal for all messages, by name."""
         return {
             name: text.replace("{{", "{").replace("}}", "}")
             for name, text in self._texts.items()

@@ -1,4 +1,4 @@
-"""The campaign file: what to send, from whom and when, as a small TOML file.
+"""The campaign file, a small TOML file with the sender, the template, the recipients and the times of a campaign.
 
     name = "diwali-sale"
     sender = "TIMESM"
@@ -49,7 +49,7 @@ class Campaign:
     def __init__(self, path: Path, settings: Settings, *, at_once: bool = False) -> None:
         """Read and check the file; raise InputInvalid with every mistake, as ``campaign.toml:LINE: field: reason``.
 
-        With *at_once*, the campaign may be sent at once although its start is past.
+        With *at_once*, a start that is past is allowed, and the campaign is sent at once.
         """
         self.path = path
         _check_size(path)
@@ -71,8 +71,8 @@ class Campaign:
         allowed = send_window(self.sender, self.category, settings.categories)
         if allowed.is_never_open:
             reason = (
-                f"the window {self.sender.window} of the sender never meets the hours of {self.category} messages, "
-                "in the settings"
+                f"the window {self.sender.window} of the sender lies outside the hours of {self.category} messages: "
+                "change one of them in the settings"
             )
             raise InputInvalid(self._document.mistake(("sender",), reason))
         self.schedule = Schedule(table, allowed, self._document, at_once=at_once)
@@ -114,7 +114,7 @@ class Campaign:
             raise InputInvalid(*mistakes)
 
     def plan(self, now: datetime) -> Plan:
-        """Return all that workers need to know of the campaign if it is submitted now."""
+        """Return the plan that workers follow if the campaign is submitted now."""
         table, sender = self.table, self.sender
         times, window = self.schedule.at(now), self.schedule.window
         return Plan(
@@ -158,11 +158,11 @@ class Campaign:
         )
 
     def warnings(self, now: datetime) -> Iterator[str]:
-        """Name what may be wrong and does not keep the campaign from being sent."""
+        """Return warnings about mistakes with which the campaign can still be sent."""
         yield from self._document.warnings
         table = self.table
         if not self.sender.entity_id:
-            yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"
+            yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by this id"
         registered = self.template_settings.category
         if registered and registered != self.sender.category:
             yield (
@@ -170,7 +170,7 @@ class Campaign:
                 f"{self.sender.category}: the campaign is sent as {self.category}, in the hours {self.schedule.window}"
             )
         for number in self.whitelists().unlisted_numbers_in_text():
-            yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"
+            yield f"the text contains {number}, and the settings have no callback_numbers to compare the number with"
         yield from self.second_tries.warnings(self.schedule.at(now))
         if waiting := self.schedule.waiting_warning(now):
             yield waiting
@@ -183,25 +183,25 @@ class Campaign:
 
 
 def _check_size(path: Path) -> None:
-    """Refuse a file that no person wrote, before parsing it; raise InputInvalid."""
+    """Raise InputInvalid before parsing a file that is too large to be written by a person."""
     try:
         size = path.stat().st_size
     except OSError:
-        return  # reading the file names the reason
+        return  # the read that follows reports the reason
     if size > _MAX_FILE_BYTES:
         raise InputInvalid(f"{path}: has {size:,} bytes; a campaign file has at most {_MAX_FILE_BYTES:,}")
 
 
 def same_but_for_times(plan: Plan, stored: Plan) -> bool:
-    """Say whether two plans of one campaign, made at different moments, send the same messages in the same way."""
+    """Return whether two plans of one campaign, made at different moments, are equal except for their times."""
     return stored == msgspec.structs.replace(plan, start_at_ms=stored.start_at_ms, valid_until_ms=stored.valid_until_ms)
 
 
 def _broken_references(document: Document, settings: Settings) -> Iterator[str]:
-    """Check the parsed file rather than the table, so that these mistakes are named beside wrong types."""
+    """Check names in the parsed file, not in the table, so that these mistakes are listed together with wrong types."""
     for field, alternative in ALTERNATIVES:
         if field in document.data and alternative in document.data:
-            yield document.mistake((alternative,), f"{field} says the same in another way; leave one of them out")
+            yield document.mistake((alternative,), f"cannot be combined with {field}; leave one of them out")
     sender, template = document.data.get("sender"), document.data.get("template")
     if isinstance(sender, str) and sender not in settings.senders:
         yield document.mistake(("sender",), f"there is no sender {sender}{closest(sender, settings.senders)}")

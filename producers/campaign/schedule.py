@@ -1,4 +1,4 @@
-"""When a campaign may be sent: from its start to its end, in the hours that its sender, category and file allow."""
+"""The times of a campaign: its start, its end, and the hours that its sender, category and file allow."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,20 +12,20 @@ from times_dispatch.sms.rules.send_window import SendWindow
 
 _DEFAULT_VALIDITY = "24h"
 _MAX_DISTANCE = timedelta(days=400)
-"""A start or an end that is farther away is taken for a typing error."""
+"""The longest time from now to a start or an end; a later date is refused as a typing error."""
 
 
 _MAX_LATE = timedelta(minutes=15)
-"""A start that is past for longer is refused, because the campaign would be sent at once."""
+"""The longest time from a start to now; an earlier start is refused, because the campaign would be sent at once."""
 
 
 class Times(NamedTuple):
-    """The times of a schedule if the campaign is submitted at one given moment; all of them in UTC."""
+    """The times of a schedule, in UTC, if the campaign is submitted at a given moment."""
 
     start: datetime | None
-    """Nothing is sent before; None means at once."""
+    """The time before which no message is sent; None means at once."""
     opens: datetime
-    """When the first message may be sent: at the start, or when the send window opens after it."""
+    """When the first message may be sent: at the start, or when the send window next opens."""
     ends: datetime
     """When unsent messages expire."""
 
@@ -37,7 +37,7 @@ class Schedule:
         table: the fields of the campaign file.
         allowed: the hours of the campaign's sender and category.
         document: the campaign file, which knows the line of each field.
-        at_once: whether a start that is past is allowed, and the campaign is sent at once then.
+        at_once: whether a start that is past is allowed, so that the campaign is sent at once.
     """
 
     def __init__(self, table: CampaignTable, allowed: SendWindow, document: Document, *, at_once: bool = False) -> None:
@@ -50,13 +50,13 @@ class Schedule:
         self._finish_by = self._in_utc(table.finish_by)
 
     def at(self, now: datetime) -> Times:
-        """Return the times if the campaign is submitted now."""
+        """Return the times if the campaign is submitted at *now*."""
         opens = self.window.next_opening(max(now, self._start or now))
         validity = timedelta(seconds=parse_seconds(self._table.validity or _DEFAULT_VALIDITY))
         return Times(self._start, opens, self._finish_by or opens + validity)
 
     def mistakes(self, now: datetime) -> Iterator[str]:
-        """Name the fields because of which the campaign cannot be sent if it is submitted now."""
+        """Return the mistakes in fields that keep the campaign from being sent if it is submitted at *now*."""
         table, mistake = self._table, self._document.mistake
         times = self.at(now)
         moments = (("start_at", times.opens), (self._end_field, times.ends))
@@ -67,13 +67,13 @@ class Schedule:
             yield mistake(("start_at",), f"is past, and missed_start = {table.missed_start} does not send it late")
         elif self._start and self._start < now - _MAX_LATE and not self._at_once:
             late = format_duration((now - self._start).total_seconds())
-            yield mistake(("start_at",), f"is past since {late}; give another time, or send at once with --now")
+            yield mistake(("start_at",), f"passed {late} ago; give another time, or send at once with --now")
         if self._finish_by and self._finish_by <= max(now, self._start or now):
             yield mistake(("finish_by",), "is past" if self._finish_by <= now else "must be after start_at")
         elif times.opens >= times.ends:
-            yield mistake((self._end_field,), f"is over before it may be sent, in the hours {self.window}")
+            yield mistake((self._end_field,), f"ends before the first message may be sent, in the hours {self.window}")
         elif not self.window.is_within(self.allowed, times.opens, times.ends):
-            yield mistake(("window",), f"goes beyond the hours in which it may be sent, {self.allowed}")
+            yield mistake(("window",), f"goes beyond the hours in which the campaign may be sent, {self.allowed}")
 
     def waiting_warning(self, now: datetime) -> str:
         """Return a warning if the first message has to wait for the send window; otherwise an empty text."""

@@ -1,4 +1,4 @@
-"""The rule for second tries of a campaign: that of the campaign file, or else that of the settings."""
+"""The rule for second tries of a campaign, from the campaign file or else from the settings."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,20 +11,20 @@ from times_dispatch.settings.model import Settings
 
 
 class SecondTries:
-    """The rule, and what is wrong with it.
+    """The rule for second tries, with its mistakes.
 
     Args:
         table: the fields of the campaign file.
-        settings: the settings, whose rule holds for campaigns without one.
+        settings: the settings, whose rule holds for campaigns without a rule of their own.
         document: the campaign file, which knows the line of each field.
     """
 
     def __init__(self, table: CampaignTable, settings: Settings, document: Document) -> None:
         own = table.retry_failed
         self.rule = (settings.retry_failed if own is None else own).rule
-        """None if no failed message is sent again."""
+        """The rule; None if no failed message is sent again."""
         self.of_settings = None if own else self.rule
-        """The rule if the settings have it; None if the campaign file has a rule of its own."""
+        """The rule, if it comes from the settings; None if the campaign file has a rule of its own."""
         self.mistakes: list[str] = []
         self._dead_codes = settings.dead_numbers.rule.codes
         self._repeat_after_s = settings.senders[table.sender].repeat_after_s
@@ -33,7 +33,7 @@ class SecondTries:
             self.mistakes.append(document.mistake(("retry_failed",), reason))
 
     def warnings(self, times: Times) -> Iterator[str]:
-        """Name the parts of the rule that have no effect, or another one than somebody expects."""
+        """Return warnings about parts of the rule that have no effect, or an unexpected effect."""
         if not self.rule:
             return
         if dead := self._dead_codes.intersection(self.rule.codes):

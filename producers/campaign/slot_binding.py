@@ -13,7 +13,7 @@ from times_dispatch.sms.templates import Template
 def bind_slots(
     table: CampaignTable, template: Template, heading: Heading, *, max_length: int, document: Document
 ) -> SlotSource:
-    """Return what makes the values of the template's slots from the columns of a recipients file.
+    """Return the source that makes the values of the template's slots from the columns of a recipients file.
 
     Args:
         table: the fields of the campaign file.
@@ -34,7 +34,7 @@ def bind_slots(
     except VariableInvalid as invalid:
         raise InputInvalid(document.mistake(("text",), str(invalid))) from None
     source = SlotsFromText(template, text, max_length=max_length)
-    # A text without placeholders is the same in every row, so that its one finding is a mistake in the campaign file.
+    # A text without placeholders is equal in every row, so that a finding is a mistake in the campaign file.
     if not text.columns and (finding := source.values({}, 1)[1].get(0)):
         raise InputInvalid(document.mistake(("text",), finding.message))
     return source
@@ -59,7 +59,8 @@ def _variables(
             variable = Variable(text, heading)
         except VariableInvalid as invalid:
             if texts is None:
-                mistakes.append(document.mistake(("variables",), f"is missing, and for its default {invalid}"))
+                reason = f"is missing, and its default cannot be used: {invalid}"
+                mistakes.append(document.mistake(("variables",), reason))
             else:
                 mistakes.append(document.mistake(("variables", index), str(invalid)))
             continue

@@ -59,26 +59,26 @@ class CampaignTable(StrictTable):
     to: Annotated[str, Field(min_length=1)] = "to"
     """The column that holds the numbers."""
     start_at: Moment = None
-    """Nothing is sent before. Default: the campaign starts at once."""
+    """The time before which no message is sent. Default: the campaign starts at once."""
     missed_start: MissedStart = "send"
     """The policy if no worker ran at ``start_at``: the campaign is sent late, cancelled, or paused until resumed."""
     finish_by: Moment = None
-    """Messages that are unsent then expire."""
+    """The time at which unsent messages expire."""
     validity: Annotated[str, AfterValidator(check_duration)] | None = None
-    """Instead of ``finish_by``: how long after the first possible moment unsent messages expire. Default: 24h."""
+    """Instead of ``finish_by``: the time from the first possible push until unsent messages expire. Default: 24h."""
     window: WindowText | None = None
-    """Hours of the day, within those of the category and the sender. Default: all of those hours."""
+    """Hours of the day, within the hours of the category and the sender. Default: all hours of these two."""
     zone: Zone = INDIA_ZONE
     """The time zone of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
     rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
     """A limit of the campaign's own; it has an effect only below the sender's limit."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
-    """SMS parts that the campaign may hand to the provider; messages beyond are not sent."""
+    """SMS parts that the campaign may hand to the provider; messages above this limit are not sent."""
     max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
     links: dict[str, str] = Field(default_factory=dict)
-    """Tracked links: the target of each by its name. ``{name}`` in ``variables`` or ``text`` stands for the link."""
+    """The target of each tracked link, by its name. ``{name}`` in ``variables`` or ``text`` stands for the link."""
     opt_out_link: bool = False
     """Whether recipients can opt out at the address of a link followed by ``/stop``."""
     retry_failed: RetrySettings | None = None
@@ -88,4 +88,4 @@ class CampaignTable(StrictTable):
 
 
 ALTERNATIVES = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))
-"""Pairs of fields that are two ways to say one thing; a file may use one of each pair."""
+"""Pairs of fields of which a file may use only one, because both set the same thing."""

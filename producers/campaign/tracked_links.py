@@ -1,4 +1,4 @@
-"""A campaign's ``links`` table: the targets of tracked links, which variables name as if they were columns.
+"""A campaign's ``links`` table: the targets of tracked links. Variables name a link in the same way as a column.
 
 variables = ["{name}", "{offer}"]
 links = { offer = "https://shop.example/sale?u={customer}" }
@@ -32,7 +32,7 @@ class CampaignLinks:
         self._has_opt_out = table.opt_out_link
         self._written = {name: self.prefix + placeholder(number) for number, name in enumerate(self._names)}
         self._placeholders: list[str] = []
-        """What stands between the braces of the targets, each text once."""
+        """The texts between the braces of the targets, without repetitions."""
         self._targets: list[Target] = []
         mistakes = [*self._mistakes_of_table(table, settings), *self._mistakes_of_targets(table)]
         if mistakes:
@@ -41,7 +41,7 @@ class CampaignLinks:
     def put_into(self, table: CampaignTable) -> CampaignTable:
         """Return the campaign's table with links in place of their names in ``variables`` and ``text``.
 
-        The links hold characters that stand for their codes, and are as long as the links that recipients get.
+        In these links, other characters stand in place of the codes, so that the links have their final length.
         """
         if not self._names:
             return table
@@ -53,20 +53,20 @@ class CampaignLinks:
         return table.model_copy(update=update)
 
     def whitelist_mistakes(self, missing: Sequence[str]) -> Iterator[str]:
-        """Name the links if they are among the links that are not whitelisted."""
+        """Return a mistake if the campaign's links are among *missing*, the links that are not whitelisted."""
         if set(missing) & set(self._written.values()):
             reason = f"{self.prefix} is not whitelisted; add it to the links of the template or of the sender"
             yield self._document.mistake(("links",), reason)
 
     @property
     def written(self) -> list[str]:
-        """The links as they stand in the texts, with characters in place of their codes."""
+        """The links in the texts, with other characters in place of their codes."""
         return list(self._written.values())
 
     def bind(self, heading: Heading) -> LinkColumns:
         """Bind the placeholders of the targets to columns; raise InputInvalid with every mistake."""
         mistakes = [
-            self._document.mistake(("links", name), f"{heading.path.name} has a column {name} too; rename the link")
+            self._document.mistake(("links", name), f"{heading.path.name} also has a column {name}; rename the link")
             for name in self._names
             if heading.index(name) is not None
         ]
@@ -81,7 +81,7 @@ class CampaignLinks:
         return LinkColumns(self._targets, variables)
 
     def plan(self) -> TrackedLinks | None:
-        """Return what workers and the links process need to know; the submit adds the number and the key."""
+        """Return the links for workers and the links process; the submit adds the number and the key."""
         if not self._names:
             return None
         targets = [LinkTarget(target.name, list(target.literals), list(target.variables)) for target in self._targets]
@@ -102,9 +102,9 @@ class CampaignLinks:
         texts = [table.text] if table.text is not None else table.variables or []
         for name in self._names:
             if not _NAME.fullmatch(name):
-                yield mistake(("links", name), "a name is a letter, then letters, digits, - or _, at most 32")
+                yield mistake(("links", name), "must be a letter, then letters, digits, - or _, at most 32 in all")
             elif not any(replace_placeholders(text, {name: ""}) != text for text in texts):
-                yield mistake(("links", name), f"is in no text: write {{{name}}} where the link is to stand")
+                yield mistake(("links", name), f"is in no text: write {{{name}}} at the place of the link")
 
     def _mistakes_of_targets(self, table: CampaignTable) -> Iterator[str]:
         for name, text in table.links.items():

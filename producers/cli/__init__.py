@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from times_dispatch.settings.model import Settings
 
 COMMANDS = {
-    "init": ("producers.cli.init:init", "Make a first folder: settings, secrets, a campaign, recipients."),
-    "doctor": ("producers.cli.doctor:doctor", "Check settings, providers, templates, and what runs."),
+    "init": ("producers.cli.init:init", "Make a folder with settings, secrets, a campaign and recipients."),
+    "doctor": ("producers.cli.doctor:doctor", "Check settings, providers, templates and running processes."),
     "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
     "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
-    "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
+    "stats": ("producers.cli.stats:stats", "Show statistics of messages, by day, sender, provider or template."),
     "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
-    "number": ("producers.cli.number:number", "Say everything that is known of a phone number."),
+    "number": ("producers.cli.number:number", "Show everything that is known about a phone number."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
     "resume": ("producers.cli.control:resume", "Resume a campaign."),
     "cancel": ("producers.cli.control:cancel", "Cancel a campaign."),
-    "budget": ("producers.cli.control:budget", "Raise or lower what a campaign may cost."),
+    "budget": ("producers.cli.control:budget", "Change how many SMS parts a campaign may use."),
     "resolve": ("producers.cli.control:resolve", "Decide about messages in doubt."),
     "resend": ("producers.cli.resend:resend", "Send chosen messages of a campaign once more, as a new campaign."),
     "sender": ("producers.cli.senders:sender", "List, pause and resume senders; change their rate."),
@@ -58,35 +58,35 @@ COMMANDS = {
     "forget": ("producers.cli.forget:forget", "Forget a phone number: it gets no message, and its data is deleted."),
     "console": ("producers.cli.console:console", "Manage the users of the console."),
     "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
-    "alerts": ("producers.cli.alerts:alerts", "List what is wrong; send a test to those who are told."),
-    "complaints": ("producers.cli.complaints:complaints", "Keep complaints about senders, which alerts count."),
+    "alerts": ("producers.cli.alerts:alerts", "List open alerts; send a test message to their targets."),
+    "complaints": ("producers.cli.complaints:complaints", "Record complaints about senders, which alerts count."),
     "reports": ("producers.cli.reports:reports", "List reports that could not be used; try them again."),
-    "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),
+    "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a server that behaves like Times Mobile, for tests."),
 }
 """The module and attribute of each command, and its line in ``dispatch --help``."""
 
 _MAX_SUMMARY = 1_000
-"""Characters of a command's first sentence in the help of its group: more than any has."""
+"""The limit of characters for a command's first sentence in the help of its group; every sentence is shorter."""
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EPIPE, errno.EIO}
 """The errors of a write to stdout: a full device, a reader that has gone, a lost terminal."""
 
 
 @dataclass(frozen=True)
 class CliTimeouts:
-    """How long commands wait, in seconds. Nobody but a test has other values than these."""
+    """How long commands wait, in seconds. Only tests pass other values."""
 
     answer_s: float = 2.0
-    """If Redis does not answer for so long, a command says so and ends; a long command says so and waits."""
+    """After this time without an answer of Redis, a command ends with a message; a long command prints it and waits."""
     completion_s: float = 0.3
-    """If Redis does not answer a completion for so long, there are no suggestions."""
+    """A completion makes no suggestions if Redis does not answer within this time."""
     tell_silence_after_s: float = 2.25
-    """Until a command says that it waits for a Redis of several nodes or sentinels: more than one may have to hang."""
+    """When a command prints that it waits for Redis, if Redis has several nodes or sentinels, which it asks in turn."""
     look_interval_s: float = 0.5
-    """How often a long command looks whether Redis answers."""
+    """The time between two checks of a long command whether Redis answers."""
     reconnect_s: float = 20.0
-    """How long a long command waits for a hanging Redis when it connects again: about as long as its calls wait."""
+    """How long a long command waits for a hanging Redis when it connects again: about as long as a call waits."""
     watch_s: float = 60.0
-    """If Redis does not answer for so long, ``dispatch watch`` ends."""
+    """After this time without an answer of Redis, ``dispatch watch`` ends."""
     pushes_s: float = 60.0
     """How long ``dispatch forget`` waits for pushes and reports that are under way."""
 
@@ -101,20 +101,20 @@ class CliContext:
     settings_path: Path
     redis_url: str | None
     actor: str = ""
-    """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
+    """The name in the trail of the person who runs the command: ``user@host``, or the value of DISPATCH_ACTOR."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
     timeouts: CliTimeouts = TIMEOUTS
     notes: set[str] = field(default_factory=set)
     """The notes that were printed, so that each is printed once."""
     ignored: list[str] = field(default_factory=list)
-    """Mistakes that do not matter for the command, because the environment gives what the command needs."""
+    """Mistakes that do not matter, because the environment has every variable that the command needs."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
 
         Args:
-            needs: the secrets and addresses that must be there; without any, only the file itself must be valid.
+            needs: the secrets and addresses that must be set; if there are none, only the file itself must be valid.
 
         Raises:
             SettingsInvalid: with every mistake.
@@ -126,7 +126,7 @@ class CliContext:
     def ledger_url(self) -> str:
         """Return the address of the ledger, from the environment alone.
 
-        No mistake in the settings file, and none in another variable, keeps a command from the ledger.
+        Mistakes in the settings file and in other variables are ignored.
 
         Raises:
             SettingsInvalid: the address, or the password of Redis, is missing or cannot be used.
@@ -136,7 +136,7 @@ class CliContext:
 
         environment = Environment(self.variables(needed="DISPATCH_REDIS_"))
         url = read_redis_url(environment, is_needed=True)
-        if environment.mistakes:  # what is missing may stand in a .env that cannot be read
+        if environment.mistakes:  # the unreadable .env may have the missing variable
             raise SettingsInvalid([*self.ignored, *environment.mistakes])
         return url
 
@@ -174,7 +174,7 @@ class CliContext:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives.
 
         A mistake of ``.env`` in a variable whose name does not begin with *needed* is ignored. A ``.env`` that cannot
-        be read is ignored as well, if the environment has a variable whose name begins so.
+        be read is ignored as well, if the environment has a variable whose name begins with *needed*.
 
         Raises:
             SettingsInvalid: ``.env`` cannot be read, or has a mistake.
@@ -196,7 +196,7 @@ class CliContext:
 
 @contextmanager
 def _visible_messages() -> Iterator[None]:
-    """Make click's own messages visible text: they repeat arguments, such as a file name with control characters."""
+    """Show control characters in click's own messages as escapes: the messages repeat arguments, such as file names."""
     try:
         yield
     except click.UsageError as error:
@@ -224,15 +224,15 @@ class Commands(click.Group):
     """Imports a command when it is called, and turns its errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """List the commands in the order in which a user meets them, not by the alphabet."""
-        return [*COMMANDS]  # the name list means the module of the command here, once that is imported
+        """List the commands in the order in which a user meets them, not in alphabetical order."""
+        return [*COMMANDS]  # no list(): once the module of the command list is imported, the name means this module
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command and return the command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        gc.disable()  # the collector would look through all that is imported several times, and find nothing
+        gc.disable()  # during an import the garbage collector takes time and frees nothing
         try:
             command = getattr(import_module(module), attribute)
         finally:
@@ -322,7 +322,7 @@ class Commands(click.Group):
     default="dispatch.toml",
     show_default=True,
     show_envvar=True,
-    help="Providers, senders and templates.",
+    help="The settings file: providers, senders and templates.",
 )
 @click.option("--redis-url", help="The ledger's address; overrides DISPATCH_REDIS_URL.")
 @click.option(
@@ -330,22 +330,22 @@ class Commands(click.Group):
     envvar="DISPATCH_ACTOR",
     default="",
     show_envvar=True,
-    help="Who you are, for the trail. [default: user@host]",
+    help="Your name in the trail, the list of changes. [default: user@host]",
 )
 @click.pass_context
 def main(ctx: click.Context, settings_path: Path, redis_url: str | None, actor: str) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that has no letters of India gets escapes, not a traceback
+        if isinstance(stream, TextIOWrapper):  # a terminal without Indian letters gets escapes, not a traceback
             stream.reconfigure(errors="backslashreplace")
     if ctx.invoked_subcommand == "sandbox":
         ctx.default_map = {"sandbox": _sandbox_options(settings_path)}
-    # A test gives other fields of the context, for instance short timeouts, as click's object.
+    # A test passes other fields of the context, for instance short timeouts, in click's ``obj``.
     ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), **(ctx.obj or {}))
 
 
 def _sandbox_options(settings_path: Path) -> dict[str, str]:
-    """Return the options of the sandbox that ``.env`` gives."""
+    """Return the options of the sandbox that stand in ``.env``."""
     from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
 
     prefix = "SANDBOX_"
@@ -354,7 +354,7 @@ def _sandbox_options(settings_path: Path) -> dict[str, str]:
 
 
 def _user_at_host() -> str:
-    """Return who runs this process; behind sudo, the user who called sudo."""
+    """Return the user who runs this process, with the host; behind sudo, the user who called sudo."""
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number that has no name

@@ -1,4 +1,4 @@
-"""``dispatch alerts``: lists what people are notified, and sends a test to them."""
+"""``dispatch alerts``: lists the alerts and who was notified, and sends a test message to the targets."""
 
 import asyncio
 import json
@@ -22,15 +22,17 @@ from times_dispatch.settings.model import Settings
 
 @click.group(cls=CommandGroup)
 def alerts() -> None:
-    """List what people are notified, and send a test to them."""
+    """List alerts and who was notified, and send a test message to the targets of alerts."""
 
 
 @alerts.command("list")
-@click.option("--ended", type=click.IntRange(min=0), default=0, metavar="N", help="Also the last N that are over.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: open and ended.")
+@click.option(
+    "--ended", type=click.IntRange(min=0), default=0, metavar="N", help="List also the last N alerts that are over."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: open and ended alerts.")
 @click.pass_obj
 def list_(options: CliContext, *, ended: int, as_json: bool) -> None:
-    """List the open alerts, and who was told of them when. The alerts process decides which are open."""
+    """List the open alerts, and who was notified when. The alerts process decides which alerts are open."""
 
     async def read(redis: Redis) -> tuple[list[AlertRecord], list[AlertRecord]]:
         store = AlertStore(redis)
@@ -55,7 +57,7 @@ def list_(options: CliContext, *, ended: int, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.pass_obj
 def test(options: CliContext, names: tuple[str, ...]) -> None:
-    """Send a test message to all targets of [alerts], or to the targets NAMES.
+    """Send a test message to the targets NAMES; without NAMES, to all targets in [alerts].
 
     Needs the addresses of the targets (DISPATCH_ALERTS_NAME_URL), and no Redis. Exits with 1 if a target did not take
     the message.
@@ -71,14 +73,14 @@ def test(options: CliContext, names: tuple[str, ...]) -> None:
 def _chosen(settings: Settings, names: Iterable[str]) -> list[str]:
     targets = settings.alerts.targets
     if not targets:
-        raise RefusalExit("the settings have no [alerts.targets.NAME]: docs/alerts.md")
+        raise RefusalExit("the settings have no target of alerts: add [alerts.targets.NAME], see docs/alerts.md")
     if unknown := [name for name in names if name not in targets]:
         raise RefusalExit(f"there is no target {', '.join(unknown)}; there is {', '.join(targets)}")
     return list(names) or list(targets)
 
 
 async def _send(settings: Settings, names: list[str]) -> list[tuple[str, str, str]]:
-    """Send the test to all targets at once; return name, service and reason of each."""
+    """Send the test message to all targets at once; return each target's name, service and reason of a failure."""
     from times_dispatch.alerts.targets import (  # noqa: PLC0415  # apprise is slow to import
         AppriseTarget,
         TargetInvalid,

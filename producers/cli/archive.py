@@ -36,16 +36,16 @@ _UNREAD = 3
 
 
 class _Verified(msgspec.Struct):
-    """What ``archive verify`` found out about the archives."""
+    """The result of ``archive verify``."""
 
     verified: int = 0
-    """Archives that were read whole."""
+    """How many archives were read whole."""
     rows: int = 0
-    """Their messages."""
+    """How many messages these archives have."""
     wrong: dict[CampaignId, list[str]] = {}
-    """What is wrong with an archive, by its campaign."""
+    """The mistakes of each wrong archive, by its campaign."""
     unread: list[str] = []
-    """Why nobody can say of an archive whether it is right."""
+    """For each archive that could not be read, the reason."""
 
 
 @click.group(cls=CommandGroup)
@@ -54,12 +54,12 @@ def archive() -> None:
 
 
 @archive.command()
-@click.option("--older-than", "live_s", type=PeriodType(), help="In place of [retention] live: 14d, 0s.")
-@click.option("--max", "max_campaigns", type=click.IntRange(min=1), help="Archive so many campaigns, at most.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--older-than", "live_s", type=PeriodType(), help="Overrides [retention] live: 14d, 0s.")
+@click.option("--max", "max_campaigns", type=click.IntRange(min=1), help="Archive at most this many campaigns.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, as_json: bool) -> None:
-    """Do now what upkeep does by itself: archive what is old enough, and erase archives whose time is over.
+    """Archive the campaigns that are old enough and erase the archives whose time is over, as upkeep does by itself.
 
     Exits with 1 if a campaign could not be archived or erased.
     """
@@ -87,8 +87,15 @@ def run(options: CliContext, *, live_s: int | None, max_campaigns: int | None, a
 
 
 @archive.command("list")
-@click.option("--max", "max_archives", type=click.IntRange(min=1), default=_MAX_LISTED, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option(
+    "--max",
+    "max_archives",
+    type=click.IntRange(min=1),
+    default=_MAX_LISTED,
+    show_default=True,
+    help="List at most this many.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:
     """List the archived campaigns, the newest first."""
@@ -112,9 +119,10 @@ def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:
 @click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.pass_obj
 def verify(options: CliContext, campaigns: tuple[str, ...]) -> None:
-    """Read archives whole, by default all, and compare their rows with their counters.
+    """Read the archives of CAMPAIGNS whole, by default all archives, and compare their rows with their counters.
 
-    Exits with 1 if one is wrong; else with 3 if one cannot be read: its storage is away, or its key is not here.
+    Exits with 1 if an archive is wrong; else with 3 if an archive cannot be read, because its storage cannot be reached
+    or its key is missing.
     """
     wanted = [campaign_meant(options, words) for words in campaigns]
     result = with_ledger(options, lambda redis: _verify(options, redis, wanted), is_long=True)
@@ -136,7 +144,7 @@ def verify(options: CliContext, campaigns: tuple[str, ...]) -> None:
 @yes_option
 @click.pass_obj
 def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
-    """Destroy the key of an archived CAMPAIGN: nobody can read its messages any more. Its counters stay."""
+    """Destroy the key of an archived CAMPAIGN, so that nobody can read its messages any more. Its counters stay."""
     settings = options.settings(Need.LEDGER)
     id_ = campaign_meant(options, campaign)
     stub = with_ledger(options, lambda redis: catalog_with_keys(options, redis).archive.stub(id_))
@@ -154,20 +162,20 @@ def erase(options: CliContext, campaign: str, *, yes: bool) -> None:
 
 
 async def _refuse_lanes_in_redis(options: CliContext, redis: Redis, stubs: Sequence[ArchiveStub]) -> None:
-    """Raise ``ArchiveError`` if lanes of an archived campaign still are in Redis: they would be archived later."""
+    """Raise ``ArchiveError`` if lanes of an archived campaign are still in Redis, and would be archived later."""
     view = (await catalog_with_keys(options, redis).archive.manifest(stubs[0])).view()
     for lane in set(view.plan.lane_campaigns) - {stub.id for stub in stubs}:
         with suppress(CampaignUnknown, CampaignArchived):
             await LaneQueries(redis).campaign(lane)
             raise ArchiveError(
-                f"campaign {stubs[0].id}: some of its lanes are still in Redis; run dispatch archive run, then again"
+                f"campaign {stubs[0].id}: some of its lanes are still in Redis; first run dispatch archive run"
             )
 
 
 @archive.command()
 @click.pass_obj
 def rewrap(options: CliContext) -> None:
-    """Wrap the keys of all archives with DISPATCH_ARCHIVE_KEY; after it, DISPATCH_ARCHIVE_KEY_OLD is needed no more."""
+    """Wrap the keys of all archives with DISPATCH_ARCHIVE_KEY, so that DISPATCH_ARCHIVE_KEY_OLD can be removed."""
 
     async def wrap_all(redis: Redis) -> tuple[int, int]:
         catalog = catalog_with_keys(options, redis)
@@ -179,13 +187,13 @@ def rewrap(options: CliContext) -> None:
 
 
 @archive.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def rebuild(options: CliContext, *, as_json: bool) -> None:
-    """Find archived campaigns again in the folder of the archive, after Redis has lost all its data.
+    """Restore archived campaigns from the folder of the archive, after Redis has lost all its data.
 
-    Campaigns, their counters in the statistics of days, sealed records and forgotten numbers come back. What Redis
-    knows stays as it is. Exits with 1 if something in the folder cannot be read.
+    The command restores campaigns, their counters in the statistics of days, sealed records and forgotten numbers. It
+    changes no data that Redis has. Exits with 1 if something in the folder cannot be read.
     """
     settings = options.settings(Need.LEDGER, Need.ARCHIVE)
 
@@ -225,7 +233,7 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
         try:
             stubs += await archives.stubs(campaign)
         except (ArchiveError, CampaignDamaged):
-            stubs.append(first)  # what is wrong with it is said below
+            stubs.append(first)  # the loop below reports the damage
     if not wanted:
         stubs, _ = await archives.states.newest(await LaneQueries(redis).senders(), with_erased=False)
     for stub in stubs:
@@ -240,7 +248,7 @@ async def _verify(options: CliContext, redis: Redis, wanted: list[CampaignId]) -
         except ArchiveErased as error:
             if stub.state is ArchiveState.ERASED or manifest.erased_ms:
                 result.unread.append(str(error))
-            else:  # nobody erased the campaign, and its key is gone
+            else:  # the key is gone, and nobody erased the campaign
                 result.wrong[stub.id] = [str(error)]
             continue
         except (ArchiveError, CampaignDamaged) as error:

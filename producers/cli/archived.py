@@ -9,7 +9,7 @@ from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 
 
 def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:
-    """Return the catalog that opens the rows of archived campaigns too, if the environment has the archive's key."""
+    """Return the catalog of campaigns; it reads rows of archived campaigns if the environment has the archive's key."""
     key, old_key = options.archive_keys()
     forgotten = ForgottenNumbers(redis, options.forget_key())
     if not key and not old_key:
@@ -22,5 +22,5 @@ def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:
 def required_path(path: str) -> str:
     """Return the folder of the archive; raise InputInvalid if the settings name none."""
     if not path:
-        raise InputInvalid("[retention] path: is not set in the settings, so there is no archive (docs/retention.md)")
+        raise InputInvalid("[retention] path: is not set in the settings, which have no archive: see docs/retention.md")
     return path

@@ -22,14 +22,26 @@ from times_dispatch.ledger.trail import Trail, TrailEntry
 @click.command()
 @click.argument("campaign", default="", shell_complete=completion.campaigns)
 @click.option(
-    "--sender", default="", shell_complete=completion.senders, help="Only changes of this sender and its campaigns."
+    "--sender",
+    default="",
+    shell_complete=completion.senders,
+    help="List only changes of this sender and its campaigns.",
 )
-@click.option("--since", "since_s", type=DurationType(), default=0, help="Only changes of this time: 24h, 7d.")
-@click.option("--max", "max_entries", type=click.IntRange(min=1), default=100, show_default=True, help="The newest.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option(
+    "--since", "since_s", type=DurationType(), default=0, help="List only changes within this time before now: 24h, 7d."
+)
+@click.option(
+    "--max",
+    "max_entries",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="List at most this many changes, the newest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, max_entries: int, as_json: bool) -> None:
-    """List who changed CAMPAIGN, or anything, and when: the oldest first.
+    """List who changed CAMPAIGN, and when, the oldest change first. Without CAMPAIGN, list all changes.
 
     An entry is written together with its change: submit, pause, resume, cancel, budget, resolve, the rate, pause and
     resume of a sender, every brake, exports, test messages, and changes of the opt-out list by hand.

@@ -18,7 +18,7 @@ _STAND_IN = "********"
 def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
     """Print the URL at which provider NAME posts its delivery reports.
 
-    The last part of the URL is a secret: whoever knows it can post reports. Only --show-secret prints it.
+    The last part of the URL is a secret: anybody who knows the secret can post reports. Only --show-secret prints it.
     """
     settings = options.settings(Need.CALLBACKS)
     if name not in settings.providers:
@@ -26,11 +26,11 @@ def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
     public_url = settings.callbacks.public_url
     if not public_url:
         raise InputInvalid(
-            "[callbacks] public_url is not set: say by which address, as in https://sms.example.com, the provider "
-            "reaches the receiver"
+            "[callbacks] public_url is not set: set it to the address at which the provider reaches the receiver, as "
+            "in https://sms.example.com"
         )
     echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else _STAND_IN}")
     if not show_secret:
-        echo("the last part is a secret: --show-secret prints it", err=True)
+        echo("the last part of the URL is a secret: --show-secret prints it", err=True)
     if public_url.startswith("http:"):
-        echo("warning: it is plain http, so that the secret can be read on the way; use https", err=True)
+        echo("warning: the URL is plain http, so that others can read the secret in transit; use https", err=True)

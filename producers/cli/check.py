@@ -35,9 +35,9 @@ from times_dispatch.settings.model import Settings
 @click.option(
     "--recipients",
     type=click.Path(path_type=Path, readable=False),
-    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
+    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: the file that CAMPAIGN names]",
 )
-@click.option("--rejects", type=click.Path(path_type=Path, readable=False), help="Write refused rows there.")
+@click.option("--rejects", type=click.Path(path_type=Path, readable=False), help="Write the refused rows to this file.")
 @click.option("--no-redis", is_flag=True, help="Do not ask the ledger, even if it is configured.")
 @click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -54,9 +54,10 @@ def check(
 ) -> None:
     """Check the CAMPAIGN file and its recipients as submit does; send nothing, store nothing.
 
-    Says which rows would be refused and why, what the campaign costs, and when it would start and finish. With a ledger
-    it also takes the sender's other campaigns, the opt-out list and the frequency caps into account. Exits with 1 if
-    messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest is for submit --checked.
+    The report says which rows would be refused and why, what the campaign costs, and when it would start and finish.
+    With a ledger, the report also counts the sender's other campaigns, the opt-out list and the frequency caps. Exits
+    with 1 if messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest in the report is
+    for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -87,7 +88,7 @@ async def _check(draft: Draft, settings: Settings, timeout_s: float | None, *, k
             try:
                 await asyncio.wait_for(check_redis(redis), timeout_s)
                 await asyncio.wait_for(refuse_newer_ledger(redis), timeout_s)
-                with suppress(RedisError):  # the check goes on, and meets the error again
+                with suppress(RedisError):  # the check goes on; its later calls report the error
                     urgent = await asyncio.wait_for(urgent_warnings(redis), timeout_s)
             except (RedisUnavailable, LedgerNewer, TimeoutError) as error:
                 ledger_warning = f"{error or 'the ledger did not answer'}: its campaigns and opt-outs are not counted"
@@ -108,10 +109,14 @@ async def _check_with(
 
     Args:
         draft: the campaign and its recipients.
-        redis: the ledger; None if it is not asked, or is away.
+        redis: the ledger; None if the ledger is not asked or does not answer.
         now: the moment of the check.
         settings: the settings.
         keep_rejects: whether the refused rows are written to a file.
+
+    Raises:
+        InputInvalid: no message can be sent at this moment.
+        CommandFailed: a file changed while it was read.
     """
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None

@@ -1,6 +1,6 @@
 """The report of ``dispatch check`` as text for people and as JSON for programs.
 
-The report shows values of rows, because it is made to find the bad ones; phone numbers are masked. It is never logged.
+The report shows values of rows, so that people find bad values; phone numbers are masked. The report is never logged.
 """
 
 from collections.abc import Iterator

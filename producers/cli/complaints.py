@@ -1,4 +1,4 @@
-"""``dispatch complaints``: keeps the complaints about senders, of which an operator or the DLT portal tells."""
+"""``dispatch complaints``: records complaints about senders that an operator or the DLT portal reports."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _MOBILE = re.compile(r"(?:91|0)?[6-9][0-9]{9}")
 
 @click.group(cls=CommandGroup)
 def complaints() -> None:
-    """Keep the complaints about senders, of which an operator or the DLT portal tells."""
+    """Record complaints about senders that an operator or the DLT portal reports."""
 
 
 @complaints.command()
@@ -36,11 +36,11 @@ def complaints() -> None:
 @click.option("--on", "day", type=DayType(), help="The day of the complaint. [default: today]")
 @click.pass_obj
 def add(options: CliContext, sender: str, reference: str, *, day: date | None) -> None:
-    """Keep a complaint about SENDER. REFERENCE is its number at the operator or the portal, and no phone number."""
+    """Record a complaint about SENDER. REFERENCE is the complaint's id at the operator or portal, no phone number."""
     if not _REFERENCE.fullmatch(reference):
         raise InputInvalid(f"reference {reference}: must be 1 to 64 letters, digits, / . _ or -")
     if _MOBILE.fullmatch(reference):
-        raise InputInvalid("the reference may not be a phone number: give the number of the complaint")
+        raise InputInvalid("the reference may not be a phone number: give the id of the complaint")
     at_s = datetime.combine(day, clock_time.min, INDIA).timestamp() if day else time.time()
     if at_s > time.time():
         raise InputInvalid(f"--on {day}: is in the future")
@@ -59,7 +59,7 @@ def add(options: CliContext, sender: str, reference: str, *, day: date | None) -
 @click.argument("reference")
 @click.pass_obj
 def remove(options: CliContext, sender: str, reference: str) -> None:
-    """Forget a complaint about SENDER, for instance one that was entered by mistake."""
+    """Remove a complaint about SENDER, for instance a complaint that was entered by mistake."""
 
     async def change(redis: Redis) -> bool:
         return await Complaints(redis, actor=options.actor).remove(await known_sender(redis, sender), reference)
@@ -70,8 +70,8 @@ def remove(options: CliContext, sender: str, reference: str) -> None:
 
 
 @complaints.command("list")
-@click.option("--sender", default="", shell_complete=completion.senders, help="Only complaints about this sender.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: complaints by sender.")
+@click.option("--sender", default="", shell_complete=completion.senders, help="List only complaints about this sender.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: complaints by sender.")
 @click.pass_obj
 def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
     """List the complaints of the last 400 days, and how many of them count now."""
@@ -86,7 +86,7 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
         echo(json.dumps(msgspec.to_builtins(by_sender)))
         return
     if not by_sender:
-        echo("no complaint is kept")
+        echo("no complaint is recorded")
         return
     table = Table("sender", "when", "reference", box=None, pad_edge=False)
     for name, of_sender in by_sender.items():

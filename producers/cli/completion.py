@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _MAX_ENDED = 20
-"""So many campaigns that ended are suggested, the newest."""
+"""How many of the campaigns that ended are suggested: the newest ones."""
 
 
 def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Suggest ``last`` and the ids of the live and the newest campaigns; and their names once a name is begun."""
+    """Suggest ``last``, ids of live and of the newest ended campaigns, and, for a word that is begun, their names."""
 
     async def read(redis: "Redis") -> list[CompletionItem]:
         from times_dispatch.ledger.campaign_words import state_in_words  # noqa: PLC0415  # slow to import
@@ -45,7 +45,7 @@ def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 
 def senders(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Suggest the senders of the settings, and those that ever had a campaign."""
+    """Suggest the senders of the settings and the senders that ever had a campaign."""
 
     async def read(redis: "Redis") -> list[CompletionItem]:
         from times_dispatch.ledger.queries import Queries  # noqa: PLC0415  # slow to import
@@ -74,7 +74,7 @@ def providers(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def _from_ledger(
     ctx: click.Context, read: Callable[["Redis"], Awaitable[list[CompletionItem]]]
 ) -> list[CompletionItem]:
-    """Return suggestions from the ledger; none if the ledger cannot be used, or is slow."""
+    """Return suggestions from the ledger; return none if the ledger cannot be used or is slow."""
     from redis.exceptions import RedisError  # noqa: PLC0415  # slow to import
 
     from producers.cli import CliContext  # noqa: PLC0415
@@ -101,7 +101,7 @@ def _from_ledger(
 
 
 def _settings_path(ctx: click.Context) -> Path:
-    # The options before the command are read, and the function behind them does not run during a completion.
+    # A completion parses the options before the command, but does not call main() with them.
     return Path(ctx.find_root().params.get("settings_path") or "dispatch.toml")
 
 

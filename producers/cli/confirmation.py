@@ -1,4 +1,4 @@
-"""Asks a person before a command does what cannot be undone, and says what the command would do."""
+"""Asks a person before a command acts, and says what the command would do."""
 
 import sys
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def confirm(*lines: str) -> None:
     """
     echo_report(*lines, indent=4, err=True)
     if not sys.stdin.isatty():
-        raise InputInvalid("nothing is done: nobody can be asked here; --yes does it without asking")
+        raise InputInvalid("nothing is done: nobody can be asked here, stdin is no terminal; --yes acts without asking")
     click.confirm("go on?", abort=True, err=True)
 
 
@@ -41,7 +41,7 @@ def campaign_lines(views: Iterable[CampaignView]) -> list[str]:
 
 
 def about_cost(options: CliContext, view: CampaignView, messages: int) -> str:
-    """Return about what some messages of a campaign cost, as the end of a sentence; empty if the price is unknown."""
+    """Return the approximate cost of messages of a campaign, to end a sentence; empty if the price is unknown."""
     if not (settings := settings_if_valid(options)):
         return ""
     from times_dispatch.settings.cost_estimate import estimated_cost  # noqa: PLC0415  # loaded with the settings only

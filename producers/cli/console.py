@@ -21,7 +21,7 @@ from times_dispatch.console_users import (
 )
 
 _MAX_PASSWORD_LINE = 10_000
-"""Characters of a line that are read; a password has fewer, and a device such as /dev/zero has no end."""
+"""The limit of characters for a password on stdin; without it, a device such as /dev/zero would be read forever."""
 
 
 @click.group("console")
@@ -38,22 +38,28 @@ _file_option = click.option(
     "--file",
     "path",
     type=click.Path(path_type=Path, readable=False),
-    help="The users file; by default the one of the settings.",
+    help="The users file. [default: the users file that the settings name]",
 )
 
 
 @user.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in ConsoleRole]), required=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password from stdin, one line.")
-@click.option("--by-proxy", is_flag=True, help="No password: a proxy logs the user in ([console] user_header).")
+@click.option(
+    "--role", type=click.Choice([role.value for role in ConsoleRole]), required=True, help="The role of the user."
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from one line of stdin.")
+@click.option(
+    "--by-proxy",
+    is_flag=True,
+    help="Add the user without a password: a proxy logs the user in ([console] user_header).",
+)
 @_file_option
 @click.pass_obj
 def add(options: CliContext, name: str, *, role: str, password_stdin: bool, by_proxy: bool, path: Path | None) -> None:
     """Add user NAME, or give NAME another role and password; logins of the old password end.
 
-    viewer: sees campaigns, no numbers and no texts. operator: also masked numbers and texts, and may pause, resume,
-    cancel and resend campaigns and change rates. owner: also sees the users and what they did.
+    A viewer sees campaigns, but no numbers and no texts. An operator also sees masked numbers and texts, and may pause,
+    resume, cancel and resend campaigns and change rates. An owner also sees the users and their actions.
     """
     users = _users(options, path)
     try:
@@ -83,7 +89,7 @@ def remove(options: CliContext, name: str, *, path: Path | None) -> None:
 
 
 @user.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @_file_option
 @click.pass_obj
 def list_(options: CliContext, *, as_json: bool, path: Path | None) -> None:
@@ -121,6 +127,6 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline(_MAX_PASSWORD_LINE).rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise InputInvalid("nobody can type a password here: give it with --password-stdin")
+        raise InputInvalid("stdin is no terminal, so nobody can type a password: give it with --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password

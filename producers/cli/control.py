@@ -23,7 +23,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 _BY_HAND = "by hand"
 """The reason of a pause for which the person gave none; it replaces no other reason."""
 _HINTS_DURING_SUBMIT = {
-    CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
+    CampaignState.PAUSED: "pause it after the submit has ended, or cancel it: dispatch cancel {}",
     CampaignState.RUNNING: "it runs by itself after the submit has ended",
 }
 """Advice about a campaign that is still being submitted, by the state that was wanted."""
@@ -39,14 +39,16 @@ _HINTS_DURING_SUBMIT = {
     help="Pause this sender, with all its campaigns.",
 )
 @click.option("--all", "all_senders", is_flag=True, help="Pause every sender: nothing is sent any more.")
-@click.option("--reason", default="", help="Shown wherever the campaign is listed; replaces an earlier reason.")
+@click.option(
+    "--reason", default="", help="The reason, shown wherever the campaign is listed; replaces an earlier reason."
+)
 @yes_option
 @click.pass_obj
 def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: bool, reason: str, yes: bool) -> None:
     """Pause CAMPAIGN: no push starts later than a second after this command has ended.
 
-    With --sender or --all whole senders are paused, also for campaigns that are submitted later. This command needs
-    only Redis, and no valid settings file. It asks before it pauses several campaigns.
+    With --sender or --all whole senders are paused, also for campaigns that are submitted later. The command needs only
+    Redis, and no valid settings file. The command asks before it pauses several campaigns.
     """
     _check_target(campaign, sender_name, all_senders=all_senders)
     if not campaign:
@@ -117,11 +119,11 @@ def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
 
 
 def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
-    """Return what a cancel would do; nothing if no message is unsent or in doubt."""
+    """Return lines that say what a cancel would do; no line if the cancel would change no message."""
     try:
         view = with_ledger(options, lambda redis: Queries(redis).campaign(campaign))
     except CampaignDamaged as damage:
-        return [f"cancels campaign {campaign} for good: its messages cannot be counted, {damage.what}"]
+        return [f"cancels campaign {campaign} for good: its messages cannot be counted: {damage.what}"]
     in_doubt = view.counts[MessageState.IN_DOUBT]
     if view.state is CampaignState.CANCELLED or not (view.unsent or in_doubt or view.retries_waiting):
         return []
@@ -166,16 +168,17 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
     "decision",
     type=click.Choice(["sent", "resend"]),
     required=True,
-    help="sent: count them as accepted, a report may still come. resend: send them again, at your own risk.",
+    help="sent: count the messages as accepted, a report may still come. resend: send them again, at your own risk.",
 )
-@click.option("--force", is_flag=True, help="Decide although reports may be waiting that say what became of them.")
+@click.option("--force", is_flag=True, help="Decide although reports about these messages may be waiting.")
 @yes_option
 @click.pass_obj
 def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "resend"], force: bool, yes: bool) -> None:
     """Decide about all messages of CAMPAIGN that are in doubt now; ask before they are sent again.
 
-    Refused while reports wait that are not applied yet, or while no reconciler runs: a report may say that a message
-    was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for "dispatch resume".
+    The command refuses while reports wait for a reconciler, or while no reconciler runs: a report may say that a
+    message was delivered. Messages to be sent again wait for "dispatch resume" if the campaign is paused or stopped
+    itself.
     """
     id_ = campaign_meant(options, campaign)
 
@@ -201,23 +204,23 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
             confirm(
                 f"sends again: {counted(in_doubt, 'message')} in doubt{about_cost(options, view, in_doubt)}",
                 *campaign_lines([view]),
-                "  whoever got such a message already gets it twice",
+                "  a person who already got such a message gets it twice",
             )
     decided, state = with_ledger(options, decide)
     message = f"{decided:,} messages in doubt are now {'accepted' if decision == 'sent' else 'pending again'}"
     if decision == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
-        message += f"; campaign {id_} is {state}: they wait for dispatch resume {id_}"
+        message += f"; campaign {id_} is {state}: the messages wait for dispatch resume {id_}"
     echo(message)
 
 
 def _unapplied(unapplied: UnappliedReports) -> CommandFailed:
-    return CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
+    return CommandFailed(f"{unapplied}; then run the command again, or decide without these reports with --force")
 
 
 def _check_target(campaign: str, sender_name: str, *, all_senders: bool) -> None:
     """Raise UsageError unless exactly one of the campaign, the sender and all senders is named."""
     if bool(campaign) + bool(sender_name) + all_senders != 1:
-        raise click.UsageError("name a campaign, or a sender with --sender, or say --all")
+        raise click.UsageError("name a campaign, or name a sender with --sender, or give --all")
 
 
 def _change_state(
@@ -251,7 +254,7 @@ def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, w
         return
     if state is CampaignState.SUBMITTING:
         hint = _HINTS_DURING_SUBMIT[wanted].format(campaign)
-        problem = f"is still being submitted, and nothing of it is sent yet: {hint}"
+        problem = f"is still being submitted, so none of its messages is sent yet: {hint}"
     else:
         problem = f"is {state}: it cannot be {wanted} any more"
     echo(f"campaign {campaign} {problem}", err=True)

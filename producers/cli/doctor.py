@@ -21,11 +21,11 @@ from times_dispatch.settings.providers.check import check_providers
 @click.option(
     "--connect",
     is_flag=True,
-    help="Also ask each provider, and each target of alerts, whether it answers; no message is sent.",
+    help="Also check whether each provider and each target of alerts answers; no message is sent.",
 )
 @click.pass_obj
 def doctor(options: CliContext, *, connect: bool) -> None:
-    """Check the settings with all secrets, every provider, template and target of alerts, and what runs.
+    """Check the settings with all secrets, every provider, template and target of alerts, and all processes.
 
     Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works.
     """
@@ -59,7 +59,7 @@ def _settings(options: CliContext) -> Settings | None:
 
 
 def _archive(settings: Settings) -> int:
-    """Say whether the folder of the archive can be reached from here."""
+    """Print whether the folder of the archive can be reached from this host."""
     if not settings.retention.path:
         return 0
     from times_dispatch.archive.errors import ArchiveError  # noqa: PLC0415  # most installations have no archive
@@ -75,7 +75,7 @@ def _archive(settings: Settings) -> int:
 
 
 def _alerts(settings: Settings, *, connect: bool) -> int:
-    """Say for each target of alerts whether its address is usable; nothing is sent to it."""
+    """Print for each target of alerts whether its address is usable, without sending a message."""
     if not settings.alerts.targets:
         return 0
     from times_dispatch.alerts.targets import (  # noqa: PLC0415  # apprise is slow to import
@@ -120,7 +120,7 @@ def _templates(settings: Settings) -> int:
         with_problems += bool(problems)
         with_advice += bool(advice)
     echo_report(
-        f"templates  {len(settings.templates):,} checked, {with_problems:,} with something to look at",
+        f"templates  {len(settings.templates):,} checked, {with_problems:,} with problems",
         indent=LABEL_WIDTH,
     )
     if with_advice:

@@ -1,4 +1,4 @@
-"""The exit codes of commands: which error ends a command with which code, and what stderr says."""
+"""The exit codes of commands: which error ends a command with which code and which message on stderr."""
 
 from typing import IO, Any
 
@@ -69,7 +69,7 @@ def _exit_for_redis(error: exceptions.RedisError) -> FailureExit | None:
 
 
 _REDIS_REASONS = {
-    exceptions.ConnectionError: "went away in the middle",
+    exceptions.ConnectionError: "closed the connection",
     exceptions.TimeoutError: "did not answer in time",
     exceptions.OutOfMemoryError: "has no memory left: raise its maxmemory",
     exceptions.ReadOnlyError: "has become a replica and cannot be written to",

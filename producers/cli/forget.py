@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("number")
-@click.option("--unsealed", is_flag=True, help="Keep nothing, also not what the law wants kept for a year.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--unsealed", is_flag=True, help="Delete also the records that the law wants kept for a year.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @yes_option
 @click.pass_obj
 def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, yes: bool) -> None:
     """Forget NUMBER: no sender texts it any more, and its data leaves Redis.
 
-    What the law wants kept is sealed in the archive until its time is over. A campaign whose recipients file has the
-    number suppresses it, without keeping the number.
+    The records that the law wants kept are sealed in the archive until their time is over. Later campaigns suppress
+    messages to the number. Redis keeps only a keyed digest of the number.
     """
     [wanted] = normalise_arguments([number])
     settings = options.settings(Need.LEDGER, *([] if unsealed else [Need.ARCHIVE]))
     if not settings.retention.path and not unsealed:
         raise InputInvalid(
-            "[retention] path: is not set in the settings, so nothing can be sealed; --unsealed forgets and keeps "
-            "nothing of what the law wants kept (docs/retention.md)"
+            "[retention] path: is not set in the settings, so no record can be sealed; --unsealed deletes also the "
+            "records that the law wants kept (docs/retention.md)"
         )
     if not yes:
         confirm(f"{mask(wanted)} gets no message of any sender any more, and its data is deleted for good")
@@ -72,7 +72,7 @@ def forget(options: CliContext, number: str, *, unsealed: bool, as_json: bool, y
             f"{counted(result.sealed, 'row')} sealed; known as {result.digest}"
         )
     for damage in result.damaged:
-        echo(f"warning: the number may be in here still: {damage}", err=True)
+        echo(f"warning: the number may still be in this campaign: {damage}", err=True)
     if result.damaged:
         raise SystemExit(1)
 

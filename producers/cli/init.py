@@ -1,4 +1,4 @@
-"""``dispatch init``: makes a first folder with settings, secrets, a campaign and recipients."""
+"""``dispatch init``: makes a folder with settings, secrets, a first campaign and its recipients."""
 
 import shlex
 from contextlib import suppress
@@ -17,9 +17,9 @@ from times_dispatch.demo.redis_server import EmbeddedServerFailed, find_server
 @click.argument("folder", type=click.Path(file_okay=False, readable=False, path_type=Path), default=".")
 @click.pass_obj
 def init(options: CliContext, folder: Path) -> None:
-    """Make settings, secrets, a first campaign and its recipients in FOLDER, and change no file that is there.
+    """Make settings, secrets, a first campaign and its recipients in FOLDER, and keep the files that FOLDER has.
 
-    Everything works at once with the sandbox. With dispatch --redis-url URL init, the files name your own Redis.
+    The files work at once with the sandbox. With dispatch --redis-url URL init, the files name your own Redis.
     """
     files = make_starter(folder, redis_url=options.redis_url or "")
     for name, meaning in files.made.items():
@@ -27,7 +27,7 @@ def init(options: CliContext, folder: Path) -> None:
     for name in files.kept:
         echo(f"kept  {name:<14} was there already")
     if ".env" in files.kept and not _names_redis(folder / ".env"):
-        echo("", ".env has no addresses and secrets for these processes: make the folder anew elsewhere,")
+        echo("", ".env has no addresses and secrets for these processes: run dispatch init for another folder,")
         echo("or enter the variables of docs/operations.md#environment into .env; then:")
     echo("", "start Redis, the sandbox and all processes, and leave them in this terminal:")
     if folder != Path():
@@ -40,12 +40,12 @@ def init(options: CliContext, folder: Path) -> None:
     echo("  honcho start")
     echo("in a second terminal, in the same folder:")
     echo(*(f"  dispatch {command}" for command in ("doctor", "check campaign.toml", "submit campaign.toml", "list")))
-    echo("with an account of your own: remove the line endpoint and enter your senders and templates in dispatch.toml,")
+    echo("to use your own account: remove the line endpoint and enter your senders and templates in dispatch.toml,")
     echo("put the account into .env, and remove the line sandbox from the Procfile; then run dispatch doctor --connect")
 
 
 def _names_redis(env_file: Path) -> bool:
-    """Return whether a file has the variable of the ledger; False if the file cannot be read, or is a pipe."""
+    """Return whether a file sets DISPATCH_REDIS_URL; False if the file cannot be read, or is a pipe."""
     with suppress(OSError):
         return env_file.is_file() and b"DISPATCH_REDIS_URL=" in read_bounded(env_file)
     return False

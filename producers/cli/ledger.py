@@ -38,13 +38,13 @@ def with_ledger(
 ) -> T:
     """Connect to the ledger, await ``call`` with the connection, and return what it returns.
 
-    Only the address and the password of Redis are needed: a broken settings file is noted, and stops nobody.
+    Only the address and the password of Redis are needed. A broken settings file is noted on stderr.
 
     Args:
         options: the options of the command line.
-        call: what to do.
-        repeats: whether the Redis client may repeat a command whose answer was lost. A plain write that overwrites what
-            somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
+        call: the function to await with the connection.
+        repeats: whether the Redis client may repeat a command whose answer was lost. A plain write is not repeated,
+            because it could overwrite a newer value of another person; the person reads the error and decides.
         is_long: whether the command may take minutes, so that a short outage of Redis must not end it.
         is_first: whether the command has not used Redis before; later connections of long commands wait for Redis.
 
@@ -75,13 +75,13 @@ def with_ledger(
 
 
 def campaign_meant(options: CliContext, words: str) -> CampaignId:
-    """Return the id of the campaign that a person means; print on stderr which campaign it is, unless words are the id.
+    """Return the id of the campaign that a person names; print the id on stderr, unless the words are the id.
 
-    A command looks the words up once and acts on the id: ``last`` can be another campaign a moment later.
+    A command looks the words up once and acts on the id, because ``last`` can be another campaign a moment later.
 
     Raises:
-        CampaignUnknown: no campaign is meant.
-        CampaignAmbiguous: several campaigns are meant.
+        CampaignUnknown: the words name no campaign.
+        CampaignAmbiguous: the words name several campaigns.
     """
     campaign = with_ledger(options, lambda redis: CampaignSearch(redis).find(words))
     name_campaign(words, campaign)
@@ -104,17 +104,18 @@ async def open_ledger(
     printed: set[str] | None = None,
     timeouts: CliTimeouts = TIMEOUTS,
 ) -> AsyncIterator[Redis]:
-    """Connect to the ledger for the time of a block.
+    """Connect to the ledger for the time of a block of code.
 
-    A Redis that hangs ends the block with RedisUnavailable after two seconds; a long block says so on stderr then, and
-    goes on if Redis answers again in time. A long block that is not the first of its command also waits to begin.
+    If Redis does not answer for two seconds, the block ends with RedisUnavailable. A long block prints a message on
+    stderr instead, and goes on if Redis answers again in time. A long block that is not the first of its command also
+    waits for Redis before it begins.
 
     Args:
         redis_url: the address of the ledger.
         repeats: whether the Redis client may repeat a command whose answer was lost.
         is_long: whether the block may take minutes, so that a short outage of Redis must not end it.
         is_first: whether the command has not used Redis before.
-        printed: warnings about Redis that are not printed again; those that the block prints are added.
+        printed: warnings about Redis that were printed and are not printed again; the block adds its warnings.
         timeouts: how long the block waits for Redis.
 
     Raises:
@@ -144,12 +145,12 @@ async def open_ledger(
     finally:
         if silence:
             silence.cancel()
-        with suppress(exceptions.RedisError):  # what the command did is done; a hanging Redis closes nothing in time
+        with suppress(exceptions.RedisError):  # the command's work is done, and a hanging Redis would delay the close
             await redis.aclose()
 
 
 async def _check_ledger(redis_url: str, timeouts: CliTimeouts, *, wait_s: float) -> None:
-    """Raise RedisUnavailable or LedgerNewer if the ledger cannot be used; wait so long for a Redis that hangs."""
+    """Raise RedisUnavailable or LedgerNewer if the ledger cannot be used, or if Redis does not answer in time."""
     loop, is_silent = asyncio.get_running_loop(), False
     wait_until = loop.time() + wait_s
     async with connect(redis_url, socket_timeout_s=timeouts.answer_s, repeat_after_timeout=False) as probe:
@@ -161,10 +162,10 @@ async def _check_ledger(redis_url: str, timeouts: CliTimeouts, *, wait_s: float)
                 _tell_whether_it_answers(probe, answers=False)
 
         while True:
-            # A single Redis that hangs ends the check by then.
+            # A single Redis that hangs ends the check before the timer fires.
             timer = loop.call_later(timeouts.tell_silence_after_s, tell_silence)
             try:
-                # Several nodes or sentinels that hang would be asked one after the other, and each for two seconds.
+                # Without this limit, several nodes or sentinels that hang would take two seconds each.
                 async with asyncio.timeout(2 * timeouts.answer_s):
                     await check(probe, needs_memory=False)
                     await refuse_newer_ledger(probe)
@@ -186,7 +187,7 @@ async def _check_ledger(redis_url: str, timeouts: CliTimeouts, *, wait_s: float)
 
 
 async def _tell_about_silence(redis_url: str, timeouts: CliTimeouts) -> None:
-    """Say on stderr when Redis stops answering, and when it answers again, until the task is cancelled."""
+    """Print on stderr when Redis stops answering, and when Redis answers again, until the task is cancelled."""
     is_silent = False
     async with connect(redis_url, socket_timeout_s=timeouts.answer_s, retries=0) as redis:
         while True:
@@ -208,11 +209,11 @@ def _tell_whether_it_answers(redis: Redis, *, answers: bool) -> None:
 
 
 async def warn_without_workers(redis: Redis, views: Iterable[CampaignView] | None = None) -> None:
-    """Say on stderr since when no worker runs, if none does; say nothing if nobody can know.
+    """Print on stderr since when no worker runs, if no worker runs; print nothing if Redis gives an error.
 
     Args:
         redis: the ledger.
-        views: the campaigns that are shown, if only these matter: where none may send, nothing is said.
+        views: the campaigns that are shown; the warning is left out if none of them may send. None always warns.
     """
     if views is not None and not any(map(_may_send, views)):
         return
@@ -222,13 +223,13 @@ async def warn_without_workers(redis: Redis, views: Iterable[CampaignView] | Non
 
 
 def _may_send(view: CampaignView) -> bool:
-    """Return whether messages of a campaign may still go; those in doubt may, also when the campaign is finished."""
+    """Return whether messages of a campaign may still be sent; messages in doubt may, even of a finished campaign."""
     in_doubt = view.state == CampaignState.FINISHED and view.counts[MessageState.IN_DOUBT]
     return bool(in_doubt) or view.state not in {CampaignState.FINISHED, CampaignState.CANCELLED}
 
 
 async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:
-    """Let workers begin at once with what a sender may send again; if that fails, upkeep does it some seconds later."""
+    """Wake workers at once for batches that a sender may send again; after an error, upkeep wakes them later."""
     if not (settings := settings_if_valid(options)):
         return
     from producers.submit import notify_workers as notify  # noqa: PLC0415  # imports Celery, which is slow
@@ -238,7 +239,7 @@ async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) ->
 
 
 def settings_if_valid(options: CliContext) -> "Settings | None":
-    """Return the settings; None, after a note on stderr, if they have a mistake."""
+    """Return the settings; if they have a mistake, print a note on stderr and return None."""
     try:
         return options.settings()
     except SettingsInvalid as invalid:
@@ -247,7 +248,7 @@ def settings_if_valid(options: CliContext) -> "Settings | None":
 
 
 def note_broken_settings(options: CliContext, problem: str) -> None:
-    """Print once that the settings have a mistake that did not matter for this command."""
+    """Print once that the settings have a mistake, which did not matter for this command."""
     note = f"note: {problem}; this command needs only Redis, other commands will refuse"
     if note not in options.notes:
         options.notes.add(note)
@@ -255,9 +256,9 @@ def note_broken_settings(options: CliContext, problem: str) -> None:
 
 
 def _syntax_problem(path: Path) -> str:
-    """Return why a settings file is no TOML, in one line; empty if the file is well formed, or is not there."""
+    """Return why a settings file is no TOML, in one line; empty if the file is well formed or does not exist."""
     with suppress(OSError):
-        if not S_ISREG(path.stat().st_mode):  # nobody may ever write to a pipe, and the command has acted already
+        if not S_ISREG(path.stat().st_mode):  # a read of a pipe may never end, and the command has already acted
             return ""
     with suppress(OSError, ValueError):
         tomllib.loads(path.read_text("utf-8"))

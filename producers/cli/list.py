@@ -1,4 +1,4 @@
-"""``dispatch list``: lists the live campaigns and the newest of those that ended, the newest first."""
+"""``dispatch list``: lists the live campaigns and the newest campaigns that ended, the newest first."""
 
 import json
 import time
@@ -22,9 +22,9 @@ from times_dispatch.similar_names import similar_name
 
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
-"""On a narrower terminal each campaign gets two lines instead of a row of a table, and where the table does not fit."""
+"""On a terminal with fewer columns, and where the table does not fit, each campaign gets two lines, not a row."""
 _MIN_NAME_WIDTH = 24
-"""Columns of a longer name in the table, where there is no room for more; its end is left out then."""
+"""The columns to which a longer name is cut, if the table has no room for the whole name."""
 
 
 class _Filters(NamedTuple):
@@ -46,20 +46,32 @@ class _Filters(NamedTuple):
 
 
 @click.command("list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state; may be repeated.")
-@click.option("--sender", default="", shell_complete=completion.senders, help="Only campaigns of this sender.")
-@click.option("--since", "since_s", type=DurationType(), default=0, help="Only campaigns of this time: 24h, 7d.")
-@click.option("--name", default="", help="Only campaigns with this in their names.")
-@click.option("--limit", type=click.IntRange(min=1), help="List so many campaigns, at most.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="List only campaigns in this state; may be repeated.",
+)
+@click.option("--sender", default="", shell_complete=completion.senders, help="List only campaigns of this sender.")
+@click.option(
+    "--since",
+    "since_s",
+    type=DurationType(),
+    default=0,
+    help="List only campaigns created within this time before now: 24h, 7d.",
+)
+@click.option("--name", default="", help="List only campaigns whose names contain this text.")
+@click.option("--limit", type=click.IntRange(min=1), help="List at most this many campaigns.")
 @click.option(
     "--ended",
     "max_ended",
     type=click.IntRange(min=0),
     default=_MAX_ENDED,
     show_default=True,
-    help="Read so many of the campaigns that are finished or cancelled, the newest.",
+    help="Read this many of the newest campaigns that are finished or cancelled.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(
     options: CliContext,
@@ -72,7 +84,7 @@ def list_(
     max_ended: int,
     as_json: bool,
 ) -> None:
-    """List all live campaigns, and the newest of those that are finished or cancelled; the newest first."""
+    """List all live campaigns and the newest campaigns that are finished or cancelled, the newest first."""
     filters = _Filters(states, name, (time.time() - since_s) * 1000 if since_s else 0)
     read_damaged = list[CampaignDamaged]()
 
@@ -96,7 +108,7 @@ def list_(
     if limit is not None and len(views) > limit:
         echo(f"not shown: {len(views) - limit:,} more than --limit {limit}", err=True)
         views = views[:limit]
-    # Whatever states are asked for, one of these campaigns may be in it: nobody knows while its archive is away.
+    # These campaigns may have the wanted states: their states are unknown while the archive cannot be reached.
     _tell_damages([damage for damage in read_damaged if damage in damaged or damage.state != CampaignDamaged.state])
     if as_json:
         echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
@@ -116,7 +128,7 @@ def list_(
 
 
 def _tell_damages(damages: list[CampaignDamaged]) -> None:
-    """Say on stderr which campaigns cannot be read, and what to do, in one line for each advice."""
+    """Print on stderr which campaigns cannot be read, and what to do, one line for each kind of advice."""
     for advice in dict.fromkeys(damage.advice for damage in damages):
         ids = ", ".join(damage.campaign for damage in damages if damage.advice == advice)
         echo(f"{advice}: {ids}", err=True)

@@ -1,4 +1,4 @@
-"""``dispatch number``: says everything that is known of one phone number."""
+"""``dispatch number``: shows everything that is known about one phone number."""
 
 import json
 from datetime import date, timedelta
@@ -25,13 +25,15 @@ from times_dispatch.settings.masking import mask
 
 @click.command()
 @click.argument("number")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--not-dead", is_flag=True, help="Forget that the number is dead: it gets messages again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--not-dead", is_flag=True, help="Remove the number from the dead numbers, so that the number gets messages again."
+)
 @click.pass_obj
 def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -> None:
-    """Say everything that is known of NUMBER in all campaigns: what was sent, when, and what came of it.
+    """Show everything that is known about NUMBER in all campaigns: each message, its times and its state.
 
-    The output masks the number, and the trail notes that somebody looked a number up.
+    The output masks the number. The trail records that somebody looked up a number.
     """
     [wanted] = normalise_arguments([number])
     rule = options.settings().dead_numbers.rule
@@ -60,7 +62,7 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
 
 def _standing(history: NumberHistory) -> str:
     if history.is_forgotten:
-        return "forgotten: no sender texts it, and what archives have of it is sealed"
+        return "forgotten: no sender texts the number, and its data in archives is sealed"
     standing = ["on the opt-out list" if history.opted_out else "not on the opt-out list"]
     if history.dead:
         until = "" if history.is_dead else ", too long ago to count"

@@ -1,4 +1,4 @@
-"""``dispatch optout``: manages the numbers that get no messages, whatever the campaign."""
+"""``dispatch optout``: manages the numbers that get no messages of any campaign."""
 
 import json
 from pathlib import Path
@@ -28,14 +28,14 @@ def optout() -> None:
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def add(options: CliContext, numbers: tuple[str, ...]) -> None:
-    """Put NUMBERS on the list: they get no more messages, not even from running campaigns."""
+    """Put NUMBERS on the list, so that they get no more messages, not even of running campaigns."""
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> tuple[int, int]:
         try:
             hidden = await ForgottenNumbers(redis, options.forget_key()).positions(wanted)
-        except ForgetKeyRefused as refused:  # an opt-out must be possible at once
-            echo(f"warning: {refused}; a forgotten number stands in the list now", err=True)
+        except ForgetKeyRefused as refused:  # an opt-out must never wait
+            echo(f"warning: {refused}; forgotten numbers among NUMBERS are now in the list, unmasked", err=True)
             hidden = []
         kept = [number for position, number in enumerate(wanted) if position not in hidden]
         return (await OptOuts(redis, actor=options.actor).add(kept) if kept else 0), len(hidden)
@@ -64,10 +64,10 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
 @click.option(
     "--column", default="", help="The column with the numbers. [default: to, number, mobile, phone, msisdn, …]"
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> None:
-    """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
+    """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exit with 1 if a row was refused."""
     limits = ReaderLimits.of(options.settings(Need.LEDGER).recipients)
 
     async def change(redis: Redis) -> ImportResult:
@@ -107,7 +107,7 @@ def export(options: CliContext, file: Path) -> None:
 
 
 @optout.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def count(options: CliContext, *, as_json: bool) -> None:
     """Count the numbers on the list."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 INDIA = ZoneInfo(INDIA_ZONE)
 
 _BAR_WIDTH = 16
-"""Columns of a progress bar: little, so that a terminal of 60 columns has room for its figures."""
+"""Columns of a progress bar: so few that a terminal of 60 columns has room for the figures beside the bar."""
 _WIDTH_WITHOUT_TERMINAL = 100_000
-"""Columns of a table that a file or a program reads, so that no row is cut or goes over two lines."""
+"""Columns of a table in a file or a pipe: so many that no row is cut or broken into two lines."""
 
 
 def echo(*lines: str, err: bool = False) -> None:
@@ -35,15 +35,15 @@ def echo(*lines: str, err: bool = False) -> None:
     Every command prints through this function or through ``console``.
     """
     for line in lines:
-        click.echo(visible(line), err=err)  # noqa: TID251  # the one place
+        click.echo(visible(line), err=err)  # noqa: TID251  # the only place that calls click.echo
 
 
 def echo_report(*lines: str, indent: int = 0, err: bool = False) -> None:
-    """Print lines that a person reads; on a terminal, a longer line goes on in the next one, and no word is cut.
+    """Print lines that a person reads; on a terminal, a line that is too long is broken between words.
 
     Args:
-        lines: lines without line breaks; in a file or pipe each stays one line.
-        indent: columns of blanks before what goes on.
+        lines: lines without line breaks; in a file or pipe, no line is broken.
+        indent: columns of blanks before the second and later lines of a broken line.
         err: whether to print on stderr.
     """
     stream = sys.stderr if err else sys.stdout
@@ -65,7 +65,7 @@ def console() -> "PlainConsole":
 
 @contextlib.contextmanager
 def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]:
-    """Show on stderr how much of a recipients file is read; yield the function that updates the bar.
+    """Show on stderr how much of a recipients file is read; yield the function that updates the progress bar.
 
     Yields None if stderr is not a terminal.
     """

@@ -14,5 +14,5 @@ class PlainColumn(ProgressColumn):
         self._field = field
 
     def render(self, task: Task) -> Text:
-        """Return the text as it is at the latest update."""
+        """Return the text of the latest update."""
         return Text(visible(str(task.fields.get(self._field, "") if self._field else task.description)))

@@ -1,4 +1,4 @@
-"""A rich console for foreign text: it reads no markup in a text, and shows control characters as escapes."""
+"""A rich console for foreign text: the console ignores markup and shows control characters as escapes."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,26 +19,26 @@ _GAP = 2
 
 
 class PlainConsole(Console):
-    """Prints texts and the cells of tables as they are, each on one line; styles come as arguments only."""
+    """Prints texts and the cells of tables unchanged, each on one line; styles are only set by arguments."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print texts and tables; a line of a table ends with its last letter, and not with the width of its column.
+        """Print texts and tables; a line of a table ends with its last letter, without blanks at its end.
 
-        A table that is too wide for the terminal becomes a list: a row is its first cell, and below it a line for each
-        other cell, after its heading.
+        A table that is too wide for the terminal becomes a list: each row is a line with the first cell, and a line
+        with heading and text for each other cell.
         """
         super().print(*(each if isinstance(each, str | Text) else _Trimmed(each) for each in objects), **options)
 
     def print_line(self, line: str, *, bold: int = 0, indent: int = 2) -> None:
-        """Print a line; where it is longer than the terminal is wide, it goes on in the next one, and no word is cut.
+        """Print a line; a line that is longer than the terminal is wide is broken between words.
 
         Args:
             line: text without line breaks.
-            bold: how many of its first characters are bold.
-            indent: columns of blanks before what goes on.
+            bold: how many of the first characters of the line are bold.
+            indent: columns of blanks before the second and later lines.
         """
         first, *others = wrapped(visible(line), self.width, indent)
         text = Text(first)
@@ -46,13 +46,13 @@ class PlainConsole(Console):
         self.print(text, *map(Text, others), sep="\n")
 
     def fits(self, table: Table) -> bool:
-        """Say whether the terminal is wide enough for a table in which no word is cut."""
+        """Return whether the terminal is wide enough for a table in which no word is cut."""
         return self._room(table, [least for least, _ in self._least_and_most(table)]) >= 0
 
     def share_room(self, table: Table) -> None:
-        """Give each column of a table that fits the columns that it needs, and what is left to the first ones.
+        """Give each column of a table that fits its least width, and divide the rest of the terminal's width.
 
-        A column whose lines go on below gets of it before one whose lines are cut.
+        Columns whose lines are broken get their share of the rest before columns whose lines are cut.
         """
         widths = self._least_and_most(table)
         room = self._room(table, [least for least, _ in widths])
@@ -65,9 +65,10 @@ class PlainConsole(Console):
         return self.width - sum(widths) - _GAP * (len(table.columns) - 1)
 
     def _least_and_most(self, table: Table) -> list[tuple[int, int]]:
-        """Return the least and the most columns that each column of a table needs.
+        """Return the least and the greatest width that each column of a table needs, in columns of the terminal.
 
-        The least is the longest word. Of a column that stays on its line it is ``min_width``, or else the whole line.
+        The least width is the width of the longest word. For a column with ``no_wrap``, the least width is
+        ``min_width``, or else the width of the longest line.
         """
         return [self._width_of(column) for column in table.columns]
 
@@ -82,7 +83,7 @@ class PlainConsole(Console):
 
 
 class _Trimmed:
-    """A table without the blanks at the end of its lines; a long word goes on in the next line, and is not cut."""
+    """A table without blanks at the end of its lines; a word longer than its column is broken into lines, not cut."""
 
     def __init__(self, table: RenderableType) -> None:
         self._table = table

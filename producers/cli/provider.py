@@ -1,4 +1,4 @@
-"""``dispatch provider``: lists providers, checks their settings, and tries whether they answer."""
+"""``dispatch provider``: lists providers, and checks their settings and whether they answer."""
 
 import asyncio
 import json
@@ -24,10 +24,10 @@ def provider() -> None:
 
 
 @provider.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, as_json: bool) -> None:
-    """List the providers, and the senders that go through each, by priority."""
+    """List the providers, with the senders that use each provider and its priority in their chains."""
     settings = options.settings()
     rows: list[dict[str, Any]] = [
         {
@@ -58,13 +58,15 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 
 @provider.command()
 @click.argument("name", required=False, shell_complete=completion.providers)
-@click.option("--connect", is_flag=True, help="Also ask for a token and the endpoint's OPTIONS; no message is sent.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option(
+    "--connect", is_flag=True, help="Also request a token and send OPTIONS to the endpoint; no message is sent."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool) -> None:
-    """Check provider NAME, or all providers; exit with 1 if one cannot work, or does not answer with --connect."""
+    """Check provider NAME, or all providers; exit with 1 if one cannot work or, with --connect, does not answer."""
     configure(level="error")
-    # Unlike loading, this check goes on after the first provider with a mistake.
+    # The check goes on after a provider with a mistake; loading the settings would stop.
     checked = check_providers(options.settings_path, options.variables())
     if name:
         if name not in (known := [item.nickname for item in checked]):
@@ -102,7 +104,7 @@ def print_provider(checked: CheckedProvider, reached: list[ProbeResult]) -> None
 
     Args:
         checked: the result of the check.
-        reached: whether the provider answered; empty if it was not asked.
+        reached: the results of the requests to the provider; empty if nothing was requested.
     """
     echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:

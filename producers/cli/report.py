@@ -39,29 +39,39 @@ _STDOUT = "-"
 
 @click.command()
 @click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
-@click.option("--out", required=True, help="FILE.csv, .jsonl, .parquet or .xlsx; - is standard output; or a folder.")
+@click.option(
+    "--out",
+    required=True,
+    help="Write to FILE.csv, .jsonl, .parquet or .xlsx, to a folder, or with - to standard output.",
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice([each.value for each in ExportFormat]),
-    help="[default: the suffix of --out; csv]",
+    help="The format. [default: by the suffix of --out, or csv]",
 )
 @click.option(
     "--state",
     "states",
     multiple=True,
     type=click.Choice([state.label for state in MessageState]),
-    help="Only this state; may be repeated.",
+    help="Write only messages in this state; may be repeated.",
 )
-@click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 910,912.")
-@click.option("--numbers", is_flag=True, help="Whole phone numbers; by default their middle is hidden.")
+@click.option("--code", "codes", type=CodesType(), default="", help="Write only messages with these codes: 910,912.")
+@click.option("--numbers", is_flag=True, help="Write whole phone numbers; by default their middle digits are hidden.")
 @click.option(
-    "--recipients", type=click.Path(path_type=Path, readable=False), help="Adds all columns of this recipients file."
+    "--recipients", type=click.Path(path_type=Path, readable=False), help="Add all columns of this recipients file."
 )
-@click.option("--to", default="to", show_default=True, help="The column of the numbers in that file.")
-@click.option("--since", type=DayType(), help="All campaigns submitted on this day in India or later.")
-@click.option("--until", type=DayType(), help="The last day of the submit.")
-@click.option("--partitioned", is_flag=True, help="A folder for each day of submit, a file for each campaign.")
+@click.option("--to", default="to", show_default=True, help="The column of --recipients that holds the numbers.")
+@click.option(
+    "--since",
+    type=DayType(),
+    help="Write only campaigns submitted on this day in India or later; without CAMPAIGNS, all of these.",
+)
+@click.option("--until", type=DayType(), help="Write only campaigns submitted on this day in India or earlier.")
+@click.option(
+    "--partitioned", is_flag=True, help="Make a folder for each day of submit, with a file for each campaign."
+)
 @click.pass_obj
 def report(
     options: CliContext,
@@ -80,14 +90,14 @@ def report(
 ) -> None:
     """Write one row for each message of CAMPAIGNS: number, values, state, code, times, parts, transaction id, attempt.
 
-    A message that changes while the report is written is in the report once, before or after its change.
+    A message that changes while the report is written is in the report once, either before or after its change.
     docs/exports.md lists the columns.
     """
     if not campaigns and since is None:
-        raise InputInvalid("name campaigns, or a day: --since yesterday")
+        raise InputInvalid("name campaigns, or give a day: --since yesterday")
     refuse_reversed_days(since, until)
     if recipients and len(campaigns) != 1:
-        raise InputInvalid("--recipients needs exactly one campaign: the one that was made of this file")
+        raise InputInvalid("--recipients needs exactly one campaign: the campaign that was submitted with this file")
     chosen = _format(out, form, partitioned=partitioned)
     row_filter = RowFilter(frozenset(MessageState[state.upper()] for state in states), codes)
 
@@ -142,14 +152,19 @@ def _format(out: str, form: str | None, *, partitioned: bool) -> ExportFormat:
 async def _views(
     redis: Redis, catalog: Catalog, campaigns: Sequence[str], since: date | None, until: date | None
 ) -> Sequence[CampaignView]:
-    """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning.
+    """Return the named campaigns, or all campaigns of some days; of the latter, warn about damaged ones and skip them.
 
     Args:
         redis: the ledger.
         catalog: the campaigns of the ledger and of the archive.
-        campaigns: names or ids; none stands for all campaigns of the days.
-        since: the first day, in India; None has no first day.
-        until: the last day, in India; None has no last day.
+        campaigns: names or ids; empty means all campaigns of the days.
+        since: the first day, in India; None sets no first day.
+        until: the last day, in India; None sets no last day.
+
+    Raises:
+        CampaignUnknown: a name or id belongs to no campaign.
+        CampaignAmbiguous: a name belongs to several campaigns.
+        CampaignDamaged: a named campaign cannot be read.
     """
     if campaigns:
         search, ids = CampaignSearch(redis), list[CampaignId]()

@@ -1,4 +1,4 @@
-"""``dispatch reports``: shows delivery reports that wait, shows dead letters, and tries dead letters again."""
+"""``dispatch reports``: shows waiting delivery reports and dead letters, and tries dead letters again."""
 
 import json
 
@@ -20,28 +20,28 @@ _REASON = WordType(DeadLetterReason, "reason")
 
 @click.group(cls=CommandGroup)
 def reports() -> None:
-    """Show delivery reports that wait, show dead letters, and try dead letters again."""
+    """Show waiting delivery reports and dead letters, and try dead letters again."""
 
 
 @reports.command()
-@click.option("--reason", type=_REASON, help="Only dead letters with this reason, for example: forged.")
+@click.option("--reason", type=_REASON, help="List only dead letters with this reason, for example: forged.")
 @click.option(
     "--max",
     "max_rows",
     default=50,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Rows to list, at most.",
+    help="List at most this many rows.",
 )
 @click.option("--most", "old_max_rows", type=click.IntRange(min=1), hidden=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def rejected(
     options: CliContext, *, reason: DeadLetterReason | None, max_rows: int, old_max_rows: int | None, as_json: bool
 ) -> None:
     """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
 
-    The body of a report that was too long is not stored, so that the report cannot be tried again.
+    The body of a report that was too long is not stored, so such a report cannot be tried again.
     """
     if old_max_rows is not None:
         echo("--most is an old name; write --max", err=True)
@@ -85,10 +85,10 @@ def rejected(
 
 
 @reports.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def waiting(options: CliContext, *, as_json: bool) -> None:
-    """Count the posts of reports that no reconciler has finished, and show how long the oldest has waited."""
+    """Count the posted reports that no reconciler has applied yet, and show how long the oldest has waited."""
     queue = with_ledger(options, read_backlog)
     if as_json:
         echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
@@ -99,10 +99,10 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
 
 
 @reports.command()
-@click.option("--reason", type=_REASON, help="Only dead letters with this reason, for example: forged.")
+@click.option("--reason", type=_REASON, help="Try only dead letters with this reason, for example: forged.")
 @click.pass_obj
 def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
-    """Give the reports that could not be used to the reconcilers again; those that fail again are listed again."""
+    """Give the dead letters to the reconcilers again; a report that fails again becomes a dead letter again."""
 
     async def again(redis: Redis) -> int:
         return await DeadLetters(redis).replay(reason=reason)

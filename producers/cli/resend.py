@@ -26,14 +26,20 @@ from times_dispatch.settings.money import format_rupees
     "states",
     multiple=True,
     type=click.Choice([state.label for state in MessageState if state in RESENDABLE]),
-    help="Messages in this state; can be given several times.",
+    help="Send messages in this state; may be repeated.",
 )
-@click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 912,914.")
-@click.option("--in-doubt", is_flag=True, help="Also messages in doubt: whoever got such a message gets it twice.")
-@click.option("--after", "after_s", type=DurationType(), default=0.0, help="Begin to send after this time: 1h.")
-@click.option("--again", is_flag=True, help="Also messages that an earlier resend contains.")
-@click.option("--salt", default="", help="Finish a resend --again that broke off: the salt that it printed.")
-@click.option("--dry-run", is_flag=True, help="Show number and cost, and do nothing.")
+@click.option("--code", "codes", type=CodesType(), default="", help="Send only messages with these codes: 912,914.")
+@click.option(
+    "--in-doubt",
+    is_flag=True,
+    help="Send also messages in doubt: a person who already got such a message gets it twice.",
+)
+@click.option(
+    "--after", "after_s", type=DurationType(), default=0.0, help="Wait this time before the first message: 1h."
+)
+@click.option("--again", is_flag=True, help="Send also messages that an earlier resend contains.")
+@click.option("--salt", default="", help="Finish the resend --again that printed this salt and broke off.")
+@click.option("--dry-run", is_flag=True, help="Show the number and cost of the messages, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @yes_option
 @click.pass_obj
@@ -53,25 +59,25 @@ def resend(
 ) -> None:
     """Send chosen messages of CAMPAIGN once more, as a new campaign, after showing their number and cost.
 
-    A message that an earlier resend of CAMPAIGN contains is left out. If the command breaks off, run it again: it
-    finishes the same resend. The new campaign has the text, values, providers and hours of CAMPAIGN, and a validity of
-    the same length.
+    Messages that an earlier resend of CAMPAIGN contains are left out. If the command breaks off, run the command again
+    to finish the same resend. The new campaign has the text, values, providers and hours of CAMPAIGN, and a validity
+    of the same length.
     """
     if not states and not in_doubt:
-        raise click.UsageError("say which messages: --state failed, or --in-doubt")
+        raise click.UsageError("choose messages: --state failed, or --in-doubt")
     if salt and not again:
-        raise click.UsageError("--salt belongs to --again")
+        raise click.UsageError("--salt needs --again")
     settings = options.settings(Need.LEDGER)
     meant = campaign_meant(options, campaign)
     chosen = frozenset(MessageState[state.upper()] for state in states) | (DOUBTFUL if in_doubt else frozenset())
     if again and not salt and not dry_run:
         salt = secrets.token_hex(4)
-        echo(f"resent again; if this breaks off, finish it with --salt {salt}", err=True)
+        echo(f"resends again; if this command breaks off, finish the resend with --salt {salt}", err=True)
     choice = Choice(states=chosen, codes=codes, again=again, salt=salt)
 
     async def survey(redis: Redis) -> Survey:
         if in_doubt and (unapplied := await unapplied_reports(redis)):
-            raise CommandFailed(f"{unapplied}; then run this again")
+            raise CommandFailed(f"{unapplied}; then run the command again")
         return await Resender(redis, settings, meant, choice).survey()
 
     async def submit(redis: Redis) -> ResendResult:
@@ -95,7 +101,7 @@ def resend(
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
-        raise CommandFailed(f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent")
+        raise CommandFailed(f"campaign {result.campaign} was cancelled during its submit: none of its messages is sent")
     if as_json:
         echo(json.dumps(_result_as_json(result, expected)))
     elif result.already_submitted:
@@ -116,7 +122,7 @@ def _print_survey(expected: Survey, choice: Choice, *, as_json: bool) -> None:
 
 
 def _lines(expected: Survey, choice: Choice) -> list[str]:
-    """Return for people what a resend would send, and what it would leave out."""
+    """Return lines that say which messages a resend would send and leave out."""
     parent = expected.parent
     size = f"{counted(expected.messages, 'message')} in {counted(expected.parts, 'part')}"
     cost = f", costs {format_rupees(expected.price * expected.parts)}" if expected.price else ""
@@ -129,7 +135,7 @@ def _lines(expected: Survey, choice: Choice) -> list[str]:
     if expected.unfinished:
         lines.append(f"  finishes campaign {expected.unfinished.id}, whose submit broke off")
     if choice.states & DOUBTFUL:
-        lines.append("  whoever got a message in doubt already gets it twice")
+        lines.append("  a person who already got a message in doubt gets it twice")
     if MessageState.NO_REPORT in choice.states:
         lines.append("  a message without a report may have been delivered")
     return lines

@@ -1,4 +1,4 @@
-"""The rule for second tries, and what came of them, in words."""
+"""The rule for second tries and the results of second tries, in words."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ def retry_rule_in_words(rule: RetryRule) -> str:
 
 
 def second_tries_in_words(view: CampaignView, statistics: "Statistics") -> str:
-    """Return how many messages wait for a second try, were sent again, and were delivered so."""
+    """Return how many messages wait for a second try, were sent again, and were delivered by a second try."""
     words = [f"{view.retries_waiting:,} waiting"]
     words += [f"{messages:,} sent again" + _ordinal(number) for number, messages in statistics.retried.items()]
     if (percent := statistics.recovered_percent) is not None:

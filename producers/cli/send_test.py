@@ -40,23 +40,27 @@ _DEFAULT_REPORT_TIMEOUT_S = 120.0
 @click.command("send-test")
 @click.option("--country-code", required=True, metavar="91", help="The country code of the number.")
 @click.option(
-    "--number", required=True, metavar="9876543210", help="The mobile number; its country code may be left out."
+    "--number", required=True, metavar="9876543210", help="The mobile number, with or without the country code."
 )
 @click.option("--message", required=True, help="The text, exactly as it will be sent.")
 @click.option(
     "--sender",
     default="",
     shell_complete=completion.senders,
-    help="[default: the first that goes through the provider]",
+    help="The sender. [default: the first sender that uses the provider]",
 )
 @click.option(
     "--template",
     default="",
     shell_complete=completion.templates,
-    help="The template whose content id goes with the message. [default: the sender's first]",
+    help="The template whose content id the message carries. [default: the sender's first template]",
 )
-@click.option("--provider", default="", shell_complete=completion.providers, help="[default: the sender's provider]")
-@click.option("--custom", multiple=True, metavar="NAME=VALUE", help="A custom key-value of the provider's payload.")
+@click.option(
+    "--provider", default="", shell_complete=completion.providers, help="The provider. [default: the sender's provider]"
+)
+@click.option(
+    "--custom", multiple=True, metavar="NAME=VALUE", help="A custom value for the provider's payload; may be repeated."
+)
 @click.option(
     "--wait-report",
     is_flag=False,
@@ -64,10 +68,10 @@ _DEFAULT_REPORT_TIMEOUT_S = 120.0
     default=None,
     type=FiniteFloatRange(min=0),
     metavar="[SECONDS]",
-    help=f"Wait for the delivery report. [default if given: {_DEFAULT_REPORT_TIMEOUT_S:.0f}]",
+    help=f"Wait this long for the delivery report. [default if given: {_DEFAULT_REPORT_TIMEOUT_S:.0f}]",
 )
 @click.option("--force", is_flag=True, help="Send although the sender is paused, braked or backing off.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def send_test(
     options: CliContext,
@@ -83,7 +87,7 @@ def send_test(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Send one message now, outside any campaign, and show the provider's answer. It costs what a message costs.
+    """Send one message now, outside any campaign, and show the provider's answer. The message costs money.
 
     No worker is needed. The delivery report comes through the receiver and the reconciler, as every report does.
     """
@@ -127,11 +131,16 @@ async def _push_and_wait(
 
     Args:
         message: the test message.
-        settings: give the ledger's address and the id keys.
-        force: whether to send although the ledger holds the sender back.
-        wait_s: how long to wait for the report, in seconds; None is not at all.
+        settings: the settings, with the ledger's address and the id keys.
+        force: whether to send although the sender is paused, braked or backing off.
+        wait_s: how long to wait for the report, in seconds; None does not wait.
         quiet: whether to print nothing.
-        actor: who sends, for the sender's trail.
+        actor: the person who sends, for the sender's trail.
+
+    Raises:
+        InputInvalid: the number is forgotten.
+        CommandFailed: the sender is paused, braked or backing off, and *force* is not given.
+        RedisUnavailable: the ledger does not answer.
     """
     if force and wait_s is None:
         await compare_id_key(settings, None)
@@ -176,13 +185,13 @@ def _request_lines(message: SendTestMessage) -> list[str]:
     if message.template:
         lines.append(f"template  {message.template} ({push.content_id})")
         if not message.matches_template:
-            lines.append("          the message is not this template's text: an operator may drop it, unreported")
-        lines += [f"          {refusal}: a campaign with it is refused" for refusal in message.refusals]
+            lines.append("          the message is not this template's text: an operator may drop it without a report")
+        lines += [f"          {refusal}: a campaign would refuse this message" for refusal in message.refusals]
     else:
-        lines.append("template  none is registered for the sender")
+        lines.append("template  no template is registered for the sender")
     if message.lacks_values:
         lines.append(
-            "          $$TemplateVariables goes without values: write the message as its template, values filled in"
+            "          $$TemplateVariables is empty: write the message as its template, with the values filled in"
         )
     return [*lines, *_indented("> ", request_lines(provider, push, mask))]
 
@@ -214,7 +223,7 @@ def _outcome_in_words(outcome: Outcome) -> str:
     if outcome.parts:
         words += f", {counted(outcome.parts, 'part')}"
     if outcome.scope:
-        words += f"; it would brake the {outcome.scope.value}"
+        words += f"; in a campaign, this answer would brake the {outcome.scope.value}"
     return words
 
 

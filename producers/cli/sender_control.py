@@ -1,7 +1,7 @@
-"""Pause and resume of whole senders, of one or of all: ``dispatch pause --all``, ``dispatch sender pause``.
+"""Pausing and resuming one sender or all senders: ``dispatch pause --all``, ``dispatch sender pause``.
 
-A paused sender sends nothing for any of its campaigns, also for those that are submitted later. The campaigns keep
-their own states: a campaign that was paused by itself stays paused when its sender is resumed.
+A paused sender sends no message of its campaigns, nor of campaigns that are submitted later. The campaigns keep their
+own states: a campaign that a person paused stays paused when its sender is resumed.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def pause_senders(options: CliContext, name: str | None, *, reason: str = "", ye
 
     Raises:
         InputInvalid: the ledger has no such sender, or nobody can be asked.
-        click.Abort: the person said no.
+        click.Abort: the person answered no.
     """
     configured = configured_senders(options)
     if configured is None:
@@ -75,8 +75,8 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
 
     Raises:
         InputInvalid: the ledger has no such sender, or nobody can be asked.
-        CommandFailed: a sender was paused or stopped itself at this moment, and stays so.
-        click.Abort: the person said no.
+        CommandFailed: a sender was paused or stopped itself again during the command, and stays stopped.
+        click.Abort: the person answered no.
     """
     configured = configured_senders(options) or []
     senders = with_ledger(options, lambda redis: _read(redis, name, configured, only_paused=name is None))
@@ -103,12 +103,12 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
     if stopped_again:
         names = ", ".join(stopped_again)
         raise CommandFailed(
-            f"sender {names} was paused or stopped itself at this moment: look at it, and run this again"
+            f"sender {names} was paused again, or stopped itself, during this command: see dispatch sender list"
         )
 
 
 async def known_sender(redis: Redis, name: str, configured: Sequence[SenderId] = ()) -> SenderId:
-    """Return the name of a sender that the ledger has, or the settings; raise InputInvalid if neither has the name."""
+    """Return a name as a sender of the ledger or of *configured*; raise InputInvalid if neither has the name."""
     known = await Queries(redis).senders()
     if SenderId(name) not in (*known, *configured):
         similar = similar_name(name, (*known, *configured))
@@ -118,7 +118,7 @@ async def known_sender(redis: Redis, name: str, configured: Sequence[SenderId] =
 
 
 async def note_unknown_sender(redis: Redis, name: str) -> None:
-    """Say on stderr that the ledger has no sender of a name, with the most similar one; say nothing if it has one."""
+    """Print a note on stderr, with the most similar name, if the ledger has no sender of a name."""
     try:
         await known_sender(redis, name)
     except InputInvalid as unknown:
@@ -139,7 +139,7 @@ def _ask(verb: str, senders: Sequence[SenderCampaigns]) -> None:
 def configured_senders(options: CliContext) -> list[SenderId] | None:
     """Return the senders of the settings; None if the settings have a mistake.
 
-    A sender without any campaign must not begin after a stop of all senders, and must go on with all others.
+    A pause of all senders also stops senders that never had a campaign, and only the settings name such senders.
     """
     settings = settings_if_valid(options)
     return None if settings is None else [SenderId(name) for name in settings.senders]

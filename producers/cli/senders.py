@@ -26,7 +26,7 @@ def sender() -> None:
 
 
 @sender.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, as_json: bool) -> None:
     """List the senders with their rates, and the reasons why they do not send.
@@ -61,9 +61,9 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 @yes_option
 @click.pass_obj
 def rate(options: CliContext, name: str, per_second: float, *, yes: bool) -> None:
-    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. A change in the settings overrides it.
+    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. A later change in the settings overrides it.
 
-    The command asks before it sets a rate above that of the settings.
+    The command asks before it sets a rate above the rate of the settings.
     """
     if problem := rate_problem(per_second):
         raise InputInvalid(f"sender {name}: the rate {problem}")
@@ -81,11 +81,11 @@ def rate(options: CliContext, name: str, per_second: float, *, yes: bool) -> Non
 
 @sender.command()
 @click.argument("name", shell_complete=completion.senders)
-@click.option("--reason", default="", help="Shown wherever a campaign of the sender is listed.")
+@click.option("--reason", default="", help="The reason, shown wherever a campaign of the sender is listed.")
 @yes_option
 @click.pass_obj
 def pause(options: CliContext, name: str, *, reason: str, yes: bool) -> None:
-    """Pause all campaigns of NAME; ask if there are several."""
+    """Pause sender NAME with all its campaigns; ask if there are several campaigns."""
     pause_senders(options, name, reason=reason, yes=yes)
 
 
@@ -94,12 +94,12 @@ def pause(options: CliContext, name: str, *, reason: str, yes: bool) -> None:
 @yes_option
 @click.pass_obj
 def resume(options: CliContext, name: str, *, yes: bool) -> None:
-    """Resume all campaigns of NAME, also if NAME stopped itself or is backing off; ask if there are several."""
+    """Resume sender NAME, also if the sender stopped itself or is backing off; ask if there are several campaigns."""
     resume_senders(options, name, yes=yes)
 
 
 def _ask_if_above_settings(options: CliContext, name: str, per_second: float) -> None:
-    """Ask before a sender gets a higher rate than the settings have, as far as the ledger knows them."""
+    """Ask before a sender gets a higher rate than the ledger knows from the settings."""
 
     async def read(redis: Redis) -> tuple[SenderView, list[CampaignView]]:
         queries, sender = Queries(redis), await known_sender(redis, name)

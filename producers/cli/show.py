@@ -26,12 +26,12 @@ from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_e
 from times_dispatch.settings.money import format_rupees
 
 _MAX_TRAIL = 20
-"""Entries of the trail that are shown."""
+"""How many entries of the trail are shown."""
 
 
 @click.command()
 @click.argument("campaign", shell_complete=completion.campaigns)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--export",
     type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path, readable=False)),

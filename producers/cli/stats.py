@@ -1,4 +1,4 @@
-"""``dispatch stats``: what became of messages, what they cost, and how long deliveries took, from counters alone."""
+"""``dispatch stats``: shows results of messages, their cost, and the times until delivery, from counters alone."""
 
 import csv
 import io
@@ -40,29 +40,31 @@ _GROUPS: dict[str, Callable[[RollupKey], str]] = {
     "template": lambda key: key.template,
 }
 _FIELDS_OF_ROWS = tuple(state.value for state in {*SENT, *ERROR_STATES})
-"""The counters of which the rows of the table are made."""
+"""The columns of the table of groups: counters of ``Statistics``."""
 _MAX_DIFFERENCES = 20
 
 
 @click.command()
-@click.option("--campaign", shell_complete=completion.campaigns, help="Only this campaign.")
-@click.option("--sender", shell_complete=completion.senders, help="Only this sender.")
-@click.option("--provider", default="", shell_complete=completion.providers, help="Only this provider.")
-@click.option("--template", default="", shell_complete=completion.templates, help="Only this template.")
-@click.option("--day", type=DayType(), help="Only this day in India: 2026-11-26, today, yesterday.")
-@click.option("--since", type=DayType(), help="From this day on; 7d is the day a week ago.")
-@click.option("--until", type=DayType(), help="Until this day, which counts too.")
+@click.option("--campaign", shell_complete=completion.campaigns, help="Count only this campaign.")
+@click.option("--sender", shell_complete=completion.senders, help="Count only this sender.")
+@click.option("--provider", default="", shell_complete=completion.providers, help="Count only this provider.")
+@click.option("--template", default="", shell_complete=completion.templates, help="Count only this template.")
+@click.option("--day", type=DayType(), help="Count only this day in India: 2026-11-26, today, yesterday.")
+@click.option("--since", type=DayType(), help="Count from this day on; 7d is the day a week ago.")
+@click.option("--until", type=DayType(), help="Count until this day, which counts too.")
 @click.option(
     "--by",
     type=click.Choice(list(_GROUPS)),
     default="day",
     show_default=True,
-    help="What each row of the table is about.",
+    help="The subject of each row of the table.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--csv", "as_csv", is_flag=True, help="The table as CSV.")
-@click.option("--chain", is_flag=True, help="With --campaign: together with its resends, each recipient once.")
-@click.option("--recount", is_flag=True, help="Recount all messages, and say whether all counters are right.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
+@click.option(
+    "--chain", is_flag=True, help="With --campaign: count the campaign together with its resends, each recipient once."
+)
+@click.option("--recount", is_flag=True, help="Recount all messages, and compare the result with all counters.")
 @click.pass_obj
 def stats(
     options: CliContext,
@@ -80,25 +82,25 @@ def stats(
     chain: bool,
     recount: bool,
 ) -> None:
-    """Show what became of messages: sent, delivered, errors, clicks, cost, and the time until delivery.
+    """Show statistics of messages: sent, delivered, errors, clicks, cost, and the time until delivery.
 
     A message counts on the day of its last push, in India.
     """
     if recount:
         if campaign or sender or provider or template or day or since or until or as_csv or chain:
-            raise click.UsageError("--recount goes over all messages, and with no other option than --json")
+            raise click.UsageError("--recount counts all messages, and can be combined only with --json")
         _recount(options, as_json=as_json)
         return
     if day and (since or until):
-        raise click.UsageError("--day goes with neither --since nor --until")
+        raise click.UsageError("--day cannot be combined with --since or --until")
     if as_json and as_csv:
-        raise click.UsageError("--json and --csv do not go together")
+        raise click.UsageError("--json and --csv cannot be combined")
     refuse_reversed_days(since, until)
     if chain and (not campaign or as_csv):
-        raise click.UsageError("--chain goes with --campaign, and with no other option than --json")
+        raise click.UsageError("--chain needs --campaign, and can be combined only with --json")
     if campaign:
         if sender or provider or template or day or since or until:
-            raise click.UsageError("--campaign goes with no other choice of messages")
+            raise click.UsageError("--campaign cannot be combined with another choice of messages")
         id_ = campaign_meant(options, campaign)
         if chain:
             _print_chain(with_ledger(options, lambda redis: _chain(options, redis, id_)), as_json=as_json)
@@ -180,7 +182,7 @@ def _recount(options: CliContext, *, as_json: bool) -> None:
     else:
         echo(f"{counted(result.messages, 'message')} of {counted(result.campaigns, 'campaign')} recounted")
         if result.moving:
-            echo(f"not compared, because messages of them changed meanwhile: {', '.join(result.moving)}")
+            echo(f"campaigns not compared, because their messages changed meanwhile: {', '.join(result.moving)}")
         for each in result.differences[:_MAX_DIFFERENCES]:
             echo(f"{each.where}: {each.field} is counted {each.counted:,}, and the records say {each.recounted:,}")
         what = "the compared counters" if result.moving else "all counters"
@@ -322,6 +324,6 @@ def _print_bars(out: PlainConsole, heading: str, rows: dict[str, tuple[int, int,
 
 
 def _hour(hour: int) -> str:
-    """Return an hour since the epoch, counted in India, as a time there: ``2026-11-27 10:00``."""
+    """Return hours since the epoch, counted in India, as a time in India: ``2026-11-27 10:00``."""
     day, of_day = divmod(hour, 24)
     return f"{date.fromordinal(date(1970, 1, 1).toordinal() + day):%Y-%m-%d} {of_day:02}:00"

@@ -1,4 +1,4 @@
-"""``dispatch status``: says whether Redis, workers and all other processes run, and what to do if not."""
+"""``dispatch status``: shows whether Redis, workers and all other processes run, and advice if they do not."""
 
 import asyncio
 import json
@@ -24,17 +24,17 @@ from times_dispatch.status.roles import clock_time
 LABEL_WIDTH = 11
 """Columns of the label of a line, with the blank after it."""
 EXIT_CODES = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-"""The same codes as those of Nagios and of tools that follow it."""
+"""Exit codes by severity, as in Nagios and in tools that follow Nagios."""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def status(options: CliContext, *, as_json: bool) -> None:
-    """Show whether all processes run, and what is wrong with what to do, the most serious first.
+    """Show whether all processes run, and all problems with advice, the most serious problem first.
 
-    Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works. Needs the address of
-    Redis, and no valid settings file.
+    Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works. The command needs
+    the address of Redis, and no valid settings file.
     """
     now = current_status(options)
     if as_json:
@@ -50,7 +50,7 @@ def current_status(options: CliContext, *, warns: bool = True) -> DeploymentStat
 
     Args:
         options: the options of the command line.
-        warns: whether mistakes of the settings are counted on stderr; the doctor has named them already.
+        warns: whether to print on stderr how many mistakes the settings have; the doctor has named them already.
 
     Raises:
         SettingsInvalid: there is no usable address of Redis.
@@ -66,7 +66,7 @@ def current_status(options: CliContext, *, warns: bool = True) -> DeploymentStat
 
 
 def _settings(options: CliContext, *, warns: bool) -> Settings:
-    """Load the settings; from a file with mistakes only the addresses count, which are in the environment."""
+    """Load the settings; of settings with mistakes, return only the addresses, which the environment has."""
     try:
         return options.settings(Need.LEDGER)
     except SettingsInvalid as invalid:
@@ -76,7 +76,8 @@ def _settings(options: CliContext, *, warns: bool) -> Settings:
         if environment.mistakes:
             raise
         if warns:
-            echo(f"warning: the settings have {counted(len(invalid.mistakes), 'mistake')}: dispatch doctor", err=True)
+            mistakes = counted(len(invalid.mistakes), "mistake")
+            echo(f"warning: the settings have {mistakes}: run dispatch doctor", err=True)
         return Settings(redis_url=redis_url, broker_url=broker_url)
 
 

@@ -1,4 +1,4 @@
-"""``dispatch submit``: makes a running campaign of a campaign file and a recipients file."""
+"""``dispatch submit``: starts a campaign from a campaign file and a recipients file."""
 
 import gc
 import secrets
@@ -40,17 +40,21 @@ _MAX_REASONS = 10
 @click.option(
     "--recipients",
     type=click.Path(path_type=Path, readable=False),
-    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
+    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: the file that CAMPAIGN names]",
 )
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, readable=False),
-    help="Where refused rows are written. [default: customers.rejects.csv beside customers.csv]",
+    help="Write the refused rows to this file. [default: customers.rejects.csv beside customers.csv]",
 )
-@click.option("--again", is_flag=True, help="Send it once more, although the same files were submitted before.")
-@click.option("--salt", help="Finish a submit --again that broke off: the salt that it printed.")
+@click.option(
+    "--again", is_flag=True, help="Send the campaign once more, although the same files were submitted before."
+)
+@click.option("--salt", help="Finish the submit --again that printed this salt and broke off.")
 @click.option("--now", "at_once", is_flag=True, help="Send at once, although start_at is past.")
-@click.option("--checked", metavar="DIGEST", help="Refuse if anything changed since the check that printed DIGEST.")
+@click.option(
+    "--checked", metavar="DIGEST", help="Refuse if a file or a setting has changed since dispatch check printed DIGEST."
+)
 @yes_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
@@ -69,9 +73,10 @@ def submit(
 ) -> None:
     """Check the CAMPAIGN file and its recipients, store the messages, and send them.
 
-    Nothing is sent before every row is checked and stored. If the command breaks off, run it again: it goes on where it
-    stopped. Once it has finished, running it again does nothing. If the sender's campaign of the last three days with
-    the same name or template has half of the recipients, the command asks first, unless --again or --yes is given.
+    No message is sent before every row is checked and stored. If the command breaks off, run the same command again: it
+    goes on where it stopped. After the submit has finished, the same command does nothing. If a campaign of the sender
+    in the last three days has the same name or template and half of the recipients, the command asks first, unless
+    --again or --yes is given.
     """
     settings = options.settings(Need.LEDGER)
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -79,7 +84,7 @@ def submit(
         refuse_unless_checked(draft, checked)
     if again and not salt:
         salt = secrets.token_hex(4)
-        echo(f"submits again; if this breaks off, finish it with --salt {salt}", err=True)
+        echo(f"submits again; if this command breaks off, finish the submit with --salt {salt}", err=True)
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -94,7 +99,7 @@ def submit(
         echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
         raise CommandFailed(
-            f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent; "
+            f"campaign {result.campaign} was cancelled during its submit: none of its messages is sent; "
             "--again submits it once more"
         )
     if as_json:
@@ -106,15 +111,21 @@ def submit(
 async def _submit(
     draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str, *, is_first: bool
 ) -> SubmitResult:
-    """Submit a draft; say on stderr if no worker runs.
+    """Submit a draft; print a warning on stderr if no worker runs.
 
     Args:
         draft: the campaign and its recipients.
-        settings: give the ledger's address.
-        salt: makes a campaign of its own of the same files; empty if nothing is submitted again.
+        settings: the settings, with the ledger's address.
+        salt: makes a second campaign of the same files; empty for the first campaign.
         progress: shows how many rows were read; None shows nothing.
-        actor: who submits, for the trail.
+        actor: the person who submits, for the trail.
         is_first: whether the command has not used Redis before.
+
+    Raises:
+        RedisUnavailable: the ledger does not answer, or refuses the login.
+        InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
+        CommandFailed: a file changed while it was read, or the campaign does not fit into Redis.
+        LedgerError: the id key is refused, or the sender's lanes are.
     """
     async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
@@ -123,7 +134,7 @@ async def _submit(
 
 
 def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
-    """Ask before a draft goes to the people of an earlier campaign; raise InputInvalid if nobody can be asked."""
+    """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked."""
     campaigns = uvloop.run(_comparable_campaigns(draft, settings))
     if not campaigns:
         return
@@ -138,7 +149,7 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
 
 
 def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> None:
-    """Say how many messages of a draft will be suppressed as repetitions; *ask* whether to go on, if it is possible."""
+    """Print how many messages of a draft will be suppressed as repetitions; with *ask*, ask first on a terminal."""
     with progress_bar(draft) as progress:
         repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
     lines = [f"submitted again: {line}" for line in repetitions_in_words(repetitions, draft.campaign.sender)]
@@ -191,7 +202,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
 
 def _as_lines(result: SubmitResult) -> list[str]:
     if result.already_submitted:
-        return [f"already submitted as {result.campaign} ({result.state.value}); --again sends it once more"]
+        return [f"already submitted as {result.campaign} ({result.state.value}); --again sends the campaign once more"]
     parts = result.gsm_parts + result.ucs2_parts
     lines = [
         f"campaign  {result.campaign}  {result.plan.name} from {result.plan.sender}",

@@ -45,8 +45,8 @@ def template() -> None:
     multiple=True,
     help=f"The name of a column, as in content=body. Fields: {', '.join(FIELDS)}. May be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--dry-run", is_flag=True, help="Show the changes of an import, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def import_(
     options: CliContext, download: Path, *, sender: str, named_columns: tuple[str, ...], dry_run: bool, as_json: bool
@@ -80,9 +80,9 @@ def import_(
 
 @template.command("list")
 @click.option(
-    "--sender", default="", shell_complete=completion.senders, help="Only templates that this sender may send."
+    "--sender", default="", shell_complete=completion.senders, help="List only templates that this sender may send."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
     """List the templates with their ids, senders and slots."""
@@ -103,9 +103,9 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1, shell_complete=completion.templates)
 @click.pass_obj
 def check(options: CliContext, names: tuple[str, ...]) -> None:
-    """Check the templates NAMES, or all, for what drops messages, costs too much or breaks a rule of portals.
+    """Check the templates NAMES, or all, for mistakes that drop messages, cost too much or break rules of portals.
 
-    A line that begins with "advice" names what operators may object to; other lines make the exit code 1.
+    A line that begins with "advice" names something that operators may object to; any other line makes the exit code 1.
     """
     settings = options.settings()
     if unknown := [name for name in names if name not in settings.templates]:
@@ -115,9 +115,7 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
         problems, advice = checked_template(name, settings)
         echo_report(*(f"{name}: {line}" for line in [*problems, *advice]), indent=2)
         with_problems += bool(problems)
-    echo(
-        f"{counted(len(names or settings.templates), 'template')} checked, {with_problems:,} with something to look at"
-    )
+    echo(f"{counted(len(names or settings.templates), 'template')} checked, {with_problems:,} with problems")
     if with_problems:
         raise SystemExit(1)
 
@@ -129,7 +127,7 @@ def _unknown(name: str, settings: Settings) -> str:
 
 
 def checked_template(name: str, settings: Settings) -> tuple[list[str], list[str]]:
-    """Return the lines about a template's problems, and those that are advice."""
+    """Return the lines about a template's problems, and the lines with advice."""
     findings = lint(name, settings)
     problems = [
         *template_problems(name, settings),

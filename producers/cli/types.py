@@ -1,4 +1,4 @@
-"""Types of command-line arguments beyond click's own."""
+"""Types of command-line arguments that click does not have."""
 
 import math
 import re
@@ -52,7 +52,7 @@ class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no ar
 
 
 def refuse_reversed_days(since: date | None, until: date | None) -> None:
-    """Refuse days of which the last comes before the first: nothing would be chosen.
+    """Refuse a last day before the first day, because no message would be chosen.
 
     Raises:
         UsageError: the days are reversed.
@@ -62,7 +62,7 @@ def refuse_reversed_days(since: date | None, until: date | None) -> None:
 
 
 class WordType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
-    """A member of an enum by its value; the help shows a short name instead of all values, and a mistake names them."""
+    """A member of an enum by its value; the help shows a short name, and the message about a wrong value all values."""
 
     def __init__(self, words: type[StrEnum], name: str) -> None:
         self._words = words
@@ -109,7 +109,7 @@ class CodesType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no 
 
 
 class FiniteFloatRange(click.FloatRange):
-    """A float within a range. Click's own type accepts ``nan``, which passes every comparison, and ``inf``."""
+    """A float within a range. Click's own type also accepts ``inf``, and ``nan``, which passes every comparison."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail as click's types do."""

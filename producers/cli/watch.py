@@ -1,4 +1,4 @@
-"""``dispatch watch``: shows the progress of campaigns until nothing is left to send, or until the reports are there."""
+"""``dispatch watch``: shows the progress of campaigns until all messages are sent, or until all reports have come."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,16 +26,16 @@ from times_dispatch.ledger.summary import progress_line
 from times_dispatch.status.roles import missing_workers
 
 _INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended, as shells have it."""
+"""The exit code that shells give a command which Ctrl-C ended."""
 _BAR_WIDTH = 16
-"""Columns of a bar: little, so that a terminal of 60 columns has room for the figures."""
+"""Columns of a bar: so few that a terminal of 60 columns has room for the figures beside the bar."""
 _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
 """The rate is measured over this many of the latest polls."""
 _WORKERS_INTERVAL_S = 5.0
-"""How often the command looks whether workers run."""
+"""The time between two checks whether workers run."""
 _PRINT_INTERVAL_S = 2.0
-"""Without a terminal, a line for each campaign is printed this often."""
+"""The time between two lines about each campaign, where stdout is no terminal."""
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
@@ -45,7 +45,7 @@ class Until(StrEnum):
     SENT = "sent"
     """No message is left to send; a report may still bring a second try."""
     REPORTS = "reports"
-    """No message is left to send, and none awaits a delivery report."""
+    """No message is left to send, and no message awaits a delivery report."""
 
 
 @click.command()
@@ -55,14 +55,21 @@ class Until(StrEnum):
     type=click.Choice([each.value for each in Until]),
     default=Until.SENT.value,
     show_default=True,
-    help="sent: nothing is left to send. reports: every message has its report, or waits for it no longer.",
+    help="sent: no message is left to send. reports: every message has its report, or no longer waits for a report.",
 )
-@click.option("--timeout", "timeout_s", type=FiniteFloatRange(min=0), default=0, help="Give up after so many seconds.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=FiniteFloatRange(min=0),
+    default=0,
+    help="Stop watching after this many seconds; 0 is no limit.",
+)
 @click.pass_obj
 def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeout_s: float) -> None:
-    """Watch CAMPAIGNS until nothing is left to send; exit with 1 if one was cancelled, stopped itself, or time is up.
+    """Watch CAMPAIGNS until no message is left to send.
 
-    Ctrl-C ends the watching, and the campaigns go on.
+    Exits with 1 if a campaign was cancelled or stopped itself, or if --timeout is over. Ctrl-C ends the command; the
+    campaigns go on.
     """
 
     async def follow_campaigns(redis: Redis) -> list[CampaignView]:
@@ -70,7 +77,7 @@ def watch(options: CliContext, campaigns: tuple[str, ...], *, until: str, timeou
         for words in campaigns:
             ids.append(await search.find(words))
             name_campaign(words, ids[-1])
-            await queries.campaign(ids[-1])  # an unknown or damaged campaign is the only thing to say then
+            await queries.campaign(ids[-1])  # raises, before any output, for a damaged campaign
         return await follow(
             queries,
             list(dict.fromkeys(ids)),
@@ -102,22 +109,24 @@ async def follow(
     redis_timeout_s: float = TIMEOUTS.watch_s,
     clock: Clock = SYSTEM_CLOCK,
 ) -> list[CampaignView]:
-    """Print the progress of campaigns until all have come to an end; return them as they are then.
+    """Print the progress of campaigns until all have ended; return their last views.
 
-    A cancelled campaign sends nothing more, and a campaign that stopped itself waits for a person: both have come to
-    an end. A cancelled campaign still gets reports. While Redis does not answer, this function says so and waits, up
-    to a limit; then it raises the Redis error.
+    A cancelled campaign sends no more messages, and a campaign that stopped itself waits for a person: both have ended.
+    A cancelled campaign still gets reports. While Redis does not answer, this function prints a message and waits.
 
     Args:
         queries: the reading side of the ledger.
         campaigns: ids of the campaigns, each once.
-        until: the end of a campaign that is not stopped.
+        until: when a campaign that was not stopped has ended.
         timeout_s: seconds after which to return in any case; 0 is no limit.
-        missing: says since when no worker runs, empty if one does; None is not asked. The answer is printed when it
-            changes.
-        name_of_redis: its address, for messages.
+        missing: returns since when no worker runs, or an empty text if a worker runs; its text is printed whenever it
+            changes. None checks no workers.
+        name_of_redis: the address of Redis, for messages.
         redis_timeout_s: seconds to wait while Redis does not answer.
-        clock: the clock that the waits use.
+        clock: the clock of all waits.
+
+    Raises:
+        RedisError: Redis did not answer for *redis_timeout_s*.
     """
     out = console()
     polls = {campaign: deque[tuple[float, int]](maxlen=_POLLS_FOR_RATE) for campaign in campaigns}
@@ -159,7 +168,7 @@ async def follow(
 
 
 class _WorkerWatch:
-    """Says on stderr that no worker runs, and when workers run again."""
+    """Prints on stderr that no worker runs, and when workers run again."""
 
     def __init__(self, missing: Callable[[], Awaitable[str]] | None, clock: Clock) -> None:
         self._missing = missing
@@ -168,7 +177,7 @@ class _WorkerWatch:
         self._is_missing = False
 
     async def look(self) -> None:
-        """Look every few seconds; say nothing if nobody can know."""
+        """Check every few seconds; print nothing if Redis refuses the check."""
         if not self._missing or self._clock.monotonic() < self._looks_at_s:
             return
         self._looks_at_s = self._clock.monotonic() + _WORKERS_INTERVAL_S
@@ -182,7 +191,7 @@ class _WorkerWatch:
 
 
 class _RedisSilence:
-    """Says on stderr that Redis does not answer, and when it answers again."""
+    """Prints on stderr that Redis does not answer, and when Redis answers again."""
 
     def __init__(self, name_of_redis: str, timeout_s: float, clock: Clock) -> None:
         self._name = name_of_redis
@@ -191,7 +200,7 @@ class _RedisSilence:
         self._since_s: float | None = None
 
     def began(self, error: exceptions.RedisError) -> None:
-        """Say once that Redis does not answer; raise the error when that has lasted for too long."""
+        """Print once that Redis does not answer; raise the error when the silence has lasted too long."""
         now_s = self._clock.monotonic()
         if self._since_s is None:
             self._since_s = now_s
@@ -200,7 +209,7 @@ class _RedisSilence:
             raise error
 
     def ended(self) -> None:
-        """Say that Redis answers again, if it did not before."""
+        """Print that Redis answers again, if Redis did not answer before."""
         if self._since_s is not None:
             self._since_s = None
             echo(f"Redis at {self._name} answers again", err=True)
@@ -212,7 +221,7 @@ def _print(out: PlainConsole, lines: Sequence[str]) -> None:
 
 
 def _title(view: CampaignView) -> str:
-    """Return the name of a campaign, and for which thing it waits; its summary names every other state."""
+    """Return the name of a campaign, and the thing that the campaign waits for; the summary names other states."""
     words = state_in_words(view)
     waits = view.state is CampaignState.RUNNING and words != CampaignState.RUNNING
     return f"{view.plan.name}: {words}, " if waits else f"{view.plan.name}: "
@@ -234,7 +243,7 @@ def _awaiting_reports(view: CampaignView) -> int:
 
 
 def _problem(view: CampaignView, until: Until) -> str:
-    """Return why a campaign did not come to a good end; empty if it did."""
+    """Return why a campaign did not end as wanted; empty if it did."""
     if until is Until.SENT and view.waits_for is WaitsFor.REPORTS:
         return ""
     if view.state is not CampaignState.FINISHED:

@@ -1,20 +1,20 @@
-"""Lines that fit a terminal: a longer line goes on in the next one at a blank, and no word is cut."""
+"""Lines that fit a terminal: a line that is too long is broken at blanks, and no word is cut."""
 
 import re
 from unicodedata import category
 
 _WORD = re.compile(r" *[^ ]+")
 _MARK = "| "
-"""What each line of a sample text begins with, after blanks."""
+"""The beginning of each line of a sample text, after blanks."""
 
 
 def wrapped(line: str, width: int, indent: int = 0) -> list[str]:
-    """Return a line as lines of so many columns; a word that is longer, such as a digest, stays whole on its line.
+    """Break a line into lines of at most *width* columns; a word that is longer, such as a digest, stays whole.
 
     Args:
-        line: text without control characters; each letter counts with the columns that a terminal gives it.
+        line: text without control characters; each letter counts as many columns as a terminal gives the letter.
         width: columns of the terminal.
-        indent: columns of blanks before the later lines; a line that begins with more blanks keeps those.
+        indent: columns of blanks before the second and later lines; a line that begins with more blanks keeps them.
     """
     if _columns(line) <= width:
         return [line]
@@ -32,9 +32,9 @@ def wrapped(line: str, width: int, indent: int = 0) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """Return at most how many columns a text takes: terminals differ about the vowel signs that follow a letter."""
+    """Return the greatest number of columns of a text: terminals show vowel signs after a letter differently."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415  # slow to import, and most lines need it not
+    from rich.cells import cell_len  # noqa: PLC0415  # slow to import, and most lines do not need it
 
     return cell_len(text) + sum(category(letter) == "Mc" for letter in text)

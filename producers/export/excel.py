@@ -1,7 +1,7 @@
-"""Exports as a workbook of Excel: numbers and ids are texts, so that no digit is lost, and times are Excel's dates.
+"""Exports as an Excel workbook: numbers and ids are texts, so that no digit is lost, and times are Excel's dates.
 
-XlsxWriter makes the workbook with the headings of its sheets. Our rows (``sheet_rows``) are put into these sheets while
-the workbook is packed, so that no row waits in memory or in another file.
+XlsxWriter makes a workbook with the headings of the sheets. The rows from ``sheet_rows`` are written into these sheets
+while the workbook is packed, so that no row waits in memory or in another file.
 """
 
 import re
@@ -19,14 +19,14 @@ from producers.export.schema import Column, ColumnType
 from producers.export.sheet_rows import rows_xml
 
 MAX_ROWS_OF_SHEET: Final = 1_048_576
-"""Excel's limit; further rows go to further sheets."""
+"""Excel's limit for the rows of a sheet; more rows go to more sheets."""
 MAX_BYTES_OF_SHEET: Final = 1_900_000_000
-"""A sheet of more bytes would need an extension of the archive's format which Excel wants to repair."""
+"""The limit for a sheet: a larger sheet would need the ZIP64 extension, and Excel would offer to repair the file."""
 _QUICK: Final = 1
 """The level of compression."""
 _END_OF_ROWS: Final = b"</sheetData>"
 _DIMENSION: Final = re.compile(rb"<dimension [^>]*/>")
-"""The cells that a sheet has; with the heading only, readers would take the sheet for empty."""
+"""The element with a sheet's range of cells, to be removed: its range, the heading, would hide the rows."""
 
 
 class ExcelWriter:
@@ -45,8 +45,8 @@ class ExcelWriter:
         Args:
             path: the file, which may exist already.
             columns: the columns of the heading.
-            max_rows_of_sheet: rows of a sheet, with the heading.
-            max_bytes_of_sheet: bytes of a sheet before they are compressed; one group may come on top.
+            max_rows_of_sheet: rows of a sheet, including the heading.
+            max_bytes_of_sheet: uncompressed bytes of a sheet; the last group of a sheet may exceed the limit.
         """
         self._columns = columns
         self._max_rows = max_rows_of_sheet
@@ -78,7 +78,7 @@ class ExcelWriter:
         self._archive.close()
 
     def close(self) -> None:
-        """Close the file, also in the middle of a workbook that nobody is going to read."""
+        """Close the file, even if the workbook is unfinished; such a file is discarded."""
         with suppress(OSError):
             self._sheet.close()
         with suppress(OSError):
@@ -116,6 +116,6 @@ def _sheet_name(number: int) -> str:
 
 
 def _around_rows(sheet: bytes) -> tuple[bytes, bytes]:
-    """Return a sheet up to its rows, and from their end on."""
+    """Return the part of a sheet before its rows, and the part after its rows."""
     before, end, after = _DIMENSION.sub(b"", sheet).partition(_END_OF_ROWS)
     return before, end + after

@@ -29,7 +29,7 @@ class ExportFormat(StrEnum):
 
 
 TEXT_FORMATS = frozenset({ExportFormat.CSV, ExportFormat.JSON_LINES})
-"""The formats that standard output takes."""
+"""The formats that can be written to standard output."""
 
 
 def submit_day(view: CampaignView) -> date:
@@ -38,16 +38,16 @@ def submit_day(view: CampaignView) -> date:
 
 
 def path_by_day(folder: Path, view: CampaignView, form: ExportFormat) -> Path:
-    """Return where a campaign's file stands: ``FOLDER/day=2026-11-26/diwali01.parquet``.
+    """Return the path of a campaign's file: ``FOLDER/day=2026-11-26/diwali01.parquet``.
 
-    The day is that of the submit, which never changes: a later export of the same campaign replaces the file, and no
-    message stands in two files.
+    The day of the submit never changes, so that a later export of the same campaign replaces the file, and no message
+    is in two files.
     """
     return folder / f"day={submit_day(view)}" / f"{view.id}.{form}"
 
 
 async def write_rows(catalog: Catalog, campaigns: Sequence[CampaignRows], writer: ExportWriter) -> int:
-    """Write the rows of campaigns, one campaign after the other; return how many rows."""
+    """Write the rows of campaigns, one campaign after another; return the number of rows."""
     written = 0
     for rows in campaigns:
         async for group in rows.groups(catalog):
@@ -67,7 +67,7 @@ def standard_output(form: ExportFormat, columns: Sequence[Column], write: Callab
 
 @contextlib.contextmanager
 def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
-    """Open a file that only its owner can read; it gets its path when the block ends without an error.
+    """Open a file that only its owner can read; the file gets its path when the block ends without an error.
 
     Raises CommandFailed if the file cannot be written, or if the path is a link or belongs to somebody else.
     """
@@ -98,7 +98,7 @@ def _writer(atomic: AtomicFile, form: ExportFormat, columns: Sequence[Column]) -
 
         yield ParquetWriter(atomic.temporary, columns)
     else:
-        from producers.export.excel import ExcelWriter  # noqa: PLC0415  # most exports do without
+        from producers.export.excel import ExcelWriter  # noqa: PLC0415  # most exports do not need it
 
         with contextlib.closing(ExcelWriter(atomic.temporary, columns)) as writer:
             yield writer

@@ -1,8 +1,8 @@
 """The columns of the recipients file that the ledger does not keep, put beside the messages by their lines.
 
-The ledger keeps of each row only its line, its number and the values of the text. All other columns come from the
-recipients file, if the person still has the file. Each row is compared with the ledger by its number, so that a file
-that was changed or sorted since the submit is refused instead of putting one person's data beside another's message.
+The ledger keeps only the line, the number and the values of each row. All other columns come from the recipients file,
+if the person still has the file. The number of each row is compared with the ledger. So a file that was changed or
+sorted since the submit is refused, instead of putting one person's data beside another person's message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from times_dispatch.ledger.model import Recipients
 
 
 class OwnColumns:
-    """Reads a recipients file along with the batches of its campaign, both from the first row to the last."""
+    """Reads a recipients file together with the batches of its campaign, both from the first row to the last."""
 
     def __init__(self, path: Path, *, to: str = "to") -> None:
         """Open the file; raise InputInvalid if it cannot be read or has no column named *to*."""
@@ -31,7 +31,7 @@ class OwnColumns:
     def of(self, recipients: Recipients) -> list[Sequence[str]]:
         """Return the columns of the next batch; raise InputInvalid if the file does not have the batch's rows."""
         if recipients.lines and recipients.lines[0] <= self._last_line:
-            self._rows = self._read()  # the next lane of a campaign begins with the first rows again
+            self._rows = self._read()  # each lane of a campaign begins with the first rows again
         self._last_line = recipients.lines[-1] if recipients.lines else self._last_line
         cells: list[Sequence[str]] = []
         for line in recipients.lines:
@@ -51,5 +51,5 @@ class OwnColumns:
 
     def _mismatch(self, line: int) -> InputInvalid:
         return InputInvalid(
-            f"{self._path}:{line}: is not the row from which the message was made; give the file as it was"
+            f"{self._path}:{line}: is not the row from which the message was made; give the unchanged file"
         )

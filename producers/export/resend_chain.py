@@ -1,4 +1,4 @@
-"""A campaign and its resends together: each recipient counts once, whichever of the campaigns reached him."""
+"""The results of a campaign together with its resends: each recipient counts once."""
 
 from decimal import Decimal
 
@@ -15,26 +15,26 @@ _SENT_LETTERS = "".join(state.value for state in SENT)
 
 
 class ChainFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a campaign and its resends came to."""
+    """The results of a campaign and its resends."""
 
     campaigns: list[CampaignId]
-    """The first campaign, and after each campaign its resends."""
+    """The ids of the first campaign and of all resends; the resends of a campaign follow the campaign."""
     recipients: int
-    """Recipients of the first campaign; a resend has none besides."""
+    """Recipients of the first campaign; resends have no others."""
     sent: int
     """Recipients for whom a provider accepted a message of any of the campaigns."""
     delivered: int
     """Recipients to whom a message of any of the campaigns was delivered."""
     parts: int
-    """SMS parts of all pushes that a provider accepted, over all campaigns."""
+    """SMS parts of all pushes that a provider accepted, in all campaigns."""
     cost: Decimal
-    """The price of the parts that had one, in rupees."""
+    """The price in rupees of all parts that had a price."""
 
 
 async def chain_figures(catalog: Catalog, campaign: CampaignId) -> ChainFigures:
     """Read all messages of a campaign, of the campaigns that it resends, and of all their resends.
 
-    A message is known by its line in the recipients file, which a resend keeps.
+    A message is identified by its line in the recipients file, which a resend keeps.
 
     Raises:
         CampaignUnknown: there is no such campaign.

@@ -24,7 +24,7 @@ _ORIGINS = {
     MessageState.GIVEN_UP: CodeOrigin.PUSH,
     MessageState.SUPPRESSED: CodeOrigin.SUPPRESSED,
 }
-"""The states in which a message's code says what went wrong, and where the code then comes from."""
+"""The states in which a message's code names an error, with the origin of the code."""
 
 
 _TRIED_AGAIN = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTED)
@@ -32,13 +32,13 @@ _TRIED_AGAIN = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTE
 
 
 class RowFilter(msgspec.Struct, frozen=True):
-    """Which messages are taken; an empty set takes all."""
+    """Chooses messages by state and code; an empty set chooses all."""
 
     states: frozenset[MessageState] = frozenset()
     codes: frozenset[int] = frozenset()
 
     def positions(self, batch: BatchColumns) -> Sequence[int]:
-        """Return the positions in the batch of the messages that are taken."""
+        """Return the positions of the chosen messages in the batch."""
         states, codes = batch.records.states, batch.records.codes
         if not self.states and not self.codes:
             return range(len(states))
@@ -57,11 +57,11 @@ class CampaignRows:
 
     Args:
         view: the campaign.
-        row_filter: which messages are taken.
-        meaning: returns the meaning of a code, by its origin and the code (``push:2054``).
-        shows_numbers: whether numbers are whole, or masked.
-        slots: how many columns of values the export has; a campaign with fewer slots has none in the last of them.
-        own: columns of the recipients file; None without them.
+        row_filter: chooses the messages.
+        meaning: returns the meaning of a code with its origin (``push:2054``).
+        shows_numbers: whether numbers are written whole; otherwise they are masked.
+        slots: how many columns of values the export has; a campaign with fewer slots leaves the last ones empty.
+        own: the columns of the recipients file; None for an export without these columns.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CampaignRows:
         self._code_texts: dict[tuple[str, int], tuple[str, str]] = {}
 
     async def groups(self, catalog: Catalog) -> AsyncIterator[RowGroup]:
-        """Yield the rows batch by batch; raise what ``Catalog.batches`` and ``OwnColumns.of`` raise."""
+        """Yield the rows batch by batch; raise the errors of ``Catalog.batches`` and ``OwnColumns.of``."""
         async for batch in catalog.batches(self._view):
             own = self._own.of(batch.recipients) if self._own else []
             positions = self._filter.positions(batch)
@@ -128,7 +128,7 @@ class CampaignRows:
         ]
 
     def _code(self, state: str, code: int) -> tuple[int | None, str | None, str | None]:
-        """Return the code, its origin and its meaning, if the state of the message has one."""
+        """Return the code, its origin and its meaning; each is None if a message in this state has no error code."""
         if (state, code) not in self._code_texts:
             rule = self._view.plan.retry
             name = code_name(MessageState(state), code, retry_codes=rule.codes if rule else ())
@@ -139,9 +139,9 @@ class CampaignRows:
 
 
 def code_name(state: MessageState, code: int, *, retry_codes: Sequence[int] = ()) -> str:
-    """Return a message's code with its origin, ``report:910``; empty if nothing went wrong.
+    """Return a message's error code with its origin, ``report:910``; empty if the message has no error.
 
-    A message that is sent again after a failed report has the code of that report, one of *retry_codes*.
+    A message that is sent again after a failed report has the code of the report, one of *retry_codes*.
     """
     if state in _TRIED_AGAIN and code in retry_codes:
         return f"{CodeOrigin.REPORT}:{code}"

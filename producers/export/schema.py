@@ -1,4 +1,4 @@
-"""The columns of an export: their names, their types and their order, which stay the same from version to version."""
+"""The columns of an export: their names, their types and their order, which do not change between versions."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -21,7 +21,7 @@ class Column(NamedTuple):
     name: str
     type: ColumnType
     is_foreign: bool = False
-    """Whether the values come from outside: from the recipients file, the campaign file or the settings."""
+    """Whether the values are user input: from the recipients file, the campaign file or the settings."""
 
 
 _TEXT, _INTEGER, _TIME = ColumnType.TEXT, ColumnType.INTEGER, ColumnType.TIME
@@ -45,7 +45,7 @@ FIXED: Final = (
     Column("reported_at", _TIME),
     Column("transaction_id", _TEXT),
 )
-"""The columns that every export has. A later version may add columns behind them; it changes none."""
+"""The columns of every export. A later version may add columns after them, but changes none of them."""
 
 assert tuple(column.name for column in FIXED) == REPORT_COLUMNS  # noqa: S101  # the reader of recipients knows the heading
 
@@ -54,7 +54,7 @@ def columns_of(slots: int, own: tuple[str, ...] = ()) -> tuple[Column, ...]:
     """Return all columns of an export.
 
     Args:
-        slots: how many slots the campaigns' texts have at most; their values are ``var1``, ``var2`` …
+        slots: the greatest number of slots of a campaign's text; the columns of values are ``var1``, ``var2`` …
         own: names of columns of the recipients file; they get the prefix ``own_``, so that no name occurs twice.
     """
     return (

@@ -1,9 +1,9 @@
-"""Rows of an export as the XML of a worksheet, whole groups at a time.
+"""Rows of an export as the XML of a worksheet, a whole group of rows at a time.
 
 A library's call for each cell would take ten times as long.
 
-A cell stands behind the one before it and names no place, which ECMA-376 (part 1, section 18.3.1.4) allows. Texts stand
-in their cells, and not in the table of shared strings, which would have to be kept in memory.
+The cells of a row follow each other without references such as A1, which ECMA-376 (part 1, section 18.3.1.4) allows.
+Texts are written into their cells, not into the table of shared strings, which would have to be kept in memory.
 """
 
 import re
@@ -15,9 +15,9 @@ from producers.export.rows import RowGroup
 from producers.export.schema import Column, ColumnType
 
 MAX_CELL: Final = 32_767
-"""How many characters Excel reads of a cell."""
+"""The greatest number of characters that Excel reads in a cell."""
 TIME_STYLE: Final = 1
-"""The number of the format of times among those of the workbook."""
+"""The index of the cell style for times in the workbook."""
 
 _INDIA_MS: Final = 19_800_000
 _DAY_MS: Final = 86_400_000
@@ -28,9 +28,9 @@ _TEXT: Final = '<c t="inlineStr"><is><t>%s</t></is></c>'
 _INTEGER: Final = "<c><v>%d</v></c>"
 _TIME: Final = f'<c s="{TIME_STYLE}"><v>%r</v></c>'
 _SPECIAL: Final = re.compile("[&<>\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-"""Characters that cannot stand in XML as they are."""
+"""Characters that must be escaped in XML."""
 _BLANK_ENDS: Final = ("\n ", " \n", "\n\n")
-"""Where a text of a column begins or ends with a blank, if the texts are joined by line feeds."""
+"""In texts joined by line feeds, the places where a text begins or ends with a blank."""
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _LIKE_ESCAPE: Final = re.compile("(_x[0-9a-fA-F]{4}_)")
 
@@ -65,7 +65,7 @@ def _cells(kind: ColumnType, values: Sequence[Any]) -> tuple[str, Sequence[Any] 
 
 
 def _has_special(texts: Sequence[str]) -> bool:
-    """Return whether one of the texts cannot be written as it is; one search of all texts is quicker than many."""
+    """Return whether a text needs escapes or must be cut; one search in the joined texts is faster than many."""
     joined = "\n".join(texts)
     return (
         bool(_SPECIAL.search(joined))
@@ -92,10 +92,10 @@ def _cell(kind: ColumnType, value: Any) -> str:
 
 
 def _escaped(match: "re.Match[str]") -> str:
-    """Return a character that XML cannot have as Office writes the character."""
+    """Return the escape by which Office writes a character that XML does not allow."""
     return f"_x{ord(match[0]):04X}_"
 
 
 def _day(epoch_ms: int) -> float:
-    """Return a time as Excel has it: the days since the end of 1899, in India's time."""
+    """Return a time as Excel's number: the days since 30 December 1899, in India's time."""
     return (epoch_ms + _INDIA_MS) / _DAY_MS + _EPOCH_DAY

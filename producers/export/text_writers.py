@@ -1,4 +1,4 @@
-"""The contract of what writes an export, and the two formats that are texts: CSV and JSON Lines."""
+"""The contract of a writer of exports, and the writers of the two text formats, CSV and JSON Lines."""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -20,24 +20,24 @@ _MAX_KNOWN_MINUTES = 10_000
 
 
 class TextSink(Protocol):
-    """A place that takes text: a file, or standard output."""
+    """A target for text: a file, or standard output."""
 
     def write(self, text: str, /) -> object:
-        """Take the text of one row or of several."""
+        """Write the text of one or several rows."""
 
 
 class ExportWriter(Protocol):
-    """Writes groups of rows to a file that somebody else opens and keeps."""
+    """Writes groups of rows to a file that the caller opens and keeps."""
 
     def write(self, group: RowGroup) -> None:
         """Write the rows of a group; raise OSError if the file cannot be written."""
 
     def finish(self) -> None:
-        """Write what belongs behind the last row."""
+        """Write the end of the format, after the last row."""
 
 
 class CsvWriter:
-    """Writes CSV with a heading. A cell that a spreadsheet would run as a formula gets a guard."""
+    """Writes CSV with a heading. A cell that a spreadsheet would run as a formula gets an apostrophe in front."""
 
     def __init__(self, file: TextSink, columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -68,13 +68,13 @@ class JsonLinesWriter:
         self._write(self._encode_lines(list(map(self._row_type, *columns))))
 
     def finish(self) -> None:
-        """Do nothing: JSON Lines have no end."""
+        """Do nothing: JSON Lines has no end."""
 
 
 def _row_type(names: Sequence[str]) -> Callable[..., Any]:
-    """Return a function that makes an object of a row's values, to be encoded with these names.
+    """Return a function that makes an object with these names from a row's values, to be encoded as JSON.
 
-    A struct is encoded many times as fast as a dictionary, but takes no name that JSON has to escape, and none twice.
+    A struct is encoded many times faster than a dictionary, but its names must be unique and need no escapes in JSON.
     """
     fields = [f"field{number}" for number in range(len(names))]
     try:
@@ -96,7 +96,7 @@ class VisibleLines:
         self._write = write
 
     def write(self, text: str, /) -> None:
-        """Write one row or several, each of which ends with a line break; a line break within a row is an escape."""
+        """Write one or several rows that end with line breaks; a line break within a row becomes an escape."""
         rows = text.removesuffix("\r\n").split("\r\n") if text.endswith("\r\n") else text.removesuffix("\n").split("\n")
         self._write("".join(visible(row) + "\n" for row in rows))
 
@@ -115,7 +115,7 @@ _MILLISECONDS = [f".{millisecond:03}+05:30" for millisecond in range(1000)]
 
 
 def _times(values: Sequence[int | None]) -> list[str | None]:
-    """Return the times of a column; the same time often stands in many rows."""
+    """Return the times of a column as text; each time is formatted once, because many rows have equal times."""
     texts = {value: iso_time(value) for value in set(values)}
     return [texts[value] for value in values]
 

@@ -1,4 +1,4 @@
-"""When a campaign would start and finish: at its sender's rate, in its hours, beside the sender's other campaigns."""
+"""Forecasts the start and the finish of a campaign, from the rate, the hours and the sender's other campaigns."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow
 
 _INDIA = ZoneInfo(INDIA_ZONE)
 _ROUNDING = 1e-6
-"""Added before a quotient is rounded down, so that a floating-point error does not lose a message."""
+"""Added before a number is rounded down or compared, so that a floating-point error does not lose a message."""
 
 
 class DailyCap(NamedTuple):
@@ -26,7 +26,7 @@ class DailyCap(NamedTuple):
 
 
 class FinishEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a campaign starts and finishes if nothing is paused and the provider is reachable."""
+    """When a campaign starts and finishes if it is not paused and the provider can be reached."""
 
     starts: datetime
     finishes: datetime | None
@@ -41,7 +41,7 @@ class FinishEstimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate, the limits that it was made with, and what keeps messages from being sent in time."""
+    """An estimate, the limits on which it is based, and the reasons why messages would not be sent in time."""
 
     estimate: FinishEstimate
     rate_per_s: float
@@ -59,7 +59,7 @@ def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, pa
 
     Args:
         campaign: the campaign file.
-        ledger: the state of the sender; None if no ledger was asked, and then nothing counts as sent yet.
+        ledger: the state of the sender; None if no ledger was asked, so that no message counts as sent yet.
         rows: messages of the campaign.
         parts: SMS parts of the campaign.
         now: the moment of the submit.
@@ -68,7 +68,7 @@ def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, pa
     times, sender, budget = campaign.schedule.at(now), campaign.sender, campaign.budget
     rate_per_s = sender.rate_per_s if ledger.rate_per_s is None else ledger.rate_per_s
     units = parts if sender.cost == "parts" else rows
-    parts_per_unit = parts / units if units else 1.0  # the daily limit counts parts, the rate perhaps messages
+    parts_per_unit = parts / units if units else 1.0  # the daily limit counts parts, and the rate may count messages
     cap = None
     if budget.max_parts_per_day:
         cap = DailyCap(budget.max_parts_per_day / parts_per_unit, ledger.parts_today / parts_per_unit)
@@ -154,7 +154,7 @@ def finish_estimate(
 
 
 def _left_at_start(others: Sequence[CampaignAhead], sent: float) -> list[int]:
-    """Return what each other campaign has left after they have sent some units together, in turn."""
+    """Return the units left of each other campaign after these campaigns together have sent *sent* units, in turn."""
     total = sum(other.units for other in others)
     share = max(0.0, 1 - sent / total) if total else 0.0
     return [math.ceil(other.units * share) for other in others]
@@ -163,18 +163,18 @@ def _left_at_start(others: Sequence[CampaignAhead], sent: float) -> list[int]:
 def _finish_day_by_day(
     units: int, takes_s: float, times: Times, window: SendWindow, cap: DailyCap
 ) -> tuple[datetime | None, float]:
-    """Send day after day, each day at most up to the daily limit.
+    """Estimate the finish if units are sent day after day, each day at most up to the daily limit.
 
     Args:
         units: the units of the campaign, and the units of other campaigns that are sent before its last unit.
-        takes_s: seconds of sending; 0 if no rate limits the campaign, and then each day's units are sent at once.
+        takes_s: seconds of sending; 0 if no rate limits the campaign, so that each day's units are sent at once.
         times: start and end of the campaign.
         window: the hours in which the campaign is sent.
-        cap: the daily limit, and how much of the limit is used on the first day.
+        cap: the daily limit, and the part of the limit that is used on the first day.
 
     Returns:
-        When all is sent, and the share of the units that is sent in time, from 0 to 1. The time is None if not all is
-        sent, and if all is sent at once on the first day, for then nobody knows when.
+        The time when all units are sent, and the share of the units that is sent in time, from 0 to 1. The time is None
+        if not all units are sent, or if no rate limits them and all are sent on the first day.
     """
     moment, left, today = times.opens, float(units), max(0.0, cap.limit - cap.used_today)
     while moment < times.ends:

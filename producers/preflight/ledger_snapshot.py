@@ -1,4 +1,4 @@
-"""Reads the data of a forecast from the ledger: the rate of the sender, why it is stopped, and its other campaigns."""
+"""Reads the data of a forecast from the ledger: the sender's rate, its other campaigns, and why it is stopped."""
 
 import msgspec
 from redis.asyncio import Redis
@@ -25,7 +25,7 @@ class SenderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: str = ""
     """Why the sender sends nothing now; empty if the sender may send."""
     parts_today: int = 0
-    """SMS parts that the sender has sent since midnight in India; they are counted only under a daily limit."""
+    """SMS parts that the sender has sent since midnight in India; 0 for a sender without a daily limit."""
     others: list[CampaignAhead] = []
     """The sender's running campaigns that have unsent messages."""
 

@@ -1,4 +1,4 @@
-"""How much of Redis' memory a campaign would take, and whether that much is left."""
+"""Forecasts how much of Redis' memory a campaign would take, and whether so much memory is left."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from times_dispatch.ledger.number_fingerprints import FINGERPRINT_BYTES_OF_NUMBE
 from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 
 _SAMPLE_EVERY = 16
-"""One in so many batches is packed, to know how large the others are: packing all would take as long as the checks."""
+"""One of this many batches is packed to estimate the size of all: packing all would take as long as the checks."""
 _KEYS_BYTES = 300
-"""What Redis needs for the keys of a batch."""
+"""Bytes of Redis' memory for the keys of a batch."""
 _REPEATED_TEXT_BYTES = 25
-"""What `repeat_after` needs for a message (docs/rules.md)."""
+"""Bytes that `repeat_after` needs for each message (docs/rules.md)."""
 
 
 class MemoryForecast(msgspec.Struct, frozen=True, kw_only=True):
-    """What a campaign needs until its last report is applied, and what Redis has left for campaigns."""
+    """The memory that a campaign needs until its last report is applied, and the memory that is left for campaigns."""
 
     needed_bytes: int
     left_bytes: int | None
@@ -28,7 +28,7 @@ class MemoryForecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignSize:
-    """Adds up what the batches of a campaign need; one in sixteen is packed as submit packs it."""
+    """Estimates the bytes that the batches of a campaign need; one batch in sixteen is packed as a submit packs it."""
 
     def __init__(self, *, repeats_are_checked: bool) -> None:
         self._per_message = (
@@ -48,7 +48,7 @@ class CampaignSize:
 
     @property
     def needed_bytes(self) -> int:
-        """Return the estimate of what all batches need, in bytes."""
+        """The estimated bytes that all batches need."""
         if not self._messages:
             return 0
         recipients = self._sampled_bytes * self._messages / self._sampled_messages

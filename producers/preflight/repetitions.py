@@ -1,4 +1,4 @@
-"""How many messages of a draft would be suppressed, because their numbers had the text or too many messages lately."""
+"""Counts the messages of a draft that would be suppressed, because their numbers got the text or too many messages."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -19,7 +19,7 @@ _BATCH_SIZE = 1000
 
 
 class RepetitionCounter:
-    """Counts repetitions among the rows of a campaign, as if its first message were sent when it may be.
+    """Counts repetitions among the rows of a campaign, for the moment at which its first message may be sent.
 
     Args:
         redis: the ledger.
@@ -38,11 +38,11 @@ class RepetitionCounter:
         self._template = Template(text)
 
     async def is_needed(self) -> bool:
-        """Say whether any row can be a repetition."""
+        """Return whether any row can be a repetition."""
         return await self._check.is_needed()
 
     async def add(self, batch: Recipients, opted_out: list[bool] | None = None) -> None:
-        """Count the repetitions of a batch; rows on the opt-out list are suppressed for that reason, and left out."""
+        """Count the repetitions of a batch, without the rows on the opt-out list, which are suppressed anyway."""
         rows = [index for index in range(len(batch.to)) if not (opted_out and opted_out[index])]
         texts = [self._template.render([column[index] for column in batch.slots]) for index in rows]
         await self._check.add([batch.to[index] for index in rows], texts)
@@ -56,13 +56,13 @@ class RepetitionCounter:
 async def count_repetitions(
     redis: Redis, draft: Draft, now: datetime, progress: Callable[[RowPass], None] | None = None
 ) -> Repetitions:
-    """Read the rows of a draft and count the repetitions among them; read nothing if there can be none.
+    """Read the rows of a draft and count repetitions; read no row if no row can be a repetition.
 
     Args:
         redis: the ledger.
         draft: the campaign and its recipients.
         now: the moment of the submit.
-        progress: is called after each batch.
+        progress: called after each batch.
     """
     counter, opt_outs = RepetitionCounter(redis, draft.campaign, now), OptOuts(redis)
     if not await counter.is_needed():
@@ -78,7 +78,7 @@ async def count_repetitions(
 
 
 def repetitions_in_words(counts: Repetitions, sender: SenderSettings) -> Iterator[str]:
-    """Yield a line for each reason for which rows will be suppressed, or will wait."""
+    """Yield a line for each reason why rows will be suppressed or will wait."""
     if counts.same_text:
         after = format_duration(sender.repeat_after_s)
         yield f"{counts.same_text:,} of them will be suppressed: the same text went to their numbers within {after}"

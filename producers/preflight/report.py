@@ -1,4 +1,4 @@
-"""Checks a draft as submit would, without sending or storing anything, and reports what would happen."""
+"""Checks a draft as a submit would, without sending or storing anything, and reports the expected results."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -48,9 +48,9 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     sender: SenderSettings
     source: str
-    """The recipients file, and the sheet of a workbook."""
+    """The recipients file, with the sheet if the file is a workbook."""
     digest: str
-    """What ``submit --checked`` compares."""
+    """The digest that ``submit --checked`` compares."""
     good: int
     """Rows that would become messages."""
     refused: dict[str, int]
@@ -58,11 +58,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     examples: dict[str, list[Example]]
     """The first refused rows of each reason."""
     rejects: Path | None
-    """The rejects file; None if none was asked for, or no row was refused."""
+    """The rejects file; None if the file was not wanted, or no row was refused."""
     opted_out: int | None
     """Good rows whose number is on the opt-out list; None if no ledger was asked."""
     forgotten: int | None
-    """Good rows whose number is forgotten; None if no ledger was asked, or nobody can tell here."""
+    """Good rows whose number is forgotten; None if no ledger was asked, or the forget key is missing or wrong."""
     repetitions: Repetitions | None
     """Good rows that the frequency caps of the sender would suppress; None if no ledger was asked."""
     gsm_messages: int
@@ -72,17 +72,17 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     template_characters: str
     """Characters of the registered text that force all messages into UCS-2."""
     characters: list[Ucs2Character]
-    """Characters in values that force a message into UCS-2, those in most messages first."""
+    """Characters in values that force messages into UCS-2, the character with the most messages first."""
     more_characters: int
     """How many such characters are left out of the list."""
     price_per_part: Decimal | None
-    """In rupees."""
+    """The price of one SMS part, in rupees; None if the settings have none."""
     cost: Decimal | None
-    """In rupees."""
+    """The price of the parts of all good rows, in rupees; None if the settings have no price."""
     max_parts_with_tries: int
     """SMS parts if every message fails each time with a code of the rule; never more than the budget."""
     max_cost: Decimal | None
-    """The price of these parts, in rupees."""
+    """The price of *max_parts_with_tries*, in rupees; None if the settings have no price."""
     forecast: Forecast
     memory: MemoryForecast
     ledger: SenderSnapshot | None
@@ -126,12 +126,12 @@ async def check(
         forgotten: tells which numbers are forgotten; None if no ledger was asked.
         repetitions: counts the rows that frequency caps would suppress; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
-        max_memory_share: the share of that memory above which no campaign is taken.
+        max_memory_share: the share of Redis' maxmemory above which campaigns are refused.
         keep_rejects: whether refused rows are written to the draft's rejects file.
-        progress: is called after each batch.
+        progress: called after each batch.
 
     Raises:
-        InputInvalid: nothing can be sent at this moment.
+        InputInvalid: no message can be sent at this moment.
         CommandFailed: a file changed while it was read.
     """
     campaign = draft.campaign
@@ -195,16 +195,16 @@ async def check(
         samples=samples.chosen(),
         warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger), *room.warnings],
         problems=[
-            *(() if checker.accepted else ["no row can be sent to"]),
+            *(() if checker.accepted else ["no row can be used"]),
             *expected.problems,
             *room.problems,
-            *([f"{refusal}: submit is refused"] if refusal else []),
+            *([f"{refusal}: a submit would be refused"] if refusal else []),
         ],
     )
 
 
 async def _refusal(forgotten: ForgottenNumbers | None) -> str:
-    """Return why nobody can tell here which numbers are forgotten; empty if somebody can."""
+    """Return why this process cannot tell which numbers are forgotten; empty if it can."""
     try:
         if forgotten:
             await forgotten.are_there()
@@ -220,9 +220,9 @@ def _max_parts(plan: Plan, parts: int) -> int:
 
 
 class SampleChooser:
-    """Chooses messages to show: the first, the one with most parts, and one in the other encoding than the first.
+    """Chooses messages to show: the first one, the one with most parts, and one in another encoding.
 
-    Batches are added in their order. Few of their texts are rendered, because rendering all would take too long.
+    Batches are added in their order. Only a few texts are rendered, because rendering all would take too long.
     """
 
     def __init__(self, template: Template) -> None:

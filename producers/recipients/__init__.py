@@ -1,10 +1,10 @@
-"""The path of a recipients file goes in; its rows come out in chunks, as texts, whatever the format.
+"""The path of a recipients file of any format goes in; its rows come out in chunks, as texts.
 
-``file`` has the contract; ``csv``, ``json_lines``, ``parquet`` and ``excel`` are its variants. ``formats`` chooses one
-by the file's suffix and by the ``kind`` of the file. ``reader`` reads workbooks and Parquet in a child process.
-``values``, ``cell_text`` and ``workbook.number_format`` make texts of values, as a person sees them in a sheet. Only
-the format is checked here: ``producers.rows.checker`` decides whether a row can be sent. Terms are explained in
-docs/glossary.md.
+``file`` has the contract; ``csv``, ``json_lines``, ``parquet`` and ``excel`` are its variants. ``formats`` chooses a
+variant by the file's suffix and by the ``kind`` of the file. ``reader`` reads workbooks and Parquet in a child process.
+``values``, ``cell_text`` and ``workbook.number_format`` turn values into texts, as a person sees the values in a sheet.
+This package checks only the format: ``producers.rows.checker`` decides whether a row can be sent. Terms are explained
+in docs/glossary.md.
 """
 
 from pathlib import Path
@@ -26,11 +26,11 @@ def open_recipients(path: Path, *, to: str = "to", limits: ReaderLimits = DEFAUL
     Args:
         path: path of the file.
         to: the name of the column that holds the numbers.
-        limits: what reading a workbook or Parquet file may take.
+        limits: the memory and time that reading a workbook or Parquet file may take.
 
     Raises:
-        InputInvalid: with the file and line; there is no such file, or the file is not of the format that its suffix
-            names, has no row or no such column, or takes more than the limits allow.
+        InputInvalid: with the file and line, if the file does not exist, is not of the format that its suffix names,
+            has no row or no such column, or needs more memory or time than the limits allow.
     """
     file = open_table(path, hint=to, limits=limits)
     if file.heading.index(to) is None:
@@ -41,10 +41,10 @@ def open_recipients(path: Path, *, to: str = "to", limits: ReaderLimits = DEFAUL
 
 
 def open_table(path: Path, *, hint: str, limits: ReaderLimits = DEFAULT_LIMITS) -> RecipientsFile:
-    """Open a file of one of these formats without demanding a column; ``hint`` is the name of a probable column.
+    """Open a file of any of these formats, which need not have the column ``hint``.
 
-    The hint helps to find the delimiter of a CSV file. Raises InputInvalid as open_recipients does, but not for a
-    missing column.
+    The name of this column helps to find the heading, and the delimiter of a CSV file. Raises InputInvalid as
+    ``open_recipients`` does, except for a missing column.
     """
     if missing := no_file(path):
         raise InputInvalid(missing)

@@ -1,4 +1,4 @@
-"""Takes off what exporters put around the text of a cell: blanks, guards, and the traces of other formats."""
+"""Removes additions of exporters from the text of a cell: blanks, guards, and traces of other formats."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from operator import eq
 from producers.recipients.values import single_text
 
 _INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters without width that copying leaves around a text. Joiners are not among them: words in Hindi need them."""
+"""Characters without width that copying leaves around a text. Joiners are missing, because words in Hindi need them."""
 _BLANKS = (
     " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
@@ -53,7 +53,7 @@ _INVISIBLE_UNICODE = tuple(_INVISIBLE)
 
 
 def tidy_cells(cells: Sequence[str]) -> Sequence[str]:
-    """Tidy many cells, at a small part of the cost of ``tidy`` for each if they are tidy already."""
+    """Tidy many cells; for cells that are tidy already, this costs much less than ``tidy`` for each cell."""
     joined = "\n".join(cells)
     if not _may_be_untidy(joined) and (
         _has_no_blanks(joined, len(cells)) or all(map(eq, map(str.strip, cells), cells))
@@ -63,12 +63,12 @@ def tidy_cells(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _has_no_blanks(joined: str, cells: int) -> bool:
-    """Say whether there is certainly no blank in cells that are joined by line breaks."""
+    """Return whether cells that are joined by line breaks certainly contain no blank."""
     return joined.isascii() and len(joined.encode().translate(None, _ASCII_BLANKS)) == len(joined) - cells + 1
 
 
 def _may_be_untidy(joined: str) -> bool:
-    """Say whether one of many cells, joined by line breaks, may have more around its text than blanks."""
+    """Return whether a cell, of cells joined by line breaks, may have other things around its text than blanks."""
     return (
         "'" in joined
         or "=" in joined
@@ -82,10 +82,10 @@ def _may_be_untidy(joined: str) -> bool:
 def tidy(cell: str) -> str:
     """Return the text that a person sees in a cell.
 
-    Blanks and invisible characters around the text are taken off, and so are the guards that keep a spreadsheet from
-    changing a value: an apostrophe before it, or ``="…"`` around it. A date at midnight loses its time, a date and time
-    of a program its ``T`` and its fractions of a second, a time loses the day on which spreadsheets begin to count, and
-    a float loses the digits that it does not hold: 824.8199999999999 becomes 824.82.
+    Blanks and invisible characters around the text are removed, and also the guards that keep a spreadsheet from
+    changing a value: an apostrophe before the value, or ``="…"`` around the value. A date at midnight loses its time. A
+    date and time in a program's form loses its ``T`` and its fractions of a second. A time loses the first day of the
+    spreadsheet's calendar. A float loses the digits that come from rounding: 824.8199999999999 becomes 824.82.
     """
     text = cell.strip(_AROUND)
     if "_x00" in text:
@@ -110,7 +110,7 @@ def tidy(cell: str) -> str:
 
 def _without_guard(text: str) -> str:
     if text.startswith("'"):
-        # A text in quotes is left as it is: 'Asha' is no guarded Asha'.
+        # A text in apostrophes is not changed: 'Asha' is not the guarded text Asha'.
         return text if len(text) > 1 and text.endswith("'") else _without_guard(text[1:])
     if guarded := _FORMULA_GUARD.fullmatch(text):
         return guarded[1].replace('""', '"')
@@ -126,5 +126,5 @@ def _rounded(text: str) -> str:
     shorter = format(Decimal(format(float(number), f".{_FLOAT_DIGITS - 1}g")), "f")
     if "." in shorter:
         shorter = shorter.rstrip("0").rstrip(".")
-    # Only a float that a program wrote has a run of noughts or nines which rounding takes away.
+    # Rounding removes a run of zeros or nines, which only a program's float has.
     return shorter if len(shorter) + 4 < len(text) else text

@@ -1,6 +1,6 @@
 r"""Recipients as CSV in UTF-8 or UTF-16: separated by comma, semicolon, tab, bar or caret, and quoted as in RFC 4180.
 
-Files that quote with apostrophes, or write a quote within a cell as ``\"``, are read too.
+Files that quote with apostrophes, or write a quote within a cell as ``\"``, can also be read.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ _SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(\\\\t|.)"?[,;\t|^]*[\r\n]*', re.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
 _PIECE = 1 << 20
-"""Bytes of a file that are searched at once."""
+"""How many bytes of a file are searched at once."""
 _GROUP_OF_LINES = 1 << 14
-"""Characters of the lines that are searched at once for blanks beside quotes."""
+"""How many characters of lines are searched at once for blanks beside quotes."""
 _MAX_CHARACTERS = 5_000_000
-"""Characters of a row, which may go over many lines, and of the rows that are read at once."""
+"""The limit of characters for a row, which may have many lines, and for the rows that are read at once."""
 _ROW_LIMIT = "row limit"
 _MAX_LINES_ABOVE = 10
-"""Rows above the heading, such as a title, at most."""
+"""The limit of rows above the heading, such as a title."""
 _FIRST_CELL = itemgetter(0)
 
 
@@ -47,15 +47,15 @@ class _CsvReader(Protocol):
 
 
 class _Quoting(NamedTuple):
-    """The signs around and within cells in quotes."""
+    """The quoting characters of a file."""
 
     quote: str = '"'
     escape: str | None = None
-    """The sign before a quote within a cell; without one such a quote is written twice."""
+    """The character before a quote within a cell; None if such a quote is written twice."""
 
 
 class _Left:
-    """The characters that may be read until the next row, or the next chunk of rows, is whole."""
+    """Counts the characters that may still be read before the next row, or the next chunk of rows, must be complete."""
 
     def __init__(self) -> None:
         self.reset()
@@ -76,16 +76,17 @@ class _FirstRow(NamedTuple):
     line: int
     names: list[str]
     above: int
-    """Rows above that are not blank."""
+    """How many rows above this row are not blank."""
 
 
 class CsvFile:
     """A CSV file.
 
-    The heading is the first row that is not blank, or the first of ten that has a column named ``hint``: a title may
-    stand above. The right delimiter is the one that a line ``sep=;`` names, or with which the heading has this column.
-    Blanks around a cell in quotes are passed over, and so are blank cells beyond the heading. Cells that a row lacks at
-    its end are empty: spreadsheets leave them out.
+    The heading is the first of ten rows that has a column named ``hint``, because a title may stand above the heading;
+    if no row has this column, the heading is the first row that is not blank. The delimiter is the character that a
+    line ``sep=;`` names, or the character with which the heading has the column ``hint``. Blanks around a cell in
+    quotes are ignored, and also blank cells beyond the heading. Missing cells at the end of a row are empty, because
+    spreadsheets leave out empty cells.
     """
 
     def __init__(self, path: Path, *, hint: str) -> None:
@@ -114,7 +115,7 @@ class CsvFile:
         return self._path.name
 
     def left_out(self) -> list[str]:
-        """Say how many rows above the heading are not read."""
+        """Return a note about the rows above the heading, which are not read."""
         return [rows_above(self._path, self._rows_above)] if self._rows_above else []
 
     def fraction(self) -> float:
@@ -124,7 +125,7 @@ class CsvFile:
         return self._bytes.tell() / self._size
 
     def chunks(self) -> Generator[Chunk]:
-        """Read the rows; a row with more cells than the heading is a broken row, and does not end the file."""
+        """Read the rows; a row with more cells than the heading becomes a broken row, and reading goes on."""
         width = len(self.heading)
         with self._open() as text:
             self._bytes = text.buffer
@@ -157,7 +158,7 @@ class CsvFile:
         return 1 if self._named_delimiter else 0
 
     def _open(self) -> TextIO:
-        """Open the file behind its byte order marks and behind a line that names the delimiter."""
+        """Open the file, and skip byte order marks and a line that names the delimiter."""
         text = self._path.open(encoding=self._encoding, newline="")
         if self._named_delimiter:
             text.readline()
@@ -185,12 +186,12 @@ class CsvFile:
             quotechar=quote,
             escapechar=escape,
             strict=True,
-            # A blank after a tab is not skipped: there it may be a cell of its own.
+            # A blank after a tab is not skipped, because it may be a cell of its own.
             skipinitialspace=delimiter != "\t",
         )
 
     def _find_quoting(self, hint: str) -> None:
-        """Find out whether apostrophes are quotes, and whether a backslash stands before quotes within cells."""
+        """Find out whether cells are quoted with apostrophes, and whether a backslash escapes quotes within cells."""
         if all(_is_in_apostrophes(name) for name in self._names if name):
             self._quoting = _Quoting("'")
             self._delimiter, self.heading = self._find_delimiter(hint)
@@ -218,13 +219,13 @@ class CsvFile:
         return True
 
     def _one_by_one(self, reader: _CsvReader) -> Iterator[list[str]]:
-        """Yield rows that are not kept."""
+        """Yield rows one by one, without keeping them in memory."""
         for row in reader:
             self._left.reset()
             yield row
 
     def _find_delimiter(self, hint: str) -> tuple[str, Heading]:
-        """Choose the delimiter with which the heading has the hinted column, or else the most columns."""
+        """Choose the delimiter with which the heading has the column ``hint``, or else the most columns."""
         headings: dict[str, _FirstRow] = {}
         delimiters = self._named_delimiter or _DELIMITERS
         for delimiter in delimiters:
@@ -260,7 +261,7 @@ class CsvFile:
         return first
 
     def _refuse(self, delimiter: str) -> NoReturn:
-        """Raise InputInvalid with the line on which the unreadable row starts; csv only knows where reading stopped."""
+        """Raise InputInvalid with the line on which the unreadable row starts; csv reports where reading stopped."""
         line, reason = self._lines_before_heading + 1, _explain(csv.Error(_ROW_LIMIT))
         with self._open() as text:
             reader = self._reader(text, delimiter)
@@ -273,7 +274,7 @@ class CsvFile:
 
 
 def lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str]:
-    """Return the lines of a file as ``without_blanks_at_quotes`` does; most files need no look at single lines."""
+    """Return the lines of a file as ``without_blanks_at_quotes`` does, without checking single lines of most files."""
     return chain.from_iterable(_groups_without_blanks(_groups(text, _Left()), delimiter))
 
 
@@ -297,7 +298,7 @@ def _groups_without_blanks(groups: Iterable[Iterable[str]], delimiter: str) -> I
 
 
 def without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_quotes: bool = False) -> Iterator[str]:
-    """Take off blanks between a quote around a cell and a delimiter, which RFC 4180 does not allow and people write."""
+    """Remove blanks between a closing or opening quote and a delimiter, which people write against RFC 4180."""
     blank = "[ \u00a0]" if delimiter == "\t" else "[ \t\u00a0]"
     sign = re.escape(delimiter)
     at_quote = re.compile(rf'(?<="){blank}+(?=[{sign}\r\n]|\Z)|(?<=[{sign}]){blank}+(?=")|^{blank}+(?=")')
@@ -318,7 +319,7 @@ def without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_
 
 
 def _has_blank_at_quote(text: str) -> bool:
-    """Say whether a blank may stand beside a quote in a text."""
+    """Return whether a blank may stand beside a quote in a text."""
     return '"' in text and ('" ' in text or ' "' in text or "\t" in text or "\u00a0" in text)
 
 
@@ -331,7 +332,7 @@ def _is_in_apostrophes(name: str) -> bool:
 
 
 def _line_numbers(first: int, rows: Sequence[Sequence[str]]) -> Sequence[int]:
-    """Return the line of each row when some rows are blank or go over several lines."""
+    """Return the line of each row, for rows of which some are blank or have several lines."""
     lines, line = [], first
     for row in rows:
         lines.append(line)
@@ -358,7 +359,7 @@ def _fitted(row: Sequence[str], width: int) -> Sequence[str]:
 
 
 def _explain(error: csv.Error) -> str:
-    # The csv module has one kind of error; only the error's words say what is wrong.
+    # The csv module has only one type of error; the error's text tells the cause.
     match str(error):
         case "unexpected end of data":
             return "a quote is opened here and not closed; close it, or write a quote within a cell twice"
@@ -367,6 +368,6 @@ def _explain(error: csv.Error) -> str:
         case words if "field limit" in words:
             return f"a cell is longer than {csv.field_size_limit():,} characters; is a quote opened and not closed?"
         case words if "expected after" in words:
-            return "there is text or a blank after a closing quote; take it off, and write a quote within a cell twice"
+            return "there is text or a blank after a closing quote; remove it, and write a quote within a cell twice"
         case words:
             return f"not CSV: {words}"

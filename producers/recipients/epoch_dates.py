@@ -1,4 +1,4 @@
-"""Tells dates that a program wrote as milliseconds since 1970, as pandas' ``to_json`` and JavaScript do."""
+"""Recognises dates that a program wrote as milliseconds since 1970, as pandas' ``to_json`` and JavaScript do."""
 
 import re
 from typing import Final
@@ -13,13 +13,13 @@ _FROM_2000_MS: Final = range(946_684_800_000, 4_102_444_800_000)
 _FROM_1900_MS: Final = range(-2_208_988_800_000, 4_102_444_800_000)
 _FROM_2001_S: Final = range(1_000_000_000, 4_102_444_800)
 _MIN_MS: Final = 10_000_000_000
-"""Milliseconds nearer to 1970 than April 1970 are no certain dates."""
+"""Smaller numbers of milliseconds, for dates from January to April 1970, may be other numbers than dates."""
 _INDIAN_NUMBERS: Final = range(916_000_000_000, 920_000_000_000)
 _WHOLE_NUMBER: Final = re.compile("-?[0-9]{10,13}", re.ASCII)
 _CALENDAR: Final = re.compile(
     "(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])(?:[0-5][0-9])?", re.ASCII
 )
-"""2026113010 and 202611301030, which people read as a date and an hour."""
+"""Numbers such as 2026113010 and 202611301030, which people read as a date and an hour."""
 _WORDS: Final = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\\W\\d_a-zA-Z]+(?:[\u0900-\u0dff]+)*")
 _DATE_WORDS: Final = frozenset(
     (
@@ -46,7 +46,7 @@ def is_epoch_in_date_column(cell: str) -> bool:
 
 
 def is_midnight(value: int) -> bool:
-    """Return whether a number is a date in milliseconds whatever its column; by chance one of 86 million numbers is."""
+    """Return whether a number is a date in milliseconds in any column; of other numbers, one in 86 million matches."""
     return value % _DAY_MS == 0 and abs(value) >= _MIN_MS and value in _FROM_1900_MS and value not in _INDIAN_NUMBERS
 
 

@@ -20,23 +20,23 @@ from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDam
 
 _MAX_LINES_SHOWN = 3
 _MAX_ROWS_ABOVE = 10
-"""Rows above the heading, such as a title, at most."""
+"""The limit of rows above the heading, such as a title."""
 _NO_MEMORY: Final = 1
-"""The code with which the parser of XML says that it got no memory."""
+"""The XML parser's error code for a failed allocation of memory."""
 _DAMAGE: Final = (
     *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ExpatError, ParseError, struct.error),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
     *(TypeError, ValueError),
 )
-"""What the readers raise for damaged files: they follow offsets, names and numbers that make no sense."""
+"""The errors of readers for damaged files, whose offsets, names and numbers make no sense."""
 
 
 class ExcelFile:
     """The first visible sheet of a workbook, without its hidden rows.
 
-    The first row that is not blank is the heading, or the first of ten that has a column named ``hint``; a line
-    is a row of the sheet. A cell gives what a person sees there:
-    0.18 with the format ``0%`` is 18%.
+    The heading is the first of ten rows that has a column named ``hint``; if no row has this column, the heading is the
+    first row that is not blank. A line is a row of the sheet. The text of a cell is the text that a person sees in the
+    cell: 0.18 with the format ``0%`` is 18%.
     """
 
     def __init__(self, path: Path, kind: Kind, *, hint: str) -> None:
@@ -56,7 +56,7 @@ class ExcelFile:
         self.heading = self._read_heading(hint)
 
     def use(self, columns: Collection[int]) -> None:
-        """Do nothing: a value that has no text makes its row wrong only where the value is used."""
+        """Do nothing: a value without a text makes its row wrong only if the value is used."""
 
     @property
     def source(self) -> str:
@@ -64,7 +64,7 @@ class ExcelFile:
         return f"{self._path.name}, sheet {self.sheet_name}"
 
     def left_out(self) -> list[str]:
-        """Say which other sheets there are, and which rows are hidden."""
+        """Return notes about other sheets and hidden rows, which are not read."""
         sheets = self._workbook.sheets
         others = [sheet.name for index, sheet in enumerate(sheets) if not sheet.is_hidden and index != self._sheet]
         hidden = [sheet.name for sheet in sheets if sheet.is_hidden]
@@ -90,7 +90,7 @@ class ExcelFile:
         return min(1.0, self._rows_read / self._rows) if self._rows else 0.0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the visible rows below the heading, without the blank ones."""
+        """Read the visible rows below the heading, without blank rows."""
         width = len(self.heading)
         lines: list[int] = []
         rows: list[list[str]] = []
@@ -179,5 +179,5 @@ def _readable(path: Path) -> Iterator[None]:
         if getattr(error, "code", None) == _NO_MEMORY:
             raise MemoryError from None
         raise InputInvalid(
-            f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it anew"
+            f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it again"
         ) from None

@@ -1,4 +1,4 @@
-"""The contract of a recipients file, whatever its format.
+"""The contract of a recipients file of any format.
 
     file = open_recipients(Path("customers.csv"))
     file.heading.index("name")  # 1
@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 from producers.recipients.heading import Heading
 
 CHUNK_ROWS = 1000
-"""Large enough to make the cost of each chunk negligible, small enough for the processor's cache."""
+"""Rows of a chunk: enough to make the cost of each chunk negligible, and few enough for the processor's cache."""
 
 
 class BrokenRow(NamedTuple):
@@ -33,9 +33,9 @@ class Chunk(NamedTuple):
     """Consecutive rows of a file."""
 
     lines: Sequence[int]
-    """The line on which each row starts, from 1, counting the heading."""
+    """The line on which each row starts; the first line of the file is 1."""
     rows: Sequence[Sequence[str]]
-    """Every row has exactly the heading's columns."""
+    """The cells of each row, exactly one for each column of the heading."""
     broken: Sequence[BrokenRow]
     damaged: Mapping[tuple[int, int], str] = MappingProxyType({})
     """Cells whose value cannot be text, by the index of the row in the chunk and the index of the column; the reason is
@@ -50,23 +50,23 @@ class RecipientsFile(Protocol):
         """The columns of the file."""
 
     def use(self, columns: Collection[int]) -> None:
-        """Name the columns whose cells are needed, by their indexes; without a call all columns are.
+        """Name the columns whose cells are needed, by their indexes; without a call all columns are needed.
 
-        A value that cannot be read in another column makes no row wrong, and may be an empty cell. Raises InputInvalid
-        if a column cannot become text.
+        In other columns, a value that cannot be read makes no row wrong, and may become an empty cell. Raises
+        InputInvalid if the values of a needed column cannot become texts.
         """
 
     @property
     def source(self) -> str:
-        """The source of the rows, in words: the file's name, and the sheet of a workbook."""
+        """The source of the rows, in words: the file's name, with the sheet if the file is a workbook."""
 
     def left_out(self) -> list[str]:
-        """Say which sheets and rows of the file are not read; complete when the rows have been read."""
+        """Return notes about sheets and rows that are not read; the notes are complete when all rows have been read."""
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows in the file's order, without the blank ones.
+        """Read the rows in the file's order, without blank rows.
 
-        Raises InputInvalid, with the line, where the rest of the file is not of the format.
+        Raises InputInvalid, with the line, if the rest of the file is not of the format.
         """
 
     def fraction(self) -> float:

@@ -1,4 +1,4 @@
-"""Chooses the reader of a recipients file by the suffix of its name and by what the file is."""
+"""Chooses the reader of a recipients file by the suffix of its name and by its kind."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ _SUFFIXES = {
     Kind.CSV: ".csv",
     Kind.JSON: ".jsonl",
 }
-"""The suffix by which a file of each kind is read."""
+"""The suffix for files of each kind."""
 
 
 def _misnamed(path: Path, kind: Kind) -> InputInvalid:

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run as formulas: the guard that the project's own CSV files have, and its removal."""
+"""The guard against formulas: an apostrophe before a cell of the project's CSV files that a spreadsheet would run."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,15 @@ REPORT_COLUMNS: Final = (
     *("campaign", "name", "sender", "template", "index", "line", "number", "state", "code", "code_from", "meaning"),
     *("attempt", "parts", "submitted_at", "sent_at", "reported_at", "transaction_id"),
 )
-"""The first columns of what ``dispatch report`` writes."""
+"""The first columns of the files that ``dispatch report`` writes."""
 
 _BEGINS_FORMULA: Final = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
-"""Spreadsheets of East Asia take the wide signs for the narrow ones."""
+"""The characters that begin a formula; spreadsheets in East Asia also accept the wide forms."""
 _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,]*")
 
 
 def guard(cell: str) -> str:
-    """Return a cell with an apostrophe before it if a spreadsheet would run the cell; numbers stay as they are."""
+    """Put an apostrophe before a cell that a spreadsheet would run as a formula; numbers are not changed."""
     return f"'{cell}" if _runs(cell) else cell
 
 
@@ -31,17 +31,17 @@ def guard_all(cells: Iterable[object]) -> list[str]:
 
 
 def unguard(cell: str) -> str:
-    """Return the cell that ``guard`` got."""
+    """Return the cell from which ``guard`` made this cell."""
     return cell[1:] if cell.startswith("'") and _runs(cell[1:]) else cell
 
 
 def is_rejects(names: Sequence[str]) -> bool:
-    """Say whether a heading is that of a rejects file."""
+    """Return whether a heading is the heading of a rejects file."""
     return tuple(names[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS
 
 
 def has_guards(names: Sequence[str]) -> bool:
-    """Say whether a heading is that of a file of ours, whose cells have guards."""
+    """Return whether a heading is the heading of a file of this project, whose cells have guards."""
     is_report = tuple(names[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
     return (
         is_rejects(names)

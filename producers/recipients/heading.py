@@ -31,11 +31,11 @@ _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 
 
 MAX_COLUMNS = 16_384
-"""As many as a sheet may have. Each row gets a cell for each column, so that more columns would fill the memory."""
+"""The limit of columns, as in a sheet. Each row has a cell for each column, so more columns would fill the memory."""
 
 
 class Heading:
-    """The columns of a file. A name is found whatever its case and its blanks. Raises InputInvalid for too many."""
+    """The columns of a file. Case and blanks of a name do not matter. Raises InputInvalid for too many columns."""
 
     def __init__(self, path: Path, line: int, names: Iterable[str]) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Heading:
     def index(self, name: str) -> int | None:
         """Return the index of the column with a name, or None.
 
-        Raises InputInvalid if two columns have the name; columns that nobody asks for may have one name.
+        Raises InputInvalid if two columns have this name; columns that are not used may have equal names.
         """
         key = _key(name)
         index = self._index.get(key)
@@ -73,19 +73,19 @@ class Heading:
         return next((name for name in self.names if _NUMBER_WORDS.intersection(_words(name))), None)
 
     def described(self) -> str:
-        """List the columns in words. A first row that looks like data is not shown: it holds somebody's number."""
+        """List the columns in words. A first row that looks like data is not shown, because it holds a phone number."""
         if self._looks_like_data:
-            return "the first row looks like a recipient, it must name the columns"
+            return "the first row looks like a recipient; it must name the columns"
         return f"its columns are {', '.join(name for name in self.names if name) or 'without names'}"
 
 
 def is_among(name: str, names: Iterable[str]) -> bool:
-    """Say whether a name is among others, whatever its case and its blanks."""
+    """Return whether a name is among other names; case and blanks do not matter."""
     return _key(name) in map(_key, map(tidy, names))
 
 
 def rows_above(path: Path, count: int) -> str:
-    """Say how many rows above the heading of a file are not read."""
+    """Return a note about the rows above the heading of a file, which are not read."""
     return (
         f"{path.name}: {'1 row above the heading is' if count == 1 else f'{count} rows above the heading are'} left out"
     )

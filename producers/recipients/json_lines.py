@@ -1,4 +1,4 @@
-"""Recipients as JSON Lines: one object on each line. Its texts, numbers and booleans are the cells."""
+"""Recipients as JSON Lines: one object on each line, whose texts, numbers and booleans are the cells."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -18,10 +18,10 @@ from producers.recipients.values import ValueDamaged, number_text, text_of
 JsonObject = dict[str, object]
 
 _MIN_MOMENTS = 3
-"""So many whole seconds in a column, and no other number, are moments: by chance one of a thousand million columns."""
+"""A column of at least this many whole seconds, and no other number, has moments, except one in a billion columns."""
 _MIN_MOMENT_DIGITS = 11
 _MAX_SHOWN = 10_000
-"""Characters of a line that is no row which the rejects file gets, at most."""
+"""The limit of characters that the rejects file gets of a line that is no row."""
 _HALF_SURROGATE = "holds half a surrogate pair, which is no character"
 
 
@@ -30,13 +30,13 @@ class _RowUnusable(ValueError):
 
 
 class _Number(str):
-    """A number as it is written in the file: 99.50 must not become 99.5."""
+    """A number with the digits that are written in the file: 99.50 must not become 99.5."""
 
     __slots__ = ()
 
 
 class _Constant(str):
-    """NaN, Infinity or -Infinity, which programs write although they are not JSON."""
+    """NaN, Infinity or -Infinity, which programs write although JSON does not have them."""
 
     __slots__ = ()
 
@@ -58,7 +58,7 @@ class JsonLinesFile:
         self._used: Collection[int] = range(len(self._keys))
 
     def use(self, columns: Collection[int]) -> None:
-        """Name the columns whose values must be texts or numbers; any value may stand in the others."""
+        """Name the columns whose values must be texts or numbers; other columns may have any value."""
         self._used = frozenset(columns)
 
     @property
@@ -103,7 +103,7 @@ class JsonLinesFile:
     def _find_moments(
         self, rows: list[list[str]], numbers: dict[int, list[int]], damaged: dict[tuple[int, int], str]
     ) -> None:
-        """Note dates and times that are numbers of milliseconds: ``numbers`` has the rows with a number, by column."""
+        """Add to ``damaged`` the dates and times in milliseconds; ``numbers`` has the rows with a number, by column."""
         for column, indexes in numbers.items():
             if column not in self._used:
                 continue
@@ -169,7 +169,7 @@ class JsonLinesFile:
             raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; {advice}") from None
 
     def _as_lines(self, jq_filter: str) -> str:
-        """Return the advice to write one object a line, with a command that makes another file."""
+        """Return the advice to write one object a line, with a command that makes such a file."""
         target = f"{self._path.stem}.{'lines.' if self._path.suffix.lower() == '.jsonl' else ''}jsonl"
         return f"write one object a line: jq -c '{jq_filter}' {self._path.name} > {target}"
 
@@ -209,7 +209,7 @@ def _keys_of(text: str) -> Collection[str]:
     """Return the keys of a line; none if the line is no JSON object."""
     try:
         cells = orjson.loads(text.rstrip(", \t\r\n"))
-    except ValueError:  # half surrogates and NaN are not JSON, and may stand beside good values
+    except ValueError:  # half surrogates and NaN are not JSON, but occur beside good values
         try:
             cells = _parse(text)
         except _RowUnusable:

@@ -1,4 +1,4 @@
-"""Tells the kind of a file by its first bytes, because names lie: many an .xls is a page of HTML."""
+"""Recognises the kind of a file by its first bytes, because names are often wrong: many .xls files are HTML pages."""
 
 import re
 import zipfile
@@ -16,7 +16,7 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
 class Kind(Enum):
-    """The kind of a file; the value is the kind in words."""
+    """The kind of a file; each value names the kind in words."""
 
     XLSX = "an Excel workbook (.xlsx)"
     XLS = "an Excel workbook of the old format (.xls)"
@@ -39,12 +39,12 @@ class Kind(Enum):
 
     @property
     def is_text(self) -> bool:
-        """Say whether the file can be read as CSV."""
+        """Whether a file of this kind can be read as CSV."""
         return self in (Kind.TSV, Kind.CSV, Kind.JSON, Kind.TEXT, Kind.OTHER)
 
 
 def may_unpack(path: Path) -> bool:
-    """Say whether a file may need far more memory than it has bytes: a workbook or Parquet, by its name or start."""
+    """Return whether a file may unpack to far more than its size: a workbook or Parquet, by name or first bytes."""
     if path.suffix.lower() in _UNPACKING_SUFFIXES:
         return True
     with path.open("rb") as file:
@@ -52,7 +52,7 @@ def may_unpack(path: Path) -> bool:
 
 
 def kind_of(path: Path) -> Kind:
-    """Return what a file is by its contents."""
+    """Return the kind of a file by its contents."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith(_ZIP):
@@ -85,7 +85,7 @@ def _kind_of_archive(path: Path) -> Kind:
             if "content.xml" in names and "mimetype" in names:
                 return Kind.ODS
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        return Kind.XLSX  # a damaged one, most probably
+        return Kind.XLSX  # probably a damaged archive
     if any(name.endswith("workbook.bin") for name in names):
         return Kind.XLSB
     return Kind.XLSX if "[content_types].xml" in names else Kind.ZIP

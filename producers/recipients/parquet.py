@@ -38,18 +38,18 @@ _DAY_US = 86_400_000_000
 _UTC_TIME = "Time(isAdjustedToUTC=true"
 _VALUE_EXTENSIONS = ("extension<arrow.uuid>", "extension<arrow.bool8>")
 _TEXT_EXTENSIONS = ("arrow.json", "arrow.uuid", "arrow.bool8")
-"""Extensions of Arrow whose values have a text; what the numbers of others stand for is unknown here."""
+"""Extension types of Arrow whose values have a text; the numbers of other extension types have an unknown meaning."""
 
 Texts = Callable[[Any], tuple[list[str], dict[int, str]]]
-"""Turns an Arrow array into texts; returns them, with an empty text for each damaged value, and the reasons for these
-by index."""
+"""Turns an Arrow array into texts; returns the texts, with an empty text for each damaged value, and the reasons for
+damaged values by index."""
 
 
 class ParquetFile:
-    """A Parquet file. A list, a struct or a map has no text, and its column is refused when it is used.
+    """A Parquet file. Lists, structs and maps have no text, so a column of these types is refused when it is used.
 
-    Only the columns that are used must be readable. The cells of the others are read if they can be.
-    Lines are counted as in a spreadsheet: the first row is line 2.
+    Only the columns that are used must be readable. The cells of other columns are read if possible. Lines are counted
+    as in a spreadsheet: the first row is line 2.
     """
 
     def __init__(self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
@@ -71,7 +71,7 @@ class ParquetFile:
                 self._file = parquet.ParquetFile(path, metadata=without_arrow_schema(path))
                 unknown = arrow.types.is_fixed_size_binary
             schema = self._file.schema_arrow
-        except MemoryError:  # one of pyarrow's is an ArrowException too
+        except MemoryError:  # one error of pyarrow is also an ArrowException
             raise
         except self._errors:
             raise InputInvalid(f"{path}: is not a Parquet file, or is damaged") from None
@@ -91,7 +91,7 @@ class ParquetFile:
         self._used = self._readable
 
     def _utc_times(self) -> list[int]:
-        """Return the columns of times of day in UTC; old versions of Arrow say so of times in no zone too."""
+        """Return the columns of times of day in UTC; old versions of Arrow also mark times without a zone as UTC."""
         if (self._file.metadata.created_by or "").startswith("parquet-cpp"):
             return []
         flat = {
@@ -156,7 +156,7 @@ class ParquetFile:
         yield from self._file.iter_batches(CHUNK_ROWS, columns=names)
 
     def _other_columns(self) -> Iterator[dict[int, list[str]]]:
-        """Yield the texts of the columns that nobody uses; end where one of them cannot be read."""
+        """Yield the texts of the columns that are not used; end where a column cannot be read."""
         others = [index for index in self._readable if index not in self._used]
         if not others:
             return
@@ -174,13 +174,13 @@ class ParquetFile:
 
 
 def _extension_of(field: Any) -> str:
-    """Return the name of an extension whose values have no known text, as ``pandas.period``; else an empty text."""
+    """Return the name of an extension type without a known text, such as ``pandas.period``; else an empty text."""
     name: str = ((field.metadata or {}).get(b"ARROW:extension:name") or b"").decode(errors="replace")
     return "" if name in _TEXT_EXTENSIONS else name
 
 
 def _texts_of(arrow_type: Any) -> Texts | None:
-    """Return what turns values of a type into texts; None for a type that has no text."""
+    """Return the function that turns values of a type into texts; None for a type that has no text."""
     import pyarrow as arrow  # noqa: PLC0415
     from pyarrow import types  # noqa: PLC0415
 
@@ -206,7 +206,7 @@ def _texts_of(arrow_type: Any) -> Texts | None:
 
 
 def _nested(arrow_type: Any, unpack: Callable[[Any], Any]) -> Texts | None:
-    """Return what turns values of a type into texts that stand within arrays of another type."""
+    """Return the function that turns values of a type, within arrays of another type, into texts."""
     inner = _texts_of(arrow_type)
     if inner is None:
         return None
@@ -224,7 +224,7 @@ def _each(text: Callable[[Any], str], array: Any) -> tuple[list[str], dict[int, 
 
 
 def _native(array: Any) -> list[Any]:
-    """Return Python values. Python has no nanoseconds, and times of day and durations are cut to microseconds."""
+    """Return Python values. Python has no nanoseconds, so times of day and durations are cut to microseconds."""
     import pyarrow as arrow  # noqa: PLC0415
 
     if arrow.types.is_duration(array.type):
@@ -246,7 +246,7 @@ def _value_of(scalar: Any) -> Any:
 
 
 class _BeyondCalendar:
-    """The value of a date that Python's calendar does not have."""
+    """Stands for a date that Python's calendar does not have."""
 
 
 def _utc_time_text(_: time) -> str:
@@ -254,7 +254,7 @@ def _utc_time_text(_: time) -> str:
 
 
 def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]]:
-    """Return moments as clocks of the column's zone show them; a time in UTC is damaged."""
+    """Return moments as local times of the column's zone; a time in UTC counts as damaged."""
     import pyarrow as arrow  # noqa: PLC0415
 
     is_utc = zone is not None and all(

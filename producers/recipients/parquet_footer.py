@@ -10,7 +10,7 @@ _HIDDEN: Final = b"HIDDEN.schema"[: len(_ARROW_SCHEMA)]
 
 
 def without_arrow_schema(path: Path) -> Any:
-    """Return the file's metadata without the schema in which Arrow keeps its own types: Parquet's types remain.
+    """Return the file's metadata without the schema of Arrow's types, so that only Parquet's types remain.
 
     Raises the errors of pyarrow, OSError, or ValueError if the file has no footer.
     """

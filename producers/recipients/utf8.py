@@ -1,6 +1,6 @@
 """Checks that a text file is UTF-8, or UTF-16 with a byte order mark, and that its lines have an end.
 
-Says how to convert any other encoding.
+The refusal of another encoding contains a command that converts the file.
 """
 
 import codecs
@@ -13,14 +13,14 @@ from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS
 
 MAX_LINE_BYTES = 4_000_000
-"""A longer line is none of a table: a cell has at most 131,072 characters."""
+"""The limit of bytes for a line: a cell has at most 131,072 characters, so a longer line is not part of a table."""
 _BLOCK = 1 << 20
 _WINDOW = 1 << 11
 """Lines shorter than this are not measured."""
 _CHUNK_BYTES = 2 * _WINDOW * CHUNK_ROWS
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NULS_OF_UTF16 = 2
-"""The fewest NUL bytes of a heading in UTF-16: those of a comma and of a line end."""
+"""The least number of NUL bytes in a heading in UTF-16, which has a comma and a line end."""
 
 
 def encoding_of(path: Path) -> str:
@@ -41,8 +41,9 @@ def encoding_of(path: Path) -> str:
 def check(path: Path, *, line_ends: tuple[bytes, ...]) -> int:
     """Read a whole file, at about 1 GB/s, and return how many of its rows may be in memory at the same time.
 
-    Called before any row is used, so that a wrong byte near the end of the file leaves nothing half-done. Raises
-    InputInvalid with the line if the file has not the encoding of ``encoding_of``, or if a line has no end.
+    The check runs before any row is used, so that a wrong byte near the end of the file refuses the whole file. Raises
+    InputInvalid with the line if the file does not have the encoding that ``encoding_of`` returns, or if a line is too
+    long.
     """
     encoding = encoding_of(path)
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -69,7 +70,7 @@ def check(path: Path, *, line_ends: tuple[bytes, ...]) -> int:
 
 
 def _as_utf8(blocks: Iterable[bytes], path: Path, encoding: str) -> Iterator[bytes]:
-    """Yield the blocks of a file of another encoding in UTF-8; raise InputInvalid if a character is not whole."""
+    """Convert the blocks of a file in another encoding to UTF-8; raise InputInvalid if a character is incomplete."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
     for block in chain(blocks, (b"",)):
@@ -110,7 +111,7 @@ def _decode(
 
 
 def advice_about_nuls(path: Path) -> str:
-    """Say what to do with a file whose heading holds NUL bytes: in UTF-16 all of them are even or all odd."""
+    """Return advice for a file whose heading has NUL bytes; in UTF-16, all their positions are even, or all are odd."""
     with path.open("rb") as file:
         head = file.read(_WINDOW)
     parities = {position % 2 for position, byte in enumerate(head) if not byte}

@@ -1,4 +1,4 @@
-"""Native values of files, such as dates and floats, as texts that a person sees in a sheet; shared by all formats."""
+"""Turns values of files, such as dates and floats, into the texts that a person sees in a sheet, for all formats."""
 
 import math
 import struct
@@ -8,17 +8,17 @@ from decimal import Decimal
 from typing import Any
 
 MAX_DIGITS = 15
-"""Digits of a whole number that a double holds whatever the number is, and that a spreadsheet keeps."""
+"""The greatest number of digits of a whole number that a double and a spreadsheet always keep."""
 LOST_DIGITS = (
     f"is a number of more than {MAX_DIGITS} digits, the last of which may be lost: "
     "format the column as text, and enter the value again"
 )
 _MAX_DECIMALS = 40
-"""Digits after the point that a number of JSON may have."""
+"""The greatest number of digits after the point of a number in JSON."""
 _MAX_WHOLE_FLOAT32 = 2**24
 _MIN_LOST_DIGITS = 4
 _SINGLE_DECIMALS = range(9, 20)
-"""Decimals with which programs write a short float that they made a double."""
+"""How many decimals programs write for a four-byte float that they converted to a double."""
 _NOT_TEXT = "holds bytes that are no text"
 
 
@@ -39,7 +39,7 @@ def text_of(value: object) -> str:
 
 
 def float_text(value: float) -> str:
-    """Return a double with the digits that it holds for certain: 824.82 for 824.8199999999999."""
+    """Return a double with the digits that are certain: 824.82 for 824.8199999999999."""
     if math.isnan(value):
         return ""
     if math.isinf(value):
@@ -73,8 +73,8 @@ def short_float_text(value: float, form: str) -> str:
 def single_text(literal: str) -> str:
     """Return a decimal number in the shortest form of a float of four bytes, if the number is such a float.
 
-    A program that makes a double of such a float writes 824.8200073242188, or 824.8200073242 with ten decimals, where
-    the person who made the file saw 824.82. Other numbers, and those that would lose few digits, stay as they are.
+    A program that converts such a float to a double writes 824.8200073242188, or 824.8200073242 with ten decimals,
+    where the author of the file saw 824.82. Other numbers, and numbers that would lose few digits, are not changed.
     """
     exact = struct.unpack("f", struct.pack("f", float(literal)))[0]
     if abs(exact) > _MAX_WHOLE_FLOAT32:
@@ -87,7 +87,7 @@ def single_text(literal: str) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a decimal with all its digits after the point: 99.50, and never with an exponent."""
+    """Return a decimal with all its digits after the point, as 99.50, and without an exponent."""
     if value.is_nan():
         return ""
     if value.is_infinite():
@@ -98,7 +98,7 @@ def decimal_text(value: Decimal) -> str:
 def number_text(literal: str) -> str:
     """Return a number that was written in JSON, as 99.50, 499.0 or 1e2, as a person would write it.
 
-    Places after the point stay, but for a single zero, which programs add to whole floats. Raises ValueDamaged if the
+    Digits after the point stay, except a single zero, which programs add to whole floats. Raises ValueDamaged if the
     number has more digits than readers of JSON keep.
     """
     if literal.startswith("-0") and not literal.strip("-0."):
@@ -111,7 +111,7 @@ def number_text(literal: str) -> str:
         number = Decimal(literal)
     except ArithmeticError:
         raise ValueDamaged(LOST_DIGITS) from None
-    # An exponent of some digits would make a text of as many characters.
+    # A large exponent would make a text of millions of characters.
     if not -_MAX_DECIMALS < number.adjusted() < MAX_DIGITS:
         raise ValueDamaged(LOST_DIGITS)
     whole, _, decimals = format(number, "f").partition(".")

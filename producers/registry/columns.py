@@ -1,4 +1,4 @@
-"""The columns of a DLT portal's download: every portal names them in its own way."""
+"""The names of the columns of DLT portals' downloads, which differ from portal to portal."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -188,7 +188,7 @@ FIELDS = {
     "category": CATEGORY,
     "operator": OPERATOR,
 }
-"""The fields that ``--column`` may assign a column to, and the known names of such columns."""
+"""The fields to which ``--column`` may assign a column, with the known names of such columns."""
 
 _WORDS = {
     "id": ("templateid", "templatereg", "registrationid"),
@@ -199,17 +199,17 @@ _WORDS = {
     "category": ("category", "communicationtype"),
     "name": ("templatename", "nameofthetemplate"),
 }
-"""Words that make a column with a longer name known, if no other has one of them too.
+"""Words by which a column with a longer name is recognised, if no other column has such a word.
 
-A status that is not found would let rejected rows in.
+Without the column of the status, rejected templates would be imported.
 """
 _OTHER_WORDS = ("date", "time", "reason", "remark", "comment", "consent", "by", "count")
-"""Words in names that only mention a field: ``Approval Date``, ``Rejection Reason``, ``Consent Template ID``."""
+"""Words in names of columns that hold no field: ``Approval Date``, ``Rejection Reason``, ``Consent Template ID``."""
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 
 
 def by_words(field: str, indexes: Mapping[str, int]) -> list[int]:
-    """Return the indexes of the columns whose names have a word for a field in them."""
+    """Return the indexes of the columns whose names contain a word for a field."""
     columns = {
         index
         for name, index in indexes.items()
@@ -219,9 +219,9 @@ def by_words(field: str, indexes: Mapping[str, int]) -> list[int]:
 
 
 def indexes(names: Sequence[str]) -> dict[str, int]:
-    """Return the indexes of columns by their letters and digits; the first of two equal names counts.
+    """Return the indexes of columns by the letters and digits of their names; the first of two equal names counts.
 
-    What stands in brackets, as in ``Template ID (DLT)``, makes no difference where no other column has the name.
+    Brackets in a name, as in ``Template ID (DLT)``, are ignored, unless another column has the name without brackets.
     """
     indexed = list(enumerate(names))[::-1]
     short = {_letters(_IN_BRACKETS.sub("", name)): index for index, name in indexed}

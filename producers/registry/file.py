@@ -15,7 +15,7 @@ _HEAD_COMMENT = (
 
 
 def write(path: Path, templates: Mapping[str, TemplateSettings]) -> None:
-    """Replace the registry file; raise CommandFailed, and leave the old file, if it cannot be written."""
+    """Replace the registry file; if it cannot be written, keep the old file and raise CommandFailed."""
     text = toml(templates)
     # Every process reads the registry file, and workers may run as another user. The file holds no secret.
     with open_atomic(path, world_readable=True) as file:
@@ -23,7 +23,7 @@ def write(path: Path, templates: Mapping[str, TemplateSettings]) -> None:
 
 
 def toml(templates: Mapping[str, TemplateSettings]) -> str:
-    """Return templates as TOML, in the order of their names; a text keeps every byte, with line breaks as escapes."""
+    """Return templates as TOML, in the order of their names; texts keep every byte, with line breaks as escapes."""
     document = tomlkit.document()
     for line in _HEAD_COMMENT:
         document.add(tomlkit.comment(line))

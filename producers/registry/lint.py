@@ -1,6 +1,6 @@
-"""Checks registered texts against the rules by which portals approve and operators scrub them, each with its source.
+"""Checks registered texts against the rules by which portals approve texts and operators scrub messages.
 
-A finding is a problem, or advice where operators approve such texts all the same.
+Each rule names its source. A finding is a problem, or advice if operators approve such texts nevertheless.
 """
 
 import re
@@ -18,9 +18,9 @@ from times_dispatch.sms.templates import Template
 
 _MAX_SLOTS = 2
 _HEADER_LETTERS = 3
-"""This many first letters of a header must begin a word of the text: ``TIM`` for ``- Times``."""
+"""A word of the text must begin with this many first letters of a header: ``TIM`` for ``- Times``."""
 _LETTERS_OF_ABBREVIATION = 5
-"""A header of so many letters may also leave letters of the brand out: ``TWVILL`` for ``The Work Villa``."""
+"""A header of at least this many letters may also leave out letters of the brand: ``TWVILL`` for ``The Work Villa``."""
 _BETWEEN_LETTERS = "(?:[aeiou]{0,2}|[A-Za-z]{0,15}[ ])"
 
 
@@ -30,11 +30,11 @@ class LintRule(msgspec.Struct, frozen=True):
     source: str
     """The source of the rule, and its date."""
     is_problem: bool
-    """Whether a finding is a problem, rather than advice."""
+    """Whether a finding is a problem; otherwise it is advice."""
 
 
 class LintFinding(msgspec.Struct, frozen=True):
-    """The part of the template that breaks a rule."""
+    """A description of the part of the template that breaks a rule, with the rule."""
 
     message: str
     rule: LintRule
@@ -65,11 +65,11 @@ _OFFERS = re.compile(
     r"|%[ ]?(?:off|discount)\b|ऑफर|ऑफ़र|छूट|कैशबैक|डिस्काउंट",
     re.IGNORECASE,
 )
-"""Words of promotion, from public promotional texts of 2025 and 2026. A bill may name a sale deed."""
+"""Promotional words, from public promotional texts of 2025 and 2026. Exceptions are other uses, as in a sale deed."""
 
 
 def lint(name: str, settings: Settings) -> list[LintFinding]:
-    """List what portals and operators may object to in the text of a template."""
+    """List the findings to which portals and operators may object in the text of a template."""
     item = settings.templates[name]
     template = Template(item.text, item.operator)
     return [*_slot_findings(template), *_text_findings(item, template, settings)]
@@ -111,7 +111,7 @@ def _text_findings(item: TemplateSettings, template: Template, settings: Setting
 
 
 def _lacks_brand(text: str, header: str) -> bool:
-    """Return whether no word begins like the header. A text in another script may name the brand in its own letters."""
+    """Return whether no word begins like the header; False for other scripts, which name the brand in other letters."""
     if not header.isalpha() or any(character.isalpha() and not character.isascii() for character in text):
         return False
     begins = header[:_HEADER_LETTERS]

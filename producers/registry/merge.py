@@ -27,17 +27,17 @@ class MergedRow(NamedTuple):
 
     line: int
     name: str
-    """The template's name in the registry; of a refused row, the portal's name or the content id."""
+    """The template's name in the registry; for a refused row, the portal's name or the content id."""
     reason: str = ""
-    """Why the row was refused or the template removed, or what changed."""
+    """Why the row was refused or the template was removed, or the fields that changed."""
 
 
 class Merge:
     """Merges downloads into the templates of the registry; ``templates`` holds the result.
 
-    A content id identifies a template. A template that is known already keeps its name, which campaign files use, and
-    what portals do not know: max_value_length, links and callback_numbers. A template is removed only if the download
-    gives it a status that is not approved.
+    A content id identifies a template. A template of the registry keeps its name, which campaign files use, and the
+    fields that portals do not have: max_value_length, links and callback_numbers. A template is removed only if its
+    status in the download is not approved.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Merge:
         senders: Mapping[str, SenderSettings],
         default_sender: str = "",
     ) -> None:
-        """Start with the templates as they are.
+        """Start with the current templates.
 
         Args:
             registry: templates in the registry file, by name.

@@ -1,4 +1,4 @@
-"""Reads the list of templates that a DLT portal offers for download; every portal names the columns in its own way."""
+"""Reads the list of templates that a DLT portal offers for download; column names differ from portal to portal."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,21 +52,21 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     damage: str = ""
-    """Why the row cannot be used, if the file damages its ids or its text; a sentence without a subject."""
+    """Why the row cannot be used, if its ids or its text are damaged; a sentence without a subject."""
     content_id: str
     name: str
     text: str
     headers: tuple[str, ...]
-    """Empty if the download has no such column."""
+    """The headers for which the template is registered; empty if the download has no such column."""
     category: Category | None
     entity_id: str
     status: str
-    """In the portal's words; empty if the download has no such column."""
+    """The status in the portal's words; empty if the download has no such column."""
     approved: bool
     unknown_category: str = ""
-    """The words in a column for the category that belong to no category."""
+    """The text of the category's column, if the text is no known category."""
     operator: Operator = ""
-    """The operator at whose portal the template is registered, if the download says so."""
+    """The operator at whose portal the template is registered, if the download names the operator."""
 
 
 class PortalDownload:
@@ -74,8 +74,8 @@ class PortalDownload:
 
     Args:
         path: the file.
-        columns: the names of columns that the user says, by the keys of ``FIELDS``.
-        limits: what reading a workbook may take.
+        columns: the column names that the user gives, by the keys of ``FIELDS``.
+        limits: the memory and time that reading a workbook may take.
 
     Raises:
         InputInvalid: a column is missing.
@@ -103,11 +103,11 @@ class PortalDownload:
 
     @property
     def has_headers(self) -> bool:
-        """Say whether the download has a column for headers."""
+        """Whether the download has a column for headers."""
         return self._headers is not None
 
     def rows(self) -> Iterator[PortalRow]:
-        """Read the rows; raise InputInvalid at a row with more or fewer cells than the heading: the file is damaged."""
+        """Read the rows; raise InputInvalid if a row has more or fewer cells than the heading, as in a damaged file."""
         for chunk in self._file.chunks():
             if chunk.broken:
                 raise InputInvalid(f"{self._file.heading.path}:{chunk.broken[0].line}: {chunk.broken[0].reason}")
@@ -131,7 +131,7 @@ class PortalDownload:
                 )
 
     def _damage(self, chunk: Chunk) -> dict[int, str]:
-        """Return why rows cannot be used, by their line: an id that is kept as a number has lost digits."""
+        """Return why rows cannot be used, by their line: an id that was stored as a number has lost digits."""
         damage = {
             chunk.lines[row]: f"{self._file.heading.names[column]} {reason}"
             for (row, column), reason in chunk.damaged.items()
@@ -143,7 +143,7 @@ class PortalDownload:
         return damage
 
     def _category(self, cells: Sequence[str]) -> tuple[Category | None, str]:
-        """Return the category of a row, or the words that belong to no category."""
+        """Return the category of a row, and the text of the category's column if the text is no known category."""
         written = [cells[column].strip() for column in self._category_columns]
         for category in map(category_from_portal, written):
             if category:
@@ -157,7 +157,7 @@ class PortalDownload:
         return self._only_by_words(field) if known is None else known
 
     def _only_by_words(self, field: str) -> int | None:
-        """Return the only column that may be that of a field; raise InputInvalid if several may be the status."""
+        """Return the only column that may hold a field; raise InputInvalid if several may hold the status."""
         columns = by_words(field, self._indexes)
         if field == "status" and len(columns) > 1:
             heading = self._file.heading
@@ -184,7 +184,7 @@ class PortalDownload:
 
 
 def is_approved(status: str) -> bool:
-    """Say whether a status in a portal's words, such as ``REGISTERED VIA AIRTEL``, lets a template be used."""
+    """Return whether a status in a portal's words, such as ``REGISTERED VIA AIRTEL``, means approved."""
     return _APPROVED.search(status) is not None and _NOT_APPROVED.search(status) is None
 
 
@@ -198,7 +198,7 @@ def _cell(cells: Sequence[str], column: int | None) -> str:
 
 
 def _digits(cell: str) -> str:
-    """Remove the apostrophe, or the ``="…"``, with which portals keep spreadsheets from changing long numbers."""
+    """Remove the apostrophe, or the ``="…"``, by which portals keep spreadsheets from changing long numbers."""
     return tidy(cell)
 
 

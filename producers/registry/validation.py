@@ -1,4 +1,4 @@
-"""Checks registered templates for reasons to drop their messages, and for avoidable costs."""
+"""Checks registered templates for mistakes that make operators drop their messages, and for avoidable costs."""
 
 import re
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from times_dispatch.sms.templates import Template
 
 _HOST_AND_SLASH = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^/?]+[/?]")
 _MAX_ACCIDENTAL_CHARACTERS = 5
-"""A text with more characters than this that force UCS-2 is in UCS-2 on purpose, as a text in Hindi is."""
+"""A text with more characters that force UCS-2 is in UCS-2 on purpose, as a text in Hindi."""
 
 
 _WHITELISTS = "(TRAI direction of 2024-08-20)"
-"""The source, as a press release of 2024-08-30 names it: links since 2024-10-01, callback numbers from a later date."""
+"""The source. By a press release of 2024-08-30, the rule holds for links since 2024-10-01, for numbers since later."""
 
 
 def template_problems(name: str, settings: Settings) -> list[str]:
-    """List what is wrong with a template, and what makes its messages cost more than they need to."""
+    """List the mistakes of a template, and the reasons why its messages cost more than necessary."""
     item = settings.templates[name]
     template = Template(item.text, item.operator)
     return [
@@ -59,7 +59,7 @@ def _whitelist_problems(item: TemplateSettings, template: Template, settings: Se
                 begins = f"it links to {beginning}…, whose domain is not whitelisted: no value will fit"
                 yield f"from {header} {begins} {_WHITELISTS}"
         for number in whitelists.unlisted_numbers_in_text():
-            unlisted = f"it names the number {number}, and there are no callback_numbers to compare it with"
+            unlisted = f"it contains {number}, and the settings have no callback_numbers to compare the number with"
             yield f"from {header} {unlisted} {_WHITELISTS}"
         if not item.links and not sender.links and any(slot.kind in ("url", "urlott") for slot in template.slots):
             no_links = "it has a slot for links, and no links are whitelisted: no value will fit"
@@ -70,7 +70,7 @@ def _whitelist_problems(item: TemplateSettings, template: Template, settings: Se
 
 
 def _beginnings_of_links(template: Template) -> Iterator[str]:
-    """Yield the links whose domain is in the text, and whose end is in a slot: ``https://times.example/{#var#}``."""
+    """Yield the beginnings of links that end in a slot, as ``https://times.example/{#var#}``, up to the slot."""
     for word in words_with_slots(template):
         for literal in word.literals[:-1]:
             for link in find_links(f"{literal}x"):

@@ -11,10 +11,10 @@ from times_dispatch.ledger.opt_outs import OptOuts
 
 
 class ChosenMessages:
-    """Finds the chosen messages of a batch, without those whose data is forgotten.
+    """Finds the chosen messages of a batch, without messages whose data is forgotten.
 
-    A message whose data is forgotten has no number any more; or its values quoted a forgotten number, and all of them
-    are empty, so its text would be sent without them.
+    A message whose data is forgotten has lost its number, or all its values, because a value contained a forgotten
+    number. Without the values, the text would be sent with gaps.
     """
 
     def __init__(self, row_filter: RowFilter, *, has_forgotten: bool) -> None:
@@ -22,7 +22,7 @@ class ChosenMessages:
 
         Args:
             row_filter: the states and codes that are chosen.
-            has_forgotten: whether any number was ever forgotten; if not, a message without values was submitted so.
+            has_forgotten: whether any number was ever forgotten; if not, a message without values never had values.
         """
         self._filter = row_filter
         self._has_forgotten = has_forgotten
@@ -30,7 +30,7 @@ class ChosenMessages:
     @classmethod
     async def of_ledger(cls, redis: Redis, row_filter: RowFilter) -> "ChosenMessages":
         """Make the choice for a ledger; raise Redis errors."""
-        [listed] = await OptOuts(redis).contains([FORGOTTEN])  # listed since the first number was forgotten
+        [listed] = await OptOuts(redis).contains([FORGOTTEN])  # in the list since the first number was forgotten
         return cls(row_filter, has_forgotten=bool(listed))
 
     def positions(self, batch: BatchColumns) -> Sequence[int]:

@@ -1,7 +1,7 @@
 """Resends: a new campaign of chosen messages of an earlier campaign, read from the ledger batch by batch.
 
-Each resend gets its id from its number among the resends of the campaign, so that a command that is run again after a
-crash finishes the same resend. Stored batches stay as they are; the rest follows after the last stored message.
+Each resend gets its id from its number among the resends of the campaign, so that a repeated command finishes the same
+resend after a crash. Stored batches are not changed; the command goes on after the last stored message.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ RESENDABLE = frozenset(
 )
 """The states of messages that can be chosen by name."""
 DOUBTFUL = frozenset({MessageState.IN_DOUBT, MessageState.GIVEN_UP})
-"""The states of messages that may have been sent; they are chosen on explicit demand only."""
+"""The states of messages that may have been sent; only an explicit option chooses them."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +56,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     codes: frozenset[int] = frozenset()
     """Only messages with one of these codes; empty for all codes."""
     again: bool = False
-    """Whether messages that an earlier resend contains are taken too."""
+    """Whether messages of earlier resends are also chosen."""
     salt: str = ""
-    """Tells a resend with ``again`` from the others, so that a repeated command makes no second campaign."""
+    """Identifies a resend with ``again``, so that a repeated command makes no second campaign."""
 
     @property
     def words(self) -> str:
@@ -76,11 +76,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     parts: int = 0
     resent_before: int = 0
-    """Chosen messages that are left out, because an earlier resend contains them."""
+    """How many chosen messages are left out, because an earlier resend contains them."""
     unfinished: CampaignView | None = None
-    """The resend that a broken-off command left behind; the same command finishes it."""
+    """The unfinished resend of a command that broke off; the same command finishes the resend."""
     done: CampaignView | None = None
-    """The resend that an earlier command with the same salt has submitted whole."""
+    """The finished resend of an earlier command with the same salt."""
     price: Decimal | None = None
     """The price of one SMS part in rupees; None if the settings have none."""
 
@@ -101,9 +101,9 @@ class Resender:
 
     Args:
         redis: the ledger.
-        settings: gives the limits and the price of the campaign's sender.
+        settings: the settings, with the limits and the price of the campaign's sender.
         campaign: the campaign whose messages are sent once more.
-        choice: which of its messages.
+        choice: which messages of the campaign are sent.
     """
 
     def __init__(self, redis: Redis, settings: Settings, campaign: CampaignId, choice: Choice) -> None:
@@ -155,15 +155,15 @@ class Resender:
 
         Args:
             after_s: seconds until the resend begins to send.
-            batch_size: messages in a batch; the size of a resend that broke off stays.
+            batch_size: messages in a batch; ignored if a resend that broke off has chosen a size.
             now: the moment of the resend.
-            progress: is called after each batch.
-            actor: who resends, for the sender's trail.
+            progress: called after each batch.
+            actor: the person who resends, for the sender's trail.
 
         Raises:
             InputInvalid: there can be no resend, or another resend of the campaign is being submitted.
             CommandFailed: no message is left, two commands wrote at once, or the resend does not fit into Redis.
-            IdKeyRefused: the settings have an id key, and it is not the ledger's.
+            IdKeyRefused: the settings have an id key that is not the ledger's.
         """
         if self._settings.id_key:
             await IdKeyGuard(self._redis, self._settings.id_key, self._settings.old_id_key).check_known()
@@ -191,7 +191,7 @@ class Resender:
             if result.plan.resend_choice != plan.resend_choice:
                 raise CommandFailed(
                     f"campaign {parent.id}: another command has resent other messages meanwhile, as {campaign} "
-                    f"({result.plan.resend_choice}); run this again"
+                    f"({result.plan.resend_choice}); run this command again"
                 )
             return msgspec.structs.replace(result, already_submitted=True)
         lanes = await ResendStore(
@@ -214,22 +214,22 @@ class Resender:
         return msgspec.structs.replace(result, state=whole_state(states), messages=total, warning=warning)
 
     async def _children(self, parent: CampaignView) -> list[CampaignView]:
-        """Return the resends of a campaign; raise InputInvalid if it is not known which messages one of them has."""
+        """Return the resends of a campaign; raise InputInvalid if the messages of a resend are unknown."""
         children = await self._queries.of_sender(parent.plan.sender, parent.resends)
         if gone := set(parent.resends) - {child.id for child in children}:
             raise InputInvalid(
-                f"campaign {parent.id}: its resend {min(gone)} is archived, so it is not known here which messages it "
-                "contains; submit the rows of `dispatch report` that are to be sent once more"
+                f"campaign {parent.id}: its resend {min(gone)} is archived, so its messages are not known here; "
+                "submit the rows of `dispatch report` that are to be sent once more"
             )
         if lacking := next((child.id for child in children if _lacks_lanes(child)), None):
             raise InputInvalid(
-                f"campaign {parent.id}: a lane of its resend {lacking} is not in Redis any more, so it is not known "
-                "which messages the resend contains; submit the rows of `dispatch report` that are to be sent once more"
+                f"campaign {parent.id}: a lane of its resend {lacking} is not in Redis any more, so not all messages "
+                "of the resend are known; submit the rows of `dispatch report` that are to be sent once more"
             )
         return children
 
     def _unfinished(self, children: Sequence[CampaignView]) -> CampaignView | None:
-        """Return the child that is still being submitted; raise InputInvalid if its choice is another one."""
+        """Return the child that is still being submitted; raise InputInvalid if it has another choice of messages."""
         unfinished = next((child for child in children if child.state is CampaignState.SUBMITTING), None)
         if unfinished and unfinished.plan.resend_choice != self._choice.words:
             raise _another_is_unfinished(unfinished.id, unfinished.plan)
@@ -240,10 +240,10 @@ class Resender:
         return hashlib.sha256(f"resend {self._campaign} {which}".encode()).hexdigest()
 
     async def _lines_before(self, children: Sequence[CampaignView], unfinished: CampaignView | None) -> LineSet:
-        """Return the lines of the messages that earlier resends contain; none with ``again``.
+        """Return the lines of the messages that earlier resends contain; with ``again``, return no line.
 
-        A resend that was cancelled before any lane was sealed sent nothing, and does not count, unless an earlier
-        version of this program let a resend of it send these messages.
+        A resend that was cancelled before any lane was sealed sent no message and does not count. It counts if it has
+        resends itself, which earlier versions of this program allowed.
         """
         lines = LineSet()
         for child in children:
@@ -256,7 +256,7 @@ class Resender:
         return lines
 
     def _plan(self, parent: CampaignView, after_s: float, now: datetime) -> Plan:
-        """Return the plan of the parent with its validity counted from a new start."""
+        """Return the parent's plan with a new start, and a validity of the same length from this start."""
         plan = parent.plan
         validity = timedelta(milliseconds=plan.valid_until_ms - max(plan.start_at_ms, parent.created_ms))
         start = now + timedelta(seconds=after_s)
@@ -273,7 +273,7 @@ class Resender:
         )
 
     async def _begin(self, campaign: CampaignId, plan: Plan, batch_size: int, actor: str) -> dict[CampaignId, Begun]:
-        """Create the campaigns of all lanes; return what the ledger has of each, by their ids."""
+        """Create the campaigns of all lanes; return what the ledger has stored of each campaign, by its id."""
         plans = await plans_of_lanes(
             self._redis,
             hashlib.sha256(f"resend as {campaign}".encode()).hexdigest(),
@@ -295,7 +295,7 @@ class Resender:
                 price_micros=int((self._price(plan) or 0) * 1_000_000),
                 trail=trail if of_lane == campaign else "",
             )
-            # Before the next lane: of two commands at once, the one that created the first lane creates all lanes.
+            # Checked before the next lane: of two commands at once, the creator of the first lane creates all lanes.
             if begun.state is CampaignState.SUBMITTING and not same_but_for_times(lane_plan, begun.plan):
                 raise _another_is_unfinished(campaign, begun.plan)
             begun_lanes[of_lane] = begun
@@ -314,15 +314,15 @@ class Resender:
 
 
 def _lacks_lanes(campaign: CampaignView) -> bool:
-    """Say whether Redis lost a lane of a campaign: all lanes were there before the first was sealed."""
+    """Return whether Redis lost a lane of a campaign: before the first lane is sealed, all lanes exist."""
     was_sealed = any(lane.sealed_ms for lane in campaign.lanes)
     return was_sealed and len(campaign.lanes) < len(campaign.plan.lane_campaigns)
 
 
 def _another_is_unfinished(campaign: CampaignId, plan: Plan) -> InputInvalid:
     return InputInvalid(
-        f"campaign {campaign}: this resend ({plan.resend_choice}) is not submitted whole; run its command again with "
-        f"the same settings, or give it up: dispatch cancel {campaign}"
+        f"campaign {campaign}: the submit of this resend ({plan.resend_choice}) is unfinished; run its command again "
+        f"with the same settings, or cancel it: dispatch cancel {campaign}"
     )
 
 

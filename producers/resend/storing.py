@@ -1,7 +1,7 @@
 """Stores the messages of a resend, batch by batch, in the lanes of the sender.
 
-The messages are those of the parent's batches, in their order. What an earlier command has stored stays as it is; the
-rest of each lane follows after the lane's last stored message.
+The messages come from the parent's batches, in their order. Batches that an earlier command has stored are not changed;
+each lane goes on after its last stored message.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -23,22 +23,22 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Begun, Submissions
 
 Progress = Callable[[int], None]
-"""Is called with the number of stored batches."""
+"""A function that is called with the number of stored batches."""
 
 
 class StoredLane(NamedTuple):
-    """What is stored of one lane of a resend; of a sender without lanes there is one."""
+    """The stored part of one lane of a resend; a sender without lanes has one lane."""
 
     messages: int
     batches: int
     last_line: int
     """The line of the last message; 0 if there is none."""
     is_whole: bool
-    """Whether the last batch is stored: it is the only one that may be short."""
+    """Whether the last batch is stored, the only batch that may be short."""
 
 
 class ResendStore:
-    """Stores the chosen messages of one campaign as those of its resend."""
+    """Stores the chosen messages of one campaign as the messages of its resend."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class ResendStore:
         Args:
             redis: the ledger.
             parent: the campaign whose messages are read.
-            chosen: which of its messages are taken.
+            chosen: chooses messages of the parent's batches.
             excluded: the lines of messages that are left out.
-            memory_check: refuses the resend if it does not fit.
-            progress: is called after each batch.
+            memory_check: refuses the resend if it does not fit into Redis.
+            progress: called after each batch.
         """
         self._redis = redis
         self._parent = parent
@@ -69,24 +69,24 @@ class ResendStore:
         self._submissions = Submissions(redis)
 
     async def store(self, begun_lanes: Mapping[CampaignId, Begun]) -> dict[CampaignId, StoredLane]:
-        """Store the batches that are not stored yet; return what each lane has.
+        """Store the batches that are not stored yet; return what is then stored of each lane.
 
         Args:
-            begun_lanes: the campaigns of the resend, one for each lane, the campaign that people see first; what an
-                earlier command has stored of each.
+            begun_lanes: the campaign of each lane, with the batches that an earlier command has stored; the campaign
+                that people see comes first.
 
         Raises:
             CommandFailed: no message is left, two commands wrote at once, or the resend does not fit into Redis.
         """
         stored = await self._stored(begun_lanes)
-        # A lane that is sealed says that an earlier command has stored everything, and broke off between two seals.
+        # A sealed lane shows that an earlier command has stored everything, and broke off between two seals.
         if all(begun.state is CampaignState.SUBMITTING for begun in begun_lanes.values()):
             await self._store_rest(begun_lanes, list(stored.values()))
             stored = await self._stored(begun_lanes)
         if not any(lane.messages for lane in stored.values()):
             campaign = next(iter(begun_lanes))
             raise CommandFailed(
-                f"campaign {campaign}: no message is left to resend; give it up: dispatch cancel {campaign}"
+                f"campaign {campaign}: no message is left to resend; cancel it: dispatch cancel {campaign}"
             )
         return stored
 
@@ -107,9 +107,9 @@ class ResendStore:
             await self._add(*campaigns[last.lane], last, number=number)
 
     async def _chosen(self, lanes: Sequence[StoredLane]) -> AsyncIterator[tuple[Recipients, float]]:
-        """Yield the chosen messages of each batch that are not stored, and the share of the parent that is read.
+        """Yield the chosen messages of each batch that are not stored, and the share of the parent that was read.
 
-        The messages up to the last stored one of their lane are left out, and all messages of a lane that is whole.
+        Messages up to the last stored message of their lane are left out, and all messages of a finished lane.
         """
         not_passed = {number: lane.last_line for number, lane in enumerate(lanes) if lane.last_line}
         async for batch in read_batches(self._redis, self._parent):
@@ -137,7 +137,7 @@ class ResendStore:
             self._progress(number)
 
     async def _stored(self, begun_lanes: Mapping[CampaignId, Begun]) -> dict[CampaignId, StoredLane]:
-        """Return what is stored of each lane; each line must be there once."""
+        """Return what is stored of each lane; raise CommandFailed if a line is stored twice."""
         lines, stored, queries = LineSet(), dict[CampaignId, StoredLane](), LaneQueries(self._redis)
         for campaign, begun in begun_lanes.items():
             messages = batches = last_line = 0
@@ -153,6 +153,6 @@ class ResendStore:
 
 def _two_commands(campaign: CampaignId) -> CommandFailed:
     return CommandFailed(
-        f"campaign {campaign}: two commands wrote this resend at once, and nothing of it is sent; "
-        f"give it up (dispatch cancel {campaign}) and resend again"
+        f"campaign {campaign}: two commands wrote this resend at once, and none of its messages is sent; "
+        f"cancel it (dispatch cancel {campaign}) and resend again"
     )

@@ -1,4 +1,4 @@
-"""Makes of each row of a recipients file a message that can be sent, or a refused row with its reason."""
+"""Turns each row of a recipients file into a message that can be sent, or into a refused row with its reason."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,36 +29,37 @@ T = TypeVar("T")
 TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} parts")
 
 _TRANSPOSED_AT_MOST = 4
-"""Transposing rows with this many columns for each needed column costs less than taking out the needed ones."""
+"""Up to this many columns for each needed column, transposing whole rows costs less than picking the needed cells."""
 _EXAMPLES = 3
-"""Refused rows that are kept for each message."""
+"""How many refused rows are kept as examples for each message."""
 _EXAMPLE_MESSAGES = 50
-"""Different messages for which refused rows are kept."""
+"""For how many different messages refused rows are kept."""
 
 
 class CheckedRows(NamedTuple):
-    """A checked chunk: its messages by column, entry *i* of each column being one message, and its refused rows."""
+    """A checked chunk: its refused rows, and its messages as columns, whose entries *i* make up message *i*."""
 
     lines: list[int]
     to: list[str]
     slots: list[list[str]]
     parts: list[int]
     refused: list[RefusedRow]
-    """In the order of their lines."""
+    """The refused rows, in the order of their lines."""
     custom: Mapping[str, list[str]] = MappingProxyType({})
     """Custom values that come from columns, by name."""
     link_values: Sequence[list[str]] = ()
-    """Values that the targets of tracked links need, one list for each."""
+    """Values for the targets of tracked links, one list for each variable of the targets."""
 
 
 class RowChecker:
     """Checks the rows of one campaign, chunk by chunk, in their order.
 
-    A row is refused for its shape, its number, an empty or damaged cell, a value that its slot or a header does not
-    take, a value that is not whitelisted, a text that is longer than an SMS can be, or as a duplicate: the first good
-    row with a number counts. A row with several of these faults is refused for the first of them.
+    A row is refused for one of these faults: a wrong number of cells, an invalid number, an empty or damaged cell, a
+    value that its slot or an HTTP header does not allow, a value that is not whitelisted, a text that is longer than an
+    SMS can be, or a number of an earlier good row. A row with several faults is refused for the first fault of this
+    list.
 
-    Whatever can be checked for a whole chunk at once is not checked row by row: a million rows take seconds.
+    Most checks run on a whole chunk at once, not row by row, so that a million rows take seconds.
     """
 
     def __init__(
@@ -81,22 +82,22 @@ class RowChecker:
             slot_source: makes the values of the template's slots.
             names: the names of the columns.
             to: index of the column that holds the number.
-            max_length: characters of a slot's value, at most.
-            whitelists: links and callback numbers that values may contain.
-            custom: custom values that come from columns.
-            links: values of columns that the targets of tracked links need.
-            damage_check: finds cells without a value or with a damaged one; by default with the default words.
+            max_length: the limit of characters for a slot's value.
+            whitelists: the links and callback numbers that values may contain.
+            custom: makes the custom values that come from columns.
+            links: makes the values for the targets of tracked links.
+            damage_check: finds cells without a value or with a damaged value; by default with the default words.
             allows_foreign: whether numbers of other countries are accepted.
             region: the country of numbers without a country code, as two letters.
         """
         self.accepted = 0
-        """Rows that became messages."""
+        """How many rows became messages."""
         self.refused: Counter[str] = Counter()
-        """Refused rows by the message of their finding."""
+        """How many rows were refused, by the message of the finding."""
         self.refused_by_reason: Counter[str] = Counter()
-        """Refused rows by the value of their ``RefusalReason``."""
+        """How many rows were refused, by the value of the ``RefusalReason``."""
         self.foreign = 0
-        """Accepted numbers of other countries."""
+        """How many accepted numbers are of other countries."""
         self.examples: dict[str, list[RefusedRow]] = {}
         """The first refused rows for each message, and for a limited number of messages."""
         self.parts_counter = PartsCounter(slot_source.template)
@@ -138,7 +139,7 @@ class RowChecker:
         if self._earlier_refusal:
             reasons, values = (columns[column] for column in self._earlier_refusal)
             for index in earlier_duplicates(reasons, values, to, self._region):
-                if to[index]:  # whatever else is wrong with the row: the next rejects file must have the mark too
+                if to[index]:  # also in a row with other faults, so that the next rejects file marks it too
                     self._seen.add([int(to[index])])
                     findings[index] = duplicate(columns[self._to][index])
         if findings:
@@ -170,7 +171,7 @@ class RowChecker:
         return CheckedRows(lines, to, slots, parts, refused, custom, link_values)
 
     def _unreadable(self, chunk: Chunk) -> dict[int, list[str]]:
-        """Return the cells of the rows in which a value that is needed could not be read, by the row's index."""
+        """Return the rows in which a needed value could not be read, by the row's index."""
         marked: dict[int, list[str]] = {}
         for index, column in chunk.damaged:
             if column in self._needed_columns:
@@ -188,7 +189,7 @@ class RowChecker:
                 self.examples.setdefault(message, []).append(row)
 
     def _numbers(self, chunk: Chunk, cells: Sequence[str]) -> tuple[list[str], dict[int, Finding]]:
-        """Return the numbers of a chunk, an empty text for each that is none, and what is wrong with the rows."""
+        """Return the numbers of a chunk, with an empty text for each invalid number, and the findings of the rows."""
         name = self._names[self._to]
         to, reasons = normalise_numbers(cells, self._region)
         findings: dict[int, Finding] = {}
@@ -202,7 +203,7 @@ class RowChecker:
         return to, findings
 
     def _check_cells(self, cells: dict[int, Sequence[str]], chunk: Chunk, findings: dict[int, Finding]) -> None:
-        """Add empty and damaged cells to ``findings``; make every cell without a value an empty text."""
+        """Add empty and damaged cells to ``findings``; replace every cell without a value by an empty text."""
         for (index, column), reason in chunk.damaged.items():
             if column in cells:
                 value = chunk.rows[index][column]
@@ -230,7 +231,7 @@ class RowChecker:
     def _slot_values(
         self, cells: Mapping[int, Sequence[str]], to: Sequence[str], findings: dict[int, Finding]
     ) -> list[list[str]]:
-        """Return the values, one list for each slot; add what is wrong with rows to ``findings``."""
+        """Return the values, one list for each slot; add refused values to ``findings``."""
         source = self._slot_source
         slots, text_findings = source.values(cells, len(to))
         for index, finding in text_findings.items():
@@ -275,7 +276,7 @@ def _blanked(values: Sequence[str], indexes: Iterable[int]) -> list[str]:
 
 
 def _without(values: Sequence[T], indexes: Iterable[int]) -> list[T]:
-    """Return the values but for those at these indexes."""
+    """Return the values without the values at these indexes."""
     stays = bytearray(b"\1") * len(values)
     for index in indexes:
         stays[index] = 0

@@ -6,7 +6,7 @@ from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
 
-NOT_A_HEADER_VALUE = "stands in a header, and must be one line of ASCII"
+NOT_A_HEADER_VALUE = "is sent in an HTTP header, and must be one line of ASCII"
 
 
 class CustomColumns:
@@ -14,7 +14,7 @@ class CustomColumns:
 
     Args:
         variables: the texts that make the values, by the name of the placeholder without its ``$$``.
-        in_headers: names of the placeholders that stand in an HTTP header.
+        in_headers: names of the placeholders whose values are sent in an HTTP header.
     """
 
     def __init__(self, variables: Mapping[str, Variable], *, in_headers: frozenset[str] = frozenset()) -> None:
@@ -26,7 +26,7 @@ class CustomColumns:
         self._in_headers = {name: variable for name, variable in variables.items() if name in in_headers}
 
     def findings(self, cells: Mapping[int, Sequence[str]], rows: int) -> Iterator[tuple[int, Finding]]:
-        """Yield the index of each row with a value that no header takes, and what is wrong with the value."""
+        """Yield the index of each row with a value that cannot be sent in a header, with the finding."""
         for name, variable in self._in_headers.items():
             for index, value in enumerate(variable.compose(cells, rows)):
                 if not HEADER_VALUE.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Decides which cells hold no value, and which hold a damaged one, whatever the format of the file."""
+"""Decides which cells have no value and which have a damaged value, for files of every format."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ _ZERO_DATE = re.compile(
     r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.]0001|00[-/.]00[-/.]0000)(?:[T ].*)?",
     re.IGNORECASE,
 )
-"""The day zero of spreadsheets, of MySQL and of .NET, which programs write where they have no date."""
+"""The first day of the calendars of spreadsheets, MySQL and .NET, which programs write for a missing date."""
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
@@ -32,18 +32,18 @@ _NO_VALUE_WITHIN = re.compile(
     r"(?<!\w)(?:undefined|NaN)(?!\w)|(?<!\w)Invalid Date(?!\w)"
     r"|\A(?:null|NULL)[\s,;/|-](?!and void)|[\s,;/|-](?:null|NULL)\Z"
 )
-"""Words of programs within a value: ``Asha null``. In other cases ``Null`` and ``None`` are a surname and English."""
+"""Words of programs within a value, as in ``Asha null``. ``Null`` may be a surname, and ``None`` an English word."""
 
 _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n.,():;+/!-"
-"""The ASCII characters of nearly all values; they alone make no value damaged."""
+"""The ASCII characters of nearly all values; a value of only these characters has no damage by its characters."""
 _MISREAD_LETTERS = "ÂÃâãàð"
-"""The letters with which UTF-8 begins that was read in another encoding."""
+"""The first letters of UTF-8 characters that were read in another encoding."""
 _PLAIN_BYTES = _PLAIN.encode() + bytes((*range(0x80, 0xC0), *range(0xC3, 0xE2)))
-"""The bytes in UTF-8 of these characters and of those from U+00C0 to U+1FFF, the scripts of India among them."""
+"""The UTF-8 bytes of plain characters and of U+00C0 to U+1FFF, which include the scripts of India."""
 _NOT_PLAIN = re.compile(rf"[^{re.escape(_PLAIN)}\u00c0-\u1fff]|[{_MISREAD_LETTERS}]").search
 _EXPONENT = re.compile("[eE][+-]?[0-9]").search
 _FIRST_SIGNS = ":!()-"
-"""Plain characters with which placeholders, and words for no value, begin: ``:name``, ``(not set)``, ``-None-``."""
+"""The first characters of placeholders and of words for no value: ``:name``, ``(not set)``, ``-None-``."""
 _DATE_SIGNS = "-/."
 _IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
@@ -55,7 +55,7 @@ _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
 
 
 class DamageKind(Enum):
-    """Whether a cell holds no value, for which a variable may give a default, or one that cannot be used."""
+    """The two kinds of damage: no value, for which a variable may have a default, and a value that cannot be used."""
 
     ABSENT = "absent"
     DAMAGED = "damaged"
@@ -74,17 +74,17 @@ _NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a looku
 
 _NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which stands for no date")
 _AROUND_WORDS = "'\"\u2018\u2019\u201c\u201d`()[]<>-"
-"""Signs that programs put around a word for no value: ``-None-``, ``(not set)``."""
+"""The characters that programs put around a word for no value: ``-None-``, ``(not set)``."""
 _RUN = 3
 _SAMPLED_CELLS = 64
-"""The first cells of a column, which tell whether its values repeat."""
+"""How many first cells of a column are compared to see whether the column's values repeat."""
 
 
 class DamageCheck:
-    """Finds cells without a value or with a damaged one.
+    """Finds cells without a value or with a damaged value.
 
     Args:
-        no_value: words that stand for no value; their case makes no difference.
+        no_value: words that stand for no value, in any case.
     """
 
     def __init__(self, no_value: Iterable[str] = NO_VALUE) -> None:
@@ -92,8 +92,8 @@ class DamageCheck:
         self._suspicious_words = self._no_value | _NO_TEXTS
 
     def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
-        """Return what is wrong with tidy cells, by their index."""
-        # Names and cities repeat, and then each value is looked at once.
+        """Return the damages of tidy cells, by the index of the cell."""
+        # If values repeat, as names and cities do, each value is checked only once.
         values = set(cells) if len(set(cells[:_SAMPLED_CELLS])) <= _SAMPLED_CELLS // 2 else cells
         suspects = {value for may_be_damaged in self._searches(values) for value in values if may_be_damaged(value)}
         damages = {value: damage for value in suspects if (damage := self.of(value))}
@@ -102,7 +102,7 @@ class DamageCheck:
         return {index: damages[cell] for index, cell in enumerate(cells) if cell in damages}
 
     def of(self, cell: str) -> CellDamage | None:
-        """Return what is wrong with one tidy cell; None if it holds a value."""
+        """Return the damage of one tidy cell; None if the cell has a good value."""
         if not cell:
             return _EMPTY
         if self._stands_for_no_value(cell.casefold()):
@@ -114,9 +114,9 @@ class DamageCheck:
         return damage_of_text(cell)
 
     def _searches(self, cells: Collection[str]) -> Iterator[Callable[[str], object]]:
-        """Yield what to call with each of many cells to find those to look at.
+        """Yield the functions that find the cells to be checked.
 
-        Nearly all columns are passed over as a whole, because each of them lacks what every damaged cell has.
+        For nearly all columns no function is needed: one search of the joined cells shows that no cell is damaged.
         """
         joined = "\n".join(cells)
         if joined.encode(errors="surrogatepass").translate(None, _PLAIN_BYTES) or (
@@ -139,9 +139,9 @@ class DamageCheck:
             yield partial(_holds, "nan")
 
     def _stands_for_no_value(self, word: str) -> bool:
-        """Say whether a text of small letters stands for no value: a word, in quotes or repeated, or a run of a sign.
+        """Return whether a text in lower case stands for no value: a word, in quotes or repeated, or a repeated sign.
 
-        A first and a last name without a value become ``none none``.
+        For example, a missing first name and a missing last name become ``none none``.
         """
         if word in self._no_value or (word[:1] in _AROUND_WORDS and word.strip(_AROUND_WORDS) in self._no_value):
             return True
@@ -152,12 +152,12 @@ class DamageCheck:
 
 
 def damage_of_text(text: str) -> CellDamage | None:
-    """Return the damage of a text, whatever the settings call no value; None if there is none."""
+    """Return the damage of a text; None if the text is good. Words for no value are not damage here."""
     return next((damage for is_damaged, damage in _DAMAGES if is_damaged(text)), None)
 
 
 def damage_of_template(text: str) -> str:
-    """Return the reason why the text of a template is damaged by its encoding; an empty text if it is not."""
+    """Return how a wrong encoding damaged the text of a template; empty if the text is good."""
     return next((reason for is_misread, reason in MISREAD if is_misread(text)), "")
 
 
@@ -166,7 +166,7 @@ def _holds(text: str, cell: str) -> bool:
 
 
 UNREADABLE: Final = "#UNREADABLE!"
-"""What a rejects file has in place of a value that could not be read: a row that nobody corrected is refused again."""
+"""The text of a rejects file in place of an unreadable value, so that an uncorrected row is refused again."""
 
 _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
     (
@@ -176,7 +176,7 @@ _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
     (is_error, "holds an error of a spreadsheet: correct the formula"),
     (
         _MANY_HASHES.fullmatch,
-        "holds only # signs, as a column that is too narrow shows them: widen it and export again",
+        "holds only # signs, which a column that is too narrow shows: widen the column and export again",
     ),
     (_PROGRAM_OBJECT.search, "holds the name of a program's object instead of a value"),
     *LOST,
@@ -186,5 +186,5 @@ _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
     (_FORMULA.fullmatch, "holds a formula instead of its result"),
     (_NO_VALUE_WITHIN.search, "holds a word such as null or NaN, which a program wrote in place of a value"),
 )
-"""What shows that a text is damaged, the most certain damage first."""
+"""The functions that recognise damaged texts, with the damages; the most certain damage comes first."""
 _DAMAGES = tuple((is_damaged, CellDamage(DamageKind.DAMAGED, reason)) for is_damaged, reason in _SIGNS_OF_DAMAGE)

@@ -1,4 +1,4 @@
-"""Counts values that some operators drop and others take, see ``times_dispatch.sms.slot_rules``."""
+"""Counts values that some operators drop and other operators accept, see ``times_dispatch.sms.slot_rules``."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from times_dispatch.sms.templates import Slot
 
 
 class DoubtCounter:
-    """Counts the values of good rows that are doubtful, by the claim that says so."""
+    """Counts the doubtful values of good rows, by the claim that makes them doubtful."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._doubts = [(index, claim) for index, slot in enumerate(slots) for claim in slot.doubts()]
@@ -22,7 +22,7 @@ class DoubtCounter:
                 self._counts[claim] += doubtful
 
     def warnings(self) -> Iterator[str]:
-        """Yield one sentence for each claim by which values are doubtful."""
+        """Yield one sentence for each claim that makes values doubtful."""
         for claim, count in self._counts.items():
             yield (
                 f"{count:,} values of {{#{claim.kind}#}} may be dropped at {', '.join(claim.operators)}: "

@@ -1,4 +1,4 @@
-"""The values of recipients' rows that the targets of tracked links need."""
+"""The values from columns of the recipients file that the targets of tracked links need."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class LinkColumns:
 
     Args:
         targets: the targets of the campaign's links.
-        variables: the variables of all targets, each of them one placeholder.
+        variables: the variables of all targets; each variable is one placeholder.
     """
 
     def __init__(self, targets: Sequence[Target] = (), variables: Sequence[Variable] = ()) -> None:
@@ -40,7 +40,7 @@ class LinkColumns:
         return [variable.compose(cells, rows) for variable in self._variables]
 
     def findings(self, values: Sequence[Sequence[str]]) -> Iterator[tuple[int, Finding]]:
-        """Yield the index of each row whose values cannot stand in a target, and what is wrong with them."""
+        """Yield the index of each row with a value that cannot be part of a target, with the finding."""
         for target in self._targets:
             columns = [values[variable] for variable in target.variables]
             for index, of_row in enumerate(zip(*columns, strict=True)):

@@ -1,4 +1,4 @@
-"""Texts whose characters were lost or replaced on the way: by a wrong encoding, or by the code of a web page."""
+"""Recognises texts whose characters were lost or replaced, by a wrong encoding or by the code of a web page."""
 
 import re
 from collections.abc import Callable
@@ -10,18 +10,18 @@ _CONT = (
 )
 """A byte from 0x80 to 0xBF, read as Windows-1252 or as Latin-1."""
 _SIGN = "[\u00a1-\u00a9\u00ac-\u00b4\u00b6-\u00b9\u00bc-\u00bf]"
-"""Those of the characters above that never stand after a letter of a word."""
+"""The characters of ``_CONT`` that never follow a letter of a word."""
 _MISREAD_UTF8 = re.compile(
     f"[\u00c2\u00c3]{_CONT}|[\u00e0\u00e2]{_CONT}{{2}}|\u00f0{_CONT}{{3}}"
-    # A lone Â is the rest of a blank, and RenÃ that of a value that was cut; programs make ã© of Ã© in small letters.
+    # A lone Â remains of a blank, and RenÃ of a value that was cut; programs turn Ã© into ã© in lower case.
     r"|(?<![^\W_])Â(?![^\W\d_])|(?<=[a-z])[ÂÃ](?!\w)"
     f"|(?<=[a-z])\u00e3{_SIGN}|\u00e0[\u00a4\u00a5]"
-    # The same bytes, read as the encoding of old Macs.
+    # UTF-8 that was read in the encoding of old Macs.
     "|\u221a[\u00a2\u00a5\u00a7\u00a9\u00ae\u00b0\u00b1\u00ba\u00df\u2020\u2022\u2122\u2202\u222b\u2260\u2265]"
-    "|\uff83[\uff61-\uff9f]"  # in Shift JIS
+    "|\uff83[\uff61-\uff9f]"  # read in Shift JIS
     "|\u201a[\u00c4\u00c7]|\u2021[\u00a7\u2022]"
 )
-"""Bytes of UTF-8 that somebody read in another encoding: RenÃ©e for Renée, â€™ for an apostrophe, à¤†à¤¶à¤¾ for आशा."""
+"""Bytes of UTF-8 that were read in another encoding: RenÃ©e for Renée, â€™ for an apostrophe, à¤†à¤¶à¤¾ for आशा."""
 _QUESTION_MARKS = re.compile(
     r"(?:^|(?<=\s))\?{2,}(?=\s|$)|^\?$|(?<!\S)[^\W\d_]{1,40}\?{1,8}[^\W\d_]{1,40}(?!\S)"  # ????, Ren?e
 )
@@ -45,13 +45,13 @@ def _holds_html(text: str) -> bool:
 
 MISREAD: tuple[tuple[Callable[[str], object], str], ...] = (
     (re.compile("\ufffd").search, "holds U+FFFD, which replaces a character that was lost: export the file as UTF-8"),
-    (_MISREAD_UTF8.search, "was read in a wrong encoding once (Ã© for é): export the file as UTF-8"),
+    (_MISREAD_UTF8.search, "was read in a wrong encoding (Ã© for é): export the file as UTF-8"),
 )
-"""What shows that a text of any kind lost its characters, with the reason to be written after the name of the text."""
+"""The patterns of lost characters in any text, with the reason, which is written after the name of the text."""
 LOST: tuple[tuple[Callable[[str], object], str], ...] = (
     *MISREAD,
     (_QUESTION_MARKS.search, "holds question marks instead of characters that were lost: export the file as UTF-8"),
     (_holds_html, "holds the code of a web page (&amp;, <br>) instead of characters: export the value as plain text"),
     (_ESCAPE.search, r"holds characters in the form of a program (\u0906, %20): export the value as plain text"),
 )
-"""The same, with what shows it only in the value of a row."""
+"""The patterns of lost characters in the value of a row, with the reasons."""

@@ -1,4 +1,4 @@
-"""Phone numbers of many rows at once: normalising them, and finding those that occur twice."""
+"""Normalises the phone numbers of many rows at once, and finds duplicates and foreign numbers."""
 
 import re
 from array import array
@@ -13,10 +13,10 @@ from times_dispatch.sms.landlines import PREFIX_DIGITS, landline_prefixes
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 FOREIGN = "is a number of another country: a header of the DLT reaches India only"
-"""The reason for which a number is refused; it is written after the name of the number's column."""
+"""The reason why a foreign number is refused, to be written after the name of the number's column."""
 
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
-"""The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
+"""Nearly all numbers of Indian lists, without blanks and dashes; a line in another form gives an empty match."""
 
 _PREFIX = re.compile(
     r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?|TEL(?:;[A-Z=,]{1,30}){1,4}:"
@@ -27,8 +27,8 @@ _PREFIX = re.compile(
     r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",
     re.IGNORECASE,
 )
-"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's, ``TEL;CELL:``
-that of address books, a flag that of forms on the web."""
+"""The prefixes that exports of contacts, leads and chats write before a number; for example ``p:`` (Facebook),
+``TEL;CELL:`` (address books) and a flag (web forms)."""
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(
@@ -38,7 +38,7 @@ _PARAMETERS = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
-"""Quotes around a number, or the apostrophe before it in the form in which a text program writes it."""
+"""Quotes around a number, or an apostrophe before a number in a typographic form."""
 
 
 _NO_NUMBER = frozenset({""})
@@ -49,15 +49,15 @@ _PREFIX_OF = itemgetter(slice(0, PREFIX_DIGITS))
 def normalise_numbers(
     cells: Sequence[str], region: str = "IN", *, landlines: bool = False
 ) -> tuple[list[str], dict[int, str]]:
-    """Normalise many numbers at a fifth of the cost of ``times_dispatch.sms.numbers.normalise`` for each.
+    """Normalise many numbers, at a fifth of the cost of a call of ``times_dispatch.sms.numbers.normalise`` for each.
 
     Args:
-        cells: the numbers as they stand in the file.
+        cells: the cells of the file with the numbers.
         region: the country of numbers without a country code, as two letters.
-        landlines: whether Indian landlines that begin with 6 to 9 are taken too.
+        landlines: whether Indian landlines that begin with 6 to 9 are also accepted.
 
     Returns:
-        The numbers, with an empty text for each cell that is no number, and the reasons for these by index.
+        The numbers, with an empty text for each cell that is no number, and the reasons for such cells by index.
     """
     numbers = _plain_indian_numbers(cells, landlines=landlines) if region == "IN" else [""] * len(cells)
     reasons = {}
@@ -77,7 +77,7 @@ def normalise_number(cell: str, region: str = "IN", *, landlines: bool = False) 
     Args:
         cell: the number as it was written.
         region: the country of a number without a country code, as two letters.
-        landlines: whether Indian landlines that begin with 6 to 9 are taken too.
+        landlines: whether Indian landlines that begin with 6 to 9 are also accepted.
     """
     return normalise(without_prefix(tidy(cell)), region, landlines=landlines)
 
@@ -102,7 +102,7 @@ def _plain_indian_numbers(cells: Sequence[str], *, landlines: bool) -> list[str]
 
 
 def _are_of_ten_digits(joined: str, cells: int) -> bool:
-    """Say whether lines are ten ASCII digits each, the first of them from 6 to 9."""
+    """Return whether each line is ten ASCII digits, of which the first is 6 to 9."""
     each = _MOBILE_DIGITS + 1
     return (
         len(joined) == each * cells - 1
@@ -114,7 +114,7 @@ def _are_of_ten_digits(joined: str, cells: int) -> bool:
 
 
 def without_prefix(cell: str) -> str:
-    """Take off ``tel:``, ``p:``, ``whatsapp:`` and the like before a number, and what such addresses put after it."""
+    """Remove ``tel:``, ``p:``, ``whatsapp:`` and similar prefixes of a number, and the suffixes of such addresses."""
     if "," in cell and _GROUPED.fullmatch(cell):
         return cell.replace(",", "")
     if cell[:1].isdigit() and cell[-1:].isdigit() and ":" not in cell and "@" not in cell:
@@ -126,7 +126,7 @@ def without_prefix(cell: str) -> str:
 
 
 def find_foreign(numbers: Sequence[str]) -> list[int]:
-    """Return the indexes of the numbers whose country code is not India's; an empty text is no number."""
+    """Return the indexes of the numbers whose country code is not India's; empty texts are skipped."""
     if "\n".join(("", *numbers)).count("\n91") + numbers.count("") == len(numbers):
         return []
     return [index for index, number in enumerate(numbers) if number and number[:2] != "91"]
@@ -150,7 +150,7 @@ class NumberSet:
         return len(self._seen)
 
     def add(self, numbers: Sequence[int]) -> list[int]:
-        """Add numbers; return the indexes of the duplicates: of numbers in the set or earlier in the sequence."""
+        """Add numbers; return the indexes of duplicates, which are already in the set or earlier in the sequence."""
         seen = self._seen
         duplicates = []
         if True in map(seen.__contains__, numbers):
@@ -162,7 +162,7 @@ class NumberSet:
 
 
 def _with_repeated(numbers: Sequence[int], duplicates: list[int]) -> list[int]:
-    """Add to the duplicates the indexes of numbers that stand earlier in the same sequence."""
+    """Add to the duplicates the indexes of numbers that also occur earlier in the same sequence."""
     earlier: set[int] = set()
     indexes = set(duplicates)
     for index, number in enumerate(numbers):

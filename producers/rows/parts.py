@@ -25,7 +25,7 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
     Args:
         template: the registered text.
         slots: the values, one list for each slot.
-        messages: how many messages there are; a template without slots has no values to count.
+        messages: the number of messages, because a template without slots has no values to count.
     """
     own = sum(map(len, template.literals))
     if own + sum(max(map(len, values), default=0) for values in slots) <= _ALWAYS_FITS:
@@ -36,16 +36,16 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
 
 
 def may_be_too_long(template: Template, max_length: int) -> bool:
-    """Say whether allowed values may make a text too long; ``max_length`` is the template's ``max_value_length``."""
+    """Return whether allowed values may make a text too long; ``max_length`` is the template's ``max_value_length``."""
     own = sum(map(len, template.literals))
     return own + sum(slot.max_length(max_length) for slot in template.slots) > _ALWAYS_FITS
 
 
 class PartsCounter:
-    """Counts the parts of a template's messages, as ``times_dispatch.sms.encoding.measure`` counts each rendered text.
+    """Counts the parts of a template's messages; ``times_dispatch.sms.encoding.measure`` gives the same counts.
 
-    Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. Nearly all
-    texts are of this kind, and their lengths decide. The others are rendered and measured one by one.
+    If every character of a text takes one unit, the length and the encoding of the text decide its number of parts.
+    Nearly all texts are of this kind. The other texts are rendered and measured one by one.
     """
 
     def __init__(self, template: Template) -> None:
@@ -56,12 +56,12 @@ class PartsCounter:
         self._one_unit_each = own.units == len(self._literals)
         self._ucs2_parts, self._gsm_parts = _PartsOfLength("अ"), _PartsOfLength("a")
         self.gsm_messages = self.gsm_parts = 0
-        """Messages in the GSM 7-bit alphabet, and their parts."""
+        """How many messages are in the GSM 7-bit alphabet, and how many parts they have."""
         self.ucs2_messages = self.ucs2_parts = 0
-        """Messages that some character forces into UCS-2, and their parts."""
+        """How many messages a character forces into UCS-2, and how many parts they have."""
 
     def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        """Count the parts of each of ``messages`` messages, given their values, one list for each slot."""
+        """Return the parts of each of ``messages`` messages, given their values, one list for each slot."""
         if not self._one_unit_each:
             return self._measured(slots, messages)
         parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
@@ -86,13 +86,13 @@ class PartsCounter:
     def _force_into_ucs2(
         self, parts: list[int], slots: Sequence[Sequence[str]], forced_into_ucs2: set[int], longest: int
     ) -> int:
-        """Put the parts of the messages that are in UCS-2 alone among the parts of all; return their sum.
+        """Correct the parts of the messages that are in UCS-2; return the sum of their parts.
 
         Args:
-            parts: the parts of all messages, as if none of them were in UCS-2.
+            parts: the parts of all messages, counted as if no message were in UCS-2.
             slots: the values, one list for each slot.
-            forced_into_ucs2: the indexes of the messages.
-            longest: a length that no message exceeds.
+            forced_into_ucs2: the indexes of the messages in UCS-2.
+            longest: a length that no message exceeds, in characters.
         """
         own, of_length = len(self._literals), self._ucs2_parts
         if of_length[own] == of_length[longest]:
@@ -106,7 +106,7 @@ class PartsCounter:
     def _by_length(
         self, slots: Sequence[Sequence[str]], messages: int, parts_of_length: "_PartsOfLength"
     ) -> tuple[list[int], int]:
-        """Return the parts of messages in which each character takes one unit, and a length that none exceeds."""
+        """Return the parts of messages whose characters take one unit each, and a length that no message exceeds."""
         own = len(self._literals)
         longest = own + sum([max(map(len, values), default=0) for values in slots])
         if parts_of_length[longest] == 1:
@@ -117,7 +117,7 @@ class PartsCounter:
         return list(map(parts_of_length.__getitem__, lengths)), longest
 
     def _exceptions(self, slots: Sequence[Sequence[str]]) -> tuple[set[int], set[int]]:
-        """Return the indexes of messages that a value forces into UCS-2, and of those that must be measured."""
+        """Return the indexes of messages that a value forces into UCS-2, and of messages that must be measured."""
         forced_into_ucs2, to_measure = set[int](), set[int]()
         for values in slots:
             joined = "".join(values)
@@ -135,7 +135,7 @@ class PartsCounter:
         return forced_into_ucs2, to_measure
 
     def _takes_one_unit_each(self, text: str) -> bool:
-        """Say whether each character of a text takes one unit in the encoding of the template."""
+        """Return whether each character of a text takes one unit in the encoding of the template."""
         return takes_one_utf16_unit_each(text) if self._always_ucs2 else takes_one_septet_each(text)
 
     def _measured(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
@@ -158,7 +158,7 @@ class PartsCounter:
 
 
 class _PartsOfLength(dict[int, int]):
-    """Parts of a text by its length, if every character takes one unit; the encoder is asked once for each length."""
+    """The parts of a text by its length, if every character takes one unit; each length is measured only once."""
 
     def __init__(self, character: str) -> None:
         super().__init__()
@@ -171,6 +171,6 @@ class _PartsOfLength(dict[int, int]):
 
 @lru_cache(maxsize=4096)
 def _encoding_of(value: str) -> tuple[bool, bool]:
-    """Say of a value whether some character forces UCS-2, and whether each character takes one unit."""
+    """Return whether a character of a value forces UCS-2, and whether each character takes one unit."""
     measured = measure(value)
     return measured.unicode, measured.units == len(value)

@@ -1,4 +1,4 @@
-"""Why a row is refused: the reason, the value that caused the refusal, and advice for correcting the row."""
+"""The refusal of a row: the reason, the value that caused the refusal, and advice for correcting the row."""
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, unique
@@ -9,17 +9,17 @@ import msgspec
 from times_dispatch.settings.masking import mask
 
 _MAX_DIGITS_SHOWN = 4
-"""Digits of an invalid number that an example shows, at most."""
+"""The limit of digits of an invalid number that an example shows."""
 
 
 @unique
 class RefusalReason(Enum):
-    """The kinds of refusal. The value is the kind in words; ``advice`` says what to do about a row of this kind."""
+    """The kinds of refusal. The value is the kind in words; ``advice`` tells how to correct a row of this kind."""
 
     advice: str
 
     def __new__(cls, words: str, advice: str) -> "RefusalReason":
-        """Make the words alone the value, so that two reasons with equal advice stay two reasons."""
+        """Use only the words as the value, so that two reasons with equal advice stay two reasons."""
         reason = object.__new__(cls)
         reason._value_ = words
         reason.advice = advice
@@ -33,7 +33,7 @@ class RefusalReason(Enum):
     FOREIGN = ("foreign", "leave the row out, or allow foreign_numbers for the sender in the settings")
     SLOT = ("slot", "change the value, or register a template whose slot takes it")
     TEXT = ("text", "write the text as it is registered, byte for byte, or register it")
-    HEADER = ("header", "write the value in one line of ASCII, for the provider gets it in a header")
+    HEADER = ("header", "write the value in one line of ASCII, because it is sent in an HTTP header")
     LENGTH = ("length", "shorten the values or the registered text")
     LINK = ("link", "have the link whitelisted, and add it to the links of the template or the sender")
     CALLBACK_NUMBER = (
@@ -47,9 +47,9 @@ class Finding(NamedTuple):
 
     reason: RefusalReason
     message: str
-    """Names the column or the variable, and never holds a value: it can be shown, and refused rows counted by it."""
+    """The mistake, with the column or the variable and without any value, to be shown and to count refused rows by."""
     value: str = ""
-    """The value that caused the refusal. It is a piece of the row, so it must not be logged."""
+    """The value that caused the refusal, a part of the row, which must not be logged."""
 
 
 def duplicate(number: str) -> Finding:
@@ -66,7 +66,7 @@ class RefusedRow(NamedTuple):
 
 
 class Example(msgspec.Struct, frozen=True, rename={"reason": "rule", "advice": "to_do"}):
-    """A refused row as ``dispatch check`` shows it; in its JSON, two fields have older names."""
+    """A refused row in the report of ``dispatch check``; in JSON, two fields have older names."""
 
     line: int
     to: str
@@ -94,7 +94,7 @@ def _example(row: RefusedRow, to: int) -> Example:
 
 
 def _mask_invalid_number(cell: str) -> str:
-    """Replace digits by asterisks, but for the first half of them and at most four; keep every other character."""
+    """Replace digits by asterisks, except the first half of the digits, at most four; keep all other characters."""
     digits = sum(map(str.isdigit, cell))
     shown = min(digits // 2, _MAX_DIGITS_SHOWN)
     masked = ""

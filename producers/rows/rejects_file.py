@@ -16,14 +16,14 @@ EARLIER_REFUSAL: Final = (REJECTS_COLUMNS.index("reason"), REJECTS_COLUMNS.index
 
 
 def earlier_duplicates(reasons: Sequence[str], values: Sequence[str], to: Sequence[str], region: str) -> list[int]:
-    """Return the indexes of rows that an earlier run refused as duplicates, and whose number nobody changed since.
+    """Return the indexes of rows that an earlier run refused as duplicates, and whose numbers were not changed since.
 
-    The message to the earlier row may have been sent, and the earlier row does not stand in the rejects file.
+    The good row with the same number may have got its message, and is missing in the rejects file.
 
     Args:
-        reasons: why the rows were refused.
-        values: the numbers that they had.
-        to: their numbers as they are now, normalised.
+        reasons: why the earlier run refused the rows.
+        values: the numbers of the rows in the earlier run.
+        to: the present numbers of the rows, normalised.
         region: the country of numbers without a country code, as two letters.
     """
     marked = [index for index, reason in enumerate(reasons) if reason == duplicate("").message]
@@ -40,9 +40,9 @@ def default_path(recipients: Path) -> Path:
 class RejectsFile:
     """Writes refused rows to a temporary file, which ``keep`` moves to its final path and ``discard`` removes.
 
-    The file is CSV in UTF-8 with a byte order mark, by which spreadsheets recognise UTF-8. Only its owner can read it,
-    because it holds what the recipients file holds. Cells that a spreadsheet would run have a guard, which reading
-    takes off. When a rejects file is submitted in its turn, the columns that an earlier run added are replaced.
+    The file is CSV in UTF-8 with a byte order mark, by which spreadsheets recognise UTF-8. Only its owner can read the
+    file, because it contains rows of the recipients file. Cells that a spreadsheet would run as formulas have a guard,
+    which the reader removes. If a rejects file is submitted, its rejects file has new values in the added columns.
 
     Args:
         path: the final path.
@@ -52,7 +52,7 @@ class RejectsFile:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self.rows = 0
-        """Rows that were written."""
+        """How many rows were written."""
         self._own_columns = len(REJECTS_COLUMNS) if is_rejects(columns) else 0
         self._columns = columns[self._own_columns :]
         self._file: AtomicFile | None = None
@@ -70,7 +70,7 @@ class RejectsFile:
         self.rows += len(refused)
 
     def keep(self) -> Path | None:
-        """Move the file to its final path and return the path; do nothing and return None if no row was written.
+        """Move the file to its final path and return the path; if no row was written, return None.
 
         Raises InputInvalid if the file cannot be written.
         """
@@ -100,4 +100,4 @@ class RejectsFile:
 
     def _cannot_write(self, error: OSError) -> InputInvalid:
         reason = (error.strerror or "unknown reason").lower()
-        return InputInvalid(f"{self.path}: cannot be written: {reason}; --rejects PATH puts it elsewhere")
+        return InputInvalid(f"{self.path}: cannot be written: {reason}; choose another path with --rejects PATH")

@@ -1,7 +1,7 @@
 """The values of a template's slots for many rows at once: from one variable for each slot, or from whole texts.
 
-A campaign file gives either ``variables``, one for each slot, or ``text``, the whole text with ``{column}``
-placeholders. ``SlotsFromVariables`` and ``SlotsFromText`` do this, and ``SlotSource`` is their common interface.
+A campaign file has either ``variables``, one for each slot, or ``text``, the whole text with ``{column}`` placeholders.
+``SlotsFromVariables`` and ``SlotsFromText`` are the sources for these two; ``SlotSource`` is their contract.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ Cells = Mapping[int, Sequence[str]]
 """The cells of some rows, by the index of their column."""
 
 _CHECKED_BY_CHARACTER = frozenset({"var", "numeric", "number"})
-"""Kinds of slots that allow or forbid each character by itself, so that many values can be checked as one text; an
-alphanumeric slot also checks how a value begins."""
+"""Kinds of slots that check each character separately, so that many values can be checked as one text; an alphanumeric
+slot also checks the first character."""
 
 _CHARACTERS_SHOWN = 40
-"""How much of a text is shown where the text departs from the registered one."""
+"""How many characters of a text are shown from the point where it differs from the registered text."""
 
 
 class SlotSource(Protocol):
@@ -29,9 +29,9 @@ class SlotSource(Protocol):
     columns: frozenset[int]
     """Indexes of the columns whose cells are needed."""
     required: frozenset[int]
-    """Indexes of the columns of which every cell must hold a value; the variables have defaults for the others."""
+    """Indexes of the columns of which every cell must hold a value; for other columns, the variables have defaults."""
     names: Sequence[str]
-    """For each slot, how to name its value in a message about the value."""
+    """The name of each slot's value in messages."""
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
         """Make the values of many rows.
@@ -41,7 +41,7 @@ class SlotSource(Protocol):
             rows: number of rows; a source that needs no column cannot count the rows by their cells.
 
         Returns:
-            The values, one list for each slot, and what is wrong with rows, by the row's index.
+            The values, one list for each slot, and the findings of rows, by the row's index.
         """
 
 
@@ -58,17 +58,17 @@ class SlotsFromVariables:
         self._variables = variables
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
-        """Compose the values of each slot; variables alone can make no row wrong."""
+        """Compose the values of each slot; there are no findings."""
         return [variable.compose(cells, rows) for variable in self._variables], {}
 
 
 class SlotsFromText:
-    """A whole text that must match the registered one; the values of the slots are cut out of it.
+    """A whole text that must match the registered text; the values of the slots are cut out of the whole text.
 
     Args:
         template: the registered text.
         text: the campaign's own text.
-        max_length: characters of a value, at most.
+        max_length: the limit of characters for a value.
     """
 
     def __init__(self, template: Template, text: Variable, *, max_length: int) -> None:
@@ -96,7 +96,7 @@ class SlotsFromText:
         columns = [list(values) for values in zip(*cuts, strict=True)]
         if all(all_values_valid(slot, values, self._max_length) for slot, values in zip(slots, columns, strict=True)):
             return columns, findings
-        # A text can often be cut in several ways. If no way gives valid values, the first says what is wrong with them.
+        # A text can often be cut in several ways. If no cut gives valid values, the finding is about the first cut.
         cuts = [
             cut
             if index in findings or self._is_valid(cut)
@@ -111,7 +111,7 @@ class SlotsFromText:
         )
 
     def _difference(self, text: str, missing: int) -> Finding:
-        """Say where a text departs from the registered one; ``missing`` is the index of the literal that it lacks."""
+        """Return where a text differs from the registered text; ``missing`` is the index of the missing literal."""
         literals = self.template.literals
         start = 0
         for literal in literals[1:missing]:
@@ -120,17 +120,17 @@ class SlotsFromText:
             start = max(start, len(literals[0]))
         lacking = literals[missing]
         difference = f"lacks {lacking[:_CHARACTERS_SHOWN]!r}" if lacking else "goes on after the end"
-        message = f"text differs from the registered one: it {difference}" + (" at its start" if not missing else "")
+        message = f"text differs from the registered text: it {difference}" + (" at its start" if not missing else "")
         return Finding(RefusalReason.TEXT, message, text[start : start + _CHARACTERS_SHOWN])
 
 
 def all_values_valid(slot: Slot, values: Sequence[str], max_length: int) -> bool:
-    """Say whether a slot certainly takes all of these values; False only means that each must be checked by itself."""
+    """Return whether a slot certainly allows all of these values; False means that each value must be checked."""
     if slot.kind not in _CHECKED_BY_CHARACTER or max(map(len, values), default=0) > slot.max_length(max_length):
         return False
     if slot.kind != "var" and not all(values):
         return False
     joined = "".join(values)
-    if slot.kind == "var" and joined.isprintable():  # a slot without a type takes all of these characters
+    if slot.kind == "var" and joined.isprintable():  # a slot without a type allows all of these characters
         return True
     return slot.check(joined, len(joined)) is None

@@ -1,4 +1,4 @@
-"""The texts that spreadsheet programs show in place of a result, in the languages of Excel and LibreOffice."""
+"""The error texts that spreadsheet programs show instead of a result, in the languages of Excel and LibreOffice."""
 
 import re
 
@@ -24,7 +24,7 @@ _ERRORS = """
 _NOT_FOUND = "N/A NA N/A_N/A NV N/D N/DISP N/B Н/Д I/T SAKNAS PUUTTUU YOK NENÍ_K_DISPOZICI HIÁNYZIK"
 """The error of a lookup that found nothing, ``#N/A`` in English."""
 _WITHOUT_SIGN = "NULL DIV/0 VALUE REF NAME NUM GETTING_DATA SPILL CALC WERT BEZUG ZAHL VALEUR VALOR WAARDE"
-"""The errors that are known without their exclamation mark too; others would be hashtags, as ``#AD``."""
+"""The errors that are recognised without their exclamation mark; others, such as ``#AD``, may be hashtags."""
 _WITHIN_TEXT = re.compile(r"(?<!\w)#(?:(?:NULL|DIV/0|VALUE|REF|NUM|SPILL|CALC|FIELD)!|NAME\?|N/A(?![\w/]))")
 _CODE = re.compile(r"Err:[0-9]{3}")
 
@@ -37,12 +37,12 @@ _NAMES, _BARE_NAMES, _NOT_FOUND_NAMES = _names(_ERRORS), _names(_WITHOUT_SIGN), 
 
 
 def is_not_found(text: str) -> bool:
-    """Say whether a text is the error of a lookup that found nothing, with or without its exclamation mark."""
+    """Return whether a text is the error of a lookup that found nothing, with or without its exclamation mark."""
     return _name(text) in _NOT_FOUND_NAMES
 
 
 def is_error(text: str) -> bool:
-    """Say whether a text is another error of a spreadsheet, or holds an error: ``Rs #REF!``."""
+    """Return whether a text is another error of a spreadsheet, or contains an error: ``Rs #REF!``."""
     return (
         (_name(text) in _NAMES if text.endswith(("!", "?")) else _name(text) in _BARE_NAMES)
         or text.casefold() in ("loading...", "loading…")

@@ -1,4 +1,4 @@
-"""Which characters force messages into UCS-2, which more than doubles their cost (docs/domain.md section 6)."""
+"""Finds the characters that force messages into UCS-2, which more than doubles the cost (docs/domain.md section 6)."""
 
 import unicodedata
 from collections import Counter
@@ -31,7 +31,7 @@ _GSM_REPLACEMENTS = {
     "\ufeff": "nothing",
     "\t": "a blank",
 }
-"""The characters of the GSM alphabet that can replace a character, without a reader missing anything."""
+"""Texts in the GSM alphabet that can replace a character without a loss for the reader."""
 
 
 class Ucs2Character(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Ucs2Character(msgspec.Struct, frozen=True):
     messages: int
     """How many messages contain the character."""
     instead: str
-    """The text that could be written in its place; empty if the GSM alphabet has nothing similar."""
+    """A text that can replace the character; empty if the GSM alphabet has no similar character."""
 
 
 class Ucs2Characters:
@@ -54,7 +54,7 @@ class Ucs2Characters:
 
     def __init__(self, template: Template) -> None:
         self.of_template = non_gsm_characters("".join(template.literals))
-        """The UCS-2 characters of the registered text itself, in its order."""
+        """The UCS-2 characters of the registered text, in the order of the text."""
         self._messages: Counter[str] = Counter()
 
     def add(self, slots: Sequence[Sequence[str]]) -> None:
@@ -68,7 +68,7 @@ class Ucs2Characters:
         self._messages.update(chain.from_iterable(map(non_gsm_characters, texts)))
 
     def most_frequent(self, limit: int) -> list[Ucs2Character]:
-        """Return at most ``limit`` characters, those in most messages first."""
+        """Return at most ``limit`` characters; the character in the most messages comes first."""
         return [describe_character(character, messages) for character, messages in self._messages.most_common(limit)]
 
     def __len__(self) -> int:

@@ -10,18 +10,18 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 def has_placeholders(text: str) -> bool:
-    """Say whether a text has a placeholder, or a brace that would be refused as a bad placeholder."""
+    """Return whether a text has a placeholder, or a brace that would be refused as a bad placeholder."""
     return any(token[0] not in ("{{", "}}") for token in _TOKEN.finditer(text))
 
 
 class VariableInvalid(ValueError):
-    """Refuse a variable; the message is a reason without the place of the variable, which the caller adds."""
+    """Refuse a variable; the message is the reason, and the caller adds the file, the line and the field."""
 
 
 def split_placeholders(text: str) -> tuple[list[str], list[str]]:
-    """Return the literals of a text and what stands between the braces of its placeholders, in order.
+    """Return the literals of a text, and the texts between the braces of its placeholders, in order.
 
-    There is one literal more than placeholders. Raises VariableInvalid if a brace is not closed.
+    The result has one literal more than placeholders. Raises VariableInvalid if a brace is not closed.
     """
     literals, placeholders, start = [""], list[str](), 0
     for token in _TOKEN.finditer(text):
@@ -87,7 +87,7 @@ class Variable:
 
 
 def _column(placeholder: str, heading: Heading) -> tuple[int, str | None]:
-    """Return the index of the column that a placeholder names, and its default; None if it has none."""
+    """Return the index of the column that a placeholder names, and the default, which is None if there is none."""
     default: str | None
     name, bar, default = placeholder.partition("|")
     if not bar or placeholder in heading.names:

@@ -1,4 +1,4 @@
-"""Links and callback numbers in the values of many rows, compared with the whitelisted ones."""
+"""Compares links and callback numbers in the values of many rows with the whitelists."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +16,18 @@ _TEXT_KINDS = frozenset({"var", "alphanumeric"})
 _NUMERIC_KINDS = frozenset({"numeric", "number"})
 _DIGIT = re.compile(r"\d")
 _ROWS_AT_ONCE = 50
-"""A search that finds something in the values of so many rows, or of fewer, is followed by a look at each row."""
+"""Up to this many rows, each row is checked after a quick search has found a link or number in one of them."""
 _SMALLER_GROUPS = 5
-"""The number of groups into which more rows are cut, if a quick search finds something in them."""
+"""The number of groups into which more rows are divided after a quick search has found a link or number."""
 
 
 class Whitelists:
     """The links and phone numbers that the messages of one template may contain.
 
-    A link that is not whitelisted is refused, and so is a number in a slot for callback numbers. A number in another
-    slot is refused only if there is a list of callback numbers: the value may be an order number, and operators exempt
-    the numbers of couriers. Without a list such numbers are counted. A message may always name its recipient's own
-    number.
+    A link that is not whitelisted is refused, and also a number in a slot for callback numbers that is not whitelisted.
+    A number in another slot is refused only if there is a list of callback numbers: the value may be an order number,
+    and operators exempt the numbers of couriers. Without a list, such numbers are counted. A message may always contain
+    its recipient's own number.
 
     Args:
         template: the registered text.
@@ -37,7 +37,7 @@ class Whitelists:
 
     def __init__(self, template: Template, *, links: LinkWhitelist, numbers: NumberWhitelist) -> None:
         self.unlisted_numbers = 0
-        """Rows that name a number, while there is no list of callback numbers to compare the number with."""
+        """How many rows contain a number, if there is no list of callback numbers to compare the number with."""
         self._links, self._numbers = links, numbers
         self._slots = template.slots
         self._words = [(word, callback_numbers.context_before(word.before)) for word in words_with_slots(template)]
@@ -51,13 +51,13 @@ class Whitelists:
 
     @property
     def has_numbers(self) -> bool:
-        """Say whether there is a list of callback numbers."""
+        """Whether there is a list of callback numbers."""
         return bool(self._numbers)
 
     def problems_in_text(self) -> list[str]:
-        """List links and numbers of the registered text itself, without its slots, that are not whitelisted.
+        """List the links and numbers of the registered text, without its slots, that are not whitelisted.
 
-        Short codes are left out: the text is approved with them, and no portal takes them into its whitelist.
+        Short codes are left out, because they are approved with the text, and portals do not whitelist short codes.
         """
         problems = [f"links to {link}, which is not whitelisted" for link in self._links.missing(self._fixed)]
         if self._numbers:
@@ -66,7 +66,7 @@ class Whitelists:
         return problems
 
     def unlisted_numbers_in_text(self) -> list[str]:
-        """Return the numbers in the registered text if there is no list of callback numbers; otherwise none."""
+        """Return the numbers in the registered text if there is no list of callback numbers; otherwise return none."""
         return [] if self._numbers else self._numbers_in_text()
 
     def _numbers_in_text(self) -> list[str]:
@@ -76,12 +76,12 @@ class Whitelists:
     def findings(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]
     ) -> Iterator[tuple[int, Finding]]:
-        """Yield the index of each row with a value that is not whitelisted, and what is wrong with the value.
+        """Yield the index of each row with a value that is not whitelisted, with the finding.
 
         Args:
             slots: the values, one list for each slot.
             to: the recipients' numbers.
-            names: for each slot, how to name its value.
+            names: the name of each slot's value in messages.
         """
         for rows in self._groups(slots, range(len(to))):
             some = slice(rows.start, rows.stop)
@@ -89,7 +89,7 @@ class Whitelists:
                 yield rows.start + row, finding
 
     def _groups(self, slots: Sequence[Sequence[str]], rows: range) -> Iterator[range]:
-        """Yield small groups of rows, and leave out rows that certainly hold neither a link nor a number."""
+        """Yield small groups of rows, without rows that certainly contain neither a link nor a number."""
         if not self._may_hold_any([values[rows.start : rows.stop] for values in slots]):
             return
         if len(rows) <= _ROWS_AT_ONCE:
@@ -100,7 +100,7 @@ class Whitelists:
             yield from self._groups(slots, range(first, min(first + size, rows.stop)))
 
     def _may_hold_any(self, slots: Sequence[Sequence[str]]) -> bool:
-        """Say whether any of the rows may hold a link or a number."""
+        """Return whether any of the rows may contain a link or a number."""
         if self._has_link_slots:
             return True
         for word, context in self._words:
@@ -137,16 +137,16 @@ class Whitelists:
         yield from self._numbers_over_blanks(slots, to, names, with_number)
 
     def _may_be_split(self, word: Word, slots: Sequence[Sequence[str]]) -> bool:
-        """Say whether a value of each slot of a word holds a digit."""
+        """Return whether each slot of a word has a value that contains a digit."""
         return all(_DIGIT.search("".join(slots[index])) for index in word.slot_indexes)
 
     def _may_name_numbers(self, word: Word, context: str, joined: str, may_contain: Callable[[str], bool]) -> bool:
-        """Say whether any of the rows may hold a number in a word.
+        """Return whether any of the rows may contain a number in a word of the template.
 
         Args:
-            word: the word.
-            context: the words before it that say what digits are.
-            joined: the word of each row, with a NUL between them: a number never goes over a NUL.
+            word: the word of the template, with its slots.
+            context: the words before the word, which tell what kind of number digits are.
+            joined: the word of each row, joined by NULs, because a number never contains a NUL.
             may_contain: searches a text for numbers.
         """
         kinds = {slot.kind for slot in word.slots}
@@ -160,7 +160,7 @@ class Whitelists:
     def _numbers_over_blanks(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str], with_number: set[int]
     ) -> Iterator[tuple[int, Finding]]:
-        """Yield the rows without a number so far in which a slot's value is half of a number."""
+        """Yield the rows, except *with_number*, in which a number continues from one slot's value to the next."""
         for word, context in self._split_numbers:
             if not self._may_be_split(word, slots):
                 continue
@@ -174,7 +174,7 @@ class Whitelists:
     def _number_finding(
         self, row: int, message: str, number: str, *, is_certain: bool
     ) -> Iterator[tuple[int, Finding]]:
-        """Yield the finding if there is a list of numbers or the slot is one for numbers; else count the row."""
+        """Yield the finding if there is a list of numbers or the slot is for such numbers; otherwise count the row."""
         if is_certain or self._numbers:
             yield row, Finding(RefusalReason.CALLBACK_NUMBER, message, number)
         else:

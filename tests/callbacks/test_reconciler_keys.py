@@ -37,7 +37,7 @@ async def test_a_running_reconciler_without_the_new_key_relays_no_report_of_an_i
     await change_key(redis)
     sent = await sent_with_the_new_key(redis)
     await accept(redis, posted("delivered", row(sent.meta(0))), FOREIGN)
-    with pytest.raises(IdKeyRefused, match="still the key of before"):
+    with pytest.raises(IdKeyRefused, match="still the previous key"):
         await asyncio.wait_for(running.run(asyncio.Event()), 30)
     assert await payloads(redis, RELAY) == []
     assert await DeadLetters(redis).count() == {}

@@ -92,7 +92,7 @@ def test_a_broker_that_is_killed_is_named_by_the_commands_and_nothing_is_lost_or
         status = run(["dispatch", "status"], stack.environment)
         assert time.monotonic() - began < 60
         assert status.returncode == 2
-        assert "the broker is unavailable: workers learn of no work" in status.stdout
+        assert "the broker is unavailable: workers get no work" in status.stdout
         for asked in (["dispatch", "list"], ["dispatch", "show", second], ["dispatch", "pause", second]):
             assert run(asked, stack.environment).returncode == 0, asked
         assert run(["dispatch", "resume", second], stack.environment).returncode == 0

@@ -202,7 +202,7 @@ def test_a_resend_is_what_its_preview_says_and_both_campaigns_keep_their_figures
     # Some reports never come, so that second tries may still follow: nothing is resent before their end.
     refused = console.get(f"/campaigns/{campaign}/resend?state=failed")
     assert refused.status_code == 200
-    assert "resend when it is finished, or cancel it first" in text_of_page(refused.text)
+    assert "wait until it is finished, or cancel it first" in text_of_page(refused.text)
     assert "/resend" not in _page(console, f"/campaigns/{campaign}")
     form = _page(console, f"/campaigns/{campaign}/cancel")
     fields = {name: _field(form, name) for name in ("csrf", "state")}

@@ -180,10 +180,13 @@ def test_a_file_that_unpacks_to_too_much_is_refused_in_one_line(bomb: Bomb, tmp_
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
-        (signal.SIGKILL, "its reader was killed (SIGKILL), probably for want of memory; save it as .csv"),
-        (signal.SIGABRT, "its reader was killed (SIGABRT), probably for want of memory; save it as .csv"),
+        (signal.SIGKILL, "its reader was killed (SIGKILL), probably because the memory ran out; save it as .csv"),
+        (signal.SIGABRT, "its reader was killed (SIGABRT), probably because the memory ran out; save it as .csv"),
         (signal.SIGSEGV, "its reader failed (signal SIGSEGV), so that the file is probably damaged"),
-        (signal.SIGSTOP, "reading it stopped, because nothing came for 5 s; save it as .csv, or raise max_reader_s"),
+        (
+            signal.SIGSTOP,
+            "reading it stopped, because its reader was silent for 5 s; save it as .csv, or raise max_reader_s",
+        ),
     ],
     ids=["killed", "aborted", "crashed", "hanging"],
 )

@@ -83,7 +83,7 @@ def test_a_pipe_and_a_folder_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     for name in ("pipe", "folder"):
-        with pytest.raises(CommandFailed, match="it is no regular file"), open_atomic(tmp_path / name):
+        with pytest.raises(CommandFailed, match="it is not a regular file"), open_atomic(tmp_path / name):
             pass
 
 

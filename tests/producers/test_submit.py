@@ -167,7 +167,7 @@ async def test_changed_settings_stop_an_unfinished_submit(
         need=frozenset({Need.LEDGER}),
     )
 
-    with pytest.raises(InputInvalid, match="the settings have changed since its submit was broken off"):
+    with pytest.raises(InputInvalid, match="the settings have changed since its submit broke off"):
         await submit(Draft(campaign, recipients, settings=changed), settings=changed, redis=redis, batch_size=10)
 
     assert (await Queries(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
@@ -238,7 +238,7 @@ async def test_without_a_good_row_there_is_a_rejects_file_and_no_campaign(
     with pytest.raises(InputInvalid) as refused:
         await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
 
-    assert "no row can be sent to" in str(refused.value)
+    assert "no row can be used" in str(refused.value)
     assert str(recipients.with_name("customers.rejects.csv")) in str(refused.value)
     assert recipients.with_name("customers.rejects.csv").exists()
     assert await redis.dbsize() == 0
@@ -339,7 +339,7 @@ async def test_above_the_share_of_memory_no_campaign_is_taken(
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
     await full_above(1_000)
-    with pytest.raises(CommandFailed, match="takes no campaign above 90%: raise its maxmemory"):
+    with pytest.raises(CommandFailed, match="campaigns are refused above 90%: raise its maxmemory"):
         await submit(draft, settings=settings, redis=redis, now=NOW)
     assert await Queries(redis).campaigns() == []
 

@@ -42,7 +42,9 @@ async def test_the_plan_in_the_ledger_has_the_hours_and_the_budget(
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.max_parts, plan.missed_start) == (20, "ask")
-    assert submitted.warnings[0] == "the campaign takes 25 parts and max_parts allows 20: the parts beyond are not sent"
+    assert (
+        submitted.warnings[0] == "the campaign takes 25 parts and max_parts allows 20: the remaining parts are not sent"
+    )
 
 
 async def test_messages_beyond_the_daily_limit_are_a_warning_of_submit(

@@ -94,7 +94,7 @@ async def test_a_running_process_is_warned_of_a_change_and_ends_some_days_later(
         while not running.done():
             await clock.advance(300)
             await asyncio.sleep(0.01)
-    assert "still the key of before" in str(process.refusals)
+    assert "still the previous key" in str(process.refusals)
 
 
 async def test_a_worker_with_another_key_pushes_nothing(redis: Redis, rig: WorkerRig) -> None:

@@ -1,4 +1,4 @@
-"""The alerts process: tells people what is wrong, ``python -m times_dispatch.alerts``; one is enough, two may run."""
+"""The alerts process, ``python -m times_dispatch.alerts``, notifies people of alerts; a second process may run."""
 
 import asyncio
 import sys
@@ -20,11 +20,11 @@ from times_dispatch.settings.startup import load_settings_or_exit
 log = structlog.get_logger(__name__)
 
 _TIMEOUT_S: Final = 3.0
-"""How long Redis may take to answer one call."""
+"""The time within which Redis must answer one call."""
 
 
 async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
-    """Look at the ledger and tell people until a signal."""
+    """Observe the ledger and notify people until a signal arrives."""
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
         service = AlertService(AlertStore(redis), Observer(redis).look, settings.alerts, targets)
         heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures, path=settings.heartbeat_path)
@@ -34,7 +34,7 @@ async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
 
 
 def main() -> None:
-    """Run the process with the settings that its environment names."""
+    """Run the process with the settings that the environment names."""
     settings = load_settings_or_exit(Need.LEDGER, Need.ALERTS)
     keep_addresses_out_of_logs()
     try:

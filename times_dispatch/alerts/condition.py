@@ -1,4 +1,4 @@
-"""A condition: something that is so now, or that happened; its words hold no phone number and no text of a message."""
+"""A condition of an alert, or an event. The text holds no phone number and no text of a message."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ BACKLOG: Final = "backlog"
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is so now, or that happened once."""
+    """A condition that holds now, or an event that happened once."""
 
     kind: AlertKind
     subject: str
-    """What the condition is about, so that the same condition is known again: ``TIMESM:times``."""
+    """The subject of the condition, such as ``TIMESM:times``. Kind and subject identify the condition."""
     sender: str = ""
     """Empty if the condition is about the whole deployment."""
     text: str
@@ -32,10 +32,10 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def foreign(text: str) -> str:
-    """Return a text that a person or a provider wrote, on one line and without anything that may be a phone number."""
+    """Return a text of a person or of a provider on one line, without any digits that may be a phone number."""
     return without_long_numbers(visible(text))[:_MAX_FOREIGN]
 
 
 def campaign_in_words(view: CampaignView | LiveCampaign) -> str:
-    """Return how alerts name a campaign."""
+    """Return the name of a campaign in the texts of alerts."""
     return f"campaign {view.id} ({foreign(view.plan.name)}) of sender {view.plan.sender}"

@@ -1,4 +1,4 @@
-"""Which conditions hold, and what happened since the last look: all kinds together."""
+"""The conditions of all kinds that hold now, and the events since the last observation."""
 
 from times_dispatch.alerts.condition import Condition
 from times_dispatch.alerts.observation import Observation
@@ -32,5 +32,5 @@ def conditions(now: Observation, settings: AlertSettings) -> list[Condition]:
 
 
 def events(now: Observation) -> list[Condition]:
-    """Return what happened since the last look."""
+    """Return the events since the last observation."""
     return list(finished_campaigns(now))

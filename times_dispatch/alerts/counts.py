@@ -1,4 +1,4 @@
-"""The counted messages that alerts need: of today, of the last days, and what is usual; read once a minute."""
+"""The counts of messages that alerts need, of today, of the last week and of the last month, read once a minute."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _COUNTED_DAYS: Final = 8
-"""Messages in doubt of these last days are counted, as the metrics count them by default."""
+"""The days for which messages in doubt are counted, as in the metrics by default."""
 _USUAL_DAYS: Final = 28
 _COUNTS_EVERY_S: Final = 60.0
 _USUAL_EVERY_S: Final = 6 * 3600.0
@@ -21,12 +21,12 @@ _NOTHING: Final = DeliveryCounts()
 
 
 class ProviderCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted for one sender and one provider."""
+    """The counts of one sender and one provider."""
 
     sender: SenderId
     provider: str
     today: DeliveryCounts
-    """The messages that were pushed today, in India."""
+    """The messages that were pushed today; the day begins at midnight in India."""
     days: DeliveryCounts
     """The messages that were pushed today or in the seven days before."""
     usual: DeliveryCounts
@@ -34,7 +34,7 @@ class ProviderCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountsReader:
-    """Reads counts, and keeps them for a minute; what is usual is kept for six hours."""
+    """Reads counts, and keeps them for a minute; the usual counts are kept for six hours."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

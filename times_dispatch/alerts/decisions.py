@@ -1,4 +1,4 @@
-"""Decides which alerts begin and end, and which target is to be told of what. Nothing here reads or writes."""
+"""Decides which alerts begin and end, and of which alerts each target is notified. This module does no I/O."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -11,18 +11,18 @@ from times_dispatch.ledger.alerts import AlertKind, AlertRecord, Notification
 from times_dispatch.settings.alerts import AlertSettings
 
 CLEAR_AFTER_S: Final = 30.0
-"""For how long a condition has to be absent before its alert is over: a condition that comes and goes is one alert."""
+"""How long a condition must be absent before its alert is over: a condition that comes and goes is one alert."""
 KEPT_UNTOLD_S: Final = 24 * 3600.0
-"""After this time nobody is told any more of an event, or of the end of an alert."""
+"""After this time nobody is notified of an event, or of the end of an alert."""
 CLAIM_S: Final = 120.0
-"""A process tells a target within this time; after it, another process may tell the target."""
+"""A process notifies a target within this time; later, another process may notify the target."""
 
 Records = dict[str, AlertRecord]
 """Alerts by their ids."""
 
 
 class Tell(StrEnum):
-    """What a target is to be told of an alert."""
+    """The kind of a notification about an alert."""
 
     OPENED = "opened"
     REPEATED = "repeated"
@@ -31,26 +31,26 @@ class Tell(StrEnum):
 
 
 class DueAlert(NamedTuple):
-    """An alert, and what a target is to be told of it."""
+    """An alert, and the kind of the notification that is due."""
 
     record: AlertRecord
     tell: Tell
 
 
 def after_s(kind: AlertKind, subject: str, settings: AlertSettings) -> float:
-    """Return for how long a condition has to hold before people are told.
+    """Return how long, in seconds, a condition must hold before people are notified.
 
     Args:
-        kind: the kind of its alert.
-        subject: what the condition is about.
-        settings: the times of the settings.
+        kind: the kind of the alert.
+        subject: the subject of the condition, as in ``Condition``.
+        settings: ``[alerts]``, which holds these times.
     """
     match kind:
         case AlertKind.NO_WORKER | AlertKind.REDIS_AWAY:
             return settings.worker_away_after_s
         case AlertKind.PROVIDER_AWAY:
             return settings.provider_away_after_s
-        case AlertKind.REPORTS_BEHIND if subject != BACKLOG:  # the backlog has an age of its own
+        case AlertKind.REPORTS_BEHIND if subject != BACKLOG:  # the backlog itself has an age
             return settings.reports_behind_after_s
     return 0.0
 
@@ -63,14 +63,14 @@ def updated(
     *,
     now_ms: int,
 ) -> Records:
-    """Return the alerts after a look at the ledger.
+    """Return the alerts after an observation of the ledger.
 
     Args:
-        records: the alerts before.
+        records: the alerts before the observation.
         holding: the conditions that hold now.
-        happened: the events since the last look.
-        settings: when something is worth an alert.
-        now_ms: the time of the look, in epoch milliseconds.
+        happened: the events since the last observation.
+        settings: ``[alerts]``, which says how long a condition must hold before its alert opens.
+        now_ms: the time of the observation, in epoch milliseconds.
     """
     conditions = {condition.id: condition for condition in holding}
     after = Records()
@@ -102,7 +102,7 @@ def _present(record: AlertRecord | None, condition: Condition, settings: AlertSe
     opened_ms = record.opened_ms
     if not opened_ms and now_ms - record.seen_ms >= after_s(condition.kind, condition.subject, settings) * 1000:
         opened_ms = now_ms
-    # A condition that returns before everybody was told that it was over: those who were told are told anew.
+    # A condition may return before all targets were notified of its end: the notified targets are notified again.
     notified = {
         name: Notification() if of_target.resolved_ms else of_target for name, of_target in record.notified.items()
     }
@@ -112,7 +112,7 @@ def _present(record: AlertRecord | None, condition: Condition, settings: AlertSe
 
 
 def _absent(record: AlertRecord, now_ms: int) -> AlertRecord | None:
-    """Return an alert whose condition does not hold now; None if nobody needs to hear of it."""
+    """Return an alert whose condition does not hold now; None if the alert never opened."""
     if not record.opened_ms:
         return None
     if record.resolved_ms:
@@ -132,7 +132,7 @@ def is_for(record: AlertRecord, target: str, settings: AlertSettings) -> bool:
 
 
 def due(records: Iterable[AlertRecord], target: str, settings: AlertSettings, *, now_ms: int) -> list[DueAlert]:
-    """Return what a target is to be told now, in the order in which the alerts began."""
+    """Return the alerts of which a target is to be notified now, in the order in which the alerts opened."""
     alerts = []
     for record in sorted(records, key=lambda record: (record.opened_ms, record.id)):
         if record.opened_ms and is_for(record, target, settings):
@@ -154,19 +154,19 @@ def _tell(record: AlertRecord, notified: Notification, repeat_s: int, now_ms: in
 
 
 def claimed(record: AlertRecord, target: str, *, by: str, now_ms: int) -> AlertRecord:
-    """Return the alert with the note that a process is about to tell a target."""
+    """Return the alert with the note that the process *by* is about to notify a target."""
     notified = msgspec.structs.replace(record.notified.get(target, Notification()), claimed_ms=now_ms, claimed_by=by)
     return msgspec.structs.replace(record, notified={**record.notified, target: notified})
 
 
 def unclaimed(record: AlertRecord, target: str) -> AlertRecord:
-    """Return the alert with the note that the target was not told."""
+    """Return the alert with the note that the target was not notified."""
     notified = msgspec.structs.replace(record.notified.get(target, Notification()), claimed_ms=0, claimed_by="")
     return msgspec.structs.replace(record, notified={**record.notified, target: notified})
 
 
 def after_telling(record: AlertRecord, target: str, tell: Tell, *, at_ms: int) -> AlertRecord:
-    """Return the alert with the note that a target was told."""
+    """Return the alert with the note that a target was notified."""
     before = record.notified.get(target, Notification())
     if tell is Tell.RESOLVED:
         notified = Notification(opened_ms=before.opened_ms or at_ms, last_ms=before.last_ms or at_ms, resolved_ms=at_ms)
@@ -176,7 +176,7 @@ def after_telling(record: AlertRecord, target: str, tell: Tell, *, at_ms: int) -
 
 
 def is_done(record: AlertRecord, settings: AlertSettings, *, now_ms: int) -> bool:
-    """Say whether nobody has to be told of an alert any more."""
+    """Say whether no target has to be notified of an alert any more."""
     ended_ms = record.opened_ms if record.is_event else record.resolved_ms
     if not ended_ms:
         return False

@@ -1,4 +1,4 @@
-"""The words of what a target is notified: a title, and a line for each alert."""
+"""The messages to targets: a title, and a line for each alert."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -7,17 +7,17 @@ from times_dispatch.alerts.decisions import DueAlert, Tell
 from times_dispatch.settings.durations import format_duration
 
 _MAX_LINES: Final = 20
-"""Alerts in one message; some services cut long messages."""
+"""The number of alerts in one message; some services cut long messages."""
 _MAX_TITLE: Final = 120
 
 
 class AlertMessage(NamedTuple):
-    """What one target is told at once."""
+    """One message to one target, about one alert or several."""
 
     title: str
     body: str
     level: str
-    """How the target shows the message: info, success or warning; the words of apprise."""
+    """How the target shows the message: info, success or warning, as apprise calls the levels."""
 
 
 def message_of(alerts: Sequence[DueAlert], *, name: str, now_ms: int) -> AlertMessage:
@@ -25,8 +25,8 @@ def message_of(alerts: Sequence[DueAlert], *, name: str, now_ms: int) -> AlertMe
 
     Args:
         alerts: at least one.
-        name: the name of the deployment.
-        now_ms: the time, in epoch milliseconds.
+        name: the name of the deployment; empty if there is none.
+        now_ms: the current time, in epoch milliseconds.
     """
     lines = [_line(alert, now_ms) for alert in alerts[:_MAX_LINES]]
     if len(alerts) > _MAX_LINES:

@@ -1,4 +1,4 @@
-"""Reads from the ledger what alerts are about: ``Observer``. The cost grows with the number of live campaigns."""
+"""Reads the data for alerts from the ledger. The cost grows with the number of live campaigns."""
 
 from typing import Any, Final, NamedTuple
 
@@ -28,21 +28,21 @@ log = structlog.get_logger(__name__)
 
 _COMPLAINTS_EVERY_MS: Final = 60_000
 _AT_ONCE: Final = 1_000
-"""Campaigns whose budgets are read in one round trip."""
+"""The number of campaigns whose budgets are read in one round trip."""
 
 
 class BudgetUse(NamedTuple):
-    """How much of a campaign's budget is spent."""
+    """The spent part of a campaign's budget."""
 
     parts_out: int
     max_parts: int
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at the ledger saw."""
+    """The result of one observation of the ledger."""
 
     now_ms: int
-    """When the look began, by Redis' clock."""
+    """When the observation began, in epoch milliseconds by Redis' clock."""
     processes: ProcessesSeen
     memory: Memory
     backlog: Backlog
@@ -54,15 +54,15 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The budgets of the live campaigns that have one."""
     counts: list[ProviderCounts]
     complaints: dict[SenderId, int]
-    """How many complaints about each sender count now; senders without a complaint are missing."""
+    """The number of complaints about each sender that count now; senders without a complaint are missing."""
     finished: list[CampaignView]
-    """The campaigns that finished after the look before this look began, and before this look began."""
+    """The campaigns that finished between the begin of the last observation and the begin of this observation."""
     watched: Watched
-    """What the next look needs."""
+    """The state that the next observation needs."""
 
 
 class Observer:
-    """Looks at the ledger again and again."""
+    """Observes the ledger repeatedly."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -74,13 +74,13 @@ class Observer:
         self._complaints_at_ms = 0
 
     async def look(self, before: Watched) -> Observation:
-        """Look at the ledger. Raises Redis errors.
+        """Observe the ledger. Raises Redis errors.
 
-        A campaign that finished is seen by exactly one look: by the first look that began after the campaign finished.
-        The very first look sees no campaign that finished.
+        Exactly one observation contains a finished campaign: the first observation that began after the campaign
+        finished. The very first observation contains no finished campaign.
 
         Args:
-            before: what the last look saw.
+            before: the state from the last observation.
         """
         now_ms = await RedisClock(self._redis).now_ms()
         processes = await read_processes(self._redis)
@@ -139,7 +139,7 @@ class Observer:
         return uses
 
     async def _read_complaints(self, senders: list[SenderId], now_ms: int) -> dict[SenderId, int]:
-        """Count the complaints, at most once a minute: people enter them."""
+        """Count the complaints, at most once a minute, because people enter complaints by hand."""
         if not 0 <= now_ms - self._complaints_at_ms < _COMPLAINTS_EVERY_MS:
             reader, since_ms = Complaints(self._redis), window_since_ms(now_ms)
             counts = {sender: len(await reader.of(sender, since_ms=since_ms)) for sender in senders}
@@ -150,15 +150,15 @@ class Observer:
     async def _finished(
         self, senders: list[SenderId], before: Watched, live: list[LiveCampaign], now_ms: int
     ) -> tuple[list[CampaignView], list[CampaignView]]:
-        """Return the campaigns that finished between two looks, and those that finished since this look began.
+        """Return the campaigns that finished before this observation, and the campaigns that finished during it.
 
-        A campaign that finished was live at the last look, or it was created since.
+        A finished campaign was live at the last observation, or was created since then.
 
         Args:
             senders: all senders.
-            before: what the last look saw.
+            before: the state from the last observation.
             live: the campaigns that are live now.
-            now_ms: when this look began, in epoch milliseconds by Redis' clock.
+            now_ms: when this observation began, in epoch milliseconds by Redis' clock.
         """
         live_ids = {view.id for view in live}
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -187,7 +187,7 @@ def _budget_use(reply: Any) -> BudgetUse:
 
 
 def _log_damage(error: ResponseError | ValueError, sender: str) -> None:
-    """Log that something cannot be read, so that alerts about everything else go on; raise an error that may pass."""
+    """Log that data in the ledger cannot be read, so that other alerts go on; raise an error that may be temporary."""
     if is_transient(error):
         raise error
     log.error("damaged in the ledger", sender=sender, doing="watched for alerts", error=type(error).__name__)

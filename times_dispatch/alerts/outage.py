@@ -1,4 +1,4 @@
-"""The alert that the ledger is away: kept in the memory of one process, because there is no ledger to keep it."""
+"""The alert that the ledger is unavailable. One process keeps the alert in memory, because the ledger cannot."""
 
 import msgspec
 
@@ -10,21 +10,21 @@ _TEXT = "Redis cannot be used: nothing is sent and no report is taken; start it,
 
 
 class LedgerOutage:
-    """Whether the ledger is away, and which targets were told.
+    """Whether the ledger is unavailable, and which targets were notified.
 
-    Only the process that decided about alerts before the outage tells people, or a process that never reached the
-    ledger: so two processes do not tell the same.
+    Only the process that held the lease before the outage notifies people, or a process that never reached the ledger.
+    So two processes do not notify people of the same outage.
     """
 
     def __init__(self, *, after_s: float, clock: Clock) -> None:
-        """Begin without an outage; people are told after an outage of *after_s* seconds."""
+        """Begin without an outage; people are notified after an outage of *after_s* seconds."""
         self._after_s = after_s
         self._clock = clock
         self._record: AlertRecord | None = None
         self._notified = dict[str, Tell]()
 
     def note_failure(self, *, tells: bool) -> None:
-        """Note that the ledger could not be used; *tells* says whether this process tells people."""
+        """Note that the ledger could not be used; *tells* says whether this process notifies people."""
         now_ms = self._now_ms()
         if self._record is None or self._record.resolved_ms:
             if not tells:
@@ -44,7 +44,7 @@ class LedgerOutage:
             self._record = msgspec.structs.replace(self._record, resolved_ms=self._now_ms())
 
     def due(self, target: str) -> DueAlert | None:
-        """Return what a target is to be told now; None if nothing."""
+        """Return the alert of which a target is to be notified now; None if there is none."""
         if self._record is None or not self._record.opened_ms:
             return None
         if self._record.resolved_ms:
@@ -53,7 +53,7 @@ class LedgerOutage:
         return None if target in self._notified else DueAlert(self._record, Tell.OPENED)
 
     def note_sent(self, target: str, tell: Tell) -> None:
-        """Note that a target was told."""
+        """Note that a target was notified."""
         self._notified[target] = tell
 
     def _now_ms(self) -> int:

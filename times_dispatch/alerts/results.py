@@ -1,4 +1,4 @@
-"""Conditions of what became of messages: doubt, a low share of deliveries, complaints; and campaigns that finished."""
+"""Conditions about results: messages in doubt, few deliveries, complaints; and events for finished campaigns."""
 
 import math
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from times_dispatch.ledger.statistics.usual import DeliveryCounts
 from times_dispatch.settings.alerts import AlertSettings
 
 MIN_TODAY: Final = 200
-"""Messages with a report today, below which today says nothing."""
+"""The share of today's deliveries counts only from this number of messages with a report on."""
 MIN_USUAL: Final = 1_000
-"""Messages with a report before today, below which nothing is usual."""
+"""A usual share of deliveries exists only from this number of messages with a report before today on."""
 MIN_USUAL_DAYS: Final = 3
 _SIGMAS: Final = 3.0
 _ROUNDING: Final = 1e-9
 
 
 def finished_campaigns(now: Observation) -> Iterator[Condition]:
-    """Yield an event for each campaign that finished since the last look."""
+    """Yield an event for each campaign that finished since the last observation."""
     for view in now.finished:
         yield Condition(
             kind=AlertKind.FINISHED,
@@ -64,14 +64,14 @@ def low_deliveries(now: Observation, settings: AlertSettings) -> Iterator[Condit
 
 
 def is_below_usual(today: DeliveryCounts, usual: DeliveryCounts, *, drop: float) -> bool:
-    """Say whether clearly fewer messages are delivered today than is usual.
+    """Say whether the share of delivered messages is clearly below the usual share today.
 
-    The answer is no while there are too few reports to know, or while most of today's messages have none yet.
+    The answer is no while there are too few reports, or while most of today's messages have no report yet.
 
     Args:
         today: the messages that were pushed today.
-        usual: the messages of the four weeks before.
-        drop: by how much today's share has to be below the usual share, at least.
+        usual: the messages that were pushed in the 28 days before today.
+        drop: the least difference between the usual share and today's share, from 0 to 1.
     """
     if today.reported < MIN_TODAY or usual.reported < MIN_USUAL or usual.days < MIN_USUAL_DAYS:
         return False
@@ -96,7 +96,7 @@ def many_complaints(now: Observation, settings: AlertSettings) -> Iterator[Condi
 
 
 def _results(view: CampaignView) -> str:
-    """Return how many messages are in each state, without those in which there is none."""
+    """Return the number of messages in each state; states without messages are left out."""
     words = {MessageState.ACCEPTED: "accepted, without a report yet", MessageState.IN_DOUBT: "in doubt"}
     counts = [
         f"{number:,} {words.get(state, state.label.replace('_', ' '))}"

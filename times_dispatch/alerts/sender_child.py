@@ -1,7 +1,7 @@
-"""The program that sends one message to one target: the message comes in by stdin, the reason of a failure goes out.
+"""The program that sends one message, read from stdin, to one target, and prints the reason of a failure.
 
-The clients of apprise read what a target answers to its end, however long it is and however slowly it comes. So this
-program limits its memory and its life, and the alerts process ends it after a time (``sender_process``).
+The clients of apprise read a target's response to its end, however long and slow the response is. So this program
+limits its own memory, and the alerts process ends the program after some time (``sender_process``).
 """
 
 import logging
@@ -17,9 +17,9 @@ from typing import Any, Final
 import msgspec
 
 MAX_MORE_BYTES: Final = 100_000_000
-"""The address space that sending may take besides what the program has before; macOS does not enforce the limit."""
+"""The address space, in bytes, that sending may take in addition; macOS does not enforce the limit."""
 _MAX_LIFE_S: Final = 60
-"""A program whose parent was killed ends by itself."""
+"""The program ends after this time, in seconds, even if the parent process was killed."""
 _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
 TAKEN: Final = "taken"
 NOT_TAKEN: Final = "not taken"
@@ -27,7 +27,7 @@ ENDLESS: Final = "the answer has no end"
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """What the program is to send, and where; the address is a secret, so it stands in no argument."""
+    """The message and its target, read from stdin: the address is a secret, which must stand in no argument."""
 
     url: str
     title: str
@@ -36,10 +36,10 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 def apprise_of(url: str) -> Any:
-    """Return apprise with one target; raise ValueError if apprise does not know such an address."""
-    import apprise  # noqa: PLC0415  # needs a fifth of a second, and only processes that tell people need it
+    """Return apprise with one target; raise ``ValueError`` if apprise does not know the form of the address."""
+    import apprise  # noqa: PLC0415  # slow to import, and most processes need no apprise
 
-    # A redirect could lead the message, and what its address has of secrets, to any host.
+    # A redirect could lead the message, and the secrets in the address, to any host.
     asset = apprise.AppriseAsset(
         async_mode=False, app_id="times-dispatch", app_desc="times-dispatch", http_redirects=False
     )
@@ -50,7 +50,7 @@ def apprise_of(url: str) -> Any:
 
 
 def reason_of(lines: list[str]) -> str:
-    """Return why a message was not sent; the lines of apprise may hold addresses, so only known words are kept."""
+    """Return the reason of a failure. Log lines of apprise may hold addresses, so only known words are kept."""
     for line in lines:
         if match := _HTTP_STATUS.search(line):
             return f"HTTP {match[1]}"
@@ -60,9 +60,9 @@ def reason_of(lines: list[str]) -> str:
 
 
 def main() -> None:
-    """Send what stdin holds, and print ``TAKEN`` or why it was not sent."""
+    """Send the message from stdin, and print ``TAKEN`` or the reason of the failure."""
     answers = os.dup(1)
-    silence = os.open(os.devnull, os.O_WRONLY)  # a client of apprise may print what it got
+    silence = os.open(os.devnull, os.O_WRONLY)  # a client of apprise may print the response
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     signal.alarm(_MAX_LIFE_S)
@@ -76,7 +76,7 @@ def main() -> None:
     except MemoryError:
         reason = ENDLESS
     os.write(answers, reason.encode())
-    os._exit(0)  # whatever thread of a client still runs
+    os._exit(0)  # even if a thread of a client still runs
 
 
 def _limit_memory() -> None:

@@ -1,4 +1,4 @@
-"""Sends a message to a target of alerts in a child process, which the target can neither fill nor hold."""
+"""Sends a message to a target of alerts in a child process, whose memory and running time are limited."""
 
 import asyncio
 import os
@@ -19,18 +19,18 @@ _PASSED_ON: Final = frozenset(
     {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
     | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
 )
-"""The variables that a child gets; any other may hold a secret."""
+"""The environment variables that a child gets; any other variable may hold a secret."""
 
 
 async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYSTEM_CLOCK) -> str:
-    """Send a message; return why it was not sent, or an empty text.
+    """Send a message; return the reason of a failure, or an empty text.
 
     Args:
         sending: the message and its target.
-        within_s: when the child is ended, in seconds.
+        within_s: how long the child may run, in seconds.
         clock: the clock of the wait.
     """
-    packed = msgspec.json.encode(sending, enc_hook=str)  # msgspec knows no subclass of str, as addresses are
+    packed = msgspec.json.encode(sending, enc_hook=str)  # the address is of a subclass of str
     try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-B", "-P", "-m", _CHILD),
@@ -58,7 +58,7 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
 
 
 _OUT_OF_MEMORY: Final = frozenset({1, -6, -9})
-"""How a program ends that cannot even say that it has no memory."""
+"""The exit codes of a child that had too little memory to print a reason."""
 
 
 def _environment() -> dict[str, str]:

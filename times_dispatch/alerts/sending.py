@@ -1,4 +1,4 @@
-"""Conditions that keep messages from going out: missing processes, brakes, back-offs, budgets and Redis' memory."""
+"""Conditions that stop or delay messages: missing processes, brakes, back-offs, budgets and Redis' memory."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,16 +17,16 @@ _OF_REPORTS: Final = (ProcessKind.RECEIVER, ProcessKind.RECONCILER)
 
 
 def missing_processes(now: Observation) -> Iterator[Condition]:
-    """Yield a condition for each vital kind of process that does not run."""
+    """Yield a condition for each kind of process that is needed and does not run."""
     for kind in _VITAL:
         if not now.processes.alive(kind):
             yield Condition(kind=AlertKind.NO_WORKER, subject=kind.value, text=_absence(now, kind))
 
 
 def reports_behind(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
-    """Yield a condition for reports that wait too long, and for missing processes that take or apply reports."""
+    """Yield a condition for reports that wait too long, and for missing receivers and reconcilers."""
     for kind in _OF_REPORTS:
-        # A deployment may do without callbacks: only a process that once ran is missed.
+        # A deployment may have no callbacks: a process is missing only if it ran before.
         if now.processes.kinds_seen_ms.get(kind) and not now.processes.alive(kind):
             yield Condition(kind=AlertKind.REPORTS_BEHIND, subject=kind.value, text=_absence(now, kind))
     if now.backlog.oldest_s >= settings.reports_behind_after_s:
@@ -95,7 +95,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
 
 
 def spent_budgets(now: Observation, settings: AlertSettings) -> Iterator[Condition]:
-    """Yield a condition for each live campaign, and each sender's day, whose budget is nearly spent."""
+    """Yield a condition for each live campaign whose budget, and each sender whose daily cap, is nearly spent."""
     for view in now.live:
         use = now.budgets.get(view.id)
         if use and use.parts_out >= settings.budget_share * use.max_parts:

@@ -1,4 +1,4 @@
-"""The loop of the alerts process: look at the ledger, decide, write the decisions down, and tell the targets."""
+"""The loop of the alerts process: observe the ledger, decide, store the decisions, and notify the targets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -30,31 +30,31 @@ from times_dispatch.settings.logs import failure
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 10.0
-"""Seconds from one look to the next; the lease lasts for three of them."""
+"""Seconds from one observation to the next; the lease lasts for three such intervals."""
 _END_WITHIN_S: Final = 3.0
-"""How long a stop waits for messages that are being sent."""
+"""How long, in seconds, a stop waits for messages that are being sent."""
 _FIRST_PAUSE_S: Final = 30.0
 _MAX_PAUSE_S: Final = 600.0
 
 
 class AlertTarget(Protocol):
-    """A target, as the service sees it."""
+    """A target, as the service calls it."""
 
     async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
-        """Send a message; return why it was not sent, or an empty text."""
+        """Send a message; return the reason of a failure, or an empty text."""
 
 
 class _Sent(NamedTuple):
-    """What became of a message."""
+    """The result of sending one message."""
 
     target: str
     alerts: list[DueAlert]
     reason: str
-    """Why the target did not take the message; empty if it did."""
+    """Why the target did not take the message; empty if the target took the message."""
 
 
 class AlertService:
-    """Looks at the ledger and tells people, as long as no other process does."""
+    """Observes the ledger and notifies people, while no other process holds the lease."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class AlertService:
 
         Args:
             store: the alerts in the ledger.
-            observe: looks at the ledger; gets what the last look saw.
+            observe: observes the ledger; gets the state from the last observation.
             settings: ``[alerts]``.
             targets: the targets by their names.
-            every_s: seconds from one look to the next.
+            every_s: seconds from one observation to the next.
             clock: the clock of the waits.
         """
         self._store = store
@@ -83,22 +83,22 @@ class AlertService:
         self._every_s = every_s
         self._clock = clock
         self._sending = dict[str, asyncio.Task[None]]()
-        """The messages that are being sent, by target: a target that hangs delays no other target."""
+        """The running sends, by target: a target that does not answer delays no other target."""
         self._sent = list[_Sent]()
-        """What became of messages and is not in the ledger yet."""
+        """The results of messages that are not in the ledger yet."""
         self._stop = asyncio.Event()
         self._open = 0
         self._leads = False
         self._reached = False
-        """Whether this process ever reached the ledger."""
+        """Whether this process has reached the ledger at least once."""
         self._outage = LedgerOutage(after_s=settings.worker_away_after_s, clock=clock)
 
     def figures(self) -> dict[str, int]:
-        """Return what heartbeats tell: whether this process decides, and how many alerts are open."""
+        """Return the figures for heartbeats: whether this process holds the lease, and the number of open alerts."""
         return {"leads": int(self._leads), "open": self._open if self._leads else 0}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look and tell until the stop is set; then write down what was notified, and let another process decide."""
+        """Observe and notify until the stop is set; then store the results, and release the lease."""
         while not stop.is_set():
             was_leader = self._leads
             try:
@@ -114,7 +114,7 @@ class AlertService:
         await self._end()
 
     async def round(self) -> None:
-        """Look at the ledger once, write the decisions down, and begin to tell targets. Raises Redis errors."""
+        """Observe the ledger once, store the decisions, and begin to notify targets. Raises Redis errors."""
         self._leads = await self._store.keep()
         if not self._leads:
             return
@@ -135,7 +135,7 @@ class AlertService:
             self._begin(target, self._send(target, message, alerts))
 
     def _claim(self, records: Records, states: Mapping[str, TargetState], now_ms: int) -> dict[str, list[DueAlert]]:
-        """Choose what each target is told now, and note in the records that this process is telling it."""
+        """Choose the alerts for each target, and note in the records that this process is notifying the target."""
         messages = dict[str, list[DueAlert]]()
         for target in self._targets:
             is_busy = target in self._sending and not self._sending[target].done()
@@ -151,7 +151,7 @@ class AlertService:
     def _changes(
         self, kept: AlertsKept, records: Records, states: Mapping[str, TargetState], now: Observation
     ) -> list[AlertChange]:
-        """Return the writes that lead from what is kept to the new decisions."""
+        """Return the writes that turn the stored alerts into the new alerts."""
         changes = AlertChange.of_watched(kept.watched, now.watched)
         for name, record in records.items():
             if is_done(record, self._settings, now_ms=now.now_ms):
@@ -177,7 +177,7 @@ class AlertService:
         self._sent.append(_Sent(target, alerts, reason))
 
     def _tell_of_outage(self) -> None:
-        """Tell of the outage of the ledger, or of its end, without the ledger."""
+        """Notify targets of the outage of the ledger, or of the end of the outage, without the ledger."""
         for target in self._targets:
             busy = self._sending.get(target)
             if (busy and not busy.done()) or AlertKind.REDIS_AWAY not in self._kinds_of(target):
@@ -196,7 +196,7 @@ class AlertService:
             self._outage.note_sent(target, alert.tell)
 
     async def _end(self) -> None:
-        """Write down what was notified, and give the lease back."""
+        """Store the results of sent messages, and release the lease."""
         self._stop.set()
         running = [task for task in self._sending.values() if not task.done()]
         if running:
@@ -216,13 +216,13 @@ class AlertService:
 
 
 def _log_unexpected(target: str, task: asyncio.Task[None]) -> None:
-    """Log an error that no target should raise; the alerts are told again when their claims are over."""
+    """Log an error that no target should raise; the alerts are sent again when their claims run out."""
     if not task.cancelled() and isinstance(error := task.exception(), Exception):
         log.error("alerts were not sent: unexpected error", target=target, **failure(error))
 
 
 def _apply(sent: list[_Sent], records: Records, states: dict[str, TargetState], now_ms: int) -> None:
-    """Note in the records and in the states of targets what became of messages."""
+    """Note the results of messages in the records and in the states of targets."""
     for message in sent:
         for alert in message.alerts:
             record = records.get(alert.record.id)

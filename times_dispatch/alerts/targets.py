@@ -14,19 +14,19 @@ from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.alerts import url_variable
 
 SEND_WITHIN_S: Final = 20.0
-"""How long one attempt may take."""
+"""How long one attempt may take, in seconds."""
 CONNECT_WITHIN_S: Final = 5.0
 _OWN_HOST: Final = frozenset({"JSON", "XML", "Form", "Apprise API", "Mattermost", "Gotify", "ntfy"})
-"""The services that people run on a host of their own, which the address names."""
+"""The services that people run on their own host, which the address names."""
 _ATTEMPTS: Final = 3
 _FIRST_WAIT_S: Final = 1.0
 _MAX_WAIT_S: Final = 5.0
 _HOPELESS: Final = re.compile(r"HTTP (?:400|401|403|404|410)")
-"""A target that answers so is not asked again at once."""
+"""The statuses after which a message is not sent again at once."""
 
 
 class TargetInvalid(Exception):
-    """The address of a target is none that apprise knows; the message does not repeat the address."""
+    """apprise does not know the form of a target's address; the message of this error does not hold the address."""
 
 
 class MessageNotSent(Exception):
@@ -59,13 +59,13 @@ class AppriseTarget:
 
         Args:
             name: the name of the target in the settings.
-            url: its address, which is a secret.
+            url: the address of the target, which is a secret.
             clock: the clock of the waits between attempts.
             first_wait_s: the wait after a first failure, in seconds.
             send_within_s: how long one attempt may take, in seconds.
 
         Raises:
-            TargetInvalid: apprise does not know such an address.
+            TargetInvalid: apprise does not know the form of the address.
         """
         try:
             plugin = apprise_of(url)[0]
@@ -75,15 +75,15 @@ class AppriseTarget:
         self._url = url
         self.name = name
         self.service = str(plugin.service_name)
-        """What the target is, as apprise calls it: ``Slack``, ``E-Mail``."""
+        """The service of the target, as apprise calls it: ``Slack``, ``E-Mail``."""
         self._clock = clock
         self._first_wait_s = first_wait_s
         self._send_within_s = send_within_s
 
     async def reach(self) -> str:
-        """Open a connection to the host of the target, and send nothing; return why it failed, or an empty text.
+        """Open a connection to the target's host, without sending; return the reason of a failure, or an empty text.
 
-        Of services with an address of their own, such as Slack, the host is not known here, and nothing is tried.
+        The host of a service such as Slack is not in the address; for such a service, no connection is tried.
         """
         plugin = self._plugin
         host = str(getattr(plugin, "smtp_host", "") or (plugin.host if self.service in _OWN_HOST else "") or "")
@@ -104,7 +104,7 @@ class AppriseTarget:
         return ""
 
     async def send(self, message: AlertMessage, *, stop: asyncio.Event | None = None) -> str:
-        """Send a message; return why it was not sent, or an empty text. A stop ends the retries."""
+        """Send a message; return the reason of a failure, or an empty text. A stop ends the retries."""
         failures = 0
 
         def count(error: Exception) -> None:

@@ -1,14 +1,14 @@
-"""Archives one campaign: stores its messages, verifies them, and takes the campaign out of Redis.
+"""Archives one campaign: stores its messages, verifies the files, and removes the campaign from Redis.
 
-The steps, in this order, each of which may fail, be repeated, or be the last before the process dies:
+The archiver takes these steps in this order. Each step may fail or be repeated, and the process may die after it:
 
 1. The ledger begins the attempt and gives a digest of the campaign's counters.
-2. The wrapped key is stored, then the rows, then they are read back and counted. The counts must be those of the
+2. The wrapped key is stored, then the rows. The rows are read back and counted, and the counts must equal the
    campaign's counters. Then the manifest is stored.
 3. The ledger commits the attempt if no counter has changed: from now on the campaign is read from the archive.
 4. Files of other attempts are deleted, and the campaign's keys leave Redis in small steps.
 
-Until step 3 the campaign is in Redis and nowhere else, because no reader looks for files that the ledger does not name.
+Until step 3 all readers read the campaign from Redis, because no reader opens files that the ledger does not name.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ class Archived(NamedTuple):
     """The end of an attempt to archive a campaign."""
 
     answer: ArchiveBegin
-    """``ARCHIVED`` if the campaign is in the archive now; else why it stays in Redis."""
+    """``ARCHIVED`` if the campaign is in the archive now; otherwise the reason why the campaign stays in Redis."""
     rows: int = 0
-    """Messages that this attempt stored."""
+    """The number of messages that this attempt stored."""
 
 
 class _Snapshot(NamedTuple):
-    """The hashes of a campaign at one moment, and its view."""
+    """The hashes of a campaign at one moment, and the campaign's view."""
 
     fields: dict[str, str]
     codes: dict[str, int]
@@ -88,10 +88,11 @@ class Archiver:
         Args:
             redis: the ledger.
             folder: the folder of the archive.
-            keys: wrap the keys of the archives.
-            actor: who archives, for the trail.
+            keys: the master keys, which wrap the keys of the archives.
+            actor: the person or process that archives, for the trail.
             pause: awaited after each small step, so that other work of the process goes on.
-            before_step: called with the name of each step before it is taken; tests end an archiver there.
+            before_step: called with the name of each step before the step is taken; a test can end an archiver in this
+                call.
         """
         self._redis = redis
         self._folder = folder
@@ -102,11 +103,11 @@ class Archiver:
         self._states = ArchiveStates(redis)
 
     async def archive(self, sender: SenderId, campaign: CampaignId, *, before_ms: int) -> Archived:
-        """Archive a campaign that ended before a time, and delete its keys in Redis.
+        """Archive a campaign that ended before a time, and delete the campaign's keys in Redis.
 
         Raises:
-            ArchiveError: the files cannot be written or are not what was written; the campaign stays in Redis.
-            CampaignDamaged: the records of the campaign do not agree with its counters; it stays in Redis.
+            ArchiveError: the files cannot be written, or differ from the written data; the campaign stays in Redis.
+            CampaignDamaged: the records of the campaign do not agree with the counters; the campaign stays in Redis.
         """
         for _ in range(_TRIES):
             operation = secrets.token_hex(8)
@@ -123,8 +124,8 @@ class Archiver:
                 raise
             self._before_step("commit")
             plan = manifest.view().plan
-            # If the answer to this call is lost, nobody knows whether it was done: the files stay, and the next attempt
-            # finds the campaign archived, or deletes the files.
+            # If the answer to this call is lost, the files stay, because the commit may have been done. The next
+            # attempt finds the campaign archived, or deletes the files.
             commit = await self._states.commit(
                 sender,
                 campaign,
@@ -142,7 +143,7 @@ class Archiver:
         return Archived(ArchiveBegin.UNSETTLED)
 
     async def finish(self, sender: SenderId, campaign: CampaignId) -> None:
-        """Delete the files of other attempts, and then the keys of an archived campaign in Redis, some at a time."""
+        """Delete the files of other attempts, and then, some at a time, the keys of an archived campaign in Redis."""
         self._before_step("delete files of other attempts")
         for stub in await self._states.read([(campaign, sender)]):
             folder = self._folder if stub.folder == self._folder.url else ArchiveFolder(stub.folder)
@@ -154,7 +155,7 @@ class Archiver:
             await self._pause()
 
     async def _store(self, sender: SenderId, campaign: CampaignId, operation: str) -> Manifest:
-        """Store and verify the files of an attempt; return its manifest."""
+        """Store and verify the files of an attempt; return the manifest."""
         snapshot = await self._read(sender, campaign)
         data_key = new_data_key()
         self._before_step("write the key")
@@ -213,7 +214,7 @@ class Archiver:
     async def _write_batches(
         self, file: IO[bytes], view: CampaignView, data_key: bytes, clicked: bytes, attempts: dict[int, bytes]
     ) -> RowWriter:
-        """Write all batches of a campaign into a file; return the writer, which is finished.
+        """Write all batches of a campaign into a file; return the finished writer.
 
         Args:
             file: the open file.
@@ -238,7 +239,7 @@ class Archiver:
         return writer
 
     async def _beside(self, view: CampaignView) -> tuple[bytes, dict[int, bytes]]:
-        """Return what Redis keeps of messages beside their batches: the bits of clicks, and the attempts by index."""
+        """Return the data of messages outside their batches in Redis: the bits of clicks, and the attempts by index."""
         key = campaign_key(view.plan.sender, view.id)
         clicked = cast("bytes | None", await self._redis.get(f"{key}:{CampaignKey.CLICKERS}"))
         stored: Any = await self._redis.hgetall(f"{key}:{CampaignKey.ATTEMPTS}")
@@ -275,35 +276,35 @@ def _write_batch(writer: RowWriter, batch: BatchColumns, clicked: bytes, attempt
 
 
 def _bit(bits: bytes, index: int) -> int:
-    """Return a bit as Redis counts them: the first is the highest of the first byte."""
+    """Return a bit of a Redis bitmap: bit 0 is the highest bit of the first byte."""
     return bits[index // 8] >> (7 - index % 8) & 1 if index // 8 < len(bits) else 0
 
 
 def _compare(snapshot: _Snapshot, written: RowSums, verified: RowSums) -> None:
-    """Compare the rows in the file with what was written, and with the campaign's counters.
+    """Compare the rows in the file with the written rows, and with the campaign's counters.
 
     Raises:
-        ArchiveDamaged: the file does not hold what was written.
-        CampaignDamaged: the records of the campaign are not what its counters say.
+        ArchiveDamaged: the file does not hold the written rows.
+        CampaignDamaged: the records of the campaign do not agree with the counters.
     """
     view = snapshot.view
     if verified != written:
-        raise ArchiveDamaged(f"archive {view.id}: what is read back is not what was written")
+        raise ArchiveDamaged(f"archive {view.id}: the rows in the file differ from the rows that were written")
     values = [snapshot.fields.get(name) for name in ("total", *(state.value for state in MessageState))]
     counters = read_counters(values)
     if mismatch := counter_mismatch(counters):
         raise CampaignDamaged(view.id, view.plan.sender, mismatch)
     if difference := next(differences(view, snapshot.codes, verified), ""):
-        raise CampaignDamaged(view.id, view.plan.sender, f"{difference}; it is not archived")
+        raise CampaignDamaged(view.id, view.plan.sender, f"{difference}; the campaign is not archived")
 
 
 def differences(view: CampaignView, counted_codes: Mapping[str, int], rows: RowSums) -> Iterator[str]:
-    """Yield in words where archived rows differ from the counters of their campaign.
+    """Yield a text for each difference between archived rows and the counters of their campaign.
 
     Args:
         view: the campaign.
-        counted_codes: the hash of its codes.
-        rows: the sums over its rows.
+        counted_codes: the hash of the campaign's codes.
+        rows: the sums over the campaign's rows.
     """
     states, codes = dict.fromkeys(MessageState, 0), dict[str, int]()
     for name, number in rows.states.items():

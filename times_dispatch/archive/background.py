@@ -1,4 +1,4 @@
-"""Retention in the background of a worker: one run at a time among all workers, in steps that leave time for pushes."""
+"""Retention in the background of a worker: one run at a time among all workers, in steps short enough for pushes."""
 
 import asyncio
 from contextlib import suppress
@@ -20,20 +20,20 @@ from times_dispatch.settings.logs import failure
 log = structlog.get_logger(__name__)
 
 RUN_EVERY_S: Final = 60.0
-"""Seconds from the begin of a run of this process to the begin of its next run."""
+"""Seconds from the begin of one run of this process to the begin of the next run."""
 _LOCK_S: Final = 60.0
-"""A worker that died in the middle of a run blocks other workers for so long."""
+"""How long, in seconds, a worker that died in a run blocks the runs of other workers."""
 _EXTEND_EVERY_S: Final = 10.0
 _PROBLEM_S: Final = 7 * 86_400
 _MAX_PROBLEM: Final = 300
 _PAUSE_S: Final = 0.05
-"""How long a run rests after each step: a batch that is stored, or some keys that are deleted."""
+"""How long, in seconds, a run rests after each step. A step stores one batch, or deletes some keys."""
 
 
 class BackgroundRetention:
-    """Runs the retention of a ledger beside everything else that a worker does.
+    """Runs the retention of a ledger beside the other work of a worker.
 
-    The lock only keeps workers from doing the same work at the same time. Two runs at once would do no harm.
+    The lock only saves work: two runs at the same time would do no harm.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class BackgroundRetention:
 
         Args:
             redis: the ledger.
-            rule: how long campaigns stay where.
-            keys: wrap and open the keys of the archives.
-            forget_key: tells which numbers are forgotten; empty without such a key.
+            rule: how long campaigns stay in Redis and in the archive.
+            keys: the master keys, which wrap and open the keys of the archives.
+            forget_key: the key of the digests of forgotten numbers; empty without such a key.
             clock: decides when a run begins.
             pause_s: how long a run rests after each step, in seconds.
         """
@@ -66,7 +66,7 @@ class BackgroundRetention:
         self._run: asyncio.Task[None] | None = None
 
     async def round(self) -> None:
-        """Begin a run if it is time for one; return at once."""
+        """Begin a run if a run is due, and return without waiting for the run."""
         if self._run and self._run.done():
             ended, self._run = self._run, None
             error = None if ended.cancelled() else ended.exception()
@@ -77,7 +77,7 @@ class BackgroundRetention:
             self._run = asyncio.create_task(self._run_alone(), name="retention")
 
     async def close(self) -> None:
-        """End a run between two steps; the next run goes on where it ended."""
+        """End a run between two steps; the next run goes on after the last step."""
         if self._run:
             self._run.cancel()
             await asyncio.wait([self._run])
@@ -103,7 +103,7 @@ class BackgroundRetention:
             log.error("the archive cannot be used", reason=str(error))
 
     async def _note_problem(self, result: RetentionResult) -> None:
-        """Note for ``dispatch status`` what could not be done, or that everything was done."""
+        """Note for ``dispatch status`` which steps failed, or that no step failed."""
         if result.failed:
             campaign, reason = result.failed[0]
             others = f", and {len(result.failed) - 1:,} others" if len(result.failed) > 1 else ""

@@ -1,4 +1,4 @@
-"""The catalog: campaigns wherever they are, in Redis or in the archive, for people and programs that only read."""
+"""The catalog of all campaigns, in Redis and in the archive, for callers that only read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from times_dispatch.archive.wrapped_keys import MasterKeys
 
 _AT_ONCE: Final = 16
-"""Manifests that are read at the same time."""
+"""The number of manifests that are read at the same time."""
 
 
 class Archive:
-    """The archives of one ledger; several folders are possible, because each campaign names its own."""
+    """The archives of one ledger. There may be several folders, because each campaign's stub names a folder."""
 
     def __init__(self, redis: Redis, keys: "MasterKeys | None" = None) -> None:
         """Make a reader.
 
         Args:
             redis: the ledger.
-            keys: open the rows; without keys only manifests can be read.
+            keys: the master keys, which open the rows; None: only manifests can be read.
         """
         self.states = ArchiveStates(redis)
         self._keys = keys
@@ -59,20 +59,20 @@ class Archive:
         return self._folders[url]
 
     async def stub(self, campaign: CampaignId) -> ArchiveStub:
-        """Return what Redis keeps of an archived campaign; raise ``CampaignUnknown`` or ``CampaignNotArchived``."""
+        """Return the stub of an archived campaign; raise ``CampaignUnknown`` or ``CampaignNotArchived``."""
         stub = await self.states.find(campaign)
         if stub is None:
             raise CampaignNotArchived(campaign)
         return stub
 
     async def stubs(self, campaign: CampaignId) -> list[ArchiveStub]:
-        """Return what Redis keeps of an archived campaign and of its archived lanes.
+        """Return the stubs of an archived campaign and of the campaign's archived lanes.
 
         Raises:
             CampaignUnknown: no campaign has this id.
             CampaignNotArchived: the campaign is in Redis.
-            ArchiveError: its manifest cannot be read.
-            CampaignDamaged: the same.
+            ArchiveError: the manifest of the campaign cannot be read.
+            CampaignDamaged: the manifest of the campaign can be read, but its content is invalid.
         """
         stub = await self.stub(campaign)
         stubs = [stub]
@@ -87,7 +87,7 @@ class Archive:
         return await asyncio.to_thread(self._read_manifest, stub)
 
     async def manifests(self, stubs: Sequence[ArchiveStub]) -> list[Manifest | ArchiveError]:
-        """Return the manifest of each of these campaigns, or why it cannot be read."""
+        """Return for each stub the manifest, or the error that prevented reading the manifest."""
         at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def read(stub: ArchiveStub) -> Manifest | ArchiveError:
@@ -120,10 +120,11 @@ class Archive:
         return self._keys.unwrap(wrapped, archive=stub.id)
 
     async def rewrap(self, stub: ArchiveStub) -> bool:
-        """Wrap the key of an archive with the current master key, if the old one wrapped it; say whether it did.
+        """Wrap the key of an archive with the current master key if the old master key wrapped it; say whether it did.
 
-        The key of an archive that is erased at the same moment is not left: either this call or the erasure, which
-        deletes the key once more when the ledger knows of it, finds what the other wrote. Raises ``ArchiveError``.
+        If the archive is erased at the same time, no key is left. This call deletes the new key if the ledger says that
+        the archive is erased, and the erasure deletes the key a second time after it has noted itself in the ledger.
+        Raises ``ArchiveError``.
         """
         is_wrapped = await asyncio.to_thread(self._rewrap, stub)
         if is_wrapped:
@@ -175,8 +176,8 @@ class Catalog:
 
         Args:
             redis: the ledger.
-            keys: open the rows of archived campaigns; without them only their counters can be read.
-            forgotten: the numbers whose archived rows nobody sees any more.
+            keys: the master keys, which open the rows of archived campaigns; None: only counters can be read.
+            forgotten: the forgotten numbers, whose archived rows are hidden.
         """
         self._redis = redis
         self.forgotten = forgotten or ForgottenNumbers(redis)
@@ -191,22 +192,22 @@ class Catalog:
             return await self._with_lanes(await self._lane(campaign))
 
     async def _lane(self, campaign: CampaignId) -> CampaignView:
-        """Return one campaign, or one lane of a campaign, from where it is."""
+        """Return one campaign, or one lane of a campaign, from Redis or from the archive."""
         try:
             return await LaneQueries.campaign(self._queries, campaign)
         except CampaignArchived:
             return (await self.archive.manifest(await self.archive.stub(campaign))).view()
 
     async def _with_lanes(self, view: CampaignView) -> CampaignView:
-        """Return the campaign that people see; while lanes go to the archive, some of them may still be in Redis."""
+        """Return the campaign with all its lanes; some lanes may be in Redis while others are in the archive."""
         lanes = list[CampaignView]()
         for campaign in view.plan.lane_campaigns:
-            with suppress(CampaignUnknown):  # of a submit that was cancelled before this lane began
+            with suppress(CampaignUnknown):  # the submit was cancelled before this lane began
                 lanes.append(view if campaign == view.id else await self._lane(campaign))
         return whole_campaign(lanes) if lanes else view
 
     async def campaigns(self, *, damaged: list[CampaignDamaged]) -> list[CampaignView]:
-        """Return all campaigns but those whose archive is erased, the newest first."""
+        """Return all campaigns except erased campaigns, the newest first."""
         views = await self._queries.campaigns(damaged=damaged)
         stubs = [stub for stub in await self.all_archived() if stub.state is ArchiveState.ARCHIVED]
         stubs = [stub for stub in stubs if not is_lane(stub.sender)]
@@ -233,7 +234,7 @@ class Catalog:
         return _newest_first([*kept, *archived]), left_out + archived_left + len(dropped)
 
     async def all_archived(self) -> list[ArchiveStub]:
-        """Return all archived campaigns and lanes, also those whose archive is erased, the newest first."""
+        """Return all archived campaigns and lanes, including erased campaigns, the newest first."""
         stubs, _ = await self.archive.states.newest(await LaneQueries.senders(self._queries))
         return stubs
 
@@ -247,7 +248,7 @@ class Catalog:
         return (await self.archive.manifest(stub)).statistics
 
     async def batches(self, view: CampaignView) -> AsyncIterator[BatchColumns]:
-        """Yield the messages of a campaign as columns; those to forgotten numbers without their data.
+        """Yield the messages of a campaign as columns; messages to forgotten numbers have no data.
 
         Raises ``CampaignDamaged``, ``ForgetKeyRefused`` or ``ArchiveError``.
         """
@@ -265,7 +266,7 @@ class Catalog:
                     read = batch.recipients.first + len(batch.recipients.to)
                     yield batch
             except CampaignDamaged:
-                # The campaign may have been archived meanwhile: then the archive has the messages that are left.
+                # If the campaign was archived meanwhile, the remaining messages are read from the archive.
                 stub = await self.archive.states.find(view.id)
                 if stub is None:
                     raise

@@ -8,7 +8,7 @@ ArchiveError
 └── ForgettingUnfinished  a number cannot be forgotten wholly yet
 
 CampaignDamaged
-└── ArchivedCampaignUnreadable  what a list says of a campaign whose archive cannot be read
+└── ArchivedCampaignUnreadable  the entry of a list for a campaign whose archive cannot be read
 """
 
 from times_dispatch.ledger.errors import CampaignDamaged, LedgerError
@@ -36,7 +36,7 @@ class ArchiveDamaged(ArchiveError):
 
 
 class ForgettingUnfinished(ArchiveError):
-    """A number gets no message any more, and some of its data is still needed for a short time."""
+    """A number gets no more messages, but some of the number's data is still needed for a short time."""
 
 
 class ArchivedCampaignUnreadable(CampaignDamaged):
@@ -45,7 +45,7 @@ class ArchivedCampaignUnreadable(CampaignDamaged):
     Args:
         campaign: the archived campaign.
         sender: the campaign's sender.
-        error: why its archive cannot be read; ``ArchiveUnavailable`` if only its folder is away.
+        error: why the campaign's archive cannot be read; ``ArchiveUnavailable`` if only the folder cannot be reached.
     """
 
     def __init__(self, campaign: CampaignId, sender: SenderId, error: ArchiveError) -> None:

@@ -1,10 +1,10 @@
 """The folder of the archive: a path, or a URL that fsspec knows, such as ``s3://bucket/archive``.
 
-A campaign has a folder of its own, and an attempt to archive it has three files in there: ``OPERATION.key``,
+Each campaign has a folder, in which an attempt to archive the campaign has three files: ``OPERATION.key``,
 ``OPERATION.parquet`` and ``OPERATION.json``, the manifest. Every call blocks, so callers use threads.
 
-Whoever may write into the folder must neither fill the memory of a reader nor lead it to other files: small files and
-lists are read within bounds, and ``local_storage`` follows no link.
+A foreign writer in the folder must not be able to fill the memory of a reader, or to lead a reader to other files. So
+small files and lists are read up to a maximum size, and ``local_storage`` follows no link.
 """
 
 import errno
@@ -23,11 +23,11 @@ ROWS: Final = "parquet"
 MANIFEST: Final = "json"
 MAX_MANIFEST_BYTES: Final = 2_000_000
 MAX_SMALL_BYTES: Final = 4_096
-"""The bound of any other small file: a wrapped key has about 200 bytes, a digest 32."""
+"""The maximum size of any other small file: a wrapped key has about 200 bytes, a digest 32."""
 MAX_LIST_BYTES: Final = 60_000_000
-"""The bound of a list of names, which is enough for half a million campaigns."""
+"""The maximum size of a list of names, which is enough for half a million campaigns."""
 _NAME_BYTES: Final = 100
-"""Bytes of a listed name besides its characters."""
+"""Bytes that a listed name takes in addition to its characters."""
 _OF_AN_ATTEMPT: Final = re.compile(rf"[0-9a-z]+\.(?:{KEY}|{ROWS}|{MANIFEST})")
 _MAX_REASON: Final = 300
 _CLIENT_ERRORS: Final = (
@@ -37,16 +37,16 @@ _CLIENT_ERRORS: Final = (
     ("azure.core.exceptions", "AzureError"),
     ("aiohttp", "ClientError"),
 )
-"""Errors of the clients of storages that are no OSError, such as a missing login."""
+"""Errors of clients of storages that are not of the class OSError, such as a missing login."""
 _LOGIN_OR_QUERY: Final = re.compile(r"(?<=//)[^/@\s]+@|\?[^\s\"]+")
-"""What the words of a client may show of a URL that nobody should see."""
+"""The secret parts of a URL that an error message of a client may hold: the login and the query."""
 
 
 class ArchiveFolder:
-    """Reads and writes the files of archives; raises ``ArchiveUnavailable`` for whatever the storage refuses."""
+    """Reads and writes the files of archives; raises ``ArchiveUnavailable`` for each error of the storage."""
 
     def __init__(self, url: str) -> None:
-        """Open a folder, which need not exist yet; raise ``ArchiveUnavailable`` if its kind of storage is unknown."""
+        """Open a folder, which need not exist yet; raise ``ArchiveUnavailable`` if the kind of storage is unknown."""
         try:
             from fsspec.core import url_to_fs  # noqa: PLC0415  # an extra, which only installations with an archive have
             from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
@@ -64,7 +64,7 @@ class ArchiveFolder:
         self._local = LocalStorage(self._root) if isinstance(self._fs, LocalFileSystem) else None
 
     def write(self, archive: str, name: str, content: bytes) -> None:
-        """Write a small file whole or not at all; when this returns, the file is on the disk or in the storage."""
+        """Write a small file whole or not at all; on return the file is on the disk or in the storage."""
         if len(content) > _max_bytes(name):
             raise ArchiveUnavailable(f"archive {archive}: its file {name} would have {len(content):,} bytes")
         with self._refusals(archive, name):
@@ -74,12 +74,12 @@ class ArchiveFolder:
                 self._fs.pipe_file(self._path(archive, name), content)
 
     def clean(self, archive: str) -> int:
-        """Delete files of a campaign whose writer died before the file had its name; return how many.
+        """Delete unfinished files of a campaign, whose writers died; return the number of deleted files.
 
-        Such a file may hold a wrapped key, with which the rows could be read after the archive was erased.
+        Such a file may hold a wrapped key, with which somebody could read the rows after the archive was erased.
         """
         with self._refusals(archive, ""):
-            return self._local.clean(archive) if self._local else 0  # another storage shows a file when it is whole
+            return self._local.clean(archive) if self._local else 0  # other storages show only whole files
 
     @contextmanager
     def writing(self, archive: str, name: str) -> Iterator[IO[bytes]]:
@@ -122,14 +122,14 @@ class ArchiveFolder:
             yield cast(IO[bytes], stored)
 
     def destroy(self, archive: str, name: str) -> None:
-        """Delete a file as ``delete`` does; raise ``ArchiveUnavailable`` if another user's copy of it is left."""
+        """Delete a file as ``delete`` does; raise ``ArchiveUnavailable`` if another user's copy of the file is left."""
         self.delete(archive, name)
         with self._refusals(archive, f"a copy of {name}, which a writer that died has left,"):
             if self._local:
                 self._local.clean(archive, wholly=name)
 
     def delete(self, archive: str, name: str) -> None:
-        """Delete a file, if there is such a file, and copies that writers of this campaign have left."""
+        """Delete a file, if the file exists, and unfinished files that writers of this campaign have left."""
         self.clean(archive)
         with self._refusals(archive, name):
             try:
@@ -141,14 +141,14 @@ class ArchiveFolder:
                 return
 
     def delete_others(self, archive: str, operation: str) -> None:
-        """Delete the files of a campaign that another attempt than this one has left, and no file of somebody else."""
+        """Delete the files of a campaign that attempts other than *operation* have left, and no foreign file."""
         self.clean(archive)
         for name in self.names(archive):
             if _OF_AN_ATTEMPT.fullmatch(name) and not name.startswith(f"{operation}."):
                 self.delete(archive, name)
 
     def names(self, archive: str) -> list[str]:
-        """Return the names of all files of a campaign, sorted; raise ``ArchiveDamaged`` if there is no end of them."""
+        """Return the names of all files of a campaign, sorted; raise ``ArchiveDamaged`` if there are too many names."""
         return [name for name in self._list(archive) if not name.endswith(NOT_RENAMED)]
 
     @property
@@ -157,7 +157,7 @@ class ArchiveFolder:
         return _without_login(self.url)
 
     def is_empty(self) -> bool:
-        """Say whether nothing is in the folder, or the folder is missing: then its storage may not be mounted."""
+        """Say whether the folder is empty or missing: in both cases the storage may not be mounted."""
         with self._refusals("", ""):
             try:
                 with self._listing("") as names:
@@ -204,7 +204,7 @@ class ArchiveFolder:
 
     @contextmanager
     def _refusals(self, archive: str, name: str) -> Iterator[None]:
-        """Turn what the storage refuses into one error, whose message has no login."""
+        """Turn errors of the storage into ``ArchiveUnavailable``, whose message has no login."""
         try:
             yield
         except _storage_errors() as error:
@@ -217,7 +217,7 @@ def _max_bytes(name: str) -> int:
 
 
 class _StorageFile:
-    """An open file of a storage; each of its calls turns what the storage refuses into one error."""
+    """An open file of a storage; each call turns errors of the storage into ``ArchiveUnavailable``."""
 
     def __init__(self, file: Any, refusals: Callable[[], AbstractContextManager[None]]) -> None:
         self._file = file
@@ -246,9 +246,9 @@ def _storage_errors() -> tuple[type[Exception], ...]:
 
 
 def _reason(error: Exception) -> str:
-    """Return why a call failed, in one line; clients may put a login or a signature into their words."""
+    """Return in one line why a call failed, without a login or a signature that the client's message may hold."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "is a link"  # the words of the system would be "too many levels of symbolic links"
+        return "is a link"  # the message of the system would be "too many levels of symbolic links"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     words = str(error).partition("\n")[0][:_MAX_REASON] or type(error).__name__

@@ -1,7 +1,7 @@
-"""The folder of the archive on a disk: no link is followed below it, and nothing but regular files is opened.
+"""The folder of the archive on a disk: below the folder, no link is followed, and only regular files are opened.
 
-Somebody else may be able to write there. A link would lead a deletion to foreign files, and a pipe would block a reader
-for ever. The folder itself may be a link, because its path comes from the settings.
+Other users may be able to write into the folder. A link would lead a deletion to foreign files, and a pipe would block
+a reader for ever. The folder itself may be a link, because the path comes from the settings.
 """
 
 import errno
@@ -23,21 +23,22 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = _WRITE | os.O_EXCL
 _NO_RIGHTS: Final = frozenset({errno.EACCES, errno.EPERM})
-"""The errors of a file of another user."""
+"""The errors of a file that belongs to another user."""
 _LEFT_ALONE: Final = _NO_RIGHTS | {errno.ENOENT, errno.EAGAIN, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ETXTBSY}
-"""The errors of a file that has its name by now, or is being written, and of what no writer of ours made: a link, a
-folder, a socket, a program that runs, or a file of another user."""
+"""The errors of a file that was renamed or is being written, and of entries that no writer of ours made: a link, a
+folder, a socket, a running program, or a file of another user.
+"""
 _LOCKED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LocalStorage:
-    """Reads and writes files in the folders of one folder. Every method raises OSError."""
+    """Reads and writes files in the subfolders of one folder. Every method raises OSError."""
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
 
     def write(self, folder: str, name: str, content: bytes) -> None:
-        """Write a file whole or not at all; when this returns, the file is on the disk."""
+        """Write a file whole or not at all; when this method returns, the file is on the disk."""
         with self._opened(folder, makes=True) as at:
             temporary = f"{name}.{secrets.token_hex(8)}{NOT_RENAMED}"
             try:
@@ -70,21 +71,22 @@ class LocalStorage:
         return os.fdopen(descriptor, "rb")
 
     def delete(self, folder: str, name: str) -> None:
-        """Delete a file; when this returns, its name is gone from the disk."""
+        """Delete a file; when this method returns, the file's name is removed from the disk."""
         with self._opened(folder) as at:
             os.unlink(name, dir_fd=at)
             os.fsync(at)
 
     def clean(self, folder: str, *, wholly: str = "") -> int:
-        """Delete files whose writer died before they had their names; return how many.
+        """Delete unfinished files, whose writers died; return the number of deleted files.
 
-        A file of another user is left alone; PermissionError is raised if it would have got the name *wholly*.
+        A file of another user is left alone. If such a file is an unfinished copy of the file *wholly*, PermissionError
+        is raised.
         """
         cleaned = 0
         with suppress(FileNotFoundError), self._opened(folder) as at:
             for name in sorted(each for each in self._names(at) if each.endswith(NOT_RENAMED)):
                 try:
-                    # NFS locks what may be written only
+                    # NFS locks only files that are open for writing
                     with os.fdopen(os.open(name, _LOCKED, dir_fd=at), "rb+", buffering=0) as file:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         os.unlink(name, dir_fd=at)
@@ -114,7 +116,7 @@ class LocalStorage:
 
     @contextmanager
     def _opened(self, folder: str, *, makes: bool = False) -> Iterator[int]:
-        """Open a folder, which is no link; make it if told so."""
+        """Open a folder, which must not be a link; *makes*: create the folder if it is missing."""
         path = self._root / folder
         if makes:
             path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The manifest of an archived campaign: its settings and all its counters, in the clear, without any recipient."""
+"""The manifest of an archived campaign: the settings and all counters, unencrypted, without any recipient."""
 
 import time
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 VERSION = 1
 _MAX_COLUMNS: Final = 1_000
-"""More columns of one kind than any campaign has: who may write into the folder must not fill the memory of readers."""
+"""More columns of one kind than any campaign has: a foreign manifest must not fill the memory of a reader."""
 
 _MAX_COUNTERS: Final = 50_000
 _MAX_MS: Final = 32_503_680_000_000
-"""The year 3000: a later time is none that Python knows to write."""
+"""The year 3000: Python cannot format times that are much later."""
 _SENDER: Final = r"^[^{}:\x00-\x20]{1,40}$"
-"""The name of a sender or lane becomes the name of keys, in braces and before a colon."""
+"""The form of the name of a sender or lane, which stands in the names of keys, in braces and before a colon."""
 
 _Columns = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COLUMNS)]
 _Rows = Annotated[int, msgspec.Meta(ge=0)]
@@ -29,33 +29,33 @@ _Counters = Annotated[dict[str, int], msgspec.Meta(max_length=_MAX_COUNTERS)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be read of an archived campaign without a key."""
+    """The data of an archived campaign that can be read without a key."""
 
     version: int = VERSION
     campaign: CampaignId
     sender: Annotated[SenderId, msgspec.Meta(pattern=_SENDER)]
     operation: str
-    """Names the files of the archive."""
+    """The id of the attempt, with which the names of the files begin."""
     archived_ms: _Time
     rows: _Rows
-    """Messages in the Parquet file."""
+    """The number of messages in the Parquet file."""
     slots: _Columns
-    """Columns of values of the text's slots."""
+    """The number of columns with values of the text's slots."""
     custom: Annotated[list[str], msgspec.Meta(max_length=_MAX_COLUMNS)] = []
     """Names of the columns of the provider's own placeholders."""
     link_values: _Columns = 0
-    """Columns of values in the targets of tracked links."""
+    """The number of columns with values in the targets of tracked links."""
     fields: Annotated[dict[str, str], msgspec.Meta(max_length=_MAX_COUNTERS)]
     """The hash of the campaign, as it was in Redis."""
     codes: _Counters
-    """The hash of its codes."""
+    """The hash of the campaign's codes."""
     statistics: _Counters
-    """The hash of its statistics."""
+    """The hash of the campaign's statistics."""
     erased_ms: _Time = 0
-    """When the key of the archive was destroyed; 0 if it is not."""
+    """When the key of the archive was destroyed; 0 if the key exists."""
 
     def view(self) -> CampaignView:
-        """Return the campaign as it was when it was archived; raise ``CampaignDamaged``."""
+        """Return the campaign in its state at the time of archiving; raise ``CampaignDamaged``."""
         codes: Mapping[str, int] = self.codes
         try:
             return read_view(
@@ -75,9 +75,9 @@ def pack_manifest(manifest: Manifest) -> bytes:
 
 
 def read_manifest(packed: bytes, *, archive: str, operation: str) -> Manifest:
-    """Return the manifest that an attempt stored; raise ``ArchiveDamaged``.
+    """Return the manifest that an attempt stored; raise ``ArchiveDamaged`` for any other content.
 
-    Whoever can write into the folder can write any manifest: what becomes the name of a file or of a key is checked.
+    A foreign writer in the folder can write any manifest. So values that become names of files or keys are checked.
     """
     try:
         manifest = msgspec.json.decode(packed, type=Manifest)

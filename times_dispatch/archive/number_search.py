@@ -1,6 +1,6 @@
 """The search for a phone number in all archives.
 
-A search reads one column of each archive, eight bytes a message before compression, and the whole rows only of groups
+A search reads one column of each archive, eight bytes a message before compression. It reads whole rows only of groups
 that have the number. docs/performance.md has the time.
 """
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from times_dispatch.archive.rows import ArchivedRows
 
 _AT_ONCE: Final = 4
-"""Archives that are searched at the same time."""
+"""The number of archives that are searched at the same time."""
 
 
 async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -> NumberHistory:
-    """Return what is known of a number with its messages in archives; archives that cannot be read are named.
+    """Return the history of a number with the messages from archives; archives that cannot be read are named.
 
     The archives of a forgotten number are sealed, and are not searched. Raises ``ForgetKeyRefused``.
     """
@@ -56,13 +56,13 @@ async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -
 
 
 async def _of_whole_campaign(catalog: Catalog, message: NumberMessage) -> NumberMessage:
-    """Return a message with the campaign that people see in place of that of a lane."""
+    """Return a message with the whole campaign instead of the campaign of a lane."""
     lane = message.campaign
     if not lane.plan.lane_campaigns:
         return message
     try:
         whole = await catalog.campaign(lane.plan.lane_campaigns[0])
-    except (CampaignUnknown, CampaignDamaged):  # then people see the campaign of the lane
+    except (CampaignUnknown, CampaignDamaged):  # then the campaign of the lane is shown
         return message
     return msgspec.structs.replace(message, campaign=whole, index=message.index + lane_offset(whole, lane.id))
 

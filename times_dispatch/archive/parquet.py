@@ -1,7 +1,7 @@
-"""Parquet files, compressed with zstd: groups of rows go in as columns; a file may be encrypted as a whole.
+"""Writes Parquet files, compressed with zstd, from columns of rows; a file may be encrypted as a whole.
 
-An encrypted file has Parquet's own modular encryption (AES-GCM): each page names its place in the file, and the footer
-the number of the rows, so that no page can be changed, moved or left out, and the end cannot be cut off.
+An encrypted file has Parquet's own modular encryption (AES-GCM). Each page holds its position in the file, and the
+footer holds the number of rows. So a page that is changed, moved or missing is noticed, and so is a missing end.
 """
 
 import os
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from pyarrow.parquet.encryption import create_decryption_properties, create_encryption_properties
 
 MAX_FOOTER_BYTES: Final = 64_000_000
-"""The footer has some hundred bytes for each column of each group of rows: megabytes for ten million messages."""
+"""The footer has about a hundred bytes for each column of each row group: megabytes for ten million messages."""
 _END: Final = struct.Struct("<I4s")
-"""The last bytes of a file: the length of the footer, and a mark."""
+"""The number of bytes at the end of a file that hold the length of the footer, and a mark."""
 _ENCRYPTED: Final = b"PARE"
 
 
@@ -38,9 +38,9 @@ class ParquetRows:
         Args:
             file: the path, which may exist already, or an open file, which stays open.
             schema: the name and the type of each column, a type of pyarrow.
-            rows_at_once: rows of one row group of the file; so many rows are in memory.
+            rows_at_once: the number of rows in one row group, which are in memory at the same time.
             data_key: encrypts the file, 32 bytes; empty: the file is not encrypted.
-            file_name: is authenticated with an encrypted file, so that no other file can stand in its place.
+            file_name: a name that is authenticated with an encrypted file, so that no other file can replace the file.
         """
         self._schema = pa.schema(list(schema))
         encryption = _encryption(data_key, file_name) if data_key else None
@@ -66,7 +66,7 @@ class ParquetRows:
         self._writer.close()
 
     def abandon(self) -> None:
-        """Give up a file that is not finished; nothing may be written afterwards."""
+        """Close an unfinished file; nothing may be written afterwards."""
         self._batches = []
         self._writer.close()
 
@@ -77,10 +77,10 @@ class ParquetRows:
 
 
 def open_encrypted(file: IO[bytes], *, data_key: bytes, file_name: str) -> Any:
-    """Return pyarrow's reader of an encrypted file; raise OSError or ValueError if the file was changed or cut.
+    """Return pyarrow's reader of an encrypted file; raise ``OSError`` or ``ValueError`` for a changed or cut file.
 
-    Nothing in the file is decrypted before it is authenticated. Only the length of the footer is not: pyarrow would
-    read a footer of gigabytes into the memory before it finds that it is none.
+    pyarrow authenticates all data before decrypting it. Only the length of the footer is not authenticated: pyarrow
+    would read gigabytes into memory before it noticed a wrong length, so the length is checked first.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END.size))

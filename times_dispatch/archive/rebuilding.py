@@ -1,7 +1,7 @@
-"""Finds archived campaigns again after Redis has lost all data: from the folder of the archive alone.
+"""Restores archived campaigns from the folder of the archive alone, after Redis has lost all data.
 
-Each campaign gets its stub again, and its counters are added to the statistics of days; both in one step of the ledger,
-so that a run may be repeated, or end at any moment. A campaign that Redis knows is left as it is.
+One atomic step of the ledger restores the stub of a campaign and adds its counters to the statistics of days. So a run
+may be repeated, or end at any moment. A campaign that Redis knows is not changed.
 """
 
 import asyncio
@@ -29,27 +29,27 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rollups_without_messages
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 
-_DETAIL: Final = "found again in the folder of the archive"
+_DETAIL: Final = "restored from the folder of the archive"
 _MAX_ATTEMPTS: Final = 100
-"""Manifests in the folder of one campaign; an attempt that fails deletes what it stored."""
+"""The most manifests in the folder of one campaign; an attempt that fails deletes the files that it stored."""
 _CAMPAIGN: Final = re.compile(r"[0-9a-z]+")
-"""The form of the ids of campaigns, which are the names of their folders."""
+"""The form of the id of a campaign, which is the name of the campaign's folder."""
 
 
 class RebuildResult(msgspec.Struct):
-    """What one run found."""
+    """The result of one run."""
 
     restored: list[CampaignId] = []
     known: int = 0
-    """Campaigns that Redis knew already."""
+    """The number of campaigns that Redis knew already."""
     sealed: int = 0
-    """Sealed records, which are to be erased in time."""
+    """The number of sealed records, which the ledger knows again and erases in time."""
     forgotten: int = 0
-    """Numbers that are forgotten."""
+    """The number of forgotten phone numbers that were restored."""
     differences: list[str] = []
-    """What the rows of a campaign say otherwise than its counters; the campaign was restored."""
+    """The differences between the rows and the counters of campaigns that were restored."""
     skipped: list[str] = []
-    """Names in the folder that are no campaign's, such as ``lost+found`` on a disk of its own."""
+    """Names in the folder that belong to no campaign, such as ``lost+found`` on a separate disk."""
     failed: list[tuple[str, str]] = []
     """Folders that could not be read, each with the error."""
 
@@ -62,7 +62,7 @@ class _Match(NamedTuple):
 
 
 class ArchiveRebuild:
-    """Finds the campaigns of one folder again."""
+    """Restores the campaigns of one folder."""
 
     def __init__(
         self, redis: Redis, folder: ArchiveFolder, keys: MasterKeys, *, forgotten: ForgottenNumbers, actor: str
@@ -72,9 +72,9 @@ class ArchiveRebuild:
         Args:
             redis: the ledger.
             folder: the folder of the archive.
-            keys: open the rows, from which the statistics of days are counted.
-            forgotten: gets the forgotten numbers again.
-            actor: who rebuilds, for the trail.
+            keys: the master keys, which open the rows, from which the statistics of days are counted.
+            forgotten: the list of forgotten numbers, which is restored.
+            actor: the person or process that rebuilds, for the trail.
         """
         self._redis = redis
         self._folder = folder
@@ -85,7 +85,7 @@ class ArchiveRebuild:
         self._actor = actor
 
     async def run(self) -> RebuildResult:
-        """Find everything again; raise ``ArchiveUnavailable`` if the folder cannot be listed."""
+        """Restore everything in the folder; raise ``ArchiveUnavailable`` if the folder cannot be listed."""
         result = RebuildResult()
         for name in await asyncio.to_thread(self._folder.archives):
             try:
@@ -114,7 +114,7 @@ class ArchiveRebuild:
     async def _restore(self, campaign: CampaignId, result: RebuildResult) -> None:
         match = await asyncio.to_thread(self._find, campaign)
         if match is None:
-            return  # what an attempt has left that ended before its manifest
+            return  # an attempt ended before it wrote the manifest
         stub, manifest = match
         if await self._states.is_known(stub):
             result.known += 1
@@ -133,13 +133,13 @@ class ArchiveRebuild:
         ]
 
     def _find(self, campaign: CampaignId) -> _Match | None:
-        """Return the newest whole archive of a campaign; None if there is none. This blocks."""
+        """Return the newest complete archive of a campaign; None if there is none. This method blocks."""
         names = self._folder.names(campaign)
         operations = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
         if len(operations) > _MAX_ATTEMPTS:
             raise ArchiveDamaged(f"archive {campaign}: has {len(operations):,} manifests")
         manifests = [self._manifest(campaign, operation) for operation in operations]
-        # Of two attempts that stored everything, the later one has what came between them.
+        # Of two complete attempts, the later attempt has the changes that came between them.
         whole = [each for each in manifests if _is_whole(each, names)] or manifests
         if not whole:
             return None

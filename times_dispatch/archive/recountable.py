@@ -1,4 +1,4 @@
-"""The archived campaigns as a recount of the statistics takes them."""
+"""The archived campaigns, in the form that a recount of the statistics needs."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
@@ -21,11 +21,11 @@ class Recountable(NamedTuple):
 
     campaigns: AsyncIterator[ArchivedMessages]
     first_day: date | None
-    """Days before this one have messages that are erased; None if no archive is erased."""
+    """The days before this day have erased messages; None if no archive is erased."""
 
 
 async def recountable(catalog: Catalog) -> Recountable:
-    """Return the archived campaigns of a ledger for a recount; reading them raises ``ArchiveError``."""
+    """Return the archived campaigns of a ledger for a recount; reading the campaigns raises ``ArchiveError``."""
     stubs = await catalog.all_archived()
     erased = [stub.ended_ms for stub in stubs if stub.state is ArchiveState.ERASED]
     first_day = None
@@ -40,7 +40,7 @@ async def _campaigns(catalog: Catalog, stubs: Sequence[ArchiveStub]) -> AsyncIte
 
 
 def archived_messages(archive: Archive, stub: ArchiveStub, manifest: Manifest) -> ArchivedMessages:
-    """Return one archived campaign for a recount; reading its messages raises ``ArchiveError``."""
+    """Return one archived campaign for a recount; reading the messages raises ``ArchiveError``."""
     price = int(manifest.fields.get(CampaignField.PRICE, 0))
     return ArchivedMessages(manifest.view(), price, manifest.statistics, _messages(archive, stub, manifest))
 

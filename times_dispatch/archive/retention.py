@@ -1,4 +1,4 @@
-"""Retention: which campaigns are archived now, and which archives are erased, in small steps that may be repeated."""
+"""Retention: archives campaigns and erases archives when they are due, in small steps that may be repeated."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -33,20 +33,20 @@ _MS: Final = 1000
 
 
 class RetentionRule(NamedTuple):
-    """How long campaigns stay where; all times are in seconds."""
+    """How long campaigns stay in Redis and in the archive; all times are in seconds."""
 
     folder: str
     """The path or URL of the folder of the archive."""
     live_s: int
-    """A campaign that ended longer ago is archived."""
+    """A campaign is archived when its end is longer ago than this."""
     archive_s: int
-    """A campaign that ended longer ago is erased from the archive."""
+    """A campaign is erased from the archive when its end is longer ago than this."""
     links_s: int = 0
-    """Tracked links work for so long after the end of the validity; until then their campaign stays in Redis."""
+    """How long tracked links work after the end of the validity; until then the campaign stays in Redis."""
 
 
 class RetentionResult(msgspec.Struct):
-    """What one run did."""
+    """The result of one run."""
 
     archived: list[CampaignId] = []
     rows: int = 0
@@ -54,23 +54,23 @@ class RetentionResult(msgspec.Struct):
     sealed_erased: int = 0
     """Sealed records of forgotten numbers that were erased."""
     opted_out: int = 0
-    """Numbers that were opted out, because they answered an archived message with a stop word."""
+    """The count of numbers that were opted out because of a stop reply to an archived message."""
     waiting: list[tuple[CampaignId, str]] = []
-    """Campaigns that are old enough and stay in Redis, each with the reason in words."""
+    """Campaigns that are old enough to be archived and stay in Redis, each with the reason."""
     failed: list[tuple[CampaignId, str]] = []
     """Campaigns that could not be archived or erased, each with the error."""
 
 
 _REASONS: Final = {
-    ArchiveBegin.UNSETTLED: "a report or the end of the validity is awaited",
+    ArchiveBegin.UNSETTLED: "it waits for a report or for the end of its validity",
     ArchiveBegin.LIVE: "it runs again",
     ArchiveBegin.YOUNG: "it has not ended long enough ago",
-    ArchiveBegin.NO_CAMPAIGN: "it is not there",
+    ArchiveBegin.NO_CAMPAIGN: "it does not exist in Redis",
 }
 
 
 _OPEN: Final = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTED, MessageState.IN_DOUBT)
-"""A message in one of these states may still change its state by itself."""
+"""The states of messages that may still change without a person's action."""
 
 
 _ENDED: Final = (CampaignState.FINISHED, CampaignState.CANCELLED)
@@ -81,7 +81,7 @@ async def _no_pause() -> None:
 
 
 class Retention:
-    """Archives and erases what is due."""
+    """Archives campaigns and erases archives that are due."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class Retention:
 
         Args:
             redis: the ledger.
-            rule: how long campaigns stay where.
-            keys: wrap and open the keys of the archives.
-            actor: who archives, for the trail.
-            forget_key: tells which numbers are forgotten; empty if this process has no such key.
+            rule: how long campaigns stay in Redis and in the archive.
+            keys: the master keys, which wrap and open the keys of the archives.
+            actor: the person or process that archives, for the trail.
+            forget_key: the key of the digests of forgotten numbers; empty if this process has no such key.
             pause: awaited after each small step.
             before_step: called with the name of each step before it is taken.
         """
@@ -120,10 +120,10 @@ class Retention:
         self._archiver = Archiver(redis, folder, keys, actor=actor, pause=pause, before_step=before_step)
 
     async def run(self, *, max_campaigns: int | None = None) -> RetentionResult:
-        """Do everything that is due; archive at most so many campaigns."""
+        """Archive and erase everything that is due; archive at most *max_campaigns* campaigns."""
         result = RetentionResult()
         now_ms = await self._clock.now_ms()
-        await self._opt_out_late(result)  # first, because people wait for it
+        await self._opt_out_late(result)  # first, because people wait for their opt-outs
         for sender in await self._queries.senders():
             for campaign in await self._states.leaving(sender):
                 try:
@@ -144,9 +144,9 @@ class Retention:
         result.failed += [(campaign, str(error)) for campaign, error in errors.items()]
 
     async def erase(self, stub: ArchiveStub) -> None:
-        """Destroy the key of an archive, and delete its rows; its counters stay. May be repeated.
+        """Destroy the key of an archive, and delete the rows; the counters stay. The call may be repeated.
 
-        The key goes first: whatever happens after it, nobody can read the rows any more.
+        The key is destroyed first: even if a later step fails, nobody can read the rows any more.
         """
         folder = self._archive.folder(stub.folder)
         manifest = await self._archive.manifest(stub)
@@ -162,7 +162,7 @@ class Retention:
         self._before_step("note in the ledger")
         trail = packed_entry(self._actor, TrailAction.ARCHIVE_ERASED, campaign=stub.id)
         await self._states.erase(stub.sender, stub.id, trail=trail)
-        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")  # a key that was wrapped meanwhile
+        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")  # stored again by a rewrap meanwhile
 
     async def _archive_due(
         self, sender: SenderId, now_ms: int, max_campaigns: int | None, result: RetentionResult
@@ -193,10 +193,10 @@ class Retention:
             await self._pause()
 
     async def _lanes_wait(self, view: CampaignView, before_ms: int) -> str:
-        """Return why a lane of a campaign stays in Redis; empty if it may go, or if there are no lanes.
+        """Return why a lane of a campaign stays in Redis; empty if the lane may be archived, or if there are no lanes.
 
-        The first lane goes when all lanes may go, and the others follow it. So whoever finds a lane in the archive
-        finds the first lane there.
+        The first lane is archived when all lanes may be archived, and the other lanes follow. So if any lane is in the
+        archive, the first lane is in the archive too.
         """
         ids, header = view.plan.lane_campaigns, header_of(view.plan.sender)
         if not _is_whole_or_first(view):
@@ -225,5 +225,5 @@ class Retention:
 
 
 def _is_whole_or_first(view: CampaignView) -> bool:
-    """Say whether a campaign has no lanes, or is that of the first lane, whose id people see."""
+    """Say whether a campaign has no lanes, or is the campaign of the first lane, whose id is shown to people."""
     return view.plan.lane_campaigns[:1] in ([], [view.id])

@@ -1,8 +1,8 @@
-"""The rows of an archived campaign: one for each message, with everything that the ledger knew of the message.
+"""The rows of an archived campaign: one row for each message, with all data that the ledger had about the message.
 
-The columns are those of a batch (``BatchColumns``), so that every reader of batches can read an archive, and three that
-stand beside the batches in Redis: whether the message was clicked, its attempts, its provider. Numbers are integers: to
-find one, a reader compares one column of eight bytes a message. A forgotten number is 0.
+The columns are the columns of a batch (``BatchColumns``), so that every reader of batches can read an archive, and
+three columns that stand beside the batches in Redis: whether the message was clicked, its attempts, its provider. Phone
+numbers are integers: to find a number, a reader compares one column of eight bytes a message. A forgotten number is 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from times_dispatch.ledger.model import Recipients
 from times_dispatch.ledger.records import RecordColumns
 
 ROWS_OF_GROUP: Final = 20_000
-"""Rows that a reader has in memory, some megabytes."""
+"""The number of rows that a reader has in memory, some megabytes."""
 _NUMBERS: Final = ("number", "line", "parts", "code", "attempt", "chain_index", "sent_ms", "reported_s", "clicked")
 _LOW_BITS: Final = 32
 _LOW: Final = (1 << _LOW_BITS) - 1
@@ -29,7 +29,7 @@ _TEXTS: Final = ("state", "transaction_id", "attempts")
 
 
 class ArchivedRows(msgspec.Struct, frozen=True, gc=False):
-    """Some rows of an archive; entry *i* of every column is about message ``columns.recipients.first + i``."""
+    """Some rows of an archive; entry *i* of every column belongs to message ``columns.recipients.first + i``."""
 
     columns: BatchColumns
     clicked: Sequence[int]
@@ -63,11 +63,11 @@ class ArchivedRows(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowSums(msgspec.Struct):
-    """Sums over all rows, by which what was written is compared with what is read back."""
+    """Sums over all rows, by which the rows that are read back are compared with the rows that were written."""
 
     rows: int = 0
     states: dict[str, int] = {}
-    """Messages by state and code: ``f:910``."""
+    """The number of messages for each state and code, such as ``f:910``."""
     numbers: dict[str, int] = {}
     """The sum of each column of integers, and the length of each column of texts."""
 
@@ -89,7 +89,7 @@ class RowWriter:
             file: the open file, which stays open.
             data_key: encrypts the file.
             archive: the name of the archive, which is authenticated with the file.
-            first: the first batch, from which the columns follow; None if the campaign has no message.
+            first: the first batch, which determines the columns; None if the campaign has no message.
         """
         self.slots = len(first.slots) if first else 0
         self.custom = sorted(first.custom) if first else []
@@ -100,7 +100,7 @@ class RowWriter:
         self._rows = ParquetRows(file, schema, rows_at_once=ROWS_OF_GROUP, data_key=data_key, file_name=archive)
 
     def write(self, batch: BatchColumns, *, clicked: Sequence[int], attempts: Sequence[str]) -> None:
-        """Write a batch, with the flags and the attempts that Redis keeps beside it."""
+        """Write a batch, with the click flags and the attempts that Redis keeps beside the batch."""
         recipients, records = batch.recipients, batch.records
         columns: list[Sequence[Any]] = [
             [int(number) for number in recipients.to],
@@ -127,7 +127,7 @@ class RowWriter:
         self._rows.finish()
 
     def abandon(self) -> None:
-        """Give up the file, while it is still open: it is not whole, and nobody will read it."""
+        """Close the incomplete file, which nobody will read."""
         self._rows.abandon()
 
 
@@ -135,7 +135,7 @@ class RowReader:
     """Reads the rows of an archived campaign from an open file."""
 
     def __init__(self, file: IO[bytes], manifest: Manifest, *, data_key: bytes) -> None:
-        """Open the file; raise ``ArchiveDamaged`` if it was changed, cut, or is that of another archive."""
+        """Open the file; raise ``ArchiveDamaged`` if the file was changed or cut, or belongs to another archive."""
         self._manifest = manifest
         self._names = _names(manifest.slots, manifest.custom, manifest.link_values)
         try:
@@ -155,7 +155,7 @@ class RowReader:
             first += len(rows.clicked)
 
     def groups_with(self, number: str) -> Iterator[tuple[ArchivedRows, list[int]]]:
-        """Yield the groups that have a phone number, each with the positions of its rows in the group."""
+        """Yield the groups that have a phone number, each with the positions of the number's rows in the group."""
         first, wanted = 0, int(number)
         for group in range(self._file.metadata.num_row_groups):
             numbers = self._table(group, ["number"]).column("number").combine_chunks()
@@ -165,7 +165,7 @@ class RowReader:
             first += len(numbers)
 
     def number_at(self, index: int) -> str:
-        """Return the phone number of one message, by its index in the campaign; empty if there is no such message."""
+        """Return the phone number of the message with this index in the campaign; empty if there is no such message."""
         first = 0
         for group in range(self._file.metadata.num_row_groups):
             rows = self._file.metadata.row_group(group).num_rows
@@ -231,7 +231,7 @@ def _sums(columns: Mapping[str, Any]) -> RowSums:
     sums = RowSums(rows=len(columns["number"]))
     for name, values in columns.items():
         lengths = values if name in _NUMBERS else pc.utf8_length(values)
-        # In two halves: the sum of a group of phone numbers may be larger than 64 bits.
+        # The sum is computed in two halves, because the sum of a group of phone numbers may need more than 64 bits.
         low, high = pc.bit_wise_and(lengths, _LOW), pc.shift_right(lengths, _LOW_BITS)
         sums.numbers[name] = (pc.sum(low).as_py() or 0) + ((pc.sum(high).as_py() or 0) << _LOW_BITS)
     coded = pa.table({"state": columns["state"], "code": columns["code"]}).group_by(["state", "code"])

@@ -1,7 +1,7 @@
-"""The keys of the archive: a data key for each campaign, wrapped by a master key that only the environment has.
+"""The keys of the archive: each campaign has a data key, wrapped by a master key that only the environment holds.
 
-A wrapped key is a JSON document: which master key wrapped it, and the data key, encrypted with AES-256-GCM. The name of
-the archive is authenticated with it, so that no wrapped key can be put beside another archive.
+A wrapped key is a JSON document with the name of the master key, and the data key, encrypted with AES-256-GCM. The name
+of the archive is authenticated with the data key, so that no wrapped key can be used for another archive.
 """
 
 import os
@@ -22,19 +22,19 @@ _NONCE_BYTES: Final = 12
 
 
 class _WrappedKey(msgspec.Struct, frozen=True):
-    """A data key as it is stored."""
+    """A data key in its stored form."""
 
     master: str
-    """Names the master key, and tells nothing about it."""
+    """The name of the master key, from which nobody can compute the key."""
     nonce: bytes
     wrapped: bytes
 
 
 class MasterKeys:
-    """Wraps data keys with the master key, and opens those of the master key or the old one."""
+    """Wraps data keys with the master key, and opens data keys of the master key and of the old master key."""
 
     def __init__(self, key: bytes = b"", old_key: bytes = b"") -> None:
-        """Take the keys of the environment; without a key nothing can be wrapped or opened."""
+        """Take the keys from the environment; without a key nothing can be wrapped or opened."""
         self._ciphers = {_name(each): AESGCM(_derived(each)) for each in (key, old_key) if each}
         self._current = _name(key) if key else ""
 
@@ -42,7 +42,7 @@ class MasterKeys:
         return bool(self._current)
 
     def wrap(self, data_key: bytes, *, archive: str) -> bytes:
-        """Return a data key wrapped by the master key, for the archive of this name; raise ``ArchiveKeyMissing``."""
+        """Return a data key, wrapped by the master key for the archive of this name; raise ``ArchiveKeyMissing``."""
         if not self._current:
             raise ArchiveKeyMissing("DISPATCH_ARCHIVE_KEY is not set; it wraps the keys of the archive")
         nonce = os.urandom(_NONCE_BYTES)
@@ -61,7 +61,7 @@ class MasterKeys:
             raise ArchiveDamaged(f"archive {archive}: its wrapped key was changed, or is that of another") from None
 
     def is_current(self, packed: bytes, *, archive: str) -> bool:
-        """Say whether the master key wrapped this key, and not the old one."""
+        """Say whether the current master key wrapped this key, and not the old master key."""
         return _read(packed, archive).master == self._current
 
 

@@ -1,4 +1,4 @@
-"""Celery and what belongs to it: the app and its queues, the waking of workers, and Flower.
+"""Celery: its app and queues, the wake-ups of workers, and Flower.
 
 Terms are explained in docs/glossary.md.
 """

@@ -17,7 +17,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from times_dispatch.broker.queues import BULK_QUEUE, QUEUES, UPKEEP_QUEUE, URGENT_QUEUE
-from times_dispatch.broker.unreadable_messages import TRANSPORTS
+from times_dispatch.broker.redis_transports import TRANSPORTS
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.ready_batches import BatchReady
@@ -36,10 +36,10 @@ BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
 """The errors of a call to the broker: kombu wraps some errors of its libraries, but not all."""
 
 BROKER_AWAY: Final = "the broker cannot be reached; upkeep wakes the workers later"
-"""What a command says if the broker is unavailable."""
+"""The warning of a command that finds the broker unavailable."""
 _MAX_WAKE_ATTEMPTS = 3
 _AMQP_HEARTBEAT_S = 10
-"""A worker whose RabbitMQ vanished without a word notices within two heartbeats; Celery's default is two minutes."""
+"""A worker notices within two heartbeats that RabbitMQ is unreachable; Celery's default interval is two minutes."""
 _CAMPAIGN_ROWS = uuid.UUID("6f1f0f6e-3f0e-5b7a-9a54-6a3b0a1c7d11")
 
 
@@ -48,21 +48,22 @@ class BrokerUnavailable(Exception):
 
 
 class QueueOrder:
-    """Keeps the order of ``QUEUES``, which kombu's own ``priority`` loses.
+    """Reads queues in the order of ``QUEUES``, which kombu's own ``priority`` loses.
 
-    While the process has no place for the batches of a queue, that queue is not read: a wake-up that a full worker took
-    from a queue would not reach a worker with room. The upkeep queue is always read.
+    While the process has no capacity for the batches of a queue, the process does not read this queue. If a full worker
+    took a wake-up, a worker with free capacity would not get the wake-up. The upkeep queue is always read.
     """
 
     is_full: Callable[[str], bool] = staticmethod(lambda _: False)
     """Return whether the process is full for the batches of a queue. This is an attribute of the class, because kombu
-    makes the objects: it finds the class by its name in the settings."""
+    makes the objects: kombu finds the class by its name in the settings.
+    """
 
     def __init__(self, queues: Sequence[str] = ()) -> None:
         self._queues = list(queues)
 
     def update(self, queues: Collection[str]) -> None:
-        """Take the queues that this worker listens to."""
+        """Set the queues that this worker reads."""
         self._queues = sorted(queues, key=lambda queue: QUEUES.index(queue) if queue in QUEUES else len(QUEUES))
 
     def consume(self, n: int) -> list[str]:
@@ -70,11 +71,11 @@ class QueueOrder:
         return [queue for queue in self._queues if queue == UPKEEP_QUEUE or not self.is_full(queue)][:n]
 
     def rotate(self, last_used: str) -> None:
-        """Keep the order: kombu would move the queue that was read last to the end."""
+        """Keep the order of the queues: kombu would move the queue that was read last to the end."""
 
 
 class EverySecondConnection(Connection):
-    """Tries to connect every second while the broker is unavailable, and drops what is no message.
+    """Tries to connect every second while the broker is unavailable, and drops entries that are no messages.
 
     kombu waits up to 30 s, and Celery has no setting for this wait.
     """
@@ -85,13 +86,13 @@ class EverySecondConnection(Connection):
         return super().ensure_connection(*args, **{**every_second, **kwargs})
 
     def get_transport_cls(self) -> Any:
-        """Return the transport, which drops what is no message."""
+        """Return the transport, which drops entries that are no messages."""
         transport = super().get_transport_cls()
         return TRANSPORTS.get(transport, transport)
 
 
 class EverySecondAMQP(AMQP):
-    """Makes all of Celery's connections: those of workers, of beat and of processes that wake workers."""
+    """Makes the connections of Celery in workers, in beat and in processes that wake workers."""
 
     Connection = EverySecondConnection
 
@@ -138,7 +139,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     def configure_logs(**_: Any) -> None:
         logs.configure(json=settings.logs.as_json, level=settings.logs.level)
 
-    # Celery sets up no logging of its own while something is connected to this signal.
+    # Celery does not set up logging while a function is connected to this signal.
     signals.setup_logging.connect(configure_logs, weak=False, dispatch_uid="times_dispatch.broker.app")
     return app
 
@@ -159,7 +160,7 @@ _AMQP_OPTIONS = {"max_retries": 0}  # as below
 _REDIS_OPTIONS = {
     "queue_order_strategy": "times_dispatch.broker.app:QueueOrder",
     "priority_steps": [0],
-    "max_retries": 0,  # no repeats by kombu, which would not be logged: `wake_workers` repeats the call
+    "max_retries": 0,  # kombu would repeat the call without a log line; `wake_workers` repeats the call instead
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
@@ -168,7 +169,7 @@ _REDIS_OPTIONS = {
 
 
 def _celery_url(broker_url: str) -> str:
-    """Return the URL that Celery gets: without the options, which Celery takes apart from the URL."""
+    """Return the URL for Celery, without the options, because Celery takes the options as separate settings."""
     if is_sentinel(broker_url):
         return parse_sentinel_url(broker_url).of_broker
     return without_options(broker_url)
@@ -188,14 +189,14 @@ def _redis_options(broker_url: str) -> dict[str, object]:
 
 
 def campaign_row(campaign: CampaignId) -> str:
-    """Return the task id of the campaign's row in Flower; the rows of its batches link to it."""
+    """Return the task id of the campaign's row in Flower; the rows of the batches link to this row."""
     return str(uuid.uuid5(_CAMPAIGN_ROWS, campaign))
 
 
 async def wake_workers(
     app: Celery, batches: Sequence[BatchReady], *, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None
 ) -> None:
-    """Send a wake-up for each of these batches; raise BrokerUnavailable after three failures.
+    """Send a wake-up for each batch; raise ``BrokerUnavailable`` after three failures.
 
     A batch may get two wake-ups: the second worker finds the lease of the batch taken.
     """
@@ -219,14 +220,14 @@ async def wake_workers(
 
 
 class WaitingWakeups(NamedTuple):
-    """How many wake-ups wait in the broker, by the queue of their batches."""
+    """The number of wake-ups that wait in the broker, for each queue of batches."""
 
     urgent: int = 0
     bulk: int = 0
 
 
 async def waiting_wakeups(app: Celery) -> WaitingWakeups:
-    """Return how many wake-ups for batches no worker has taken from their queues; raise one of ``BROKER_ERRORS``."""
+    """Return the number of wake-ups that no worker has taken from the queues; raise one of ``BROKER_ERRORS``."""
     return await asyncio.to_thread(_waiting_wakeups, app)
 
 
@@ -246,7 +247,7 @@ def _length(connection: Connection, queue: str) -> int:
 
 
 def _publish(app: Celery, batches: Sequence[BatchReady]) -> None:
-    # One round trip for all of them; the method is newer than kombu's type stubs.
+    # One round trip sends all wake-ups; the method is newer than kombu's type stubs.
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]
         for batch in batches:
             row = campaign_row(batch.ref.campaign)
@@ -264,5 +265,5 @@ def _publish(app: Celery, batches: Sequence[BatchReady]) -> None:
 
 
 def _label(batch: BatchReady) -> str:
-    """Return what Flower shows as the arguments of a batch: ``diwali-sale 17/200 TIMESM``."""
+    """Return the text that Flower shows as the arguments of a batch, such as ``diwali-sale 17/200 TIMESM``."""
     return f"{batch.name} {batch.ref.number + 1}/{batch.batches} {batch.ref.sender}"

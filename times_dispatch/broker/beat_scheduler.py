@@ -1,4 +1,4 @@
-"""Celery's scheduler for several beats: only the beat that holds the lease sends messages, each with its token."""
+"""Celery's scheduler for several beats: only the beat that holds the lease sends messages, with the lease's token."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -21,14 +21,14 @@ def lease_scheduler(lease: BeatLease) -> type[Scheduler]:
     """Return the scheduler of a beat with this lease; Celery makes the object."""
 
     class LeaseScheduler(Scheduler):
-        """Keeps nothing on disk: every entry is due again a second after the start."""
+        """Sends the messages of beat, and keeps nothing on disk: every entry is due again a second after the start."""
 
         def __init__(self, *args: Any, schedule_filename: str = "", **kwargs: Any) -> None:
             self._touched = Path(schedule_filename) if schedule_filename else None
             super().__init__(*args, **kwargs)
 
         def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
-            """Send the message of an entry, or nothing while another beat works."""
+            """Send the message of an entry, or nothing while another beat holds the lease."""
             if not lease.may_send:
                 return
             entry.options = {**(entry.options or {}), "headers": {TOKEN_HEADER: lease.token, SENT_HEADER: lease.now_ms}}
@@ -39,7 +39,7 @@ def lease_scheduler(lease: BeatLease) -> type[Scheduler]:
                 log.warning("broker unavailable", reason=reason, doing="wake-up for upkeep")
 
         def sync(self) -> None:
-            """Touch the file of ``--schedule``, by which a health check sees that beat runs; Celery calls this."""
+            """Touch the file of ``--schedule``, so that a health check sees that beat runs; Celery calls this."""
             if self._touched:
                 self._touched.touch()
 

@@ -19,26 +19,26 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 
 COLUMNS = "name,state,result,args,received,runtime,worker"
-"""In this order a campaign's row begins with the word campaign, PROGRESS, how far the campaign is, and its name."""
+"""The order of the columns: a campaign's row begins with "campaign", PROGRESS, the campaign's progress and its name."""
 
 _ALLOW_CONTROL = "--allow-control"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run Flower until it is told to stop; exits with 2 if the settings are wrong."""
+    """Run Flower until a signal stops it; exit with 2 if the settings are wrong."""
     settings = load_settings_or_exit(Need.LEDGER, Need.FLOWER)
     app = celery_app(settings)
     options.basic_auth = [str(settings.flower_basic_auth)]
     options.tasks_columns = COLUMNS
     options.purge_offline_workers = 60
-    options.address = "127.0.0.1"  # Flower's own default is every address
+    options.address = "127.0.0.1"  # Flower's own default is to listen on every address
     allow_control = _ALLOW_CONTROL in arguments
     options.enable_events = allow_control  # workers send their events unasked
     restrict(allow_control=allow_control)
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise the garbage collector looks through all loaded modules, for tens of milliseconds each time
     with HeartbeatThread(settings.redis_url, ProcessKind.FLOWER):
         app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])
-    return 0  # type: ignore[unreachable]  # the stubs say that it never returns, and it does
+    return 0  # type: ignore[unreachable]  # the stubs say that the call never returns, but the call returns
 
 
 if __name__ == "__main__":

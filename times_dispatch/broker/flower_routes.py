@@ -1,4 +1,4 @@
-"""What Flower answers to which request: every page behind the login, and by default nothing that changes something."""
+"""The routes of Flower: every page needs a login, and by default no route changes anything."""
 
 from functools import partial
 from typing import Any, Final
@@ -21,11 +21,11 @@ _SERVER_BOUNDS: Final = {
     "body_timeout": 10.0,
     "idle_connection_timeout": 75.0,
 }
-"""Tornado takes a body whole before Flower looks at the login: by default 100 MB, for as long as a stranger wants."""
+"""Tornado reads a whole body before Flower checks the login: by default up to 100 MB, without a time limit."""
 
 
 class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
-    """``/metrics``, which Flower itself shows to everybody."""
+    """``/metrics``, which Flower itself shows without a login."""
 
     @authenticated
     async def get(self) -> None:
@@ -34,19 +34,19 @@ class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
 
 
 class ControlRefused(BaseHandler):  # type: ignore[misc]  # Flower has no types
-    """Stands for each route that stops workers, or that revokes, sends or changes tasks."""
+    """Replaces each route that stops workers, or that revokes, sends or changes tasks."""
 
     @authenticated
     async def post(self, *_: str) -> None:
-        """Answer 403, and say how Flower is started with control."""
-        raise HTTPError(403, "Flower only reads here; start it with --allow-control to let it change something")
+        """Answer 403, with the option that starts Flower with control."""
+        raise HTTPError(403, "Flower may not change workers or tasks; start Flower with --allow-control to allow this")
 
 
 class _FlowerStaticFiles(StaticFileHandler):
-    """Static files; a path that no file can have is not found, instead of an error with a traceback in the log."""
+    """Static files; a path that no file can have gets 404, instead of an error with a traceback in the log."""
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Return the path if it is one of a file; raise HTTPError."""
+        """Return the path if it is the path of a file; raise ``HTTPError`` otherwise."""
         if "\0" in absolute_path:
             raise HTTPError(404)
         validated: str | None = super().validate_absolute_path(root, absolute_path)
@@ -54,7 +54,7 @@ class _FlowerStaticFiles(StaticFileHandler):
 
 
 class _SilentReceiver(EventReceiver):
-    """Receives events, and does not ask workers to show themselves: their heartbeats do so every two seconds."""
+    """Receives events, and sends no broadcast to find workers: workers send a heartbeat every two seconds."""
 
     def wakeup_workers(self, channel: Any = None) -> None:
         """Send no broadcast to the workers."""
@@ -63,7 +63,7 @@ class _SilentReceiver(EventReceiver):
 def restrict(*, allow_control: bool) -> None:
     """Change the routes that Flower's application will have.
 
-    Without control, Flower also sends no commands to workers: it shows what the events of workers tell.
+    Without control, Flower also sends no commands to workers: it shows only data from the events of workers.
 
     Args:
         allow_control: whether logged-in people may stop workers, and revoke and send tasks.

@@ -15,11 +15,11 @@ from times_dispatch.ledger.model import CampaignId, CampaignView
 _MIN_SPAN_S = 0.9
 """A rate is measured over at least this time."""
 _EVENTS_PER_MESSAGE = 100
-"""Events in one message to the broker; one by one they would cost the worker more than everything else in upkeep."""
+"""Events in one message to the broker. One message for each event would cost the worker more than all other upkeep."""
 _RUNTIME_ENDS = {"task-succeeded", "task-failed"}
 """The events that carry a runtime, which Flower counts in its metrics."""
 _MAX_CAMPAIGNS = 10_000
-"""Campaigns that a process remembers for their rows."""
+"""The number of campaigns whose rows a process remembers."""
 
 
 class RateMeter:
@@ -51,7 +51,7 @@ class RateMeter:
 
 
 class FlowerRows:
-    """Sends the events that make one row for each campaign."""
+    """Sends the events from which Flower makes one row for each campaign."""
 
     def __init__(
         self, app: Celery, *, worker: str, begin_again_every_s: float = 10.0, clock: Clock = SYSTEM_CLOCK
@@ -60,8 +60,8 @@ class FlowerRows:
 
         Args:
             app: sends the events.
-            worker: the Celery worker's name. The rows belong to it: an event without it makes Flower show a worker that
-                does not exist.
+            worker: the name of the Celery worker to which the rows belong. For an event without this name, Flower would
+                show a worker that does not exist.
             begin_again_every_s: a row is begun again after this many seconds, because Flower may have been restarted.
             clock: the clock that measures rates and these seconds.
         """
@@ -71,14 +71,15 @@ class FlowerRows:
         self._clock = clock
         self._meter = RateMeter()
         self._begun: OrderedDict[CampaignId, tuple[float, str]] = OrderedDict()
-        """When a row was last begun, and the event that gave the row its state."""
+        """For each row, when the row was last begun, and the event that gave the row its state."""
 
     def show(self, views: list[CampaignView]) -> None:
         """Send each campaign's row; raise one of ``BROKER_ERRORS`` if the broker is unavailable."""
         if not views:
             return
         with self._app.connection_for_write() as connection:
-            # No buffer for an unavailable broker: the buffer would be lost with the dispatcher of the events.
+            # Events for an unavailable broker are not buffered: the buffer would be lost with the dispatcher of the
+            # events.
             dispatcher = self._app.events.Dispatcher(
                 connection,
                 hostname=self._worker,
@@ -89,7 +90,7 @@ class FlowerRows:
             now = self._clock.monotonic()
             begun = [(view.id, *self._show(dispatcher, view, now)) for view in views]
             dispatcher.flush()
-        for campaign, begun_at, event in begun:  # only now: an event that was lost with the connection is sent again
+        for campaign, begun_at, event in begun:  # after flush(): a lost event is sent again
             self._note_begun(campaign, begun_at, event)
 
     def _show(self, dispatcher: EventDispatcher, view: CampaignView, now: float) -> tuple[float, str]:
@@ -114,15 +115,15 @@ class FlowerRows:
     def _events(self, campaign: CampaignId, event: str, now: float) -> tuple[list[str], float]:
         """Return the events that give a row its state, and when the row was last begun.
 
-        Celery lets some states follow no other, such as a revoked task a paused one; after a retry every state may
-        follow.
+        Celery forbids some changes of state, for example from revoked to paused. After a retry, Celery allows every
+        state.
         """
         begun_at, shown = self._begun.get(campaign, (-math.inf, ""))
         if now - begun_at >= self._begin_again_every_s:
             return ["task-received", "task-started", "task-retried", event], now
         if event != shown:
             return ["task-retried", event], begun_at
-        # This event changes the text of a row that has ended, and not its state; so no end is counted twice.
+        # This event changes the text of an ended row, but not the state of the row; so no end is counted twice.
         return ["task-progress" if event in _RUNTIME_ENDS else event], begun_at
 
     def _note_begun(self, campaign: CampaignId, at: float, event: str) -> None:

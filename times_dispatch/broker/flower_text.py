@@ -1,4 +1,4 @@
-"""The text of a campaign's row in Flower: the state first, in as many characters as Flower shows of a result."""
+"""The text of a campaign's row in Flower; the state stands first, because Flower cuts long results."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _MAX_HEAD = 40
-"""Flower's table shows about this many characters of a result; the state and the share must be among them."""
+"""Flower's table shows about this many characters of a result; the state and the share must fit into this length."""
 _SEPARATOR = " · "
 _NEVER_SENT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED)
 _FAILED = (MessageState.FAILED, MessageState.REJECTED, MessageState.EXPIRED, MessageState.GIVEN_UP)
@@ -34,7 +34,8 @@ class RowState(NamedTuple):
 def row_state(view: CampaignView, rate_per_s: float = 0.0) -> RowState:
     """Return the state of a campaign's row.
 
-    Celery itself knows success, failure and revoked. Any other event is a state of its own, without a colour.
+    Celery itself knows the states success, failure and revoked. Flower shows any other event as a state without a
+    colour.
     """
     match view.state:
         case CampaignState.FINISHED:
@@ -52,7 +53,7 @@ def row_state(view: CampaignView, rate_per_s: float = 0.0) -> RowState:
 
 
 def _state_of_finished(view: CampaignView) -> RowState:
-    """Return the state of a finished campaign: a failure, if more than half of its messages failed."""
+    """Return the state of a finished campaign; the state is a failure if more than half of the messages failed."""
     if 2 * sum(view.counts[state] for state in _FAILED) <= view.total:
         return RowState("task-succeeded", "finished")
     most = max(_FAILED, key=view.counts.__getitem__)
@@ -60,7 +61,7 @@ def _state_of_finished(view: CampaignView) -> RowState:
 
 
 def row_text(view: CampaignView, rate_per_s: float = 0.0) -> str:
-    """Return ``paused: wrong price · 71 % · 42,600 of 60,000 sent``; the text holds nothing of any recipient.
+    """Return a text such as ``paused: wrong price · 71 % · 42,600 of 60,000 sent``, without any data of recipients.
 
     Args:
         view: the campaign.

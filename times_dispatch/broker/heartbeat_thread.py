@@ -1,4 +1,4 @@
-"""The heartbeats of a process without an event loop of ours (beat, Flower): a thread of their own sends them."""
+"""The heartbeats of a process without an event loop of ours (beat, Flower): a separate thread sends the heartbeats."""
 
 import asyncio
 import os
@@ -20,9 +20,10 @@ _STOP_WITHIN_S = 2.0
 
 
 class HeartbeatThread:
-    """Sends heartbeats from ``start`` to ``stop``; the thread keeps no process alive.
+    """Sends heartbeats from ``start`` to ``stop``; the thread does not keep its process alive.
 
-    If a newer version wrote a ledger that this program cannot read, the thread says so on stderr and ends the process.
+    If a newer version wrote a ledger that this program cannot read, the thread prints this on stderr and ends the
+    process.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class HeartbeatThread:
             redis_url: the address of the ledger.
             kind: the kind of the process.
             path: a file that is touched with each heartbeat; empty for none.
-            beside: another loop of this thread; it gets the ledger, and ends when the event (the stop) is set.
-            end_process: ends the process with an exit code, when the other loop has ended; neither Celery's beat nor
-                Flower can be ended by an exception of a thread.
+            beside: another loop that runs in this thread; the loop gets the ledger and the stop event, and ends when
+                the event is set.
+            end_process: ends the process with an exit code after the other loop has ended. An exception of a thread can
+                end neither Celery's beat nor Flower.
         """
         self._end_process = end_process
         self._newer: LedgerNewer | None = None
@@ -55,11 +57,11 @@ class HeartbeatThread:
         self._thread = threading.Thread(target=self._run, name="dispatch-heartbeats", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, and return at once."""
+        """Start the thread, and return without waiting for a heartbeat."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take the process from the list, and end the thread."""
+        """Remove the process from the list of running processes, and end the thread."""
         with suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_STOP_WITHIN_S)

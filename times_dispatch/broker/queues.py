@@ -1,4 +1,4 @@
-"""The queues of Celery, and how many wake-ups wait in them; a broker in Redis is asked without Celery."""
+"""The queues of Celery, and the number of wake-ups in each queue; a broker in Redis is read without Celery."""
 
 from typing import Final
 
@@ -12,14 +12,15 @@ URGENT_QUEUE: Final = "urgent"
 BULK_QUEUE: Final = "bulk"
 
 QUEUES: Final = (UPKEEP_QUEUE, URGENT_QUEUE, BULK_QUEUE)
-"""In the order in which a free worker reads them. Upkeep is first, because it is only one message a second and repairs
-the work of lost workers."""
+"""The queues, in the order in which a free worker reads them. The queue of upkeep is first, because it gets only one
+message a second, and upkeep repairs the work of lost workers.
+"""
 
 _TIMEOUT_S: Final = 2.0
 
 
 async def queue_lengths(settings: Settings, ledger: Redis) -> dict[str, int]:
-    """Return how many messages wait in each queue, by its name.
+    """Return the number of waiting messages, by the name of the queue.
 
     Raises:
         OSError: the broker is unavailable.

@@ -1,4 +1,4 @@
-"""Celery's thread pool, without a crash when somebody asks it to terminate a task."""
+"""Celery's thread pool, which refuses to terminate a task instead of crashing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ log = structlog.get_logger(__name__)
 
 
 class TaskPool(ThreadPool):
-    """Threads in which tasks wait while the process' event loop works."""
+    """Threads in which tasks wait while the event loop of the process works."""
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:  # noqa: ARG002  # Celery's signature
         """Refuse, because a thread cannot be killed. ``dispatch pause`` and ``dispatch cancel`` stop a campaign."""

@@ -52,7 +52,7 @@ out = Console(highlight=False, soft_wrap=True)
 def main(arguments: list[str]) -> int:
     """Run the demo; with the argument ``up``, start all processes and wait for Ctrl-C.
 
-    ``up --keep FOLDER`` keeps the data of Redis in a folder, and ``up --settings FILE`` takes settings of your own.
+    ``up --keep FOLDER`` keeps the data of Redis in a folder, and ``up --settings FILE`` uses other settings.
 
     The demo returns 0 only if the counters add up to the total and the ledger equals the sandbox's books.
     """
@@ -94,7 +94,7 @@ def _demo() -> int:
 
 
 def _settings_with_price() -> str:
-    """Return the demo's settings with a price, so that the comparison has a cost."""
+    """Return the demo's settings with a price of an SMS part, so that the comparison includes the cost."""
     settings = tomlkit.parse(SETTINGS.read_text("utf-8"))
     for table in settings.unwrap()["senders"]:
         settings["senders"][table]["price_per_part"] = f"Rs {PRICE_PER_PART}"
@@ -209,7 +209,7 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
 
 
 def _compare_statistics(stack: Stack, campaign: CampaignId, comparison: Comparison) -> bool:
-    """Print the campaign's numbers as each command and the books have them; return whether all are equal."""
+    """Print the campaign's numbers from each command and from the books; return whether all numbers are equal."""
     sources = read_numbers(stack, campaign, comparison.totals, PRICE_PER_PART)
     messages, differences = recount(stack)
     out.print(comparison_table(sources))
@@ -224,7 +224,7 @@ def _never_accepted(view: CampaignView) -> int:
 
 
 async def _wait_until_settled(queries: Queries, campaign: CampaignId) -> CampaignView:
-    """Wait until every accepted message has a report, or until the time limit; return the campaign."""
+    """Wait until every accepted message has a report, or until the time limit; return the campaign's view."""
     until = time.monotonic() + SETTLE_WITHIN_S
     while True:
         view = await queries.campaign(campaign)
@@ -237,7 +237,7 @@ async def _wait_until_settled(queries: Queries, campaign: CampaignId) -> Campaig
 async def _wait_until_clicked(
     queries: Queries, campaign: CampaignId, stack: Stack
 ) -> tuple[CampaignView, dict[str, Any]]:
-    """Wait until the ledger has every click that the sandbox made; return the campaign and the books."""
+    """Wait until the ledger has every click that the sandbox made; return the campaign's view and the books."""
     until = time.monotonic() + SETTLE_WITHIN_S
     while True:
         books = stack.books()

@@ -15,34 +15,34 @@ from times_dispatch.sandbox.books import Accepted
 from times_dispatch.sandbox.entries import number_hash
 
 UNDECIDED = frozenset({MessageState.SENDING, MessageState.IN_DOUBT, MessageState.GIVEN_UP})
-"""For messages in these states, the ledger does not say whether the provider accepted them."""
+"""The states of messages of which the ledger does not know whether the provider accepted them."""
 
 _WITHOUT_REPORT = frozenset({MessageState.ACCEPTED, MessageState.NO_REPORT})
-"""No report of the last attempt at a message in one of these states has arrived."""
+"""The states of messages without a report about the last attempt."""
 _MAX_EXAMPLES = 10
 
 
 class BookTotals(msgspec.Struct, kw_only=True):
-    """What the books say of a campaign's messages, in sum."""
+    """The sums over a campaign's messages in the books."""
 
     sent: int = 0
-    """Messages of which any attempt was accepted."""
+    """The number of messages with an accepted attempt."""
     delivered: int = 0
     failed: Counter[int] = msgspec.field(default_factory=Counter)
-    """Messages that failed and were never delivered, by code."""
+    """The number of messages that failed and were never delivered, by code."""
     parts: int = 0
-    """SMS parts of all accepted attempts."""
+    """The number of SMS parts of all accepted attempts."""
     clicked: int = 0
-    """Clicks that were acknowledged."""
+    """The number of clicks that were acknowledged."""
     clickers: int = 0
-    """Messages with a click."""
+    """The number of messages with a click."""
 
     def add(self, entries: list[Accepted], code: int, *, is_open: bool) -> None:
         """Count a message.
 
         Args:
-            entries: its accepted attempts, not empty.
-            code: the code in the message's record, which counts if the books have it too.
+            entries: the accepted attempts of the message, not empty.
+            code: the code in the message's record, which counts if the books have the same code.
             is_open: whether the message waits for the report of an attempt that the books do not have.
         """
         self.sent += 1
@@ -69,7 +69,7 @@ class Comparison(msgspec.Struct, kw_only=True):
     messages: int = 0
     states: Counter[MessageState] = msgspec.field(default_factory=Counter)
     accepted_twice: int = 0
-    """Messages that the provider accepted more than once, under the same id or under the ids of two attempts.
+    """The number of messages that the provider accepted twice, under the same id or under the ids of two attempts.
 
     A second try after an attempt that failed does not count.
     """
@@ -77,18 +77,18 @@ class Comparison(msgspec.Struct, kw_only=True):
     examples: list[str] = msgspec.field(default_factory=list)
     """Descriptions of the first differences, by message index, and of all differences between states and counters."""
     undecided: int = 0
-    """Messages in one of the states ``UNDECIDED``."""
+    """The number of messages in one of the states ``UNDECIDED``."""
     undecided_in_books: int = 0
-    """Undecided messages that the provider accepted; 0 once every report has arrived."""
+    """The number of undecided messages that the provider accepted; 0 once every report has arrived."""
     in_books: int = 0
-    """Different ids of the campaign's messages that the provider accepted."""
+    """The number of different ids of the campaign's messages that the provider accepted."""
     totals: BookTotals = msgspec.field(default_factory=BookTotals)
-    """The campaign's messages in the books."""
+    """The sums over the campaign's messages in the books."""
     sent_ms: list[int] = msgspec.field(default_factory=list)
     """Epoch milliseconds at which the last attempt of each message was sent, sorted."""
 
     def add_difference(self, message: MessageView, in_books: str) -> None:
-        """Count a difference, and keep the description of the first ones."""
+        """Count a difference, and keep the description if it is one of the first."""
         self.differences += 1
         if len(self.examples) < _MAX_EXAMPLES:
             self.examples.append(f"message {message.index}: {message.record.state.label} in the ledger, {in_books}")
@@ -112,14 +112,14 @@ async def compare(
         record = message.record
         comparison.messages += 1
         comparison.states[record.state] += 1
-        # The record names the last attempt that the ledger knows of; one more may have been pushed.
+        # The record names the last attempt that the ledger knows; one more attempt may have been pushed.
         attempts = [books.get(ids.make(lane.id, message.index, attempt)) for attempt in range(record.attempt + 2)]
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
         is_tried_again = bool(view.plan.retry) and _failed_before(attempts[: record.attempt], entries)
         is_open = is_tried_again and _ended_doubt(record.state, entries)
         if is_tried_again and record.state in UNDECIDED:
-            # The message counts by its second try, of which nobody knows whether it was accepted.
+            # The message counts by its second try, and it is unknown whether the second try was accepted.
             comparison.totals.add_parts(entries)
         elif entries:
             comparison.totals.add(entries, record.code, is_open=is_open)
@@ -138,7 +138,7 @@ async def compare(
 
 
 async def _messages(queries: Queries, view: CampaignView) -> AsyncIterator[tuple[CampaignView, MessageView]]:
-    """Yield each message with the campaign in whose ids it is: that of its lane, if the sender has lanes."""
+    """Yield each message with the campaign of the message's ids: the campaign of the lane, if the sender has lanes."""
     for lane in view.lanes or [view]:
         for number in range(lane.batches):
             async for message in queries.batch(lane, number):
@@ -156,15 +156,15 @@ def max_per_second(times_ms: list[int]) -> int:
 
 
 def _failed_before(attempts: list[Accepted | None], entries: list[Accepted]) -> bool:
-    """Whether all accepted attempts of a message are earlier ones that failed."""
+    """Say whether all accepted attempts of a message are earlier attempts that failed."""
     return bool(entries) and all(entry in attempts and entry.event == "failed" for entry in entries)
 
 
 def _ended_doubt(state: MessageState, entries: list[Accepted]) -> bool:
-    """Whether a click or a reply can explain that a message waits for the report of a second try not in the books.
+    """Say whether a click or a reply explains why a message waits for a second try that is not in the books.
 
-    The second try was being sent, or in doubt, when the recipient reacted to an earlier attempt: somebody has the
-    message, so it is accepted, and only a report of the second try could tell more.
+    The second try was being sent, or in doubt, when the recipient reacted to an earlier attempt. The reaction proves
+    that the message was accepted, and only a report of the second try could change the state.
     """
     return state in _WITHOUT_REPORT and any(entry.clicked or entry.replied for entry in entries)
 
@@ -177,8 +177,8 @@ def _compare_message(
     Args:
         comparison: gets the differences.
         message: the message in the ledger.
-        entries: what the books accepted of the message.
-        is_tried_again: whether an earlier attempt failed, so that the books have more than the last attempt.
+        entries: the accepted attempts of the message in the books.
+        is_tried_again: whether an earlier attempt failed, so that the books have several attempts.
         is_open: whether the message waits for the report of an attempt that the books do not have.
     """
     record = message.record

@@ -1,4 +1,4 @@
-"""Writes docs/terminal.md: what commands print on terminals of 80 and 60 columns, for a small campaign of the demo.
+"""Writes docs/terminal.md: the output of commands on terminals of 80 and 60 columns, for a small campaign.
 
 Run ``python -m times_dispatch.demo.pictures docs/terminal.md``.
 """
@@ -31,7 +31,7 @@ _CONTROL_SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
 def main(path: Path) -> None:
-    """Send a small campaign through the sandbox, and write what the commands print."""
+    """Send a small campaign through the sandbox, and write the output of the commands."""
     stack = Stack(workers=1)
     try:
         stack.start()
@@ -52,7 +52,7 @@ def main(path: Path) -> None:
 
 
 def picture(command: Sequence[str], *, columns: int, folder: Path, environment: Mapping[str, str]) -> str:
-    """Return what a command leaves on a terminal, without colours.
+    """Return the last content of a terminal on which a command ran, without colours.
 
     Args:
         command: the program and its arguments.
@@ -70,7 +70,7 @@ def picture(command: Sequence[str], *, columns: int, folder: Path, environment: 
         try:
             while piece := os.read(ours, 65_536):
                 output += piece
-        except OSError:  # Linux' way to say that nobody has the terminal open any more
+        except OSError:  # on Linux: no process has the terminal open any more
             pass
         finally:
             os.close(ours)
@@ -79,7 +79,7 @@ def picture(command: Sequence[str], *, columns: int, folder: Path, environment: 
 
 
 def _shown_lines(output: str) -> list[str]:
-    """Return the lines that a terminal shows after some output: progress bars go up, erase lines, and print anew."""
+    """Return the lines that a terminal shows after some output: progress bars move up, erase lines and print again."""
     lines, row, printed = [""], 0, 0
     for sequence in _CONTROL_SEQUENCE.finditer(output):
         row = _print(lines, row, output[printed : sequence.start()])
@@ -100,7 +100,7 @@ def _print(lines: list[str], row: int, text: str) -> int:
             row += 1
             lines += [""] * (row == len(lines))
         elif piece == "\r":
-            lines[row] = ""  # whatever goes back to the beginning of a line prints the whole line anew
+            lines[row] = ""  # a program that returns to the beginning of a line prints the whole line again
         else:
             lines[row] += piece
     return row

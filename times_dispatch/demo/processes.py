@@ -15,7 +15,7 @@ _STOP_TIMEOUT_S = 15.0
 
 
 class ProcessFailed(Exception):
-    """A process did not start, or ended by itself; the message holds the end of its log."""
+    """A process did not start, or ended by itself; the message holds the end of the process's log."""
 
 
 def free_port() -> int:
@@ -43,7 +43,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Return whether the process was started and has not ended."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class Process:
             self.wait(_STOP_TIMEOUT_S)
 
     def stop(self) -> float:
-        """End the process with SIGTERM, and kill it if it does not end; return the seconds that the stop took."""
+        """End the process with SIGTERM, or with SIGKILL after a time-out; return the seconds that the stop took."""
         began = time.monotonic()
         if self.running:
             self.send(signal.SIGTERM)
@@ -105,7 +105,7 @@ class Process:
 def run(
     command: Sequence[str], environment: Mapping[str, str], *, capture: bool = True, timeout_s: float = 300.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project to its end; capture its output, or let it go to the terminal."""
+    """Run a command of the project to its end; capture the output, or show the output on the terminal."""
     executable = Path(sys.executable).parent / command[0]
     return subprocess.run(
         [str(executable), *command[1:]],
@@ -128,5 +128,5 @@ def _die_with_parent() -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process' environment without the variables that configure the project or Celery."""
+    """Return the environment of this process without the variables that configure the project or Celery."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "CELERY_"))}

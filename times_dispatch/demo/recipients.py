@@ -1,4 +1,4 @@
-"""Generates recipients files for demos and tests: Indian numbers and names, some rows invalid on purpose.
+"""Generates recipients files for demos and tests, with Indian numbers and names; some rows are invalid on purpose.
 
 The same seed gives the same file.
 """
@@ -19,7 +19,7 @@ _NUMBER_FORMATS = ("{0}", "+91 {0}", "0{0}", "91{0}", "{1} {2}", "+91-{1}-{2}")
 
 
 def rows(count: int, *, seed: int = 1, wrong: bool = True) -> Iterator[list[str]]:
-    """Yield rows of to, name, order and amount.
+    """Yield rows with the columns to, name, order and amount.
 
     With *wrong*, about one row in a hundred is invalid or repeats a number.
     """

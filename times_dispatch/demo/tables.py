@@ -10,7 +10,7 @@ from times_dispatch.provider.reports.codes import describe
 
 
 def ledger_and_books_table(view: CampaignView, books: dict[str, Any]) -> Table:
-    """Return a table of messages by state, parts, errors by code and rate, each beside the sandbox's own books."""
+    """Return a table of messages by state, parts, errors by code and rate, from the ledger and from the books."""
     counts, totals = view.counts, books["all"]
     sent = sum(counts[state] for state in SENT)
     table = Table(title=f"{view.plan.name} ({view.id})", title_justify="left")

@@ -1,4 +1,4 @@
-"""HTTP/1.1 for strangers: uvicorn's protocol, without upgrades, and with bounds for what uvicorn does not bound."""
+"""HTTP/1.1 for untrusted clients: uvicorn's protocol without upgrades, with limits that uvicorn does not have."""
 
 import asyncio
 import enum
@@ -16,18 +16,18 @@ from times_dispatch.http_server.parsing_turns import DeferringFlowControl
 from times_dispatch.http_server.server_load import ServerLoad
 
 MAX_HEAD_BYTES: Final = 32 * 1024
-"""How long the head of a request may be, and also its trailers."""
+"""The maximum size of the head of a request, and of its trailers."""
 MAX_FIELDS: Final = 200
-"""How many fields a head may have."""
+"""The maximum number of fields of a head."""
 MAX_PIPELINED: Final = 32
-"""How many requests may wait for the response to another request of their connection."""
+"""The maximum number of requests that wait for the response to another request of the same connection."""
 
 MAX_UNWANTED_BYTES: Final = 64 * 1024
-"""How many bytes of its body a request may go on with after its response."""
+"""The maximum number of bytes of a request's body that may arrive after the response."""
 
 _SLICE_BYTES: Final = 8 * 1024
 _TIMER_STEP_S: Final = 0.002
-"""Timers of the event loop have whole milliseconds, and may end this much too early."""
+"""Timers of the event loop have whole milliseconds, and may end too early by this time."""
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
 _UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
@@ -37,18 +37,18 @@ _OVERLOADED: Final = msgspec.json.encode(
 
 
 class _Phase(enum.Enum):
-    """What a connection waits for, with the reason that is logged when it waited too long."""
+    """The event for which a connection waits, with the reason that is logged after a wait that is too long."""
 
     HEAD = "a request's head did not arrive in time"
     REQUEST = "a request did not end in time"
     RESPONSE = "a response did not end in time"
     NEXT_REQUEST = "no other request came in time"
-    """This is no fault of the client, and not logged."""
+    """The end of this wait is no fault of the client, and is not logged."""
     NOTHING = "the connection has ended"
 
 
 class ServerStateWithLoad(ServerState):
-    """Uvicorn's state of a server, and its load."""
+    """Uvicorn's state of a server, and the server's load."""
 
     def __init__(self, load: ServerLoad) -> None:
         super().__init__()
@@ -67,14 +67,14 @@ async def _refuse_overload(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP/1.1 without upgrades to other protocols, and with bounds.
+    """Uvicorn's HTTP/1.1 without upgrades to other protocols, and with more limits.
 
-    Uvicorn bounds bodies that nobody reads, and idle connections after a response. This class bounds heads, trailers,
-    pipelined requests, the time for a head and for a request, and takes part in the bounds of ``ServerLoad``.
+    Uvicorn limits unread bodies, and idle connections after a response. This class limits heads, trailers, pipelined
+    requests, and the time for a head and for a request, and applies the limits of ``ServerLoad``.
 
     Clients may ask for HTTP/2 with the first request (``Upgrade: h2c``), and a server may answer that request in
-    HTTP/1.1 (RFC 9110, section 7.8). The parser takes the body of such a request for the other protocol; so the request
-    is parsed again without the header.
+    HTTP/1.1 (RFC 9110, section 7.8). The parser treats the body of such a request as data of the other protocol; so the
+    request is parsed again without the header.
     """
 
     def __init__(self, config: uvicorn.Config, server_state: ServerState, *args: Any, **kwargs: Any) -> None:
@@ -82,37 +82,38 @@ class BoundedProtocol(HttpToolsProtocol):
         self._load = cast("ServerStateWithLoad", server_state).load
         self._receiver = self.app
         self._deferred = bytearray()
-        """What was received and is parsed in a later turn of the event loop."""
+        """Received bytes that are parsed in a later turn of the event loop."""
         self._peer = ""
         self._phase = _Phase.NOTHING
         self._due_s = 0.0
-        """When the connection has waited too long, by the loop's time."""
+        """The time, by the clock of the event loop, at which the wait of the connection is too long."""
         self._timer: asyncio.TimerHandle | None = None
-        """Calls ``_end_phase`` when the time of this phase or of an earlier one is over: a timer for each phase would
-        cost more than parsing."""
+        """Calls ``_end_phase`` when the time of this phase or of an earlier phase is over. A timer for each phase would
+        cost more than parsing.
+        """
         self._timer_due_s = 0.0
         self._stalled: asyncio.TimerHandle | None = None
-        """Ends a connection whose client does not read."""
+        """The timer that ends the connection if the client does not read."""
         self._unread = 0
-        """How many bytes waited for the client when it was last looked at."""
+        """The number of bytes that waited for the client at the last check."""
         self._clients: deque[str] = deque()
         """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
         self._under_way: RequestResponseCycle | None = None
-        """The request that was started last; with pipelining, uvicorn's ``cycle`` is one that waits."""
+        """The request that was started last; with pipelining, uvicorn's ``cycle`` is a waiting request."""
         self._is_message_complete = True
         self._is_head_read = False
         self._head_bytes = 0
         self._received_bytes = 0
-        """How many bytes of the request under way were received."""
+        """The number of received bytes of the current request."""
         self._received_at_body = 0
-        """The same when the last byte of its body was received."""
+        """The value of ``_received_bytes`` when the last byte of the request's body was received."""
         self._body_bytes = 0
         self._held_bytes = 0
         self._unwanted_bytes = 0
-        """How many bytes of its body were received after the response to the request under way."""
+        """The number of bytes of the body that were received after the response to the current request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection, unless there are too many."""
+        """Accept a connection, unless there are too many connections."""
         super().connection_made(cast("asyncio.Transport", transport))
         self.flow = DeferringFlowControl(self.transport, self._deferred)
         self._peer = self.client[0] if self.client else ""
@@ -133,12 +134,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._load.end(self, self._clients.popleft(), is_idle=False)
         self._load.close(self, self._peer)
         if self._under_way is not None and not self._under_way.response_complete:
-            self._under_way.disconnected = True  # else its response would be an error of the server, with a traceback
+            self._under_way.disconnected = True  # otherwise its response would be a server error with a traceback
             self._under_way.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for a client that does not read, for a limited time."""
+        """Stop writing to a client that does not read, and begin to limit the time."""
         super().pause_writing()
         self._watch_stall()
 
@@ -147,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stalled = self.loop.call_later(self._load.limits.stalled_timeout_s, self._end_stalled)
 
     def resume_writing(self) -> None:
-        """Go on after the client has read."""
+        """Continue to write after the client has read."""
         self._forget_stall()
         super().resume_writing()
 
@@ -168,7 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was received, in pieces, so that no bound is passed by much."""
+        """Parse received bytes in pieces, so that no limit is exceeded by more than a piece."""
         self._begin_head()
         for at in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
@@ -183,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_phase(_Phase.HEAD, self._load.limits.head_timeout_s)
 
     def parse_deferred(self) -> bool:
-        """Parse a piece of what was deferred; return whether something is left."""
+        """Parse a piece of the deferred bytes; return whether bytes are left."""
         if self._deferred and not self.transport.is_closing():
             self._begin_head()
             self._parse(self._take_deferred(_SLICE_BYTES))
@@ -194,13 +195,13 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(self._deferred)
 
     def shutdown(self) -> None:
-        """Close the connection after the requests that were received are answered."""
+        """Close the connection after the received requests are answered."""
         while self._deferred:
             self.parse_deferred()
         super().shutdown()
 
     def _defer(self, data: bytes) -> None:
-        """Keep bytes for a later turn, and read no more until they are parsed."""
+        """Keep bytes for a later turn, and read no more bytes until these bytes are parsed."""
         if not self._deferred:
             self._load.turns.wait(self)
         self._deferred += data
@@ -215,36 +216,36 @@ class BoundedProtocol(HttpToolsProtocol):
         return taken
 
     def _resume_reading(self) -> None:
-        """Read again, unless bytes, requests or a body wait."""
+        """Continue reading, unless bytes, requests or a body wait."""
         is_waiting = self.pipeline or (self.cycle and len(self.cycle.body) > HIGH_WATER_LIMIT)
         if not is_waiting and not self.transport.is_closing():
             self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
-        """Begin to count what a request has."""
+        """Begin to count the bytes and fields of a request."""
         self._is_message_complete = self._is_head_read = False
         self._head_bytes = self._unwanted_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the URL."""
+        """Add a piece of the URL."""
         self._add_to_head(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; the fields of trailers say nothing that is needed."""
+        """Add a field of the head; fields of trailers are not needed."""
         if self._is_head_read:
             return
         self._head_bytes += len(name) + len(value) + 4  # ": " and the end of the line
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
             raise _HeadTooLong
-        name = name.lower()  # as uvicorn does; a call of its method costs more
+        name = name.lower()  # the same as uvicorn's method, whose call costs more
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it is to be parsed again."""
+        """Start the request, unless the request must be parsed again."""
         self._is_head_read = True
         self._received_at_body = self._received_bytes
         if self.parser.should_upgrade():
@@ -256,13 +257,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a piece of the body."""
         self._body_bytes += len(body)
         self._received_at_body = self._received_bytes
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request, unless it is to be parsed again."""
+        """End the request, unless the request must be parsed again."""
         self._received_bytes = self._body_bytes = self._received_at_body = 0
         if self.parser.should_upgrade():
             return
@@ -274,12 +275,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end_if_complete()
 
     def on_response_complete(self) -> None:
-        """Start the next request of the connection, if there is one; else wait for it, as long as uvicorn would."""
+        """Start the next request of the connection, or wait for the next request as long as uvicorn does."""
         is_idle = len(self._clients) == 1
         if self._clients:  # empty after the connection was lost
             self._load.end(self, self._clients.popleft(), is_idle=is_idle and not self.transport.is_closing())
         if is_idle:
-            self.cycle.body = bytearray()  # else the next request would free it, whenever that comes
+            self.cycle.body = bytearray()  # otherwise it is freed only by the next request
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             if self.pipeline:
@@ -315,7 +316,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._check_bounds(len(data))
 
     def _check_bounds(self, added_bytes: int) -> None:
-        """Close the connection of a request that is too long, or that holds too much beside all others."""
+        """Close the connection if its request is too long, or if all requests together hold too many bytes."""
         if len(self.pipeline) > MAX_PIPELINED:
             self._load.refusals.warning("too many requests are pipelined")
             self.abort()
@@ -353,7 +354,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._held_bytes = 0
 
     def _start_phase(self, phase: _Phase, timeout_s: float) -> None:
-        """Begin a phase of the connection; another begins or the connection ends before *timeout_s* seconds."""
+        """Begin a phase of the connection; if no other phase begins within *timeout_s* seconds, the connection ends."""
         self._phase = phase
         self._due_s = due_s = self.loop.time() + timeout_s
         if self._timer is None or self._timer_due_s > due_s:
@@ -376,7 +377,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         method, target = self.parser.get_method(), self.url
-        if method == b"CONNECT":  # a request for a tunnel, which has no other meaning
+        if method == b"CONNECT":  # a request for a tunnel
             self.send_400_response("This server makes no tunnels.")
             return
         closes = any(name == b"connection" and b"close" in value.lower() for name, value in self.headers)

@@ -1,4 +1,4 @@
-"""Bounds the time that the connections of a server parse in one turn of the event loop."""
+"""Limits the time for which the connections of a server parse in one turn of the event loop."""
 
 import asyncio
 from collections import deque
@@ -9,8 +9,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 MAX_TURN_S: Final = 0.002
-"""How long connections parse in one turn. The requests that they start are answered in the next turn, which takes
-several times as long."""
+"""How long connections parse in one turn. The parsed requests are answered in the next turn, which takes several times
+as long.
+"""
 
 
 class DeferringConnection(Protocol):
@@ -21,35 +22,35 @@ class DeferringConnection(Protocol):
 
 
 class DeferringFlowControl(FlowControl):
-    """Reads nothing while bytes wait to be parsed: more would wait, and all would be lost at the end of the stream."""
+    """Reads nothing while bytes wait to be parsed: more bytes would wait, and all would be lost if the stream ended."""
 
     def __init__(self, transport: asyncio.Transport, deferred: bytearray) -> None:
         super().__init__(transport)
         self._deferred = deferred
 
     def resume_reading(self) -> None:
-        """Read again, unless bytes wait; who parses the last of them reads again."""
+        """Continue reading, unless bytes wait; the connection calls this method again after it has parsed all bytes."""
         if self.read_paused and not self._deferred:
             super().resume_reading()
 
 
 class ParsingTurns:
-    """Tells connections when to parse: at once, or in turn with the others.
+    """Decides when connections parse: immediately, or in turn with other connections.
 
-    Without it, all bytes that a thousand connections receive at one moment would be parsed in one turn of the event
-    loop, and nothing else would run meanwhile.
+    Without this class, all bytes that a thousand connections receive at one moment would be parsed in one turn of the
+    event loop, and nothing else would run meanwhile.
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make turns of connections that have parsed nothing yet.
 
         Args:
-            clock: the clock that the time of a turn is measured by.
+            clock: the clock that measures the time of a turn.
         """
         self._clock = clock
         self._waiting: deque[DeferringConnection] = deque()
         self._started_s: float | None = None
-        """When the first connection parsed in this turn; None if none has."""
+        """When the first connection parsed in this turn; None if no connection has parsed."""
 
     def has_time(self) -> bool:
         """Return whether a connection may parse now: this turn has time left, and no other connection waits."""
@@ -62,7 +63,7 @@ class ParsingTurns:
         return now_s - self._started_s < MAX_TURN_S
 
     def wait(self, connection: DeferringConnection) -> None:
-        """Let a connection, which is not waiting, parse when the others that wait have parsed a piece each."""
+        """Make a connection, which must not wait yet, wait until each waiting connection has parsed a piece."""
         self._waiting.append(connection)
 
     def _begin_turn(self) -> None:
@@ -74,7 +75,7 @@ class ParsingTurns:
                     self._waiting.append(connection)
                 if self._clock.monotonic() - started_s >= MAX_TURN_S:
                     break
-        finally:  # else an error of one connection would end the turns of all
+        finally:  # otherwise an error of one connection would end all turns
             self._started_s = None
             if self._waiting:
                 asyncio.get_running_loop().call_soon(self._begin_turn)

@@ -1,4 +1,4 @@
-"""Log lines about refused requests: strangers cause these lines, so their number has a bound."""
+"""Log lines about refused requests: untrusted clients cause these lines, so the number of lines is limited."""
 
 import asyncio
 from typing import Any, Final
@@ -13,18 +13,18 @@ SUMMARY_EVERY_S: Final = 60.0
 
 
 class RefusalLog:
-    """Logs the first refusal of each kind at once, and the number of the others in one line a minute."""
+    """Logs the first refusal of each kind immediately, and the number of further refusals in one line a minute."""
 
     def __init__(self) -> None:
         self._repeated: dict[str, int] = {}
-        """How many refusals of each kind followed the first since the last summary."""
+        """The number of refusals of each kind that followed the first refusal since the last summary."""
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Log a refusal, unless one of its kind was logged since the last summary.
+        """Log a refusal, unless a refusal of the same kind was logged since the last summary.
 
         Args:
             event: the kind of the refusal, a constant text.
-            fields: what else the line says; no text of the request.
+            fields: further fields of the line, without any text of the request.
         """
         if event in self._repeated:
             self._repeated[event] += 1
@@ -33,7 +33,7 @@ class RefusalLog:
             log.warning(event, **fields)
 
     def summarise(self) -> None:
-        """Log how many refusals of each kind followed the first; the next refusal is logged at once again."""
+        """Log how many refusals followed the first of each kind; the next refusal is logged immediately again."""
         repeated = {event: number for event, number in self._repeated.items() if number}
         self._repeated.clear()
         if repeated:

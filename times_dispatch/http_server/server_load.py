@@ -1,4 +1,4 @@
-"""How much an HTTP server does at once: connections, requests and bytes, in total and for each address."""
+"""The load of an HTTP server: its open connections, current requests and held bytes, in total and for each address."""
 
 import resource
 from collections import Counter
@@ -16,44 +16,54 @@ IPNetwork = IPv4Network | IPv6Network
 LOOPBACK: Final[tuple[IPNetwork, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 _IPV6_PREFIX: Final = 64
-"""A customer of a network has at least this network of IPv6 addresses, so that its addresses count as one."""
+"""The length of the prefix of an IPv6 network that counts as one address, because one customer has all of it."""
 _VISITS: Final = "visits of "
 _KNOWN_ADDRESSES: Final = 4_096
-"""Addresses whose network, or whose trust, is remembered; to parse an address takes longer than to parse a request."""
+"""The number of addresses in the caches, because parsing an address takes longer than parsing a request."""
 _MAX_ADDRESS: Final = 64
-"""Characters of an address that are read; a stranger may send a header of many more."""
+"""The number of characters of an address that are read; a client may send a header with many more."""
 _SPARE_FILES: Final = 64
-"""Files that the process has open besides its connections."""
+"""The number of files that the process has open besides its connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
-    """How much the server does at once."""
+    """The limits on the load of a server."""
 
     max_connections: int = 2048
-    """Open connections. Of those without a request under way the oldest is closed for a new one."""
+    """The maximum number of open connections. If all are in use, the oldest connection without a current request is
+    closed for a new connection.
+    """
     max_requests: int = 2048
-    """Requests under way; more get 503."""
+    """The maximum number of current requests; further requests get 503."""
     max_per_address: int = 256
-    """Connections from one address; behind a trusted proxy, requests under way of one address."""
+    """The maximum number of connections (behind a trusted proxy, of current requests) of one address."""
     max_visits_per_address: int = 0
-    """The same for tracked links, if the server answers them besides posts; 0 if they have no limit of their own. With
-    one, an address may have as many connections as the larger limit, and requests of each kind up to their limit."""
+    """The maximum for tracked links, if the server answers both clicks and posts; 0 if clicks have no separate limit.
+    With a separate limit, the larger limit applies to the connections of an address, and each limit to the requests of
+    its kind.
+    """
     max_body_bytes: int = 1024 * 1024
-    """Bytes of a body. The server counts no more of a request; the application discards the rest and refuses it."""
+    """The maximum size of a body. The server counts no further bytes; the application discards the rest and refuses the
+    request.
+    """
     max_held_bytes: int = 64 * 1024 * 1024
-    """Bytes of requests under way. A connection whose request goes beyond is closed, unless its request is short."""
+    """The maximum number of bytes of all current requests. A connection whose request exceeds this limit is closed,
+    unless the request is short.
+    """
     short_request_bytes: int = 16 * 1024
     head_timeout_s: float = 10.0
     """The time from the first byte of a request, or from the start of its connection, to the end of its head."""
     request_timeout_s: float = 30.0
     """The time from the end of a request's head to the end of its body and of its response."""
     response_timeout_s: float = 0.0
-    """The time from the end of a request to the end of its response, if responses may take longer than that; else 0."""
+    """The time from the end of a request to the end of its response, if responses may take longer than
+    ``request_timeout_s``; otherwise 0.
+    """
     stalled_timeout_s: float = 30.0
-    """How long a client may read nothing of a response that waits for the client."""
+    """How long a client may read nothing of a response."""
     trusted_proxies: Sequence[IPNetwork] = LOOPBACK
-    """Addresses whose header X-Forwarded-For is believed."""
+    """The addresses of proxies whose header X-Forwarded-For is trusted."""
 
 
 DEFAULT_SERVER_LIMITS: Final = ServerLimits()
@@ -63,11 +73,11 @@ class OpenConnection(Protocol):
     """A connection of the server."""
 
     def abort(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
 
 
 class ServerLoad:
-    """What the server does now, compared with its limits."""
+    """The current load of a server, compared with the limits."""
 
     def __init__(
         self,
@@ -76,33 +86,34 @@ class ServerLoad:
         refusals: RefusalLog | None = None,
         is_visit: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
-        """Make a load of nothing.
+        """Make the load of a server without connections.
 
         Args:
-            limits: how much the server does at once.
-            refusals: log the requests that are refused; by default a log of this load only.
-            is_visit: returns whether a path is that of a tracked link.
+            limits: the limits on the load.
+            refusals: logs refused requests; by default a new log for this load.
+            is_visit: returns whether a path is the path of a tracked link.
         """
         self.limits = limits
         self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
         self.turns = ParsingTurns()
         self.held_bytes = 0
-        """Bytes of the requests under way."""
+        """The number of bytes of all current requests."""
         self.requests = 0
-        """Requests under way."""
+        """The number of current requests."""
         self._trust = lru_cache(_KNOWN_ADDRESSES)(self._is_in_trusted_network)
         self._connections: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._total = 0
-        # Dictionaries, because they keep the order in which the connections came.
+        # Dictionaries keep the order in which the connections were opened.
         self._silent: dict[OpenConnection, None] = {}
         self._idle: dict[OpenConnection, None] = {}
 
     def open(self, connection: OpenConnection, peer: str) -> bool:
-        """Count a new connection from an address; return False if it is to be closed.
+        """Count a new connection from an address; return False if the connection must be closed.
 
-        That is so if its address has too many connections, or if all connections have a request under way.
+        A connection must be closed if the address has too many connections, or if there are too many connections and
+        each of them has a current request.
         """
         address = grouped(peer)
         self._total += 1
@@ -121,18 +132,18 @@ class ServerLoad:
         return True
 
     def close(self, connection: OpenConnection, peer: str) -> None:
-        """Count a connection that was closed."""
+        """Remove a closed connection from the count."""
         self._total -= 1
         _count_down(self._connections, grouped(peer))
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
 
     def begin(self, connection: OpenConnection, client: str) -> bool:
-        """Count a request under way; return False if it is to be refused.
+        """Count a new request; return False if the request must be refused.
 
         Args:
             connection: the connection of the request.
-            client: what ``client`` returned for the request.
+            client: the result of the method ``client`` for the request.
         """
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
@@ -149,7 +160,7 @@ class ServerLoad:
         return not is_refused
 
     def end(self, connection: OpenConnection, client: str, *, is_idle: bool) -> None:
-        """Count a request whose response was sent; *is_idle*: the connection is open, and has no other request."""
+        """Remove an answered request from the count; *is_idle*: the connection is open, and has no other request."""
         self.requests -= 1
         if client:
             _count_down(self._requests, client)
@@ -157,12 +168,13 @@ class ServerLoad:
             self._idle[connection] = None
 
     def hold(self, added_bytes: int, held_bytes: int, *, is_head: bool) -> bool:
-        """Count bytes of a request; return False if its connection is to be closed.
+        """Count bytes of a request; return False if the connection must be closed.
 
         Args:
             added_bytes: the bytes that were received now.
             held_bytes: all bytes of the request.
-            is_head: whether its head is not complete; heads may take half of the bytes, because strangers send heads.
+            is_head: whether the head of the request is incomplete. Heads may take only half of the bytes, because
+                clients send heads before they are authenticated.
         """
         self.held_bytes += added_bytes
         max_bytes = self.limits.max_held_bytes // (2 if is_head else 1)
@@ -172,7 +184,7 @@ class ServerLoad:
         return False
 
     def is_trusted(self, address: str) -> bool:
-        """Return whether an address is that of a trusted proxy."""
+        """Return whether an address belongs to a trusted proxy."""
         return self._trust(address[:_MAX_ADDRESS])
 
     def _is_in_trusted_network(self, address: str) -> bool:
@@ -183,11 +195,11 @@ class ServerLoad:
         return any(parsed in network for network in self.limits.trusted_proxies)
 
     def client(self, peer: str, headers: Iterable[tuple[bytes, bytes]], target: bytes = b"") -> str:
-        """Return as whose request a request counts; empty if it counts as nobody's.
+        """Return the address to which a request counts; empty if the request counts to no address.
 
-        A request counts as that of the address that a trusted proxy names. Without a proxy the connections of an
-        address are limited, so its requests need not be; with a limit for tracked links they are, because visits and
-        posts have limits of their own.
+        A request through a trusted proxy counts to the address that the proxy names. Without a proxy, the number of
+        connections limits the number of requests of an address, so the request counts to no address. With a separate
+        limit for tracked links, each request counts to its address, because visits and posts have separate limits.
 
         Args:
             peer: the address of the connection.
@@ -211,12 +223,12 @@ class ServerLoad:
             return grouped(peer) if has_visits else ""
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
         addresses = [part.strip().decode("latin-1") for part in forwarded.split(b",") if part.strip()]
-        # Each proxy adds the address that it saw, and only what trusted proxies added is true.
+        # Each proxy adds the address of its client, and only addresses that trusted proxies added can be trusted.
         return next((grouped(address) for address in reversed(addresses) if not self.is_trusted(address)), "")
 
 
 def grouped(address: str) -> str:
-    """Return the address or network to which an address counts: for IPv6 the network of its first 64 bits."""
+    """Return the address under which an address is counted; for IPv6, the network of the first 64 bits."""
     return _grouped(address[:_MAX_ADDRESS])
 
 
@@ -235,7 +247,7 @@ def _grouped(address: str) -> str:
 
 
 def max_connections(wanted: int) -> int:
-    """Return how many connections the process may have open, at most *wanted*, and let it open as many files."""
+    """Raise the limit of open files; return how many connections the process may have open, at most *wanted*."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:

@@ -1,7 +1,8 @@
-"""The alerts in the ledger: which are open, who was told what, and which targets cannot be reached.
+"""The alerts in the ledger: which alerts are open, which targets were notified, and which targets cannot be reached.
 
-One process at a time decides about alerts: it holds a lease. All processes, and all restarts, see the same records, so
-nobody is told twice. ``times_dispatch.alerts`` decides; this module reads and writes.
+One process at a time decides about alerts: the process that holds the lease. All processes, also after a restart, read
+the same records, so no target is notified twice. ``times_dispatch.alerts`` decides; this module reads and writes the
+records.
 """
 
 import secrets
@@ -26,20 +27,20 @@ from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 LEASE_S: Final = 30.0
-"""How long another process waits for the process that decides about alerts."""
+"""How long the lease lasts: after this time without a call, another process may decide about alerts."""
 
 
 class AlertKind(StrEnum):
-    """What an alert is about; the values stand in dispatch.toml and in the ledger."""
+    """What an alert is about; dispatch.toml and the ledger hold the values."""
 
     FINISHED = "finished"
-    """A campaign finished: told once."""
+    """A campaign finished: an event, for which targets are notified once."""
     BRAKED = "braked"
     """A campaign, or a provider for a sender, is braked."""
     NO_WORKER = "no_worker"
     """No worker, or no beat, runs."""
     REDIS_AWAY = "redis_away"
-    """The ledger cannot be used; the alerts process tells this without the ledger."""
+    """The ledger cannot be used; the alerts process sends this alert without the ledger."""
     MEMORY = "memory"
     """Redis is nearly full."""
     BUDGET = "budget"
@@ -61,18 +62,18 @@ class AlertKind(StrEnum):
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """What one target was told about one alert; times are epoch milliseconds, 0 is never."""
+    """The notifications of one target about one alert; times are epoch milliseconds, 0 is never."""
 
     opened_ms: int = 0
-    """When the target was told that the alert is open, or that the event happened."""
+    """When the target was notified that the alert is open, or that the event happened."""
     last_ms: int = 0
-    """When the target was last told that the alert is open."""
+    """When the target was last notified that the alert is open."""
     resolved_ms: int = 0
-    """When the target was told that the alert is over."""
+    """When the target was notified that the alert is over."""
     claimed_ms: int = 0
-    """Since when a process has been telling the target; 0 if none is."""
+    """Since when a process has been notifying the target; 0 if no process is."""
     claimed_by: str = ""
-    """The token of that process."""
+    """The token of the process that is notifying the target."""
 
 
 class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +88,15 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """One line for people, without a phone number and without the text of a message."""
     is_event: bool = False
-    """Whether the alert is about something that happened once: it is told once, and is never over."""
+    """Whether the alert is an event: its targets are notified once, and the alert is never over."""
     seen_ms: int
-    """Since when the condition holds."""
+    """Since when the condition of the alert holds."""
     absent_ms: int = 0
-    """Since when the condition has not held any more."""
+    """Since when the condition of the alert no longer holds."""
     opened_ms: int = 0
-    """When the condition had held for long enough to tell people."""
+    """When the condition had held for long enough to notify people."""
     resolved_ms: int = 0
-    """When the condition had been absent for long enough."""
+    """When the condition had been absent for long enough to end the alert."""
     notified: dict[str, Notification] = {}
     """By target."""
 
@@ -106,40 +107,40 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     notified_ms: int = 0
     """When the target last took a message."""
     failing_since_ms: int = 0
-    """Since when the target has taken none."""
+    """Since when the target has taken no message."""
     failures: int = 0
     """Messages in a row that the target did not take."""
     reason: str = ""
-    """Why the last message was not taken; holds no address and no secret."""
+    """Why the target did not take the last message; the text holds no address and no secret."""
     next_try_ms: int = 0
-    """Nothing is sent to the target before."""
+    """No message is sent to the target before this time."""
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """The live campaigns that the last look saw, so that the next look knows which of them finished."""
+    """The live campaigns at the last check of the ledger, so that the next check finds the campaigns that finished."""
 
     until_ms: int = 0
-    """The time of the last look, by Redis' clock; 0 if there was none."""
+    """The time of the last check, by Redis' clock; 0 if there was none."""
     live: dict[SenderId, list[CampaignId]] = {}
 
 
 class AlertsKept(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the ledger keeps about alerts, but for those that ended."""
+    """All records of the ledger about alerts, except the alerts that ended."""
 
     open: dict[str, AlertRecord]
-    """By id: alerts that are not over, or of which somebody has to be told."""
+    """By id: alerts that are not over, or about which a target still has to be notified."""
     targets: dict[str, TargetState]
     watched: Watched
 
 
 class AlertChange(NamedTuple):
-    """One write of the process that decides."""
+    """One write of the process that decides about alerts."""
 
     key_end: str
-    """Where to write: open, ended, targets or watched."""
+    """The end of the key to write: open, ended, targets or watched."""
     name: str
     value: bytes
-    """Empty to delete the name."""
+    """The new value; an empty value deletes the name."""
 
     @classmethod
     def of_open(cls, record: AlertRecord) -> "AlertChange":
@@ -148,12 +149,12 @@ class AlertChange(NamedTuple):
 
     @classmethod
     def closed(cls, record: AlertRecord) -> "AlertChange":
-        """Delete an alert from those that are open."""
+        """Delete an alert from the open alerts."""
         return cls("open", record.id, b"")
 
     @classmethod
     def ended(cls, record: AlertRecord) -> "AlertChange":
-        """Keep an alert among those that ended."""
+        """Add an alert to the ended alerts."""
         return cls("ended", str(record.resolved_ms or record.opened_ms), msgspec.json.encode(record))
 
     @classmethod
@@ -168,7 +169,7 @@ class AlertChange(NamedTuple):
 
     @classmethod
     def of_watched(cls, before: Watched, now: Watched) -> list["AlertChange"]:
-        """Write what the last look saw; the campaigns only if they are others than before."""
+        """Write the time of the last check; write its live campaigns only if they changed."""
         changes = [cls("watched", WatchedField.UNTIL_MS, str(now.until_ms).encode())]
         if now.live != before.live:
             changes.append(cls("watched", WatchedField.LIVE, msgspec.json.encode(now.live)))
@@ -190,10 +191,10 @@ class AlertStore:
         self._lease_ms = int(lease_s * 1000)
         self._number = 0
         self.token = secrets.token_hex(8)
-        """Names this process in the lease and in claims."""
+        """Identifies this process in the lease and in notifications."""
 
     async def keep(self, changes: Sequence[AlertChange] = ()) -> bool:
-        """Take or renew the lease, and write; return False, with nothing written, if another process has the lease."""
+        """Take or renew the lease and write changes; return False and write nothing if another process has it."""
         return await self._write(changes, self._lease_ms)
 
     async def release(self) -> None:
@@ -207,7 +208,7 @@ class AlertStore:
         return text(reply["status"]) == Status.RECORDED
 
     async def read(self) -> AlertsKept:
-        """Return what is kept; a record that cannot be read is left out."""
+        """Return all records; a record that cannot be read is left out."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(ALERTS_OPEN)
             pipe.hgetall(ALERT_TARGETS)

@@ -1,4 +1,4 @@
-"""The ledger's side of the archive: which campaigns are archived, and the steps by which a campaign leaves Redis.
+"""The archive in the ledger: which campaigns are archived, and the steps that move a campaign out of Redis.
 
 A campaign is read from Redis until ``commit``, and from the archive afterwards. Each step may be repeated, and two
 processes may take the steps at the same time.
@@ -17,7 +17,7 @@ from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.statistics.rollups import RollupKey
 
 _BATCHES_AT_ONCE = 50
-"""Batches that one call deletes: six keys each."""
+"""How many batches one call deletes; a batch has six keys."""
 _PAGE = 100
 
 
@@ -25,15 +25,15 @@ class ArchiveState(StrEnum):
     """Where the messages of a campaign are; the value is the field ``archive`` of the campaign."""
 
     ARCHIVING = "archiving"
-    """In Redis; a process stores them in the archive."""
+    """The messages are in Redis; a process stores them in the archive."""
     ARCHIVED = "archived"
     """In the archive."""
     ERASED = "erased"
-    """Nowhere: the key of the archive is destroyed. The counters are in the archive."""
+    """The messages are nowhere, because their key is destroyed. The counters are in the archive."""
 
 
 class ArchiveBegin(StrEnum):
-    """The answer to the begin of an attempt to archive a campaign."""
+    """The status of an attempt to begin the archiving of a campaign."""
 
     BEGUN = "begun"
     NO_CAMPAIGN = "no_campaign"
@@ -42,13 +42,13 @@ class ArchiveBegin(StrEnum):
     LIVE = "live"
     """The campaign is neither finished nor cancelled."""
     UNSETTLED = "unsettled"
-    """A message may still change its state by itself: a report or the end of the validity is awaited."""
+    """A message may still change its state, because its report or the end of the validity is awaited."""
     YOUNG = "young"
-    """The campaign has not ended long enough ago."""
+    """The campaign ended too recently."""
 
 
 class ArchiveCommit(StrEnum):
-    """The answer to the commit of an attempt."""
+    """The status of an attempt to commit an archived campaign."""
 
     ARCHIVED = "archived"
     TAKEN = "taken"
@@ -59,13 +59,13 @@ class ArchiveCommit(StrEnum):
 
 
 class ArchiveStub(NamedTuple):
-    """What Redis keeps of an archived campaign."""
+    """The data that Redis keeps of an archived campaign."""
 
     id: CampaignId
     sender: SenderId
     state: ArchiveState
     operation: str
-    """Names the files of the campaign in the folder."""
+    """The id of the attempt, which is part of the names of the campaign's files in the folder."""
     folder: str
     """The path or URL of the folder."""
     name: str
@@ -95,9 +95,9 @@ class ArchiveStates:
     async def begin(
         self, sender: SenderId, campaign: CampaignId, *, operation: str, before_ms: int
     ) -> tuple[ArchiveBegin, str]:
-        """Begin an attempt to archive a campaign that ended before a time; return the answer and the counters' digest.
+        """Begin to archive a campaign that ended before a time; return the status and the digest of its counters.
 
-        The digest is empty unless the attempt has begun.
+        The digest is empty if the attempt did not begin.
         """
         reply = await self._begin(sender, campaign=campaign, operation=operation, before_ms=before_ms)
         return ArchiveBegin(text(reply["status"])), text(reply.get("digest", b""))
@@ -114,12 +114,12 @@ class ArchiveStates:
         template: str,
         trail: str = "",
     ) -> ArchiveCommit:
-        """Make a campaign an archived campaign; refuse if anything of it changed since the attempt began.
+        """Make a campaign an archived campaign; refuse this if one of its counters changed since the attempt began.
 
         Args:
             sender: the sender of the campaign.
             campaign: the campaign.
-            operation: the attempt.
+            operation: the id of the attempt.
             digest: the digest that the begin of the attempt returned.
             folder: the path or URL of the folder in which the messages are stored.
             name: the name of the campaign.
@@ -147,20 +147,20 @@ class ArchiveStates:
         return bool((await self._erase(sender, campaign=campaign, trail=trail))["is_erased"])
 
     async def is_known(self, stub: ArchiveStub) -> bool:
-        """Say whether Redis has the campaign of a stub: archived, or with its messages."""
+        """Say whether Redis has the campaign of a stub, either archived or with its messages."""
         is_known = bool(await self._redis.exists(campaign_key(stub.sender, stub.id)))
         if is_known:
-            await self._index(stub)  # a restore may have ended before
+            await self._index(stub)  # an earlier restore may have broken off before this step
         return is_known
 
     async def restore(
         self, stub: ArchiveStub, *, rollups: Mapping[RollupKey, Mapping[str, int]], trail: str = ""
     ) -> bool:
-        """Make an archived campaign anew from its stub; return False if Redis knows the campaign.
+        """Create an archived campaign again from its stub; return False if Redis has the campaign.
 
         Args:
-            stub: what Redis keeps of the campaign.
-            rollups: what the campaign adds to the statistics of days.
+            stub: the data that Redis keeps of the campaign.
+            rollups: the amounts that the campaign adds to the rollups of days.
             trail: the packed entry of the sender's trail.
         """
         counters = [
@@ -189,7 +189,7 @@ class ArchiveStates:
         await self._redis.hset(CAMPAIGNS, stub.id, stub.sender)
 
     async def leaving(self, sender: SenderId) -> list[CampaignId]:
-        """Return archived campaigns of which some keys are still to be deleted."""
+        """Return archived campaigns that still have keys to delete."""
         members = await self._redis.smembers(sender_key(sender, SenderKey.LEAVING))
         return sorted(CampaignId(text(member)) for member in members)
 
@@ -207,7 +207,7 @@ class ArchiveStates:
             seen.update(fresh)
             if len(members) < _PAGE:
                 return
-            # A campaign that was archived meanwhile is gone from the set.
+            # A campaign that was archived meanwhile is no longer in the set.
             first = len(seen) - await self._count_gone(sender, seen)
 
     async def _count_gone(self, sender: SenderId, campaigns: set[CampaignId]) -> int:
@@ -215,7 +215,7 @@ class ArchiveStates:
         return sum(score is None for score in scores)
 
     async def find(self, campaign: CampaignId) -> ArchiveStub | None:
-        """Return what Redis keeps of an archived campaign; None if it is not archived; raise ``CampaignUnknown``."""
+        """Return the stub of a campaign; None if the campaign is not archived; raise ``CampaignUnknown``."""
         sender = await self._redis.hget(CAMPAIGNS, campaign)
         if sender is None:
             raise CampaignUnknown(campaign)
@@ -225,12 +225,12 @@ class ArchiveStates:
     async def newest(
         self, senders: Sequence[SenderId], *, limit: int | None = None, with_erased: bool = True
     ) -> tuple[list[ArchiveStub], int]:
-        """Return the newest archived campaigns of some senders, the newest first, and how many are left out.
+        """Return the newest archived campaigns of some senders, the newest first, and how many campaigns are left out.
 
         Args:
-            senders: whose campaigns.
-            limit: how many, at most; None is all.
-            with_erased: whether campaigns count whose archive is erased.
+            senders: the senders of the campaigns.
+            limit: the most campaigns to return; None is all.
+            with_erased: whether to include campaigns whose archive is erased.
         """
         names = [SenderKey.ARCHIVED, *([SenderKey.ERASED] if with_erased else [])]
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -249,7 +249,7 @@ class ArchiveStates:
         return stubs, sum(replies[1::2]) - len(ids)
 
     async def read(self, campaigns: Sequence[tuple[CampaignId, SenderId]]) -> list[ArchiveStub]:
-        """Return what Redis keeps of those of these campaigns that are archived."""
+        """Return the stubs of the archived campaigns among these campaigns."""
         names = (
             CampaignField.ARCHIVE,
             CampaignField.ARCHIVE_OPERATION,

@@ -1,7 +1,7 @@
 """The audit of the counters: a campaign's counters of messages in all states must always add up to its total.
 
-The audit reads every campaign in time. So it also puts a campaign into the index of live or ended campaigns if the
-campaign is in none: a ledger of an older version has no indexes.
+The audit reads every campaign sooner or later. So the audit also puts a campaign into the index of live or ended
+campaigns if the campaign is in neither index: a ledger of an older version has no indexes.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ COUNTERS = ("total", *(state.value for state in MessageState))
 """Fields of a campaign's hash. One HMGET reads all of them at one moment."""
 
 Counters = dict[str, int]
-"""Counts by the names in ``COUNTERS``."""
+"""Numbers of messages by the names in ``COUNTERS``."""
 
 
 def read_counters(values: Sequence[bytes | str | None]) -> Counters:
@@ -32,7 +32,7 @@ def read_counters(values: Sequence[bytes | str | None]) -> Counters:
 
 
 def counter_mismatch(counters: Counters) -> str:
-    """Return a text that names the total and the counters; empty if the counters add up to the total."""
+    """Describe the total and the counters if they differ; return an empty text if the counters add up to the total."""
     counts = {state: counters[state.value] for state in MessageState}
     if counters["total"] == sum(counts.values()):
         return ""
@@ -41,7 +41,7 @@ def counter_mismatch(counters: Counters) -> str:
 
 
 def reason_with_mismatch(reason: str, detail: str, counters: Counters) -> str:
-    """Return why a campaign is stopped, for people, preceded by the mismatch of its counters if there is one.
+    """Return why a campaign is stopped, for people, after the mismatch of its counters if there is a mismatch.
 
     Args:
         reason: The field ``reason`` of the campaign.
@@ -65,7 +65,7 @@ class CampaignCounters(NamedTuple):
 
 
 class Audit:
-    """Reads the counters of all campaigns in rounds, a few campaigns per call, also of idle campaigns."""
+    """Reads the counters of all campaigns (also of idle campaigns) in rounds, a few campaigns per call."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -74,9 +74,9 @@ class Audit:
         self._unread = deque[tuple[CampaignId, SenderId]]()
 
     async def next_counters(self, limit: int) -> list[CampaignCounters]:
-        """Return the counters of the next *limit* campaigns. The cost is O(limit), however many campaigns there are."""
+        """Return the counters of the next *limit* campaigns. The cost is O(limit), whatever the number of campaigns."""
         if not self._unread:
-            # HSCAN returns a small hash whole, whatever COUNT says.
+            # HSCAN returns all fields of a small hash, and ignores COUNT.
             page: Any
             self._cursor, page = await self._redis.hscan(CAMPAIGNS, self._cursor, count=limit)
             self._unread.extend((CampaignId(text(id_)), SenderId(text(sender))) for id_, sender in page.items())

@@ -14,7 +14,7 @@ from times_dispatch.ledger.model import CampaignView, Recipients
 from times_dispatch.ledger.records import RecordColumns, read_record_columns, unpack_recipients
 
 _BATCHES_AT_ONCE = 8
-"""Batches that one call reads, about half a megabyte."""
+"""How many batches one call reads, about half a megabyte."""
 
 
 class BatchColumns(msgspec.Struct, frozen=True, gc=False):
@@ -27,10 +27,10 @@ class BatchColumns(msgspec.Struct, frozen=True, gc=False):
 async def read_batches(
     redis: Redis, view: CampaignView, numbers: Sequence[int] | None = None
 ) -> AsyncIterator[BatchColumns]:
-    """Yield the batches of a campaign with these numbers, by default all; raise ``CampaignDamaged``.
+    """Yield the batches of a campaign with the given numbers, by default all batches; raise ``CampaignDamaged``.
 
-    Each batch is read in one step, the batches one after the other: a message that changes meanwhile is read once,
-    before or after its change.
+    Each batch is read in one atomic step, and the batches are read one after the other. A message that changes
+    meanwhile is read once, either before or after its change.
     """
     wanted = range(view.batches) if numbers is None else numbers
     if view.lanes:
@@ -57,7 +57,7 @@ async def read_batches(
 
 
 async def _read_lanes(redis: Redis, view: CampaignView, numbers: Sequence[int]) -> AsyncIterator[BatchColumns]:
-    """Yield batches lane by lane; the indexes and times of their messages are those of the whole campaign."""
+    """Yield batches lane by lane; indexes and times of their messages are relative to the whole campaign."""
     batches = [lane_batch(view, number) for number in numbers]
     for offset, of_lane in groupby(batches, lambda each: each[2]):
         several = list(of_lane)
@@ -67,7 +67,7 @@ async def _read_lanes(redis: Redis, view: CampaignView, numbers: Sequence[int]) 
 
 
 def of_whole_campaign(batch: BatchColumns, *, offset: int, later_ms: int) -> BatchColumns:
-    """Return a batch of a lane with the indexes and times of the whole campaign.
+    """Return a batch of a lane, with indexes and times relative to the whole campaign.
 
     Args:
         batch: the batch.

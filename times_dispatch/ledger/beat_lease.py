@@ -1,7 +1,7 @@
-"""The lease of beat: of several beats one sends the messages for upkeep, and another one takes over when that one ends.
+"""The lease of beat: of several beat processes only the holder starts upkeep; when it ends, another process takes over.
 
-The lease has a fencing token. Each message of beat carries the token, and a worker ignores a message whose token is
-older than the newest one. A beat also stops by its own clock when it could not renew the lease in time.
+The lease has a fencing token. Each Celery message of beat carries the token, and a worker ignores a message with a
+token older than the newest token. A beat process also stops by its own clock if it could not renew the lease in time.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 LEASE_S: Final = 2.5
-"""How long a lease lasts without renewal: a second beat takes over within this time, and within 5 s altogether."""
+"""How long a lease lasts without renewal, in seconds; in all, a second beat process takes over within 5 s."""
 RENEW_EVERY_S: Final = 0.7
 _CALL_WITHIN_S: Final = 1.0
 _OLD_AFTER_S: Final = 5.0
-"""A message that waited for longer starts no upkeep, because newer messages follow it."""
+"""A message that waited for longer than this starts no upkeep, because newer messages follow."""
 
 
 class _Held(NamedTuple):
-    """A lease as the process knows it; the default is none."""
+    """A lease as this process knows it; by default, the process holds no lease."""
 
     token: int = 0
     until_s: float = 0.0
     """When the lease ends, on the monotonic clock of the process."""
     ledger_ahead_ms: float = 0.0
-    """By how much Redis' clock, in epoch milliseconds, is ahead of that monotonic clock."""
+    """By how many milliseconds Redis' clock (epoch) is ahead of the monotonic clock."""
 
 
 class BeatLease:
-    """The lease as one beat sees it. ``run`` belongs to one event loop; all else may be called from any thread."""
+    """The lease of one beat process. ``run`` belongs to one event loop; any thread may use the other members."""
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make the lease of a process.
@@ -64,17 +64,17 @@ class BeatLease:
 
     @property
     def now_ms(self) -> int:
-        """The time by Redis' clock, in epoch milliseconds; 0 while it is not known."""
+        """The time by Redis' clock, in epoch milliseconds; 0 while this time is not known."""
         ahead_ms = self._held.ledger_ahead_ms
         return round(self._clock.monotonic() * 1000 + ahead_ms) if ahead_ms else 0
 
     @property
     def may_send(self) -> bool:
-        """Whether this process may send messages: it holds the lease, or Redis does not permit leases to it."""
+        """Whether this process may send messages: it holds the lease, or Redis does not permit this user to take it."""
         return self._is_refused or self.token > 0
 
     async def run(self, redis: Redis, stop: asyncio.Event) -> None:
-        """Hold the lease, or wait for it, until the stop is set; then release it."""
+        """Hold the lease, or wait for the lease, until the stop is set; then release the lease."""
         script = Script(redis, "hold_beat")
         try:
             while not stop.is_set():
@@ -114,7 +114,7 @@ class BeatLease:
 async def why_ignored(redis: Redis, *, token: int, sent_ms: int) -> str:
     """Return why a worker ignores a message of beat; empty if the message counts. Raises Redis errors.
 
-    Messages wait in the broker while no worker runs. How old they are is told by Redis' clock, because the clocks of
+    Messages wait in the broker while no worker runs. Redis' clock gives the age of a message, because the clocks of
     hosts may differ.
 
     Args:
@@ -135,7 +135,7 @@ async def why_ignored(redis: Redis, *, token: int, sent_ms: int) -> str:
 
 
 async def working_beat(redis: Redis) -> str:
-    """Return host and process id of the beat that holds the lease, empty if none does. Raises Redis errors."""
+    """Return host and process id of the holder of the lease; empty if there is no holder. Raises Redis errors."""
     process, until_ms = await redis.hmget(BEAT_LEASE, [BeatField.PROCESS, BeatField.UNTIL_MS])
     is_held = int(until_ms or 0) > await RedisClock(redis).now_ms()
     return text(process) if process and is_held else ""

@@ -1,7 +1,7 @@
-"""Pages of campaigns that fit a part of the name, a sender, states and days, the newest or the oldest first.
+"""Pages of campaigns that match a part of the name, a sender, states and days, the newest or the oldest first.
 
-Only the campaigns of a page are read: the cost does not grow with the number of campaigns, except for a search by name
-or state, which a script makes in slices, so that it never keeps Redis busy for long.
+Only the campaigns of a page are read, so the cost does not grow with the number of campaigns. A search by name or state
+reads more campaigns: a script makes the search in slices, so that no call keeps Redis busy for long.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
 
 _MAX_EXAMINED: Final = 400
-"""Ended campaigns that one call of the script examines: about two milliseconds of Redis' time."""
+"""How many ended campaigns one call of the script examines: about two milliseconds of Redis' time."""
 _MAX_MS: Final = 9_999_999_999_999
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
 
@@ -35,7 +35,7 @@ class CampaignOrder(StrEnum):
 
 
 class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which campaigns are wanted; an empty field wants all."""
+    """The campaigns to find; an empty field matches all campaigns."""
 
     words: str = ""
     """A part of the name, in any case of ASCII letters, or the beginning of the id."""
@@ -62,7 +62,7 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sent_ms(self) -> tuple[int, int]:
-        """The first and the last moment of sending, in epoch milliseconds; two zeros if all campaigns are wanted."""
+        """The first and the last moment of sending, in epoch milliseconds; two zeros match all campaigns."""
         if not self.sent_since and not self.sent_until:
             return 0, 0
         return _midnight_ms(self.sent_since) if self.sent_since else 0, _end_ms(self.sent_until)
@@ -75,17 +75,17 @@ class PagePosition(msgspec.Struct, frozen=True):
     id: str
 
     def sort_key(self, order: "CampaignOrder") -> tuple[int, list[int]]:
-        """Return what sorts positions in an order."""
+        """Return the key by which positions are sorted in an order."""
         sign = -1 if order is CampaignOrder.NEWEST else 1
         return sign * self.created_ms, [sign * ord(letter) for letter in self.id]
 
     def __str__(self) -> str:
-        """Return the position as it stands in an address."""
+        """Return the position as the text in a URL."""
         return f"{self.created_ms}-{self.id}"
 
     @classmethod
     def parse(cls, written: str) -> "PagePosition | None":
-        """Return the position of an address; None if it is empty or damaged."""
+        """Return the position that the text in a URL means; None if the text is empty or damaged."""
         created_ms, dash, campaign = written.partition("-")
         is_position = dash and created_ms.isascii() and created_ms.isdecimal() and len(created_ms) < 15
         return cls(int(created_ms), campaign[:16]) if is_position else None
@@ -98,7 +98,7 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
     next: PagePosition | None
     """None if this is the last page."""
     total: int | None
-    """How many campaigns fit the filter; None if only a search through all would say it."""
+    """How many campaigns match the filter; None if counting would need a search through all campaigns."""
     damaged: list[CampaignDamaged]
 
 
@@ -110,7 +110,7 @@ class CampaignPages:
 
         Args:
             redis: the ledger.
-            max_examined: ended campaigns that one call of the script examines.
+            max_examined: how many ended campaigns one call of the script examines.
         """
         self._redis = redis
         self._max_examined = max_examined
@@ -214,6 +214,6 @@ def _end_ms(day: date | None) -> int:
 
 
 def _as_in_json(words: str) -> str:
-    """Return words as they stand in the JSON of a plan, with small ASCII letters."""
+    """Return words escaped as in the JSON of a plan, with small ASCII letters."""
     written = msgspec.json.encode(words)[1:-1].decode("utf-8", "replace")
     return "".join(char.lower() if char.isascii() else char for char in written)

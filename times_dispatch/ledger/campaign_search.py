@@ -19,14 +19,14 @@ from times_dispatch.similar_names import similar_name
 LAST = "last"
 """The word for the campaign that was created last."""
 MAX_NAMED = 500
-"""So many campaigns that ended are searched by name, the newest; live campaigns are searched all."""
+"""How many ended campaigns are searched by name, the newest first; all live campaigns are searched."""
 _PAGE = 10_000
 _ID_LETTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
 _ID_LENGTH = 8
 
 
 class CampaignSearch:
-    """Finds campaigns as people name them; an id costs one call, other words read the live and the newest campaigns."""
+    """Finds campaigns as people name them. An id takes one call; other words read live and newest ended campaigns."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -34,15 +34,15 @@ class CampaignSearch:
         self._archives = ArchiveStates(redis)
 
     async def find(self, words: str) -> CampaignId:
-        """Return the campaign with this id, the one whose id begins so, the one of this name, or the last one.
+        """Return the campaign with this id, with an id that begins with the words, or with this name; or the last one.
 
         Raises:
-            CampaignUnknown: No campaign is meant.
-            CampaignAmbiguous: Several campaigns are meant; the message names them.
+            CampaignUnknown: No campaign matches.
+            CampaignAmbiguous: Several campaigns match; the message names them.
         """
         if sender := await self._redis.hget(CAMPAIGNS, words):
             if is_lane(as_text(sender)):
-                with suppress(CampaignArchived):  # readers of the archive find its whole campaign
+                with suppress(CampaignArchived):  # the readers of the archive find the whole campaign of this lane
                     return (await self._queries.campaign(CampaignId(words))).id
             return CampaignId(words)
         views, _ = await self._queries.live_and_ended(max_ended=1 if words == LAST else MAX_NAMED, damaged=[])

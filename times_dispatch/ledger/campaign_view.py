@@ -1,4 +1,4 @@
-"""The view of a campaign, made of the hashes that the ledger has of it and of its sender."""
+"""The view of a campaign, made from the hashes of the campaign and of its sender."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -36,6 +36,9 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
         codes: The hash of its codes.
         sender: The hash of its sender.
         now_s: The time now, in epoch seconds.
+
+    Raises:
+        KeyError, ValueError: The hash of the campaign has a missing or damaged field.
     """
     state = CampaignState(fields[CampaignField.STATE].decode())
     plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)
@@ -96,7 +99,7 @@ def india_day(now_s: float) -> int:
 
 
 def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
-    """Return until when a campaign waits for its start or for its send window; empty if it does not wait."""
+    """Say until when a campaign waits for its start or its send window; return an empty text if it does not wait."""
     now_ms = now_s * 1000
     starts_ms = max(plan.start_at_ms, int(fields.get(CampaignField.SEND_WINDOW_OPENS_MS, 0)))
     closes_ms = int(fields.get(CampaignField.SEND_WINDOW_CLOSES_MS, 0))
@@ -109,7 +112,7 @@ def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
 
 
 def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
-    """Return why a sender sends nothing for a campaign, or not through its first provider; empty if it does."""
+    """Say why a campaign cannot use its sender or its first provider; return an empty text if it can."""
     resume = f"dispatch sender resume {header_of(plan.sender)}"
     if sender.get(SenderField.PAUSED) == b"1":
         why = sender.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace")

@@ -20,7 +20,7 @@ STATES = (
     "damaged",
     "unreachable",
 )
-"""All that ``state_in_words`` returns, and the words for campaigns that cannot be read."""
+"""All texts that ``state_in_words`` returns, and the texts for campaigns that cannot be read."""
 
 _WAITS = {
     WaitsFor.START: "scheduled",
@@ -34,17 +34,17 @@ class ListFigures(NamedTuple):
     """The numbers of one campaign in a list."""
 
     done_percent: int
-    """The share of messages that need no more sending."""
+    """The share of messages that will not be sent any more."""
     delivered: int
     failed: int
     """Messages that the provider rejected, or whose delivery report says failed."""
     in_doubt: int
     kept_back: int
-    """Messages that are not sent: suppressed, expired, cancelled, given up."""
+    """Messages that will not be sent: suppressed, expired, cancelled, given up."""
 
 
 def state_in_words(view: CampaignView) -> str:
-    """Return the state of a campaign, and for a running campaign that waits, for which thing it waits."""
+    """Return the state of a campaign in words; for a running campaign that waits, say what the campaign waits for."""
     if view.waits_for is WaitsFor.REPORTS:
         return "waiting to try again" if view.retries_waiting else "waiting for reports"
     return _WAITS.get(view.waits_for, view.state.value) if view.state is CampaignState.RUNNING else view.state.value

@@ -1,4 +1,4 @@
-"""Complaints about a sender, which people enter: an operator or the DLT portal tells of them, and no report does.
+"""Complaints about a sender. People enter complaints, because these come from an operator or the DLT portal.
 
 India's rules count complaints within ten days (docs/domain.md section 5). A complaint has a time and a reference, and
 no phone number.
@@ -16,9 +16,9 @@ from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_
 
 DAY_MS: Final = 86_400_000
 WINDOW_DAYS: Final = 10
-"""Complaints within so many days count together."""
+"""Complaints within this many days count together."""
 MAX_IN_WINDOW: Final = 5
-"""So many complaints within these days start an action against the sender."""
+"""This many complaints within ``WINDOW_DAYS`` start an action against the sender."""
 _KEPT_MS: Final = 400 * DAY_MS
 
 
@@ -28,7 +28,7 @@ class Complaint(msgspec.Struct, frozen=True, order=True, kw_only=True):
     at_ms: int
     """When the complaint was made, in epoch milliseconds."""
     reference: str
-    """The number of the complaint at the operator or the portal."""
+    """The number that the operator or the portal gave to the complaint."""
 
 
 class Complaints:
@@ -39,7 +39,7 @@ class Complaints:
         self._actor = actor
 
     async def add(self, sender: SenderId, complaint: Complaint) -> bool:
-        """Keep a complaint; return False if the sender has one with this reference already. Raises Redis errors."""
+        """Store a complaint; return False if the sender has a complaint with this reference. Raises Redis errors."""
         key = sender_key(sender, SenderKey.COMPLAINTS)
         if await self._redis.zscore(key, complaint.reference) is not None:
             return False
@@ -53,7 +53,7 @@ class Complaints:
         return True
 
     async def remove(self, sender: SenderId, reference: str) -> bool:
-        """Forget a complaint; return False if there is none with this reference. Raises Redis errors."""
+        """Delete a complaint; return False if no complaint has this reference. Raises Redis errors."""
         key = sender_key(sender, SenderKey.COMPLAINTS)
         if await self._redis.zscore(key, reference) is None:
             return False
@@ -72,5 +72,5 @@ class Complaints:
 
 
 def window_since_ms(now_ms: int) -> int:
-    """Return from which moment on complaints count together with those of now, in epoch milliseconds."""
+    """Return the earliest time of complaints that still count now, in epoch milliseconds."""
     return now_ms - WINDOW_DAYS * DAY_MS

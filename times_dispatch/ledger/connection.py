@@ -1,4 +1,4 @@
-"""The connection to the ledger: bounded waits, bounded retries, and a one-line reason when Redis cannot be used."""
+"""The connection to the ledger, with bounded waits, bounded retries, and a one-line reason if Redis cannot be used."""
 
 import asyncio
 import contextlib
@@ -25,13 +25,13 @@ from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.tls_options import certificate_problem, scheme_advice
 
 SOCKET_TIMEOUT_S = 5.0
-"""Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
+"""Seconds until a call without a response fails. Blocking reads (XREADGROUP) must block for a shorter time."""
 
 _RETRIES = 3
 _NAME = "times-dispatch"
-"""What CLIENT LIST shows of each connection."""
+"""The name of each connection in CLIENT LIST."""
 _NO_NOTIFICATIONS = MaintNotificationsConfig(enabled=False)
-# Not a file of lua/: EVAL with the text shows whether this user may run any script, and this text needs no lib.
+# The text is not a file of lua/, because EVAL with the text shows whether this user may run scripts at all.
 _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
 return redis.call('TIME')[1]
@@ -45,7 +45,7 @@ class RedisUnavailable(Exception):
 
 
 class _AsRedisError:
-    """A context manager that turns every other exception of a block into a Redis error, and closes the connection.
+    """A context manager that turns exceptions of a block that are no Redis errors into one, and closes the connection.
 
     The event loop raises its own errors when a connection is lost at certain moments: uvloop raises ``RuntimeError``
     during the handshake. Callers of the ledger handle only Redis errors, so they get a ``ConnectionError`` instead.
@@ -77,14 +77,14 @@ def _abandon(connection: AbstractConnection) -> None:
 
 
 class _LedgerConnection(AbstractConnection):
-    """A connection that raises only Redis errors, loses no cancellation, and closes itself on a replica.
+    """A connection that raises only Redis errors, loses no cancellation, and closes itself if its server is a replica.
 
     After a failover the same address leads to another server, which only a new connection reaches. So the connection
     closes itself when its server says that it is a replica.
 
     The handshake is one command, HELLO, which also gives the password and the name (and SELECT for a database other
     than 0). A call that finds no free connection waits for the handshake, and with a slow Redis each further command of
-    it would make the call late by another round trip.
+    the handshake would delay the call by another round trip.
     """
 
     async def send_command(self, *args: Any, **kwargs: Any) -> None:
@@ -103,9 +103,9 @@ class _LedgerConnection(AbstractConnection):
             await super().connect_check_health(check_health=False, retry_socket_connect=retry_socket_connect)
 
     async def check_health(self) -> None:
-        """Send PING if the connection was idle, and close it if the answer does not come.
+        """Send PING if the connection was idle, and close the connection if no response comes.
 
-        redis-py repeats the PING by itself. Whoever sends the command repeats it, too, so the waits would multiply.
+        redis-py itself repeats the PING, and the caller repeats its command too, so the waits would multiply.
         """
         if self.health_check_interval and asyncio.get_running_loop().time() > self.next_health_check:
             try:
@@ -204,7 +204,7 @@ def connect(
 
     A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
     have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
-    become a replica is closed, and so is a connection that nobody has used for a minute.
+    become a replica is closed, and so is a connection that was idle for a minute.
 
     Args:
         url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``; or
@@ -246,13 +246,14 @@ def connect(
             socket_keepalive=True,
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, errors),
-            driver_info=None,  # its two commands, and that of the notifications, would lengthen the handshake
+            driver_info=None,  # driver info and notifications would add commands to the handshake
             maint_notifications_config=_NO_NOTIFICATIONS,
         )
     except ValueError:
-        # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
+        # The error's message may hold a piece of the password, because urlsplit takes the text before a slash for the
+        # port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
-    # Not an argument of from_url, because the URL's scheme overrides that argument.
+    # The class is not an argument of from_url, because the URL's scheme overrides that argument.
     is_tls = issubclass(pool.connection_class, SSLConnection)
     pool.connection_class = _Tls if is_tls else _Tcp
     if finder:
@@ -264,14 +265,14 @@ def connect(
 def _connect_to_cluster(
     url: str, *, max_connections: int, socket_timeout_s: float, retries: int, repeat_after_timeout: bool
 ) -> ClusterRedis:
-    """Connect to a cluster; raise RedisUnavailable if the URL names none. The arguments are those of ``connect``."""
+    """Connect to a cluster; raise RedisUnavailable if the URL is refused. The arguments are those of ``connect``."""
     try:
         cluster = node_urls.parse(url)
     except ValueError as error:
         raise RedisUnavailable(f"the address of the cluster {error}") from None
 
     def open_node(address: Address) -> Redis:
-        # The client of the cluster repeats calls, because the next try may belong to another node.
+        # The client of the cluster repeats calls, because the next try may go to another node.
         return connect(
             cluster.of_node(address), max_connections=max_connections, socket_timeout_s=socket_timeout_s, retries=0
         )
@@ -296,7 +297,7 @@ def address_of(redis: Redis) -> str:
 
 
 async def servers_of(redis: Redis) -> dict[str, Redis]:
-    """Return a client of each server that holds a part of the ledger, by its address: one server without a cluster."""
+    """Return, by address, a client of each server that holds a part of the ledger; without a cluster, of one server."""
     if isinstance(redis, ClusterRedis):
         return {str(address): node for address, node in (await redis.primaries()).items()}
     return {address_of(redis): redis}
@@ -309,7 +310,7 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
 
     Args:
         redis: The ledger.
-        needs_memory: Whether a full Redis counts as unavailable. Commands that show, pause and cancel can use a full
+        needs_memory: Whether a full Redis counts as unavailable. Commands that show, pause and cancel work with a full
             Redis.
 
     Raises:
@@ -333,7 +334,7 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
 
 
 async def _warnings_of_nodes(redis: ClusterRedis) -> list[str]:
-    """Return the warnings about each node of a cluster. A node that is away concerns its own senders only."""
+    """Return the warnings about each node of a cluster; a node that does not answer concerns only its own senders."""
     await _info(redis)
     warnings = list[str]()
     for address, node in (await redis.primaries()).items():
@@ -367,7 +368,7 @@ _REASONS_BY_WORDS = (
     (r"NOREPLICAS", "has too few replicas (min-replicas-to-write): it takes no writes"),
     (r"^ACL failure in script", _NO_PERMISSION),
 )
-"""Reasons of errors that have no class of their own, by a regular expression for what the server says."""
+"""Reasons of errors that have no class of their own, by a regular expression for the server's message."""
 
 
 def _reason(error: exceptions.RedisError) -> str:

@@ -1,7 +1,7 @@
-"""The pool of connections to a server of the ledger: it closes connections that nobody has used for some time.
+"""The pool of connections to a server of the ledger, which closes connections that were idle for some time.
 
-A burst of calls opens many connections. redis-py keeps all of them, and uses those that were returned last. So the
-others would stay open for good, and stay half open (``CLOSE_WAIT``) after the server closed them.
+A burst of calls opens many connections. redis-py keeps all connections, and reuses the connections that were returned
+last. So the other connections would stay open for good, and half open (``CLOSE_WAIT``) after the server closed them.
 """
 
 import time
@@ -13,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 MAX_IDLE_S: Final = 60.0
-"""A connection that nobody has used for so long is closed when another one is returned."""
+"""A connection that was idle for this many seconds is closed when another connection is returned."""
 
 
 class LedgerPool(BlockingConnectionPool):
@@ -22,11 +22,11 @@ class LedgerPool(BlockingConnectionPool):
     max_idle_s = MAX_IDLE_S
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Take a connection back, and close those that have been idle for too long."""
+        """Take a connection back, and close the connections that have been idle for too long."""
         now_s = time.monotonic()
         connection.returned_s = now_s  # type: ignore[attr-defined]
         await super().release(connection)
-        # The list is a stack: the connection at its beginning was returned before all others.
+        # The list is a stack: its first connection was returned before all others.
         idle = self._available_connections
         while idle and idle[0].returned_s < now_s - self.max_idle_s:  # type: ignore[attr-defined]
             with suppress(RedisError):

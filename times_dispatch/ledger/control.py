@@ -1,4 +1,4 @@
-"""Control of campaigns and senders, across all workers at once, because every block asks the ledger first."""
+"""Control of campaigns and senders; a change holds for all workers at once, because the ledger opens each block."""
 
 import asyncio
 import math
@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 
 class _PlanOfLanes(msgspec.Struct, frozen=True):
-    """What a campaign's plan says about lanes."""
+    """The fields of a campaign's plan about lanes."""
 
     lane_campaigns: list[CampaignId] = []
 
 
 _MILLISECOND_S = 0.002
-"""A sleep of at least a millisecond, whatever the timer's resolution."""
+"""Seconds of a sleep that lasts at least a millisecond, whatever the timer's resolution."""
 
 
 class Control:
@@ -79,17 +79,17 @@ class Control:
         reason: str = "",
         replaces_reason: bool = False,
     ) -> tuple[bool, CampaignState]:
-        """Pause, resume, cancel or brake a campaign; return whether that changed the campaign, and its state.
+        """Pause, resume, cancel or brake a campaign; return whether the call changed the campaign, and its state.
 
-        After this call no block can be opened that the new state forbids. Messages that were opened before are pushed
-        within the time for which send times are given out ahead. The resume of a campaign that has nothing left to send
-        finishes the campaign. A campaign that was paused or braked after this call began is not resumed.
+        After this call no block can be opened that the new state forbids. Messages that were opened before this call
+        are pushed within the time for which send times are given out ahead. A resume finishes a campaign that has no
+        messages left to send. A campaign that was paused or braked after this call began is not resumed.
 
         Args:
             sender: The sender of the campaign.
             campaign: The campaign.
             action: The change.
-            reason: Why, a ``StopReason`` or a text for people.
+            reason: Why the campaign is changed: a ``StopReason``, or a text for people.
             replaces_reason: Whether a pause gives the reason also to a campaign that is paused already.
 
         Raises:
@@ -114,7 +114,7 @@ class Control:
         if not lanes:
             replies = [await change(sender, campaign, trail)]
         else:
-            # A lane that cannot be reached keeps no other lane from its change.
+            # A lane that cannot be reached does not prevent the change of the other lanes.
             changes = [change(lane, of_lane, "" if at else trail) for at, (lane, of_lane) in enumerate(lanes)]
             replies = _raised_at_end(await asyncio.gather(*changes, return_exceptions=True))
         known = [reply for reply in replies if text(reply["status"]) != Status.NO_CAMPAIGN]
@@ -124,9 +124,10 @@ class Control:
         return is_changed, whole_state([CampaignState(text(reply["state"])) for reply in known])
 
     async def _lanes_of(self, sender: SenderId, campaign: CampaignId) -> list[tuple[SenderId, CampaignId]]:
-        """Return the lanes of a campaign, also if it is itself that of one lane; empty without lanes.
+        """Return the lanes of a campaign, or of the whole campaign if it belongs to one lane; empty without lanes.
 
-        If the plan is damaged, those of the sender's other lanes are searched, so that all of the campaign is stopped.
+        If the plan is damaged, the plans of the sender's other lanes are searched, so that all lanes of the campaign
+        are stopped.
         """
         plan = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
         campaigns = _lane_campaigns(plan)
@@ -145,7 +146,8 @@ class Control:
     async def configure_rate(self, sender: SenderId, rate_per_s: float, *, lanes: int = 1) -> None:
         """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed.
 
-        Each lane gets its share. A sender keeps the lanes that it ever had. A new lane is stopped if the sender is.
+        Each lane gets its share of the rate. A sender keeps all lanes that it ever had. A new lane is stopped if the
+        sender is stopped.
         """
         names = await self.with_lanes(sender, lanes)
         shares = rate_shares(rate_per_s, len(names))
@@ -162,19 +164,19 @@ class Control:
             await self._configure_rate(lane, known_rate=configured or "", rate=share, trail=trail)
 
     async def with_lanes(self, sender: SenderId, lanes: int) -> list[SenderId]:
-        """Return the lanes of a sender, at least so many; a new lane is stopped if the first is."""
+        """Return the lanes of a sender, at least *lanes*; a new lane is stopped if the first lane is stopped."""
         known = set(await known_lanes(self._redis, sender))
         names = lane_senders(sender, max(lanes, len(known)))
         for lane in names:
             await self._redis.sadd(SENDERS, lane)
-            # A lane gets its rate after this: a lane without one was being added when a process died.
+            # A lane gets its rate after this step, so a lane without a rate was being added when a process died.
             is_new = lane not in known or not await self._redis.hexists(_sender_hash_key(lane), SenderField.RATE)
             if is_new and lane != sender:
                 await self._stop_like(sender, lane)
         return list(names)
 
     async def _stop_like(self, sender: SenderId, lane: SenderId) -> None:
-        """Pause and brake a new lane as its sender is; a later stop finds the lane, because the ledger knows it."""
+        """Pause and brake a new lane like its sender; a later stop reaches the lane through the ledger."""
         fields: Any = await self._redis.hgetall(_sender_hash_key(sender))
         stops = {SenderField.PAUSED.encode(), SenderField.PAUSE_REASON.encode(), SenderField.SILENT.encode()}
         copied: Any = {name: value for name, value in fields.items() if name in stops or b"@" in name}
@@ -191,14 +193,14 @@ class Control:
             key = _sender_hash_key(lane)
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(key, SenderField.MAX_PARTS_PER_DAY, share)
-                pipe.hdel(key, SenderField.FULL_DAY)  # the next block compares with the new cap
+                pipe.hdel(key, SenderField.FULL_DAY)  # the next block is compared with the new cap
                 await pipe.execute()
 
     async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> int:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        Return the parts that were handed over before: they count. Raises ``CampaignUnknown``, ``CampaignArchived`` or
-        ``LanesRefused``.
+        Return the parts that were handed over before this call, which count against the budget. Raises
+        ``CampaignUnknown``, ``CampaignArchived`` or ``LanesRefused``.
         """
         if await self._lanes_of(sender, campaign):
             raise LanesRefused(campaign, "a budget")
@@ -218,7 +220,8 @@ class Control:
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit.
 
-        The lanes of a sender get their shares; lanes whose rate falls come first, so that the sum is never too high.
+        The lanes of a sender get their shares. Lanes whose rate falls are changed first, so that the sum is never too
+        high.
         """
         trail = self._entry(TrailAction.RATE_SET, detail=_rate_in_words(rate_per_s))
         lanes = await known_lanes(self._redis, sender)
@@ -232,7 +235,7 @@ class Control:
     async def pause_sender(self, sender: SenderId, *, reason: str = "") -> None:
         """Stop all campaigns of a sender, until a person resumes the sender.
 
-        A reason replaces the reason of an earlier pause; without a reason, the earlier reason stays.
+        A new reason replaces the reason of an earlier pause; without a new reason, the earlier reason stays.
         """
         fields: dict[str, float | str] = {SenderField.PAUSED: 1}
         if reason:
@@ -272,7 +275,7 @@ class Control:
             sender: The sender.
             values: The value of each field.
             keep_first: Whether a field that has a value keeps it.
-            is_stop: Whether the fields pause or brake the sender: then the moment is kept.
+            is_stop: Whether the fields pause or brake the sender; then the time of this call is stored.
             trail: The entry of the trail about the change; empty if the change is not noted.
         """
         fields = [{"name": name, "value": value} for name, value in values.items()]
@@ -281,7 +284,7 @@ class Control:
     async def resume_sender(self, sender: SenderId) -> bool:
         """Resume a sender: end its pause, and the brake and the back-off of each of its providers.
 
-        Return False, and changes nothing, if the sender was paused or braked after this call began.
+        Return False, and change nothing, if the sender was paused or braked after this call began.
         """
         trail = self._entry(TrailAction.SENDER_RESUMED)
         lanes = await known_lanes(self._redis, sender)
@@ -296,10 +299,10 @@ class Control:
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Settle all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
 
-        Messages that are to be sent again of a paused or braked campaign wait for its resume.
+        In a paused or braked campaign, messages that are to be sent again wait until a person resumes the campaign.
 
         Only messages that were sent before this call began are settled: the Redis client repeats a call whose reply is
-        lost, and by then messages that it resent may have been pushed again.
+        lost, and by then messages that the first call made pending again may have been pushed.
 
         Raises:
             CampaignDamaged: Some batches are damaged; the messages of all other batches are settled.
@@ -331,7 +334,7 @@ class Control:
                     raise
                 damaged.append(str(number + 1))
             else:
-                settled += reply["resent"] + reply["as_sent"]
+                settled += reply["requeued"] + reply["as_sent"]
                 trail = ""
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"
@@ -339,7 +342,7 @@ class Control:
         return settled
 
     async def _next_ms(self, sender: SenderId) -> int:
-        """Wait for the next millisecond of Redis' clock and return it; messages sent before are earlier."""
+        """Wait for the next millisecond of Redis' clock and return it; messages sent before the call are earlier."""
         now_us = await self._clock.now_us(sender)
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
@@ -364,7 +367,7 @@ def _raised_at_end(results: Sequence[T | BaseException]) -> list[T]:
 
 
 def _increase(rate: bytes | str | None, new_rate: float) -> float:
-    """Return by how much a rate grows; below 0 if it falls. A rate of 0 is no limit, and no rate is no sending yet."""
+    """Return by how much a rate grows; below 0 if the rate falls. A rate of 0 is no limit; a new lane has no rate."""
     before = stored_rate(rate)
     return (new_rate or math.inf) - (0.0 if before is None else before or sys.float_info.max)
 

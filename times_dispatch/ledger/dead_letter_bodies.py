@@ -1,7 +1,8 @@
-"""The bodies of dead letters, of which some are kept by processes that cannot tell which numbers are forgotten.
+"""The bodies of dead letters. Some come from processes that do not know which numbers are forgotten.
 
-A receiver keeps what it cannot read, and has not the key of forgotten numbers, because strangers talk to it. So a
-reconciler, which has the key, looks at all new dead letters and hides the numbers in them.
+A receiver stores unreadable bodies as dead letters. A receiver does not have the key of forgotten numbers, because
+anybody can connect to the receiver. So a reconciler, which has the key, hides forgotten numbers in all new dead
+letters.
 """
 
 from contextlib import suppress
@@ -27,23 +28,24 @@ SEARCH_EVERY_S: Final = 5.0
 _STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 _BODY: Final = b"b"
 _PAGE: Final = 8
-"""Entries that are read in one call: a long one has 1 MiB."""
+"""How many entries one call reads; a long entry has 1 MiB."""
 
 
 class DeadLetterBodies:
     """The dead letters of a ledger. Every method raises Redis errors."""
 
     def __init__(self, redis: Redis, hide: Hide) -> None:
-        """Take what hides numbers in bodies, or raises ``ForgetKeyRefused``."""
+        """Take the function that hides numbers in bodies, or raises ``ForgetKeyRefused``."""
         self._redis = redis
         self._hide = hide
         self._replace = Script(redis, "replace_body")
 
     async def hide_new(self) -> int:
-        """Hide numbers in the dead letters that came since the last call of any process; return how many changed.
+        """Hide numbers in the dead letters since the last call of any process; return how many dead letters changed.
 
-        A changed dead letter becomes the newest. Two processes may look at the same dead letters; one changes them. A
-        process without the right key leaves all dead letters to processes that have it.
+        A changed dead letter becomes the newest dead letter. If two processes read the same dead letters, only one of
+        the processes changes them. A process without the right key leaves all dead letters to the processes that have
+        the key.
         """
         changed = 0
         searched: Any = await self._redis.hgetall(DEAD_LETTERS_SEARCHED)

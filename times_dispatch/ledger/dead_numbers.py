@@ -1,9 +1,9 @@
-"""Dead numbers: numbers of which a provider said that nobody has them; they get no message until that is long ago.
+"""Dead numbers: numbers that nobody has, as a provider reported; they get no message for some time after the report.
 
-The numbers stand beside the opt-out list, in the same form: the digits before the last five name a bucket, the last
-five are a field of the bucket's hash. The value is one integer, the day since the epoch times 65,536 plus the code, so
-that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million numbers. A bucket that gets no
-new number expires as a whole. Workers look dead numbers up in the same call as the opt-out list.
+Dead numbers are stored beside the opt-out list, in the same form: the digits before the last five name a bucket, the
+last five digits are a field of the bucket's hash. The value is one integer, the day since the epoch times 65,536 plus
+the code, so that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million numbers. A bucket
+that gets no new number expires as a whole. Workers look dead numbers up in the same call as the opt-out list.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class DeadNumberRule(NamedTuple):
 
 
 class DeadNumber(NamedTuple):
-    """What is known of a dead number."""
+    """The note about a dead number."""
 
     since_day: int
     """The last day on which the number was reported dead, in days since the epoch."""
@@ -47,16 +47,16 @@ class DeadNumbers:
         self._note = Script(redis, "note_dead_numbers")
 
     async def add(self, codes: Mapping[str, int]) -> None:
-        """Note numbers with the codes that they got; do nothing without a rule.
+        """Note numbers with the codes of their results or reports; do nothing without a rule.
 
-        A full Redis, or a Redis user without this right, notes nothing: the results of pushes and reports do not wait
-        for this, and the number is paid for once more.
+        If Redis is full, or if the Redis user lacks the permission, no number is noted. Results of pushes and reports
+        do not wait for such notes, so a message to the number may be paid for once more.
         """
         if not codes or self.rule.keep_days <= 0:
             return
         all_notes = [f"{number[:_CUT]}:{int(number[_CUT:])}:{code}" for number, code in codes.items()]
         for first in range(0, len(all_notes), _NOTES_AT_ONCE):
-            # One text, because a script costs more with each of its arguments.
+            # The notes are one text, because each argument makes a script slower.
             notes = " ".join(all_notes[first : first + _NOTES_AT_ONCE])
             try:
                 await self._note(OPT_OUTS, keep_s=self.rule.keep_days * _DAY_S, notes=notes)
@@ -66,22 +66,22 @@ class DeadNumbers:
                 return
 
     async def find(self, number: str) -> DeadNumber | None:
-        """Return what is noted of a number, also if the note is too old to count; None without a note."""
+        """Return the note about a number, also if the note is too old to count; None without a note."""
         value = cast("bytes | None", await self._redis.hget(*_bucket_and_field(number)))
         return DeadNumber(*divmod(int(value), _CODES)) if value else None
 
     async def counts(self, dead: DeadNumber) -> bool:
-        """Say whether a note is so young that the number gets no message."""
+        """Say whether a note is recent enough that the number gets no message."""
         seconds, _ = await self._redis.time()
         return int(seconds) // _DAY_S - dead.since_day < self.rule.keep_days
 
     async def remove(self, number: str) -> bool:
-        """Forget that a number is dead; return whether it was noted."""
+        """Delete the note about a dead number; return whether there was a note."""
         return bool(await self._redis.hdel(*_bucket_and_field(number)))
 
 
 def _is_refusal(error: ResponseError) -> bool:
-    """Return whether Redis is full, or denies this user the right; a script of Redis 6.2 words both differently."""
+    """Return whether Redis is full, or denies the permission; errors in scripts of Redis 6.2 have other texts."""
     return isinstance(error, OutOfMemoryError | NoPermissionError) or any(word in str(error) for word in _REFUSALS)
 
 

@@ -3,15 +3,15 @@
 LedgerError
 ├── CampaignUnknown    no campaign has this id or name
 │   └── CampaignNotArchived  the campaign is in Redis, and not in the archive
-├── CampaignAmbiguous  several campaigns have this name, or an id that begins so
+├── CampaignAmbiguous  several campaigns have this name, or an id that begins with these characters
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
-├── LanesRefused       a campaign of a sender with lanes cannot have this
-├── WorkerTooOld       a worker runs that knows no lanes, or no tracked links in lanes
+├── LanesRefused       a campaign of a sender with lanes has a setting that lanes do not allow
+├── WorkerTooOld       a worker runs whose version has no lanes, or no tracked links in lanes
 ├── ForgetKeyRefused   this process lacks the key that tells which numbers are forgotten
 ├── LedgerNewer        a newer version of this program wrote the ledger, which this version cannot read
-├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
+├── IdKeyRefused       this process has another key for correlation ids than the ledger records
 └── BatchWritesEnded   this worker may write nothing more for a batch
     ├── LeaseLost             another worker has the batch
     └── LedgerDeadlinePassed  the ledger did not answer within the time that was left for the batch
@@ -55,27 +55,27 @@ class CampaignUnknown(LedgerError):
 
 
 class CampaignNotArchived(CampaignUnknown):
-    """The ledger has the campaign, and the archive has none of this id."""
+    """The ledger has the campaign, and the archive does not."""
 
     def __init__(self, campaign: str) -> None:
         LedgerError.__init__(self, f"campaign {campaign} is not archived; `dispatch archive list` shows what is")
 
 
 class CampaignAmbiguous(LedgerError):
-    """Several campaigns have this name, or an id that begins so."""
+    """Several campaigns have this name, or an id that begins with these characters."""
 
     def __init__(self, words: str, candidates: Sequence[str]) -> None:
         more = f" and {len(candidates) - _MAX_CANDIDATES:,} more" if len(candidates) > _MAX_CANDIDATES else ""
         named = ", ".join(candidates[:_MAX_CANDIDATES])
-        super().__init__(f"campaign {words}: {len(candidates):,} campaigns are meant, give the id: {named}{more}")
+        super().__init__(f"campaign {words}: {len(candidates):,} campaigns match, give the id: {named}{more}")
 
 
 class CampaignArchived(LedgerError):
-    """The messages of this campaign are in the archive: they can be read, and nothing can be done with them."""
+    """The messages of this campaign are in the archive: people can read the messages, but not change or send them."""
 
     def __init__(self, campaign: CampaignId, sender: SenderId) -> None:
         super().__init__(
-            f"campaign {campaign}: is archived; show, report, stats and number read it, and it can be sent no more"
+            f"campaign {campaign}: is archived; show, report, stats and number read it, and nothing can change it"
         )
         self.campaign = campaign
         self.sender = sender
@@ -88,13 +88,13 @@ class CampaignDamaged(LedgerError):
         campaign: The damaged campaign.
         sender: The campaign's sender.
         what: The damaged item, for the message: ``batch 2``.
-        done: What was completed before the damage was found, as an end of the message.
+        done: The work that was completed before the damage was found, as the end of the message.
     """
 
     state = "damaged"
-    """What stands in a list in place of the campaign's state."""
+    """The text in a list in place of the campaign's state."""
     advice = "damaged in the ledger, restore them (docs/operations.md)"
-    """What a list says of all campaigns that cannot be read for the same reason."""
+    """The text under a list about all campaigns that cannot be read for the same reason."""
 
     def __init__(self, campaign: CampaignId, sender: SenderId, what: str, *, done: str = "") -> None:
         super().__init__(
@@ -113,19 +113,19 @@ class SubmissionRefused(LedgerError):
 
 
 class LanesRefused(LedgerError):
-    """A campaign whose sender has lanes cannot have this."""
+    """The campaign has a setting that a campaign of a sender with lanes cannot have."""
 
     def __init__(self, campaign: CampaignId, what: str) -> None:
         super().__init__(f"campaign {campaign}: its sender has lanes, and a campaign with lanes cannot have {what}")
 
 
 class WorkerTooOld(LedgerError):
-    """A worker runs that knows no lanes and would push the name of a lane as the sender, or would push wrong links."""
+    """A worker of an old version runs that would push the name of a lane as the sender, or would push wrong links."""
 
     def __init__(self, campaign: CampaignId, worker: str, version: str, *, knows_no: str) -> None:
         super().__init__(
             f"campaign {campaign}: its sender has lanes, and the worker {worker} is of a version that knows no "
-            f"{knows_no} ({version}): stop it first, and submit again"
+            f"{knows_no} ({version}): stop this worker, and submit again"
         )
 
 
@@ -140,7 +140,7 @@ class BatchUnreadable(LedgerError):
 
 
 class IdKeyRefused(LedgerError):
-    """This process has another key of the correlation ids than the ledger records; the message says what to do."""
+    """This process has another key for correlation ids than the ledger records; the message says what to do."""
 
 
 class LedgerNewer(LedgerError, ProcessRefused):
@@ -173,8 +173,8 @@ _INVALID_DATA = re.compile(
     r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|(?:^|of pipeline caused error: \W*)WRONGTYPE"
     r"|hash value is not an integer"
 )
-"""Matches the errors of Redis 7 and 6.2 for a script or a command that failed because of invalid data; redis-py puts
-the command before an error of a pipeline."""
+"""Matches the errors of Redis 7 and 6.2 for a script or a command that failed because of invalid data; redis-py adds
+the command at the front of an error of a pipeline."""
 
 
 _KEY_OF_PIPELINE = re.compile(r"^Command # \d+ \([A-Z]+ (\{[\w.-]+\}:[a-z_:]+)[ )]")
@@ -199,11 +199,11 @@ def is_transient(error: BaseException) -> bool:
 
 
 RESTORE = "restore it (docs/operations.md)"
-"""What to do about damaged data."""
+"""The advice about damaged data."""
 
 
 def damage_of(error: BaseException) -> str:
-    """Say which data of the ledger is damaged, with the key where it is known; empty if a call may succeed later.
+    """Say which data of the ledger is damaged, with the key if it is known; empty if a later call may succeed.
 
     Args:
         error: the error of a call to the ledger.

@@ -1,4 +1,4 @@
-"""Takes the data of one phone number out of Redis: out of recipients, and out of what the ledger knows of numbers."""
+"""Deletes the data of one phone number from Redis: from recipients, and from the ledger's records about numbers."""
 
 from collections.abc import AsyncIterator, Sequence
 from hashlib import sha1
@@ -29,11 +29,11 @@ _TRIES: Final = 5
 
 
 class ForgottenBatch(NamedTuple):
-    """What one batch held of a number."""
+    """The messages of one batch that held a number."""
 
     view: CampaignView
     messages: list[MessageView]
-    """The messages to the number, as they were."""
+    """The messages to the number, as they were before the call."""
     others: int
     """Messages to other numbers whose values held the number and were blanked."""
     kept: int
@@ -43,7 +43,7 @@ class ForgottenBatch(NamedTuple):
 
 
 class NumberForgetting:
-    """Takes one number out of Redis. Every call may be repeated, and finds less each time."""
+    """Deletes one number from Redis. Every call may be repeated; a repeated call finds only data that is left."""
 
     def __init__(self, redis: Redis, number: str) -> None:
         self._redis = redis
@@ -54,7 +54,7 @@ class NumberForgetting:
         self._remove_copies = Script(redis, "remove_copies")
 
     async def batches(self, *, damaged: list[CampaignDamaged]) -> AsyncIterator[tuple[CampaignView, int]]:
-        """Yield all batches in Redis that hold the number, in recipients or in values. Reads all recipients."""
+        """Yield all batches in Redis that hold the number, in recipients or in values; this reads all recipients."""
         for view in await self._queries.campaigns(damaged=damaged):
             for first in range(0, view.batches, _AT_ONCE):
                 numbers = range(first, min(first + _AT_ONCE, view.batches))
@@ -65,7 +65,7 @@ class NumberForgetting:
                         yield view, number
 
     async def is_any_submitting(self) -> bool:
-        """Say whether a campaign is being submitted, so that a batch may be stored after it was looked for."""
+        """Say whether a campaign is being submitted, so that a batch may be stored after the search."""
         return any(view.state is CampaignState.SUBMITTING for view in await self._queries.campaigns(damaged=[]))
 
     async def read(self, view: CampaignView, batch_number: int) -> list[MessageView]:
@@ -73,7 +73,7 @@ class NumberForgetting:
         return [message async for message in self._queries.batch(view, batch_number) if message.to == self._number]
 
     async def forget_batch(self, view: CampaignView, batch_number: int) -> ForgottenBatch:
-        """Take the number out of one batch, and end what may not be sent; raise ``CampaignDamaged``."""
+        """Delete the number from one batch, and end messages that may not be sent; raise ``CampaignDamaged``."""
         sender, keys = view.plan.sender, (BatchKey.RECIPIENTS, BatchKey.MESSAGES)
         for _ in range(_TRIES):
             packed, records = cast(
@@ -109,10 +109,10 @@ class NumberForgetting:
             )
             if not reply["is_changed"]:
                 return ForgottenBatch(view, messages, len(closed), len(quoting) - len(closed), reply["sending"])
-        raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} is changed by others all the time")
+        raise CampaignDamaged(view.id, sender, f"batch {batch_number + 1} is changed by other processes at each try")
 
     async def forget_index_entries(self, rule: DeadNumberRule) -> int:
-        """Take the number out of what the ledger remembers of numbers; return how many entries there were."""
+        """Delete the number from the ledger's records about numbers; return how many entries were deleted."""
         removed = int(await DeadNumbers(self._redis, rule).remove(self._number))
         for sender in await self._queries.senders():
             pattern = f"{sender_key(sender, SenderKey.RECENT_PHONES)}:*:{self._number[:_CUT]}"
@@ -125,9 +125,9 @@ class NumberForgetting:
         return removed + await self._forget_samples() + await self._forget_forwarded()
 
     async def _forget_forwarded(self) -> int:
-        """Delete events that wait to be forwarded and hold the number, until none is found.
+        """Delete events that wait to be forwarded and hold the number, until a search finds no event.
 
-        Events leave a lane meanwhile, so that others change their places and may be passed over once.
+        Events leave a lane during a search, so other events change their positions, and a search may miss them.
         """
         removed = 0
         while number := await self._forget_forwarded_once():
@@ -150,7 +150,7 @@ class NumberForgetting:
         return removed
 
     async def _forget_samples(self) -> int:
-        """Delete the samples that hold the hash of the number: they serve a question at the submit, for three days."""
+        """Delete the samples that hold the hash of the number; a submit needs samples only to ask a question."""
         sample, removed = NumberSample(), 0
         sample.add([self._number])
         [hashed] = sample.hashes()
@@ -176,12 +176,12 @@ class NumberForgetting:
 
 
 async def _nodes(redis: Redis) -> list[Redis]:
-    """Return the clients of all nodes that hold keys: of a cluster all primaries, else the Redis itself."""
+    """Return the clients of all nodes that hold keys: all primaries of a cluster, or the single Redis."""
     return list((await redis.primaries()).values()) if isinstance(redis, ClusterRedis) else [redis]
 
 
 def spellings(number: str) -> tuple[str, ...]:
-    """Return how a number stands in texts: with its country's code, and for India also without it."""
+    """Return the forms of a number in texts: with its country code, and for India also without the country code."""
     is_indian = number.startswith("91") and len(number) == _NATIONAL_DIGITS + 2
     return (number[-_NATIONAL_DIGITS:],) if is_indian else (number,)
 

@@ -1,8 +1,8 @@
 """Numbers that are forgotten: the ledger knows them only by keyed digests, and no message goes to them any more.
 
-Whoever reads Redis cannot tell which numbers these are: the key stands in the environment of commands only. The key can
-never be changed, because nobody has the numbers from which new digests could be made. So the ledger records a digest of
-the key, and a command with another key, or without the key, is refused as soon as any number is forgotten.
+A person who reads Redis cannot find out which numbers these are, because only the environment of processes has the key.
+The key can never be changed, because the numbers are gone from which new digests could be made. So the ledger records a
+digest of the key, and a command with another key, or without the key, is refused as soon as any number is forgotten.
 """
 
 import struct
@@ -19,21 +19,21 @@ from times_dispatch.ledger.model import Recipients
 from times_dispatch.ledger.secret_digest import digest_secret
 
 FORGOTTEN: Final = "000000"
-"""Stands in the place of a forgotten number. It is on the opt-out list, so that no worker ever sends anything to it."""
+"""The number that replaces a forgotten number. It is on the opt-out list, so no worker ever sends to it."""
 _PURPOSE: Final = "forget key"
 _DIGEST_BYTES: Final = 12
 _ANOTHER_KEY: Final = "DISPATCH_FORGET_KEY is not the key with which numbers were forgotten"
 
 
 class ForgottenNumbers:
-    """Looks numbers up among the forgotten ones, and adds numbers. Numbers are E.164 digits without the plus."""
+    """Looks up and adds forgotten numbers. Numbers are E.164 digits without the plus."""
 
     def __init__(self, redis: Redis, key: bytes = b"") -> None:
-        """Take the key of the digests, at least 16 bytes; empty if this process has none."""
+        """Take the key of the digests, at least 16 bytes; empty if this process has no key."""
         self._redis = redis
         self._key = key
         self._known: frozenset[bytes] = frozenset()
-        """The digests, as they were when their number was last asked for."""
+        """The digests at the last time when their count had changed."""
 
     @property
     def key_digest(self) -> str:
@@ -45,12 +45,12 @@ class ForgottenNumbers:
         return blake2b(number.encode(), key=self._key, digest_size=_DIGEST_BYTES, person=b"forgotten").digest()
 
     async def are_there(self) -> bool:
-        """Say whether any number is forgotten; raise ``ForgetKeyRefused`` if this process cannot look numbers up."""
+        """Say whether any number is forgotten; raise ``ForgetKeyRefused`` if this process cannot look up numbers."""
         stored: Any = await self._redis.get(FORGOTTEN_KEY)
         if stored is None:
             return False
         if not self._key:
-            raise ForgetKeyRefused("numbers are forgotten, and DISPATCH_FORGET_KEY is not set: it tells which")
+            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: set the key with which numbers were forgotten")
         if stored.decode() != self.key_digest:
             raise ForgetKeyRefused(_ANOTHER_KEY)
         return True
@@ -67,17 +67,17 @@ class ForgottenNumbers:
         return digest.hex()
 
     async def add_digest(self, digest: bytes) -> None:
-        """Add a number by its digest, which the same key made. Raises ``ForgetKeyRefused``."""
+        """Add a number by a digest that was made with the same key. Raises ``ForgetKeyRefused``."""
         if not self._key:
-            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: a forgotten number is known by it")
+            raise ForgetKeyRefused("DISPATCH_FORGET_KEY is not set: set the key with which numbers are forgotten")
         await self._redis.set(FORGOTTEN_KEY, self.key_digest, nx=True)
         await self.are_there()
         await self._redis.sadd(FORGOTTEN_NUMBERS, digest)
 
     async def lookup(self) -> Callable[[str], bool] | None:
-        """Return what says whether a number is forgotten; None if no number is. Raises ``ForgetKeyRefused``.
+        """Return a function that says whether a number is forgotten; None if no number is. Raises ``ForgetKeyRefused``.
 
-        The digests are read again only if their number has changed; none is ever taken away.
+        The digests are read again only if their count has changed; no digest is ever removed.
         """
         if await self._redis.scard(FORGOTTEN_NUMBERS) != len(self._known):
             await self.are_there()

@@ -1,4 +1,4 @@
-"""The backlog of forwarding: reports of our messages that wait to be posted to another system, and what came of others.
+"""The backlog of forwarding: reports that wait to be posted to another system, and counts of finished reports.
 
 ``callbacks.relay.forward_queue`` writes the queue; the command ``dispatch status`` and the metrics read it here.
 """
@@ -15,26 +15,26 @@ from times_dispatch.ledger.model import SenderId
 FORWARD: Final = SenderId("reports")
 """The hash tag of the queue, in place of a sender."""
 LANES: Final = 8
-"""The parts of the queue. The events of a message are in one lane; the lanes are posted at the same time."""
+"""How many lanes the queue has. All events of a message are in one lane; the lanes are posted at the same time."""
 
 
 class ForwardCount(StrEnum):
-    """Fields of the hash ``{reports}:forward:totals``: what came of events."""
+    """Fields of the hash ``{reports}:forward:totals``: how many events were posted, refused or dropped."""
 
     TAKEN = "taken"
-    """The other system took them."""
+    """Events that the other system took."""
     REFUSED = "refused"
-    """The other system refused them: they are dead letters."""
+    """Events that the other system refused; these events are dead letters."""
     DROPPED_FULL = "dropped_full"
-    """Too many events waited already, or they took too many bytes."""
+    """Events that were dropped, because too many events waited, or the waiting events took too many bytes."""
     DROPPED_OLD = "dropped_old"
-    """They waited for too long."""
+    """Events that waited for too long."""
     FORGOTTEN = "forgotten"
-    """They held a number that was forgotten."""
+    """Events that held a number that was forgotten."""
 
 
 class ForwardBacklog(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that wait to be forwarded, and the totals of those that do not wait any more."""
+    """Events that wait to be forwarded, and the totals of all events that no longer wait."""
 
     events: int = 0
     bytes: int = 0
@@ -42,7 +42,7 @@ class ForwardBacklog(msgspec.Struct, frozen=True, kw_only=True):
     oldest_s: float = 0.0
     """For how long the oldest event has been waiting, in seconds."""
     totals: dict[str, int] = {}
-    """Events ever, by ``ForwardCount``."""
+    """All events since the beginning, by ``ForwardCount``."""
 
     @property
     def dropped(self) -> int:

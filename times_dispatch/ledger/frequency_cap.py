@@ -1,4 +1,4 @@
-"""Frequency caps: the data with which the opening of a block checks them (``lua/lib/suppression.lua``).
+"""Frequency caps: the data with which the opening of a block checks the caps (``lua/lib/suppression.lua``).
 
 docs/domain.md section 5: gateways drop the same text to the same number within 30 minutes.
 """
@@ -21,7 +21,7 @@ class FrequencyLimit(NamedTuple):
 
 
 class FrequencyCheck(NamedTuple):
-    """A stretch of a batch: the ledger checks its messages when they are opened, and opens no other messages."""
+    """A stretch of a batch: the ledger checks the messages of the stretch when they are opened, and opens no others."""
 
     limit: FrequencyLimit = FrequencyLimit()
     digest: str = ""
@@ -38,7 +38,7 @@ NO_CHECK = FrequencyCheck()
 
 
 def fingerprint(phone: str, text: str) -> bytes:
-    """Return six bytes that stand for a text to a phone: two of 2.8e14 pairs have the same bytes."""
+    """Return six bytes that stand for a pair of text and phone. Two pairs have the same bytes once in 2.8e14 times."""
     return blake2b(f"{phone}\0{text}".encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_BYTES).digest()
 
 

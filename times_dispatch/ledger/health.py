@@ -1,4 +1,4 @@
-"""Warnings about Redis' memory and clock, which every command, log and page for people shows in time."""
+"""Warnings about Redis' memory and clock, which commands, logs and pages show before Redis refuses writes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 
 WARN_MEMORY_SHARE = 0.8
-"""Above this share of maxmemory people are warned."""
+"""The share of maxmemory above which people are warned."""
 
-NODE_AWAY = "does not answer: the senders of this node stand still"
+NODE_AWAY = "does not answer: the senders of this node send nothing until it answers"
 """The warning about a node of a cluster."""
 
 
@@ -27,7 +27,7 @@ class Memory(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The used share of maxmemory; 0 without a limit."""
+        """The share of maxmemory that is in use; 0 without a limit."""
         return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
 
     def has_room(self, more_bytes: int, *, max_share: float) -> bool:
@@ -63,7 +63,7 @@ async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[
         warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
         return [f"Redis: {warning}" for warning in warnings if warning]
     lines = list[str]()
-    await read_memory(redis)  # if a node does not answer, this asks which node has taken over
+    await read_memory(redis)  # if a node does not answer, this call finds the node that has taken over
     for address, node in (await redis.primaries()).items():
         try:
             seconds, microseconds = await node.time()

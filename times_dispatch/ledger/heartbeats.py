@@ -1,6 +1,6 @@
-"""Heartbeats: each process says every few seconds that it lives, so that people see which processes run.
+"""Heartbeats: each process writes every few seconds that it runs, so that people see which processes run.
 
-A heartbeat is one call of a script, outside of all work on messages. A process goes on without heartbeats while Redis
+A heartbeat is one call of a script, outside of all work on messages. A process continues without heartbeats while Redis
 is unavailable. The time of a heartbeat is Redis' time, so clocks of hosts do not matter.
 
 The answer to a heartbeat also says whether a newer version wrote a ledger that this process cannot read; such a process
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 EVERY_S: Final = 3.0
 """The time from one heartbeat to the next."""
 SILENT_AFTER_S: Final = 15.0
-"""A process without a heartbeat for this long is dead, frozen or cut off from Redis."""
+"""A process without a heartbeat for this long is dead, frozen, or cut off from Redis."""
 KEPT_S: Final = 120.0
-"""How long a process that ended without a word is listed as silent."""
+"""How long a process that ended without leaving the list is shown as silent."""
 _BEAT_WITHIN_S: Final = 2.0
 _DENIED_IN_SCRIPT: Final = "ACL failure in script"
 _LEAVE_WITHIN_S: Final = 1.0
 _MILLISECONDS: Final = re.compile(rb"-?[0-9]{1,15}")
 
 _MAX_PROCESSES: Final = 1_000
-"""How many processes are listed, those with the newest heartbeats: whoever sends heartbeats could send any number."""
+"""How many processes are listed, the newest heartbeats first: a limit, because any program could write heartbeats."""
 
 Figures = Callable[[], Mapping[str, int]]
-"""Returns what a process tells about its work now: the names of the figures and their values."""
+"""Returns the figures of a process about its current work: their names and values."""
 
 
 class ProcessKind(StrEnum):
@@ -63,16 +63,16 @@ class ProcessKind(StrEnum):
     CONSOLE = "console"
     METRICS = "metrics"
     ALERTS = "alerts"
-    """The process that tells people what is wrong."""
+    """The process that sends alerts to people."""
 
 
 _RAISE_SCHEMA: Final = frozenset({ProcessKind.WORKER, ProcessKind.RECONCILER, ProcessKind.CONSOLE})
-"""The kinds that change the records of the ledger. All others, which strangers may reach, cannot write its schema: with
-a higher one all processes would end."""
+"""The kinds of processes that change the records of the ledger. Other processes, to which anybody may connect, cannot
+write the schema of the ledger, because a higher schema would end all processes."""
 
 
 class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process tells about itself."""
+    """The information of a process about itself."""
 
     kind: str
     """A ``ProcessKind``; a text, because a newer version may have other kinds."""
@@ -82,9 +82,9 @@ class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int
     """When the process started, in epoch milliseconds by the clock of its host."""
     figures: dict[str, int] = {}
-    """What the process does now."""
+    """The figures of the process about its current work."""
     minor: int = 0
-    """The minor schema that the process writes; 0 for the versions that recorded none, which know no lanes."""
+    """The minor schema that the process writes; 0 for old versions, which recorded no schema and have no lanes."""
 
 
 class ProcessSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,11 +140,12 @@ class Heartbeat:
         Args:
             redis: the ledger.
             kind: the kind of the process.
-            figures: returns what the process does now; called for each heartbeat.
-            path: a file whose time of change is the last heartbeat, also while Redis is unavailable; empty for none. An
-                orchestrator that looks at the file restarts a process that stands still, and none because of Redis.
+            figures: returns the figures of the process; called for each heartbeat.
+            path: a file whose modification time is the last heartbeat, also while Redis is unavailable; empty for no
+                file. An orchestrator that checks the file restarts a frozen process, but does not restart processes
+                because of Redis.
             every_s: seconds from one heartbeat to the next.
-            clock: the clock of the waits, and the clock that is compared with Redis' clock.
+            clock: times the waits, and is compared with Redis' clock.
         """
         self._redis = redis
         self._note = Script(redis, "note_heartbeat")
@@ -164,7 +165,7 @@ class Heartbeat:
         self._is_refused = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send heartbeats until the stop is set, then take the process from the list.
+        """Send heartbeats until the stop is set, then remove the process from the list.
 
         Raises:
             LedgerNewer: the ledger has a newer schema than this program can read.
@@ -179,7 +180,7 @@ class Heartbeat:
 
     @asynccontextmanager
     async def running(self, *, on_newer: Callable[[LedgerNewer], None]) -> AsyncIterator[None]:
-        """Send heartbeats in the background during a block; *on_newer* is called with what ``run`` raises."""
+        """Send heartbeats in the background during a block; *on_newer* is called with the error that ``run`` raises."""
 
         async def run() -> None:
             try:
@@ -216,7 +217,7 @@ class Heartbeat:
                     raises=int(record.kind in _RAISE_SCHEMA),
                 )
         except LEDGER_ERRORS as error:
-            # What Redis forbids to a command of a script is another error than what it forbids to the script.
+            # Redis has one error for a script that is not permitted, and another for a command in a script.
             if isinstance(error, NoPermissionError) or _DENIED_IN_SCRIPT in str(error):
                 self._warn_of_refusal()
             else:
@@ -270,7 +271,7 @@ async def read_processes(redis: Redis) -> ProcessesSeen:
 
 
 def _name(value: bytes) -> str:
-    """Return a name; empty if it is no text: nobody knows who wrote it."""
+    """Return a name as text; empty if the bytes are no text, because any program may have written the name."""
     try:
         return text(value)
     except UnicodeDecodeError:
@@ -278,12 +279,12 @@ def _name(value: bytes) -> str:
 
 
 def _milliseconds(value: bytes) -> int:
-    """Return a time in milliseconds; 0 if it is none."""
+    """Return a time in milliseconds; 0 if the value is no time."""
     return int(value) if _MILLISECONDS.fullmatch(value) else 0
 
 
 def _process(name: str, reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
-    """Read the hash of a process; None if it has expired, or is of another version or of another kind than its name."""
+    """Read the hash of a process; None if it has expired, is from another version, or does not match its name."""
     fields = {field: reply.get(field.encode(), b"") for field in HeartbeatField}
     try:
         record = msgspec.json.decode(fields[HeartbeatField.RECORD], type=HeartbeatRecord)

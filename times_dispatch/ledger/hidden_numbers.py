@@ -1,7 +1,7 @@
 """Hides phone numbers in bytes: the digits of a number become other digits, and no length changes.
 
-Posted reports of any system may hold numbers: as texts, as JSON numbers, in addresses, in what people wrote
-(``written_numbers``). Digits inside a longer run, such as a time in milliseconds, are another number.
+Posted reports of any system may hold phone numbers as texts, as JSON numbers, in URLs, or in texts that people wrote
+(``written_numbers``). Digits inside a longer run of digits, such as a time in milliseconds, are not the phone number.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from times_dispatch.log_sums import LogSums
 log = structlog.get_logger(__name__)
 
 Hide = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
-"""Returns bytes without the numbers that nobody may see."""
+"""Returns bytes without the numbers that must be hidden."""
 
 _BYTES_AT_ONCE: Final = 16_384
-"""More bytes than these are searched in a thread, so that the loop is not held up: a report costs about 15 us."""
+"""Bodies with more bytes are searched in a thread, so that the event loop does not wait; a report takes about 15 us."""
 _OTHER_DIGIT, _FIRST_DIGIT = b"01"
 
 
@@ -30,7 +30,7 @@ def hide_numbers(content: bytes, is_hidden: Callable[[str], bool]) -> bytes:
     """Return bytes in which the digits of numbers are other digits: ``9876543210`` becomes ``1000000000``.
 
     Args:
-        content: any bytes; a JSON document stays one.
+        content: any bytes; a JSON document stays a JSON document.
         is_hidden: says whether a number, E.164 digits without the plus, is to be hidden.
     """
     matches = [written.positions for written in written_numbers(content) if is_hidden(written.number)]
@@ -51,17 +51,17 @@ def names_number(content: bytes, number: str) -> bool:
 
 
 class ForgottenNumbersHidden:
-    """Hides the numbers that are forgotten, in what a process reads, posts or keeps."""
+    """Hides the numbers that are forgotten in bytes that a process reads, posts or stores."""
 
     def __init__(self, redis: Redis, key: bytes) -> None:
-        """Take the key by which forgotten numbers are known; empty if this process has none."""
+        """Take the key of forgotten numbers; empty if this process has no key."""
         self._numbers = ForgottenNumbers(redis, key)
         self._sums = LogSums(log)
 
     async def hide(self, contents: Sequence[bytes]) -> list[bytes]:
         """Return bytes without forgotten numbers; the same bytes while no number is forgotten. Raises Redis errors.
 
-        Without the key the bytes stay as they are, and the log says so: reports must be applied in any case.
+        Without the key the bytes do not change, and a warning is logged, because reports must be applied in any case.
         """
         try:
             return await self.hide_or_refuse(contents)

@@ -1,11 +1,10 @@
-"""The record of the id key in the ledger: which key makes correlation ids, and which key made them before.
+"""The record of the id key in the ledger: which key signs correlation ids, and which key signed them before.
 
 A process with another key than the other processes would make ids that no reconciler recognises, and would not
 recognise the ids of the other processes. So the ledger holds a digest of the key, and every process that has the key
-compares the two at its start. A worker or reconciler changes the record if it has the new key and, as the old key, the
-key that the ledger records (docs/operations.md). Processes that make ids with the key of before may do so for
-``MAKE_S``; a process that reads ids needs the key of before for ``READ_S``, because reports come up to 72 hours after
-the push.
+compares the two at its start. A worker or reconciler changes the record if the process has a new key and, as its old
+key, the key that the ledger records (docs/operations.md). Processes may make ids with the previous key for ``MAKE_S``.
+A process that reads ids needs the previous key for ``READ_S``, because reports come up to 72 hours after the push.
 """
 
 from datetime import UTC, datetime
@@ -20,9 +19,9 @@ from times_dispatch.ledger.keys import ID_KEY, IdKeyField
 from times_dispatch.ledger.secret_digest import digest_secret
 
 MAKE_S: Final = 3 * 86_400
-"""Seconds after a change for which a process may still make ids with the key of before."""
+"""Seconds after a change for which a process may still make ids with the previous key."""
 READ_S: Final = 7 * 86_400
-"""Seconds after a change for which a process that reads ids must have the key of before: ``MAKE_S``, then the 72 hours
+"""Seconds after a change for which a process that reads ids must have the previous key: ``MAKE_S``, then the 72 hours
 that a report may take, and a day."""
 
 _HOW_TO: Final = 'docs/operations.md says how to change the key: "How do I change a key?"'
@@ -34,7 +33,7 @@ class IdKeyRecord(NamedTuple):
     digest: str
     """Digest of the key that makes ids; empty if the ledger has no record yet."""
     previous: str
-    """Digest of the key before it; empty if the key was never changed."""
+    """Digest of the previous key; empty if the key was never changed."""
     changed_ms: int
     """When the key was changed, by Redis' clock."""
     now_ms: int
@@ -90,7 +89,7 @@ class IdKeyGuard:
                 return True
 
     async def check_known(self) -> None:
-        """Check that a command has the key that the ledger records, as its key or its old one; nothing is recorded.
+        """Check that a command has the recorded key as its key or its old key; nothing is recorded.
 
         Raises:
             IdKeyRefused: the ledger records a key that the process does not have.
@@ -103,7 +102,7 @@ class IdKeyGuard:
         """Check that the process may make ids now; nothing is recorded.
 
         Returns:
-            A warning if the key was changed and the process still makes ids with the key of before; else empty.
+            A warning if the key was changed and the process still makes ids with the previous key; else empty.
 
         Raises:
             IdKeyRefused: the ledger records another key, or the change is older than ``MAKE_S``.
@@ -123,7 +122,7 @@ class IdKeyGuard:
         passes after the id was read.
 
         Raises:
-            IdKeyRefused: a key is missing, so the process cannot tell our ids from others.
+            IdKeyRefused: a key is missing, so the process cannot tell our ids from foreign ids.
         """
         record = await self._read()
         if record.digest and record.digest not in self._known:
@@ -131,7 +130,7 @@ class IdKeyGuard:
         if record.previous not in self._known and record.is_within(READ_S):
             until = _moment(record.changed_ms + READ_S * 1000)
             raise IdKeyRefused(
-                f"{self._changed(record)}, and until {until} reports may come for ids of the key of before: "
+                f"{self._changed(record)}, and until {until} reports may come for ids of the previous key: "
                 f"set DISPATCH_ID_KEY_OLD to that key. {_HOW_TO}"
             )
 
@@ -143,7 +142,7 @@ class IdKeyGuard:
         return _parse(fields, now)
 
     def _change(self, record: IdKeyRecord) -> dict[Any, Any]:
-        """Return the fields of the record that the ledger should have; empty if it has them."""
+        """Return the fields of the record that have to be written; empty if the record is right."""
         if not record.digest:
             return {IdKeyField.DIGEST: self._digest}
         if record.digest == self._digest:
@@ -158,7 +157,7 @@ class IdKeyGuard:
             until = _moment(record.changed_ms + READ_S * 1000)
             raise IdKeyRefused(
                 f"{self._changed(record)}, and can be changed again at {until}: until then reports may come for ids of "
-                f"the key before it, and a process can have only one old key. Start with the key of the other processes"
+                f"the previous key, and a process can have only one old key. Start with the key of the other processes"
             )
         return {
             IdKeyField.DIGEST: self._digest,
@@ -174,20 +173,20 @@ class IdKeyGuard:
             )
         if record.previous == self._digest:
             return IdKeyRefused(
-                f"{self._replaced(record)}: set DISPATCH_ID_KEY to the new key, and DISPATCH_ID_KEY_OLD to the key of "
-                f"before. {_HOW_TO}"
+                f"{self._replaced(record)}: set DISPATCH_ID_KEY to the new key, and DISPATCH_ID_KEY_OLD to the "
+                f"previous key. {_HOW_TO}"
             )
         names = "neither DISPATCH_ID_KEY nor DISPATCH_ID_KEY_OLD is" if self._old_digest else "DISPATCH_ID_KEY is not"
         return IdKeyRefused(
             f"Redis at {address_of(self._redis)}: {names} the key with which the other processes of this ledger make "
-            f"ids: give this process the key of the others, or another ledger. {_HOW_TO}"
+            f"ids: give this process the key of the other processes, or another ledger. {_HOW_TO}"
         )
 
     def _changed(self, record: IdKeyRecord) -> str:
         return f"Redis at {address_of(self._redis)}: the id key was changed at {_moment(record.changed_ms)}"
 
     def _replaced(self, record: IdKeyRecord) -> str:
-        return f"{self._changed(record)}, and DISPATCH_ID_KEY is still the key of before"
+        return f"{self._changed(record)}, and DISPATCH_ID_KEY is still the previous key"
 
 
 def _parse(fields: Any, now: Any) -> IdKeyRecord:

@@ -1,8 +1,8 @@
 """The keys of the ledger in Redis, and the fields of its hashes: the type, the content and the unit of each.
 
-All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they are in one hash slot of a Redis
-Cluster and one script sees all of them. Each further lane of a sender (``ledger/lanes``) has a hash tag of its own with
-the same keys. The scripts use the same names (``lua/lib/keys.lua``); a test compares both.
+All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that all keys of a sender are in one hash slot
+of a Redis Cluster, and one script can use all of them. Each further lane of a sender (``ledger/lanes``) has a hash tag
+of its own with the same keys. The scripts use the same names (``lua/lib/keys.lua``); a test compares both.
 
 Three words recur. A *batch member* is ``<campaign>:<batch number>``, the name of a batch in the sets of its sender. A
 *time* is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A
@@ -14,11 +14,11 @@ from enum import StrEnum
 from times_dispatch.ledger.model import CampaignId, SenderId
 
 CAMPAIGNS = "campaigns"
-"""Hash: campaign id to sender; each lane of a sender has campaigns of its own."""
+"""Hash: campaign id to sender; each lane of a sender has its own campaigns."""
 SENDERS = "senders"
-"""Set: the senders that ever had a campaign or a limit, and their further lanes."""
+"""Set: the senders that ever had a campaign or a limit, and their other lanes."""
 SUBMISSIONS = "submissions"
-"""Hash: fingerprint of a submit to campaign id; with ``/1``, ``/2``… after it, to the campaigns of further lanes."""
+"""Hash: fingerprint of a submit to campaign id; with ``/1``, ``/2``… added, to the campaigns of other lanes."""
 ID_KEY = "id_key"
 """Hash: the digests of the keys that sign the correlation ids, see ``IdKeyField``."""
 TEST_SENDS = "test_send"
@@ -26,9 +26,9 @@ TEST_SENDS = "test_send"
 String at ``test_send:<index>:number``: the phone number of the test message. Both expire after 72 hours."""
 TOKENS = "token"
 """String at ``token:<name>``: an OAuth token, encrypted, which expires with the token. String at ``token:<name>:lock``:
-the lock of the process that requests a new token; it expires after the time that the process asked for."""
+the lock of the process that requests a new token, which expires after the time that the process chose."""
 UPKEEP_SINCE = "upkeep:since"
-"""String: the time since which upkeep runs without a gap; it expires when there is a gap."""
+"""String: the time since which upkeep runs without a gap; it expires if there is a gap."""
 CALLBACK_SECRETS = "callback_secrets"
 """Hash: ``digests``, the digests of the callback secrets, joined by blanks; ``changed_ms``, when a secret changed."""
 PROCESSES = "processes"
@@ -51,30 +51,30 @@ ALERTS = "alerts"
 ALERTS_LEASE = "{alerts}:lease"
 """String: the token of the process that decides about alerts, a blank, and the number of its last call; expires."""
 ALERTS_OPEN = "{alerts}:open"
-"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or of which somebody has to be told."""
+"""Hash: id of an alert to an ``AlertRecord`` in JSON; alerts that are not over, or about which to notify a target."""
 ALERTS_ENDED = "{alerts}:ended"
 """Sorted set: ``AlertRecord`` in JSON by the time at which the alert ended; the newest 500 are kept."""
 ALERT_TARGETS = "{alerts}:targets"
 """Hash: name of a target of alerts to a ``TargetState`` in JSON."""
 ALERTS_WATCHED = "{alerts}:watched"
-"""Hash: what the last look at the ledger saw, see ``WatchedField``."""
+"""Hash: the live campaigns at the last check for alerts, see ``WatchedField``."""
 RETENTION_PROBLEM = "{retention}:problem"
-"""String: why the last run of the retention could not do everything, for people; expires after a week."""
+"""String: why the last run of the retention could not finish all its work, for people; expires after a week."""
 RETENTION_LOCK = "{retention}:lock"
 """String: the lock of the worker that archives and erases; it expires a minute after the worker's last step."""
 CONNECTION_PROBE = "{check}:probe"
-"""String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
+"""String, for a millisecond: a process writes this key at its start, to check that Redis takes writes."""
 
 REPORTS = "reports"
-"""Stream: posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more."""
+"""Stream: posted bodies that a receiver stored and no reconciler has finished; an entry holds one body or more."""
 RECONCILERS = "reconcilers"
 """The consumer group of the reconcilers in the stream ``reports``."""
 RELAY = "relay"
-"""Stream: posted bodies that belong to another system of the same provider account, and wait to be posted to it."""
+"""Stream: posted bodies that belong to another system of the same provider account, and wait to be relayed."""
 RELAYS = "relays"
 """The consumer group of the processes that post the bodies of the stream ``relay``."""
 RELAY_ID = "reports:relay_id"
-"""String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
+"""String: the name of this ledger's relays in the header Via, by which a receiver recognises their posts."""
 FORWARD_LANE = "{reports}:forward"
 """Sorted set at ``{reports}:forward:<lane>``: reports of our messages that wait to be posted to another system, by the
 time of their entry in the stream ``reports``. A member holds the entry's id (u64, u64), the position in the entry u32,
@@ -83,15 +83,15 @@ because a transaction reads both."""
 FORWARD_OWNER = "{reports}:forward:owner"
 """String: the name of the process that forwards; expires 15 s after the process died."""
 FORWARD_TOTALS = "{reports}:forward:totals"
-"""Hash: what came of events that were to be forwarded, see ``ForwardCount`` (ledger/forward_backlog.py)."""
+"""Hash: counts of events that were forwarded, refused or dropped, see ``ForwardCount`` (ledger/forward_backlog.py)."""
 DEAD_LETTERS = "reports:rejected"
 """Stream: report events that could not be used, each with its reason."""
 FOREIGN_DEAD_LETTERS = "reports:rejected:foreign"
 """Stream: report events that could not be used and are not about our messages, each with its reason."""
 LONG_DEAD_LETTERS = "reports:rejected:long"
-"""Stream: like ``reports:rejected``, for long events, of which fewer are kept."""
+"""Stream: like ``reports:rejected``, but for long events, and with fewer entries."""
 LONG_FOREIGN_DEAD_LETTERS = "reports:rejected:foreign:long"
-"""Stream: like ``reports:rejected:foreign``, for long events, of which fewer are kept."""
+"""Stream: like ``reports:rejected:foreign``, but for long events, and with fewer entries."""
 DEAD_LETTERS_SEARCHED = "reports:rejected:searched"
 """Hash: name of a stream of dead letters to the id of the last entry in which forgotten numbers were hidden."""
 DEAD_LETTER_TOTALS = "reports:rejected:totals"
@@ -105,9 +105,9 @@ OPT_OUTS_BUCKET = "{opt_outs}:n"
 """Set at ``{opt_outs}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
 OPT_OUTS_DEAD = "{opt_outs}:dead"
 """Hash at ``{opt_outs}:dead:<beginning of the number>``: the last five digits of dead numbers, as integers, to the day
-since the epoch times 65,536, plus the code. It expires when it gets no new number for as long as dead numbers count."""
+since the epoch times 65,536, plus the code. It expires if it gets no new number for as long as dead numbers count."""
 OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
-"""String: there while any dead number counts; expires."""
+"""String: exists while any dead number counts; expires."""
 
 FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
 """Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
@@ -121,7 +121,7 @@ SEALED = "{opt_outs}:sealed"
 erasure."""
 
 REPLICATED = "replicated"
-"""String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier
+"""String at ``{TIMESM}:replicated``, for a minute: a worker writes this key to check whether replicas have all earlier
 writes."""
 
 
@@ -129,7 +129,7 @@ class SenderKey(StrEnum):
     """The ends of a sender's keys, after the hash tag: ``{TIMESM}:leases``."""
 
     SENDER = "sender"
-    """Hash: the sender's limits, its pace, and what stops the sender, see ``SenderField`` and ``ProviderField``."""
+    """Hash: the sender's limits, its pace, and its stops, see ``SenderField`` and ``ProviderField``."""
     ROTATION = "rotation"
     """Sorted set: campaigns with batches to issue, by the number of their turn."""
     ROTATION_OWN = "rotation:own"
@@ -137,11 +137,11 @@ class SenderKey(StrEnum):
     ROTATION_URGENT = "rotation:urgent"
     """Sorted set: the rotation of urgent campaigns, whose batches are issued before all others."""
     WAITING = "waiting"
-    """Sorted set: campaigns that enter the rotation later, by that time."""
+    """Sorted set: campaigns that enter the rotation later, by the time at which they enter it."""
     BLOCKED = "blocked"
     """Sorted set: campaigns that no provider of their chain can serve, or whose validity or send window is over by the
-    clock of Redis; batch members that wait for copies of other campaigns. Each by the time at which it enters the
-    rotation again, at most a minute ahead. A resume of the sender sets that time to 0."""
+    clock of Redis; batch members that wait for copies of other campaigns. Each member by the time at which it enters
+    the rotation again, at most a minute ahead. A resume of the sender sets this time to 0."""
     LEASES = "leases"
     """Sorted set: batch members that are issued or leased, by the time at which the lease ends."""
     BATCHES_OUT = "batches_out"
@@ -151,7 +151,7 @@ class SenderKey(StrEnum):
     BATCHES_OUT_URGENT = "batches_out:urgent"
     """Set: the batches out of urgent campaigns."""
     SETTLE_DUE = "settle_due"
-    """Sorted set: batch members with messages that upkeep will settle, by the time at which upkeep does."""
+    """Sorted set: batch members with messages that upkeep will settle, by the time at which upkeep will settle them."""
     VALIDITY_ENDS = "validity_ends"
     """Sorted set: campaigns by the end of their validity; 0 for a cancelled campaign."""
     SEND_WINDOWS = "send_windows"
@@ -165,7 +165,7 @@ class SenderKey(StrEnum):
     ERASED = "erased"
     """Sorted set: campaigns whose archive was erased, by the time of their creation; their counters can be read."""
     LEAVING = "leaving"
-    """Set: archived campaigns of which some keys are still to be deleted."""
+    """Set: archived campaigns that still have keys to delete."""
     CHANGED = "changed"
     """Set: campaigns that changed since upkeep last showed them."""
     SHOWING = "showing"
@@ -186,14 +186,14 @@ class SenderKey(StrEnum):
     NUMBER_SAMPLES = "number_samples"
     """Sorted set: campaigns with a sample of their numbers, by the time at which the sample expires."""
     SILENCE = "silence"
-    """Hash: nickname of a provider to what was seen of its delivery reports lately, a ``SilenceRecord`` in JSON."""
+    """Hash: nickname of a provider to the recent samples of its delivery reports, a ``SilenceRecord`` in JSON."""
     SILENCE_LOOKED = "silence_looked"
-    """String, for some seconds: a worker has looked whether reports are missing."""
+    """String, for some seconds: a worker has checked whether reports are missing."""
     COMPLAINTS = "complaints"
     """Sorted set: references of complaints about the sender, by the time of the complaint; kept for 400 days."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
-    list has the same at ``{opt_outs}:trail``."""
+    list has its trail at ``{opt_outs}:trail``."""
     RECENT_TEXTS = "recent_texts"
     """Hash at ``recent_texts:<digest of the text>:<period>``: the campaigns that used a registered text in a period,
     see ``RegistryField``. Hash at ``recent_texts:<digest>:<period>:<size class>:<bucket>``: fingerprint of (phone,
@@ -216,10 +216,11 @@ class CampaignKey(StrEnum):
     """Hash: number of a batch on which workers failed to a note, joined by blanks: how many times, the kind of the last
     error, the names of the workers. A success deletes the entry."""
     RECENT_PUSH = "recent_push"
-    """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
-    RECENT_REPORT = "recent_report"
-    """String: one byte for each of the last delivery reports, ``1`` if it says failed, else ``0``; the oldest is
+    """String: one byte for each of the last pushes, ``1`` if the push was rejected, else ``0``; the oldest is
     overwritten."""
+    RECENT_REPORT = "recent_report"
+    """String: one byte for each of the last delivery reports, ``1`` if the report says failed, else ``0``; the oldest
+    is overwritten."""
     NUMBER_SAMPLE = "number_sample"
     """String: name, template and a sample of the numbers of a recent campaign, see ``ledger/number_samples.py``; it
     expires three days after the submit or the start."""
@@ -247,8 +248,8 @@ class CampaignKey(StrEnum):
     RETRIES = "retries"
     """Bitmap: 1 for each failed message that waits for a second try, by its index in the campaign."""
     REACTED = "reacted"
-    """Bitmap, in campaigns with a rule for second tries: 1 for each message that gets none, by its index in the
-    campaign: somebody clicked or replied, or its number is forgotten."""
+    """Bitmap, in campaigns with a rule for second tries: 1 for each message that gets no second try, by its index in
+    the campaign, because somebody clicked or replied, or its number is forgotten."""
     LINK_PREVIEWED = "link_previewed"
     """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
     LINK_SCANNED = "link_scanned"
@@ -289,8 +290,8 @@ class SenderField(StrEnum):
     LAST_SEND_TIME_COST = "last_send_time_cost"
     """The cost of the message at that send time, in the unit of the rate."""
     DELAY_ENDS_US = "delay_ends_us"
-    """While Redis is slow, or was so lately: when nothing will be left of the delay of all pushes, which becomes
-    shorter; microseconds since the epoch."""
+    """While Redis is slow, or was slow lately: the time at which the delay of all pushes will have shrunk to 0;
+    microseconds since the epoch."""
     PAUSED = "paused"
     """1 while the sender is paused."""
     PAUSE_REASON = "pause_reason"
@@ -313,10 +314,10 @@ class SenderField(StrEnum):
     TURN = "turn"
     """The last number of a turn in the rotation."""
     STARTS_SINCE_MS = "starts_since_ms"
-    """While more campaigns wait for their start than one call starts: the time of the first of the calls that start
-    campaigns without a gap. A start that was due then, or up to a minute before, is not missed."""
+    """While more campaigns wait for their start than one call starts: the time of the first call in the series of calls
+    that start campaigns without a gap. A start that was due at this time, or up to a minute before, is not missed."""
     STARTS_UNTIL_MS = "starts_until_ms"
-    """The time of the last of these calls."""
+    """The time of the last call in the series, see ``STARTS_SINCE_MS``."""
 
 
 class ProviderField(StrEnum):
@@ -333,7 +334,7 @@ class ProviderField(StrEnum):
     BACK_OFF_REASON = "back_off_reason"
     """Why the sender backs off, for people."""
     ANSWERED_US = "answered_us"
-    """When the provider last accepted or rejected a message of the sender, to a second; microseconds (epoch)."""
+    """When the provider last accepted or rejected a message of the sender, exact to a second; microseconds (epoch)."""
     PROBE_US = "probe_us"
     """When the next probe may be sent while the sender backs off."""
     SILENT_SINCE_US = "silent_since_us"
@@ -343,7 +344,7 @@ class ProviderField(StrEnum):
     SILENCE_PROBE_US = "silence_probe_us"
     """When the next promotional message may be sent, to find out whether reports come again."""
     SILENCE_WAIT_MS = "silence_wait_ms"
-    """How long to wait after that message for the one after it, milliseconds; doubled each time."""
+    """How long to wait after this message for the next such message, milliseconds; doubled each time."""
 
 
 class CampaignField(StrEnum):
@@ -376,7 +377,7 @@ class CampaignField(StrEnum):
     LAST_SEND_TIME_COST = "last_send_time_cost"
     """The cost of the message at that send time."""
     DELAY_ENDS_US = "delay_ends_us"
-    """As the sender's field, for a campaign with a rate of its own whose sender has none."""
+    """Like the sender's field of this name, for a campaign with a rate of its own whose sender has no rate."""
     COST_UNIT = "cost_unit"
     """The unit of the rate: messages or parts."""
     CHAIN = "chain"
@@ -406,7 +407,7 @@ class CampaignField(StrEnum):
     PARTS = "parts"
     """Counter: SMS parts of the messages that a provider accepted."""
     MISSED_START = "missed_start"
-    """The policy if nothing ran at the campaign's start, skip or ask; missing once the campaign has started."""
+    """The policy if no process ran at the campaign's start, skip or ask; missing once the campaign has started."""
     BRAKE_PUSH_LAST = "brake_push_last"
     """How many of the last pushes the automatic brake counts; with 0 pushes never brake the campaign."""
     BRAKE_PUSH_SHARE = "brake_push_share"
@@ -480,7 +481,7 @@ class StatisticsField(StrEnum):
     COST = "cost"
     """The price of these parts, millionths of a rupee."""
     UNPRICED = "unpriced"
-    """Those of these parts that had no price."""
+    """How many of these parts had no price."""
     CLICKED = "clicked"
     """Clicks."""
     CLICKERS = "clickers"
@@ -492,7 +493,7 @@ class StatisticsField(StrEnum):
     LINK = "link:"
     """``link:<number>``: clicks on a tracked link; in the statistics of a campaign only."""
     LINK_FETCH = "link_"
-    """``link_previewed``, ``link_scanned``, ``link_probed``: fetches of tracked links by programs."""
+    """``link_previewed``, ``link_scanned``, ``link_probed``: fetches of tracked links by programs, see ``Stat``."""
     RETRIED = "retried:"
     """``retried:<n>``: messages whose n-th second try a provider accepted, on the day of that try."""
     RECOVERED = "recovered:"
@@ -521,7 +522,7 @@ class LeaseField(StrEnum):
     TAKE_OPERATION = "take_operation"
     """The id of the call that took the batch."""
     TAKEN_MS = "taken_ms"
-    """When the batch was taken: the turn of its campaign counts from here."""
+    """When the batch was taken; the turn of its campaign counts from this time."""
     COUNT = "count"
     """How many messages the batch has."""
     LEASE_MS = "lease_ms"
@@ -531,11 +532,11 @@ class LeaseField(StrEnum):
     LAST_BLOCK = "last_block"
     """The number of the last block that was opened; counts from 1, modulo 65,536."""
     WORKER_BLOCK = "worker_block"
-    """The last block that the worker said it was given, when it opened the next block; -1 if it did not say."""
+    """The last block that the worker got, by its own count, when it opened the next block; -1 without a count."""
     OPERATION = "operation"
     """The id of the call that opened the last block."""
     OPENED_BLOCK = "opened_block"
-    """The block that this call opened, packed as ``open_block.lua`` says."""
+    """The last block that was opened, packed as ``open_block.lua`` says."""
     WAITS_UNTIL_MS = "waits_until_ms"
     """When messages that wait for a copy of another campaign are tried again; missing if no message waits."""
 
@@ -565,12 +566,12 @@ class LinksField(StrEnum):
 
 
 class IdKeyField(StrEnum):
-    """Fields of the hash ``id_key``; only the first field is there while the key was never changed."""
+    """Fields of the hash ``id_key``; while the key was never changed, the hash has only the first field."""
 
     DIGEST = "digest"
     """Digest of the key that signs correlation ids."""
     PREVIOUS = "previous"
-    """Digest of the key before it."""
+    """Digest of the previous key."""
     CHANGED_MS = "changed_ms"
     """When the key was changed."""
 
@@ -579,7 +580,7 @@ class HeartbeatField(StrEnum):
     """Fields of the hash of a process, ``{processes}:p:worker:web1:71``."""
 
     RECORD = "record"
-    """What the process tells about itself: a ``HeartbeatRecord`` in JSON."""
+    """The information of the process about itself: a ``HeartbeatRecord`` in JSON."""
     SEEN_MS = "seen_ms"
     """The time of the last heartbeat."""
     AHEAD_MS = "ahead_ms"
@@ -592,9 +593,9 @@ class SchemaField(StrEnum):
     MAJOR = "major"
     """The schema of the newest process that worked with the ledger."""
     MINOR = "minor"
-    """The same, for changes that earlier versions leave alone."""
+    """The minor schema of that process, for changes that earlier versions ignore."""
     VERSION = "version"
-    """The version of the program that raised one of both."""
+    """The version of the program that last raised the major or the minor schema."""
 
 
 class BeatField(StrEnum):
@@ -614,13 +615,13 @@ class WatchedField(StrEnum):
     """Fields of the hash ``{alerts}:watched``."""
 
     UNTIL_MS = "until_ms"
-    """The time of the last look at the ledger for alerts."""
+    """The time of the last check of the ledger for alerts."""
     LIVE = "live"
-    """The campaigns that were live then, by sender; JSON."""
+    """The campaigns that were live at the last check, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):
-    """Where the codes in a campaign's hash of codes come from."""
+    """The origins of the codes in a campaign's hash of codes."""
 
     PUSH = "push"
     """The provider's response to a push that left the message rejected or in doubt."""
@@ -638,9 +639,9 @@ STAT_PREFIX = "stat:"
 
 
 RESEND_PREFIX = "resend:"
-"""The beginning of the field, in a campaign's hash, of a campaign that sends some of its messages once more.
+"""The beginning of a field in a campaign's hash that names a resend of the campaign.
 
-The id of that other campaign follows. The value is the moment when that campaign was created, in epoch milliseconds.
+The id of the resend follows. The value is the time at which the resend was created, in epoch milliseconds.
 """
 
 
@@ -654,7 +655,7 @@ class Stat(StrEnum):
     REPORTED_WHILE_PENDING = "reported_while_pending"
     """Messages that were pending when a report proved that they had been sent."""
     PART_DISAGREEMENTS = "part_disagreements"
-    """Accepted messages for which the provider counted other parts than we did."""
+    """Accepted messages for which the provider counted another number of parts than the ledger."""
     CLICKED = "clicked"
     """Clicks on links in messages."""
     REPLIED = "replied"
@@ -668,7 +669,7 @@ class Stat(StrEnum):
 
 
 def hash_tag(owner: str) -> str:
-    """Return the hash tag with which all keys of a sender (or those of the opt-out list) begin."""
+    """Return the hash tag with which all keys of a sender (or of the opt-out list) begin."""
     return "{" + owner + "}"
 
 

@@ -29,9 +29,9 @@ from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
 BATCHES_OUT_S = 2.0
-"""The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
+"""How many seconds of messages, at the sender's rate, the batches out of a sender hold."""
 REPLICAS_WAIT_S = 1.0
-"""How long a worker waits after a block that too few replicas have."""
+"""How many seconds a worker waits after a block that too few replicas have."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class BatchLeases:
         redis: The ledger.
         lease_s: How long a lease lasts without renewal, in seconds.
         unlimited_batches: How many batches are out for a sender without a rate.
-        on_damage: Called for each campaign of which no batch can be issued because its data is damaged.
+        on_damage: Called for each campaign whose batches cannot be issued because its data is damaged.
         clock: The host's clock, with which Redis' clock is compared.
         wait_for_replicas: How many replicas must have a block before it counts as opened; with 0 a call does not wait.
         replicas_within_s: How long a call waits for the replicas, in seconds.
@@ -72,7 +72,7 @@ class BatchLeases:
         self._wait_for_replicas = wait_for_replicas
         self._replicas_within_ms = int(replicas_within_s * 1000)
         self._unreplicated = dict[str, Block]()
-        """Blocks, by their operations, that too few replicas have, until their messages are pending again."""
+        """Blocks that too few replicas have, by their operations, until the blocks' messages are pending again."""
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._unlimited_batches = unlimited_batches
@@ -156,16 +156,17 @@ class BatchLeases:
             max_messages: How many messages the block may have.
             operation: The id of this opening. The same operation gets the same block again, so the call can be repeated
                 until its reply arrives.
-            ahead_s: How far ahead of the ledger's clock send times are given out: as long as a round trip lasts.
-            delay_s: How much later than their send times this worker can push messages: as long as replies take until
-                they arrive. The block says how much later all workers push them.
+            ahead_s: How far ahead of the ledger's clock send times are given out, in seconds: as long as a round trip
+                lasts.
+            delay_s: How much later than their send times this worker can push messages, in seconds: the time until a
+                reply arrives. The block says how much later all workers push messages.
             check: A stretch of the batch; the ledger suppresses those of its messages that a frequency cap forbids.
             last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
-                has lost that block it opens no other, so that no block number is used twice
+                has lost this block, it opens no other block, so that no block number is used twice
                 (``CloseReason.BLOCKS_LOST``).
             lost: Nicknames of providers that this worker cannot reach. Other providers of the chain are used, unless a
                 lost provider answered other workers in the last seconds (``CloseReason.OUT_OF_REACH``).
-            tried: Nickname of a provider that this worker perhaps reaches again: a block for it has one message.
+            tried: Nickname of a provider that this worker may reach again: a block for this provider has one message.
 
         Raises:
             LeaseLost: Another worker holds the batch.
@@ -202,7 +203,7 @@ class BatchLeases:
     async def confirm_block(
         self, lease: Lease, block: Block, *, provider: str, units: int = 0, delay_s: float = 0.0
     ) -> Block | None:
-        """Return the block if its messages may still be pushed, with new send times if it needs some; else None.
+        """Return the block if its messages may still be pushed, with new send times if the block needs them; else None.
 
         Args:
             lease: The lease of the batch.
@@ -238,7 +239,8 @@ class BatchLeases:
     async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
         """Run the script that opens a block.
 
-        Return its reply, how many times the opt-out list was changed, and whether enough replicas have the block.
+        Return the script's reply, how many times the opt-out list was changed, and whether enough replicas have the
+        block.
         """
         replicas = self._wait_for_replicas
         if not replicas:
@@ -254,7 +256,7 @@ class BatchLeases:
         return reply, opt_out_changes, acknowledged >= replicas
 
     async def _return_unreplicated(self, lease: Lease, operation: str) -> Wait:
-        """Make the messages of a block pending again: after a failover nobody could know that they were opened."""
+        """Make the messages of a block pending again, because after a failover the ledger could have lost the block."""
         block = self._unreplicated[operation]
         results = [Result(index, block.number, PushResult.NEVER_BEGUN) for index, _ in block.messages]
         try:
@@ -279,9 +281,9 @@ class BatchLeases:
         Args:
             lease: The lease of the batch.
             results: One result for each message.
-            consequence: What the results mean for the campaign, and for the sender at this provider.
+            consequence: The consequence of the results for the campaign, and for the sender at this provider.
             provider: Nickname of the provider through which all these messages were pushed.
-            part_disagreements: For how many messages the provider counted other parts than we did.
+            part_disagreements: For how many messages the provider counted another number of parts than the ledger.
 
         Raises:
             LeaseLost: Another worker holds the batch; nothing was written.
@@ -317,7 +319,7 @@ class BatchLeases:
     async def note_failure(
         self, ref: BatchRef, token: int | None, *, worker: str, kind: str, reason: str, policy: FailurePolicy
     ) -> bool:
-        """Release a batch after an error of our own code; return whether the campaign is braked because of the error.
+        """Release a batch after an unexpected error; return whether the campaign is braked because of the error.
 
         Args:
             ref: The batch.

@@ -1,6 +1,6 @@
-"""The upkeep's side of the ledger: expire leases, end pending messages, settle overdue messages.
+"""The steps of upkeep in the ledger: expire leases, end pending messages, settle overdue messages.
 
-Two processes may do this at the same time.
+Two processes may run these steps at the same time.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,13 +31,13 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 
 _MAX_BATCHES = 200
-"""How many batches one call processes: a script must not delay other scripts for longer than some milliseconds."""
+"""How many batches one call processes, so that a script delays other scripts by a few milliseconds at most."""
 
 _DAMAGED_MS = 60_000
-"""Upkeep tries a damaged campaign or batch again after this time; ``lua/lib/damage.lua`` has the same time."""
+"""Milliseconds after which upkeep tries a damaged campaign or batch again; ``lua/lib/damage.lua`` has the same time."""
 
 _MAX_SENDERS = 50
-"""How many senders one round trip asks about."""
+"""For how many senders one round trip reads the steps."""
 
 
 class PendingSteps(NamedTuple):
@@ -52,11 +52,11 @@ class PendingSteps(NamedTuple):
 
 
 class UpkeepReach(NamedTuple):
-    """Since when upkeep reaches a sender on a cluster, by the clock of the node that has the sender."""
+    """The time since which upkeep reaches a sender on a cluster, by the clock of the sender's node."""
 
     now_ms: int
     since_ms: int
-    """There has been no gap since then."""
+    """The time since which there has been no gap, in epoch milliseconds."""
     ahead_s: float
     """By how many seconds the node's clock is ahead of this host's; below 0 if it is behind."""
 
@@ -65,7 +65,7 @@ class ExpiredLeases(NamedTuple):
     """The batches whose leases ran out."""
 
     reclaimed: int
-    """How many batches had lost their worker."""
+    """How many batches were reclaimed from lost workers."""
     in_doubt: int
     """How many messages of these batches are in doubt now."""
     ready: list[BatchReady]
@@ -82,13 +82,14 @@ class ClosedSendWindow(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """How many messages that waited long enough were settled in each way."""
+    """How many overdue messages were settled in each way."""
 
     no_report: int = 0
     given_up: int = 0
-    resent: int = 0
-    tried_again: int = 0
-    """Failed messages that are pending again."""
+    requeued: int = 0
+    """Messages in doubt that are pending again."""
+    second_tries: int = 0
+    """Failed messages that are pending again, for their second try."""
 
 
 class _Ended(NamedTuple):
@@ -130,7 +131,7 @@ class Maintenance:
         self._take_changed = Script(redis, "take_changed")
 
     async def pending_steps(self, senders: Sequence[SenderId]) -> dict[SenderId, PendingSteps]:
-        """Return the steps that are due for each sender; all steps if the ledger cannot say for a sender."""
+        """Return the steps that are due for each sender; all steps for a sender whose steps cannot be read."""
         steps = dict[SenderId, PendingSteps]()
         for first in range(0, len(senders), _MAX_SENDERS):
             page = senders[first : first + _MAX_SENDERS]
@@ -141,9 +142,9 @@ class Maintenance:
         return steps
 
     async def note_upkeep_of_all(self, *, gap_ms: int) -> tuple[int, int]:
-        """Note that there is upkeep; return Redis' time now and since when there has been upkeep without a gap.
+        """Note that upkeep runs; return Redis' time now, and since when upkeep has run without a gap.
 
-        Both are in epoch milliseconds, and a longer time than *gap_ms* without a call is a gap.
+        Both times are in epoch milliseconds. A time without a call of more than *gap_ms* is a gap.
         """
         reply = await self._note_upkeep.on_key(UPKEEP_SINCE, gap_ms=gap_ms, of_all=1)
         return int(reply["now_us"]) // 1000, int(reply["since_ms"])
@@ -151,7 +152,7 @@ class Maintenance:
     async def note_upkeep(
         self, senders: Sequence[SenderId], *, gap_ms: int, clock: Clock
     ) -> dict[SenderId, UpkeepReach]:
-        """Note on a cluster that there is upkeep, and return since when; a sender that is not reached is missing.
+        """Note on a cluster that upkeep runs; return since when upkeep reaches each sender that can be reached.
 
         Args:
             senders: All senders.
@@ -172,7 +173,7 @@ class Maintenance:
     async def expire_leases(self, sender: SenderId, *, decided_ms: int = 0) -> ExpiredLeases:
         """Reclaim batches of lost workers, and issue batches again that no worker took; the caller wakes workers.
 
-        Only leases end that had run out at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        Only leases that had run out at *decided_ms* end (Redis' clock, epoch milliseconds; 0 is now).
         """
         reply = await self._expire_leases(
             sender,
@@ -190,7 +191,7 @@ class Maintenance:
     ) -> list[ClosedSendWindow]:
         """Return campaigns whose send window has closed, or was never set; the caller sets the next send window.
 
-        Only windows are returned that had closed at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        Only send windows that had closed at *decided_ms* count (Redis' clock, epoch milliseconds; 0 is now).
         """
         now_ms = decided_ms or await self._redis_clock.now_ms(sender)
         send_windows_key = sender_key(sender, SenderKey.SEND_WINDOWS)
@@ -210,14 +211,15 @@ class Maintenance:
         return ended
 
     async def set_send_window(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
-        """Set a campaign's next send window, in epoch milliseconds; outside of it the campaign sends nothing."""
+        """Set a campaign's next send window, in epoch milliseconds; outside it, the campaign sends nothing."""
         await self._set_send_window(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def end_pending(self, sender: SenderId, *, max_calls: int = 50, decided_ms: int = 0) -> int:
-        """End the pending messages of campaigns that are cancelled or whose validity is over; return how many messages.
+        """End the pending messages of campaigns that are cancelled or whose validity is over; return how many.
 
-        A large campaign is ended over several calls: the campaign's hash holds how many batches are ended. Only a
-        validity counts that was over at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        The pending messages of a large campaign are ended over several calls, and the campaign's hash holds how many
+        batches are ended. Only a validity that was over at *decided_ms* counts (Redis' clock, epoch milliseconds; 0 is
+        now).
         """
         validity_ends_key = sender_key(sender, SenderKey.VALIDITY_ENDS)
         now_ms = decided_ms or await self._redis_clock.now_ms(sender)
@@ -260,7 +262,7 @@ class Maintenance:
     ) -> Settled:
         """Settle messages whose report is overdue, and messages in doubt at the end of the validity.
 
-        Only those are settled that were due at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        Only messages that were due at *decided_ms* are settled (Redis' clock, epoch milliseconds; 0 is now).
         """
         settle_due_key = sender_key(sender, SenderKey.SETTLE_DUE)
         now_ms = decided_ms or await self._redis_clock.now_ms(sender)
@@ -284,21 +286,21 @@ class Maintenance:
             total = Settled(
                 no_report=total.no_report + reply["no_report"],
                 given_up=total.given_up + reply["given_up"],
-                resent=total.resent + reply["resent"],
-                tried_again=total.tried_again + reply["tried_again"],
+                requeued=total.requeued + reply["requeued"],
+                second_tries=total.second_tries + reply["second_tries"],
             )
         return total
 
     async def take_changed(self, sender: SenderId, *, worker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
         """Return campaigns that changed since they were last shown.
 
-        Another worker gets those that *worker* does not name in a call of ``shown`` within ten seconds.
+        Another worker gets the campaigns that *worker* does not pass to ``shown`` within ten seconds.
         """
         reply = await self._take_changed(sender, worker=worker, max_campaigns=max_campaigns)
         return [CampaignId(text(campaign)) for campaign in reply["campaigns"]]
 
     async def shown(self, campaigns: Mapping[SenderId, Collection[CampaignId]], *, worker: str) -> None:
-        """Forget the campaigns that *worker* has shown."""
+        """Note that *worker* has shown campaigns, so that no other worker gets them."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender, of_sender in campaigns.items():
                 members = [f"{campaign} {worker}" for campaign in of_sender]
@@ -306,11 +308,11 @@ class Maintenance:
             await pipe.execute()
 
     async def _report_damage(self, damage: Damage) -> None:
-        """Report damage, and brake its campaign: a person must look at the campaign before more of it is sent."""
+        """Report damage, and brake the damaged campaign, so that a person checks it before it sends more."""
         self._on_damage(damage)
         what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "the campaign"
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
-        with suppress(ResponseError):  # the campaign may not even be there
+        with suppress(ResponseError):  # the campaign may not exist
             await self._control(
                 damage.sender,
                 campaign=damage.campaign,
@@ -325,14 +327,14 @@ class Maintenance:
 def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
-    """Return the damage that an error means; raise the error if a later call may succeed.
+    """Return the damage that caused an error; raise the error if a later call may succeed.
 
     Args:
-        error: what a script or a reader raised.
+        error: the error of a script or a reader.
         sender: the sender of the campaign.
         campaign: the damaged campaign.
-        number: the number of the damaged batch; empty if it is no batch.
-        doing: what upkeep could not do, as a participle: opened, ended.
+        number: the number of the damaged batch; empty if no batch is damaged.
+        doing: the action that upkeep could not do, as a participle: opened, ended.
     """
     if is_transient(error):
         raise error

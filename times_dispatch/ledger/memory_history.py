@@ -1,4 +1,4 @@
-"""How Redis' memory grew in the last day, so that people know how long the rest lasts at this pace.
+"""The growth of Redis' memory in the last day, so that people know how long the free memory will last.
 
 Upkeep notes the used memory once in each span of ten minutes.
 """
@@ -16,29 +16,29 @@ from times_dispatch.ledger.redis_clock import RedisClock
 SPAN_S: Final = 600
 _KEPT_SPANS: Final = 24 * 3600 // SPAN_S
 _MIN_SPANS: Final = 3600 // SPAN_S
-"""A pace over less than an hour says nothing about a day."""
+"""The fewest spans over which growth is computed: one hour, because growth in less time predicts nothing."""
 
 
 class MemoryPace(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast the used memory grows, and how long the rest lasts."""
+    """How fast the used memory grows, and how long the free memory lasts."""
 
     grown_bytes: int
-    """How much more memory Redis uses than at the beginning of the time below; below 0 if it uses less."""
+    """By how many bytes the used memory grew within ``over_s``; below 0 if it shrank."""
     over_s: int
-    """The time over which the memory was compared, up to a day; 0 if upkeep has not noted it for an hour yet."""
+    """The time of the comparison, up to a day; 0 if upkeep has noted the memory for less than an hour."""
     left_bytes: int | None
     """The memory that campaigns and reports may still take; None if Redis has no limit."""
 
     @property
     def lasts_s(self) -> float | None:
-        """For how long the rest lasts at this pace; None if the memory does not grow, or if nobody knows."""
+        """How many seconds the free memory lasts at this growth; None without growth, or if this is unknown."""
         if self.left_bytes is None or not self.over_s or self.grown_bytes <= 0:
             return None
         return self.left_bytes * self.over_s / self.grown_bytes
 
 
 async def note_memory(redis: Redis) -> None:
-    """Note how much memory Redis uses now, unless it is noted for this span of time. Raises Redis errors."""
+    """Note how much memory Redis uses now, unless a note for this span of time exists. Raises Redis errors."""
     span = await _span(redis)
     memory = await read_memory(redis)
     if not memory.used_bytes:
@@ -60,7 +60,7 @@ async def read_memory_pace(redis: Redis, memory: Memory, *, max_share: float) ->
     Args:
         redis: the ledger.
         memory: the memory in use now.
-        max_share: the share of maxmemory above which no campaign and no report is taken.
+        max_share: the share of maxmemory above which campaigns and reports are refused.
     """
     span = await _span(redis)
     noted = {int(name): int(used) for name, used in (await redis.hgetall(MEMORY_HISTORY)).items()}

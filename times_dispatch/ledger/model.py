@@ -8,8 +8,8 @@ import msgspec
 from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
 SenderId = NewType("SenderId", str)
-"""A sender's header, as registered: ``TIMESM``. The header is also the hash tag of all the sender's keys. In the ledger
-it may also be the name of a lane of the sender (ledger/lanes/names.py)."""
+"""A sender's header, as registered: ``TIMESM``. The header is also the hash tag of all the sender's keys. In the
+ledger, a ``SenderId`` may also be the name of a lane of the sender (ledger/lanes/names.py)."""
 
 CampaignId = NewType("CampaignId", str)
 """Eight characters of ``[0-9a-z]``; the first part of every correlation id of the campaign."""
@@ -44,16 +44,16 @@ class TrackedLinks(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     """The campaign's number among those of its sender that have links; 0 until the submit numbers the campaign."""
     has_opt_out: bool = False
-    """Whether recipients can opt out at the address of a link followed by ``/stop``."""
+    """Whether recipients can opt out at the URL of a link with ``/stop`` after it."""
 
 
 class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
-    """When messages are sent again whose delivery report says failed."""
+    """The rule by which messages with a failed delivery report are sent again."""
 
     codes: list[int]
     """The codes of the reports that lead to a second try."""
     after_s: list[int]
-    """For each second try, how long after the report it is made, in seconds; the last holds for all further tries."""
+    """For each second try, its time after the report, in seconds; the last value holds for all further tries."""
     at_most: int
     """How many second tries a message gets."""
 
@@ -102,12 +102,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryRule | None = None
     """The rule for second tries of failed messages; None if there are no second tries."""
     resend_of: str = ""
-    """The campaign whose messages this campaign sends once more; empty if the campaign came from files."""
+    """The campaign whose messages this campaign sends once more; empty if this campaign came from files."""
     resend_choice: str = ""
-    """Which messages of that campaign were chosen, in words; empty if the campaign came from files."""
+    """Which messages of the earlier campaign were chosen, in words; empty if this campaign came from files."""
     lane_campaigns: list[CampaignId] = []
-    """The campaigns in which the lanes of the sender hold the messages, this one among them; the first has the id that
-    people see. Empty if the sender has no lanes."""
+    """The campaigns in which the lanes of the sender hold the messages, including this campaign; the id of the first is
+    the id that people see. Empty if the sender has no lanes."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -143,17 +143,17 @@ class Recipients(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WaitsFor(StrEnum):
-    """What a running campaign waits for before it sends."""
+    """The thing for which a running campaign waits before it sends."""
 
     NOTHING = "nothing"
     START = "start"
     """Its ``start_at``."""
     HOURS = "hours"
-    """Its send window."""
+    """Its send window to open."""
     REPORTS = "reports"
     """All messages are sent, and reports, or the time of second tries, decide whether some are sent again."""
     SENDER = "sender"
-    """Its sender is paused, has used up its parts of the day, or can use no provider of the chain."""
+    """Its sender, which is paused, has used up its parts of the day, or can use no provider of the chain."""
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_sent_ms: int
     finished_ms: int
     unopened_state: MessageState = MessageState.PENDING
-    """The state of the messages in batches below ``unopened_before`` that have no records."""
+    """The state of the messages in batches without records whose number is below ``unopened_before``."""
     unopened_before: int = 0
     waits_for: WaitsFor = WaitsFor.NOTHING
     retries_waiting: int = 0
@@ -188,7 +188,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     resends: list[CampaignId] = []
     """The campaigns that send messages of this campaign once more, the oldest first."""
     lanes: list["CampaignView"] = []
-    """The lanes of a campaign whose sender has lanes, if this view is about all of them; else empty."""
+    """The lanes of the campaign, if its sender has lanes and this view is about all lanes; else empty."""
 
     def state_without_records(self, batch: int) -> MessageState:
         """Return the state of all messages of a batch that has no records, because no worker ever took it."""
@@ -201,7 +201,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def done(self) -> int:
-        """Messages that need no more sending."""
+        """Messages that will not be sent any more."""
         return self.total - self.unsent
 
     @property

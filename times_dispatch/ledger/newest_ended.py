@@ -1,4 +1,4 @@
-"""The newest campaigns that ended, for pages that show them beside the live ones."""
+"""The newest ended campaigns, for pages that show them beside the live campaigns."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,12 +19,12 @@ async def newest_ended(
     limit: int,
     damaged: list[CampaignDamaged],
 ) -> list[CampaignView]:
-    """Return the newest campaigns of some senders that ended, the newest first, in few round trips.
+    """Return the newest ended campaigns of some senders, the newest first, in few round trips.
 
     Args:
         redis: the ledger.
         senders: the senders.
-        unended: campaigns in lanes that are live: the first lane of one may have ended before the others.
+        unended: live campaigns in lanes, whose first lane may have ended before the other lanes.
         limit: how many campaigns are read, at most.
         damaged: gets the damaged campaigns.
     """

@@ -1,9 +1,9 @@
-"""The fingerprints of numbers, two bytes a message, by which a number is found in all campaigns.
+"""The fingerprints of numbers, two bytes for each message, by which a number is found in all campaigns.
 
 Each batch has one string with a fingerprint for each message, in their order. A fingerprint is the number modulo the
-largest prime below 65,536. A search compares all fingerprints of a campaign inside of Redis, and reads only batches in
-which the fingerprint occurs: of batches of 1,000 other numbers one in 66. The whole numbers stand in the packed
-recipients.
+largest prime below 65,536. A search compares all fingerprints of a campaign inside Redis, and reads only batches in
+which the fingerprint occurs: among batches of 1,000 other numbers, one in 66. The packed recipients hold the whole
+numbers.
 """
 
 import struct
@@ -15,7 +15,7 @@ from times_dispatch.ledger.scripts import Script, text
 FINGERPRINT_BYTES_OF_NUMBER = 2
 _PRIME = 65_521
 BATCHES_AT_ONCE = 500
-"""Batches that one call searches: a millisecond or less of Redis' time."""
+"""How many batches one call searches: at most a millisecond of Redis' time."""
 
 
 def number_fingerprints(numbers: Sequence[str]) -> bytes:
@@ -26,7 +26,7 @@ def number_fingerprints(numbers: Sequence[str]) -> bytes:
 async def batches_that_may_hold(
     find_number: Script, sender: SenderId, campaign: CampaignId, *, batches: int, number: str
 ) -> list[int]:
-    """Return the numbers of a campaign's batches in which a number may be.
+    """Return the numbers of a campaign's batches that may hold a phone number.
 
     Args:
         find_number: the script of this name.

@@ -1,4 +1,4 @@
-"""Everything that the ledger knows of one phone number: its messages in all campaigns, opt-out, dead number."""
+"""All data of the ledger about one phone number: its messages in all campaigns, opt-out, dead number."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,11 +23,11 @@ from times_dispatch.ledger.states import MessageState
 
 _BATCHES_AT_ONCE = 32
 _CAMPAIGNS_AT_ONCE = 4
-"""Campaigns that are searched at the same time, so that Redis searches while this process reads the matches."""
+"""How many campaigns are searched at the same time, so that Redis searches while this process reads matches."""
 
 
 class NumberMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to the number; times are epoch milliseconds, and 0 without such a time."""
+    """One message to the number; times are epoch milliseconds, or 0 if there is no such time."""
 
     campaign: CampaignView
     index: int
@@ -44,24 +44,24 @@ class NumberMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NumberHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a number."""
+    """The data of the ledger about a number."""
 
     opted_out: bool
     dead: DeadNumber | None
     is_dead: bool
-    """Whether the note is so young that the number gets no message."""
+    """Whether the note is recent enough that the number gets no message."""
     messages: list[NumberMessage]
-    """The messages of the newest campaign first."""
+    """The messages to the number, of the newest campaign first."""
     damaged: list[str]
     """Campaigns that cannot be read, each with the reason."""
     is_forgotten: bool = False
-    """Whether the number is forgotten: what is sealed of it in archives is not read."""
+    """Whether the number is forgotten; sealed records about it in archives are not read."""
 
 
 async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> NumberHistory:
-    """Return what the ledger knows of a number: E.164 digits without the plus.
+    """Return the data of the ledger about a number, E.164 digits without the plus.
 
-    The cost grows with the messages in the ledger, by two bytes each that are compared inside of Redis.
+    The cost grows with the messages in the ledger: Redis compares two bytes for each message.
     """
     dead_numbers, damaged = DeadNumbers(redis, rule), list[CampaignDamaged]()
     dead = await dead_numbers.find(number)
@@ -88,11 +88,11 @@ async def number_history(redis: Redis, number: str, rule: DeadNumberRule) -> Num
 
 
 async def _of_whole_campaigns(queries: Queries, messages: Sequence[NumberMessage]) -> list[NumberMessage]:
-    """Return messages with the campaigns that people see in place of those of lanes."""
+    """Return messages with campaigns of lanes replaced by the whole campaigns that people see."""
     ids = {message.campaign.plan.lane_campaigns[0] for message in messages if message.campaign.plan.lane_campaigns}
     whole = dict[CampaignId, CampaignView]()
     for campaign in ids:
-        with suppress(CampaignArchived):  # its first lanes are in the archive already
+        with suppress(CampaignArchived):  # the campaign's first lanes are in the archive already
             whole[campaign] = await queries.campaign(campaign)
     return [_of_whole(message, whole) for message in messages]
 
@@ -145,7 +145,7 @@ def number_message(view: CampaignView, batch: BatchColumns, at: int, *, clicked:
 
 
 async def _holding(redis: Redis, view: CampaignView, batches: Sequence[int], number: str) -> list[int]:
-    """Return those batches whose recipients hold the number: a fingerprint alone may be that of another number."""
+    """Return the batches whose recipients hold the number, because another number may have the same fingerprint."""
     holding = list[int]()
     for first in range(0, len(batches), _BATCHES_AT_ONCE):
         group = batches[first : first + _BATCHES_AT_ONCE]

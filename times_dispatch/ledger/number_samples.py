@@ -1,8 +1,8 @@
-"""Samples of the numbers of recent campaigns, by which a submit finds campaigns that went to the same people.
+"""Samples of the numbers of recent campaigns, by which a submit finds campaigns to the same people.
 
-A sample is the 1,024 smallest hashes of a campaign's numbers, four bytes each. Below the largest hash of a full sample
-no hash is missing, so two samples can be compared up to the smaller of these two limits: the share of equal hashes
-there is about the share of equal numbers. The samples of campaigns with at most 1,024 numbers are complete.
+A sample is the 1,024 smallest hashes of a campaign's numbers, four bytes each. A full sample has all hashes up to its
+largest hash, so two samples can be compared up to the smaller of their largest hashes. The share of equal hashes in
+this range is about the share of equal numbers. The samples of campaigns with at most 1,024 numbers are complete.
 """
 
 import struct
@@ -22,7 +22,7 @@ KEPT = timedelta(days=3)
 """How long a sample is kept after the submit, or after the start of a campaign that starts later."""
 _MAX_CAMPAIGNS = 500
 _MIN_COMPARED = 16
-"""If fewer hashes of a larger campaign can be compared, they say too little."""
+"""The fewest hashes of a larger campaign that give a usable share."""
 _PRIME = (1 << 61) - 1
 _FACTOR = 1_415_926_535_897_932_384
 _LIMIT = 1 << 32
@@ -113,7 +113,7 @@ class NumberSamples:
 
 
 def unpacked_sample(packed: bytes) -> SampledCampaign | None:
-    """Return a stored sample; None if it is damaged, because a question that is left out must stop no campaign."""
+    """Return a stored sample; None if it is damaged, because a damaged sample must not stop a submit."""
     try:
         return msgspec.msgpack.decode(packed, type=SampledCampaign)
     except msgspec.DecodeError:

@@ -10,16 +10,16 @@ from times_dispatch.ledger.protocol import Status, WaitReason
 from times_dispatch.ledger.scripts import Reply, text
 
 AHEAD_US = 40_000
-"""How far ahead of Redis' clock send times are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
+"""How far ahead of Redis' clock send times are given out; with the tolerance, 5 % of a second (docs/concepts.md)."""
 AHEAD_S = AHEAD_US / 1e6
 """The same in seconds."""
 TOLERANCE_US = 10_000
-"""How late a worker may claim a send time."""
+"""How far in the past a send time may be when a worker gets it."""
 TOLERANCE_S = TOLERANCE_US / 1e6
 """The same in seconds."""
 
 UNKNOWN_BLOCK = -1
-"""In place of a block's number: the caller does not know which block was its last."""
+"""The value in place of the last block's number if the caller does not know its last block."""
 
 _HEAD = struct.Struct(">HddddBIH")
 _MESSAGE = struct.Struct(">HB")
@@ -30,11 +30,11 @@ class Block(NamedTuple):
 
     number: int
     starts_in_s: float
-    """When the first message may be sent, in seconds from ``ledger_s``; below 0 if that moment had passed."""
+    """When the first message may be sent, in seconds from ``ledger_s``; below 0 if this time had passed."""
     interval_s: float
     """The time that one unit of cost takes at the sender's rate; 0 if there is no limit."""
     messages: list[tuple[int, int]]
-    """The index within the batch, and the attempt, of each message: plain pairs, because they are cheapest to read."""
+    """The index within the batch and the attempt of each message, as plain pairs, which are the cheapest to read."""
     chain_index: int = 0
     """The index in the campaign's chain (``Plan.chain``) of the provider through which the messages are pushed."""
     next_index: int = 0
@@ -44,9 +44,9 @@ class Block(NamedTuple):
     opt_out_changes: int = 0
     """How many times the opt-out list had been changed when the block was opened."""
     ledger_s: float = 0.0
-    """When the ledger gave out the send times, by its clock, in epoch seconds; 0 if that is not known."""
+    """When the ledger gave out the send times, by its clock, in epoch seconds; 0 if unknown."""
     delay_s: float = 0.0
-    """How much later than their send times all workers push the sender's messages while the ledger is slow."""
+    """By how many seconds after their send times all workers push the sender's messages while the ledger is slow."""
 
 
 class Outside(NamedTuple):
@@ -69,10 +69,10 @@ class Drained(NamedTuple):
 
 
 class BatchClosed(NamedTuple):
-    """The worker is to release the batch.
+    """The worker has to release the batch.
 
-    The campaign or its sender does not run, or all its providers are braked, or the sender backs off from all of them
-    while another campaign could send.
+    For example, the campaign or its sender does not run, all providers of the campaign are braked, or the sender backs
+    off from all of these providers while another campaign could send.
     """
 
     reason: str

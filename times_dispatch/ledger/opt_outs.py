@@ -1,9 +1,9 @@
 """The opt-out list: numbers that must not be texted, millions of them, in a few bytes each.
 
 A number is cut before its last five digits: the digits before the cut name a bucket, the last five are an integer in
-the bucket's set. Redis keeps sets of up to 512 integers as sorted arrays, four bytes an entry, so a list of Indian
-mobile numbers takes about 7 bytes a number at one million, and fewer above. A list of opt-outs is the dispatcher's duty
-(docs/domain.md section 5).
+the bucket's set. Redis keeps sets of up to 512 integers as sorted arrays with four bytes for each entry. So a list of
+one million Indian mobile numbers takes about 7 bytes for each number, and a longer list takes fewer. A company that
+sends messages has to keep such a list (docs/domain.md section 5).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -24,12 +24,12 @@ _PAGE = 1_000
 
 
 class Listed(IntEnum):
-    """Whether a number may be texted, as the look-up of the list says; 0 is false."""
+    """The result of the look-up of a number; 0, which is false, means that the number may be texted."""
 
     NOT_LISTED = 0
     OPTED_OUT = 1
     DEAD = 2
-    """Nobody has the number (``ledger/dead_numbers.py``)."""
+    """The number is a dead number (``ledger/dead_numbers.py``)."""
 
 
 _LISTED = {ord(str(listed.value)): listed for listed in Listed}
@@ -44,7 +44,7 @@ class OptOuts:
         Args:
             redis: the ledger.
             actor: the person on whose behalf the list is changed; noted in the trail of the list.
-            dead_keep_days: how many days a dead number counts for ``contains``; 0 leaves dead numbers out.
+            dead_keep_days: for how many days a number counts as dead in ``contains``; 0 leaves out dead numbers.
         """
         self._redis = redis
         self._dead_keep_days = dead_keep_days
@@ -104,7 +104,7 @@ class OptOuts:
         changed = 0
         trail = packed_entry(self._actor, action, detail=f"{len(numbers):,} numbers")
         for first in range(0, len(numbers), _PAGE):
-            # In one transaction, so that a reader that sees the old count of changes sees none of these changes.
+            # The changes are one transaction, so a reader that sees the old count of changes sees none of the changes.
             async with self._redis.pipeline(transaction=True) as pipe:
                 for number in numbers[first : first + _PAGE]:
                     pipe.execute_command(command, f"{OPT_OUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
@@ -117,10 +117,10 @@ class OptOuts:
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:
-        """Yield the keys of all buckets, without duplicates, and without the one that stands for forgotten numbers.
+        """Yield the keys of all buckets without duplicates, except the bucket of ``FORGOTTEN``.
 
-        On a cluster the list may move from node to node meanwhile, and no node finds the keys of the other: then the
-        search begins again.
+        On a cluster, the list may move to another node during the search, and each node finds only its own keys. Then
+        the search begins again.
         """
         seen = {f"{OPT_OUTS_BUCKET}:{FORGOTTEN[:_CUT]}"}
         before = await self._settled_node()
@@ -140,8 +140,8 @@ class OptOuts:
             before = after
 
     async def _settled_node(self) -> Redis:
-        """Return the server that has the whole list; raise a Redis error if the list is moving for long."""
+        """Return the server that has the whole list; raise a Redis error if the list moves for too long."""
         if not isinstance(self._redis, ClusterRedis):
             return self._redis
-        await RedisClock(self._redis).now_ms(OPT_OUTS)  # a script waits until the list is on one node
+        await RedisClock(self._redis).now_ms(OPT_OUTS)  # a call of a script waits until the list is on one node
         return await self._redis.topology.owner(slot_of(("GET", OPT_OUTS_CHANGES)) or 0)

@@ -1,4 +1,4 @@
-"""The posted bodies that wait in streams, for a reconciler or for the relay to another system; a number leaves them."""
+"""Hides a number in the posted bodies that wait in streams, for a reconciler or for the relay to another system."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple
@@ -15,17 +15,17 @@ from times_dispatch.ledger.scripts import Script, text
 _BODY: Final = b"b"
 _MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 _PAGE: Final = 200
-"""Entries that are read in one call; of a stream that takes more than ``_MAX_PAGE_BYTES``, few: one may have 1 MiB."""
+"""How many entries one call reads; fewer of a stream with more than ``_MAX_PAGE_BYTES``, as an entry may have 1 MiB."""
 _PAGE_OF_LARGE_STREAM: Final = 8
 _GROUPS: Final = {REPORTS: RECONCILERS, RELAY: RELAYS}
 
 
 class HiddenBodies(NamedTuple):
-    """What came of the entries that held a number."""
+    """How many entries that held a number were changed, and how many were not."""
 
     replaced: int
     held: int
-    """Entries of ``reports`` that a reconciler is applying; they leave the stream by themselves."""
+    """Entries of ``reports`` that a reconciler is applying, and will remove from the stream."""
 
 
 class PostedBodies:
@@ -42,8 +42,8 @@ class PostedBodies:
     async def hide(self, number: str) -> HiddenBodies:
         """Hide a number in all entries that wait.
 
-        An entry that a reconciler is applying stays: applied twice, in two versions, a reply would count twice. A body
-        that is being relayed may be posted twice, which does no harm.
+        An entry that a reconciler is applying does not change, because a reply that is applied in two versions would
+        count twice. A body that is being relayed may be posted twice, which does no harm.
         """
         replaced = held = 0
         for stream, group in _GROUPS.items():
@@ -72,7 +72,7 @@ class PostedBodies:
             after = f"({page[-1][0].decode()}"
 
     async def _page_size(self, stream: str) -> int:
-        """Return how many entries are read in one call, so that they take a bounded memory whatever their sizes."""
+        """Return how many entries one call reads, so that the entries take a bounded memory whatever their sizes."""
         try:
             used = await self._redis.memory_usage(stream, samples=0)
         except NoPermissionError:

@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 
 
 class Status(StrEnum):
-    """The result of a script; the header of each script says which of these it replies."""
+    """The status in a script's reply; the header of each script lists the statuses that the script returns."""
 
     LOST = "lost"
     """The lease went to another worker."""
@@ -24,7 +24,7 @@ class Status(StrEnum):
     DRAINED = "drained"
     CLOSED = "closed"
     OUTSIDE = "outside"
-    """The first pending message is not among those whose fingerprints were passed."""
+    """The first pending message is not among the messages whose fingerprints were passed."""
     # confirm_block
     CONFIRMED = "confirmed"
     # record, release
@@ -56,37 +56,37 @@ class WaitReason(StrEnum):
     """Why no message of a batch may be sent for some time."""
 
     RATE_LIMIT = "rate_limit"
-    """The sender's rate, or the campaign's own where the sender has none."""
+    """The sender's rate, or the campaign's own rate if the sender has no rate."""
     CAMPAIGN_LIMIT = "campaign_limit"
-    """The campaign's own rate below its sender's, or SMS parts that messages in sending may return."""
+    """The campaign's own rate below its sender's rate, or SMS parts that messages in the state sending may return."""
     BACKING_OFF = "backing_off"
     """The sender backs off from all providers of the campaign."""
     REPLICAS = "replicas"
-    """Too few replicas have the block. Python gives this reason, and no script."""
+    """Too few replicas have the block. Python code gives this reason, not a script."""
 
 
 class CloseReason(StrEnum):
-    """Why a worker shall release a batch, if the reason is not the campaign's state."""
+    """Why a worker has to release a batch, if the reason is not the campaign's state."""
 
     SCHEDULED = "scheduled"
     """The campaign has not started."""
     EXPIRED = "expired"
     """The validity of the campaign is over."""
     OUTSIDE_SEND_WINDOW = "outside_send_window"
-    """The campaign sends at other hours of the day."""
+    """The campaign is outside its send window."""
     SENDER_PAUSED = "sender_paused"
     PROVIDER_BRAKED = "provider_braked"
     """All providers of the campaign are braked."""
     BACKING_OFF = "backing_off"
     """The sender backs off from all providers of the campaign, and another campaign of the sender can send."""
     OUT_OF_REACH = "out_of_reach"
-    """The worker cannot reach the providers of the campaign that could take a message, and other workers may."""
+    """The worker cannot reach the providers that could take a message, and other workers may reach them."""
     TURN_OVER = "turn_over"
-    """The batch was at work for the turn of its campaign, and other campaigns wait."""
+    """The batch was out for the whole turn of its campaign, and other campaigns wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
     COPY_ON_ITS_WAY = "copy_on_its_way"
-    """All pending messages wait for the fate of messages of other campaigns to the same phones."""
+    """All pending messages wait, because copies in other campaigns are sending or in doubt."""
     BLOCKS_LOST = "blocks_lost"
     """The ledger lost blocks that it had given to this worker: a power cut, or a failover."""
     DAY_USED_UP = "day_used_up"
@@ -113,11 +113,11 @@ class BackOffPolicy(StrEnum):
     IF_NONE_ACCEPTED = "if_none_accepted"
     """The sender backs off because messages could not be sent, unless the provider accepted other messages."""
     IF_NONE_ANSWERED = "if_none_answered"
-    """The same, unless the provider answered any worker in the last seconds: the worker of these results may be cut off
-    from the provider."""
+    """Like ``IF_NONE_ACCEPTED``, unless the provider answered any worker in the last seconds: the worker of these
+    results may be cut off from the provider."""
     IF_NONE_READABLE = "if_none_readable"
-    """The same for responses that cannot be read. After seven such back-offs in a row the sender is braked at the
-    provider, because a person must find out what answers there."""
+    """Like ``IF_NONE_ACCEPTED``, for responses that cannot be read. After seven such back-offs in a row the sender is
+    braked at the provider, because a person must find out which server responds."""
     ALWAYS = "always"
     """The provider asked for no messages for a while."""
 
@@ -132,17 +132,17 @@ class BrakeTarget(StrEnum):
 
 
 class ReportLetter(bytes, Enum):
-    """The kinds of reports that the script ``apply_reports`` tells apart."""
+    """The kinds of reports that the script ``apply_reports`` distinguishes."""
 
     DELIVERED = b"d"
     FAILED = b"f"
     ARRIVED = b"o"
     """A click, a reply or an intermediate event: the report proves only that the push arrived."""
     VISITED = b"w"
-    """A click on a link of ours, or an opt-out on its page: like ``ARRIVED``, of an attempt that nobody knows."""
+    """A click on a tracked link, or an opt-out on its page: like ``ARRIVED``, but about an unknown attempt."""
     NOTICED = b"v"
-    """A program fetched a link: the text went through some system, perhaps one that refused the message afterwards. So
-    the report proves nothing about the push."""
+    """A program fetched a link. The program may belong to a system that refused the message afterwards, so the report
+    proves nothing about the push."""
 
 
 class ControlAction(StrEnum):
@@ -161,9 +161,9 @@ class Settlement(StrEnum):
     POLICY = "policy"
     """The clock and the campaign's policy settle the messages."""
     SENT = "sent"
-    """A person says that the messages in doubt were sent."""
+    """A person decided that the messages in doubt were sent."""
     RESEND = "resend"
-    """A person wants the messages in doubt sent again."""
+    """A person decided that the messages in doubt are to be sent again."""
 
 
 class StopReason(StrEnum):
@@ -177,7 +177,7 @@ class StopReason(StrEnum):
     MISSED_START_ASKS = "missed_start_asks"
     DAMAGED = "damaged"
     COUNTERS_MISMATCH = "counters_mismatch"
-    """Upkeep found that the counters do not add up to the total. Python gives this reason, and no script."""
+    """Upkeep found that the counters do not add up to the total. Python code gives this reason, not a script."""
 
 
 _WORDS = {

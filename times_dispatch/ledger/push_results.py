@@ -49,8 +49,8 @@ class FailurePolicy(NamedTuple):
     """The policy for errors of our own code: a batch is tried again a few times, then its campaign is braked."""
 
     pauses_s: tuple[float, ...] = (1.0, 5.0, 30.0)
-    """Seconds for which no worker is woken for the batch: after the first failure, after the second, and after the
-    third and all later failures."""
+    """Seconds for which no worker is woken for the batch: after the first failure, after the second failure, and after
+    each later failure."""
     max_failures: int = 5
     """After this many failures of one batch, on two workers at least, its campaign is braked."""
     max_failures_alone: int = 8

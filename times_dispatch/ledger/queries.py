@@ -57,7 +57,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneQueries:
-    """Reads the ledger lane by lane: each lane of a sender is a sender here, with campaigns of its own."""
+    """Reads the ledger lane by lane: each lane of a sender counts as a sender, with campaigns of its own."""
 
     def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._redis = redis
@@ -114,8 +114,8 @@ class LaneQueries:
     async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
         """Return all campaigns, also those that ended, the newest first.
 
-        The cost grows with the number of campaigns. Damaged campaigns are appended to *damaged*; without that list the
-        first of them is raised.
+        The cost grows with the number of campaigns. Damaged campaigns are appended to *damaged*; without this list, the
+        first ``CampaignDamaged`` is raised.
         """
         known = await self._redis.hgetall(CAMPAIGNS)
         ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
@@ -197,7 +197,7 @@ class LaneQueries:
 
 
 class Queries(LaneQueries):
-    """Reads the ledger for people and programs: the lanes of a sender are one sender, with one campaign."""
+    """Reads the ledger for people and programs: the lanes of a sender count as one sender, with whole campaigns."""
 
     async def senders(self) -> list[SenderId]:
         """Return the senders that ever had a campaign or a limit, sorted."""
@@ -221,7 +221,7 @@ class Queries(LaneQueries):
     async def live_and_ended(
         self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
     ) -> tuple[list[CampaignView], int]:
-        """Return all live campaigns and the newest *max_ended* others, the newest first; damaged ones as ``campaigns``.
+        """Return all live and the newest *max_ended* ended campaigns, the newest first; damaged ones as ``campaigns``.
 
         Also return how many ended campaigns are left out; the cost does not depend on their number.
         """
@@ -249,7 +249,7 @@ class Queries(LaneQueries):
                 for campaign, created_ms in newest
             ),
         )
-        # The first lane of a campaign may have ended before the others.
+        # The first lane of a campaign may have ended before its other lanes.
         ended = [each for each in newest_ended if each[1] not in of_lanes][:max_ended]
         live_elsewhere = [(campaign, sender) for _, campaign, sender in newest_ended if campaign in of_lanes]
         ids += live_elsewhere + [(campaign, sender) for _, campaign, sender in ended]
@@ -289,9 +289,9 @@ class Queries(LaneQueries):
     async def _whole(
         self, views: list[CampaignView], damaged: list[CampaignDamaged] | None = None
     ) -> list[CampaignView]:
-        """Put whole campaigns in the places of their first lanes.
+        """Replace the first lanes of campaigns by the whole campaigns, and drop the other lanes.
 
-        A campaign with a damaged lane is left out, and so is one of which a lane is in the archive already.
+        A campaign with a damaged lane is left out, and so is a campaign with a lane that is in the archive already.
         """
         first = {view.plan.lane_campaigns[0]: view.plan for view in views if view.plan.lane_campaigns}
         if not first:
@@ -316,7 +316,7 @@ class Queries(LaneQueries):
         return list(whole.values())
 
     async def _archived_among(self, ids: Sequence[tuple[CampaignId, SenderId]]) -> set[CampaignId]:
-        """Return those of some campaigns that are in the archive."""
+        """Return the campaigns among some campaigns that are in the archive."""
         if not ids:
             return set()
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -327,7 +327,7 @@ class Queries(LaneQueries):
 
 
 UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
-"""The errors that damaged data raises while it is read: wrong types, missing fields, unreadable values."""
+"""The errors of reading damaged data: wrong types, missing fields, unreadable values."""
 
 
 def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
@@ -337,12 +337,12 @@ def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
 
 
 def _is_archived(fields: object) -> bool:
-    """Say whether the hash of a campaign is what stays in Redis of an archived campaign."""
+    """Say whether the hash of a campaign is the stub of an archived campaign."""
     return isinstance(fields, dict) and b"archive" in fields and CampaignField.STATE.encode() not in fields
 
 
 def damage_in_words(error: Exception) -> str:
-    """Say what is wrong with a campaign that cannot be read; raise the error if it may pass."""
+    """Say what is wrong with a campaign that cannot be read; raise the error if a later call may succeed."""
     if isinstance(error, ResponseError):
         if is_transient(error):
             raise error

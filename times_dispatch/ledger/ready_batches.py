@@ -1,4 +1,4 @@
-"""Batches that were issued and are ready for a worker, as the scripts ``issue`` and ``expire_leases`` reply them."""
+"""Batches that were issued and are ready for a worker: the replies of the scripts ``issue`` and ``expire_leases``."""
 
 from typing import Any
 

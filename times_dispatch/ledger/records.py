@@ -22,7 +22,7 @@ RECORD_WIDTH = 22
 """Bytes of one message's record, without its state byte."""
 
 _RECORD = struct.Struct(">BHHBII8s")
-"""Attempt, block, code, ``sent`` (its highest byte, and the four others), reported_s, transaction id."""
+"""Attempt, block, code, ``sent`` (its highest byte, and its four other bytes), reported_s, transaction id."""
 
 _NO_TRANSACTION = bytes(8)
 _UNKNOWN_TRANSACTION = b"\xff" * 8
@@ -33,7 +33,7 @@ _MAY_LACK_A_PUSH = (*NEVER_SENT, MessageState.PENDING)
 
 
 class MessageRecord(msgspec.Struct, frozen=True):
-    """The state of one message, as its record in Redis says."""
+    """The state and the record of one message in Redis."""
 
     index: int
     """Index of the message within its batch."""
@@ -47,7 +47,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     reported_s: int
     """The time in the delivery report, in epoch seconds; 0 if there was no report."""
     transaction_id: str
-    """The provider's id of the message; empty if there is none, or if it does not fit the record."""
+    """The provider's id of the message; empty if there is no id, or if the id does not fit the record."""
     chain_index: int = 0
     """Index, in the campaign's chain, of the provider of the last push; 0 if the message was never pushed."""
 
@@ -60,7 +60,7 @@ class RecordColumns(msgspec.Struct, frozen=True, gc=False):
     attempts: Sequence[int]
     codes: Sequence[int]
     sent_ms: Sequence[int]
-    """Milliseconds from the campaign's creation to the opening of the last block; 0 for a message that was in none."""
+    """Milliseconds from the campaign's creation to the opening of the last block; 0 for a message without a block."""
     reported_s: Sequence[int]
     """Epoch seconds; 0 without a report."""
     transaction_ids: Sequence[str]
@@ -72,7 +72,7 @@ class RecordColumns(msgspec.Struct, frozen=True, gc=False):
     def pushed_ms(self) -> Sequence[int]:
         """Return ``sent_ms`` for people: 0 for a message that no provider ever got.
 
-        The record of a message whose block was opened, and which then was not pushed, keeps the time of the block.
+        The record of a message whose block was opened, but which was not pushed, keeps the time of the block.
         """
         if not any(letter in self.states for letter in _MAY_LACK_A_PUSH):
             return self.sent_ms
@@ -112,7 +112,7 @@ _PHONES = msgspec.msgpack.Decoder(_Phones)
 
 
 def unpack_phones(packed: bytes) -> list[str]:
-    """Return ``Recipients.to`` of a packed batch, in less time than all columns take; raise ValueError as above."""
+    """Return ``Recipients.to`` of a packed batch, in less time than all columns; raise ValueError if it is damaged."""
     try:
         return _PHONES.decode(zstandard.ZstdDecompressor().decompress(packed)).to
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
@@ -120,9 +120,9 @@ def unpack_phones(packed: bytes) -> list[str]:
 
 
 def holds_number(packed: bytes, number: str) -> bool:
-    """Say whether a number may stand among packed recipients, several times as fast as unpacking them.
+    """Say whether packed recipients may hold a number, several times as fast as unpacking the recipients.
 
-    Digits within a value may look like the number. Damaged bytes may hold any number.
+    The result may be true for other recipients, because a value may have the same digits. It is true for damaged bytes.
     """
     try:
         return number.encode() in zstandard.ZstdDecompressor().decompress(packed)
@@ -149,7 +149,7 @@ _LINK_VALUES = msgspec.msgpack.Decoder(list[list[str]])
 def cut_link_values(packed: bytes) -> bytes:
     """Return the link values of a packed batch for ``read_link_values``; raise ValueError if the bytes are damaged.
 
-    The result is a fifth of the unpacked batch, and read in a tenth of the time.
+    The result is a fifth as long as the unpacked batch, and is read in a tenth of the time.
     """
     try:
         content = zstandard.ZstdDecompressor().decompress(packed)
@@ -159,7 +159,7 @@ def cut_link_values(packed: bytes) -> bytes:
 
 
 def read_link_values(cut: bytes) -> list[list[str]]:
-    """Return ``Recipients.link_values`` from what ``cut_link_values`` returned; raise ValueError if it is damaged."""
+    """Return ``Recipients.link_values`` from the result of ``cut_link_values``; raise ValueError if it is damaged."""
     try:
         return _LINK_VALUES.decode(cut)
     except msgspec.DecodeError as error:
@@ -171,7 +171,7 @@ def read_records(
 ) -> Iterator[MessageRecord]:
     """Yield the records of a batch of *count* messages.
 
-    A batch that no worker has taken yet has no bytes: all of its messages are in the state *without_records*.
+    A batch that no worker has taken yet has no bytes: all its messages have the state *without_records*.
     """
     if not packed:
         for index in range(count):
@@ -220,7 +220,7 @@ def _transaction_text(transaction: bytes) -> str:
 
 
 def pack_records(records: Iterable[MessageRecord]) -> bytes:
-    """Return the bytes of a whole batch that ``read_records`` reads, with every message as if pushed in block 1.
+    """Return the bytes of a whole batch for ``read_records``; every message counts as pushed in block 1.
 
     The scripts write the records of campaigns. This function is for programs that make a ledger with messages in a
     given state, such as the benchmarks.
@@ -238,7 +238,7 @@ def pack_records(records: Iterable[MessageRecord]) -> bytes:
 def transaction_number(transaction_id: str) -> int:
     """Return a provider's transaction id as the number in a record.
 
-    An id that is not a positive decimal number below 2**63 is not stored: the number only says that there is an id.
+    An id that is not a positive decimal number below 2**63 is not stored; the number then says only that an id exists.
     """
     is_number = transaction_id.isascii() and transaction_id.isdigit() and transaction_id[0] != "0"
     if is_number and len(transaction_id) <= _MAX_TRANSACTION_DIGITS and (number := int(transaction_id)) < 2**63:

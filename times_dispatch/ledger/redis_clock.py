@@ -1,4 +1,4 @@
-"""Redis' clock, read as the scripts read it, and how far it is from the clock of this host."""
+"""Redis' clock, read as the scripts read it, and its difference from the clock of this host."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ from times_dispatch.ledger.cluster.routes import HOME
 from times_dispatch.ledger.scripts import Script
 
 MAX_DIFFERENCE_S = 60.0
-"""If the clocks differ by more, no message is ended, expired or settled: nobody knows which clock is right.
-``lua/issue.lua`` has the same time."""
+"""The greatest difference of the clocks, in seconds, at which messages are ended, expired or settled: with a greater
+difference it is unknown which clock is right. ``lua/issue.lua`` has the same limit."""
 
 _OWNER = HOME
 """The hash tag of a call that uses no key."""
@@ -26,7 +26,7 @@ class ComparedClock(NamedTuple):
 
 
 class RedisClock:
-    """Redis' clock, by which the ledger decides everything; a test replaces it with ``scripts.replaced_lib``."""
+    """Redis' clock, by which the ledger makes all decisions; a test replaces it with ``scripts.replaced_lib``."""
 
     def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._read_clock = Script(redis, "read_clock")
@@ -41,13 +41,13 @@ class RedisClock:
         return int((await self._read_clock(owner))["now_us"])
 
     async def compared(self, owner: str = _OWNER) -> ComparedClock:
-        """Compare Redis' clock with this host's; the time of this host is that of the middle of the call."""
+        """Compare Redis' clock with this host's clock, whose time is taken in the middle of the call."""
         before_s = self._clock.time()
         now_us = await self.now_us(owner)
         return ComparedClock(now_us // 1000, now_us / 1e6 - (before_s + self._clock.time()) / 2)
 
     async def ahead_s(self, owner: str = _OWNER) -> float:
-        """Return by how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
+        """Return by how many seconds Redis' clock is ahead of this host's clock; below 0 if Redis' clock is behind."""
         return (await self.compared(owner)).ahead_s
 
 

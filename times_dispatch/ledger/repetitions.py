@@ -12,18 +12,18 @@ from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.scripts import Script
 
 _PER_CALL = 500
-"""How many messages one call of the script looks at: a script must not delay other scripts for long."""
+"""How many messages one call of the script checks, so that the script does not delay other scripts for long."""
 
 
 class Repetitions(NamedTuple):
     """How many messages would not be sent, or not at once."""
 
     same_text: int = 0
-    """The same text went to their numbers lately."""
+    """Messages whose numbers got the same text lately."""
     too_many: int = 0
-    """Their numbers had as many messages as the sender may send."""
+    """Messages whose numbers got as many messages as the cap allows."""
     undecided: int = 0
-    """They would wait for an earlier message: nobody knows yet whether that one was sent."""
+    """Messages that would wait until it is known whether an earlier message to their number was sent."""
 
 
 class RepetitionCheck:
@@ -34,7 +34,7 @@ class RepetitionCheck:
         sender: the sender.
         text: the registered text, with its slots.
         limit: the frequency caps of the sender.
-        at_s: when the messages would be sent, in epoch seconds.
+        at_s: the time at which the messages would be sent, in epoch seconds.
     """
 
     def __init__(self, redis: Redis, sender: SenderId, text: str, limit: FrequencyLimit, *, at_s: float) -> None:
@@ -49,14 +49,14 @@ class RepetitionCheck:
         """The numbers of all messages that were added."""
 
     async def is_needed(self) -> bool:
-        """Say whether any message can be a repetition; if not, ``add`` finds none."""
+        """Say whether any message can be a repetition; if not, ``add`` finds no repetition."""
         if not any(self._limit):
             return False
         self._lanes = await known_lanes(self._redis, self._sender)
         return any([(await self._call(lane, [], []))["has_entries"] for lane in self._lanes])
 
     async def add(self, phones: Sequence[str], texts: Sequence[str]) -> None:
-        """Count the repetitions among messages: the phone (E.164 digits without the plus) and the text of each."""
+        """Count the repetitions among messages, given as phone (E.164 digits without the plus) and text."""
         of_lanes: list[list[tuple[str, str]]] = [[] for _ in self._lanes]
         for phone, text in zip(phones, texts, strict=True):
             of_lanes[lane_of_number(phone, len(self._lanes)) if len(self._lanes) > 1 else 0].append((phone, text))

@@ -1,4 +1,4 @@
-"""The callbacks' side of the ledger: apply delivery reports, in groups, any number of times, in any order."""
+"""Applies delivery reports to the ledger, in groups, any number of times, in any order."""
 
 import struct
 from bisect import bisect_left
@@ -22,9 +22,9 @@ _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 _REPORTS_AT_ONCE: Final = 4_000
-"""Reports that are applied in one round trip; packing them, and each script, takes some milliseconds."""
+"""How many reports one round trip applies; packing the reports takes some milliseconds, and so does each script."""
 _BATCHES_AT_ONCE: Final = 32
-"""Batches whose recipients are read together: some hundred kilobytes, unpacked within some milliseconds."""
+"""How many batches are read together: their recipients are some hundred kilobytes, unpacked in some milliseconds."""
 
 ReportKind = Literal[
     "delivered",
@@ -56,10 +56,10 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds, and for a
     visit with an id."""
     visit: str = ""
-    """The id of a visit of a tracked link: 16 characters that name a links process, a hyphen, and a number. The visit
+    """The id of a visit of a tracked link: 16 characters that name a links process, a hyphen, and a number. A visit
     counts once, however often it is reported."""
     link: int = 0
-    """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
+    """Which tracked link of the message was clicked, from 1; 0 if the link is not known, and for other kinds."""
     asks_to_stop: bool = False
     """Whether a reply asks for no more messages: the statistics count an opt-out."""
 
@@ -70,13 +70,13 @@ class ReportEffect(StrEnum):
     APPLIED = "A"
     """The report changed the state of the message."""
     DUPLICATE = "D"
-    """The report changed nothing: the ledger had this report, or a report that counts more."""
+    """The report changed nothing, because the ledger had this report, or a report with precedence."""
     STALE = "S"
-    """The report changed nothing: it says that an earlier attempt failed."""
+    """The report changed nothing, because it says that an earlier attempt failed."""
     UNKNOWN = "U"
     """The ledger has no such campaign or message."""
     ARCHIVED = "R"
-    """The campaign is archived: nothing of it changes any more."""
+    """The campaign is archived, so its messages no longer change."""
 
 
 _LETTERS: dict[ReportKind, bytes] = {
@@ -166,7 +166,7 @@ def _call(of_batch: _OfBatch, all_reports: Sequence[DeliveryReport]) -> tuple[Se
 
 
 def _unpack_phones(packed: bytes | None) -> list[str]:
-    """Return the phones of a batch; none if its recipients are missing or damaged."""
+    """Return the phones of a batch; no phones if its recipients are missing or damaged."""
     try:
         return unpack_phones(packed) if packed else []
     except ValueError:
@@ -203,9 +203,9 @@ class ReportApplier:
         return effects
 
     async def _by_batch(self, reports: Sequence[DeliveryReport]) -> list[_OfBatch]:
-        """Return reports by their batches, without those of campaigns that the ledger does not know.
+        """Return reports by batch, without reports about campaigns that the ledger does not have.
 
-        More reports of one batch than are applied at once are divided.
+        If a batch has more reports than one call applies, its reports are divided.
         """
         positions_of: dict[CampaignId, list[int]] = defaultdict(list)
         for position, report in enumerate(reports):
@@ -228,7 +228,7 @@ class ReportApplier:
         return by_batch
 
     async def _archived(self, campaigns: Collection[CampaignId]) -> set[CampaignId]:
-        """Return those of these campaigns that are archived."""
+        """Return the archived campaigns among these campaigns."""
         wanted = list(campaigns)
         senders = await self._redis.hmget(CAMPAIGNS, wanted)
         known = [(id_, SenderId(text(sender))) for id_, sender in zip(wanted, senders, strict=True) if sender]
@@ -239,9 +239,9 @@ class ReportApplier:
         return {campaign for (campaign, _), state in zip(known, states, strict=True) if state in _ARCHIVED}
 
     async def phones(self, reports: Sequence[DeliveryReport]) -> list[str]:
-        """Return the phones of the messages that reports are about; empty where the ledger does not know the phone.
+        """Return the phones of the messages that reports are about; empty if the ledger does not have the phone.
 
-        Each batch is read once, and some batches at the same time.
+        Each batch is read once, and several batches are read at the same time.
         """
         phones = [""] * len(reports)
         by_batch = await self._by_batch(reports)

@@ -1,6 +1,6 @@
 """The backlog: posted reports that are stored and not yet applied to the ledger.
 
-A report in the backlog may prove that a message in doubt was sent. So upkeep, and the command of a person, call
+A report in the backlog may prove that a message in doubt was sent. So upkeep and ``dispatch resolve`` call
 ``unapplied_reports`` before they settle messages in doubt.
 """
 
@@ -12,10 +12,10 @@ from redis.exceptions import ResponseError
 from times_dispatch.ledger.keys import RECONCILERS, REPORTS
 
 FRESH_S: Final = 5.0
-"""A running reconciler applies a report within about a second: only reports that wait for longer delay a decision."""
+"""Seconds for which a report may wait without delaying a decision: a reconciler applies it within about a second."""
 ALIVE_S: Final = 10.0
-"""A reconciler that waits for reports reads the stream every second, and a reconciler that applies many reports does so
-every five seconds: a reconciler that was silent for this long is dead or cut off."""
+"""Seconds after which a reconciler that did not read the stream is dead or cut off. A reconciler that waits for reports
+reads the stream every second, and a reconciler that applies many reports reads it every five seconds."""
 
 
 class Backlog(NamedTuple):
@@ -44,14 +44,14 @@ class UnappliedReports(NamedTuple):
 
 
 async def read_backlog(redis: Redis, *, stream: str = REPORTS) -> Backlog:
-    """Return the backlog, including entries that are held and not finished. Raises Redis errors.
+    """Return the backlog, including entries that a reconciler holds and has not finished. Raises Redis errors.
 
     The stream ``relay`` has a backlog too: bodies that wait to be relayed.
     """
     async with redis.pipeline(transaction=False) as pipe:
         pipe.xlen(stream)
         pipe.xrange(stream, count=1)
-        pipe.time()  # of the server that made the ids of the entries
+        pipe.time()  # the clock of the server that made the ids of the entries
         replies: list[Any] = await pipe.execute()
     entries, oldest, (seconds, microseconds) = replies
     if not oldest:
@@ -64,10 +64,10 @@ async def read_backlog(redis: Redis, *, stream: str = REPORTS) -> Backlog:
 async def unapplied_reports(redis: Redis, *, alive_s: float = ALIVE_S) -> UnappliedReports | None:
     """Return why messages in doubt cannot be settled now; None if they can.
 
-    They can if no stored report has waited for ``FRESH_S``, and a reconciler runs that applies the newer reports. A
-    reconciler runs if it was silent for less than *alive_s* seconds. In a deployment without callbacks no reconciler
-    ever read from this Redis, so the consumer group is missing: then messages in doubt can be settled if no report at
-    all is stored. Raises Redis errors.
+    Messages in doubt can be settled if no stored report has waited for ``FRESH_S``, and a reconciler runs that applies
+    the newer reports. A reconciler counts as running if it was silent for less than *alive_s* seconds. In a deployment
+    without callbacks, no reconciler ever read from this Redis, so the consumer group is missing. Then messages in doubt
+    can be settled if no report at all is stored. Raises Redis errors.
     """
     idle_s = await _idle_reconcilers_s(redis)
     backlog = await read_backlog(redis)

@@ -1,12 +1,12 @@
-"""The schema of the ledger: which versions of this program can work with what the ledger holds.
+"""The schema of the ledger: which versions of this program can work with the data in the ledger.
 
 The ledger records the schema of the newest process that ever worked with it, once for everything in Redis: records of
 messages, streams, indexes and statistics. So a record or a stream entry needs no version of its own. Messages of Celery
 hold only the ids of a batch, and an archive has a version in its manifest (``archive/manifest.py``).
 
 Workers, reconcilers and consoles record their schema with each heartbeat (``lua/note_heartbeat.lua``), and all
-processes read the record then; workers and reconcilers also ask before they begin, and commands before they do
-anything. A ledger without a record is of schema 1.0, the schema before there was a record.
+processes read the recorded schema with each heartbeat. Workers and reconcilers also read it before they begin, and
+commands read it before they do anything. A ledger without a record has schema 1.0.
 """
 
 from typing import Final
@@ -20,20 +20,20 @@ from times_dispatch.ledger.scripts import text
 
 MAJOR: Final = 1
 """Raise this number in a version whose data an earlier version cannot read, or would damage: processes of earlier
-versions then end, and a roll-back needs the backup."""
+versions then end, and a roll-back needs the backup from before the upgrade."""
 MINOR: Final = 2
-"""Raise this number in a version that writes something new which an earlier version leaves alone."""
+"""Raise this number in a version that writes new data which earlier versions ignore."""
 
 
 async def refuse_newer_ledger(redis: Redis) -> None:
-    """Raise LedgerNewer if the ledger is of a newer schema than this program can read. Raises Redis errors."""
+    """Raise LedgerNewer if the ledger has a newer schema than this program can read. Raises Redis errors."""
     major, version = await redis.hmget(SCHEMA, [SchemaField.MAJOR, SchemaField.VERSION])
     if major and int(major) > MAJOR:
         raise ledger_newer(redis, major=int(major), version=text(version or b""))
 
 
 def ledger_newer(redis: Redis, *, major: int, version: str) -> LedgerNewer:
-    """Return the error for a ledger of a newer schema, of which *version* is the program's version that wrote it."""
+    """Return the error for a ledger with a newer schema; *version* is the program's version that wrote the ledger."""
     return LedgerNewer(
         f"Redis at {address_of(redis)}: the ledger has schema {major}, written by times-dispatch {version}, and this "
         f"version reads schema {MAJOR} at most: start that version, or restore the backup from before the upgrade "

@@ -2,13 +2,13 @@
 
 The first lines of a script name the libs of ``lua/lib/`` that the script uses (``-- uses: names keys``), and the first
 lines of a lib name the libs that the lib uses. Redis 6.2 has no libraries for scripts, so the definitions that a script
-needs are put before its text. In a lib, every definition begins with ``local`` at the beginning of a line, and a
-function ends with ``end`` at the beginning of a line. A script declares the names of its arguments with ``arguments``
-and replies with ``reply``, see ``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names
-are inlined here.
+needs are put before its text. In a lib, ``local`` stands at the beginning of the line of every definition, and ``end``
+at the beginning of a function's last line. A script declares the names of its arguments with ``arguments`` and replies
+with ``reply``, see ``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names are inlined
+here.
 
-``python -m times_dispatch.ledger.scripts open_block`` prints a script as Redis gets it, with the numbers of its lines:
-those are the numbers in Redis' error messages.
+``python -m times_dispatch.ledger.scripts open_block`` prints a script as Redis gets it, with the line numbers to which
+Redis' error messages refer.
 """
 
 import re
@@ -59,8 +59,8 @@ def text(value: object) -> str:
 def replaced_lib(name: str, source: str) -> Iterator[None]:
     """Use *source* in place of ``lua/lib/<name>.lua`` in every ``Script`` that is made inside this context.
 
-    A simulation, or a test, gives the scripts a clock of its own in this way: the lib ``clock`` must define
-    ``local function now_us()``, which returns microseconds since the epoch.
+    In this way a simulation or a test gives the scripts its own clock: its lib ``clock`` must define ``local function
+    now_us()``, which returns microseconds since the epoch.
     """
     before = _replaced_libs.copy()
     _replaced_libs[name] = source
@@ -102,13 +102,13 @@ def used_libs(source: str) -> list[str]:
 
 @cache
 def assemble(name: str) -> str:
-    """Return a script as Redis gets it: the definitions that it needs of its libs, and then the script."""
+    """Return a script as Redis gets it: the definitions that the script needs from its libs, and then the script."""
     return _assembled(script_text(name), tuple(_replaced_libs.items()))
 
 
 @cache
 def _assembled(source: str, replaced: tuple[tuple[str, str], ...]) -> str:
-    """Assemble a script once for each set of replaced libs, for it takes some milliseconds."""
+    """Assemble a script once for each set of replaced libs, because assembling takes some milliseconds."""
     libs, replaced_libs = dict[str, str](), dict(replaced)
 
     def add(lib: str) -> None:
@@ -132,7 +132,7 @@ def _definitions(lib: str) -> list[str]:
 
 
 def _needed(source: str, definitions: Sequence[str]) -> list[str]:
-    """Return the definitions that a script needs, in order: Redis runs all of them at every call of the script."""
+    """Return only the definitions that a script needs, in order, because Redis runs all definitions at every call."""
     needed, words = list[str](), set(_WORD.findall(_without_comments(source)))
     for definition in reversed(definitions):
         code = _without_comments(definition)
@@ -143,7 +143,7 @@ def _needed(source: str, definitions: Sequence[str]) -> list[str]:
 
 
 def _inline_constants(source: str) -> str:
-    """Inline constants: a named constant costs time at every call, for each function that uses it."""
+    """Inline constants, because a named constant costs time at every call, for each function that uses the constant."""
     constants = dict(_CONSTANT.findall(source))
     source = _CONSTANT.sub(r"-- \1 = \2", source)
     return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
@@ -167,7 +167,7 @@ def _inline_names(source: str) -> str:
 
 
 def _by_name(values: str, names: str) -> str:
-    """Return Lua's text of a table that has the entries of a list by these names."""
+    """Return the Lua code of a table that has the entries of a list by these names."""
     entries = (f"{name} = {values}[{position}]" for position, name in enumerate(_NAME.findall(names), 1))
     return "{" + ", ".join(entries) + "}"
 
@@ -189,12 +189,12 @@ class Declaration(NamedTuple):
     tail: str
     """The name of the list that takes all further arguments; empty if there is none."""
     of_item: tuple[str, ...]
-    """The names in each item of that list. If there is only one, an item is a plain value."""
+    """The names in each item of this list. If there is only one name, an item is a plain value."""
 
 
-@cache  # a script object is made for each client of the ledger
+@cache  # each client of the ledger makes its own script objects
 def declaration(source: str) -> Declaration:
-    """Read from a script's text which arguments it takes."""
+    """Read the arguments that a script declares from the script's text."""
     declared = _DECLARATION.search(source)
     if not declared:
         return Declaration((), "", ())
@@ -206,7 +206,7 @@ def declaration(source: str) -> Declaration:
 
 
 def read_reply(flat: Sequence[Any]) -> Reply:
-    """Read a reply that ``reply`` in ``lua/lib/names.lua`` made: names and values alternate."""
+    """Read a reply that ``reply`` in ``lua/lib/names.lua`` made, a list of alternating names and values."""
     names = iter(flat)
     return {name.decode(): value for name, value in zip(names, names, strict=True)}
 
@@ -214,7 +214,7 @@ def read_reply(flat: Sequence[Any]) -> Reply:
 class Script:
     """One script of ``lua/``.
 
-    A call is an EVALSHA; if the server does not know the script, the text is sent.
+    A call sends EVALSHA; if the server does not have the script, the call sends the script's text.
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
@@ -226,25 +226,27 @@ class Script:
 
     @cached_property
     def _script(self) -> AsyncScript:
-        """The assembled script; a process does without those that it never calls."""
+        """The assembled script; a process never assembles scripts that it does not call."""
         return self._redis.register_script(_assembled(script_text(self._name), self._replaced_libs))
 
     async def __call__(self, owner: str, /, **arguments: Any) -> Reply:
         """Run the script on the keys of a sender (or of the opt-out list); return its reply by name.
 
-        The arguments are those that the script declares, in any order; other arguments raise TypeError. The list
-        that a script may declare is a sequence of mappings by name, or of values if its items have one name only.
+        The arguments are those that the script declares, in any order; other arguments raise TypeError. If the script
+        declares a list, the list is passed as a sequence of mappings by name, or of values if its items have only one
+        name.
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
 
     async def on_key(self, key: str, /, **arguments: Any) -> Reply:
-        """Run the script on one key, which belongs to no sender; return its reply by name."""
+        """Run the script on one key that belongs to no sender; return the script's reply by name."""
         return read_reply(await self._script(keys=[key], args=self._ordered(arguments)))
 
     async def with_get(self, owner: str, key: str, /, **arguments: Any) -> tuple[Reply, bytes | None]:
-        """Run the script as a call of it does, and then read a string, in the same round trip.
+        """Run the script like ``__call__``, and then read a string, in the same round trip.
 
-        On a cluster, a string of another node takes a second round trip, because it must be read after the script ran.
+        On a cluster, a string on another node takes a second round trip, because the string must be read after the
+        script ran.
         """
         keys, ordered = [hash_tag(owner)], self._ordered(arguments)
         async with self._redis.pipeline(transaction=False, shard_hint=IN_ORDER) as pipe:
@@ -266,13 +268,17 @@ class Script:
         Returns the reply, the string, and how many replicas have what the script wrote.
 
         Args:
-            owner: The sender, as in a call of the script.
+            owner: The sender, as in ``__call__``.
             key: The key of the string.
-            mark_key: A key that is written for a minute: ``WAIT`` counts only writes of its own connection, and a
-                script that is repeated after its connection was lost may write nothing.
+            mark_key: A key that is written for a minute, because ``WAIT`` counts only writes of its own connection, and
+                a script that is repeated after a lost connection may write nothing.
             replicas: For how many replicas the call waits.
             timeout_ms: How long the call waits, in milliseconds.
-            arguments: The arguments of the script, as in a call of it.
+            arguments: The arguments of the script, as in ``__call__``.
+
+        Raises:
+            TypeError: The arguments are not those that the script declares.
+            RedisError: A command of the call failed.
         """
         ordered = self._ordered(arguments)
         while True:
@@ -291,9 +297,9 @@ class Script:
             return read_reply(replies[0]), replies[3], int(replies[2])
 
     async def together(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Reply]:
-        """Make calls, each with its owner and its arguments, in one round trip; return their replies.
+        """Make several calls, each with its owner and its arguments, in one round trip; return the replies.
 
-        All calls are made, and then the first error is raised.
+        All calls are made before the first error is raised.
         """
         all_calls = [(hash_tag(owner), self._ordered(arguments)) for owner, arguments in calls]
         replies = await self._replies(all_calls)
@@ -308,14 +314,14 @@ class Script:
         return [read_reply(reply) for reply in replies]
 
     async def _replies(self, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Any]:
-        """Make calls, each with its key and its arguments; return their replies, or the errors in their places."""
+        """Make several calls, each with its key and its arguments; return for each call its reply or its error."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, ordered in calls:
                 pipe.evalsha(self._script.sha, 1, key, *ordered)
             return list(await pipe.execute(raise_on_error=False))
 
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
-        """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
+        """Run the script for many senders in one round trip; return for each sender the reply or the error."""
         ordered = self._ordered(arguments)
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:

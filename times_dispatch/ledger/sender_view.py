@@ -1,4 +1,4 @@
-"""The state of a sender, and of the providers through which the sender sends nothing."""
+"""The state of a sender, and of the providers that the sender cannot use."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +9,10 @@ from times_dispatch.ledger.model import SenderId
 
 
 class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider through which a sender sends nothing, or only one message at a time as a probe.
+    """A provider through which a sender sends no messages, or only one message at a time as a probe.
 
-    Through a provider that is only silent, the sender sends all messages that are not promotional.
+    Through a provider that is silent, and neither braked nor backed off from, the sender sends all messages that are
+    not promotional.
     """
 
     provider: str
@@ -22,13 +23,13 @@ class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
     backing_off_why: str
     """Why the sender backs off; empty if it does not back off."""
     silent_since_ms: int = 0
-    """Since when promotional messages are held back, because reports are missing; 0 if they are not."""
+    """Since when promotional messages are held back, because reports are missing; 0 if they are not held back."""
     silent_why: str = ""
-    """Which reports are missing; empty if none are."""
+    """Which reports are missing; empty if no reports are."""
 
     @property
     def backs_off(self) -> bool:
-        """Whether the sender backs off; also while a probe may be sent."""
+        """Whether the sender backs off from the provider, also while a probe may be sent."""
         return bool(self.backing_off_until_ms or self.backing_off_why)
 
     @property
@@ -41,7 +42,7 @@ class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
         return f"held back for promotional messages: {self.silent_why}"
 
     def stops(self, category: str) -> bool:
-        """Say whether messages of a category are kept from the provider."""
+        """Say whether messages of a category cannot go through the provider."""
         return bool(self.brake) or self.backs_off or (self.silent_since_ms > 0 and category == "promotional")
 
 
@@ -55,7 +56,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     pause_reason: str = ""
     """Why a person paused the sender; empty if the sender is not paused, or was paused without a reason."""
     configured_rate_per_s: float | None = None
-    """The rate that the settings had when a campaign of the sender was last submitted; None if there was none."""
+    """The rate in the settings when a campaign of the sender was last submitted; None if there was no campaign."""
     unavailable: list[UnavailableProvider]
     """Providers that are braked or silent, or from which the sender backs off, by name."""
     batches_out: int
@@ -64,9 +65,9 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     """SMS parts that may be sent from midnight to midnight in Asia/Kolkata; 0 is no limit, and no parts are counted."""
     parts_today: int = 0
     day_is_used_up: bool = False
-    """Nothing is sent until midnight in Asia/Kolkata."""
+    """Whether the daily cap is used up: no message is sent until midnight in Asia/Kolkata."""
     lanes: int = 1
-    """Over how many lanes the sender's work is spread."""
+    """The number of lanes of the sender."""
 
     def waits_for_resume(self, chain: Sequence[str]) -> bool:
         """Say whether no message is sent through these providers until somebody resumes the sender."""

@@ -76,7 +76,7 @@ SENT = frozenset(
         MessageState.NO_REPORT,
     }
 )
-"""The provider accepted messages in these states: the statistics call them *sent* (docs/domain.md section 4)."""
+"""The provider accepted messages in these states; the statistics count them as *sent* (docs/domain.md section 4)."""
 
 
 NEVER_SENT: Final = frozenset({MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED})
@@ -92,9 +92,9 @@ class CampaignState(StrEnum):
     SUBMITTING = "submitting"
     """Batches are still being written, and nothing is sent."""
     RUNNING = "running"
-    """Messages go out as fast as the sender's limit allows, or wait for ``start_at``."""
+    """Messages are sent as fast as the sender's limit allows, or wait for ``start_at``."""
     PAUSED = "paused"
-    """A person paused the campaign. A campaign can also be paused when only messages in doubt are left."""
+    """A person paused the campaign. A campaign can also be paused while it has only messages in doubt."""
     BRAKED = "braked"
     """The campaign was stopped automatically, and stays stopped like a paused campaign; its reason says why."""
     FINISHED = "finished"

@@ -1,4 +1,4 @@
-"""The submission of a campaign to the ledger: nothing is sent before the last step, and every step can be repeated."""
+"""The submission of a campaign to the ledger: no message is sent before the last step; every step can be repeated."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
     pushes: int = 0
     """How many of the last pushes count; with 0 pushes never brake the campaign."""
     rejected_share: float = 1.0
-    """The share of rejected pushes among them above which the campaign is braked."""
+    """The share of rejected pushes among the last pushes above which the campaign is braked."""
     reports: int = 0
     """How many of the last delivery reports count; with 0 reports never brake the campaign."""
     failed_share: float = 1.0
-    """The share of failed reports among them above which the campaign is braked."""
+    """The share of failed reports among the last delivery reports above which the campaign is braked."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class Submissions:
         return msgspec.json.decode(stored, type=Plan) if stored else None
 
     async def claim(self, fingerprint: str, sender: SenderId, candidate: CampaignId) -> CampaignId:
-        """Return the campaign id that belongs to a submit: the same fingerprint always gets the same id.
+        """Return the campaign id of a submit; the same fingerprint always gets the same id.
 
         ``candidate`` is a new random id, which is used if the fingerprint is new. Raises ``SubmissionRefused`` if
         another submit has claimed this id; the caller can try again with another candidate.
@@ -89,7 +89,7 @@ class Submissions:
         price_micros: int = 0,
         trail: str = "",
     ) -> Begun:
-        """Create the campaign, or return what an earlier submit of it stored, with the plan of that submit.
+        """Create the campaign, or return the plan and the batches that an earlier submit of the campaign stored.
 
         Args:
             campaign: The campaign.
@@ -128,7 +128,7 @@ class Submissions:
             retry_codes=_joined(plan.retry.codes) if plan.retry else "",
             retry_after_s=_joined(plan.retry.after_s) if plan.retry else "",
             retry_at_most=plan.retry.at_most if plan.retry else 0,
-            resend_of="" if is_lane(plan.sender) else plan.resend_of,  # the first lane names the resend for all
+            resend_of="" if is_lane(plan.sender) else plan.resend_of,  # the first lane records the resend for all lanes
             is_promotional=int(plan.category == "promotional"),
             trail=trail,
         )
@@ -160,7 +160,8 @@ class Submissions:
             number: The number of the batch, from 0.
             recipients: The recipients of the batch.
             opted_out: Indexes within the batch, ascending: these messages are suppressed from the start.
-            forgotten: The same for messages whose numbers are forgotten; the recipients have no data of them.
+            forgotten: Indexes of messages whose numbers are forgotten, suppressed likewise; the recipients have no data
+                of these messages.
 
         Raises:
             SubmissionRefused: An earlier batch is missing or short, the batch is empty or too long, or the campaign is
@@ -197,16 +198,16 @@ class Submissions:
         refused: Mapping[str, int] = _NONE_REFUSED,
         announced: int | None = None,
     ) -> CampaignState:
-        """Start the campaign, and return its state: a person may have cancelled it meanwhile.
+        """Start the campaign, and return its state, because a person may have cancelled the campaign meanwhile.
 
         Args:
             campaign: The campaign.
             sender: The sender of the campaign.
             total: How many messages the producer counted.
             batches: How many batches the producer counted.
-            actor: Who submits: noted in the sender's trail; if empty, nothing is noted.
+            actor: The person who submits, for the sender's trail; if empty, no entry is written.
             refused: How many rows of the recipients file were refused, by the reason; counted by the statistics.
-            announced: How many messages the trail names, if the campaign is that of one lane; by default *total*.
+            announced: How many messages the trail names, if the campaign belongs to one lane; by default *total*.
 
         Raises:
             SubmissionRefused: The ledger counted other totals.
@@ -224,7 +225,7 @@ def _joined(numbers: Sequence[int]) -> str:
 
 
 _REFUSALS = {
-    Status.NO_CAMPAIGN: "the campaign is not there",
+    Status.NO_CAMPAIGN: "the campaign does not exist",
     Status.SEALED: "the campaign is {state}",
     Status.GAP: "batch {number} cannot follow {batches} batches",
     Status.BAD_SIZE: "a batch of {count} messages where 1 to {batch_size} fit",
@@ -234,6 +235,6 @@ _REFUSALS = {
 
 
 def _refusal_in_words(reply: Reply, **asked: int) -> str:
-    """Return for people why a script refused a batch or a seal."""
+    """Return in words why a script refused a batch or a seal."""
     replied = {name: text(value) for name, value in reply.items()}
     return _REFUSALS[Status(replied["status"])].format(**asked, **replied)

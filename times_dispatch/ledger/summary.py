@@ -7,7 +7,7 @@ _NEVER_SENT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCE
 
 
 def progress_line(view: CampaignView, rate_per_s: float = 0.0) -> str:
-    """Return ``30,000/60,000 sent (50 %), 3 failed, 812/s, 00:00:37 left``; the line holds nothing of any recipient."""
+    """Return ``30,000/60,000 sent (50 %), 3 failed, 812/s, 00:00:37 left``; the line holds no data of recipients."""
     counts = view.counts
     sent = view.done - sum(counts[state] for state in _NEVER_SENT)
     share = 100 * sent // view.total if view.total else 100

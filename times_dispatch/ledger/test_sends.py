@@ -1,4 +1,4 @@
-"""Reports of test messages (``dispatch send-test``), which belong to no campaign; kept for the command that waits."""
+"""Reports of test messages, which belong to no campaign, for the command ``dispatch send-test`` that waits for them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.keys import TEST_SENDS
 
 KEPT_S = 72 * 3600
-"""Reports are kept for as long as a report may take, in seconds (docs/domain.md section 3)."""
+"""How long reports are kept, in seconds: as long as a report may take (docs/domain.md section 3)."""
 _MAX_REPORTS = 20
 
 
@@ -27,7 +27,7 @@ class SendTestReport(msgspec.Struct, frozen=True, array_like=True):
 class SendTestReports:
     """Keeps reports of test messages, by the index in the message's correlation id. Every method raises Redis errors.
 
-    The number of a test message is kept as long as its reports, for a reply that asks for no more messages.
+    The number of a test message is kept as long as its reports, so that a stop reply can be applied.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -49,7 +49,7 @@ class SendTestReports:
         await self._redis.set(_number_key(index), number, ex=KEPT_S)
 
     async def numbers(self, indexes: Sequence[int]) -> list[str]:
-        """Return the phone numbers of test messages; empty where no number is kept, or no longer."""
+        """Return the phone numbers of test messages; empty for a message whose number is not stored, or has expired."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for index in indexes:
                 pipe.get(_number_key(index))

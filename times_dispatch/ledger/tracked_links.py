@@ -1,4 +1,4 @@
-"""The ledger's side of tracked links: numbers campaigns at submit, and finds what a code of a link names."""
+"""Tracked links in the ledger: numbers campaigns at submit, and finds the campaign that a link's code names."""
 
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ LINK_KEY_PURPOSE: Final = "link key"
 
 
 class LinkCampaign(NamedTuple):
-    """What the ledger knows of a campaign with tracked links, or of one lane of it."""
+    """The ledger's data about a campaign with tracked links, or about one lane of the campaign."""
 
     id: CampaignId
     sender: SenderId
@@ -54,7 +54,7 @@ class LinkNumbers:
         return await self._read(sender, CampaignId(text(name)), number) if name is not None else None
 
     async def lane(self, campaign: LinkCampaign, lane: int) -> LinkCampaign | None:
-        """Return the campaign of another lane of a campaign that ``find`` found; None if it left the ledger."""
+        """Return the campaign of another lane of a campaign that ``find`` returned; None if it left the ledger."""
         ids = campaign.lane_campaigns
         sender = lane_senders(header_of(campaign.sender), len(ids))[lane]
         return await self._read(sender, ids[lane], campaign.links.number)
@@ -71,6 +71,6 @@ class LinkNumbers:
         return LinkCampaign(campaign, sender, plan.tracked_links, total, batch_size, until_ms, plan.lane_campaigns)
 
     async def values(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
-        """Return the values that the targets of a batch need, for ``read_link_values``; None if it left the ledger."""
+        """Return the values for the link targets of a batch (``read_link_values``); None if it left the ledger."""
         packed: Any = await self._redis.get(batch_key(campaign.sender, campaign.id, BatchKey.RECIPIENTS, batch_number))
         return cut_link_values(packed) if packed else None

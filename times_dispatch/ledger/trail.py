@@ -1,8 +1,8 @@
 """The trail: who changed a campaign, a sender or the opt-out list, what, and when.
 
 An entry is written in the same transaction as its change, or before the rows of an export are read. Each sender has a
-trail of its own in its hash slot, and so has the opt-out list; each keeps its newest 10,000 entries, about. An entry
-holds no phone number and no text of a message.
+trail of its own in its hash slot, and so has the opt-out list; each trail keeps about its newest 10,000 entries. An
+entry holds no phone number and no text of a message.
 """
 
 import secrets
@@ -18,15 +18,15 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import Script, text
 
 PROGRAM = "times-dispatch"
-"""The actor of changes that the program makes by itself; ``lua/lib/trail.lua`` has it too."""
+"""The actor of changes that the program makes by itself; ``lua/lib/trail.lua`` has the same actor."""
 MAX_ENTRIES = 10_000
 _MAX_TEXT = 300
-"""Characters of an actor or a detail, at most."""
+"""The most characters of an actor or a detail."""
 _PAGE = 500
 
 
 class TrailAction(StrEnum):
-    """What an entry says was done."""
+    """The action that an entry records."""
 
     SUBMITTED = "submitted"
     PAUSED = "paused"
@@ -67,19 +67,19 @@ class TrailEntry(msgspec.Struct, frozen=True, kw_only=True):
     campaign: str = ""
     """Empty if the change is about a whole sender or the opt-out list."""
     detail: str = ""
-    """For people: a reason, a new value, a count."""
+    """A detail for people: a reason, a new value, a count."""
     reason_detail: str = ""
     """The number that belongs to the reason of a brake."""
     operation: str = ""
-    """An id of the entry, so that an entry whose call was repeated on the wire is shown once."""
+    """An id of the entry, so that an entry that a repeated call wrote twice is shown once."""
 
 
 def packed_entry(actor: str, action: TrailAction, *, campaign: CampaignId | str = "", detail: str = "") -> str:
-    """Return an entry as the JSON text that is stored; its sender and time are those of its place in a stream.
+    """Return an entry as the JSON text that is stored; its stream gives the sender, and its id gives the time.
 
     Args:
-        actor: who makes the change; empty if the change is not to be noted, then the text is empty too.
-        action: what is done.
+        actor: the person who makes the change; if empty, the change is not noted, and the returned text is empty.
+        action: the action of the entry.
         campaign: the campaign, if the change is about one.
         detail: a reason, a new value or a count, for people; never a phone number or the text of a message.
     """
@@ -101,14 +101,14 @@ def trail_key(owner: SenderId | str) -> str:
 
 
 class Trail:
-    """Reads the trails, and notes what changes nothing in the ledger (an export)."""
+    """Reads the trails, and notes actions that change nothing in the ledger (an export)."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._append = Script(redis, "append_to_trail")
 
     async def note(self, owner: SenderId | str, entry: str) -> None:
-        """Append a packed entry to the trail of a sender, or of the opt-out list, also when Redis is full.
+        """Append a packed entry to the trail of a sender or of the opt-out list, also when Redis is full.
 
         An empty entry is not noted.
         """
@@ -121,7 +121,7 @@ class Trail:
 
         Args:
             owners: senders, and ``OPT_OUTS`` for the opt-out list.
-            limit: how many entries, at most.
+            limit: the most entries to return.
             campaign: if it is not empty, only entries about this campaign.
             since_ms: only entries from this time on, in epoch milliseconds.
         """

@@ -1,4 +1,4 @@
-"""The parts of a URL that names several hosts; urllib of Python 3.14 refuses addresses of IPv6 among them."""
+"""Splits a URL that names several hosts, because urllib of Python 3.14 refuses IPv6 addresses among several hosts."""
 
 import re
 from urllib.parse import SplitResult, urlsplit

@@ -1,4 +1,4 @@
-r"""Finds what may be phone numbers in bytes of any form: JSON, an address, what somebody wrote.
+r"""Finds possible phone numbers in bytes of any form: JSON, a URL, or a text that a person wrote.
 
 A number is found with or without the code of its country, as one run of digits, or with blanks, hyphens, points and
 brackets between its digits (``987 654 3210``, ``(+91) 98765-43210``). These may be escaped as in addresses
@@ -16,28 +16,28 @@ _MAX_DIGITS: Final = 15
 _MIN_DIGITS: Final = 7
 _FIRST_OF_MOBILE: Final = "6789"
 _SEARCHED_BYTES: Final = 65_536
-"""Bytes that one call of a regular expression searches at most, because other threads wait for the call."""
+"""The most bytes that one call of a regular expression searches, because other threads wait for the call."""
 _MAX_WRITTEN_BYTES: Final = 512
-"""The most bytes that a number takes, with all that stands between its digits."""
+"""The most bytes that a number takes, with all characters between its digits."""
 
 _BETWEEN: Final = rb"[- ().]|\xc2\xa0|\xe2\x80[\x80-\xaf]"
 """The characters that people write between digits, with the blanks and hyphens of Unicode."""
 _AS_BLANK: Final = rb"(?<=[0-9])\+(?=[0-9])"
-"""A plus that stands for a blank, as in addresses."""
+"""A plus that stands for a blank, as in URLs."""
 _ESCAPE: Final = rb"%(?!2[Bb])[0-9A-Fa-f]{2}|\\u(?!002[Bb])[0-9A-Fa-f]{4}"
-"""An escaped character that is no plus."""
+"""An escaped character other than a plus."""
 _BEGINS: Final = rb"(?<![0-9].)"
-"""No digit stands before the first digit, which the pattern has just read."""
+"""A check that no digit comes before the first digit, which the pattern has just read."""
 _BEGINS_AFTER_ESCAPE: Final = rb"(?:(?<![0-9].)|(?<=%[0-9A-Fa-f]{2}.)|(?<=\\u[0-9A-Fa-f]{4}.))"
 
 
 class WrittenNumber(NamedTuple):
-    """Digits that may be a phone number, and where they stand."""
+    """Digits that may be a phone number, and their positions."""
 
     number: str
     """E.164 digits without the plus."""
     positions: Callable[[], list[int]]
-    """Returns the positions of its digits, without zeros and code of the country if these need not be hidden."""
+    """Returns the positions of the number's digits, without zeros and country code if these need not be hidden."""
 
 
 # The first byte of a pattern finds a position where a number may begin, and the rest looks ahead from there, because
@@ -46,7 +46,7 @@ _RUN_OF_DIGITS: Final = re.compile(rb"[0-9](?<![0-9].)(?=([0-9]{6,19})(?![0-9]))
 
 
 def _indian(begins: bytes, between: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of ten digits with something between them, also after 0, 91, 091 or 0091."""
+    """Return the pattern of ten digits with separators between them, also after 0, 91, 091 or 0091."""
     code = rb"(?<=9)1[6-9]|(?<=0)0?91[6-9]|(?<=0)[6-9]|(?<=[6-9])"
     return re.compile(
         b"[06-9]" + begins + rb"(?=((?:%b)(?:(?:%b){0,4}[0-9]){9}(?![0-9])))" % (code, between), re.DOTALL
@@ -54,7 +54,7 @@ def _indian(begins: bytes, between: bytes) -> re.Pattern[bytes]:
 
 
 def _international(plus: bytes, between: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of up to fifteen digits with something between them, after a plus or 00."""
+    """Return the pattern of up to fifteen digits with separators between them, after a plus or 00."""
     return re.compile(rb"[+0%%\\](?:%b)(?=([1-9](?:(?:%b){0,4}[0-9]){6,14}))" % (plus, between), re.DOTALL)
 
 
@@ -70,7 +70,7 @@ _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
 
 
 def written_numbers(content: bytes) -> Iterator[WrittenNumber]:
-    """Yield all that may be a number; the same digits may be several numbers, and numbers may overlap."""
+    """Yield all possible numbers; the same digits may be several numbers, and numbers may overlap."""
     for match in _matches(_RUN_OF_DIGITS, content):
         start, end = match.start(), match.end(1)
         for hidden_digits, number in _numbers_in_run(content[start:end].decode()):
@@ -80,7 +80,7 @@ def written_numbers(content: bytes) -> Iterator[WrittenNumber]:
         for match in _matches(indian, content):
             start, end = match.start(), match.end(1)
             written = content[start:end]
-            if not written.isdigit() or has_escapes:  # else it is a run, which was found before
+            if not written.isdigit() or has_escapes:  # otherwise the digits are a run, which was found before
                 national = _digits(written)[-_NATIONAL_DIGITS:]
                 yield WrittenNumber(f"91{national}", partial(_positions, content, start, end, _NATIONAL_DIGITS))
         for match in _matches(international, content):
@@ -100,7 +100,7 @@ def _numbers_beginning_at(content: bytes, start: int, end: int) -> Iterator[Writ
 
 
 def _matches(pattern: re.Pattern[bytes], content: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield what a pattern finds, in calls of bounded length."""
+    """Yield the matches of a pattern, in calls of bounded length."""
     for first in range(0, len(content), _SEARCHED_BYTES):
         for match in pattern.finditer(content, first, first + _SEARCHED_BYTES + _MAX_WRITTEN_BYTES):
             if match.start() >= first + _SEARCHED_BYTES:

@@ -1,11 +1,11 @@
 """The codes of tracked links: made and read without a lookup, and impossible to guess, forge or enumerate.
 
-A code is 11 characters of base 62. Its plain number says which campaign of the sender, which message and which link
-the code belongs to, and uses 2**48 of the 62**11 possible numbers. A keyed permutation of all 62**11 numbers turns the
-plain number into the code. So the keyed tag is not a part of the code but spread over the whole of it: whoever changes
-a code, or makes one up, gets a random plain number. Of 62**11 = 5.2e19 codes, a campaign of ten million messages with
-one link uses ten million, so that one of 5.2e12 made-up codes is one of its codes. Two codes of one sender never clash,
-because a permutation maps no two numbers to one.
+A code is 11 characters of base 62. Its plain number says which campaign of the sender, which message and which link the
+code belongs to, and uses 2**48 of the 62**11 possible numbers. A keyed permutation of all 62**11 numbers turns the
+plain number into the code. So no part of the code is a separate signature: a changed or invented code has a random
+plain number. Of 62**11 = 5.2e19 codes, a campaign of ten million messages with one link uses ten million, so that one
+of 5.2e12 invented codes is a code of the campaign. Two codes of one sender never clash, because a permutation maps no
+two numbers to one.
 
 The permutation is a Feistel network of six rounds over two halves (62**5 and 62**6 numbers) whose round function is a
 keyed BLAKE2b. After six rounds, an adversary who sees q codes can tell the permutation from a random one only when q
@@ -21,9 +21,9 @@ ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 CODE_LENGTH: Final = 11
 
 MAX_LINKS: Final = 5
-"""Tracked links of one message (docs/domain.md section 4)."""
+"""The maximum number of tracked links in one message (docs/domain.md section 4)."""
 MAX_NUMBER: Final = 2**20 - 1
-"""The greatest number of a campaign with links among those of its sender."""
+"""The greatest number of a campaign with links; the campaigns of a sender are numbered."""
 MAX_INDEX: Final = 2**25 - 1
 """The greatest index of a message in a campaign with links."""
 
@@ -45,31 +45,31 @@ class LinkRef(NamedTuple):
     """The link that a code names."""
 
     number: int
-    """The number of the campaign among those of its sender that have links."""
+    """The number of the campaign among the sender's campaigns with links."""
     message: int
     """The message's index in its campaign, over all lanes (``index_over_lanes``)."""
     link: int
-    """The number of the link among those of the campaign, from 0."""
+    """The number of the link among the campaign's links, from 0."""
 
 
 def placeholder(link: int) -> str:
-    """Return the characters that stand for the code of a link in a text until a worker knows the message."""
+    """Return the placeholder for the code of a link in a text; a worker replaces the placeholder."""
     return "x" * (CODE_LENGTH - 1) + str(link)
 
 
 def index_over_lanes(index: int, *, lane: int, lanes: int) -> int:
-    """Return the index that the codes of a message have, from its index in the campaign of its lane.
+    """Return the index in the codes of a message, from the message's index in the campaign of its lane.
 
-    The messages of the lanes take turns, so the index says which lane has the message, and no lane needs to know how
-    many messages the others have. They count down from the greatest index: a links process of a version without lanes
-    looks for the index in the first lane, and must not find there the message of another recipient. Without lanes (one
-    lane) the index stays.
+    The indexes alternate between the lanes, so the index determines the lane, and no lane needs to know the number of
+    messages of other lanes. The indexes count down from the greatest index: a links process of a version without lanes
+    looks for the index in the first lane, and must not find the message of another recipient there. Without lanes (one
+    lane) the index stays the same.
     """
     return MAX_INDEX - (index * lanes + lane) if lanes > 1 else index
 
 
 def lane_and_index(index: int, *, lanes: int) -> tuple[int, int]:
-    """Return the number of the lane, and the index in the lane's campaign, from the index that a code has."""
+    """Return the number of the lane, and the index in the lane's campaign, from the index in a code."""
     if lanes == 1:
         return 0, index
     index, lane = divmod(MAX_INDEX - index, lanes)
@@ -86,10 +86,10 @@ class LinkCodes:
 
         Args:
             key: the link key.
-            header: the sender; the same numbers have other codes with another sender.
+            header: the sender; another sender has other codes for the same numbers.
 
         Raises:
-            ValueError: the key has another length.
+            ValueError: the key has fewer than 16 or more than 64 bytes.
         """
         if not 16 <= len(key) <= 64:
             msg = f"the key of the links must have 16 to 64 bytes, has {len(key)}"
@@ -99,10 +99,10 @@ class LinkCodes:
             for number in range(_ROUNDS)
         ]
         self._round_pairs = list(zip(rounds[::2], rounds[1::2], strict=True))
-        """The keyed functions of the rounds that change the left half, each with that of the next round."""
+        """The keyed functions of the rounds, in pairs: a round that changes the left half, and the next round."""
 
     def make(self, number: int, index: int, link: int) -> str:
-        """Return the code of a link in a message; raise ValueError for values that do not fit into a code."""
+        """Return the code of a link in a message; raise ``ValueError`` for values that do not fit into a code."""
         if not (0 <= number <= MAX_NUMBER and 0 <= index <= MAX_INDEX and 0 <= link < MAX_LINKS):
             msg = f"no code for link {link} of message {index} in campaign {number}"
             raise ValueError(msg)
@@ -117,9 +117,10 @@ class LinkCodes:
         return ALPHABET[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[fourth] + _PAIRS[fifth] + _PAIRS[sixth]
 
     def parse(self, code: str) -> LinkRef | None:
-        """Return what a code names; None if the code has another form, or surely was not made by ``make``.
+        """Return the link that a code names; None if the code has another form, or if ``make`` cannot have made it.
 
-        About one of 300,000 made-up codes gets a result too. So the caller must compare the result with the campaigns.
+        About one of 300,000 invented codes also gets a result. So the caller must compare the result with the
+        campaigns.
         """
         try:
             left = (_DIGITS[code[0]] * 3844 + _VALUES[code[1:3]]) * 3844 + _VALUES[code[3:5]]
@@ -138,27 +139,27 @@ class LinkCodes:
 
 
 def _hash(keyed: "blake2b", half: int) -> int:
-    """Return the number that a round adds to the other half."""
+    """Return the number that a round adds to the half that the round changes."""
     copy = keyed.copy()
     copy.update(half.to_bytes(_HALF_BYTES, "big"))
     return int.from_bytes(copy.digest(), "big")
 
 
 class LinkCodeReader:
-    """Reads codes of any sender that were made under the link key or under the old one."""
+    """Reads codes of any sender that were made with the current link key or with the old link key."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = keys
         self._codes: dict[str, list[LinkCodes]] = {}
 
     def candidates(self, header: str, code: str) -> list[tuple[bytes, LinkRef]]:
-        """Return what a code may name, under each key; the time does not depend on the code's content."""
+        """Return the link that a code may name, for each key; the time does not depend on the code's content."""
         refs = [(key, codes.parse(code)) for key, codes in zip(self._keys, self._of(header), strict=True)]
         return [(key, ref) for key, ref in refs if ref is not None]
 
     def _of(self, header: str) -> list[LinkCodes]:
         if (known := self._codes.get(header)) is None:
-            if len(self._codes) >= _MAX_KNOWN_HEADERS:  # strangers may ask for any header
+            if len(self._codes) >= _MAX_KNOWN_HEADERS:  # any client may ask for any header
                 self._codes.clear()
             known = self._codes[header] = [LinkCodes(key, header) for key in self._keys]
         return known

@@ -6,7 +6,7 @@ from times_dispatch.links.codes import LinkCodes, index_over_lanes, placeholder
 
 
 class LinkFiller:
-    """Fills the links of one campaign, or of one lane of it."""
+    """Fills the links of one campaign, or of one lane of a campaign."""
 
     def __init__(
         self, codes: LinkCodes, *, number: int, prefix: str, links: int, lane: int = 0, lanes: int = 1
@@ -15,11 +15,11 @@ class LinkFiller:
 
         Args:
             codes: makes the codes of the campaign's sender.
-            number: the campaign's number among those of its sender that have links.
-            prefix: the beginning of each link, as ``go.brand.in/TIMESM/``.
-            links: how many links the campaign has.
+            number: the campaign's number among the sender's campaigns with links.
+            prefix: the beginning of each link, such as ``go.brand.in/TIMESM/``.
+            links: the number of links of the campaign.
             lane: the number of the lane whose messages are filled, from 0.
-            lanes: how many lanes the campaign has; 1 without lanes.
+            lanes: the number of lanes of the campaign; 1 without lanes.
         """
         self._codes = codes
         self._number = number
@@ -29,7 +29,7 @@ class LinkFiller:
         self._placeholders = [(link, prefix + placeholder(link)) for link in range(links)]
 
     def fill(self, values: Sequence[str], index: int) -> list[str]:
-        """Return the values of a message with its codes in place of the placeholders.
+        """Return the values of a message with codes instead of the placeholders.
 
         Args:
             values: the values of the template's slots.

@@ -1,6 +1,7 @@
 """The targets of tracked links: addresses of the campaign, with values of the recipient's row in their path or query.
 
-A value is always percent-encoded whole, so that it can end no path segment and begin no query, fragment or host.
+All reserved characters of a value are percent-encoded, so that a value can end no path segment and begin no query,
+fragment or host.
 """
 
 from collections.abc import Sequence
@@ -8,14 +9,14 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 MAX_TARGET_LENGTH: Final = 2_000
-"""Characters of a composed target; some browsers and proxies take no longer addresses."""
+"""The maximum length of a composed target; some browsers and proxies accept no longer addresses."""
 
 
 def target_problem(literals: Sequence[str]) -> str | None:
-    """Return why an address cannot be the target of a link; None if it can.
+    """Return why an address cannot be the target of a link; None if the address can be a target.
 
     Args:
-        literals: the pieces of the address before, between and after the values of the row.
+        literals: the constant pieces of the address, before, between and after the values of the row.
     """
     first = literals[0]
     if not all(piece.isascii() and piece.isprintable() and not set(piece) & set(' "<>\\^`|') for piece in literals):
@@ -26,10 +27,10 @@ def target_problem(literals: Sequence[str]) -> str | None:
 
 
 def _domain_problem(beginning: str, *, has_values: bool) -> str | None:
-    """Return why an address cannot begin like this.
+    """Return why an address cannot have this beginning; None if the beginning is valid.
 
     Args:
-        beginning: the address up to its first value.
+        beginning: the address up to the first value.
         has_values: whether a value follows.
     """
     try:
@@ -56,7 +57,7 @@ def compose_target(literals: Sequence[str], values: Sequence[str]) -> str:
 
 
 def values_problem(literals: Sequence[str], values: Sequence[str]) -> str | None:
-    """Return why the values of a row cannot stand in an address; None if they can."""
+    """Return why the values of a row cannot stand in an address; None if the values are valid."""
     if not any(len(value) > _SHORT or not value.strip(".") for value in values):
         return None
     target = compose_target(literals, values)
@@ -68,4 +69,4 @@ def values_problem(literals: Sequence[str], values: Sequence[str]) -> str | None
 
 
 _SHORT: Final = 20
-"""Values of fewer characters need no look at the length: nobody writes a target with dozens of them."""
+"""The length of a target is checked only if a value has more than this many characters."""

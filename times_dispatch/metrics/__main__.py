@@ -1,4 +1,4 @@
-"""The metrics process: serves ``/metrics`` for Prometheus, ``python -m times_dispatch.metrics``; run one of them."""
+"""The metrics process, ``python -m times_dispatch.metrics``, which serves ``/metrics``; one process is enough."""
 
 import asyncio
 import gc
@@ -21,12 +21,12 @@ from times_dispatch.settings.startup import load_settings_or_exit
 log = structlog.get_logger(__name__)
 
 _TIMEOUT_S: Final = 3.0
-"""How long Redis may take to answer one call; Prometheus gives up a scrape after ten seconds."""
+"""The time within which Redis must answer one call; by default Prometheus ends a scrape after ten seconds."""
 
 
 async def serve(settings: Settings) -> None:
     """Serve metrics until a signal."""
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise the garbage collector looks through all loaded modules, for tens of milliseconds each time
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
         read = partial(
             read_snapshot,
@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Run the process with the settings that its environment names."""
+    """Run the process with the settings that the environment names."""
     asyncio.run(serve(load_settings_or_exit(Need.LEDGER, Need.METRICS)))
 
 

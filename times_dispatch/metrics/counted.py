@@ -1,4 +1,4 @@
-"""What was counted for senders and providers, from the rollups; the older days are read every ten minutes only."""
+"""The sums over the rollups for each sender and provider; older days are read only every ten minutes."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -11,23 +11,24 @@ from times_dispatch.ledger.statistics.figures import Amounts, Statistics, statis
 from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsReader
 
 OLD_DAYS_EVERY_S: Final = 600.0
-"""How old the numbers of days before yesterday may be: few reports come so late, and with 200 senders these days are
-most of the cost of a scrape."""
+"""How old, in seconds, the sums of the days before yesterday may be. Few reports come so late, and with 200 senders
+these days are most of the cost of a scrape.
+"""
 
 SenderAndProvider = tuple[str, str]
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted for one sender and one provider."""
+    """The sums for one sender and one provider."""
 
     days: Statistics
-    """The messages whose last push was since the first day of the snapshot."""
+    """The messages whose last push was on the first day of the snapshot or later."""
     today: Statistics
     """The messages whose last push was today, in India."""
 
 
 class CountedReader:
-    """Reads the rollups for scrape after scrape."""
+    """Reads the rollups for each scrape, and keeps the sums of older days."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -37,7 +38,7 @@ class CountedReader:
         self._old_read_s = 0.0
 
     async def read(self, since: date, today: date, *, now_s: float) -> dict[SenderAndProvider, Counted]:
-        """Return what was counted, by sender and provider. Raises Redis errors.
+        """Return the sums by sender and provider. Raises Redis errors.
 
         Args:
             since: the first day, in India.

@@ -1,4 +1,4 @@
-"""Turns a snapshot of the ledger into metric families; no label is a campaign or a phone number, so labels are few."""
+"""Turns a snapshot of the ledger into metric families. No label is a campaign or a phone number, so labels are few."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from times_dispatch.sms.rules.send_window import INDIA_ZONE
 from times_dispatch.status.model import DeploymentStatus, Severity
 
 VIEWERS: Final = "viewers"
-"""The figure of a console's heartbeat that counts the open pages."""
+"""The name of the figure with the number of open pages in a console's heartbeat."""
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _PUSHED: Final = ("sender", "provider")
 _KEPT_STATES: Final = tuple(state.label for state in MessageState if state.label not in {"pending", "sending"})
@@ -32,7 +32,7 @@ class SnapshotCollector(Collector):
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all families; those that come from Redis are missing while Redis is unavailable."""
+        """Yield all families; the families that need Redis are missing while Redis is unavailable."""
         status, ledger = self._snapshot.status, self._snapshot.ledger
         yield _gauge("dispatch_up", "Whether the ledger could be read: 1 or 0.", int(ledger is not None))
         yield _gauge("dispatch_read_seconds", "How long the ledger was read for this scrape.", self._snapshot.read_s)
@@ -83,7 +83,7 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
         yield _gauge("dispatch_redis_memory_used_bytes", "The memory that Redis uses.", redis.used_bytes)
         yield _gauge("dispatch_redis_memory_max_bytes", "Redis' maxmemory; 0 is no limit.", redis.max_bytes)
         yield _gauge("dispatch_redis_clock_ahead_seconds", "Redis' clock minus this host's.", redis.ahead_s)
-        evicted = "Keys that Redis threw away; every one is lost data."
+        evicted = "Keys that Redis evicted; every evicted key is lost data."
         yield CounterMetricFamily("dispatch_redis_evicted_keys", evicted, value=redis.evicted_keys)
     if reports := status.reports:
         dead_letters = "Reports that could not be used, ever."
@@ -97,7 +97,7 @@ def _of_status(status: DeploymentStatus) -> Iterator[Metric]:
 
 def _of_counted(ledger: LedgerFigures) -> Iterator[Metric]:
     first = datetime.combine(ledger.since, time(), _INDIA).timestamp()
-    yield _gauge("dispatch_counted_since_timestamp_seconds", "The begin of the first day that is counted.", first)
+    yield _gauge("dispatch_counted_since_timestamp_seconds", "The begin of the first counted day.", first)
     messages = GaugeMetricFamily("dispatch_messages", f"Messages {_DAYS}, by state.", labels=[*_PUSHED, "state"])
     codes = GaugeMetricFamily(
         "dispatch_outcome_messages",

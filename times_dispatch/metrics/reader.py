@@ -1,4 +1,4 @@
-"""Reads everything that a scrape shows from the ledger, in bounded time: ``read_snapshot``."""
+"""Reads all data of a scrape from the ledger, in limited time: ``read_snapshot``."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _INDIA_AHEAD_S: Final = 19_800
 _STREAMS: Final = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 _FORWARD: Final = "forward"
-"""The name of the queue of copies for another system among the streams."""
+"""The name, among the names of streams, of the queue of reports that are forwarded."""
 _AT_ONCE: Final = 50
-"""Campaigns that are read at once in the search for the one that waits longest."""
+"""The number of campaigns that are read at the same time in the search for the longest wait."""
 _NOT_MOVING: Final = frozenset({WaitsFor.START, WaitsFor.HOURS})
 
 
@@ -47,44 +47,44 @@ class StreamSize(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: int
     bytes: int
-    """The memory of the stream, as Redis estimates it from a sample of its entries."""
+    """The memory of the stream, which Redis estimates from a sample of the entries."""
     oldest_s: float
-    """For how long the oldest entry has been kept, in seconds; 0 for an empty stream."""
+    """The age of the oldest entry, in seconds; 0 for an empty stream."""
 
 
 class SenderWork(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender, and the sums over its live campaigns."""
+    """A sender, and the sums over the sender's live campaigns."""
 
     view: SenderView
     campaigns: dict[CampaignState, int]
-    """Live campaigns by state."""
+    """The number of live campaigns in each state."""
     pending: int
     sending: int
     oldest_pending_s: float
-    """For how long the oldest campaign has been able to send and has pending messages; 0 without such a campaign."""
+    """The longest time, in seconds, for which a campaign with pending messages has been able to send; 0 without one."""
     sent_last_minute: int
-    """Messages that providers accepted in the last full minute."""
+    """The number of messages that providers accepted in the last full minute."""
 
 
 class LedgerFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one moment that only a usable Redis can give."""
+    """The figures that come from the ledger, at one moment."""
 
     since: date
     """The first day, in India, whose messages are counted."""
     counted: dict[tuple[str, str], Counted]
-    """By sender and provider."""
+    """The sums by sender and provider."""
     senders: list[SenderWork]
     streams: dict[str, StreamSize]
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one scrape shows."""
+    """All data of one scrape."""
 
     status: DeploymentStatus
     ledger: LedgerFigures | None
     """None if Redis is unavailable."""
     read_s: float
-    """How long the ledger was read, in seconds."""
+    """How long the reading of the ledger took, in seconds."""
 
 
 async def read_snapshot(
@@ -96,7 +96,7 @@ async def read_snapshot(
     counted: CountedReader | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Snapshot:
-    """Return what the ledger holds now; an unavailable Redis is part of the snapshot, and no error.
+    """Return a snapshot of the ledger; an unavailable Redis is not an error but is noted in the snapshot.
 
     The cost grows with the rollups of some days and with the live campaigns, and not with the number of messages.
 
@@ -105,7 +105,7 @@ async def read_snapshot(
         queues: reads the lengths of the queues.
         days: how many days are counted; the last one is today.
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
-        counted: reads the rollups, and remembers those of older days; None to read all of them.
+        counted: reads the rollups, and keeps the sums of older days; None to read all rollups.
         clock: the clock of this host.
     """
     began_s = clock.monotonic()
@@ -136,7 +136,7 @@ async def _ledger_figures(
         redis: the ledger.
         days: days of statistics, today included.
         counted: reads the statistics.
-        clock: says which day it is.
+        clock: the clock that determines the current day.
         work: the live campaigns.
     """
     today = datetime.fromtimestamp(clock.time(), _INDIA).date()
@@ -171,7 +171,7 @@ async def _senders(redis: Redis, clock: Clock, work: LiveWork) -> list[SenderWor
 
 
 async def _oldest_pending_s(queries: Queries, live: Sequence[LiveCampaign], now_s: float) -> float:
-    """Return the longest time for which a campaign could have sent; one outside its hours does not count."""
+    """Return the longest time, in seconds, for which a campaign that is in its send window could send."""
     pending = sorted(
         (
             (max(campaign.sealed_ms, campaign.plan.start_at_ms), campaign.id, header_of(campaign.plan.sender))

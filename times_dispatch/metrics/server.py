@@ -1,4 +1,4 @@
-"""Answers ``GET /metrics`` with a snapshot of the ledger; scrapes that come at once share one reading."""
+"""Answers ``GET /metrics`` with a snapshot of the ledger; simultaneous scrapes share one snapshot."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ _STOP_WITHIN_S: Final = 2
 _MAX_CONNECTIONS: Final = 256
 _MAX_PER_ADDRESS: Final = 64
 _BACKLOG: Final = 128
-"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
+"""The maximum number of connections that wait to be accepted; all are accepted in one turn of the event loop."""
 _MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -34,7 +34,7 @@ class MetricsServer:
         Args:
             read: reads the ledger.
             listen: the address ``host:port``.
-            token: the bearer token that a scrape must give; empty if none is needed.
+            token: the bearer token that a scrape must send; empty if no token is needed.
         """
         self._read = read
         self._listen = listen
@@ -99,7 +99,7 @@ class MetricsServer:
         return 200, await self._current(), [(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())]
 
     async def _current(self) -> bytes:
-        """Return a page; requests that come while the ledger is read get the page of that reading."""
+        """Return a page; requests that come while the ledger is read get the same page."""
         finished_before = self._finished
         async with self._one_reads:
             if self._finished > finished_before:

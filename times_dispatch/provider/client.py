@@ -1,4 +1,4 @@
-"""The client of one provider: a push goes in, its outcome comes out."""
+"""The client of one provider, which sends a push and returns its outcome."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Client:
-    """Pushes messages through one provider, over one pool of connections, on one event loop."""
+    """Pushes messages to one provider, over one pool of connections, on one event loop."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class Client:
 
         Args:
             provider: the description of the provider.
-            transport: replaces ``ProviderTransport`` in tests and experiments. Whatever the transport is, a message
-                counts as not sent only if it raises NotSent.
+            transport: replaces ``ProviderTransport`` in tests and experiments. With every transport, a message counts
+                as not sent only if the transport raises NotSent.
             tokens: the store in which processes share an OAuth token; None keeps the token in this process.
             token_timeout_s: how long a push waits for an OAuth token, in seconds.
 
@@ -52,7 +52,7 @@ class Client:
         self._payload = Payload(provider)
         self._reader = ResponseReader(provider.response_rules)
         self._transport = transport or ProviderTransport(provider)
-        # ProviderTransport keeps the total time-out itself, with one timer for all pushes.
+        # ProviderTransport itself enforces the total time-out, with one timer for all pushes.
         keeps_timeout = isinstance(self._transport, ProviderTransport)
         self._total_timeout_s = None if keeps_timeout else provider.total_timeout_s
         self._token_cache: TokenCache | None = None
@@ -67,7 +67,7 @@ class Client:
             )
 
     async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
-        """Send one message at most once and return its outcome; errors of the transport become outcomes too.
+        """Send one message at most once, and return the outcome; errors of the transport also become outcomes.
 
         ``may_begin`` is called when the push has a token and a connection; if it returns False, nothing is written and
         the outcome is ``TOO_LATE``. A caller that cancels the push, or gets an error from it, must treat the message as
@@ -95,14 +95,14 @@ class Client:
         except PUSH_ERRORS as error:
             outcome = classify(error)
             if outcome.code == Failure.UNEXPECTED:
-                # Only the type: the text of the error may contain the URL or the message.
+                # Only the type is logged: the text of the error may contain the URL or the message.
                 _log.error("push.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
             return outcome
 
     async def can_connect(self) -> bool:
         """Return whether a connection to the provider can be made; nothing is sent on the connection.
 
-        True for a transport that cannot say: then only a push can find out.
+        The result is True for a transport that cannot find out; then only a push can find out.
         """
         return await self._transport.can_connect() if isinstance(self._transport, ProviderTransport) else True
 
@@ -119,7 +119,7 @@ class Client:
         return outcome
 
     async def aclose(self) -> None:
-        """Close the connections; pushes still in flight come out in doubt."""
+        """Close the connections; pushes in flight get the outcome in doubt."""
         if self._token_cache:
             await self._token_cache.aclose()
         await self._transport.aclose()

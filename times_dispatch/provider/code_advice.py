@@ -1,4 +1,4 @@
-"""What to do about the codes that the ledger counts; ``reports/codes.py`` and the settings say what the codes mean."""
+"""Advice about the codes that the ledger counts; ``reports/codes.py`` and the settings have their meanings."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -51,6 +51,6 @@ _PUSHED: Final[Mapping[int, str]] = MappingProxyType(
 
 
 def advice_of(name: str) -> str:
-    """Return what to do about a counted code, as in ``report:910`` or ``push:2054``; empty if nothing is known."""
+    """Return advice about a counted code, such as ``report:910`` or ``push:2054``; empty if there is no advice."""
     origin, _, digits = name.partition(":")
     return {"report": _REPORTED, "push": _PUSHED}.get(origin, {}).get(int(digits), "")

@@ -1,6 +1,6 @@
-"""Correlation ids of messages: made without a lookup, recognised without a lookup, impossible to guess.
+"""Correlation ids of messages: they are made and parsed without a lookup, and are impossible to guess.
 
-docs/concepts.md explains why the id is made from the row and not drawn at random.
+docs/concepts.md explains why the id is computed from the row, and is not random.
 """
 
 import re
@@ -28,17 +28,17 @@ _CAMPAIGN = re.compile("[0-9a-z]{8}")
 
 
 class MessageRef(msgspec.Struct, frozen=True, gc=False):
-    """The message that an id names."""
+    """The message that a correlation id names."""
 
     campaign: str
     index: int
     """The message's index in its campaign, from 0."""
     attempt: int
-    """0 for the first push; each time that the message is sent again adds 1."""
+    """The attempt: 0 for the first push, and 1 more for each further push."""
 
 
 class CorrelationIds:
-    """Makes correlation ids under a secret key of 16 to 64 bytes; parses those made under it or under an old key.
+    """Makes correlation ids with a secret key of 16 to 64 bytes, and parses ids of this key or of an old key.
 
     An id is 32 characters of ``[0-9a-z]``: campaign (8), index (6) and attempt (2) in base 36, then a signature (16),
     which is a keyed hash of the first 16 characters.
@@ -50,19 +50,19 @@ class CorrelationIds:
         """Make the ids of one installation.
 
         Args:
-            key: signs the ids that are made, and those that are parsed.
-            old_key: signed ids that are still to be parsed; empty if there is none.
+            key: the key that signs new ids.
+            old_key: an earlier key, whose ids are also parsed; empty if there is none.
 
         Raises:
-            ValueError: a key has another length.
+            ValueError: a key has fewer than 16 or more than 64 bytes.
         """
         self._keyed = _keyed(key)
         self._old_keyed = _keyed(old_key) if old_key else None
         self._known_campaign = ""
-        """The campaign of the last id that was made; its form need not be checked again."""
+        """The campaign of the last id that was made; the form of this campaign need not be checked again."""
 
     def make(self, campaign: str, index: int, attempt: int = 0) -> str:
-        """Return the id of one attempt at one message; raise ValueError for values that do not fit into an id."""
+        """Return the id of one attempt of one message; raise ``ValueError`` for values that do not fit into an id."""
         is_campaign = campaign == self._known_campaign or _CAMPAIGN.fullmatch(campaign)
         if not (is_campaign and 0 <= index <= LAST_INDEX and 0 <= attempt <= LAST_ATTEMPT):
             msg = f"no correlation id for campaign {campaign!r}, index {index}, attempt {attempt}"
@@ -73,16 +73,16 @@ class CorrelationIds:
         return named + _signature(self._keyed, named.encode()).decode()
 
     def parse(self, meta: str) -> MessageRef | None:
-        """Return what an id names; None if it has another form, or a signature that neither key made.
+        """Return the message that an id names; None if the id has another form, or a signature of another key.
 
-        An id is also read in capital letters and with blanks, quotes or other characters around it or in it, as some
-        gateways return ids: the signature decides.
+        The id may also have capital letters, or blanks, quotes or other characters around or inside it, because some
+        gateways change ids. The signature decides.
         """
         if len(meta) == 32 and meta.isascii():
             # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
             raw = meta.encode()
             named, signature = raw[:16], raw[16:]
-            keyed = self._keyed.copy()  # as in _signature: this runs for each report
+            keyed = self._keyed.copy()  # the code of _signature, without a call, because this line runs for each report
             keyed.update(named)
             if compare_digest(signature, keyed.digest().translate(_TO_DIGIT)) or (
                 self._old_keyed is not None and compare_digest(signature, _signature(self._old_keyed, named))
@@ -95,7 +95,7 @@ class CorrelationIds:
 
 
 def bare_id(meta: str) -> str:
-    """Return an id that ``CorrelationIds.parse`` reads in the form in which it was made."""
+    """Return an id without the changes of gateways, in the form in which ``CorrelationIds.make`` made the id."""
     return _DECORATION.sub("", meta.lower())
 
 
@@ -113,7 +113,7 @@ def _signature(keyed: blake2b, named: bytes) -> bytes:
 
 
 def new_campaign_id() -> str:
-    """Return a random campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
+    """Return a random campaign id of 8 characters of ``[0-9a-z]``, which nobody can guess."""
     while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == SEND_TEST_CAMPAIGN:
         pass
     return drawn

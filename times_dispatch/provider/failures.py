@@ -1,4 +1,4 @@
-"""The failures of pushes that got no usable response: their codes, their outcomes, and their meanings for people."""
+"""The failures of pushes without a usable response: their codes, their outcomes, and their meanings for people."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -8,7 +8,7 @@ from times_dispatch.provider.outcomes import Outcome, Verdict
 
 
 class Failure(IntEnum):
-    """Codes of outcomes without a provider's code; all are below 100, and providers' codes are above."""
+    """The codes of outcomes without a provider's code; these codes are below 100, and providers' codes are above."""
 
     DNS = 1
     REFUSED = 2
@@ -26,7 +26,7 @@ class Failure(IntEnum):
     UNEXPECTED = 14
     UNSENDABLE = 15
     NOT_SENT_AGAIN = 16
-    """Written by the ledger: the message was in doubt and to be sent again, but its campaign ended before."""
+    """The ledger writes this code: the message was in doubt and had to be sent again, but its campaign ended before."""
 
 
 NOT_SENT: Final = {
@@ -37,8 +37,9 @@ NOT_SENT: Final = {
     Failure.POOL_TIMEOUT: "no free connection in time",
     Failure.UNREACHABLE: "the provider's host cannot be reached",
 }
-"""The allow-list: each of these failures happens before a byte of the request is written. A test with a real socket
-proves every line."""
+"""The failures that happen before a byte of the request is written, with their texts. A test with a real socket proves
+each of them.
+"""
 
 _IN_DOUBT: Final = {
     Failure.READ_TIMEOUT: "no response in time",
@@ -53,12 +54,12 @@ OUTCOMES: Final = {
     for verdict, reasons in ((Verdict.NOT_SENT, NOT_SENT), (Verdict.IN_DOUBT, _IN_DOUBT))
     for failure, reason in reasons.items()
 }
-"""The outcome of each failure that a transport tells apart."""
+"""The outcome of each failure that a transport distinguishes."""
 
 TOO_LATE: Final = Outcome(
     verdict=Verdict.NOT_SENT, code=Failure.TOO_LATE.value, reason="no connection before the push had to begin"
 )
-"""The outcome of a push that never began; it says nothing about the provider."""
+"""The outcome of a push that never began; this outcome has no information about the provider."""
 
 UNSENDABLE: Final = Outcome(
     verdict=Verdict.REJECTED,

@@ -1,4 +1,4 @@
-"""The outcome of a push, as a value (docs/concepts.md). Responses and failures without a response both become one."""
+"""The outcome of a push, as a value (docs/concepts.md). Every response and every failure becomes an outcome."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    """Final for this recipient."""
+    """The provider rejected the message for a reason that concerns only this message; the state is final."""
     BRAKE = "brake"
     """Rejected for a reason that holds for other messages too; nothing was sent. The message goes back to pending and
     pushing stops."""
@@ -21,11 +21,11 @@ class Verdict(StrEnum):
     """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending, and the sender
     backs off from the provider."""
     IN_DOUBT = "in_doubt"
-    """The message may have been sent. It is sent again only if the campaign's policy or a person says so."""
+    """The message may have been sent. The message is sent again only by the campaign's policy or by a person."""
 
 
 class BrakeScope(StrEnum):
-    """How much a brake stops."""
+    """The part of the pushes that a brake stops."""
 
     CAMPAIGN = "campaign"
     SENDER = "sender"
@@ -42,7 +42,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     parts: int = 0
     """The provider's own count of parts (``pdu``); 0 if the response has none."""
     scope: BrakeScope | None = None
-    """How much stops: with BRAKE, and with IN_DOUBT if the next messages would get the same response."""
+    """The part of the pushes that stops: with BRAKE, and with IN_DOUBT if the next messages would get the same
+    response.
+    """
     retry_after_s: float | None = None
     reason: str = ""
-    """A short constant sentence. It never contains a URL, a phone number, a message text or a credential."""
+    """A short constant sentence, without a URL, a phone number, a message text or a credential."""

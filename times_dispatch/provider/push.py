@@ -1,4 +1,4 @@
-"""A push as a value: everything that differs between two messages of one provider."""
+"""A push as a value: all data that differs between two messages of one provider."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One message to hand to the provider, rendered and ready."""
+    """One rendered message for the provider."""
 
     to: str
     """The recipient's number in E.164 digits, usually without the plus: ``919876543210``."""
@@ -28,7 +28,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unicode_word(self) -> str:
-        """``unicode`` as the string that the API expects instead of a JSON boolean (docs/domain.md section 1)."""
+        """The string for ``unicode``, which the API expects instead of a JSON boolean (docs/domain.md section 1)."""
         return "true" if self.unicode else "false"
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
-"""The outcome of a push that got no response: not sent if that is proved, otherwise in doubt (docs/concepts.md).
+"""The outcome of a push without a response: not sent if this is proved, otherwise in doubt (docs/concepts.md).
 
     NotSent             no byte was written; only a transport that can prove it raises this
-    TooLate             no byte was written, because the push was no longer allowed to begin
-    any other error     the request may have been written: in doubt
+        TooLate             no byte was written, because the push was no longer allowed to begin
+        any other error     the request may have been written: in doubt
 
 ``httpx.ConnectError`` is no proof: some transports raise it when a connection is lost after the server has read the
 request. ``times_dispatch.provider.http.transport`` raises NotSent only before it has a connection for the request.
@@ -17,14 +17,14 @@ from times_dispatch.provider.outcomes import Outcome
 
 
 class TooLate(httpx.TransportError):
-    """No byte was written: when a connection became free, the push was no longer allowed to begin."""
+    """No byte was written, because the push was no longer allowed to begin when a connection became free."""
 
     def __init__(self) -> None:
         super().__init__("no connection in time")
 
 
 class NotSent(httpx.TransportError):
-    """No byte of the request was written; ``failure`` says why."""
+    """No byte of the request was written; ``failure`` has the reason."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(NOT_SENT[failure])
@@ -44,8 +44,9 @@ PUSH_ERRORS: Final = (
     TypeError,
     ValueError,
 )
-"""The errors of a transport, and the errors that the reading of a strange response may raise. Each leaves one message
-in doubt, and does not end the batch of the message: the provider may have the message, whatever went wrong here."""
+"""The errors of a transport, and errors from reading an unusual response. After such an error the message is in doubt,
+because the provider may have the message, and the batch of the message goes on.
+"""
 
 
 def classify(error: Exception) -> Outcome:

@@ -1,10 +1,10 @@
-"""Which providers this process cannot reach, although other processes may: it leaves their messages to others.
+"""The providers that this process cannot reach; it leaves their messages to other processes.
 
 A provider is lost to the process when pushes fail without a response, and the last response is some seconds old. Then
-the process opens no messages for the provider until it has seen a sign of the provider. After failures to connect, the
-sign is a connection on which nothing is sent (``workers/reach_watch.py`` makes it). After pushes that were sent and got
-no response a connection proves nothing. So one message is tried next in both cases: a response ends the loss, a failure
-begins a longer wait.
+the process opens no messages for the provider. If the pushes failed to connect, the process first tries to connect,
+without sending anything (``workers/reach_watch.py``). If pushes were sent and got no response, a connection would prove
+nothing. In both cases, the process then tries one message: a response ends the loss, and a failure begins a longer
+wait.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from times_dispatch.provider.failures import NOT_SENT, Failure
 from times_dispatch.provider.outcomes import Outcome
 
 _SENT: Final = frozenset({Failure.READ_TIMEOUT, Failure.CONNECTION_LOST})
-"""Failures after the request was sent. Such a message is in doubt, so these are tried less often."""
+"""The failures after the request was sent. The message is then in doubt, so such a provider is tried less often."""
 _NO_RESPONSE: Final = frozenset(NOT_SENT) | _SENT
-"""Failures of pushes to which a process that is cut off from the provider comes."""
+"""The failures of pushes in a process that is cut off from the provider."""
 _FIRST_RESPONSE_CODE: Final = 100
 _FIRST_WAIT_S: Final = 0.5
 _MAX_WAIT_S: Final = 4.0
-"""The longest wait between two attempts that cost no message."""
+"""The longest wait, in seconds, between two tries that put no message in doubt."""
 _MAX_WAIT_AFTER_SENDING_S: Final = 30.0
-"""The longest wait before another message is tried that may come to be in doubt."""
+"""The longest wait, in seconds, between two tries that may put a message in doubt."""
 _FORGOTTEN_AFTER_S: Final = 10.0
-"""Failures that are so far apart do not mean that the provider was away between them."""
+"""Two failures with more than this time, in seconds, between them are not counted as one loss."""
 
 
 class OpeningLimits(NamedTuple):
-    """What a process may do with the providers of a chain."""
+    """The providers of a chain for which a process may open messages."""
 
     lost: Sequence[str] = ()
-    """The providers for which nothing may be opened."""
+    """The providers for which no message may be opened."""
     tried: str = ""
     """The provider for which one message may be opened, to find out whether the provider is back; empty for none. The
     caller ends this try with ``ProviderReach.end_try``."""
@@ -49,17 +49,19 @@ class _Silence:
 
     def __init__(self, now: float, *, since: float) -> None:
         self.since, self.last_at = since, now
-        """When the provider last answered, or the first failure if that is not known; and the last failure."""
+        """The time of the last response, or of the first failure if there was no response; and the time of the last
+        failure.
+        """
         self.was_sent = False
         """Whether the last failure came after the request was sent."""
         self.is_lost = False
         self.wait_s = _FIRST_WAIT_S
         self.due_at = now
-        """When a connection may be tried next, on the monotonic clock."""
+        """When a connection may be tried next, by the monotonic clock."""
         self.is_sign_seen = False
         """Whether a message may be tried: a connection was made since the last failure."""
         self.is_tried = False
-        """Whether a batch tries a message at the moment."""
+        """Whether a batch is trying a message now."""
 
     def wait_longer(self, now: float) -> None:
         """Begin a wait before the next try."""
@@ -68,14 +70,15 @@ class _Silence:
 
 
 class ProviderReach:
-    """Notes the outcomes of the pushes of a process, and says what the process may open."""
+    """Notes the outcomes of a process's pushes, and decides for which providers the process may open messages."""
 
     def __init__(self, *, lost_after_s: float = 3.0, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Make the notes of a process.
+        """Make the object of a process.
 
         Args:
-            lost_after_s: a provider is lost when two groups of pushes failed, and the last response is this old.
-            clock: times the losses and the waits.
+            lost_after_s: a provider is lost when two groups of pushes failed, and the last response is this old, in
+                seconds.
+            clock: the clock of the losses and the waits.
         """
         self.has_lost = asyncio.Event()
         """Set while a provider is lost."""
@@ -83,7 +86,7 @@ class ProviderReach:
         self._clock = clock
         self._silent: dict[str, _Silence] = {}
         self._answered: dict[str, float] = {}
-        """When each provider last answered, on the monotonic clock."""
+        """When each provider last answered, by the monotonic clock."""
 
     def note_response(self, provider: str) -> None:
         """Note that a provider answered."""
@@ -93,7 +96,7 @@ class ProviderReach:
             self._update_event()
 
     def note(self, provider: str, outcomes: Sequence[Outcome | None]) -> None:
-        """Note the outcomes of a group of pushes; None is a push that never began."""
+        """Note the outcomes of a group of pushes; None stands for a push that never began."""
         codes = {outcome.code for outcome in outcomes if outcome}
         if any(code >= _FIRST_RESPONSE_CODE for code in codes):
             self.note_response(provider)
@@ -101,16 +104,16 @@ class ProviderReach:
             self._note_failure(provider, was_sent=bool(codes & _SENT))
 
     def is_lost(self, provider: str) -> bool:
-        """Return whether a provider has not answered this process for some time, in spite of pushes."""
+        """Return whether a provider has not answered this process for some time, despite pushes."""
         silence = self._silent.get(provider)
         return silence is not None and silence.is_lost
 
     def is_cut_off(self, chain: Sequence[str]) -> bool:
-        """Return whether nothing may be opened for any provider of a chain now; may be called from any thread."""
+        """Return whether no message may be opened for any provider of a chain now; may be called from any thread."""
         return bool(self._silent) and all(self.is_lost(name) and not self._may_try(name) for name in chain)
 
     def limits_of(self, chain: Sequence[str]) -> OpeningLimits:
-        """Return what may be opened for a chain now; one batch at a time gets a provider to try."""
+        """Return the limits for a chain now; only one batch at a time gets a provider to try."""
         if not self._silent:
             return _ALL_REACHED
         lost, tried = [], ""
@@ -129,7 +132,7 @@ class ProviderReach:
             silence.is_tried = False
 
     def due(self) -> list[str]:
-        """Return the lost providers to which a connection is to be tried now."""
+        """Return the lost providers to which the process must try to connect now."""
         now = self._clock.monotonic()
         return [
             name
@@ -138,7 +141,7 @@ class ProviderReach:
         ]
 
     def note_connection(self, provider: str, *, is_made: bool) -> None:
-        """Note whether a connection to a lost provider could be made; nothing was sent on it."""
+        """Note whether a connection to a lost provider could be made; nothing was sent on the connection."""
         silence = self._silent.get(provider)
         if silence is None:
             return
@@ -162,7 +165,7 @@ class ProviderReach:
             return
         silence.last_at, silence.was_sent = now, was_sent
         if silence.is_lost and not silence.is_tried:
-            return  # of a push that began before the loss
+            return  # a failure of a push that began before the loss
         if silence.is_lost or now - silence.since >= self._lost_after_s:
             silence.is_lost = True
             silence.wait_longer(now)

@@ -1,10 +1,10 @@
-"""A stand-in for Times Mobile with complete books, for tests, the demo and benchmarks.
+"""A simulated Times Mobile server with complete books, for tests, the demo and benchmarks.
 
-Pushes come in over HTTP at the ``gateway``, are accepted or refused by the ``account``, counted in the ``books`` and
-answered. Delivery reports go out to a configured URL through the ``poster``. ``faults`` make the sandbox misbehave.
-Which faults and reports occur depends only on a seed and on the messages. ``/sandbox/books`` (``control``) shows the
-counts. Start a sandbox with ``serve``, with ``dispatch sandbox``, or with ``python -m times_dispatch.sandbox``.
-The terms are explained in docs/glossary.md.
+The ``gateway`` gets pushes over HTTP, the ``account`` accepts or refuses them, the ``books`` count them, and the
+gateway answers. The ``poster`` posts delivery reports to a configured URL. ``faults`` make the sandbox misbehave. Which
+faults and reports occur depends only on a seed and on the messages. ``/sandbox/books`` (``control``) shows the counts.
+Start a sandbox with ``serve``, with ``dispatch sandbox``, or with ``python -m times_dispatch.sandbox``. The terms are
+explained in docs/glossary.md.
 """
 
 from times_dispatch.sandbox.config import ConfigInvalid, ReportsConfig, SandboxConfig

@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\+?(?:91[6-9][0-9]{9}|(?!91)[1-9][0-9]{9,14})", re.ASCII)
 
 
 class SubmissionResult(msgspec.Struct, frozen=True, gc=False):
-    """The account's decision on a submission; ``parts`` is 0 unless it is accepted."""
+    """The account's decision on a submission; ``parts`` is 0 for a refused submission."""
 
     code: int
     parts: int = 0
@@ -48,7 +48,7 @@ class Account:
         self.balance = config.balance
 
     def submit(self, submission: Submission, *, authorization: str | None) -> SubmissionResult:
-        """Accept or refuse a submission; an acceptance is charged to the balance.
+        """Accept or refuse a submission; an accepted submission is charged to the balance.
 
         ``authorization`` is the Authorization header, or None if the API has none to check.
         """
@@ -64,7 +64,7 @@ class Account:
         return SubmissionResult(ACCEPTED, count, not is_gsm and not unicode, is_gsm and unicode)
 
     def _objections(self, submission: Submission, authorization: str | None, faults: Faults) -> Iterator[int]:
-        """Yield a code for everything that is wrong, in the order in which the provider checks."""
+        """Yield a code for each mistake in a submission, in the order of the provider's checks."""
         if submission is UNREADABLE:
             yield BAD_REQUEST
         has_wrong_header = authorization is not None and authorization != self._basic

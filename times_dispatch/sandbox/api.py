@@ -1,4 +1,4 @@
-"""The HTTP APIs that the sandbox can pretend to be: their contract, and Times Mobile's."""
+"""The contract of the HTTP APIs that the sandbox can simulate, and Times Mobile's API."""
 
 from typing import Protocol
 
@@ -9,11 +9,11 @@ from times_dispatch.sandbox.seeded_random import Draws
 from times_dispatch.sandbox.submission import UNREADABLE, Submission, from_json, from_query
 
 STRINGS, BARE = 3, 4
-"""Indexes of the draws from which responses are made."""
+"""The indexes of the random numbers that determine the form of responses."""
 
 
 class ProviderApi(Protocol):
-    """Reads requests and writes responses in the format of one provider. The account decides what is accepted."""
+    """Reads requests and writes responses in the format of one provider. The account decides about acceptance."""
 
     def deny_access(self, request: web.BaseRequest) -> web.Response | None:
         """Return the response to a request without valid access, or None if the request has access."""
@@ -22,10 +22,10 @@ class ProviderApi(Protocol):
         """Return the submission in a request, or UNREADABLE if the request has another format."""
 
     def authorization(self, request: web.BaseRequest) -> str | None:
-        """Return the header that the account has to check, or None if there is none to check."""
+        """Return the header that the account must check, or None if there is no header to check."""
 
     def respond(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
-        """Return the response to a submission; only an acceptance names transaction and parts."""
+        """Return the response to a submission; only the response to an acceptance has transaction and parts."""
 
 
 class TimesMobileApi:

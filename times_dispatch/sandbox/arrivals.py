@@ -1,4 +1,4 @@
-"""Arrival times of requests, and their maximum number in any one second."""
+"""Arrival times of requests, and the maximum number of arrivals in any second."""
 
 from array import array
 from bisect import bisect_right
@@ -7,7 +7,7 @@ SECOND_NS = 1_000_000_000
 
 
 class Arrivals:
-    """Arrival times in ns since the epoch, kept sorted; counting costs only what arrived since the last count."""
+    """Sorted arrival times in ns since the epoch; a count reads only the arrivals since the last count."""
 
     def __init__(self) -> None:
         self.stamps = array("q")
@@ -15,7 +15,7 @@ class Arrivals:
         self._max = 0
 
     def add(self, at_ns: int) -> None:
-        """Add an arrival; times may come out of order."""
+        """Add an arrival; the times may be out of order."""
         stamps = self.stamps
         if not stamps or at_ns >= stamps[-1]:
             stamps.append(at_ns)
@@ -25,7 +25,7 @@ class Arrivals:
         self._counted = min(self._counted, index)
 
     def max_per_second(self) -> int:
-        """Return the maximum number of arrivals in any half-open second; exactly one second apart is not within one."""
+        """Return the maximum number of arrivals in any half-open second, which excludes its end."""
         stamps = self.stamps
         if self._counted < len(stamps):
             first = bisect_right(stamps, stamps[self._counted] - SECOND_NS)

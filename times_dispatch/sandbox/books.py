@@ -1,4 +1,4 @@
-"""The books of the sandbox: what arrived, what was accepted and what was reported, per sender and in total."""
+"""The books of the sandbox: counts of arrivals, acceptances, refusals and reports, per sender and in total."""
 
 from collections import Counter
 
@@ -10,36 +10,38 @@ from times_dispatch.sandbox.journal import Journal
 from times_dispatch.sandbox.timestamps import seconds
 
 CAMPAIGN_CHARACTERS = 8
-"""How many characters of a correlation id are the campaign id; they stand at its beginning."""
+"""The number of characters at the beginning of a correlation id that are the campaign id."""
 
 
 class Accepted(msgspec.Struct, kw_only=True, gc=False):
     """An accepted correlation id, as ``/sandbox/accepted`` lists it."""
 
     n: int
-    """The number in the order of first acceptance, from 1."""
+    """The position in the order of first acceptance, from 1."""
     id: str
     sender: str
     to: str
     """A hash of the phone number, see ``entries.number_hash``."""
     at: float
-    """When the request that was first accepted arrived, in s since the epoch."""
+    """When the first accepted request with this id arrived, in s since the epoch."""
     parts: int
     times: int = 1
     """How often this id was accepted."""
     event: str = ""
-    """The event that the receiver acknowledged: delivered if any, else failed, else empty."""
+    """The event that the receiver acknowledged: delivered if there was one, otherwise failed, otherwise empty."""
     code: str = ""
     """The code of the first failure, if ``event`` is failed."""
     delivered: int = 0
-    """The number of acknowledged rows with this event, duplicates included; likewise the next three."""
+    """The number of acknowledged rows with the event delivered, duplicates included; the next three fields count other
+    events.
+    """
     failed: int = 0
     clicked: int = 0
     replied: int = 0
 
 
 class Books:
-    """Counts everything that happened. With a journal, an entry is written there before the client gets a response."""
+    """Counts all events. With a journal, each entry is written to the journal before the client gets a response."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal: Journal | None = None
@@ -56,7 +58,7 @@ class Books:
         self.messages: dict[str, Accepted] = {}
         self.in_order: list[Accepted] = []
         self.unknown_reports: Counter[str] = Counter()
-        """Acknowledged rows that are about no message of this account, by origin: forged, foreign."""
+        """The number of acknowledged rows that are about no message of this account, by origin: forged, foreign."""
         self._arrivals_of: dict[str, int] = {}
         self._first_ids: dict[str, str] = {}
         """The first accepted id of each campaign and number."""
@@ -85,7 +87,7 @@ class Books:
                 self._report(entry)
 
     def arrivals_of(self, message_id: str) -> int:
-        """Return how often an id has arrived."""
+        """Return how many requests with an id have arrived."""
         return self._arrivals_of.get(message_id, 0)
 
     def is_first(self, message_id: str) -> bool:

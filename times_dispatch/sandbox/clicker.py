@@ -1,4 +1,4 @@
-"""Clicks tracked links as recipients do: fetches some of the links in accepted texts, and enters each redirect."""
+"""Clicks tracked links like recipients: fetches some of the links in accepted texts, and counts each redirect."""
 
 import asyncio
 import heapq
@@ -35,11 +35,11 @@ class Clicker:
         """Create a clicker; ``run`` makes it work.
 
         Args:
-            config: which links to click, how often and when.
+            config: the share of clicked links, the number of clicks, and their delays.
             seeded_random: decides which messages are clicked.
             session: the HTTP client.
             enter: called for each click that was answered with a redirect.
-            clock: measures delays.
+            clock: the clock of the delays.
         """
         self._config = config
         self._random = seeded_random
@@ -52,11 +52,11 @@ class Clicker:
 
     @property
     def pending(self) -> int:
-        """How many clicks are planned or under way."""
+        """The number of clicks that are planned or running."""
         return len(self._planned) + len(self._under_way)
 
     def plan(self, submission: Submission) -> None:
-        """Plan the clicks on a message that was accepted for the first time, if its recipient is one who clicks."""
+        """Plan the clicks on a message that was accepted for the first time, if the message's recipient clicks."""
         if not self._config.url or not (link := self._link.search(submission.text)):
             return
         draws = self._random.draws(submission.correlation_id, purpose=b"clicks")
@@ -78,11 +78,11 @@ class Clicker:
             await self._clock.sleep(_LOOK_EVERY_S)
 
     def clear(self) -> None:
-        """Drop the clicks that are not under way."""
+        """Drop the clicks that are not running."""
         self._planned.clear()
 
     async def _click(self, meta: str, path: str, tries: int) -> None:
-        """Fetch a link; a person whose link is not answered tries again."""
+        """Fetch a link, and try again if there is no answer."""
         try:
             async with self._session.get(
                 self._config.url + path, allow_redirects=False, headers={"User-Agent": _USER_AGENT}

@@ -23,19 +23,19 @@ _RANGE = (click.IntRange(min=0), click.IntRange(min=0))
     "--config",
     "path",
     type=click.Path(path_type=Path, readable=False),
-    help="TOML file; options given here override it.",
+    help="TOML file; the options of the command override it.",
 )
 @click.option("--seed", type=int, help="The same seed gives the same responses, reports and faults. [default: 1]")
 @click.option("--username", envvar="SANDBOX_USERNAME", show_envvar=True)
-@click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Better in the environment than here.")
+@click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Prefer the environment variable.")
 @click.option("--senders", help="Registered senders, separated by commas. [default: any sender]")
-@click.option("--reports-url", envvar="SANDBOX_REPORTS_URL", show_envvar=True, help="Where to post delivery reports.")
-@click.option("--report-delay-ms", type=_RANGE, metavar="MIN MAX", help="How long after the push they are posted.")
+@click.option("--reports-url", envvar="SANDBOX_REPORTS_URL", show_envvar=True, help="URL for delivery reports.")
+@click.option("--report-delay-ms", type=_RANGE, metavar="MIN MAX", help="How long after a push its reports are posted.")
 @click.option("--latency-ms", type=_RANGE, metavar="MIN MAX", help="How long a push waits for its response.")
 @click.option(
     "--scenario",
     type=click.Choice(list(SCENARIOS)),
-    help="A usual trouble of providers; docs/sandbox.md explains each.",
+    help="A usual fault of providers; docs/sandbox.md explains the scenarios.",
 )
 @click.option("--journal", help="File that keeps the books during a restart.")
 def sandbox(
@@ -46,9 +46,9 @@ def sandbox(
     scenario: str | None,
     **options: object,
 ) -> None:
-    """Stand in for Times Mobile: take pushes, post delivery reports, keep books at /sandbox/books.
+    """Simulate Times Mobile: accept pushes, post delivery reports, and keep books at /sandbox/books.
 
-    Prints its URL on one line once it listens.
+    The command prints the sandbox's URL on one line as soon as the sandbox listens.
     """
     if senders is not None:
         options["senders"] = {sender.strip(): () for sender in senders.split(",") if sender.strip()}

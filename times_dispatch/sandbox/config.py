@@ -41,7 +41,7 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     failed: Share = 0.05
     failed_codes: dict[str, Positive] = msgspec.field(default_factory=FAILURE_CODES.copy)
     failed_first: Share = 0.0
-    """The share of numbers whose first message of a campaign fails; every further message follows ``failed``."""
+    """The share of numbers whose first message of a campaign fails; for every further message ``failed`` applies."""
     failed_first_codes: dict[str, Positive] = msgspec.field(default_factory=lambda: {"912": 1})
     missing: Share = 0.0
     """The share of messages that never get a report."""
@@ -51,7 +51,7 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     contradicted: Share = 0.0
     """The share of delivered messages that are also reported failed, in either order."""
     clicked: Share = 0.03
-    """A share of the delivered messages, as is ``replied``."""
+    """The share of delivered messages whose recipients click; ``replied`` is also a share of the delivered messages."""
     replied: Share = 0.01
     forged: Share = 0.0
     """The share of messages with a second report whose id has one changed character."""
@@ -65,10 +65,11 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     concurrency: Positive = 4
     timeout_ms: Positive = 10_000
     retries: Milliseconds = 12
-    """How often a POST is repeated after a 5xx response or a lost connection."""
+    """The maximum number of repetitions of a POST after a 5xx response or a lost connection."""
     backoff_ms: Positive = 200
-    """The wait before the first repetition. It doubles up to ``backoff_max_ms``; each wait is shortened by up to half
-    at random."""
+    """The wait before the first repetition. The wait doubles up to ``backoff_max_ms``; each wait is shortened by up to
+    half at random.
+    """
     backoff_max_ms: Positive = 5_000
 
     def __post_init__(self) -> None:
@@ -86,21 +87,21 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ClicksConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The recipients who click tracked links; without a ``url`` nobody clicks."""
+    """The recipients who click tracked links; without a ``url`` no recipient clicks."""
 
     url: str = ""
-    """Where the links process listens, without a path."""
+    """The URL of the links process, without a path."""
     domain: str = ""
-    """The beginning of links in texts, as in ``go.brand.in``."""
+    """The beginning of links in texts, such as ``go.brand.in``."""
     share: Share = 0.2
     """The share of accepted messages with a link whose recipient clicks the link."""
     max_clicks: Positive = 1
-    """How often such a recipient clicks at most; the clicks follow each other within a tenth of a second."""
+    """The maximum number of clicks of a recipient; the clicks follow each other within a tenth of a second."""
     delay_min_ms: Milliseconds = 100
     delay_max_ms: Milliseconds = 2_000
     concurrency: Positive = 16
     retries: Milliseconds = 60
-    """How often a recipient tries again, a second later, after a 5xx response or a lost connection."""
+    """How often a recipient tries again, each time a second later, after a 5xx response or a lost connection."""
 
 
 class GenericConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,28 +117,30 @@ class GenericConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stand-in for one Times Mobile account."""
+    """The configuration of one simulated Times Mobile account."""
 
     username: str
     password: str
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """0 takes a free port."""
+    """The port; 0 takes a free port."""
     seed: int = 1
     senders: dict[str, tuple[str, ...]] = {}
-    """Registered senders, each with its content ids (none allows any). An empty table allows any sender."""
+    """The registered senders, each with its content ids (an empty list allows any). An empty table allows any
+    sender.
+    """
     latency_min_ms: Milliseconds = 0
     latency_max_ms: Milliseconds = 0
     string_answers: Share = 0.2
     """The share of responses whose transactionId and statusCode are strings."""
     bare_refusals: Share = 0.0
-    """The share of refusals of credentials and senders that are a bare word instead of JSON."""
+    """The share of refusals of credentials and senders whose body is a bare word instead of JSON."""
     invalid_numbers: Share = 0.0
     """The share of well-formed numbers that are refused as invalid."""
     balance: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """How many parts can still be paid for; null never runs out."""
+    """The number of parts that the account can still pay for; null means no limit."""
     journal: str = ""
-    """The file that keeps the books over a restart; empty keeps them in memory only."""
+    """The file that keeps the books during a restart; if empty, the books are only in memory."""
     reports: ReportsConfig = ReportsConfig()
     clicks: ClicksConfig = ClicksConfig()
     faults: Faults = Faults()

@@ -1,4 +1,4 @@
-"""A client's connection: it notes when a request arrived, and can be cut in several ways."""
+"""A client's connection, which notes the arrival time of requests, and can be cut in several ways."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class SandboxConnection(web.RequestHandler):
-    """Notes the arrival time of bytes when they are read from the socket, before the handler waits for its turn."""
+    """Notes the arrival time of bytes when they are read from the socket, before the handler runs."""
 
     __slots__ = ("arrived_ns", "closes_when_idle", "is_busy")
 
@@ -24,34 +24,34 @@ class SandboxConnection(web.RequestHandler):
         self.is_busy = False
         """Whether a request has begun whose response is not written yet."""
         self.closes_when_idle = False
-        """Whether to close the connection when it is no longer busy."""
+        """Whether to close the connection as soon as it is not busy."""
 
     def data_received(self, data: bytes) -> None:
-        """Note the arrival time, then parse."""
+        """Note the arrival time, then parse the bytes."""
         self.arrived_ns = now_ns()
         self.is_busy = True
         super().data_received(data)
 
     def response_written(self) -> None:
-        """Note that the connection is no longer busy, and close it if it is to be closed."""
+        """Note that the connection is not busy any more, and close it if ``closes_when_idle`` is set."""
         self.is_busy = False
         if self.closes_when_idle:
             self.force_close()
 
     def close_when_idle(self) -> None:
-        """Close now, or after the response under way."""
+        """Close the connection now, or after the current response."""
         self.closes_when_idle = True
         if not self.is_busy:
             self.force_close()
 
     def write_and_close(self, raw: bytes) -> None:
-        """Write ``raw`` unchanged, then close."""
+        """Write ``raw`` unchanged, then close the connection."""
         if self.transport is not None:
             self.transport.write(raw)
             self.transport.close()
 
     def drop(self, *, abruptly: bool) -> None:
-        """Drop the connection without a response: abruptly with a TCP reset, or with an ordinary end of stream."""
+        """Close the connection without a response, with a TCP reset or with an ordinary end of the stream."""
         if self.transport is None:
             return
         if abruptly:
@@ -66,7 +66,7 @@ class SandboxServer(web.Server):
     """Makes a ``SandboxConnection`` for each client."""
 
     opened = 0
-    """How many connections have been opened."""
+    """The number of connections that were opened."""
 
     def __call__(self) -> SandboxConnection:
         """Return the protocol of a new connection."""
@@ -74,6 +74,6 @@ class SandboxServer(web.Server):
         return SandboxConnection(self, loop=self._loop, **self._kwargs)
 
     def close_all_when_idle(self) -> None:
-        """Close every idle connection now, and the others after their response."""
+        """Close idle connections now, and busy connections after their response."""
         for connection in self.connections:
             cast(SandboxConnection, connection).close_when_idle()

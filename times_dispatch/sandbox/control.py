@@ -1,4 +1,4 @@
-"""The endpoints under ``/sandbox/``, for tests and people: they show the books and change the faults."""
+"""The endpoints under ``/sandbox/``, with which tests and people read the books and change the faults."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
@@ -26,10 +26,10 @@ Query = dict[str, str]
 
 
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of a POST to ``/sandbox/faults`` besides those of ``Faults``."""
+    """The keys of a POST to ``/sandbox/faults`` besides the fields of ``Faults``."""
 
     balance: int | msgspec.UnsetType | None = msgspec.UNSET
-    """The new balance in parts; null never runs out."""
+    """The new balance in parts; null means no limit."""
     top_up: int = 0
     refuse_connections_s: Seconds = 0.0
     revoke_tokens: bool = False
@@ -54,13 +54,13 @@ class ControlRoutes:
 
         Args:
             books: the counts to show and to reset.
-            gateway: the gateway; it has the faults in force, and counts misaddressed requests.
+            gateway: has the current faults, and counts misaddressed requests.
             account: the account with the balance.
-            tokens: can revoke its tokens.
+            tokens: can revoke all tokens.
             poster: shows and posts pending reports.
             clicker: shows pending clicks.
             server: counts connections.
-            listener: can refuse connections for a while.
+            listener: can refuse connections for some time.
         """
         self._books = books
         self._gateway = gateway
@@ -89,7 +89,7 @@ class ControlRoutes:
             return _json({"error": "no such endpoint"}, status=404)
         try:
             return await route(request, dict(parse_qsl(query)))
-        except ValueError as error:  # also msgspec.ValidationError: the request is wrong
+        except ValueError as error:  # msgspec.ValidationError is a ValueError: the request is wrong
             return _json({"error": str(error)}, status=400)
 
     async def _health(self, _request: web.BaseRequest, _query: Query) -> web.Response:
@@ -114,13 +114,13 @@ class ControlRoutes:
         )
 
     async def _show_accepted(self, _request: web.BaseRequest, query: Query) -> web.Response:
-        """Return accepted messages as JSON lines, those ``after`` a number ``n``; empty if there are no more yet."""
+        """Return the accepted messages ``after`` a number ``n`` as JSON lines; empty if there are no more yet."""
         after = max(0, int(query.get("after", "0")))
         rows = self._books.in_order[after : after + int(query.get("limit", _PAGE_ROWS))]
         return web.Response(body=_lines(rows), content_type="application/x-ndjson")
 
     async def _show_arrivals(self, _request: web.BaseRequest, query: Query) -> web.Response:
-        """Return arrival times in s since the epoch, of one ``sender`` or of all, optionally only ``after`` a time."""
+        """Return arrival times in s since the epoch, of one ``sender`` or of all, optionally ``after`` a time."""
         sender = query.get("sender")
         counters = self._books.senders.get(sender) if sender else self._books.all
         stamps = counters.arrivals.since(int(float(query.get("after", "0")) * 1e9)) if counters else []
@@ -130,7 +130,7 @@ class ControlRoutes:
         return _json({**msgspec.to_builtins(self._gateway.faults), "balance": self._account.balance})
 
     async def _change_faults(self, request: web.BaseRequest, query: Query) -> web.Response:
-        """Change the faults that the request names; ``?only=1`` switches all others off."""
+        """Change the faults that the request names; ``?only=1`` switches all other faults off."""
         keys = orjson.loads(await request.read())
         if not isinstance(keys, dict):
             raise ValueError("expected a JSON object")
@@ -151,7 +151,7 @@ class ControlRoutes:
         return await self._show_faults(request, query)
 
     async def _reset(self, _request: web.BaseRequest, _query: Query) -> web.Response:
-        """Empty the books and drop the reports that are not under way; faults and balance stay."""
+        """Empty the books and drop the reports that are not being posted; faults and balance stay."""
         self._poster.clear()
         self._clicker.clear()
         self._books.reset()
@@ -159,7 +159,7 @@ class ControlRoutes:
         return _json({"status": "ok"})
 
     async def _flush(self, request: web.BaseRequest, query: Query) -> web.Response:
-        """Post all pending reports, and answer when each is acknowledged or given up."""
+        """Post all pending reports, and answer when each report is acknowledged or abandoned."""
         await self._poster.flush()
         return await self._show_books(request, query)
 

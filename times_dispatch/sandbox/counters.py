@@ -9,7 +9,7 @@ MAX_REPEATED_IDS_LISTED = 20
 
 
 class SenderCounters:
-    """Counters that only go up."""
+    """Counters that only increase."""
 
     def __init__(self) -> None:
         self.arrivals = Arrivals()

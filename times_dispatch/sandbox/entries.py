@@ -48,7 +48,7 @@ class ReportEntry(msgspec.Struct, tag="report", array_like=True, frozen=True, gc
     code: str
     origin: str
     visit: str = ""
-    """The id that the answer to a click has in its header X-Request-Id; empty for a row of the poster."""
+    """The header X-Request-Id of the answer to a click; empty for a row of the poster."""
 
 
 Entry = Arrival | Acceptance | Refusal | InjectedFault | ReportEntry

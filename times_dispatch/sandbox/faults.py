@@ -12,7 +12,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
 
 class Fault(StrEnum):
-    """A fault of one request; ``*_after`` happens after the message was accepted, every other fault instead."""
+    """A fault of one request; ``*_after`` happens after the acceptance, any other fault instead of it."""
 
     RESET_BEFORE = "reset_before"
     STALL_BEFORE = "stall_before"
@@ -36,7 +36,7 @@ AFTER_ACCEPTING = frozenset(
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The share of requests that each fault hits (at most 1 in total), and the switches."""
+    """The share of requests with each fault (at most 1 in total), and the switches."""
 
     reset_before: Share = 0.0
     stall_before: Share = 0.0
@@ -53,19 +53,19 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     half_body_after: Share = 0.0
     http_500_after: Share = 0.0
     stall_s: Seconds = 20.0
-    """How long a stalled request hangs before its connection is dropped unanswered."""
+    """How long, in seconds, a stalled request waits before its connection is closed without an answer."""
     retry_after_s: Annotated[int, msgspec.Meta(ge=0)] = 1
     """The value of Retry-After, in whole seconds."""
     wrong_credentials: bool = False
     """Whether all credentials are refused with 2070."""
     unregistered: tuple[str, ...] = ()
-    """Senders that are refused with 2051 although they are registered."""
+    """Registered senders that are refused with 2051."""
     reports_held: bool = False
-    """Whether no reports are posted; those that are due meanwhile are posted afterwards."""
+    """Whether no reports are posted; reports that become due meanwhile are posted afterwards."""
     token_refused: bool = False
     """Whether every request for a token is refused."""
     token_delay_s: Seconds = 0.0
-    """How long a request for a token waits for its response."""
+    """How long, in seconds, a request for a token waits for its response."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the shares exceed 1 in total."""

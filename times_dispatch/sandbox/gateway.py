@@ -1,4 +1,4 @@
-"""Handles pushes: notes the arrival, injects a fault or asks the account, and answers (docs/domain.md section 1)."""
+"""Handles pushes: notes the arrival, injects a fault or calls the account, and answers (docs/domain.md section 1)."""
 
 from typing import cast
 
@@ -22,7 +22,7 @@ GET_PATH = "/ct/api/v1/send"
 POST_PATH = "/ct/api/v1/message"
 
 UNKNOWN_SENDER = "?"
-"""The name in the books for requests without a possible sender."""
+"""The name in the books for requests without a valid sender."""
 _MAX_SENDER_LENGTH = 11
 
 _FAULT, _DETAIL, _LATENCY, _TRANSACTION, _TRANSACTION_LOW = 0, 1, 2, 5, 6  # 3 and 4: see api.py
@@ -57,13 +57,13 @@ class Gateway:
 
         Args:
             config: latencies and the first faults.
-            seeded_random: decides about faults, latencies and transaction ids.
+            seeded_random: determines faults, latencies and transaction ids.
             books: the books in which arrivals, acceptances, refusals and faults are entered.
             account: accepts or refuses submissions.
-            tokens: gets the faults in force too.
+            tokens: gets the current faults too.
             poster: plans the reports of accepted messages.
             clicker: plans the clicks on links of accepted messages.
-            clock: waits for latencies and stalls.
+            clock: the clock of the latencies and stalls.
         """
         self._config = config
         self._random = seeded_random
@@ -74,16 +74,16 @@ class Gateway:
         self._poster = poster
         self._clicker = clicker
         self.misaddressed = 0
-        """How many requests had an unknown path or the wrong method; they do not count as arrivals."""
+        """The number of requests with an unknown path or a wrong method, which do not count as arrivals."""
         self.set_faults(config.faults)
 
     @property
     def faults(self) -> Faults:
-        """The faults that the sandbox injects at this moment."""
+        """The faults that the sandbox injects now."""
         return self._table.faults
 
     def set_faults(self, faults: Faults) -> None:
-        """Inject these faults from now on, instead of the faults before."""
+        """Replace the current faults."""
         self._table = FaultTable(faults)
         self._account.faults = self._tokens.faults = faults
 

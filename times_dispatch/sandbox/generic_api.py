@@ -1,6 +1,6 @@
-"""The API of a made-up second provider: a form, a bearer token, an extra header, and nested JSON responses with words.
+"""The API of an invented second provider, with a form, a bearer token, an extra header and nested JSON responses.
 
-No code of ``times_dispatch.provider`` knows this API; settings alone describe it.
+No code of ``times_dispatch.provider`` depends on this API; settings alone describe the API.
 """
 
 from urllib.parse import parse_qsl

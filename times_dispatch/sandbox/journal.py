@@ -1,4 +1,4 @@
-"""A file that keeps the books over a restart: one line per entry, written before the client gets its response."""
+"""A file that keeps the books during a restart: one line per entry, written before the client gets its response."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +10,11 @@ from times_dispatch.sandbox.entries import Entry
 _decode = msgspec.json.Decoder(Entry).decode
 _encode = msgspec.json.Encoder().encode
 _OLD_FAULT_TAG, _FAULT_TAG = b'["mishap",', b'["injected_fault",'
-"""The beginning of an injected fault in journals of earlier versions, and its beginning now."""
+"""The beginnings of a line about an injected fault: in journals of earlier versions, and in new journals."""
 
 
 class Journal:
-    """Appends entries unbuffered: they survive the death of the process, but not a power failure."""
+    """Appends entries without buffering: entries survive the death of the process, but not a power failure."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,7 +32,7 @@ class Journal:
         self._file.truncate(complete_bytes)
 
     def write(self, entry: Entry) -> None:
-        """Append an entry; it is in the file when this returns."""
+        """Append an entry; the entry is in the file when the call returns."""
         self._file.write(_encode(entry) + b"\n")
 
     def clear(self) -> None:

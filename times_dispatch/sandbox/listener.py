@@ -1,7 +1,7 @@
-"""The listening socket, which can be closed for a while and opened again on the same port.
+"""The listening socket, which can be closed for some time and opened again on the same port.
 
-It accepts all waiting connections at once. uvloop's own server accepts one connection per turn of the event loop, so
-that the arrival times of a burst of new connections would be half a second late.
+The listener accepts all waiting connections in one turn of the event loop. uvloop's own server accepts one connection
+per turn, so that the arrival times of many new connections would be half a second late.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a bound socket that does not listen yet; port 0 takes a free port.
 
     Raises:
-        OSError: the address is in use, or not of this host.
+        OSError: the address is in use, or does not belong to this host.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -63,7 +63,7 @@ class Listener:
             self._close(self._listening)
 
     def refuse(self, seconds: float) -> None:
-        """Close the listening socket and all connections (busy ones after their response), and listen again later."""
+        """Close the listening socket and all connections (if busy, after their response); listen again later."""
         if self._listening and (self._pause is None or self._pause.done()):
             self._pause = asyncio.create_task(self._pause_for(self._listening, seconds))
 

@@ -1,6 +1,6 @@
-"""The provider's count of parts.
+"""Counts the parts of a text like the provider.
 
-It is implemented apart from ``times_dispatch.sms.encoding`` on purpose: a mistake in either makes the counts differ.
+This module repeats ``times_dispatch.sms.encoding`` on purpose: a mistake in one of the modules makes the counts differ.
 """
 
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ def count(text: str, *, unicode: bool) -> int:
 
 
 def _parts(units: int, characters: int, *, single: int, each: int, widths: Iterable[int]) -> int:
-    """Return how many parts a text takes.
+    """Return the number of parts of a text.
 
     Args:
         units: the length of the text in units, which are GSM septets or UCS-2 code units.
         characters: the length of the text in characters.
-        single: how many units fit into one part.
-        each: how many units fit into each of several parts.
+        single: the number of units that fit into a single part.
+        each: the number of units that fit into each of several parts.
         widths: the units of each character.
     """
     if units <= single:

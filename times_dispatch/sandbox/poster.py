@@ -1,4 +1,4 @@
-"""Posts delivery reports when they are due, several rows in one POST; repeats a POST after a 5xx, never after a 4xx."""
+"""Posts due delivery reports, several rows in one POST; repeats a POST after a 5xx, never after a 4xx."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from times_dispatch.sandbox.seeded_random import SeededRandom
 log = logging.getLogger(__name__)
 
 _EARLY_TIMEOUT_S = 2.0
-"""How long a push waits for the acknowledgement of its early report."""
+"""How long, in seconds, a push waits for the acknowledgement of its early report."""
 
 
 class PostCounters(msgspec.Struct):
@@ -28,15 +28,15 @@ class PostCounters(msgspec.Struct):
     acknowledged: int = 0
     repeated: int = 0
     refused: int = 0
-    """POSTs that were given up because of a response below 500 that is not 2xx."""
+    """The number of POSTs that were abandoned because of a response below 500 that is not 2xx."""
     exhausted: int = 0
-    """POSTs that were given up after the last repetition."""
+    """The number of POSTs that were abandoned after the last repetition."""
     rows_lost: int = 0
-    """Rows of the POSTs that were given up; the receiver may still have taken some of them."""
+    """The number of rows in abandoned POSTs; the receiver may still have taken some of the rows."""
 
 
 class _NotAcknowledged(Exception):
-    """A POST got a 5xx or no response: it may be repeated."""
+    """A POST got a 5xx or no response, and may be repeated."""
 
 
 def open_session(config: ReportsConfig) -> aiohttp.ClientSession:
@@ -63,11 +63,11 @@ class Poster:
         """Create a poster; ``run`` makes it work.
 
         Args:
-            config: where, when and how often to post, and which rows.
-            seeded_random: decides which rows a message gets.
+            config: the URL, the delays, the repetitions and the shares of rows.
+            seeded_random: determines the rows of a message.
             session: the HTTP client.
             acknowledge: called for each row that the receiver acknowledged.
-            clock: measures delays, and the time that rows have.
+            clock: the clock of the delays and of the times in rows.
         """
         self._config = config
         self._random = seeded_random
@@ -79,11 +79,11 @@ class Poster:
         self._session = session
         self.posts = PostCounters()
         self.is_held = False
-        """Whether rows that are due wait."""
+        """Whether due rows are held back."""
 
     @property
     def pending(self) -> int:
-        """How many rows are planned or under way."""
+        """The number of rows that are planned or being posted."""
         return len(self._delayed) + self._rows_under_way
 
     async def run(self) -> None:
@@ -94,9 +94,9 @@ class Poster:
                 tasks.create_task(self._post_batches())
 
     def plan(self, meta: str, *, is_first: bool = False) -> list[ReportRow]:
-        """Plan the rows of an accepted message; return those to post before its push is answered.
+        """Plan the rows of an accepted message; return the rows to post before the push is answered.
 
-        *is_first* says whether the message is the first of its campaign to its number.
+        *is_first* says whether the message is the first message of its campaign to its number.
         """
         if not self._config.url:
             return []
@@ -115,7 +115,7 @@ class Poster:
         self._queue(self.plan(meta, is_first=is_first))
 
     async def post_early(self, rows: list[ReportRow]) -> None:
-        """Post ``rows`` now and wait for the response; without an acknowledgement in time they join the queue."""
+        """Post ``rows`` now and wait for the response; without an acknowledgement in time, queue the rows."""
         self._rows_under_way += len(rows)
         try:
             async with asyncio.timeout(_EARLY_TIMEOUT_S):
@@ -131,12 +131,12 @@ class Poster:
             self._queue(rows)
 
     async def flush(self) -> None:
-        """Post all pending rows now, and wait until each is acknowledged or given up."""
+        """Post all pending rows now, and wait until each row is acknowledged or abandoned."""
         self._queue(self._delayed.pop_due(float("inf")))
         await self._batches.join()
 
     def clear(self) -> None:
-        """Drop the rows that are not under way, and reset the counters."""
+        """Drop the rows that are not being posted, and reset the counters."""
         self._delayed.clear()
         self.posts = PostCounters()
 
@@ -173,7 +173,7 @@ class Poster:
             self._acknowledge(ReportEntry(row.event.value, row.meta, row.code, row.origin.value))
 
     async def _is_acknowledged(self, rows: list[ReportRow]) -> bool:
-        """Post rows until they are acknowledged, refused, or given up; return whether they are acknowledged."""
+        """Post rows until they are acknowledged, refused or abandoned; return whether they are acknowledged."""
         body, config = self._body(rows), self._config
         first_ms = min(config.backoff_ms, config.backoff_max_ms)
         repetitions = 0
@@ -214,7 +214,7 @@ class Poster:
         return report_body.encode(rows, now_s=int(self._clock.time()))
 
     async def _send(self, body: bytes) -> int:
-        """POST once; return the HTTP status, or 0 without a response."""
+        """Send one POST; return the HTTP status, or 0 without a response."""
         try:
             async with self._session.post(self._config.url, data=body, allow_redirects=False) as response:
                 await response.read()

@@ -8,7 +8,7 @@ from times_dispatch.sandbox.reports import Event, ReportRow
 
 _DESCRIPTIONS = {Event.DELIVERED: "Delivered to handset", Event.FAILED: "Not delivered"}
 _REPLIES = ("STOP", "YES", "धन्यवाद", "x" * 600)
-"""Replies; the last is longer than the 512 characters that the receiver stores."""
+"""The texts of replies; the last text is longer than the 512 characters that the receiver stores."""
 
 
 def encode(rows: Sequence[ReportRow], *, now_s: int) -> bytes:

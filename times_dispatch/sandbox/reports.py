@@ -1,4 +1,4 @@
-"""The plan of delivery reports for a message, which depends only on the seed and the message's id."""
+"""Plans the delivery reports of a message; the plan depends only on the seed and the message's id."""
 
 from enum import StrEnum
 
@@ -30,7 +30,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Event(StrEnum):
-    """The events that a report is about (docs/domain.md section 3)."""
+    """The events of reports (docs/domain.md section 3)."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -57,14 +57,14 @@ class ReportRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReportPlan(msgspec.Struct, frozen=True):
-    """The rows of one message: early ones are posted before the push is answered, later ones after a delay in s."""
+    """The rows of one message: early rows are posted before the push is answered, later rows after a delay in s."""
 
     early: list[ReportRow]
     later: list[tuple[float, ReportRow]]
 
 
 def plan(meta: str, config: ReportsConfig, seeded_random: SeededRandom, *, is_first: bool = False) -> ReportPlan:
-    """Return all rows about the accepted message ``meta``; *is_first*: the first of its campaign to its number."""
+    """Return all rows about the accepted message ``meta``; *is_first*: the campaign's first message to its number."""
     draws = seeded_random.draws(meta, purpose=b"reports")
     odd = draws[_ODD] < config.odd
     early: list[ReportRow] = []

@@ -16,8 +16,9 @@ DESCRIPTIONS = {
     7001: "DLT content id is missing",
 }
 HTTP_STATUS = {200: 200, 400: 400, 2051: 400, 2054: 400, 2070: 200, 5001: 400, 6001: 200, 7001: 400}
-"""2070 with HTTP 200 and 2054 with HTTP 400 were observed at the provider. The others are made up: a client must judge
-by the body alone."""
+"""The HTTP status of each code. 2070 with HTTP 200 and 2054 with HTTP 400 were observed at the provider. The other
+statuses are invented: a client must decide by the body alone.
+"""
 
 BARE_WORDS = {AUTHENTICATION_FAILED: b"Authentication failure", SENDER_UNKNOWN: b"INVALID_SOURCE_ADDRESS"}
 
@@ -34,7 +35,7 @@ _PAGE = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center>
 
 
 def json_body(code: int, *, transaction: int, parts: int, as_strings: bool) -> bytes:
-    """Return the JSON of a response; only an acceptance names ``transaction`` and ``parts``."""
+    """Return the JSON of a response; only an acceptance has ``transaction`` and ``parts``."""
     accepted = code == ACCEPTED
     number = transaction if accepted else 0
     response: dict[str, object] = {
@@ -59,7 +60,7 @@ def bare_word(code: int) -> web.Response:
 
 
 def error_page(status: int, *, retry_after_s: int | None = None) -> web.Response:
-    """Return an HTML page as a proxy would send it."""
+    """Return an HTML page such as a proxy sends."""
     headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return web.Response(body=_PAGE % (status, status), status=status, content_type="text/html", headers=headers)
 
@@ -70,6 +71,6 @@ def garbage(draw: float) -> web.Response:
 
 
 def truncated(content: bytes) -> bytes:
-    """Return the bytes of a response whose head announces ``content`` and whose body is half of that."""
+    """Return the bytes of a response whose head announces ``content``, and whose body is half of ``content``."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(content)
     return head + content[: len(content) // 2]

@@ -1,4 +1,4 @@
-"""Usual troubles of providers by name: options of the sandbox that belong together."""
+"""Scenarios: the usual faults of providers by name, each as a group of options of the sandbox."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,4 +27,4 @@ SCENARIOS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "strict": {"invalid_numbers": 0.1, "bare_refusals": 0.5, "reports_failed": 0.3},
     }
 )
-"""Each with options of ``SandboxConfig``; ``reports_x`` is x of its reports."""
+"""The options of ``SandboxConfig`` for each scenario; ``reports_x`` is the option x of ``reports``."""

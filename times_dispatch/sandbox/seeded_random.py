@@ -1,4 +1,4 @@
-"""Random numbers from a seed and a name: the numbers for a message do not depend on the order of arrivals."""
+"""Random numbers from a seed and a name, so that the numbers of a message do not depend on the order of arrivals."""
 
 import struct
 from hashlib import blake2b

@@ -33,7 +33,7 @@ _GRACE_S = 0.2
 
 
 async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = None) -> None:
-    """Run a sandbox until cancelled; ``ready`` is called with its URL once it listens.
+    """Run a sandbox until cancelled; ``ready`` is called with the sandbox's URL as soon as the sandbox listens.
 
     Raises:
         OSError: the address cannot be used, or the journal cannot be written.
@@ -85,7 +85,7 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
 
 
 Routes = dict[str, tuple[str, ProviderApi]]
-"""Method and API of each path."""
+"""The method and the API of each path."""
 
 
 def _routes(config: SandboxConfig, tokens: TokenIssuer) -> Routes:
@@ -124,8 +124,8 @@ async def _handle(
         else:
             response = await gateway.push(request, connection, routes[path][1])
         if response is None:
-            return web.Response()  # is not sent, because the connection is cut
-        # The framework does not say when it has written the response, and a connection must not be closed before that.
+            return web.Response()  # this response is not sent, because the connection is cut
+        # The framework does not report that it has written the response, and the connection must not be closed earlier.
         with suppress(ConnectionError):
             await response.prepare(request)
             await response.write_eof()

@@ -1,4 +1,4 @@
-"""A message as a client submits it: eight keys, in a JSON body or a query string (docs/domain.md section 1)."""
+"""A submitted message: eight keys in a JSON body or a query string (docs/domain.md section 1)."""
 
 from urllib.parse import parse_qsl
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """The eight keys with exactly these names; a key that is missing or has another name is empty."""
+    """The eight keys of a message; a key that is missing, or whose name is spelled differently, is empty."""
 
     username: str = ""
     password: str = ""

@@ -1,4 +1,4 @@
-"""Timestamps of the books: they never go back, and count from the epoch."""
+"""The timestamps of the books, which never decrease, and count from the epoch."""
 
 import time
 
@@ -6,7 +6,7 @@ _OFFSET_NS = time.time_ns() - time.monotonic_ns()
 
 
 def now_ns() -> int:
-    """Return the time in ns since the epoch; changes of the host's clock after the start do not matter."""
+    """Return the time in ns since the epoch; changes of the host's clock after the start have no effect."""
     return time.monotonic_ns() + _OFFSET_NS
 
 

@@ -20,15 +20,15 @@ class TokenBooks(msgspec.Struct):
     issued: int = 0
     refused: int = 0
     max_at_once: int = 0
-    """The maximum number of token requests that were under way at the same time."""
+    """The maximum number of token requests that were open at the same time."""
     locked_out: int = 0
-    """Pushes without a valid token."""
+    """The number of pushes without a valid token."""
     issued_at: list[float] = msgspec.field(default_factory=list)
     """When tokens were issued, in epoch seconds."""
 
 
 class TokenIssuer:
-    """Issues tokens and knows which are valid; ``faults`` can refuse or delay them."""
+    """Issues and checks tokens; ``faults`` can refuse or delay token requests."""
 
     def __init__(self, config: GenericConfig, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._config = config

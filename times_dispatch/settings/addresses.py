@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 
 def check_http_url(url: str) -> str:
-    """Return a URL of http or https without credentials.
+    """Return a valid URL of http or https without credentials.
 
     Raises:
         ValueError: the URL cannot be used; the message does not repeat the URL.
@@ -32,7 +32,7 @@ def _check_optional_http_url(url: str) -> str:
 
 
 def check_listen_address(address: str) -> str:
-    """Return an address of the form ``host:port``; raise ValueError for another form."""
+    """Return an address of the form ``host:port``; raise ``ValueError`` for another form."""
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("must be host:port, as in 127.0.0.1:8085")
@@ -49,7 +49,7 @@ def check_network(network: str) -> str:
 
 
 def check_networks(networks: str) -> str:
-    """Return addresses and networks that are separated by commas; raise ValueError if one has another form."""
+    """Return addresses and networks that are separated by commas; raise ``ValueError`` for another form."""
     return ",".join(check_network(network.strip()) for network in networks.split(","))
 
 

@@ -1,4 +1,4 @@
-"""``[alerts]``: who is told what is wrong, and when. The addresses of the targets are secrets of the environment."""
+"""``[alerts]``: who is notified of which alerts, and when. The addresses of targets are secrets of the environment."""
 
 import re
 from collections.abc import Mapping
@@ -43,66 +43,72 @@ TargetName = Annotated[str, AfterValidator(_check_name)]
 
 
 class AlertTargetSettings(StrictTable):
-    """``[alerts.targets.NAME]``: a target, whose address is ``DISPATCH_ALERTS_NAME_URL``."""
+    """``[alerts.targets.NAME]``: a target, whose address is in ``DISPATCH_ALERTS_NAME_URL``."""
 
     kinds: list[Annotated[str, AfterValidator(_check_kind)]] = Field(default_factory=list)
-    """The kinds of alerts that it gets; by default all."""
+    """The kinds of alerts that the target gets; by default all."""
     senders: list[str] = Field(default_factory=list)
-    """The senders about which it gets alerts; by default all. Alerts about the whole deployment are not affected."""
+    """The senders about which the target gets alerts; by default all. The target always gets alerts about the whole
+    deployment.
+    """
     repeat: Repeat | None = None
     """Overrides the ``repeat`` of ``[alerts]``."""
 
 
 class AlertSettings(StrictTable):
-    """``[alerts]``: the targets, and when something is worth an alert."""
+    """``[alerts]``: the targets, and the conditions of alerts."""
 
     name: Annotated[str, Field(max_length=60)] = "times-dispatch"
-    """The beginning of each title, so that people know which deployment it is."""
+    """The beginning of the title of each message: the name of the deployment."""
     repeat: Repeat = "4h"
-    """After this time an alert that is still open is told again; ``0s`` is never."""
+    """The time after which targets are notified again of an open alert; ``0s`` is never."""
     budget_share: Share = 0.8
-    """The share of a budget, or of a sender's daily cap, from which an alert is open."""
+    """An alert opens when this share of a budget, or of a sender's daily cap, is spent."""
     memory_share: Share = 0.8
-    """The share of Redis' ``maxmemory`` from which an alert is open."""
+    """An alert opens when this share of Redis' ``maxmemory`` is used."""
     in_doubt_above: Annotated[int, Field(ge=0)] = 100
-    """An alert is open while more messages of a sender, pushed in the last eight days, are in doubt."""
+    """An alert is open while more than this number of a sender's messages of the last eight days are in doubt."""
     delivered_drop: Share = 0.1
-    """By how much the share of delivered messages has to be below the usual share: 0.1 is 83 % instead of 93 %."""
+    """An alert opens when the share of delivered messages is below the usual share by this difference: with 0.1, at 83
+    % instead of 93 %.
+    """
     complaints_from: Annotated[int, Field(ge=1)] = 4
-    """How many complaints about a sender within ten days open an alert; five start an action against the sender."""
+    """The number of complaints about a sender within ten days that opens an alert; five complaints start an action
+    against the sender.
+    """
     provider_away_after: Duration = "2m"
-    """For how long a sender has to back off from a provider."""
+    """An alert opens when a sender has backed off from a provider for this time."""
     reports_behind_after: Duration = "5m"
-    """For how long delivery reports have to wait, or a receiver or reconciler has to be away."""
+    """An alert opens when delivery reports have waited, or a receiver or reconciler has been missing, for this time."""
     forwarding_behind_after: Duration = "15m"
-    """For how long copies of reports have to wait for the system to which they are forwarded."""
+    """An alert opens when copies of reports have waited for the system to which they are forwarded for this time."""
     worker_away_after: Duration = "1m"
-    """For how long no worker, or no beat, has to be away."""
+    """An alert opens when no worker or no beat has run, or when Redis has been unavailable, for this time."""
     targets: dict[TargetName, AlertTargetSettings] = Field(default_factory=dict)
 
     def repeat_s(self, target: str) -> int:
-        """Return after how many seconds a target is told again; 0 is never."""
+        """Return the seconds after which a target is notified again of an open alert; 0 is never."""
         own = self.targets[target].repeat
         return parse_seconds(self.repeat if own is None else own, min_s=0)
 
     @property
     def worker_away_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``worker_away_after`` in seconds."""
         return parse_seconds(self.worker_away_after)
 
     @property
     def provider_away_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``provider_away_after`` in seconds."""
         return parse_seconds(self.provider_away_after)
 
     @property
     def forwarding_behind_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``forwarding_behind_after`` in seconds."""
         return parse_seconds(self.forwarding_behind_after)
 
     @property
     def reports_behind_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``reports_behind_after`` in seconds."""
         return parse_seconds(self.reports_behind_after)
 
 
@@ -117,7 +123,7 @@ def read_alert_urls(environment: Environment, document: Document | None, *, are_
     Args:
         environment: the variables; it collects the mistakes.
         document: the settings file; None if it cannot be read.
-        are_needed: a variable that is not set is a mistake.
+        are_needed: whether a missing variable is a mistake.
 
     Returns:
         The address of each target by its name.
@@ -137,7 +143,7 @@ def read_alert_urls(environment: Environment, document: Document | None, *, are_
 
 
 def unknown_alert_senders(document: Document, senders: Mapping[str, object]) -> list[str]:
-    """Return a mistake for each sender of a target that the file does not have."""
+    """Return a mistake for each sender that a target names and the file does not define."""
     mistakes = []
     for target, table in _targets(document).items():
         named = table.get("senders", []) if isinstance(table, dict) else []

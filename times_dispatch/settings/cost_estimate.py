@@ -1,4 +1,4 @@
-"""About what the rest of a campaign costs, for people who decide about the rest."""
+"""An estimate of the cost of a campaign's remaining messages, for people who decide about these messages."""
 
 import re
 from decimal import Decimal
@@ -11,10 +11,10 @@ from times_dispatch.sms.encoding import measure
 
 
 def estimated_cost(settings: Settings, view: CampaignView, messages: int) -> Decimal | None:
-    """Return about what some messages of a campaign cost, in rupees; None if the settings have no price.
+    """Return the estimated cost of some messages of a campaign, in rupees; None if the settings have no price.
 
-    A message is taken to have as many parts as the campaign's accepted messages have on average; before any is
-    accepted, as many as the text without its values needs at least.
+    The estimate uses the average number of parts of the campaign's accepted messages. Before a message is accepted, it
+    uses the number of parts of the text without values.
     """
     sender = settings.senders.get(view.plan.sender)
     if sender is None:

@@ -1,7 +1,7 @@
 """Checks across the tables of ``dispatch.toml``: references, default provider, hours and prices.
 
-The checks that need only references read the parsed file, not the validated model, so that they report their mistakes
-also in a file with mistakes of other kinds. They ignore values of a wrong type.
+The checks of references read the parsed file instead of the validated model, so that they report mistakes even in a
+file with mistakes of other kinds. These checks ignore values of a wrong type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _ANY_ADDRESS: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "0.0.
 
 
 def broken_references(document: Document) -> list[str]:
-    """Return a mistake for each reference of senders, templates and providers that leads nowhere."""
+    """Return a mistake for each unknown name in the references of senders, templates and providers."""
     providers, senders = _tables(document, "providers"), _tables(document, "senders")
     return [
         *_default_provider_mistakes(document, providers),
@@ -61,7 +61,7 @@ def broken_template_references(document: Document, senders: dict[str, dict[str, 
 def invalid_allowed_templates(
     document: Document, senders: Mapping[str, SenderSettings], templates: Mapping[str, TemplateSettings]
 ) -> Iterator[str]:
-    """Yield a mistake for each template in a sender's list that does not exist or is not registered for the sender."""
+    """Yield a mistake for each template in a sender's list that is unknown or not registered for the sender."""
     for header, sender in senders.items():
         for index, name in enumerate(sender.templates):
             path = ("senders", header, "templates", index)
@@ -75,7 +75,7 @@ def invalid_allowed_templates(
 def windows_never_open(
     document: Document, senders: Mapping[str, SenderSettings], categories: Mapping[Category, CategorySettings]
 ) -> Iterator[str]:
-    """Yield a mistake for each sender whose window has no minute in common with that of its category."""
+    """Yield a mistake for each sender whose window has no minute in common with the window of its category."""
     for header, sender in senders.items():
         window = send_window(sender, sender.category, categories)
         if window.is_never_open:
@@ -100,7 +100,7 @@ def caps_without_price(
 
 
 def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings]) -> Iterator[str]:
-    """Yield a mistake for each sender whose lanes cannot go with its other settings."""
+    """Yield a mistake for each sender whose lanes contradict its other settings."""
     for header, sender in senders.items():
         if sender.lanes == 1:
             continue
@@ -115,7 +115,7 @@ def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings]) 
 
 
 def relay_to_receiver(document: Document, callbacks: CallbackSettings) -> Iterator[str]:
-    """Yield a mistake for each URL at which reports would be posted to the receiver, which would post them again."""
+    """Yield a mistake for each URL that would post reports to the receiver itself, again and again."""
     for name, url in (("relay_url", callbacks.relay_url), ("forward_url", callbacks.forward_url)):
         if url and _is_receiver(url, callbacks):
             reason = "is the address of the receiver itself: reports would go round for ever"
@@ -150,7 +150,7 @@ def duplicate_defaults(document: Document, nickname: str) -> Iterator[str]:
 
 
 def default_provider(providers: dict[str, dict[str, Any]]) -> str:
-    """Return the nickname of the default provider: the one marked so, or the only one; empty if there is none."""
+    """Return the nickname of the provider that is marked as the default, or of the only provider; otherwise empty."""
     candidates = _marked(providers) or list(providers)
     return candidates[0] if len(candidates) == 1 else ""
 

@@ -1,4 +1,4 @@
-"""``[dead_numbers]``: which codes mean that nobody has a number, and how long such a number gets no message."""
+"""``[dead_numbers]``: the codes that mean that a number is dead, and how long a dead number gets no message."""
 
 from typing import Annotated
 
@@ -21,12 +21,13 @@ class DeadNumberSettings(StrictTable):
     """The rule for dead numbers."""
 
     codes: list[Annotated[str, Field(pattern="^[0-9]{1,5}$")]] = Field(default_factory=lambda: ["905", "910", "2054"])
-    """Codes of failed delivery reports and of rejected pushes after which a number is dead. Without codes no number
-    is."""
+    """The codes of failed delivery reports and of rejected pushes after which a number is dead. Without codes no number
+    is dead.
+    """
     keep: Annotated[str, AfterValidator(_check_days)] = "180d"
-    """After this time, at least a day, a dead number is tried again."""
+    """The time, at least a day, after which a dead number may get messages again."""
 
     @property
     def rule(self) -> DeadNumberRule:
-        """The rule as the ledger takes it."""
+        """The rule in the form that the ledger needs."""
         return DeadNumberRule(frozenset(map(int, self.codes)), parse_seconds(self.keep) // _DAY_S if self.codes else 0)

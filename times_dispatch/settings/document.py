@@ -1,4 +1,4 @@
-"""A TOML file that is validated with all its mistakes at once, each with its line."""
+"""A TOML file whose validation reports all mistakes together, each with its line."""
 
 import re
 import tomllib
@@ -22,20 +22,22 @@ from times_dispatch.settings.value_errors import describe_error
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:[\w"'-]++[ \t]*\.[ \t]*){50}""")
-"""A key of very many parts takes the parser the square of their number."""
+"""The parser's time for a key grows with the square of the number of the key's parts."""
 _MARKER = "times-dispatch:here"
 _MAX_LINES_SEARCHED = 2 * MAX_MISTAKES
-"""Searches for a line, each of which writes the whole file: for the mistakes that are shown, and as many warnings."""
+"""The maximum number of searches for a line, each of which writes the whole file: enough for the shown mistakes and as
+many warnings.
+"""
 
 
 class Document:
     """The content of one TOML file, and the line of each value."""
 
     def __init__(self, name: str, text: str) -> None:
-        """Parse *text*; raise SettingsInvalid with the line of a syntax error."""
+        """Parse *text*; raise ``SettingsInvalid`` with the line of a syntax error."""
         self.name = name
         self.warnings: list[str] = []
-        """One line for each setting that the file gives under its old name; ``replace_old_names`` fills it."""
+        """One line for each setting that the file gives under its old name; ``replace_old_names`` adds the lines."""
         self._text = text
         self._old_keys: dict[TomlPath, str | int] = {}
         """The last key of a setting's path in the file, by the path with the setting's new name."""
@@ -51,7 +53,7 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> "Document":
-        """Read a file in UTF-8, with or without a byte order mark; raise SettingsInvalid if it cannot be read."""
+        """Read a file in UTF-8, with or without a byte order mark; raise ``SettingsInvalid`` if this fails."""
         try:
             raw = read_bounded(path)
         except FileNotFoundError:
@@ -66,7 +68,7 @@ class Document:
         return cls(str(path), text)
 
     def check(self, model: type[ModelT]) -> tuple[ModelT | None, list[str]]:
-        """Validate the whole file, also with old names of settings.
+        """Validate the whole file, which may have old names of settings.
 
         Returns:
             The model and no mistakes, or None and every mistake.
@@ -77,7 +79,7 @@ class Document:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
             described = [self.mistake(error["loc"], describe_error(error, model)) for error in errors[:MAX_MISTAKES]]
-            # The others are counted, and not shown: see ``bounded_mistakes``.
+            # Further mistakes are counted, and not shown: see ``bounded_mistakes``.
             return None, mistakes + described + ["another mistake"] * (len(errors) - len(described))
         return (None if mistakes else valid), mistakes
 
@@ -106,17 +108,17 @@ class Document:
         return mistakes
 
     def mistake(self, path: TomlPath, reason: str) -> str:
-        """Write a mistake as ``dispatch.toml:12: senders.TIMESM.rate_per_s: must be above 0, is -3``."""
-        path = self._path_in_file(tuple(key for key in path if key != "[key]"))  # pydantic's mark: the key is wrong
+        """Return a line such as ``dispatch.toml:12: senders.TIMESM.rate_per_s: must be above 0, is -3``."""
+        path = self._path_in_file(tuple(key for key in path if key != "[key]"))  # pydantic's marker for a wrong key
         line = self.line(path)
         where = f"{self.name}:{line}" if line else self.name
         return f"{where}: {'.'.join(map(str, path))}: {reason}"
 
     @cached_property
     def _layout(self) -> tomlkit.TOMLDocument | None:
-        """The file with its layout; None if tomllib accepts the file and the parser of the layout does not.
+        """The file with its layout; None if the parser of the layout refuses the file, although tomllib accepts it.
 
-        Messages then have a path and no line.
+        Without the layout, messages have a path and no line.
         """
         try:
             return tomlkit.parse(self._text)
@@ -130,7 +132,7 @@ class Document:
         line of the comment is the line of the value. A search for the key's name could find another key.
         """
         if self._lines_searched >= _MAX_LINES_SEARCHED:
-            return None  # no mistake beyond these is shown
+            return None  # no further mistake is shown
         self._lines_searched += 1
         document = self._layout
         if document is None:
@@ -174,11 +176,11 @@ def _item(container: Any, path: TomlPath) -> Any:
 
 
 def _with_content(item: Any) -> Iterator[Item]:
-    """Yield an item and, because a table may have no heading of its own, all items in it."""
+    """Yield an item and all items inside the item, because a table may have no heading."""
     if isinstance(item, Item):
         yield item
     if isinstance(item, OutOfOrderTableProxy):
-        # Its parts are apart in the file, as [a.b] before [a]; at most one part has its own heading.
+        # The table has several parts in the file, such as [a.b] before [a]; at most one part has the table's heading.
         yield from (part for part in item._tables if not part.is_super_table())
     if isinstance(item, AoT):
         for table in item:

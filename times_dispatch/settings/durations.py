@@ -1,4 +1,4 @@
-"""Durations as people write them: ``24h``, ``90m``, ``1d12h``, ``45s``."""
+"""Durations in the form that people write: ``24h``, ``90m``, ``1d12h``, ``45s``."""
 
 import re
 
@@ -7,7 +7,7 @@ _UNITS_S = (86_400, 3_600, 60, 1)
 
 
 def parse_seconds(text: str, *, min_s: int = 1) -> int:
-    """Return the seconds of a duration; raise ValueError if the text is not one, or is shorter than ``min_s``."""
+    """Return the seconds of a duration; raise ``ValueError`` for another text, or for less than ``min_s`` seconds."""
     match = _FORM.fullmatch(text)
     total_s = sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS_S, strict=True)) if match else 0
     if not match or not text or total_s < min_s:
@@ -16,13 +16,13 @@ def parse_seconds(text: str, *, min_s: int = 1) -> int:
 
 
 def check_duration(text: str) -> str:
-    """Return the text of a duration above 0; raise ValueError for another text."""
+    """Return the text of a duration above 0; raise ``ValueError`` for another text."""
     parse_seconds(text)
     return text
 
 
 def format_duration(duration_s: float) -> str:
-    """Write a duration with its two largest units: ``2d 3h``, ``1h 20m``, ``45 s``."""
+    """Return a duration with its two largest units, such as ``2d 3h``, ``1h 20m`` or ``45 s``."""
     if duration_s < 60:
         return f"{duration_s:.0f} s"
     minutes = round(duration_s / 60)

@@ -14,30 +14,30 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 class EnvFileUnreadable(SettingsInvalid):
-    """The file is there and cannot be opened or read."""
+    """The file exists, but cannot be opened or read."""
 
 
 def with_env_file(
     variables: Mapping[str, str], settings_path: Path, *, needed: str | tuple[str, ...] = ""
 ) -> dict[str, str]:
-    """Return variables together with those of ``.env`` in the folder of the settings file.
+    """Return the given variables together with the variables of ``.env`` in the folder of the settings file.
 
-    A variable of the environment overrides the file, also if one of the two is given as ``NAME_FILE``. A relative path
+    A variable of the environment overrides the file, even if one of the two is given as ``NAME_FILE``. A relative path
     in a ``NAME_FILE`` of the file begins at the file's folder.
 
     Args:
         variables: the environment.
         settings_path: the path of the settings file, which need not exist.
-        needed: how the names of the variables begin that the caller needs. A mistake in another variable, or in one
-            that the environment gives, is ignored.
+        needed: the beginnings of the names of the variables that the caller needs. A mistake in another variable, or in
+            a variable that the environment gives, is ignored.
 
     Raises:
-        EnvFileUnreadable: the file is there and cannot be read.
+        EnvFileUnreadable: the file exists, but cannot be read.
         SettingsInvalid: a line has a mistake.
     """
     path = settings_path.parent / NAME
     try:
-        # A letter that is not UTF-8 concerns its own line only; editors of Windows begin a file with a byte order mark.
+        # A character that is not UTF-8 affects only its own line. Editors of Windows write a byte order mark first.
         encoded = read_bounded(path)
         content = encoded.decode(errors="surrogateescape").removeprefix(_BYTE_ORDER_MARK)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def with_env_file(
         raise EnvFileUnreadable([f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}"]) from error
     if encoded.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise EnvFileUnreadable([f"{path}: cannot be read: it is UTF-16; save it as UTF-8"])
-    from honcho.environ import parse  # noqa: PLC0415  # only a file needs it
+    from honcho.environ import parse  # noqa: PLC0415  # needed only for a file
 
     given = {name.removesuffix(_FILE) for name, value in variables.items() if value}
 
@@ -82,13 +82,13 @@ def _name(line: str) -> str:
 def _is_utf8(line: str) -> bool:
     try:
         line.encode()
-    except UnicodeEncodeError:  # a byte that was no UTF-8 is a lone surrogate now
+    except UnicodeEncodeError:  # each byte that was not UTF-8 was decoded into a lone surrogate
         return False
     return True
 
 
 def _is_cut(line: str) -> bool:
-    """Say whether the value of a line would silently lose its end: it has a blank or # and no quotes."""
+    """Say whether the value of a line would silently lose its end, because of a blank or # without quotes."""
     name, equals, value = line.strip().partition("=")
     value = value.strip()
     is_plain = not name.startswith("#") and bool(equals) and not value.startswith(("'", '"'))

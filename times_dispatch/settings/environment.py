@@ -18,7 +18,7 @@ from times_dispatch.tls_options import check_options
 
 
 class Environment:
-    """Reads variables one by one and collects all mistakes in them."""
+    """Reads variables one by one, and collects all mistakes."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
@@ -30,8 +30,8 @@ class Environment:
         Args:
             name: the variable. If ``NAME_FILE`` is set instead, the value is the content of that file without the line
                 break at its end.
-            purpose: what the process needs the value for, for the message. If it is given, a variable that is not set
-                is a mistake.
+            purpose: why the process needs the value, for the message. With a purpose, a variable that is not set is a
+                mistake.
         """
         value = self._variables.get(name, "")
         path = self._variables.get(f"{name}_FILE", "")
@@ -44,7 +44,7 @@ class Environment:
         return Secret(value)
 
     def add_mistake(self, name: str, reason: str) -> None:
-        """Add a mistake in a variable; the reason must not repeat its value."""
+        """Add a mistake in a variable; the reason must not repeat the value."""
         self.mistakes.append(f"environment: {name}: {reason}")
 
     def _read(self, name: str, path: str) -> str:
@@ -67,7 +67,7 @@ _OTHER_URLS = (
 
 
 def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
-    """Read the URL of the ledger's Redis, and put the password into it if the password has a variable of its own."""
+    """Read the URL of the ledger's Redis, and insert the password if the password has a separate variable."""
     url = environment.get("DISPATCH_REDIS_URL", purpose="the ledger, redis://host:6379/0" if is_needed else "")
     password = environment.get("DISPATCH_REDIS_PASSWORD")
     if not url:
@@ -148,12 +148,12 @@ def read_archive_keys(environment: Environment, *, is_needed: bool) -> tuple[Sec
 
 
 def read_forget_key(environment: Environment) -> SecretBytes:
-    """Read the key by which forgotten numbers are known; empty if it is not set."""
+    """Read the key of the digests of forgotten numbers; empty if the variable is not set."""
     return _read_key(environment, "DISPATCH_FORGET_KEY")
 
 
 def _read_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
-    """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
+    """Read a key of 16 to 64 bytes, because blake2b accepts at most 64 bytes."""
     key = environment.get(name, purpose=purpose)
     encoded = SecretBytes(key.encode("utf-8", "surrogateescape"))
     if key and len(encoded) < 16:
@@ -164,7 +164,7 @@ def _read_key(environment: Environment, name: str, *, purpose: str = "") -> Secr
 
 
 def read_callback_secrets(environment: Environment, *, is_needed: bool) -> tuple[Secret, Secret]:
-    """Read the secret part of the receiver's path, and the old one, empty if it equals the secret or is not set."""
+    """Read the secret part of the receiver's path, and the old secret, empty if equal to the secret or not set."""
     purpose = "the secret part of the callback URL" if is_needed else ""
     secret = _read_callback_secret(environment, "DISPATCH_CALLBACK_SECRET", purpose=purpose)
     old_secret = _read_callback_secret(environment, "DISPATCH_CALLBACK_SECRET_OLD")
@@ -187,7 +187,7 @@ def read_flower_basic_auth(environment: Environment, *, is_needed: bool) -> Secr
 
 
 def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
-    """Read the bearer token of the metrics process; it is needed where other hosts can reach the process."""
+    """Read the bearer token of the metrics process; the token is needed if other hosts can reach the process."""
     purpose = "the bearer token of the metrics, because other hosts can reach them"
     token = environment.get("DISPATCH_METRICS_TOKEN", purpose=purpose if is_needed else "")
     if token and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,128}", token):
@@ -197,7 +197,7 @@ def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
 
 def read_console_secret(environment: Environment, *, is_needed: bool) -> Secret:
     """Read the key that signs the sessions of the console."""
-    from times_dispatch.settings.console import MIN_SECRET  # noqa: PLC0415  # imports pydantic, and commands do without
+    from times_dispatch.settings.console import MIN_SECRET  # noqa: PLC0415  # imports pydantic, which is slow
 
     purpose = "it signs the logins of the console" if is_needed else ""
     secret = environment.get("DISPATCH_CONSOLE_SECRET", purpose=purpose)

@@ -1,4 +1,4 @@
-"""The error of invalid settings, with all mistakes; the words about an unknown name."""
+"""The error of invalid settings, with all mistakes, and the end of a message about an unknown name."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ _MAX_NAMES = 50
 
 
 class SettingsInvalid(Exception):
-    """The settings have mistakes: one line for each, with its file, line and path, and without secrets."""
+    """The settings have mistakes; each mistake is one line with file, line and path, and without secrets."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = bounded_mistakes(mistakes)

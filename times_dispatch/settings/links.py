@@ -19,11 +19,12 @@ def _check_url(url: str) -> str:
 
 
 class LinkSettings(StrictTable):
-    """The domain of tracked links, and how their clicks are answered."""
+    """The domain of tracked links, and the process that answers clicks."""
 
     url: Annotated[str, AfterValidator(_check_url)] = ""
-    """The beginning of tracked links in texts: ``https://go.brand.in``, or without ``https://``, which saves eight
-    characters. Empty: campaigns can have no tracked links."""
+    """The beginning of tracked links in texts, such as ``https://go.brand.in`` or ``go.brand.in``, which saves eight
+    characters. If empty, campaigns can have no tracked links.
+    """
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8087"
     """The ``host:port`` at which the links process listens."""
     expire_after: Annotated[str, AfterValidator(check_duration)] = "7d"
@@ -31,10 +32,11 @@ class LinkSettings(StrictTable):
     with_receiver: bool = False
     """Whether the receiver answers clicks too, so that no links process is needed."""
     max_per_address: Annotated[int, Field(ge=1, le=100_000)] = 2_000
-    """Connections of one address; behind a trusted proxy, requests under way of one address. Thousands of phones may
-    share one address of their operator."""
+    """The maximum number of connections (behind a trusted proxy, of current requests) of one address. Thousands of
+    phones may share one address of their operator.
+    """
 
     @property
     def expire_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``expire_after`` in seconds."""
         return parse_seconds(self.expire_after)

@@ -1,4 +1,4 @@
-"""The loading of settings: from the file and the environment to a valid ``Settings``, or to all mistakes."""
+"""Loads the settings from the file and the environment: the result is a valid ``Settings``, or all mistakes."""
 
 import os
 import re
@@ -56,7 +56,7 @@ from times_dispatch.sms.rules import dlt_ids
 class Need(Enum):
     """The secrets and addresses that a process can need.
 
-    Those that it does not need may be absent; if they are given, they are checked all the same.
+    A secret or address that the process does not need may be missing; if it is given, it is checked too.
     """
 
     LEDGER = "the ledger's address"
@@ -92,7 +92,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         need: the secrets and addresses that must be given.
 
     Raises:
-        SettingsInvalid: with all mistakes, first those of the file in the order of its lines.
+        SettingsInvalid: with all mistakes, first the mistakes in the file in the order of its lines.
     """
     environment = Environment(variables)
     document, file, mistakes = _read(path)
@@ -134,7 +134,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
             for nickname, table in file.providers.items()
         }
         mistakes += provider_mistakes(document, providers)
-        if Need.PROVIDERS in need:  # other processes connect to no provider, and need not have its files
+        if Need.PROVIDERS in need:  # other processes connect to no provider, and need no provider's files
             mistakes += ca_file_mistakes(document, providers)
     mistakes += environment.mistakes
     if document is None or file is None or mistakes:
@@ -229,7 +229,7 @@ def _metrics(environment: Environment, table: MetricsSettings) -> MetricsSetting
 
 
 def _console(environment: Environment, table: ConsoleSettings, folder: Path) -> ConsoleSettings:
-    """Return the table with what the environment overrides; its users file stands in the folder of the settings."""
+    """Return the table with the values of the environment; a relative users file is in the folder of the settings."""
     listen = read_address(environment, "DISPATCH_CONSOLE_LISTEN", check_listen_address)
     public_url = read_address(environment, "DISPATCH_CONSOLE_PUBLIC_URL", check_http_url)
     users = environment.get("DISPATCH_CONSOLE_USERS") or str(folder / table.users)
@@ -248,7 +248,7 @@ def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:
 
 
 def _id_warnings(document: Document, file: SettingsFile) -> list[str]:
-    """Return warnings of ids that are allowed but unusual (docs/domain.md section 5)."""
+    """Return warnings about ids that are allowed but unusual (docs/domain.md section 5)."""
     entity_ids = [
         document.mistake(("senders", header, "entity_id"), warning)
         for header, sender in file.senders.items()

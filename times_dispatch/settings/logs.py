@@ -19,20 +19,20 @@ from times_dispatch.settings.masking import mask_text
 from times_dispatch.visible_text import visible
 
 _MAX_TEXT = 10_000
-"""Characters of one text in a line; a stranger may have written the text."""
+"""The maximum number of characters of one text in a line; an untrusted client may have written the text."""
 _TRACEBACKS = ("exception", "stack", "where")
-"""Keys whose texts go over several lines."""
+"""The keys whose texts have several lines."""
 QUIET = (
-    "httpx",  # it logs every URL, and a URL of the GET API contains the password
+    "httpx",  # logs every URL, and a URL of the GET API contains the password
     "httpcore",
     "urllib3",
     "aiohttp.access",  # the receiver's path contains the callback secret
     "uvicorn.access",
-    "celery.app.trace",  # it logs two lines per task, and the worker has its own
+    "celery.app.trace",  # logs two lines per task, and the worker logs tasks itself
     "celery.worker.strategy",
-    "celery.beat",  # a line a second
+    "celery.beat",  # logs a line every second
 )
-"""Loggers of libraries that log WARNING and above only, whatever the level."""
+"""The loggers of libraries that log only WARNING and above, at every level."""
 
 
 def failure(error: Exception) -> dict[str, str]:
@@ -67,7 +67,7 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
         _to_json
         if as_json
         else structlog.dev.ConsoleRenderer(
-            # The default shows local variables, which contain numbers and texts.
+            # The default formatter shows local variables, which contain numbers and texts.
             colors=out.isatty(),
             exception_formatter=structlog.dev.plain_traceback,
         )
@@ -94,12 +94,12 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
 
 
 def masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask every value of a log line, in case a caller did not mask a number."""
+    """Mask numbers in every value of a log line, in case that a caller did not mask a number."""
     return {key: value if key[0] == "_" else _masked(value) for key, value in event.items()}
 
 
 def _colourless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn gives each message twice
+    event.pop("color_message", None)  # uvicorn passes each message twice
     return event
 
 
@@ -110,7 +110,7 @@ def _masked(value: Any) -> Any:
         case str():
             return mask_text(_bounded(value))
         case int():
-            # Smaller integers have fewer digits than a mobile number; orjson takes at most 64 bits.
+            # Smaller integers have fewer digits than a mobile number; orjson accepts at most 64 bits.
             text = "" if -(2**63) <= value < 6_000_000_000 else mask_text(str(value))
             return text if text and (text != str(value) or value >= 2**63) else value
         case Mapping():
@@ -126,7 +126,7 @@ def _bounded(text: str) -> str:
 
 
 def _visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Show control characters of texts as escapes, so that no text steers a terminal or looks like another line."""
+    """Show control characters of texts as escapes, so that no text controls a terminal or looks like another line."""
     return {
         key: "\n".join(map(visible, value.split("\n")))
         if key in _TRACEBACKS and isinstance(value, str)

@@ -1,17 +1,17 @@
-"""Hides phone numbers and logins in texts; apart from the logs, whose import takes a tenth of a second."""
+"""Hides phone numbers and logins in texts; the module is separate, because ``logs`` is slow to import."""
 
 import re
 
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z])"
-    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as people write it
+    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # an Indian number, as people write it
     r"|\+[1-9][0-9]{7,14}(?![0-9A-Za-z])"  # E.164
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 def mask(number: str) -> str:
-    """Hide the middle of a phone number: ``9198*****210``. Of fewer than ten digits, hide all."""
+    """Hide the middle of a phone number: ``9198*****210``. If the number has fewer than ten digits, hide all digits."""
     digits = number.removeprefix("+")
     plus = number[: len(number) - len(digits)]
     if len(digits) < 10:
@@ -20,7 +20,7 @@ def mask(number: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Hide all that looks like a mobile number, and the logins of URLs, in a text that should contain neither."""
+    """Hide everything like a mobile number, and the logins of URLs, in a text that should contain neither."""
     if "://" in text:
         text = _LOGIN.sub("***@", text)
     return _MOBILE.sub(lambda match: mask(re.sub("[ -]", "", match[0])), text)

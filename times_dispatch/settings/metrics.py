@@ -10,17 +10,17 @@ from times_dispatch.settings.strict_table import StrictTable
 
 
 class MetricsSettings(StrictTable):
-    """Where the metrics are served, and which messages they count."""
+    """The address of the metrics, and the days whose messages the metrics count."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8088"
     """The ``host:port`` at which the metrics process listens. Any other address than a loopback address needs
     ``DISPATCH_METRICS_TOKEN``."""
     days: Annotated[int, Field(ge=1, le=1_100)] = 8
-    """Messages count by the day of their last push, in India: the metrics show today and the days before it."""
+    """The number of days, today included, whose messages the metrics count, by the day in India of the last push."""
 
     @property
     def is_on_loopback(self) -> bool:
-        """Whether only this host reaches the process."""
+        """Whether only this host can reach the process."""
         host = self.listen.rpartition(":")[0].strip("[]")
         try:
             return ip_address(host).is_loopback

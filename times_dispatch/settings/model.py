@@ -1,4 +1,4 @@
-"""The tables of ``dispatch.toml``, and ``Settings``, which every process gets from them and the environment."""
+"""The tables of ``dispatch.toml``, and ``Settings``, which every process makes from the tables and the environment."""
 
 import re
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ def _check_header(name: str) -> str:
 
 
 def check_nickname(name: str) -> str:
-    """Return the nickname of a provider; raise ValueError if it has another form."""
+    """Return the nickname of a provider; raise ``ValueError`` if the nickname has an invalid form."""
     if not _NICKNAME.fullmatch(name):
         raise ValueError("a nickname is a letter, then letters, digits, - or _, at most 32")
     return name
@@ -56,52 +56,62 @@ Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CallbackSettings(StrictTable):
-    """``[callbacks]``: the receiver, the relay of other systems' reports, and the forwarding of ours."""
+    """``[callbacks]``: the receiver, the relay of other systems' reports, and the forwarding of our reports."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """The ``host:port`` at which the receiver listens."""
     public_url: OptionalUrl = ""
     """The URL at which the provider reaches the receiver, without the secret part of the path."""
     unknown_secret_503: Annotated[str, AfterValidator(_check_duration_or_none)] = "24h"  # noqa: S105  # a duration
-    """After the callback secrets were changed, the receiver answers 503 to an unknown secret for this long, so that the
-    poster comes again; then 404. ``0s`` is always 404."""
+    """After a change of the callback secrets, the receiver answers 503 to an unknown secret for this time, so that the
+    provider posts again; then 404. ``0s``: always 404.
+    """
     relay_url: OptionalUrl = ""
-    """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    """The URL that gets reports of other systems' messages, byte for byte; if empty, such reports become dead
+    letters.
+    """
     forward_url: OptionalUrl = ""
-    """The URL that gets copies of the reports about our messages, in the provider's format; if empty, none are made."""
+    """The URL that gets copies of the reports about our messages, in the provider's format; if empty, there are no
+    copies.
+    """
     forward: list[Literal["reports", "clicks"]] = Field(default=["reports", "clicks"], min_length=1)
-    """The reports that ``forward_url`` gets: ``reports`` are delivered, failed and replied; ``clicks`` are those of the
-    provider's links and of tracked links."""
+    """The reports that ``forward_url`` gets: ``reports`` are delivered, failed and replied; ``clicks`` are the clicks
+    on the provider's links and on tracked links.
+    """
     max_forward_mb: Megabytes = 256
-    """Megabytes of reports that may wait for ``forward_url``; more are dropped and counted."""
+    """The megabytes of reports that may wait for ``forward_url``; further reports are dropped and counted."""
     max_forward_events: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
-    """Reports that may wait for ``forward_url``; more are dropped and counted."""
+    """The number of reports that may wait for ``forward_url``; further reports are dropped and counted."""
     max_forward_age: Annotated[str, AfterValidator(check_duration)] = "3d"
-    """How long a report may wait for ``forward_url``; then it is dropped and counted."""
+    """How long a report may wait for ``forward_url``; then the report is dropped and counted."""
     max_waiting_mb: Megabytes = 1024
-    """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
+    """The megabytes of reports that may wait for a reconciler; the receiver answers 503 to further reports."""
     max_relay_mb: Megabytes = 512
-    """Megabytes of reports that may wait for the relay's host; more go to the dead letters."""
+    """The megabytes of reports that may wait for the relay's host; further reports become dead letters."""
     max_dead_letters_mb: Megabytes = 256
-    """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
+    """The megabytes of each of the four streams of dead letters; the oldest dead letters are deleted for new dead
+    letters.
+    """
     max_per_address: Annotated[int, Field(ge=1, le=100_000)] = 256
-    """Connections of one address to the receiver; behind a trusted proxy, requests under way of one address."""
+    """The maximum number of connections (behind a trusted proxy, of current requests) of one address at the
+    receiver.
+    """
     trusted_proxies: list[Annotated[str, AfterValidator(check_network)]] = Field(default=["127.0.0.0/8", "::1"])
-    """Addresses or networks of proxies whose header X-Forwarded-For the receiver believes."""
+    """The addresses or networks of proxies whose header X-Forwarded-For the receiver trusts."""
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The same as networks."""
+        """The setting ``trusted_proxies`` as networks."""
         return tuple(map(ip_network, self.trusted_proxies))
 
     @property
     def max_forward_age_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``max_forward_age`` in seconds."""
         return parse_seconds(self.max_forward_age)
 
     @property
     def unknown_secret_503_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``unknown_secret_503`` in seconds."""
         return parse_seconds(self.unknown_secret_503, min_s=0)
 
 
@@ -109,17 +119,17 @@ class LogSettings(StrictTable):
     """``[logs]``: the form and the level of log lines."""
 
     format: Literal["auto", "json", "console"] = "auto"
-    """``auto`` is ``console`` on a terminal, and ``json`` otherwise."""
+    """The form; ``auto`` is ``console`` on a terminal, and ``json`` otherwise."""
     level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def as_json(self) -> bool | None:
-        """The format as an argument of ``logs.configure``; None lets the stream decide."""
+        """The format as an argument of ``logs.configure``; with None, the form depends on the stream."""
         return {"auto": None, "json": True, "console": False}[self.format]
 
 
 class BrakeSettings(StrictTable):
-    """``[brake]``: the shares of failures at which a campaign stops itself, and the silence that holds messages back.
+    """``[brake]``: the shares of failures that brake a campaign, and the silence that holds messages back.
 
     A count of 0 turns a brake off.
     """
@@ -131,37 +141,40 @@ class BrakeSettings(StrictTable):
     """The share of undelivered messages among the last ``failed_of_last`` delivery reports."""
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
     silence_after: Annotated[str, AfterValidator(check_duration)] = "5m"
-    """How long delivery reports have to be missing, at least, before promotional messages are held back; longer where
-    reports usually take longer."""
+    """The shortest time for which delivery reports must be missing before promotional messages are held back. The time
+    is longer for senders and providers whose reports usually take longer.
+    """
 
     @property
     def silence_after_s(self) -> int:
-        """The same in seconds."""
+        """The setting ``silence_after`` in seconds."""
         return parse_seconds(self.silence_after)
 
 
 class LedgerSettings(StrictTable):
-    """``[ledger]``: what the processes leave to Redis, and ask of it."""
+    """``[ledger]``: the memory of Redis that may be used, and the replicas that must have a write."""
 
     max_memory_share: Share = 0.9
-    """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
+    """The share of Redis' ``maxmemory`` above which no report and no campaign is accepted."""
     wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
-    """How many replicas must have an opening of messages before these are pushed, and a report before the receiver
-    acknowledges it; 0 is not to wait."""
+    """The number of replicas that must have stored the opening of messages before the messages are pushed, and a report
+    before the receiver acknowledges the report; with 0, processes do not wait.
+    """
     replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
-    """Seconds that the replicas get for that; after them messages go back and are opened again later, and
-    reports get 503, so that the provider posts them again."""
+    """The time, in seconds, within which the replicas must store the data. After this time, messages become pending
+    again and are opened later, and reports get 503, so that the provider posts them again.
+    """
 
 
 class WorkerSettings(StrictTable):
     """``[worker]``: the limits of one worker process."""
 
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 400
-    """Pushes that the process makes at the same time."""
+    """The number of pushes that the process makes at the same time."""
     lease_s: Annotated[FiniteFloat, Field(ge=1, le=300)] = 15.0
-    """Seconds after which other workers take the batches of a worker that does not renew its leases."""
+    """The time, in seconds, after which other workers take the batches of a worker that does not renew its leases."""
     grace_s: Annotated[FiniteFloat, Field(ge=0, le=60)] = 5.0
-    """Seconds that pushes in flight get to finish when the process stops."""
+    """The time, in seconds, within which pushes in flight must end when the process stops."""
 
 
 class SettingsFile(StrictTable):
@@ -192,7 +205,7 @@ class SettingsFile(StrictTable):
 class Settings:
     """All settings of a process, from ``dispatch.toml`` and the environment, validated together.
 
-    A secret that the process does not need (see ``load``) may be empty.
+    A secret may be empty if the process does not need the secret (see ``load``).
     """
 
     redis_url: str
@@ -202,7 +215,7 @@ class Settings:
     id_key: bytes = SecretBytes()
     """The key that signs correlation ids; at least 16 bytes."""
     old_id_key: bytes = SecretBytes()
-    """The key that signed correlation ids before; only reads them. Empty if there is none."""
+    """The earlier key of correlation ids, with which ids are only read. Empty if there is none."""
     link_key: bytes = SecretBytes()
     """The key that signs the codes of tracked links; at least 16 bytes. Empty if there are no tracked links."""
     old_link_key: bytes = SecretBytes()
@@ -212,19 +225,19 @@ class Settings:
     old_archive_key: bytes = SecretBytes()
     """The key that wrapped the keys of earlier archives. Empty if there is none."""
     forget_key: bytes = SecretBytes()
-    """The key by which forgotten numbers are known; at least 16 bytes. Empty if no number is forgotten."""
+    """The key of the digests of forgotten numbers; at least 16 bytes. Empty if no number is forgotten."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
     old_callback_secret: str = Secret()
-    """The secret part of the path at which the provider posted before, which still works. Empty if there is none."""
+    """The secret part of the earlier path, which still works. Empty if there is none."""
     flower_basic_auth: str = Secret()
     """The login of Flower, ``user:password``."""
     metrics_token: str = Secret()
-    """The bearer token of the metrics process; empty if it asks for none."""
+    """The bearer token of the metrics process; empty if no token is needed."""
     heartbeat_path: str = ""
     """A file that workers, beat and reconcilers touch every few seconds while they work; empty for none."""
     alert_urls: dict[str, Secret] = field(default_factory=dict)
-    """The addresses of the targets of alerts, by their names; an address that is not given is empty."""
+    """The addresses of the targets of alerts, by the names of the targets; a missing address is empty."""
     console_secret: str = Secret()
     """The key that signs the sessions of the console; at least 32 characters."""
     providers: dict[str, Provider] = field(default_factory=dict)
@@ -245,15 +258,15 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
-    """Its path of the users file is relative to the working directory, or absolute."""
+    """``[console]``; the path of the users file is relative to the working directory, or absolute."""
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     warnings: tuple[str, ...] = ()
-    """One line for each value that is allowed but probably wrong. Each process logs the lines at its start."""
+    """One line for each value that is allowed but probably wrong. Each process logs these lines at its start."""
 
     @property
     def relay_url(self) -> str:
-        """The URL that gets reports of other systems' messages; empty if they are not relayed."""
+        """The URL that gets reports of other systems' messages; empty if such reports are not relayed."""
         return self.callbacks.relay_url

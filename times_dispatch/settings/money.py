@@ -1,4 +1,4 @@
-"""Amounts of money as people write them, ``Rs 5,000``, ``₹0.125`` or ``12.5 paise``, and as exact rupees."""
+"""Amounts of money: parses ``Rs 5,000``, ``₹0.125`` or ``12.5 paise`` into exact rupees, and formats rupees."""
 
 import re
 from decimal import Decimal
@@ -8,7 +8,7 @@ _PAISE = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*paise", re.IGNORECASE)
 
 
 def parse_rupees(amount: object) -> Decimal:
-    """Return an amount in rupees; raise ValueError if it is not above 0 or has no unit.
+    """Return an amount in rupees; raise ``ValueError`` if the amount is not above 0 or has no unit.
 
     A number without a unit is refused because it could be rupees or paise.
     """
@@ -25,10 +25,10 @@ def parse_rupees(amount: object) -> Decimal:
 
 
 def parse_optional_rupees(amount: object) -> Decimal | None:
-    """Return an amount as ``parse_rupees`` does, and None for None."""
+    """Return an amount like ``parse_rupees``, and None for None."""
     return None if amount is None else parse_rupees(amount)
 
 
 def format_rupees(amount: Decimal) -> str:
-    """Write an amount of rupees: ``Rs 1,250.50``."""
+    """Return an amount of rupees as a text, such as ``Rs 1,250.50``."""
     return f"Rs {amount:,.2f}"

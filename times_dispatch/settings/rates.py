@@ -3,11 +3,13 @@
 import math
 
 MIN_RATE_PER_S = 0.01
-"""One message in 100 s. A lower rate is a mistake, and far lower rates are too small for the ledger's arithmetic."""
+"""The lowest rate, one message in 100 s. Lower rates are mistakes, and far lower rates are too small for the ledger's
+arithmetic.
+"""
 
 
 def rate_problem(rate_per_s: float) -> str:
-    """Return what is wrong with a rate; empty if it can be used. A rate of 0 is no limit."""
+    """Return why a rate cannot be used; empty for a valid rate. A rate of 0 is no limit."""
     if not math.isfinite(rate_per_s):
         return f"must be a finite number, is {rate_per_s}"
     if rate_per_s < 0:
@@ -18,7 +20,7 @@ def rate_problem(rate_per_s: float) -> str:
 
 
 def check_rate(rate_per_s: float) -> float:
-    """Return a rate that can be used; raise ValueError for another."""
+    """Return a valid rate; raise ``ValueError`` for an invalid rate."""
     if problem := rate_problem(rate_per_s):
         raise ValueError(problem)
     return rate_per_s

@@ -86,22 +86,24 @@ NO_VALUE = (
     "...",
     "…",
 )
-"""The texts that databases, programs and people write for no value."""
+"""The texts that databases, programs and people write for a missing value."""
 
 
 class RecipientsSettings(StrictTable):
-    """The rules by which recipients files are read."""
+    """The rules for reading recipients files."""
 
     no_value: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: list(NO_VALUE))
-    """Words that mean that a cell has no value. Their case, and quotes,
-    brackets or dashes around them make no difference, and a longer run
-    of a sign counts as three. A row with such a cell is refused as if the cell were empty, unless the variable has a
-    default."""
+    """The words that mean that a cell has no value. Case, and quotes, brackets or dashes around a word are ignored, and
+    more than three equal signs in a row count as three. A row with such a cell is refused like a row with an empty
+    cell, unless the variable has a default.
+    """
     max_unpacked_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
-    """Megabytes to which a workbook or Parquet file may unpack."""
+    """The maximum size, in megabytes, of an unpacked workbook or Parquet file."""
     max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 5_000_000
-    """Rows that a workbook or Parquet file may have."""
+    """The maximum number of rows of a workbook or Parquet file."""
     max_reader_memory_mb: Annotated[int, Field(ge=100, le=1_000_000)] = 1_000
-    """Megabytes of memory that the process may use which reads a workbook or Parquet file."""
+    """The megabytes of memory that the process that reads a workbook or Parquet file may use."""
     max_reader_s: Annotated[FiniteFloat, Field(ge=1, le=3_600)] = 60.0
-    """Seconds that this process may take to open the file, and to read the next thousand rows."""
+    """The time, in seconds, within which the process must open a workbook or Parquet file, or read the next thousand
+    rows.
+    """

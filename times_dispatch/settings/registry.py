@@ -1,4 +1,4 @@
-"""The registry file: templates imported from a DLT portal, in addition to those in ``dispatch.toml``."""
+"""The registry file: templates imported from a DLT portal, in addition to the templates in ``dispatch.toml``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from times_dispatch.sms.rules import dlt_ids
 
 
 class RegistryContent(NamedTuple):
-    """The templates of a registry file, and its mistakes and warnings, each with its file, line and path."""
+    """The templates of a registry file, and the mistakes and warnings, each with file, line and path."""
 
     templates: dict[str, TemplateSettings]
     mistakes: list[str]
@@ -20,14 +20,14 @@ class RegistryContent(NamedTuple):
 
 
 def registry_path(document: Document) -> Path | None:
-    """Return the path of the registry file that ``dispatch.toml`` names; None if it names no file."""
+    """Return the path of the registry file that ``dispatch.toml`` names; None if no file is named."""
     table = document.data.get("registry")
     name = table.get("templates") if isinstance(table, dict) else None
     return Path(document.name).parent / name if isinstance(name, str) and name else None
 
 
 def read_registry(document: Document) -> RegistryContent:
-    """Read the registry file that ``dispatch.toml`` names, with all its mistakes. Without a name it is empty."""
+    """Read the registry file that ``dispatch.toml`` names, with all mistakes; without a name, the result is empty."""
     path = registry_path(document)
     if path is None:
         return RegistryContent({}, [], [])

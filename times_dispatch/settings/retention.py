@@ -1,4 +1,4 @@
-"""``[retention]``: how long campaigns stay in Redis and in the archive, and where that is (docs/retention.md)."""
+"""``[retention]``: the archive's folder, and how long campaigns stay in Redis and there (docs/retention.md)."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ from times_dispatch.settings.strict_table import StrictTable
 
 _YEARS = re.compile(r"(\d)y")
 _DAYS_OF_YEAR = 366
-"""A year is never shorter than the year that the law means."""
+"""The days of a year in the settings: the longest year, so that no period is shorter than the law prescribes."""
 _DAY_S = 86_400
 
 
 def parse_period_s(text: str) -> int:
-    """Return the seconds of a duration as in the settings, or of years: ``14d``, ``1y``; raise ValueError."""
+    """Return the seconds of a duration or of years, such as ``14d`` or ``1y``; raise ``ValueError`` otherwise."""
     years = _YEARS.fullmatch(text)
     if years and int(years[1]):
         return int(years[1]) * _DAYS_OF_YEAR * _DAY_S
@@ -43,16 +43,16 @@ class RetentionSettings(StrictTable):
     path: Annotated[str, AfterValidator(_check_folder)] = ""
     """The folder of the archive: an absolute path, or a URL that fsspec knows. Empty: nothing is archived."""
     live: Annotated[str, AfterValidator(_check_period)] = "14d"
-    """A campaign stays in Redis for so long after it was finished or cancelled."""
+    """How long a campaign stays in Redis after its end."""
     archive: Annotated[str, AfterValidator(_check_period)] = "1y"
-    """An archived campaign is erased so long after it was finished or cancelled."""
+    """How long after its end an archived campaign is erased."""
 
     @property
     def live_s(self) -> int:
-        """Return ``live`` in seconds."""
+        """The setting ``live`` in seconds."""
         return parse_period_s(self.live)
 
     @property
     def archive_s(self) -> int:
-        """Return ``archive`` in seconds."""
+        """The setting ``archive`` in seconds."""
         return parse_period_s(self.archive)

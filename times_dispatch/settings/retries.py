@@ -1,4 +1,4 @@
-"""``[retry_failed]`` of settings and campaign files: which failed messages are sent again, when, and how often."""
+"""``[retry_failed]`` of settings and campaign files: the failed messages that are sent again, when, and how often."""
 
 from typing import Annotated
 
@@ -13,17 +13,19 @@ class RetrySettings(StrictTable):
     """The rule for second tries. Without codes, or with ``at_most = 0``, no message is sent again."""
 
     codes: list[Annotated[str, Field(pattern="^[0-9]{1,5}$")]] = Field(default_factory=list, max_length=100)
-    """Codes of failed delivery reports after which a message is sent again."""
+    """The codes of failed delivery reports after which a message is sent again."""
     after: list[Annotated[str, AfterValidator(check_duration)]] = Field(
         default_factory=lambda: ["15m", "1h", "6h"], min_length=1, max_length=10
     )
-    """How long after the failed report the first, second, … try again is made; the last holds for all further tries."""
+    """The waits between a failed report and the first, second, … new try; the last entry applies to all further
+    tries.
+    """
     at_most: Annotated[int, Field(ge=0, le=10)] | None = None
-    """How often a message is sent again. Default: as many times as ``after`` has entries."""
+    """How often a message is sent again; by default, the number of entries of ``after``."""
 
     @property
     def rule(self) -> RetryRule | None:
-        """The rule as the ledger takes it; None if no message is sent again."""
+        """The rule in the form that the ledger needs; None if no message is sent again."""
         at_most = len(self.after) if self.at_most is None else self.at_most
         if not self.codes or not at_most:
             return None

@@ -1,4 +1,4 @@
-"""Texts and bytes that are secret: no repr shows them."""
+"""Secret texts and bytes, which no repr shows."""
 
 
 class Secret(str):

@@ -7,13 +7,13 @@ from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow
 
 PROMOTIONAL_WINDOW = "10:00-21:00"
-"""The rule since October 2025; before, the window began at nine (docs/domain.md section 5)."""
+"""The legal window since October 2025; earlier, the window began at nine (docs/domain.md section 5)."""
 
 
 def send_window(
     sender: SenderSettings, category: Category, categories: Mapping[Category, CategorySettings]
 ) -> SendWindow:
-    """Return the intersection of the window of a category and that of a sender.
+    """Return the intersection of the window of a category and the window of a sender.
 
     If the two have no minute in common, the result never opens.
     """

@@ -85,15 +85,17 @@ class CategorySettings(StrictTable):
     """``[categories.NAME]``: the settings of all messages of a category."""
 
     window: WindowText | None = None
-    """The hours of the day in which they may be sent; by default 10:00-21:00 if promotional, and else any time."""
+    """The hours of the day in which messages may be sent; by default 10:00-21:00 for promotional, otherwise any
+    time.
+    """
     zone: Zone = INDIA_ZONE
-    """The time zone of the window, as ``Asia/Kolkata``."""
+    """The time zone of the window, such as ``Asia/Kolkata``."""
     price_per_part: Price = None
     """The provider's price for one SMS part."""
 
 
 class SenderSettings(StrictTable):
-    """``[senders.HEADER]``: a header as it is registered, with its case (docs/domain.md section 5)."""
+    """``[senders.HEADER]``: a header in its registered form, including case (docs/domain.md section 5)."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "most_parts_per_day": "max_parts_per_day",
@@ -102,41 +104,48 @@ class SenderSettings(StrictTable):
     }
 
     chain: Annotated[tuple[str, ...], BeforeValidator(_parse_chain)] = Field(default=(), alias="provider")
-    """The nicknames of its providers by priority: one as a text, or several as an array. By default it is the default
-    provider, which the loader fills in."""
+    """The nicknames of the sender's providers by priority: one nickname as a text, or several as an array. By default,
+    the loader sets the default provider.
+    """
     category: Category
     entity_id: Annotated[str, AfterValidator(_check_entity_id)] = ""
     """The principal entity id: 12 to 19 digits."""
     rate_per_s: Annotated[FiniteFloat, AfterValidator(check_rate)] = 0.0
-    """Messages, or parts with ``cost = "parts"``, per second over all campaigns and all workers; 0 is no limit."""
+    """The messages (with ``cost = "parts"``, the parts) per second of all campaigns and workers; 0 is no limit."""
     cost: CostUnit = "messages"
     lanes: Annotated[int, Field(ge=1, le=MAX_LANES)] = 1
-    """Over how many lanes, each with its share of the rate, the sender's work is spread (docs/cluster.md)."""
+    """The number of lanes over which the sender's work is spread, each with a share of the rate (docs/cluster.md)."""
     templates: list[str] = Field(default_factory=list)
-    """The templates that the sender may use; by default all that are registered for it."""
+    """The templates that the sender may use; by default, all templates that are registered for the sender."""
     links: Links = Field(default_factory=list)
-    """Links whitelisted for all its templates, see ``times_dispatch.sms.rules.links``."""
+    """The whitelisted links of all templates of the sender, see ``times_dispatch.sms.rules.links``."""
     callback_numbers: CallbackNumbers = Field(default_factory=list)
-    """Phone numbers whitelisted for all its templates."""
+    """The whitelisted phone numbers of all templates of the sender."""
     window: WindowText | None = None
-    """Hours within those of its category, in the time zone of the category."""
+    """The hours of the sender, within the hours of the category, in the time zone of the category."""
     price_per_part: Price = None
-    """Overrides the price of its category."""
+    """The price of an SMS part, which overrides the price of the category."""
     max_parts_per_day: Parts = 0
-    """SMS parts that all its campaigns together may hand to the provider in a day of Asia/Kolkata; 0 is no limit."""
+    """The SMS parts that all campaigns of the sender together may push in a day of Asia/Kolkata; 0 is no limit."""
     max_money_per_day: Price = None
-    """The same cap as money, at the highest price among the categories of its messages; each category needs a price."""
+    """The daily cap as money, at the highest price among the categories of the sender's messages; each category needs a
+    price.
+    """
     frequency_cap: Annotated[str, AfterValidator(_check_frequency_cap)] = Field(default="", alias="max_per_number")
-    """Messages that one number may get in a period from all its campaigns: ``3 in 24h``. Empty is no limit."""
+    """The messages that one number may get in a period from all campaigns of the sender: ``3 in 24h``. Empty is no
+    limit.
+    """
     repeat_after: Annotated[str, AfterValidator(_check_repeat_after)] = "30m"
-    """The time after which the same text may go to the same number again; ``0m`` is at once. Gateways drop a repetition
-    within 30 minutes."""
+    """The time after which the same text may go to the same number again; ``0m``: immediately. Gateways drop a
+    repetition within 30 minutes.
+    """
 
     silence_brake: bool = True
-    """Whether promotional messages are held back while delivery reports are missing that should have come."""
+    """Whether promotional messages are held back while overdue delivery reports are missing."""
     foreign_numbers: bool = False
-    """Whether its campaigns may go to numbers of other countries; a header that is registered with the DLT reaches
-    numbers in India only."""
+    """Whether the sender's campaigns may go to numbers of other countries. A header that is registered with the DLT
+    reaches only numbers in India.
+    """
 
     @property
     def provider(self) -> str:
@@ -154,12 +163,12 @@ class SenderSettings(StrictTable):
         return self.category == "transactional"
 
     def may_send(self, template: str) -> bool:
-        """Return whether the sender may use a template that is registered for it."""
+        """Return whether the sender may use a template that is registered for the sender."""
         return not self.templates or template in self.templates
 
     @property
     def max_per_number(self) -> int:
-        """Messages that one number may get within ``frequency_period_s``; 0 is no limit."""
+        """The messages that one number may get within ``frequency_period_s``; 0 is no limit."""
         return _parse_frequency_cap(self.frequency_cap)[0]
 
     @property

@@ -1,4 +1,4 @@
-"""The start of every process: load the settings and set up the logs, or exit with 2."""
+"""The start of every process: loads the settings and sets up the logs, or exits with 2."""
 
 import sys
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 def load_settings_or_exit(*needs: Need) -> Settings:
-    """Load the settings that a process needs, set up its logs, and log the warnings of the settings.
+    """Load the settings that a process needs, set up the logs, and log the warnings of the settings.
 
     Args:
         needs: the secrets and addresses that must be given; without an argument, all except Flower's login.

@@ -1,4 +1,4 @@
-"""The base class of all tables in TOML files, and the old names of settings, which are still read."""
+"""The base class of all tables in TOML files, and the replacement of old names of settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, get_args, get_origin
@@ -16,7 +16,7 @@ class StrictTable(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     RENAMED: ClassVar[Mapping[str, str]] = {}
-    """The new name of each setting that was renamed, by its old name. ``replace_old_names`` reads it."""
+    """The new name of each renamed setting, by the old name; ``replace_old_names`` reads this table."""
 
 
 class OldName(NamedTuple):
@@ -26,17 +26,17 @@ class OldName(NamedTuple):
     """The path of the setting, which ends with the old name."""
     new_name: str
     is_given_twice: bool
-    """The file gives the new name as well."""
+    """Whether the file gives the new name as well."""
 
 
 def replace_old_names(model: type[BaseModel], data: dict[str, Any], path: TomlPath = ()) -> list[OldName]:
     """Replace the old names of settings in a parsed table, and in the tables inside it, with their new names.
 
-    Where a table has both names of a setting, the value under the new name stays.
+    If a table has both names of a setting, the value under the new name stays.
 
     Args:
         model: the model that describes the table.
-        data: the content of the table; it is changed in place.
+        data: the content of the table, which is changed in place.
         path: the path of the table in its file.
 
     Returns:
@@ -56,12 +56,12 @@ def replace_old_names(model: type[BaseModel], data: dict[str, Any], path: TomlPa
 
 
 def settings_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the settings of a table by the names that they have in a file."""
+    """Return the settings of a table, by their names in a file."""
     return {setting.alias or name: setting for name, setting in model.model_fields.items()}
 
 
 def _tables(annotation: Any, value: Any, path: TomlPath) -> Iterator[tuple[type[BaseModel], dict[str, Any], TomlPath]]:
-    """Yield the tables that a setting holds: one table, or several by name, as in ``[senders.HEADER]``."""
+    """Yield the tables in a setting: one table, or several tables by name, as in ``[senders.HEADER]``."""
     if not isinstance(value, dict):
         return
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

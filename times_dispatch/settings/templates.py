@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def check_template_name(name: str) -> str:
-    """Return the name of a template; raise ValueError if it has another form."""
+    """Return the name of a template; raise ``ValueError`` if the name has an invalid form."""
     if not _NAME.fullmatch(name):
         raise ValueError("a template's name is letters, digits, -, _ or ., at most 64")
     return name
@@ -49,18 +49,21 @@ class TemplateSettings(StrictTable):
     senders: list[str] = Field(default_factory=list)
     content_id: Annotated[str, AfterValidator(_check_content_id)]
     text: Annotated[str, Field(min_length=1), AfterValidator(_check_text)]
-    """The registered text, byte for byte, with its ``{#var#}`` slots."""
+    """The registered text, byte for byte, with ``{#var#}`` slots."""
     category: Category | None = None
-    """The registered category; by default the sender's. A promotional template is promotional for every sender."""
+    """The registered category; by default, the sender's category. A promotional template is promotional for every
+    sender.
+    """
     max_value_length: Annotated[int, Field(ge=1, le=2_000)] = MAX_VALUE_LENGTH
-    """The most characters that the value of a slot may have. Some types of slots take more than the default, see
-    ``times_dispatch.sms.slot_rules``."""
+    """The maximum number of characters of a slot's value. Some types of slots allow more than the default, see
+    ``times_dispatch.sms.slot_rules``.
+    """
     operator: Operator = ""
-    """The operator at whose portal the text is registered; its rules hold for the values of slots."""
+    """The operator at whose portal the text is registered; the operator's rules apply to the values of slots."""
     links: Links = Field(default_factory=list)
-    """Whitelisted links, in addition to those of the sender."""
+    """Whitelisted links, in addition to the sender's links."""
     callback_numbers: CallbackNumbers = Field(default_factory=list)
-    """Whitelisted phone numbers, in addition to those of the sender."""
+    """Whitelisted phone numbers, in addition to the sender's phone numbers."""
 
     @model_validator(mode="after")
     def _has_one_list_of_senders(self) -> "TemplateSettings":
@@ -78,7 +81,7 @@ class RegistrySettings(StrictTable):
     """``[registry]``: the file with imported templates."""
 
     templates: str = ""
-    """The file that ``dispatch template import`` writes; a relative path starts at the folder of dispatch.toml."""
+    """The file that ``dispatch template import`` writes; a relative path begins at the folder of dispatch.toml."""
 
 
 class RegistryFile(StrictTable):

@@ -1,4 +1,4 @@
-"""Mistakes in settings as sentences that say what to do. They never repeat a value that could be a secret."""
+"""Messages about mistakes in settings, which say what to do. No message repeats a value that could be a secret."""
 
 import re
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _TYPE_WORDS = {
 
 
 def describe_error(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what is wrong with one value of a model."""
+    """Return the mistake in one value of a model, as a text."""
     kind, value, details = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_setting(error["loc"], model)

@@ -1,7 +1,7 @@
-"""The rules of an SMS in India, whichever provider carries it.
+"""The rules of an SMS in India, which do not depend on the provider.
 
-In go texts, phone numbers, registered templates and ids as users write them. Out come their parts, their E.164 form,
-their slots, and the reason why a value breaks a rule of the DLT. Producers and workers call this package; it reads no
-file, no clock and no setting.
-Terms are explained in docs/glossary.md.
+The package takes texts, phone numbers, registered templates and ids in the form that users write. It returns the parts
+of texts, the E.164 form of numbers, the slots of templates, and the reason why a value breaks a rule of the DLT.
+Producers and workers call this package, which reads no file, no clock and no setting. Terms are explained in
+docs/glossary.md.
 """

@@ -9,10 +9,10 @@ GSM_ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""The default alphabet of GSM 03.38 (3GPP TS 23.038, section 6.2.1). A character takes one septet."""
+"""The default alphabet of GSM 03.38 (3GPP TS 23.038, section 6.2.1). Each character takes one septet."""
 
 GSM_EXTENSION: Final = "\f^{}\\[~]|€"
-"""The extension table of GSM 03.38. A character takes two septets: an escape and its own."""
+"""The extension table of GSM 03.38. Each character takes two septets: an escape and the character's code."""
 
 _ONE_SEPTET_EACH = re.compile(f"[{re.escape(GSM_ALPHABET)}]*")
 _ONE_SEPTET_OR_NOT_ASCII = "".join(filter(str.isascii, GSM_ALPHABET)).encode() + bytes(range(0x80, 0x100))
@@ -21,18 +21,18 @@ _ESCAPED = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
 _ESCAPE = "\x1b"
 
 MAX_PARTS: Final = 255
-"""SMS parts of one message: one octet counts them (3GPP TS 23.040, section 9.2.3.24.1)."""
+"""The maximum number of SMS parts of a message, whose count has one octet (3GPP TS 23.040, section 9.2.3.24.1)."""
 
 
 class Measure(msgspec.Struct, frozen=True, gc=False):
     """The encoding and the size of a text."""
 
     unicode: bool
-    """The text needs UCS-2. It is the ``unicode`` key of the push API."""
+    """Whether the text needs UCS-2; this is the value of the key ``unicode`` of the push API."""
     parts: int
-    """SMS parts, at least 1."""
+    """The number of SMS parts, at least 1."""
     units: int
-    """Septets if all characters are in the GSM alphabet, UTF-16 units otherwise."""
+    """The length in septets if all characters are in the GSM alphabet, otherwise in UTF-16 units."""
 
 
 def measure(text: str) -> Measure:
@@ -49,19 +49,19 @@ def measure(text: str) -> Measure:
 
 
 def takes_one_septet_each(text: str) -> bool:
-    """Say whether all characters of a text are in the GSM alphabet, so that none of them takes two septets."""
+    """Say whether all characters of a text are in the GSM default alphabet, so that each takes one septet."""
     if text.isascii():
         return not has_ascii_beyond_gsm(text)
     return _ONE_SEPTET_EACH.fullmatch(text) is not None
 
 
 def has_ascii_beyond_gsm(text: str) -> bool:
-    """Say whether some ASCII character of a text takes two septets, or is not in the GSM alphabet."""
+    """Say whether any ASCII character of a text takes two septets, or is not in the GSM alphabet."""
     return bool(text.encode(errors="surrogatepass").translate(None, _ONE_SEPTET_OR_NOT_ASCII))
 
 
 def takes_one_utf16_unit_each(text: str) -> bool:
-    """Say whether no character of a text takes two units in UCS-2."""
+    """Say whether every character of a text takes one unit in UCS-2."""
     return text.isascii() or len(text.encode("utf-16-le", "surrogatepass")) == 2 * len(text)
 
 
@@ -84,7 +84,7 @@ def _measure_escaped(text: str) -> Measure:
 
 
 def _measure_ucs2(text: str) -> Measure:
-    # A lone surrogate is not valid text, but it can be measured; the caller refuses it.
+    # A lone surrogate is not valid text, but has a length; the caller refuses lone surrogates.
     encoded = text.encode("utf-16-be", "surrogatepass")
     units = len(encoded) // 2
     if units <= 70:

@@ -1,4 +1,4 @@
-"""The names that people give to the fields of a form, a sheet or a template, as ``first name`` or ``OrderID``."""
+"""The names that people give to fields of a form, a sheet or a template, such as ``first name`` or ``OrderID``."""
 
 import re
 from typing import Final
@@ -15,13 +15,13 @@ _QUALIFIERS = (
     "first last middle full total due day month year here your enter insert no new old my the of bill loan card "
     "policy delivery payment start end expiry"
 )
-"""Words that name a field only beside a noun: ``[full]`` is a remark, ``[full name]`` a field."""
+"""The words that name a field only beside a noun: ``[full]`` is a remark, ``[full name]`` is a field."""
 _NOUN_SET: Final = frozenset(_NOUNS.split())
 _PART_SET: Final = _NOUN_SET | frozenset(_QUALIFIERS.split())
 
 
 def is_field_name(name: str) -> bool:
-    """Say whether a name is certainly that of a field: ``Name``, ``first_name``, ``customerName``, ``VAR1``."""
+    """Say whether a name is certainly the name of a field: ``Name``, ``first_name``, ``customerName``, ``VAR1``."""
     parts = [part.lower() for part in _PART.findall(name)]
     while len(parts) > 1 and parts[-1].isdecimal():
         parts.pop()

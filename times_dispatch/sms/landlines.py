@@ -1,4 +1,4 @@
-"""Indian landlines, told from mobiles by the numbering plan in the phonenumbers library."""
+"""Distinguishes Indian landlines from mobiles, by the numbering plan in the phonenumbers library."""
 
 import re
 from functools import cache
@@ -7,14 +7,16 @@ from typing import Any, Final
 from phonenumbers import PhoneMetadata
 
 PREFIX_DIGITS: Final = 5
-"""This many first digits decide. Area codes have two to four digits, and the digit after the code counts too."""
+"""The number of first digits that decide. Area codes have two to four digits, and the digit after the code
+decides too.
+"""
 
 
 def is_landline(national: str) -> bool:
-    """Return whether ten national digits are a landline, and certainly no mobile.
+    """Return whether ten national digits are certainly a landline, and not a mobile.
 
-    A number that the library does not know is no landline: new ranges of mobiles are in use before the library names
-    them.
+    A number that the library does not know counts as no landline, because new ranges of mobiles are in use before the
+    library has them.
     """
     landline, mobile = _patterns()
     return landline.fullmatch(national) is not None and not mobile.fullmatch(national)

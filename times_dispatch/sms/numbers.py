@@ -1,4 +1,4 @@
-"""The conversion of phone numbers, as people, spreadsheets and address books write them, to E.164 digits."""
+"""Converts phone numbers in the forms of people, spreadsheets and address books into E.164 digits."""
 
 import re
 from typing import Final
@@ -14,7 +14,7 @@ _PLAUSIBLE = re.compile("[+]?[1-9][0-9]{7,14}")
 _DECIMAL = re.compile("([+]?[0-9]+)[.]([0-9]{1,2}|0{3,})")
 _MAX_DIGITS = 15
 _MAX_LENGTH = 100
-"""Characters in which a number is written, at most."""
+"""The maximum number of characters of a written number."""
 _ONE_NUMBER = re.compile(
     r"(?:(?:[+]|00)?91[ .-]{0,2}|0)?[6-9](?:[ .-]{0,2}[0-9]){9}(?![0-9])|[+]?[0-9](?:[ .-]?[0-9]){7,14}(?![0-9])"
 )
@@ -22,14 +22,14 @@ _EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1
 _PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
 _MASKED = re.compile("[0-9 +-]*(?:[*\u2022\u25cf#]{3,}|[xX]{3,})[0-9xX*\u2022\u25cf# -]*")
 _LETTERS_FOR_DIGITS: Final = str.maketrans("OoОоΟοIl|SsBZz", "00000011155822")
-"""Letters that are written, scanned or typed for digits, Cyrillic and Greek ones too."""
+"""Letters, also Cyrillic and Greek, that are written, scanned or typed instead of digits."""
 _MIN_DIGITS_BESIDE_LETTERS = 7
 _SIGN = re.compile(r"[!-/:-@\[-`{-~]")
 _SIGNS_OF_NUMBERS = frozenset("+-.()")
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
 
 # The zero of each set of decimal digits that Indian and Arabic keyboards and full-width forms produce. In Unicode the
-# other nine digits follow their zero.
+# other nine digits follow the zero.
 _ZEROS = "०০੦૦୦௦౦೦൦٠۰０"
 # Blanks, dashes, dots, parentheses, and the invisible marks that a number copied from a contact contains.
 _SEPARATORS = (
@@ -37,7 +37,7 @@ _SEPARATORS = (
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
 DIGIT_TABLE: Final[dict[int, str]] = {ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)}
-"""Translates the digits of other scripts to ASCII, each character to one character."""
+"""Translates the digits of other scripts into ASCII, each character into one character."""
 _CLEANING_TABLE: Final[dict[int, str | None]] = {
     **DIGIT_TABLE,
     **{ord(separator): None for separator in _SEPARATORS},
@@ -69,12 +69,13 @@ def normalise(raw: str, region: str = "IN", *, landlines: bool = False) -> str:
     """Return the E.164 digits of a number without the plus: ``919876543210``.
 
     An Indian mobile number has ten digits, starts with 6 to 9 and is no landline. The phonenumbers library checks all
-    other numbers; an Indian number must be a mobile number there too.
+    other numbers, and accepts an Indian number only if it is a mobile number.
 
     Args:
-        raw: the number as it was written.
+        raw: the written number.
         region: the country of a number without a country code.
-        landlines: whether Indian landlines that begin with 6 to 9 are taken too, as a list of opt-outs may hold them.
+        landlines: whether Indian landlines that begin with 6 to 9 are accepted, because an opt-out list may hold
+            landlines.
 
     Raises:
         NumberInvalid: no SMS can be sent to the number.
@@ -94,16 +95,16 @@ def normalise(raw: str, region: str = "IN", *, landlines: bool = False) -> str:
 
 
 def is_plausible(number: str) -> bool:
-    """Return whether a text has the form of E.164 digits, with or without the plus."""
+    """Return whether a text has the form of E.164 digits, with or without a plus."""
     return _PLAUSIBLE.fullmatch(number) is not None
 
 
 def _cleaned(raw: str) -> str:
-    digits = raw.replace(" ", "").replace("-", "")  # enough for most numbers, at a fifth of the cost
+    digits = raw.replace(" ", "").replace("-", "")  # faster by a factor of five, and enough for most numbers
     if _DIALLABLE.fullmatch(digits):
         return digits
-    # A decimal number must be recognised before its dot is removed: 987654321.0 has nine digits, and without the dot it
-    # is the phone number of somebody.
+    # A decimal number must be recognised before the dot is removed: 987654321.0 has nine digits, and would be a valid
+    # phone number without the dot.
     if "." in raw and (decimal := _DECIMAL.fullmatch(raw.strip())):
         if decimal[2].strip("0"):
             raise NumberInvalid("is a decimal number")
@@ -119,7 +120,7 @@ def _cleaned(raw: str) -> str:
 
 
 def _why_not_diallable(raw: str) -> str:
-    """Return why a text with characters that no number has is no number; its separators are ASCII already."""
+    """Return why a text with characters that no number has is no number; the separators in the text are ASCII."""
     if clear := _several(raw) or (_IS_MASKED if _MASKED.fullmatch(raw) else ""):
         return clear
     if _EXTENSION.search(raw):
@@ -137,7 +138,7 @@ def _why_not_diallable(raw: str) -> str:
 
 
 def _has_letter_for_digit(raw: str) -> bool:
-    """Say whether a text becomes a mobile number if each letter that looks like a digit is that digit."""
+    """Say whether a text becomes a mobile number when each letter like a digit is replaced by the digit."""
     digits = raw.translate(_LETTERS_FOR_DIGITS).translate(_CLEANING_TABLE)
     is_changed = digits != raw.translate(_CLEANING_TABLE)
     has_digits = sum(map(str.isdecimal, raw)) >= _MIN_DIGITS_BESIDE_LETTERS
@@ -145,7 +146,7 @@ def _has_letter_for_digit(raw: str) -> bool:
 
 
 def _several(raw: str) -> str:
-    """Return the reason why a text with two numbers is refused; an empty text if it holds one or none."""
+    """Return why a text with two numbers is refused; an empty text if the text holds at most one number."""
     return "holds more than one number: give each its own row" if len(_ONE_NUMBER.findall(raw)) > 1 else ""
 
 
@@ -170,7 +171,7 @@ def _checked_by_library(digits: str, region: str, raw: str) -> str:
 
 
 def _lacks_plus(digits: str) -> bool:
-    """Say whether digits would be a number of another country with a plus before them."""
+    """Say whether digits would be a number of another country if a plus were before the digits."""
     if not digits[0].isdecimal() or digits.startswith(("0", "91")):
         return False
     try:

@@ -1,6 +1,6 @@
-"""Slots in a spelling that no operator reads, and placeholders of other systems that nothing fills.
+"""Finds slots in a spelling that no operator accepts, and placeholders of other systems, which no code fills.
 
-A registered text with such a word is sent with the word in it, and the recipient reads ``Dear ##name##``.
+A registered text with such a placeholder is sent unchanged, and the recipient reads ``Dear ##name##``.
 """
 
 import re
@@ -15,7 +15,7 @@ _SLOT_LIKE = re.compile(
     rf"\{{[ \t]{{0,3}}[#＃]+{_NAME}[#＃]*[ \t]{{0,3}}\}}|\{{{_NAME}[#＃]+[ \t]{{0,3}}\}}|[\[(<]#+{_NAME}#+[\])>]"
     rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|(?<![\w#]){_NAME}#\}}"
 )
-"""Anything that was meant as ``{#tag#}``: blanks, missing or doubled signs, other brackets."""
+"""Misspelled forms of ``{#tag#}``: with blanks, missing or doubled signs, or other brackets."""
 
 _VALUE_WORDS = (
     "var|variable|value|name|(?:first|last|full|user)[ _-]?name|cust(?:omer)?[ _-]?(?:name|id)"
@@ -23,7 +23,7 @@ _VALUE_WORDS = (
     "|text"
     "|insert[ ][A-Za-z ]{1,30}|your[ _]name|company(?:[ _]name)?|brand(?:[ _]name)?|product(?:[ _]name)?|field|x{1,8}"
 )
-"""Words in brackets or between signs that stand for a value; brands stand in brackets too: ``[TIMES]``."""
+"""The words in brackets or between signs that stand for a value; brands stand in brackets too: ``[TIMES]``."""
 _FIELD_WORD = r"[^\W\d][\w.-]{0,39}"
 _FIELD_WORDS = r"[^\W\d][\w .-]{0,39}"
 _ANY_NAME = (
@@ -39,7 +39,7 @@ _ANY_NAME = (
     r"|\*\|[^|\n]{1,60}\|\*|\|\*[^|\n]{1,60}\*\|"  # *|NAME|*
     r"|\[%[^%\n]{1,60}%\]|%%=[^\n]{1,60}=%%"  # [% name %], %%=v(@name)=%%
 )
-"""The forms that are placeholders whatever name stands between the signs, in a value and in a registered text."""
+"""The forms that are placeholders with any name between the signs, in a value and in a registered text."""
 _ANY_IN_TEXT = (
     r"\{\0\}?|\0\}"  # {{#var#}}, whose outer signs would be sent
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}|\{[!%][^{}\n]{1,60}\}"  # {name}, {0}, {!Name}
@@ -52,7 +52,7 @@ _ANY_IN_TEXT = (
     r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)(?P<slash>[/-])(?:XX|MM|mm|DD|dd)(?P=slash)(?:XX|YY|yy){1,2}(?![\w/-])"  # dd/mm/yy
     r"|(?<!\S)\?{3,}(?=[\s.,;:!]|\Z)|(?<![\w_])_{3,}(?![\w_])"  # ????, ____
 )
-"""Other forms that are placeholders in a registered text."""
+"""Further forms that are placeholders in a registered text."""
 _NAME_OF_FIELD = (
     rf"\[({_FIELD_WORDS})\]|<({_FIELD_WORDS})>"  # [name], <first name>; brands stand in brackets too
     r"|(?<![\w$])\$([A-Za-z_]\w{0,39})(?![\w$])"  # $name; a stock is $AAPL
@@ -60,7 +60,7 @@ _NAME_OF_FIELD = (
     r"|(?<!\w)__([^\W\d_](?:_?[^\W_]){0,39})__(?!\w)"  # __name__; programs write bold words so
     rf"|\|({_FIELD_WORDS})\||~~({_FIELD_WORDS})~~|\*\*({_FIELD_WORDS})\*\*"  # |name|, ~~name~~
 )
-"""The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
+"""The forms that are placeholders if the name between the signs is the name of a field, such as ``first name``."""
 _FIELD_ALONE = (
     rf"\A@(?:Model|Profile|Event|User|Contact)(?:\.| - )({_FIELD_WORDS})\Z|\A\(({_FIELD_WORDS})\)\Z"
     rf"|[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
@@ -70,8 +70,9 @@ _FIELD_ALONE = (
     rf"|\A(?P<pair>::|==|--|\*\*)({_FIELD_WORDS})(?P=pair)\Z|\A!\*({_FIELD_WORDS})\*!\Z|\A##({_FIELD_WORDS})\Z"
     r"|\A([^\W\d_]{1,20}_(?i:name))\Z"  # FIRST_NAME
 )
-"""Forms of a field's name that only a value has, and nothing else beside them: unclosed, between two equal signs, after
-a sign, or as a program writes a name."""
+"""The forms of a field's name that count only if they are a whole value: unclosed, between two equal signs, after a
+sign, or in the spelling of a program.
+"""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
     r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
@@ -84,7 +85,7 @@ _ANY_IN_VALUE = (
     r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
     r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
 )
-"""Other forms, which a registered text may rightly hold."""
+"""Further forms that are placeholders in a value, but may stand in a registered text."""
 _TEXT_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_TEXT}")
 _VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
 _VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
@@ -105,8 +106,9 @@ _MEANT: Final = {
     "month otpid txn txnid transaction utr rrn slot title company brand student doctor datetime password first last",
     "var": "variable vars value val field param parameter placeholder data input x",
 }
-"""Words that people write between the signs instead of a tag, by the tag that they mean. Of several words in one
-placeholder, a tag further up decides: ``{#callback number#}``."""
+"""The words that people write between the signs instead of a tag, by the intended tag. If one placeholder has several
+words, the first tag in this table decides: ``{#callback number#}``.
+"""
 _TAG_OF_WORD: Final = {word: tag for tag, words in reversed(_MEANT.items()) for word in words.split()}
 _RANK: Final = {tag: rank for rank, tag in enumerate(_MEANT)}
 _OR_ALPHANUMERIC: Final = frozenset({"amount", "amt", "balance", "bal", "price", "total", "due", "code", "passcode"})
@@ -114,9 +116,9 @@ _LONG_OR_UNTYPED: Final = frozenset({*TAGS, *_MEANT["var"].split(), "link", "mob
 
 
 def right_spelling(text: str) -> str:
-    """Return ``write {#var#} for {# var #}`` for the first slot in a text with a wrong spelling; else an empty text.
+    """Return ``write {#var#} for {# var #}`` for the first misspelled slot in a text; otherwise an empty text.
 
-    Words that name no value, as in ``{#foo#}``, are not corrected: nobody knows which tag is meant.
+    A slot whose word names no value, such as ``{#foo#}``, is not corrected, because the intended tag is unknown.
     """
     for match in _SLOT_LIKE.finditer(_narrow(text)):
         words = next(filter(None, match.groups()), "")
@@ -131,16 +133,16 @@ def right_spelling(text: str) -> str:
 
 
 def unfilled(text: str) -> list[str]:
-    """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
+    """Return the parts of a text that look like placeholders of other systems; each slot in the text is a NUL."""
     matches = _TEXT_PLACEHOLDER.finditer(_narrow(text))
     return [text[slice(*match.span())].replace("\0", "{#var#}") for match in matches]
 
 
 def is_unfilled(value: str) -> bool:
-    """Say whether the value of a row holds a placeholder that nobody filled, also one that is not closed.
+    """Say whether the value of a row holds an unfilled placeholder, even if the placeholder is not closed.
 
-    A value shows more than a registered text, because a value has no reason to hold braces; but names in single signs
-    must be those of fields, because a stock is $AAPL and a brand [TIMES].
+    More forms count in a value than in a registered text, because a value has no reason to hold braces. But names in
+    single signs must be names of fields, because $AAPL is a stock and [TIMES] a brand.
     """
     value = _narrow(value)
     return _VALUE_PLACEHOLDER.search(value) is not None or any(
@@ -149,7 +151,7 @@ def is_unfilled(value: str) -> bool:
 
 
 def _narrow(text: str) -> str:
-    """Return a text with ASCII signs in place of full-width ones, and as long as it was."""
+    """Return a text with ASCII signs instead of full-width signs, with the same length."""
     return text if text.isascii() else text.translate(_FULL_WIDTH)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 _IGNORED_CATEGORIES = frozenset("PSC")
-"""First letters of the Unicode categories that are ignored around a word: punctuation, symbols, invisible marks."""
+"""The first letters of the Unicode categories that are ignored around a word: punctuation, symbols, invisible marks."""
 
 
 class StopWords:
-    """The entries that make a reply an opt-out if the reply begins with one of them.
+    """The entries of stop words: a reply that begins with an entry is an opt-out.
 
-    An entry is one word or several. Case and the punctuation around the words make no difference. An entry without
-    words never matches.
+    An entry is one word or several. Case and the punctuation around the words are ignored. An entry without words never
+    matches.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -26,9 +26,9 @@ class StopWords:
 
 
 def comparable_words(text: str) -> Iterator[str]:
-    """Yield the words of a text without case and without the punctuation around them.
+    """Yield the words of a text, without case and without the punctuation around each word.
 
-    A word of punctuation only is left out.
+    A word that has only punctuation is left out.
     """
     for word in text.split():
         if stripped := _stripped(word):

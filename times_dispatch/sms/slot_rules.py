@@ -1,7 +1,7 @@
-"""The tags of a template's slots, and which values each operator takes in a slot, as data with date and source.
+"""The tags of slots, and the values that each operator accepts in a slot, as data with date and source.
 
-The sources disagree. A value is refused only if no operator takes it, or if the operator of the template is known and
-certainly refuses the value. ``doubts`` names the operators that refuse a value which others take.
+The sources disagree. A value is refused only if no operator accepts the value, or if the operator of the template is
+known and certainly refuses the value. ``doubts`` names the operators that refuse a value that others accept.
 """
 
 import re
@@ -31,11 +31,14 @@ TAGS: Final[dict[str, SlotKind]] = {
     "cbn": "cbn",
     "email": "email",
 }
-"""The words between ``{#`` and ``#}``. Exports of five portals of 2026 hold the tags of three letters, TRAI's direction
-of 18 November 2025 the long tags. ``var`` is the slot without a type."""
+"""The words between ``{#`` and ``#}``. Exports of five portals of 2026 have the tags of three letters, and TRAI's
+direction of 18 November 2025 has the long tags. ``var`` is the tag of a slot without a type.
+"""
 
 MAX_VALUE_LENGTH: Final = 30
-"""Characters of a value in a slot without a type, by default. Most sources say 30, newer ones say 40."""
+"""The default maximum number of characters of a value in a slot without a type. Most sources say 30, newer sources say
+40.
+"""
 
 DIRECTION: Final = "TRAI direction of 2025-11-18"
 _INDIAN_SCRIPTS = range(0x0900, 0x0E00)
@@ -62,11 +65,11 @@ class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
     """The rule of one source about the values of one kind of slot."""
 
     form: re.Pattern[str]
-    """All allowed values match it as a whole."""
+    """The form that an allowed value has as a whole."""
     refusal: str
-    """The mistake of a value of another form, to be written after the value's name."""
+    """The mistake of a value with another form, to be written after the value's name."""
     max_length: int = 0
-    """Characters of a value; 0 is ``max_value_length`` of the template."""
+    """The maximum number of characters of a value; 0 stands for ``max_value_length`` of the template."""
     source: str
     """The source of the rule, and its date."""
 
@@ -100,17 +103,17 @@ LENIENT: Final[dict[SlotKind, SlotRule]] = {
         source="no source gives a length; as for alphanumeric",
     ),
 }
-"""The values that at least one operator takes. These rules hold for templates whose operator is unknown."""
+"""The rules for values that at least one operator accepts, which apply to templates whose operator is unknown."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A source according to which some operators take less than others."""
+    """A source according to which some operators accept fewer values than others."""
 
     operators: tuple[Operator, ...]
     kind: SlotKind
     rule: SlotRule
     is_certain: bool
-    """Whether a value is refused for it. Otherwise the value is only doubted."""
+    """Whether the claim refuses values. Otherwise the claim only causes a warning."""
 
 
 CLAIMS: Final = (
@@ -147,7 +150,7 @@ def rule_for(kind: SlotKind, operator: Operator = "") -> SlotRule:
 
 
 def doubtful_rules(kind: SlotKind, operator: Operator = "") -> list[Claim]:
-    """Return the claims about a slot by which no value is refused: uncertain ones, or those of some operator."""
+    """Return the operator's uncertain claims about a slot; without an operator, all claims about the slot."""
     return [
         claim
         for claim in CLAIMS

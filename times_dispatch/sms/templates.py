@@ -14,7 +14,7 @@ __all__ = ["MAX_VALUE_LENGTH", "Slot", "SlotKind", "Template", "TemplateInvalid"
 
 _SLOT = re.compile(r"\{#(\w+)#\}")
 _PART_OF_SLOT = re.compile("[{｛][#＃]|[#＃][}｝]")
-"""The beginning or the end of a slot, also in full-width signs."""
+"""The beginning or the end of a slot, in ASCII or in full-width signs."""
 _NOT_LIKE_A_SLOT = "a slot is not closed, or not written like {#var#}"
 
 
@@ -26,17 +26,17 @@ class TemplateInvalid(ValueError):
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """The part of a registered text that differs from message to message, as ``{#var#}``."""
+    """The part of a registered text that differs from message to message, such as ``{#var#}``."""
 
     kind: SlotKind
     operator: Operator = ""
-    """The operator whose rules hold for the values; empty if unknown."""
+    """The operator whose rules apply to the values; empty if unknown."""
 
     def max_length(self, of_template: int = MAX_VALUE_LENGTH) -> int:
-        """Return how many characters a value may have.
+        """Return the maximum number of characters of a value.
 
-        ``of_template`` is the ``max_value_length`` of the template. Slots for links and some others take more than the
-        default; a ``max_value_length`` below the default holds for all slots.
+        ``of_template`` is the ``max_value_length`` of the template. Slots for links and some other slots allow more
+        than the default; a ``max_value_length`` below the default applies to all slots.
         """
         if of_template < MAX_VALUE_LENGTH:
             return of_template
@@ -53,14 +53,14 @@ class Slot(msgspec.Struct, frozen=True):
         return None if rule.form.fullmatch(value) else rule.refusal
 
     def doubts(self) -> list[Claim]:
-        """Return the claims by which an operator may drop an allowed value."""
+        """Return the claims because of which an operator may drop an allowed value."""
         return doubtful_rules(self.kind, self.operator)
 
 
 class Template:
     """A registered text, split into its slots and the literals around them.
 
-    There is always one more literal than there are slots. A literal may be empty.
+    There is one more literal than slots. A literal may be empty.
     """
 
     __slots__ = ("literals", "slots", "text")
@@ -92,7 +92,7 @@ class Template:
         self.slots: Final = tuple(Slot(kind, operator) for name in names if (kind := _kind(name)))
 
     def render(self, values: Sequence[str]) -> str:
-        """Fill the slots with values, in order; raise ValueError if there are too many or too few values.
+        """Fill the slots with values, in order; raise ``ValueError`` for a wrong number of values.
 
         The caller has checked the values.
         """
@@ -108,15 +108,15 @@ class Template:
         """Return whether allowed values in the slots of this template give the text, byte for byte.
 
         A text may be split in several ways if slots are next to each other, or if a value contains the literal after
-        it. All ways are followed at once, as the set of positions at which the next slot may start. So the time is
-        bounded by slots x characters x ``max_length``.
+        the value. The search follows all ways together, as the set of positions at which the next slot may start. So
+        the time is at most proportional to slots x characters x ``max_length``.
         """
         return bool(self._starts(text, max_length))
 
     def extract_values(self, text: str, max_length: int = MAX_VALUE_LENGTH) -> list[str] | None:
-        """Return allowed values that give this text; None if the text does not match.
+        """Return allowed values with which the template gives this text; None if the text does not match.
 
-        If the text can be split in several ways, the values are those of one way.
+        If the text can be split in several ways, the values of one way are returned.
         """
         if not (starts_by_slot := self._starts(text, max_length)):
             return None
@@ -132,10 +132,11 @@ class Template:
         return values[::-1]
 
     def values_between_literals(self, text: str) -> list[str] | int:
-        """Return the texts between the literals, each literal at its first occurrence.
+        """Return the texts between the literals, with each literal at its first occurrence.
 
-        The texts may be values that are not allowed. For nearly all texts the result is that of ``extract_values``.
-        If the text does not contain all literals in order, return the index of the first missing literal.
+        The texts may be values that are not allowed. For nearly all texts the result equals the result of
+        ``extract_values``. If the text does not contain all literals in order, return the index of the first missing
+        literal.
         """
         if not text.startswith(self.literals[0]):
             return 0
@@ -150,7 +151,7 @@ class Template:
         return values if start == len(text) else last
 
     def _starts(self, text: str, max_length: int) -> list[list[int]]:
-        """Return the positions at which each slot's value may start, and last the end of the text.
+        """Return the positions at which each slot's value may start, followed by the end of the text.
 
         The list is empty if the text does not match.
         """
@@ -165,20 +166,20 @@ class Template:
 
 
 def _kind(tag: str) -> SlotKind | None:
-    """Return the kind of slot of a tag. Portals write the tags of types in any case, and ``var`` in lower case."""
+    """Return the kind of slot of a tag. Portals write the tags with a type in any case, and ``var`` in lower case."""
     kind = TAGS.get(tag.lower())
     return None if kind == "var" and tag != "var" else kind
 
 
 def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, max_length: int) -> list[int]:
-    """Return the positions after a slot and the literal that follows it.
+    """Return the positions after a slot and the literal that follows the slot.
 
     Args:
         text: the whole text.
         starts: the positions at which the slot's value may start, ascending.
         slot: the slot.
         literal: the literal after the slot.
-        max_length: characters that the slot's value may have.
+        max_length: the maximum number of characters of the slot's value.
     """
     form, max_length = rule_for(slot.kind, slot.operator).form, slot.max_length(max_length)
 

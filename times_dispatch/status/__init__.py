@@ -1,6 +1,6 @@
-"""Whether the whole deployment runs: Redis, processes, queues, reports and brakes at one moment, and what is wrong.
+"""The status of the whole deployment: Redis, processes, queues, reports and brakes at one moment, with findings.
 
-``reader.read_status`` reads the ledger and returns a ``model.DeploymentStatus``. It also holds the findings: what is
-wrong and what to do, the most serious first. The command line, the console and monitors call it. ``roles`` says how a
-missing process is started. docs/glossary.md explains the words of the field.
+``reader.read_status`` reads the ledger and returns a ``model.DeploymentStatus``. The status also holds the findings:
+each problem and its remedy, the most serious first. The command line, the console and the metrics call ``read_status``.
+``roles`` has the commands that start missing processes. docs/glossary.md explains the words of the field.
 """

@@ -1,4 +1,4 @@
-"""The meanings of the codes that the ledger counts: ours, the provider's, and those of delivery reports."""
+"""The meanings of the codes that the ledger counts: our codes, the provider's codes, and codes of delivery reports."""
 
 from collections.abc import Iterable
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What is wrong in a deployment and what to do, the most serious first."""
+"""Finds problems of a deployment, with the remedy of each problem, the most serious first."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,22 +23,22 @@ CRITICAL, WARNING, NOTE = Severity.CRITICAL, Severity.WARNING, Severity.NOTE
 
 _ORDER: Final = (CRITICAL, WARNING, NOTE)
 LATE_S: Final = 60.0
-"""A report that waits for longer is late: a running reconciler applies a report within about a second."""
+"""A report that waits for longer, in seconds, is late: a running reconciler applies a report within about a second."""
 FORWARD_LATE_S: Final = 600.0
-"""A report that waits for longer to be forwarded or relayed is late."""
+"""A report that waits for longer, in seconds, to be forwarded or relayed is late."""
 _SOON_S: Final = 2 * 24 * 3600.0
-"""Memory that lasts for less than this is a warning."""
+"""There is a warning if the memory lasts for a shorter time than this, in seconds."""
 _MANY_WAKEUPS: Final = 1_000
 _MAX_STOPS: Final = 20
-"""Stops that become findings; ``DeploymentStatus.stops`` has all of them."""
+"""The maximum number of stops that become findings; ``DeploymentStatus.stops`` has all stops."""
 
 
 START_REDIS = "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
-"""What to do if Redis cannot be used."""
+"""The remedy if Redis cannot be used."""
 
 
 def unavailable(reason: str, *, advice: str = START_REDIS) -> StatusFinding:
-    """Return the finding that Redis, or what it holds, cannot be used."""
+    """Return the finding that Redis, or the data in Redis, cannot be used."""
     return StatusFinding(CRITICAL, reason, advice)
 
 
@@ -46,7 +46,7 @@ def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStat
     """Return the status with its findings.
 
     Args:
-        status: all that was read.
+        status: the status, without findings.
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
     """
     findings = [
@@ -60,7 +60,7 @@ def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStat
         *_of_retention(status),
         *_of_memory(status),
     ]
-    # The sort keeps the order above among findings of one severity.
+    # The sort is stable: findings of the same severity keep the order of the functions above.
     return msgspec.structs.replace(status, findings=sorted(findings, key=lambda item: _ORDER.index(item.severity)))
 
 
@@ -121,7 +121,7 @@ def _of_kind(kind: KindStatus, *, now_s: float) -> Iterator[StatusFinding]:
     known = ProcessKind(kind.kind)
     role = ROLES[known]
     since = absence(known, kind.last_seen_ms, now_s=now_s)
-    # A deployment may do without kinds that are not vital; one that had them misses them.
+    # A deployment may do without a kind of process that is not vital; the kind is missing only if it ran before.
     is_missed = kind.last_seen_ms and known is not ProcessKind.FLOWER
     severity = CRITICAL if role.is_vital else WARNING if is_missed else NOTE
     yield StatusFinding(severity, f"{since}: {role.without}", f"start one: {role.start}")
@@ -161,7 +161,7 @@ def _of_retention(status: DeploymentStatus) -> Iterator[StatusFinding]:
 def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:
     if status.queues is None:
         yield StatusFinding(
-            CRITICAL, "the broker is unavailable: workers learn of no work", "start it, or correct DISPATCH_BROKER_URL"
+            CRITICAL, "the broker is unavailable: workers get no work", "start it, or correct DISPATCH_BROKER_URL"
         )
         return
     for queue, length in status.queues.items():
@@ -197,7 +197,7 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
         yield StatusFinding(
             NOTE,
             f"{forward.dropped:,} reports were never forwarded, because too many waited or they waited for too long",
-            "dispatch report exports what became of the messages",
+            "dispatch report exports the results of the messages",
         )
     if reports.dead_letters:
         yield StatusFinding(
@@ -208,7 +208,7 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
 
 
 def _of_stops(status: DeploymentStatus) -> Iterator[StatusFinding]:
-    # The sort keeps the order among stops of one kind: what nobody asked for must not be cut off.
+    # Stops by persons come last, because the list may be cut; the sort is stable.
     for stop in sorted(status.stops, key=lambda stop: stop.by_person)[:_MAX_STOPS]:
         severity = NOTE if stop.by_person or stop.reason == "parts of the day used up" else WARNING
         to_do = f"when that is fixed: {stop.command}" if stop.command else "it ends by itself"

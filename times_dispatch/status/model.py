@@ -1,4 +1,4 @@
-"""The status of a deployment as values; ``msgspec.to_builtins`` makes JSON of it."""
+"""The status of a deployment as values; ``msgspec.to_builtins`` converts the status into JSON."""
 
 from enum import StrEnum
 
@@ -17,22 +17,22 @@ class Severity(StrEnum):
     CRITICAL = "critical"
     """Nothing is sent, or data can be lost."""
     WARNING = "warning"
-    """Something stands still, or soon will."""
+    """A part of the work has stopped, or will stop soon."""
     NOTE = "note"
-    """Worth knowing; nothing is wrong."""
+    """Useful to know; nothing is wrong."""
 
 
 class StatusFinding(msgspec.Struct, frozen=True):
-    """Something that is wrong, and what to do."""
+    """A problem of the deployment, and the remedy."""
 
     severity: Severity
     problem: str
     to_do: str = ""
-    """What to do; empty if the problem names it, or if nothing is to be done."""
+    """The remedy; empty if the text of the problem names the remedy, or if nothing has to be done."""
 
 
 class RedisStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What Redis tells about itself; the defaults stand where Redis does not tell."""
+    """The answers of Redis to INFO; a field has its default if Redis does not report the value."""
 
     product: str = "Redis"
     version: str = ""
@@ -43,13 +43,13 @@ class RedisStatus(msgspec.Struct, frozen=True, kw_only=True):
     appendonly: bool | None = None
     """Whether Redis writes its append-only file."""
     last_write_ok: bool = True
-    """Whether the last write to that file succeeded."""
+    """Whether the last write to the append-only file succeeded."""
     evicted_keys: int = 0
     replicas: int = 0
     good_replicas: int | None = None
-    """Replicas that keep up; None while min-replicas-to-write is 0."""
+    """The number of replicas that keep up; None while min-replicas-to-write is 0."""
     ahead_s: float = 0.0
-    """By how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
+    """By how many seconds Redis' clock is ahead of this host's clock; below 0 if Redis' clock is behind."""
     warnings: list[str] = []
     """Warnings about the configuration."""
 
@@ -60,12 +60,13 @@ class KindStatus(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     alive: list[ProcessSeen]
     silent: list[ProcessSeen]
-    """Processes that have not been seen for some seconds, and did not say that they stop."""
+    """Processes without a recent heartbeat that did not announce their end."""
     last_seen_ms: int
-    """When a process of the kind was last seen, in epoch milliseconds; 0 if none ever was."""
+    """When a process of the kind was last seen, in epoch milliseconds; 0 if no process was ever seen."""
     working: str = ""
-    """Host and process id of the only process of the kind that works while the others stand by; empty for kinds of
-    which all work, and while none works."""
+    """Host and process id of the active process of a kind whose other processes stand by; empty for other kinds, and
+    while no process is active.
+    """
 
     @property
     def versions(self) -> list[str]:
@@ -74,17 +75,17 @@ class KindStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Delivery reports on their way."""
+    """The numbers of delivery reports that wait, and of dead letters."""
 
     backlog: Backlog
     relay_waiting: int
-    """Posted bodies that wait to be relayed."""
+    """The number of posted bodies that wait to be relayed."""
     relay_oldest_s: float = 0.0
-    """For how long the oldest of these bodies has been waiting, in seconds."""
+    """For how long the oldest body has been waiting to be relayed, in seconds."""
     forward: ForwardBacklog = ForwardBacklog()
     """Reports of our messages that wait to be forwarded."""
     dead_letters: int
-    """Dead letters that are kept now."""
+    """The number of dead letters that are kept now."""
     dead_letters_ever: int
 
 
@@ -97,16 +98,16 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """The command that ends the stop; empty if the stop ends by itself."""
     by_person: bool
-    """Whether a person stopped it."""
+    """Whether a person stopped the sender or the campaign."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be sent."""
+    """The work of all live campaigns."""
 
     campaigns: int = 0
-    """Campaigns that are neither finished nor cancelled."""
+    """The number of campaigns that are neither finished nor cancelled."""
     unsent: int = 0
-    """Their messages that are pending or being sent."""
+    """The number of messages of these campaigns that are pending or being sent."""
     damaged: list[str] = []
     """Ids of campaigns that cannot be read."""
 
@@ -119,21 +120,21 @@ class DeploymentStatus(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """The version of this program."""
     findings: list[StatusFinding]
-    """What is wrong and what to do, the most serious first."""
+    """The problems and remedies, the most serious first."""
     redis: RedisStatus | None = None
-    """None if Redis is unavailable; then all that follows is empty."""
+    """None if Redis is unavailable; then the fields below are empty."""
     kinds: list[KindStatus] = []
     upkeep_since_ms: int | None = None
-    """Since when upkeep runs without a gap, by Redis' clock; None if it does not run."""
+    """Since when upkeep has run without a gap, by Redis' clock; None if upkeep does not run."""
     queues: dict[str, int] | None = None
-    """How many wake-ups wait, by queue; None if the broker is unavailable."""
+    """The number of wake-ups that wait, by queue; None if the broker is unavailable."""
     reports: ReportsStatus | None = None
     stops: list[Stop] = []
     retention_problem: str = ""
-    """Why the last run of the retention could not archive or erase everything; empty if it could."""
+    """Why the last run of the retention could not archive or erase everything; empty if the run was complete."""
     work: Work = Work()
     alert_targets: dict[str, TargetState] = {}
-    """Whether the targets of alerts can be reached, by their names."""
+    """The states of the targets of alerts, by their names."""
     memory: MemoryPace | None = None
 
     @property

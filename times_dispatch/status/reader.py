@@ -39,12 +39,14 @@ from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatu
 from times_dispatch.status.roles import ROLES
 
 Queues = Callable[[], Awaitable[dict[str, int]]]
-"""Returns how many wake-ups wait, by queue; raises RedisError or OSError if the broker is unavailable."""
+"""Returns the number of waiting wake-ups, by queue; raises RedisError or OSError if the broker is unavailable."""
 ReadWork = Callable[[], Awaitable[LiveWork]]
-"""Returns what the senders have to do; raises RedisError or OSError."""
+"""Returns the senders and their live campaigns; raises RedisError or OSError."""
 
 _SECTIONS: Final = ("server", "memory", "persistence", "stats", "replication")
-"""What is read of INFO; all of it would cost a page that reads it again and again more than the campaigns do."""
+"""The sections of INFO that are read. Reading all sections for each update of a page would cost more than reading all
+campaigns.
+"""
 _DEAD_LETTER_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
 
@@ -59,16 +61,16 @@ async def read_status(
 ) -> DeploymentStatus:
     """Return the status of the deployment; the cost grows with the number of live campaigns.
 
-    An unavailable Redis is a finding, and no error. Give *redis* a short time-out, so that people do not wait.
+    An unavailable Redis is a finding, and not an error. Give *redis* a short time-out, so that people do not wait.
 
     Args:
         redis: the ledger.
         queues: reads the lengths of the queues.
         max_memory_share: the share of maxmemory above which no campaign and no report is taken.
         clock: this host's clock, which is compared with Redis' clock.
-        may_write: whether to try a write; a user who may only read must not.
-        read_work: reads the senders and the live campaigns, for a caller that needs them too; by default this function
-            reads them.
+        may_write: whether to try a write; False for a Redis user who may only read.
+        read_work: reads the senders and the live campaigns, for a caller that needs the same data; by default this
+            function reads the data itself.
     """
     try:
         if may_write:
@@ -95,7 +97,7 @@ def _without_redis(reason: str, clock: Clock, *, advice: str = START_REDIS) -> D
 async def _read(
     redis: Redis, queues: Queues, max_memory_share: float, clock: Clock, read_work: ReadWork
 ) -> DeploymentStatus:
-    """Read the status, without findings. The arguments are those of ``read_status``."""
+    """Read the status, without findings. ``read_status`` explains the arguments."""
     info = await _info(redis)
     work = await read_work()
     live = [campaign for sender in work.senders for campaign in sender.live]
@@ -168,7 +170,7 @@ async def _redis_status(redis: Redis, info: Mapping[str, Any], clock: Clock) -> 
 
 
 def _kinds(seen: ProcessesSeen, beat: str) -> list[KindStatus]:
-    """Return the kinds that a deployment needs, also those without a process, and all others that were ever seen."""
+    """Return the kinds that a deployment needs, even without a process, and all other kinds that were ever seen."""
     needed = [kind for kind, role in ROLES.items() if not role.is_optional or kind in seen.kinds_seen_ms]
     names = [*needed, *sorted(seen.kinds_seen_ms.keys() - set(ROLES))]
     return [
@@ -234,6 +236,6 @@ def _stop_of(view: LiveCampaign) -> Stop:
 
 
 def needs_person(campaign: LiveCampaign) -> bool:
-    """Return whether a campaign stopped without a person, so that somebody has to look."""
+    """Return whether a campaign stopped without a person's command, so that a person must find out why."""
     is_paused = campaign.state is CampaignState.PAUSED
     return campaign.state is CampaignState.BRAKED or (is_paused and campaign.reason == _MISSED_START)

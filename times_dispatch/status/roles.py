@@ -1,4 +1,4 @@
-"""The kinds of processes: how one is started, and what stands still without it."""
+"""The kinds of processes: the command that starts a process, and the effect of a missing process."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -13,20 +13,20 @@ from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA: Final = ZoneInfo(INDIA_ZONE)
 _STARTS_WITHIN_S: Final = 30.0
-"""Upkeep may be missing for so long after the start of the first worker."""
+"""How long, in seconds, upkeep may be missing after the start of the first worker."""
 
 
 class Role(NamedTuple):
-    """What a kind of process is for."""
+    """The purpose of a kind of process."""
 
     start: str
     """The command that starts one process."""
     without: str
-    """What does not happen without such a process."""
+    """The effect if no such process runs."""
     is_vital: bool = False
     """Whether nothing works without such a process."""
     is_optional: bool = False
-    """Whether most deployments have no such process; it is listed only where one was seen."""
+    """Whether most deployments have no such process; the kind is listed only if such a process was ever seen."""
 
 
 ROLES: Final = {
@@ -42,26 +42,26 @@ ROLES: Final = {
     ProcessKind.RECONCILER: Role("python -m callbacks.reconciler", "delivery reports wait in Redis"),
     ProcessKind.LINKS: Role("python -m callbacks.links", "nobody can open a tracked link", is_optional=True),
     ProcessKind.METRICS: Role("python -m times_dispatch.metrics", "Prometheus gets no metrics", is_optional=True),
-    ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is told what is wrong", is_optional=True),
-    ProcessKind.CONSOLE: Role("python -m console", "its pages are not there", is_optional=True),
-    ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
+    ProcessKind.ALERTS: Role("python -m times_dispatch.alerts", "nobody is notified of alerts", is_optional=True),
+    ProcessKind.CONSOLE: Role("python -m console", "its pages cannot be opened", is_optional=True),
+    ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page cannot be opened"),
 }
 """The kinds of processes that people start."""
 
 
 def clock_time(epoch_ms: int, *, now_s: float) -> str:
-    """Return a time in India: ``22:41``, or with its date if that is another day."""
+    """Return a time in India, such as ``22:41``, with the date if the day is not today."""
     moment, now = (datetime.fromtimestamp(seconds, _INDIA) for seconds in (epoch_ms / 1000, now_s))
     return f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def absence(kind: ProcessKind, last_seen_ms: int, *, now_s: float) -> str:
-    """Return since when no process of a kind runs: ``no worker since 22:41``."""
+    """Return since when no process of a kind runs, such as ``no worker since 22:41``."""
     return f"no {kind} since {clock_time(last_seen_ms, now_s=now_s)}" if last_seen_ms else f"no {kind} has run yet"
 
 
 async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
-    """Return one line for people if no worker runs, or if workers learn of no work; else an empty text.
+    """Return one line for people if no worker runs, or if workers get no work; otherwise an empty text.
 
     Raises Redis errors.
     """
@@ -75,7 +75,7 @@ async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
             since = absence(beat, seen.kinds_seen_ms.get(beat, 0), now_s=clock.time())
             return f"{since}, so {role.without}: start one ({role.start}); dispatch status shows all processes"
         return (
-            "workers and beat run, but workers learn of no work: start the broker, or correct DISPATCH_BROKER_URL; "
+            "workers and beat run, but workers get no work: start the broker, or correct DISPATCH_BROKER_URL; "
             "dispatch status shows more"
         )
     since = absence(ProcessKind.WORKER, seen.kinds_seen_ms.get(ProcessKind.WORKER, 0), now_s=clock.time())

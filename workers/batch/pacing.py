@@ -19,7 +19,7 @@ _BURST_S = 0.05
 """After a delay, the messages that the rate allows in this time may be pushed at once: 5 % of a second
 (docs/concepts.md)."""
 
-_MAX_STALL_S = 0.06
+_MAX_STALL_S = 0.04
 """A message whose moment has passed for longer than this, and for longer than half the time between two send times, is
 returned: the process was stalled, and other workers push at the send times that follow. Without this limit the messages
 of several stalled workers would be pushed together with those of other workers, above the rate."""

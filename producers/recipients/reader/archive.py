@@ -1,7 +1,7 @@
-"""Refuses a file that would unpack to too much, by the sizes that it states, before anything is unpacked.
+"""Refuses a file that would unpack to too many bytes, by the sizes that the file states, before it is unpacked.
 
-A file may state too little. An archive is then cut at the size that it states, and its checksum is wrong; a Parquet
-file is stopped by the limit of the child's memory.
+A file may state sizes that are too small. Then an archive is cut at the stated size, so that its checksum is wrong, and
+a Parquet file reaches the limit of the child's memory.
 """
 
 import zipfile
@@ -12,11 +12,11 @@ from producers.errors import InputInvalid
 from producers.recipients.reader.limits import MEGABYTE, ReaderLimits
 
 _MAX_PARTS = 10_000
-"""Parts of a workbook: each sheet is one, and each picture."""
+"""The limit of parts of a workbook; each sheet and each picture is a part."""
 
 
 def check_archive(path: Path, limits: ReaderLimits) -> None:
-    """Refuse a ZIP archive that states too many parts or too many bytes; leave damaged archives to their reader."""
+    """Refuse a ZIP archive that states too many parts or bytes; damaged archives are refused later, by their reader."""
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
@@ -32,7 +32,7 @@ def check_parquet(path: Path, metadata: Any, limits: ReaderLimits) -> None:
 
     Args:
         path: path of the file.
-        metadata: its footer, as pyarrow's FileMetaData.
+        metadata: the file's footer, as pyarrow's FileMetaData.
         limits: the limits of the reader.
     """
     if metadata.num_rows > limits.max_rows:

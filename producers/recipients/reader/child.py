@@ -1,7 +1,7 @@
 """The program that reads a workbook or Parquet file: requests come in by stdin, responses go out by stdout.
 
-The program limits its own memory before it opens the file. It writes no file, has no secret in its environment, and
-ends when its stdin ends: the command that started it is gone then.
+The program limits its own memory before it opens the file. It writes no file and has no secret in its environment. It
+ends when its stdin ends, because the command that started it has then ended.
 """
 
 import os
@@ -38,15 +38,15 @@ from producers.recipients.reader.messages import (
 )
 
 _MAX_CELLS = 100_000
-"""Cells of one message: a table may have thousands of columns."""
+"""The limit of cells for a message, because a table may have thousands of columns."""
 _MAX_MESSAGE_BYTES = 8_000_000
-"""A longer message is sent in two."""
+"""The limit of bytes for a message; a longer message is sent as two."""
 _MEMORY_SPENT = packed(MemorySpent())
-"""Made beforehand, because making it later would take memory."""
+"""The packed response for spent memory, made in advance, because packing takes memory."""
 
 
 class _Pipe:
-    """Sends responses, in whole messages."""
+    """Sends responses to the command as whole messages."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -115,7 +115,7 @@ def main() -> None:
         pipe.send(Refused(list(refused.mistakes)))
     except MemoryError:
         is_memory_spent = True
-    # Here the error no longer holds what the reading needed.
+    # Here, outside of the except block, the error no longer keeps the objects of the reader alive.
     if is_memory_spent:
         pipe.send_packed(_MEMORY_SPENT)
     os._exit(0)
@@ -155,24 +155,24 @@ def _bounded(path: Path, file: RecipientsFile, limits: ReaderLimits) -> Iterator
 
 
 def _limit(limits: ReaderLimits) -> None:
-    """Limit what this process may use. macOS does not enforce the limit of memory."""
+    """Limit the memory of this process, and forbid files and core dumps. macOS does not enforce the limit of memory."""
     for kind, most in (
         (resource.RLIMIT_DATA, limits.max_reader_memory_mb * MEGABYTE),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
     ):
-        with suppress(ValueError, OSError):  # the process has a lower limit already
+        with suppress(ValueError, OSError):  # the process already has a lower limit
             resource.setrlimit(kind, (most, most))
 
 
 def _keep_out_prints() -> None:
-    """Keep what a library prints out of the pipe of the responses."""
+    """Keep output that a library prints out of the pipe for responses."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
 
 
 def _receive(requests: "queue.SimpleQueue[Request]") -> None:
-    """Pass requests on; end the process, whatever it does, when the command is gone."""
+    """Pass requests on; end the process at once when the command has ended."""
     stdin = sys.stdin.buffer
     while len(head := stdin.read(LENGTH.size)) == LENGTH.size:
         requests.put(read_request(stdin.read(*LENGTH.unpack(head))))

@@ -1,4 +1,4 @@
-"""How much a recipients file may unpack to, and how much memory and time reading it may take."""
+"""The limits for reading a recipients file: unpacked bytes, rows, memory and time."""
 
 from typing import Protocol
 
@@ -17,7 +17,7 @@ class ReaderSettings(Protocol):
 
 
 class ReaderLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of one reader; their names are those of the settings."""
+    """The limits of one reader; the names are equal to the names in the settings."""
 
     max_unpacked_mb: int = 2_000
     """Megabytes to which a file may unpack."""
@@ -30,7 +30,7 @@ class ReaderLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, settings: ReaderSettings) -> "ReaderLimits":
-        """Return the limits that the settings give."""
+        """Return the limits from the settings."""
         return cls(
             max_unpacked_mb=settings.max_unpacked_mb,
             max_rows=settings.max_rows,

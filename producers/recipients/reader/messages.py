@@ -1,7 +1,7 @@
 """The messages between a command and the child process that reads a file, and their form in a pipe.
 
-Each message is MessagePack behind its length in four bytes. The command decodes nothing but these types: the child has
-read a foreign file, and may send anything.
+Each message is its length in four bytes, followed by MessagePack. The command decodes only these types, because the
+child has read a foreign file, which may have made the child send anything.
 """
 
 import struct
@@ -11,12 +11,12 @@ import msgspec
 from producers.recipients.reader.limits import ReaderLimits
 
 MAX_FRAME_BYTES = 16_000_000
-"""A longer message of the child is refused: the command must not need much memory for it."""
+"""The limit of bytes for a message of the child, so that the command does not need much memory."""
 LENGTH = struct.Struct(">I")
 
 
 class Open(msgspec.Struct, tag=True, frozen=True):
-    """Ask the child to open a file; this is its first request."""
+    """Ask the child to open a file; the first request to a child."""
 
     path: bytes
     hint: str
@@ -69,7 +69,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
 
 
 class Refused(msgspec.Struct, tag=True, frozen=True):
-    """The file, or a column of it, cannot be used."""
+    """The file, or a column of the file, cannot be used."""
 
     mistakes: list[str]
 
@@ -79,17 +79,17 @@ class MemorySpent(msgspec.Struct, tag=True, frozen=True):
 
 
 class Crashed(msgspec.Struct, tag=True, frozen=True):
-    """The child ends because of an error that nobody foresaw."""
+    """The child ends because of an unexpected error."""
 
     error: str
-    """The name of the error's type: its text may hold a value of the file."""
+    """The name of the error's type; the error's text is left out, because it may contain a value of the file."""
 
 
 Response = Opened | Used | Rows | Ended | Refused | MemorySpent | Crashed
 
 
 def packed(message: Request | Response) -> bytes:
-    """Return a message as it goes into the pipe."""
+    """Return the bytes of a message, with the length in front."""
     body = msgspec.msgpack.encode(message)
     return LENGTH.pack(len(body)) + body
 
@@ -105,6 +105,6 @@ def read_request(body: bytes) -> Request:
 
 
 def read_response(body: bytes | bytearray) -> Response:
-    """Return a response from its bytes without the length; raise msgspec.MsgspecError if it is none."""
+    """Return a response from its bytes without the length; raise msgspec.MsgspecError if the bytes are no response."""
     response: Response = _responses.decode(body)
     return response

@@ -1,4 +1,4 @@
-"""A workbook or Parquet file as the command sees it: a child process reads it, within limits."""
+"""The command's side of a workbook or Parquet file, which a child process reads within limits."""
 
 import importlib.util
 import os
@@ -47,10 +47,10 @@ _ENDS_WITHIN_S = 5.0
 
 
 class ReaderProcess:
-    """A recipients file that a child process reads; each refusal is one line, whatever becomes of the child.
+    """A recipients file that a child process reads; each refusal is one line, even if the child dies.
 
-    The child lives as long as this object, because a second pass over the rows needs no second opening of the file. A
-    pass that is given up ends the child, and the next pass starts another.
+    The child lives as long as this object, so that the file is not opened again for a second pass over the rows. A pass
+    that is closed before its end also ends the child, and the next pass starts another child.
     """
 
     def __init__(self, path: Path, *, hint: str, limits: ReaderLimits) -> None:
@@ -59,10 +59,10 @@ class ReaderProcess:
         Args:
             path: path of the file.
             hint: the name of a probable column.
-            limits: what reading may take.
+            limits: the memory and time that reading may take.
 
         Raises:
-            InputInvalid: the file cannot be used, or takes more than the limits allow.
+            InputInvalid: the file cannot be used, or needs more memory or time than the limits allow.
         """
         if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
             raise InputInvalid(
@@ -81,7 +81,7 @@ class ReaderProcess:
         self._left_out = opened.left_out
 
     def use(self, columns: Collection[int]) -> None:
-        """Name the columns whose cells are needed; raise InputInvalid if a column cannot become text."""
+        """Name the columns whose cells are needed; raise InputInvalid if their values cannot become texts."""
         used = sorted(columns)
         child = self._take()
         child.ask(Use(used), Used)
@@ -94,7 +94,7 @@ class ReaderProcess:
         return self._source
 
     def left_out(self) -> list[str]:
-        """Say which sheets and rows of the file are not read."""
+        """Return notes about sheets and rows of the file that are not read."""
         return self._left_out
 
     def fraction(self) -> float:
@@ -102,7 +102,7 @@ class ReaderProcess:
         return self._fraction
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows from the first; close the generator to end the child before the last."""
+        """Read the rows from the first; closing the generator before the last row ends the child."""
         child = self._take()
         self._fraction = 0.0
         is_whole = False
@@ -137,7 +137,7 @@ class ReaderProcess:
 
 
 class _Child:
-    """A started child. A request that it refuses or does not survive ends the child."""
+    """A started child. The child ends after a request that it refuses or that crashes it."""
 
     def __init__(self, path: Path, limits: ReaderLimits) -> None:
         self._path = path
@@ -180,7 +180,7 @@ class _Child:
             self._refuse_dead()
 
     def _receive(self) -> Response:
-        """Return the next response; turn one that ends the child, or none, into a refusal of the file."""
+        """Return the next response; raise InputInvalid if the response ends the child, or if no response comes."""
         deadline = time.monotonic() + self._limits.max_reader_s
         (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
         if length > MAX_FRAME_BYTES:
@@ -203,7 +203,7 @@ class _Child:
         while len(read) < count:
             if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 self._refuse(
-                    f"reading it stopped, because nothing came for {self._limits.max_reader_s:g} s; "
+                    f"reading it stopped, because its reader was silent for {self._limits.max_reader_s:g} s; "
                     "save it as .csv, or raise max_reader_s in [recipients] of dispatch.toml"
                 )
             piece = os.read(self._out, min(count - len(read), _READ_BYTES))
@@ -219,12 +219,12 @@ class _Child:
         )
 
     def _refuse_dead(self, error: str = "") -> NoReturn:
-        """Refuse the file because its reader died or wrote nonsense."""
+        """Refuse the file because its reader died or sent an invalid response."""
         if not error:
             code = self._wait()
             if code in (-signal.SIGKILL, -signal.SIGABRT):
                 self._refuse(
-                    f"its reader was killed ({signal.Signals(-code).name}), probably for want of memory; "
+                    f"its reader was killed ({signal.Signals(-code).name}), probably because the memory ran out; "
                     "save it as .csv"
                 )
             error = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -254,15 +254,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 _PASSED_ON: Final = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"})
-"""The variables that a child gets; any other may hold a secret, of this project or of another."""
+"""The environment variables that a child gets; any other variable may hold a secret."""
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the child: what a program needs, and the folder of the project's packages."""
+    """Return the environment of the child: the variables that a program needs, and the folder of this project."""
     variables = {
         name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))
     }
     paths = [str(_ROOT), *filter(None, [variables.get("PYTHONPATH")])]
-    # pyarrow's own memory pools keep what they once had, and its threads take memory for their stacks.
+    # pyarrow's own memory pools never return memory, and its threads need memory for their stacks.
     arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "ARROW_IO_THREADS": "1"}
     return {**variables, **arrow, "PYTHONPATH": os.pathsep.join(paths)}

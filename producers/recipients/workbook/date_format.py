@@ -1,4 +1,4 @@
-"""Shows a date, a time or a duration of a spreadsheet as the format of its cell does: 46356 is 30-Nov-2026."""
+"""Turns a date, a time or a duration of a spreadsheet into a text by its cell's format: 46356 is 30-Nov-2026."""
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
@@ -17,14 +17,14 @@ _MONTHS = {
         *("अगस्त", "सितम्बर", "अक्तूबर", "नवम्बर", "दिसम्बर"),
     ),
 }
-"""The names of months by language. Windows has no short ones in Hindi."""
+"""The names of months by language. Windows has no short names in Hindi."""
 _DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "hi": ("सोमवार", "मंगलवार", "बुधवार", "गुरुवार", "शुक्रवार", "शनिवार", "रविवार"),
 }
 _DAY_IN_HINDI = "वार"
 _NAMED = (3, 4, 5)
-"""How many letters in a format stand for the name of a month or a day."""
+"""The numbers of letters in a format that stand for the name of a month or a day."""
 _S_PER_DAY = 86_400
 _US_PER_S = 1_000_000
 _UNITS_S = {"h": 3600, "m": 60, "s": 1}
@@ -32,11 +32,11 @@ _UNITS_IN_NEXT = {"h": 24, "m": 60, "s": 60}
 _MAX_SERIAL = 2_958_466
 """The day after 31 December 9999."""
 _LEAP_DAY = 60
-"""The serial of 29 February 1900, a day that only spreadsheets know; those before it are one day late."""
+"""The serial of 29 February 1900, a day that exists only in spreadsheets; earlier serials are one day late."""
 _WEEKDAY_OF_ZERO = 5
-"""Serial 1 is a Sunday in sheets, so that a number from 1 to 7 with the format dddd shows a day of the week."""
+"""The weekday of serial 1, a Sunday in sheets: a number from 1 to 7 with the format dddd shows a day of the week."""
 DAY_ZERO = "1900-01-00"
-"""The text of a date of which a sheet has none: serial 0, whatever its format."""
+"""The text of serial 0, which is no date, in every format."""
 _DAY_TOKENS = (Token("date", "d"), Token("date", "dd"))
 _UNKNOWN_NAMES = (
     "is a date with the name of a month or day in a language that is not known here: "
@@ -46,7 +46,7 @@ _NO_DATE = "is no date, although it is formatted as one"
 
 
 def show_duration(days: float, tokens: Sequence[Token]) -> str:
-    """Return a duration, as ``[h]:mm`` shows it."""
+    """Return the text of a duration, by a format such as ``[h]:mm``."""
     seconds, microseconds = divmod(_microseconds(abs(days), tokens), _US_PER_S)
     shown = ""
     for token in tokens:
@@ -63,10 +63,10 @@ def show_duration(days: float, tokens: Sequence[Token]) -> str:
 
 
 def show_moment(serial: float, tokens: Sequence[Token], language: str = ENGLISH) -> str:
-    """Return a date and time, given as days since 30 December 1899; midnight is left out beside a date.
+    """Return the text of a date and time, given as days since 30 December 1899; after a date, midnight is left out.
 
-    A date of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date, or if the format has the name of a
-    month or day and ``language`` is empty.
+    The text of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date, or if the format has the name of
+    a month or day and ``language`` is empty.
     """
     units = {token.text[0] for token in tokens if token.kind == "date"}
     has_date, has_time = bool(units & set("ymd")), bool(units & set("hsM"))
@@ -106,13 +106,13 @@ def _microseconds(days: float, tokens: Sequence[Token]) -> int:
 
 
 def _decimals(token: Token, microseconds: int) -> str:
-    """Return what a format shows after the seconds: ``.250`` for ``ss.000``."""
+    """Return the decimals of the seconds that a format shows: ``.250`` for ``ss.000``."""
     decimals = len(token.text.partition(".")[2])
     return f".{microseconds:06}"[: decimals + 1] if decimals else ""
 
 
 def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
-    """Return the tokens from the first to the last one that shows one of these units."""
+    """Return the tokens from the first token of these units to the last one."""
     shown = [index for index, token in enumerate(tokens) if token.kind == "date" and token.text[0] in units]
     end = shown[-1] + 1
     if "h" in units:
@@ -121,7 +121,7 @@ def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
 
 
 def _part(token: Token, moment: datetime, weekday: int, language: str, *, twelve_hours: bool) -> str:
-    """Return what stands in the cell for one token of a format.
+    """Return the text that a cell shows for one token of its format.
 
     Args:
         token: the token.

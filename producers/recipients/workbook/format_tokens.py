@@ -50,7 +50,7 @@ BUILTIN: dict[int, str] = {
     49: "@",
     **dict.fromkeys((*range(27, 37), *range(50, 59)), "yyyy-mm-dd"),
 }
-"""The formats that files name by a number only. The short date (14, 22) is that of India, as programs there show it."""
+"""The formats that files name only by a number. The short date (14, 22) is India's, as programs in India show it."""
 
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)(?:-(?P<locale>[^\]]*))?\]|'
@@ -64,14 +64,14 @@ _LONG_DATE, _LONG_TIME = "F800", "F400"
 
 
 class Token(NamedTuple):
-    """A piece of a format; its kind is a group of the expression for pieces, or ``literal``."""
+    """A piece of a format; its kind is the name of a group of the regular expression, or ``literal``."""
 
     kind: str
     text: str
 
 
 class Section(NamedTuple):
-    """One of the parts of a format between its semicolons."""
+    """A part of a format between semicolons."""
 
     tokens: Sequence[Token]
     condition: tuple[str, float] | None
@@ -81,13 +81,13 @@ class Section(NamedTuple):
 
     @property
     def is_date(self) -> bool:
-        """Say whether the section shows a date, a time or a duration."""
+        """Whether the section shows a date, a time or a duration."""
         return any(token.kind in ("date", "elapsed") for token in self.tokens)
 
 
 @lru_cache(maxsize=1000)
 def sections_of(number_format: str) -> tuple[Section, ...]:
-    """Return the sections of a format, of which there is at least one."""
+    """Return the sections of a format, at least one."""
     sections: list[Section] = []
     tokens: list[Token] = []
     condition: tuple[str, float] | None = None
@@ -130,17 +130,17 @@ def _token(match: re.Match[str]) -> Token | None:
         return Token(kind, match[kind].replace("]", ""))
     if kind in ("general", "ampm", "exponent", "date", "digit", "symbol"):
         return Token(kind, match[kind].lower() if kind == "date" else match[kind])
-    # The blank of the width of a character separates a sign or a currency from the digits.
+    # A blank as wide as a character separates a sign or a currency from the digits.
     return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None
 
 
 def _is_filler(match: re.Match[str]) -> bool:
-    """Say whether a piece only keeps a distance, beside which another blank shows nothing."""
+    """Return whether a piece shows only a blank, so that a blank beside it is left out."""
     return match[0].startswith(("_", "* "))
 
 
 def _with_minutes(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Mark the m that means minutes: the one after hours, and the one before seconds."""
+    """Mark each ``m`` that means minutes, not months: after hours, and before seconds."""
     times = [index for index, token in enumerate(tokens) if token.kind in ("date", "elapsed")]
     marked = list(tokens)
     for position, index in enumerate(times):

@@ -1,4 +1,4 @@
-"""The language and the digits that a number format names, as ``[$-439]`` or ``[$-4000439]`` (ECMA-376, 18.8.31)."""
+"""The language and the digits in a number format, such as ``[$-439]`` or ``[$-4000439]`` (ECMA-376, 18.8.31)."""
 
 import re
 from typing import Final, NamedTuple
@@ -11,10 +11,10 @@ _SHORT_CODE: Final = re.compile("[0-9A-F]{1,4}", re.IGNORECASE)
 _PRIMARY_LANGUAGE: Final = 0x3FF
 """The bits of a language's code that name the language without its country."""
 _LANGUAGES: Final = {0x00: ENGLISH, 0x09: ENGLISH, 0x39: "hi"}
-"""Languages by their primary code; 0 is that of the computer."""
+"""Languages by their primary code; code 0 is the language of the computer."""
 _SYSTEM: Final = 0x400
 _ZEROS: Final = dict(enumerate((0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66), 4))
-"""The digit zero of the scripts of India, by the number of their digits: 4 is Devanagari, 12 Malayalam."""
+"""The digit zero of Indian scripts, by the code of the script's digits: 4 is Devanagari, 12 is Malayalam."""
 
 
 class Locale(NamedTuple):
@@ -36,7 +36,7 @@ DEFAULT_LOCALE: Final = Locale(ENGLISH, ord("0"))
 
 
 def locale_of(text: str) -> Locale:
-    """Return the locale of a code, as ``439`` or ``4000439``, or of a name, as ``hi-IN``."""
+    """Return the locale of a code, such as ``439`` or ``4000439``, or of a name, such as ``hi-IN``."""
     if match := _CODE.fullmatch(text):
         digits = _ZEROS.get(int(match["digits"] or "0", 16), ord("0"))
         return Locale(_language_of(int(match["language"], 16)), digits)

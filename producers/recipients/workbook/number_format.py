@@ -1,4 +1,4 @@
-"""Shows a number of a spreadsheet as the format of its cell does: 0.18 with ``0%`` is 18%."""
+"""Turns a number of a spreadsheet into a text by the format of its cell: 0.18 with ``0%`` is 18%."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,12 +9,12 @@ from producers.recipients.workbook.date_format import show_duration, show_moment
 from producers.recipients.workbook.format_tokens import GENERAL, Section, Token, sections_of
 
 _GENERAL_WIDTH = 11
-"""Characters of a number that has no format, but for whole numbers."""
+"""The limit of characters for a number without a format, except for whole numbers."""
 _LEAST = 1e-15
-"""A smaller number without a format is the rest of a rounding, as of 0.1 + 0.2 - 0.3, and no amount."""
+"""A smaller number without a format is a rounding error, as of 0.1 + 0.2 - 0.3, and not an amount."""
 _DAYS_UNTIL_1904 = 1462
 _NUMBER_SECTIONS = 3
-"""Sections of a format for positive numbers, negative ones and zero; the fourth is for texts."""
+"""The number of sections of a format for positive numbers, negative numbers and zero; a fourth is for texts."""
 
 
 def show_number(value: float, number_format: str, *, from_1904: bool = False) -> str:
@@ -24,11 +24,11 @@ def show_number(value: float, number_format: str, *, from_1904: bool = False) ->
 
     Args:
         value: the number in the file; a date is the days since 30 December 1899.
-        number_format: the format of the cell, as ``#,##0.00``.
+        number_format: the format of the cell, such as ``#,##0.00``.
         from_1904: whether the workbook counts its days from 1 January 1904.
 
     Raises:
-        ValueDamaged: the number has lost digits, or is no date although its format is that of a date.
+        ValueDamaged: the number has lost digits, or has a date format and is no date.
     """
     sections = sections_of(number_format)
     section, shown = _choose(sections, value)
@@ -48,7 +48,7 @@ def show_number(value: float, number_format: str, *, from_1904: bool = False) ->
 
 
 def show_text(text: str, number_format: str) -> str:
-    """Return what a person sees in a cell with a text: ``Mr. Rao`` for Rao with the format ``"Mr. "@``."""
+    """Return the text that a person sees in a cell with a text: ``Mr. Rao`` for Rao with the format ``"Mr. "@``."""
     if number_format in ("@", GENERAL) or ("@" not in number_format and number_format.count(";") < _NUMBER_SECTIONS):
         return text
     sections = sections_of(number_format)
@@ -62,13 +62,13 @@ def show_text(text: str, number_format: str) -> str:
 def _show_date(value: float, section: Section, *, from_1904: bool) -> str:
     if any(token.kind == "elapsed" for token in section.tokens):
         return show_duration(value, section.tokens)
-    # A number below 1 is a time without a day, or no date at all, in workbooks of both kinds.
+    # In workbooks of both calendars, a number below 1 is a time without a day, or no date at all.
     serial = value + (_DAYS_UNTIL_1904 if from_1904 and value >= 1 else 0)
     return show_moment(serial, section.tokens, section.locale.language)
 
 
 def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:
-    """Return the section for a value, and what the section shows of it: the section for negatives shows no sign."""
+    """Return the section for a value, and the value to show: the section for negative numbers shows no sign."""
     if any(section.condition for section in sections):
         for section in sections[:2]:
             if section.condition and _holds(value, *section.condition):
@@ -137,7 +137,7 @@ def _show_digits(value: float, section: Section) -> str:
 
 
 def _fill_whole(tokens: Sequence[Token], digits: str, *, indian: bool) -> str:
-    """Place the digits before the point, from the right; digits without a place stand before the first one."""
+    """Put the digits before the point into their places, from the right; extra digits go before the first place."""
     digit_tokens = [token.text for token in tokens if token.kind == "digit"]
     least = len(digit_tokens) - next(
         (index for index, text in enumerate(digit_tokens) if text == "0"), len(digit_tokens)
@@ -169,7 +169,7 @@ def _fill_decimals(tokens: Sequence[Token], decimals: str) -> str:
     least = max((index + 1 for index, text in enumerate(needed) if text == "0"), default=0)
     kept = decimals.rstrip("0")
     kept = decimals[: max(len(kept), least)]
-    # Excel shows the point of 0.## without decimals too; nobody writes an amount as "5.".
+    # Excel shows the point of 0.## even without decimals; no person writes an amount as "5.".
     shown, position = ("." if kept else ""), 0
     for token in tokens:
         if token.kind == "digit":
@@ -214,7 +214,7 @@ def _show_fraction(value: float, tokens: Sequence[Token]) -> str:
 
 
 def _around(tokens: Sequence[Token], shown: str) -> str:
-    """Put the literals of a format before and after what stands for its digits."""
+    """Put the literals of a format before and after the text of its digits."""
     is_place = [token.kind not in ("literal", "elapsed") for token in tokens]
     first = is_place.index(True)
     last = len(tokens) - is_place[::-1].index(True)

@@ -1,4 +1,4 @@
-"""Reads the sheets of an .ods workbook (OpenDocument), which holds the text that each cell shows beside its value."""
+"""Reads the sheets of an .ods workbook (OpenDocument), which contains both value and shown text of each cell."""
 
 import re
 import zipfile
@@ -13,9 +13,9 @@ _NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:"
 _TABLE, _TEXT, _OFFICE, _STYLE = (f"{_NAMESPACE}{name}:1.0}}" for name in ("table", "text", "office", "style"))
 _SCIENTIFIC = re.compile(r"[+-]?[0-9.,]+E[+-]?[0-9]+")
 _MAX_COLUMNS = 1_000
-"""Repeated cells beyond are the empty rest of a row."""
+"""The limit of repeated cells; more repetitions are the empty end of a row."""
 _MAX_ROW_CELLS = 16_384
-"""Columns of a sheet; cells beyond do not exist."""
+"""The number of columns of a sheet."""
 _MAX_REPEATED_ROWS = 100_000
 
 
@@ -38,7 +38,7 @@ class OdsWorkbook:
         ]
 
     def close(self) -> None:
-        """Give the memory of the workbook back."""
+        """Release the memory of the workbook."""
         self._tables = []
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
@@ -75,8 +75,8 @@ def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
 def _shown(cell: ET.Element) -> str:
     """Return the text of a cell.
 
-    A program that gives a date no style, as pandas does, writes its text with the month first, which no person has
-    seen: 11/05/26. Then the text is the date's value.
+    A program that gives dates no style, such as pandas, writes a text with the month first, 11/05/26, which no person
+    has seen. In such a cell, the text is taken from the date's value.
     """
     text = "\n".join(_paragraph(child) for child in cell if child.tag == f"{_TEXT}p")
     if cell.get(f"{_OFFICE}value-type") in ("float", "currency", "percentage"):

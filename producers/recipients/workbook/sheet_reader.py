@@ -1,4 +1,4 @@
-"""Reads the rows of a sheet's XML as it is fed in, without a tree of its elements: a sheet may have a million rows."""
+"""Reads the rows of a sheet's XML block by block, without a tree of elements: a sheet may have a million rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.sheets import SheetRow
 
 TRUE = ("1", "true", "on")
-"""The texts with which XML says that a property holds."""
+"""The texts that mean true in XML."""
 _NO_HEIGHT = ("0", "0.0")
 _MAX_COLUMNS = 16_384
-"""Columns of a sheet; a reference of seven letters would be the name of a column beyond eight thousand million."""
+"""The number of columns of a sheet. A bad reference such as ``ZZZZZZZ1`` would name a column above eight billion."""
 
 
 @dataclass(slots=True)
 class XmlCell:
-    """A cell as it stands in the XML."""
+    """A cell of the XML."""
 
     column: int
     kind: str
-    """The type of the value: ``n`` a number, ``s`` the index of a shared string, ``b`` a boolean, and others."""
+    """The type of the value, such as ``n`` (a number), ``s`` (the index of a shared string) or ``b`` (a boolean)."""
     style: int
     value: str | None = None
-    """None if the cell has no value."""
+    """The value as text; None if the cell has no value."""
     has_formula: bool = False
 
 
@@ -31,7 +31,7 @@ class SheetReader:
     """Turns blocks of XML into rows.
 
     Args:
-        text: returns what a person sees in a cell; raises ValueDamaged if the value has no text.
+        text: returns the text that a person sees in a cell; raises ValueDamaged if the value has no text.
     """
 
     def __init__(self, text: Callable[[XmlCell], str]) -> None:
@@ -52,7 +52,7 @@ class SheetReader:
         self._parser.EndElementHandler = self._end
 
     def feed(self, block: bytes, *, is_last: bool = False) -> list[SheetRow]:
-        """Return the rows that end in a block. Raises ExpatError if the XML is damaged."""
+        """Parse a block; return the rows that end in the block. Raises ExpatError if the XML is damaged."""
         self._parser.Parse(block, is_last)
         rows, self._rows = self._rows, []
         return rows
@@ -103,7 +103,7 @@ class SheetReader:
             self._damaged[cell.column] = str(reason)
 
     def _local(self, name: str) -> str:
-        """Return a name without the prefix that some programs write before it."""
+        """Return a name without its prefix, which some programs write."""
         local = self._names.get(name)
         if local is None:
             local = self._names[name] = name.rpartition(":")[2]

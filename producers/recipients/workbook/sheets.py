@@ -1,4 +1,4 @@
-"""The contract of a workbook, whatever its format: its sheets, and their rows as texts."""
+"""The contract of a workbook of any format: its sheets, and their rows as texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ NO_RESULT = "holds a formula without a result: open the file in a spreadsheet pr
 
 
 class WorkbookDamaged(Exception):
-    """The library that reads the workbook found that it is damaged."""
+    """The library that reads the workbook reports that the workbook is damaged."""
 
 
 class Sheet(NamedTuple):
@@ -38,4 +38,4 @@ class Workbook(Protocol):
         """Yield the rows of a sheet in their order; rows without cells may be missing."""
 
     def close(self) -> None:
-        """Close the file, or give its memory back."""
+        """Close the file, or release its memory."""

@@ -25,7 +25,7 @@ class XlsWorkbook:
         self.sheets = [Sheet(sheet.name, sheet.visibility != 0) for sheet in self._sheets]
 
     def close(self) -> None:
-        """Give the memory of the workbook back."""
+        """Release the memory of the workbook."""
         self._book.release_resources()
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
@@ -62,14 +62,14 @@ class XlsWorkbook:
         known = self._book.format_map.get(self._book.xf_list[cell.xf_index].format_key)
         if known is None:
             return GENERAL
-        # xlrd writes the short date of the United States for the format that shows that of the computer.
+        # For the short date of the computer, xlrd gives the short date of the United States.
         text = str(known.format_str)
         return {"m/d/yy": "dd-mm-yyyy", "mm-dd-yy": "dd-mm-yyyy", "m/d/yy h:mm": "dd-mm-yyyy hh:mm"}.get(text, text)
 
 
 @contextmanager
 def _damage_named() -> Iterator[None]:
-    """Turn the two errors of xlrd into one that a reader without xlrd knows."""
+    """Turn the two errors of xlrd into WorkbookDamaged, which code without xlrd knows."""
     try:
         yield
     except (xlrd.XLRDError, CompDocError) as error:

@@ -1,7 +1,7 @@
 """Reads the sheets of an .xlsx or .xlsm workbook (ECMA-376), with the text that each cell shows.
 
-Quick libraries give values without their number formats, and 0.18 would be sent for 18%. The library that gives the
-formats does not say which rows are hidden when it streams.
+Fast libraries give values without number formats, so that 0.18 would be sent for 18%. The library that gives the
+formats does not tell which rows are hidden when it streams.
 """
 
 import re
@@ -22,7 +22,7 @@ _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RELATION = re.compile("{[^}]*}id")
 _BLOCK_BYTES = 1 << 16
 _shown = lru_cache(maxsize=10_000)(show_number)
-"""Shows a number; the same dates and amounts stand in many rows."""
+"""Return the shown text of a number, from a cache, because many rows have equal dates and amounts."""
 
 
 class XlsxWorkbook:
@@ -54,7 +54,7 @@ class XlsxWorkbook:
         self._strings = list(self._read_strings(strings)) if self._is_there(strings) else []
 
     def close(self) -> None:
-        """Close the file that the workbook is read from."""
+        """Close the file of the workbook."""
         self._archive.close()
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
@@ -67,7 +67,7 @@ class XlsxWorkbook:
 
     def _text(self, cell: XmlCell) -> str:
         value = cell.value
-        # A formula may have an empty text as its result.
+        # The result of a formula may be an empty text.
         if cell.has_formula and not value and cell.kind != "str":
             raise ValueDamaged(NO_RESULT)
         if not value:
@@ -133,7 +133,7 @@ class XlsxWorkbook:
         return self._archive.open(self._names[path.lower()])  # type: ignore[return-value]
 
     def _elements(self, path: str, *, keep: str = "") -> Iterator[ET.Element]:
-        """Yield the elements of a part when they end; those outside of elements named ``keep`` are emptied."""
+        """Yield the elements of a part when they end; empty elements that are not inside an element named ``keep``."""
         depth = 0
         with self._open(path) as file:
             for event, element in ET.iterparse(file, ("start", "end")):  # noqa: S314  # expat bounds entities
@@ -165,7 +165,7 @@ def _local(name: str) -> str:
 
 
 def _string(element: ET.Element) -> str:
-    """Return the text of a string, which may have runs of several fonts; phonetic guides are left out."""
+    """Return the text of a string, which may have runs in several fonts, without phonetic guides."""
     texts = []
     for child in element:
         match _local(child.tag):
@@ -179,6 +179,6 @@ def _string(element: ET.Element) -> str:
 def _unescaped(text: str) -> str:
     if "_x" not in text:
         return text
-    # Two escaped halves are one character; a single half is none.
+    # Two escaped halves of a surrogate pair are one character; a single half is no character.
     units = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text).encode("utf-16", "surrogatepass")
     return units.decode("utf-16", "replace")

@@ -65,7 +65,7 @@ async def test_no_resend_is_offered_while_second_tries_may_follow_and_the_pages_
 ) -> None:
     rule = RetryRule(codes=[912], after_s=[900], at_most=1)
     await sent_campaign(ledger, provider="tm", template="bill", retry=rule)
-    why = "may send failed messages again by its rule (retry_failed); resend when it is finished, or cancel it first"
+    why = "may send failed messages again by its rule (retry_failed); wait until it is finished, or cancel it first"
     page = await operator.get(f"/campaigns/{CAMPAIGN}")
     assert f'href="{PATH}"' not in page.text
     assert f"No resend now: {why}." in text_of_page(page.text)
@@ -98,4 +98,5 @@ async def test_without_its_sender_in_the_settings_a_campaign_has_no_resend(opera
     await ledger.maintenance.end_pending(gone)
     page = await operator.get(f"/campaigns/{CAMPAIGN}")
     assert f'href="{PATH}"' not in page.text
-    assert "No resend now: its sender GONE01 is not in the settings any more." in text_of_page(page.text)
+    refusal = "No resend now: its sender GONE01 is not in the settings any more: add the sender again."
+    assert refusal in text_of_page(page.text)

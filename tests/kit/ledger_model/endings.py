@@ -14,9 +14,9 @@ class ModelSettled(NamedTuple):
 
     no_report: int
     given_up: int
-    resent: int
+    requeued: int
     as_sent: int
-    tried_again: int = 0
+    second_tries: int = 0
 
 
 def end_pending(model: Model) -> int:
@@ -64,8 +64,8 @@ def settle_overdue(model: Model) -> tuple[int, int, int, int]:
     return (
         sum(batch.no_report for batch in settled),
         sum(batch.given_up for batch in settled),
-        sum(batch.resent for batch in settled),
-        sum(batch.tried_again for batch in settled),
+        sum(batch.requeued for batch in settled),
+        sum(batch.second_tries for batch in settled),
     )
 
 
@@ -73,7 +73,7 @@ def resolve(model: Model, name: str, how: str) -> int:
     """Settle all messages in doubt of a campaign as a person decided now; return how many."""
     batches = range(model.campaigns[name].batches)
     settled = [settle(model, name, number, how, decided_ms=model.now_ms + 1) for number in batches]
-    return sum(batch.resent + batch.as_sent for batch in settled)
+    return sum(batch.requeued + batch.as_sent for batch in settled)
 
 
 def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 0) -> ModelSettled:
@@ -83,11 +83,11 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
         campaign.due.discard(number)
         return ModelSettled(0, 0, 0, 0)
     batch, changed, is_over = campaign.batch(number), Counter[str](), campaign.expired and not campaign.unsent()
-    tried_again = 0
+    second_tries = 0
     for index, message in enumerate(batch, number * campaign.size):
         if index in campaign.waiting and how == "policy" and campaign.second_try_ms(message) <= model.now_ms:
             campaign.begin_second_try(index)
-            tried_again += 1
+            second_tries += 1
             continue
         if message.state == "a" and how == "policy":
             is_overdue = campaign.created_ms + message.sent_ms + campaign.report_wait_ms <= model.now_ms
@@ -106,16 +106,16 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
             message.has_failed = False
     if changed["p"]:
         campaign.second = campaign.second or how == "policy"
-    if changed["p"] or tried_again:
+    if changed["p"] or second_tries:
         _send_again(model, name, number)
     first = number * campaign.size
     waiting = any(message.state in "ai" for message in batch) or any(
         first <= index < first + campaign.size for index in campaign.waiting
     )
     campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
-    if changed or tried_again:
+    if changed or second_tries:
         campaign.finish_if_done()
-    return ModelSettled(changed["n"], changed["g"], changed["p"], changed["a"], tried_again)
+    return ModelSettled(changed["n"], changed["g"], changed["p"], changed["a"], second_tries)
 
 
 def _state_after_doubt(campaign: ModelCampaign, message: Message, how: str, *, is_over: bool) -> str:

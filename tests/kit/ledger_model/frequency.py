@@ -68,38 +68,38 @@ class FrequencyCaps:
                 if not entry or entry.campaign == name or now_s - entry.at_s >= period_s:
                     continue
                 message = find(entry.campaign, entry.message)
-                fate = fate_of(message.state, message.attempt)
-                if fate == "sent":
+                status = sent_status(message.state, message.attempt)
+                if status == "sent":
                     return CapAnswer(SAME_TEXT)
-                if fate == "undecided":
-                    wait_ms = wait_for_fate_ms(now_s - entry.at_s, period_s)
+                if status == "undecided":
+                    wait_ms = wait_while_undecided_ms(now_s - entry.at_s, period_s)
         return CapAnswer(0, wait_ms)
 
     def _check_phone(self, index: int, now_s: int, find: Find) -> CapAnswer:
         this = now_s // self.limit.period_s
-        fates = [
-            (self._fate_of_attempt(entry, now_s, find), entry)
+        statuses = [
+            (self._sent_status_of_attempt(entry, now_s, find), entry)
             for period in (this, this - 1)
             for entry in self.phones.get((period, index), [])
         ]
-        undecided = [entry.at_s for fate, entry in fates if fate == "undecided"]
-        sent = sum(fate == "sent" for fate, _ in fates)
+        undecided = [entry.at_s for status, entry in statuses if status == "undecided"]
+        sent = sum(status == "sent" for status, _ in statuses)
         if sent >= self.limit.max_messages:
             return CapAnswer(TOO_MANY)
         if undecided and sent + len(undecided) >= self.limit.max_messages:
-            return CapAnswer(0, wait_for_fate_ms(now_s - max(undecided), self.limit.period_s))
+            return CapAnswer(0, wait_while_undecided_ms(now_s - max(undecided), self.limit.period_s))
         return CapAnswer()
 
-    def _fate_of_attempt(self, entry: ModelEntry, now_s: int, find: Find) -> str:
+    def _sent_status_of_attempt(self, entry: ModelEntry, now_s: int, find: Find) -> str:
         if entry.at_s <= now_s - self.limit.period_s:
             return "unsent"
         message = find(entry.campaign, entry.message)
-        return "sent" if message.attempt > entry.attempt else fate_of(message.state, 0)
+        return "sent" if message.attempt > entry.attempt else sent_status(message.state, 0)
 
     def kept(self, index: int, now_s: int, find: Find) -> list[ModelEntry]:
         """Return the entries of a phone in this period that still matter."""
         entries = self.phones.get((now_s // self.limit.period_s, index), [])
-        return [entry for entry in entries if self._fate_of_attempt(entry, now_s, find) != "unsent"]
+        return [entry for entry in entries if self._sent_status_of_attempt(entry, now_s, find) != "unsent"]
 
     def add(self, block: list[tuple[ModelEntry, str]], now_s: int, find: Find) -> None:
         """Add the entries of the messages of a block, each with its text, before the messages are sending."""
@@ -115,7 +115,7 @@ class FrequencyCaps:
                 self.phones[now_s // self.limit.period_s, entry.message] = [*kept, entry]
 
 
-def fate_of(state: str, attempts: int) -> str:
+def sent_status(state: str, attempts: int) -> str:
     """Return whether a message was sent; *attempts* counts its pushes before the last one."""
     if state in "si":
         return "undecided"
@@ -126,5 +126,5 @@ def fate_of(state: str, attempts: int) -> str:
     return "undecided" if state == "p" else "sent"
 
 
-def wait_for_fate_ms(age_s: int, matters_s: int) -> int:
+def wait_while_undecided_ms(age_s: int, matters_s: int) -> int:
     return max(500, min(age_s * 500, 60_000, (matters_s - age_s) * 1000))

@@ -30,18 +30,23 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
     ("line", "parts", "problems"),
     [
         ("max_parts = 7", 7, []),
-        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
+        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the remaining parts are not sent"]),
         ('max_money = "Rs 5"', 41, []),
         (
             'max_money = "Rs 5"',
             42,
-            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
+            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the remaining parts are not sent"],
         ),
         ("", 50, []),
         (
             "",
             51,
-            ["the campaign takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"],
+            [
+                (
+                    "the campaign takes 51 parts and sender TIMESM may send 50 a day: "
+                    "the remaining parts wait for the next day"
+                )
+            ],
         ),
     ],
 )
@@ -66,7 +71,7 @@ def test_the_cost_is_exact(write: WriteFile, priced: Settings, settings: Setting
         ("max_parts = 0", "max_parts: must be at least 1, is 0"),
         (
             'max_parts = 1\nmax_money = "Rs 5"',
-            "max_money: max_parts says the same in another way; leave one of them",
+            "max_money: cannot be combined with max_parts; leave one of them",
         ),
     ],
 )
@@ -86,7 +91,7 @@ def test_parts_that_are_used_today_reduce_the_daily_limit(write: WriteFile, pric
     assert list(budget.problems(5, used_today=45)) == []
     [problem] = budget.problems(6, used_today=45)
     assert problem.startswith(
-        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
+        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the remaining"
     )
 
 

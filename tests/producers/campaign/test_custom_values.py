@@ -109,7 +109,7 @@ def test_a_row_whose_value_no_header_takes_is_refused(write: WriteFile) -> None:
         [batch] = row_pass.batches(10)
 
     assert batch.custom == {"route": ["fine"], "points": ["fine"]}
-    reason = "custom.route stands in a header, and must be one line of ASCII"
+    reason = "custom.route is sent in an HTTP header, and must be one line of ASCII"
     assert row_pass.checker.refused == {reason: 2}
     assert [row.finding.value for row in row_pass.checker.examples[reason]] == ["आशा", "a\r\nX-Evil: 1"]
 
@@ -133,5 +133,5 @@ def test_an_empty_cell_of_a_custom_column_is_refused(write: WriteFile, grouped: 
 
 
 def test_a_constant_that_no_header_takes_is_refused(write: WriteFile) -> None:
-    with pytest.raises(InputInvalid, match=r"custom\.route: stands in a header, and must be one line of ASCII"):
+    with pytest.raises(InputInvalid, match=r"custom\.route: is sent in an HTTP header, and must be one line of ASCII"):
         drafted(write, in_header(write), '[custom]\nroute = "आशा"\npoints = "1"\n')

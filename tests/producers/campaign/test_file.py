@@ -145,19 +145,19 @@ def test_a_value_out_of_range_is_refused(write: WriteFile, settings: Settings, l
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "place"),
+    ("one", "other", "mistake"),
     [
-        ('variables = ["{name}", "{amount}"]', 'text = "x"', "text: variables"),
-        ('validity = "1h"', "finish_by = 2026-11-09T10:00:00", "finish_by: validity"),
-        ("max_parts = 5", 'max_money = "Rs 5"', "max_money: max_parts"),
+        ('variables = ["{name}", "{amount}"]', 'text = "x"', "text: cannot be combined with variables"),
+        ('validity = "1h"', "finish_by = 2026-11-09T10:00:00", "finish_by: cannot be combined with validity"),
+        ("max_parts = 5", 'max_money = "Rs 5"', "max_money: cannot be combined with max_parts"),
     ],
 )
 def test_two_alternative_fields_are_refused(
-    write: WriteFile, settings: Settings, one: str, other: str, place: str
+    write: WriteFile, settings: Settings, one: str, other: str, mistake: str
 ) -> None:
     path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]) + f"{one}\n{other}\n")
 
-    assert f"c.toml:5: {place} says the same in another way; leave one of them out" in campaign_mistakes(path, settings)
+    assert f"c.toml:5: {mistake}; leave one of them out" in campaign_mistakes(path, settings)
 
 
 def test_a_sender_sends_only_the_templates_that_it_is_allowed(write: WriteFile) -> None:
@@ -200,8 +200,8 @@ def test_things_that_may_be_wrong_are_warnings(write: WriteFile) -> None:
     campaign = write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n')
 
     assert list(Campaign(campaign, load(write("a.toml", text), {}, need=frozenset[Need]())).warnings(NOW)) == [
-        "sender OTHERS has no entity_id in the settings: the DLT knows its messages by it",
-        "the text names 1800 123 4567, and there are no callback_numbers in the settings to compare it with",
+        "sender OTHERS has no entity_id in the settings: the DLT knows its messages by this id",
+        "the text contains 1800 123 4567, and the settings have no callback_numbers to compare the number with",
     ]
 
 

@@ -121,7 +121,7 @@ def test_a_campaigns_hours_must_lie_within_those_of_its_category(write: WriteFil
     campaign_with(write, promotional, 'window = "04:30-15:30"', 'zone = "UTC"').check(now)
     for window in ("09:59-21:00", "10:00-21:01"):
         campaign = campaign_with(write, promotional, f'window = "{window}"')
-        reason = "c.toml:5: window: goes beyond the hours in which it may be sent, 10:00-21:00 Asia/Kolkata"
+        reason = "c.toml:5: window: goes beyond the hours in which the campaign may be sent, 10:00-21:00 Asia/Kolkata"
         assert refusal(campaign, now) == reason
 
 
@@ -141,7 +141,7 @@ def test_hours_of_a_sender_that_never_meet_those_of_the_template_are_refused(wri
     settings = load(write("dispatch.toml", text), {}, need=frozenset[Need]())
 
     with pytest.raises(
-        InputInvalid, match=r"c\.toml:2: sender: the window 06:00-09:00 of the sender never meets the hours of promoti"
+        InputInvalid, match=r"c\.toml:2: sender: the window 06:00-09:00 of the sender lies outside the hours of promot"
     ):
         Campaign(write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n'), settings)
 
@@ -160,7 +160,7 @@ def test_hours_of_a_sender_that_never_meet_those_of_the_template_are_refused(wri
         ),
         (
             ["finish_by = 2026-11-08T20:00:00", 'window = "08:00-10:00"'],
-            "c.toml:5: finish_by: is over before it may be sent, in the hours 08:00-10:00 Asia/Kolkata",
+            "c.toml:5: finish_by: ends before the first message may be sent, in the hours 08:00-10:00 Asia/Kolkata",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_start_that_is_past_for_more_than_fifteen_minutes_is_refused_unless_it
     path = write("c.toml", CAMPAIGN + "start_at = 2026-11-08T12:00:00\n")
     now = start + timedelta(seconds=late_s)
     if is_refused:
-        with pytest.raises(InputInvalid, match=r"c.toml:5: start_at: is past since .*; give another time, or .*--now"):
+        with pytest.raises(InputInvalid, match=r"c.toml:5: start_at: passed .* ago; give another time, or .*--now"):
             Campaign(path, settings).check(now)
     else:
         Campaign(path, settings).check(now)

@@ -21,7 +21,8 @@ def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, sett
 
     assert Campaign(path, settings).slot_source(heading).values({1: ["b"], 2: ["a"]}, 1)[0] == [["a"], ["b"]]
     assert campaign_mistakes(path, settings) == [
-        f"c.toml: variables: is missing, and for its default customers.csv has no column {name}; {HEADING.described()}"
+        "c.toml: variables: is missing, and its default cannot be used: "
+        f"customers.csv has no column {name}; {HEADING.described()}"
         for name in ("var1", "var2")
     ]
 
@@ -31,7 +32,7 @@ def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, sett
     [
         ("Dear {nam}, your bill is 5.", "c.toml:4: text: customers.csv has no column nam; did you mean {name}?"),
         ("Dear {name, your bill", "c.toml:4: text: the { at character 6 stands alone; write it twice"),
-        ("Hello", "c.toml:4: text: text differs from the registered one: it lacks 'Dear ' at its start"),
+        ("Hello", "c.toml:4: text: text differs from the registered text: it lacks 'Dear ' at its start"),
     ],
 )
 def test_a_mistake_in_the_campaigns_own_text_is_named(

@@ -116,7 +116,7 @@ def test_a_column_with_the_name_of_a_link_is_a_mistake(write: WriteFile, tmp_pat
     write("people.csv", "to,name,amount,offer\n9876543210,Asha,50,x\n")
     settings = load_settings(write("dispatch.toml", WITH_LINKS))
 
-    with pytest.raises(InputInvalid, match="has a column offer too; rename the link"):
+    with pytest.raises(InputInvalid, match="also has a column offer; rename the link"):
         Draft(tmp_path / "campaign.toml", tmp_path / "people.csv", settings=settings)
 
 

@@ -127,7 +127,7 @@ def test_a_target_that_refuses_is_named_with_exit_code_1_and_without_its_address
 @pytest.mark.parametrize(
     ("names", "settings", "said"),
     [
-        ((), SETTINGS, "the settings have no [alerts.targets.NAME]"),
+        ((), SETTINGS, "the settings have no target of alerts: add [alerts.targets.NAME]"),
         (("nobody",), SETTINGS + TARGETS, "there is no target nobody; there is oncall, mail"),
     ],
 )

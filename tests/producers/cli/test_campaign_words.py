@@ -39,7 +39,7 @@ def test_a_name_of_several_campaigns_is_refused_with_the_candidates(run: Run, wr
     for command in (["show", "diwali"], ["watch", "diwali"], ["audit", "diwali"], *CHANGES, *READERS):
         refused = run(*command)
         assert refused.exit_code == 2
-        assert refused.stderr.startswith("campaign diwali: 2 campaigns are meant, give the id: ")
+        assert refused.stderr.startswith("campaign diwali: 2 campaigns match, give the id: ")
         assert f"{first} (diwali, running)" in refused.stderr
         assert f"{second} (diwali, running)" in refused.stderr
 

@@ -99,7 +99,7 @@ def test_missing_recipients_give_one_line(run: Run, write: WriteFile, command: s
     done = run(command, "campaign.toml")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
-        'campaign.toml: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it\n'
+        'campaign.toml: names no recipients; add recipients = "customers.csv" to the file, or give --recipients FILE\n'
     )
     assert run(command, "nowhere.toml").stderr == "nowhere.toml: no such file\n"
     assert run(command, ".").stderr == ".: is not a file but a folder\n"
@@ -139,7 +139,7 @@ def test_a_campaign_beyond_its_budget_gets_exit_code_1(run: Run, write: WriteFil
     assert "budget    2 parts: the campaign does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   the campaign takes 3 parts and max_parts allows 2: the parts beyond are not sent"
+        == "problem   the campaign takes 3 parts and max_parts allows 2: the remaining parts are not sent"
     )
 
 
@@ -206,7 +206,7 @@ def test_opted_out_numbers_and_other_campaigns_are_counted(run: Run, write: Writ
             CAMPAIGN + 'start_at = 2999-12-31T10:00:00\nvalidity = "999d"\n',
             "campaign.toml:5: start_at: is more than 400 days away",
         ),
-        ("campaign.toml", CAMPAIGN + 'text = "x"\n', "campaign.toml:5: text: variables says the same in another way"),
+        ("campaign.toml", CAMPAIGN + 'text = "x"\n', "campaign.toml:5: text: cannot be combined with variables"),
         ("customers.csv", "number,name\n1,2\n", "customers.csv:1: no column named to"),
         (
             "dispatch.toml",

@@ -11,7 +11,7 @@ from tests.kit.producers import Run
 
 @pytest.mark.usefixtures("submitted")
 def test_a_complaint_is_kept_counted_listed_and_removed(run: Run) -> None:
-    assert run("complaints", "list").stdout == "no complaint is kept\n"
+    assert run("complaints", "list").stdout == "no complaint is recorded\n"
     first = run("complaints", "add", "TIMESM", "C-1")
     assert first.stdout.splitlines() == [
         "added",

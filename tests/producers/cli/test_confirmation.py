@@ -55,7 +55,9 @@ def test_all_senders_are_paused_after_a_yes(run: Run, submitted: str, redis_url:
 def test_a_cancel_is_refused_if_nobody_can_be_asked(run: Run, submitted: str) -> None:
     refused = run("cancel", submitted)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.endswith("nothing is done: nobody can be asked here; --yes does it without asking\n")
+    assert refused.stderr.endswith(
+        "nothing is done: nobody can be asked here, stdin is no terminal; --yes acts without asking\n"
+    )
     assert show(run, submitted)["state"] == "running"
 
 
@@ -84,7 +86,7 @@ def test_messages_in_doubt_are_sent_again_only_after_a_yes(
     refused = run("resolve", submitted, "--as", "resend")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "sends again: 3 messages in doubt, about Rs 0.60\n" in refused.stderr
-    assert "  whoever got such a message already gets it twice\n" in refused.stderr
+    assert "  a person who already got such a message gets it twice\n" in refused.stderr
     assert show(run, submitted)["states"]["in_doubt"] == 3
     assert run("resolve", submitted, "--as", "resend", "--yes").exit_code == 0
     assert show(run, submitted)["states"]["in_doubt"] == 0

@@ -69,7 +69,7 @@ def test_messages_to_resend_of_a_paused_campaign_wait_for_its_resume(run: Run, s
     resolved = run("resolve", submitted, "--as", "resend", "--yes").stdout
     assert resolved == (
         "3 messages in doubt are now pending again; "
-        f"campaign {submitted} is paused: they wait for dispatch resume {submitted}\n"
+        f"campaign {submitted} is paused: the messages wait for dispatch resume {submitted}\n"
     )
     assert show(run, submitted)["state"] == "paused"
 
@@ -122,7 +122,7 @@ def test_a_campaign_that_is_still_being_submitted_can_be_neither_paused_nor_resu
     refused = run(command, submitted)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.startswith(
-        f"campaign {submitted} is still being submitted, and nothing of it is sent yet: {hint}"
+        f"campaign {submitted} is still being submitted, so none of its messages is sent yet: {hint}"
     )
 
 
@@ -157,7 +157,7 @@ def test_doubt_is_not_decided_while_reports_wait_unless_it_is_forced(run: Run, s
         refused = run("resolve", submitted, "--as", decision)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert refused.stderr.startswith("1 posts of reports wait, the oldest for ")
-        assert refused.stderr.endswith("then run this again, or decide all the same with --force\n")
+        assert refused.stderr.endswith("then run the command again, or decide without these reports with --force\n")
         assert refused.stderr.count("\n") == 1
     forced = run("resolve", submitted, "--as", "sent", "--force")
     assert (forced.exit_code, forced.stdout) == (0, "3 messages in doubt are now accepted\n")

@@ -20,7 +20,7 @@ SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
         ("customers.csv", "", "customers.csv: is empty"),
         ("customers.csv", "number,name\n1,2\n", "customers.csv:1: no column named to"),
         ("customers.csv", b"to,name,amount\n98,Andr\xe9,5\n", "customers.csv:2: is not UTF-8"),
-        ("customers.csv", "to,name,amount\n12,Asha,5\n", "customers.csv: no row can be sent to"),
+        ("customers.csv", "to,name,amount\n12,Asha,5\n", "customers.csv: no row can be used"),
         ("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = -1"), "dispatch.toml:8: senders.TIMESM."),
         ("dispatch.toml", None, "dispatch.toml: there is no such file"),
     ],
@@ -78,7 +78,7 @@ def test_an_unknown_campaign_gives_one_line(run: Run, command: str) -> None:
         (CommandFailed("a file changed"), 1, "a file changed"),
         (CampaignUnknown("nobody00"), 2, "nobody00"),
         (FileNotFoundError(2, "No such file or directory", "a.csv"), 1, "a.csv: no such file or directory"),
-        (exceptions.ConnectionError("10.0.0.1"), 2, "Redis went away in the middle; run the same command again"),
+        (exceptions.ConnectionError("10.0.0.1"), 2, "Redis closed the connection; run the same command again"),
         (exceptions.TimeoutError("10.0.0.1"), 2, "Redis did not answer in time; run the same command again"),
         (exceptions.OutOfMemoryError("x"), 2, "Redis has no memory left: raise its maxmemory; run the same"),
         (

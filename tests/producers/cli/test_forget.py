@@ -214,7 +214,7 @@ def test_archived_rows_of_the_number_are_sealed(run: Run, archive: Path, redis_u
     assert grep(redis_url, archive) == []
     known = json.loads(run("number", NUMBER, "--json").stdout)
     assert (known["messages"], known["forgotten"]) == ([], True)
-    assert "forgotten: no sender texts it" in run("number", NUMBER).stdout
+    assert "forgotten: no sender texts the number" in run("number", NUMBER).stdout
     report = run("report", campaign, "--out", "-", "--numbers")
     assert report.exit_code == 0
     assert NATIONAL not in report.stdout
@@ -265,7 +265,7 @@ def test_a_second_call_finds_nothing_and_changes_nothing(run: Run, archive: Path
 def test_forgetting_without_an_archive_must_be_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run("forget", NUMBER, "--yes")
     assert refused.exit_code == 2
-    assert "--unsealed forgets and keeps nothing" in refused.stderr
+    assert "--unsealed deletes also the records" in refused.stderr
     assert run("forget", NUMBER, "--yes", "--unsealed").exit_code == 1  # without a key
     monkeypatch.setenv("DISPATCH_FORGET_KEY", KEYS["DISPATCH_FORGET_KEY"])
     done = run("forget", NUMBER, "--unsealed")
@@ -294,4 +294,5 @@ def test_the_same_files_are_not_submitted_again_after_their_campaign_was_archive
     assert "1 campaign archived" in run("archive", "run", "--older-than", "0s").stdout
     done = run("submit", "campaign.toml", "--recipients", "people.csv", "--yes")
     assert done.exit_code == 2
-    assert done.stderr.endswith(f"submitted before as {campaign}, which is archived; --again sends it once more\n")
+    refusal = f"submitted before as {campaign}, which is archived; --again sends the campaign once more\n"
+    assert done.stderr.endswith(refusal)

@@ -62,7 +62,7 @@ def test_a_mistake_in_a_line_of_the_env_file_about_something_else_keeps_nobody_f
     for command in (["list"], ["show", submitted], ["pause", submitted], ["pause", "--all"], stop_number):
         assert run(*command).exit_code == 0, command
     status = run("status")
-    assert "warning: the settings have 1 mistake: dispatch doctor" in status.stderr
+    assert "warning: the settings have 1 mistake: run dispatch doctor" in status.stderr
     assert "redis" in status.stdout
     done = run("check", "campaign.toml")
     assert (done.exit_code, mistake in done.stderr) == (2, True)
@@ -83,7 +83,7 @@ def test_an_env_file_that_cannot_be_read_keeps_nobody_from_the_ledger_that_the_e
         assert done.exit_code == 0, (command, done.output)
         assert _notes(done.stderr) == [f"note: .env: cannot be read: is a directory; {NOTE}"]
     status = run("status")
-    assert "warning: the settings have 1 mistake: dispatch doctor" in status.stderr
+    assert "warning: the settings have 1 mistake: run dispatch doctor" in status.stderr
     assert "redis" in status.stdout
     assert run("check", "campaign.toml").exit_code == 2
 

@@ -127,7 +127,7 @@ def test_campaigns_before_the_day_are_left_out(run: Run, submitted: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--out", "-"), "name campaigns, or a day"),
+        (("--out", "-"), "name campaigns, or give a day"),
         (("@", "--out", "out"), "cannot tell the format"),
         (("@", "--out", "-", "--format", "xlsx"), "standard output takes"),
         (("@", "@", "--out", "-", "--recipients", "x.csv", "--since", "x"), "is no day"),
@@ -143,7 +143,7 @@ def test_wrong_usage_ends_with_one_line(run: Run, submitted: str, arguments: tup
 def test_a_full_device_ends_with_one_line(run: Run, submitted: str) -> None:
     done = run("report", submitted, "--out", "/dev/full", "--format", "csv")
     assert done.exit_code == 1
-    assert done.stderr == "/dev/full: cannot be written: it is no regular file\n"
+    assert done.stderr == "/dev/full: cannot be written: it is not a regular file\n"
 
 
 def test_several_campaigns_share_one_file(run: Run, submitted: str) -> None:

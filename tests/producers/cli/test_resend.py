@@ -41,7 +41,9 @@ def test_a_dry_run_shows_number_and_cost_and_does_nothing(run: Run, failed: str)
 def test_a_resend_is_refused_if_nobody_can_be_asked(run: Run, failed: str) -> None:
     refused = run("resend", failed, "--state", "failed")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.endswith("nothing is done: nobody can be asked here; --yes does it without asking\n")
+    assert refused.stderr.endswith(
+        "nothing is done: nobody can be asked here, stdin is no terminal; --yes acts without asking\n"
+    )
     assert show(run, failed)["resends"] == []
 
 
@@ -89,7 +91,7 @@ def test_messages_in_doubt_are_taken_only_on_demand(run: Run, failed: str, redis
     assert json.loads(run("resend", failed, "--state", "failed", "--dry-run", "--json").stdout)["messages"] == 1
     shown = run("resend", failed, "--in-doubt", "--dry-run")
     assert "2 messages in 2 parts" in shown.stdout
-    assert "whoever got a message in doubt already gets it twice" in shown.stdout
+    assert "a person who already got a message in doubt gets it twice" in shown.stdout
 
 
 @pytest.mark.processes

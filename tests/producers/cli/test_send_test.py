@@ -30,7 +30,7 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(
     )
     assert lines[:2] == [
         "template  shipped (1207161786534401928)",
-        "          the message is not this template's text: an operator may drop it, unreported",
+        "          the message is not this template's text: an operator may drop it without a report",
     ]
     assert "> Authorization: ***" in lines
     assert '>   "text": "This is a test message.",' in lines
@@ -44,14 +44,14 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(
 def test_a_message_that_matches_the_template_gets_no_warning(provider_run: Run) -> None:
     done = provider_run("send-test", *NUMBER, "--message", "Your order 17 is on its way.")
     assert "an operator may drop it" not in done.stdout
-    assert "a campaign with it is refused" not in done.stdout
+    assert "a campaign would refuse this message" not in done.stdout
 
 
 def test_reasons_to_refuse_a_campaign_with_the_message_are_named_and_the_message_goes_out(provider_run: Run) -> None:
     message = ("--message", "Your order evil.ru is on its way.")
     refusal = "variable 1 holds a link that is not whitelisted"
     done = provider_run("send-test", *NUMBER, *message)
-    assert f"          {refusal}: a campaign with it is refused" in done.stdout.splitlines()
+    assert f"          {refusal}: a campaign would refuse this message" in done.stdout.splitlines()
     result = json.loads(provider_run("send-test", *NUMBER, *message, "--json").stdout)
     assert (result["matches_template"], result["refusals"], result["verdict"]) == (True, [refusal], "accepted")
 
@@ -66,7 +66,7 @@ def test_the_values_of_the_slots_are_sent_where_the_provider_takes_them(
     assert f"> {shown}" in [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
     assert "without values" not in done.stdout
     other = provider_run("send-test", *NUMBER, *MESSAGE, "--provider", "other")
-    assert "          $$TemplateVariables goes without values: write the message as its template" in other.stdout
+    assert "          $$TemplateVariables is empty: write the message as its template" in other.stdout
 
 
 def test_a_value_may_be_as_long_as_its_template_says(provider_run: Run, provider_folder: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_token_is_the_one_that_workers_share(provider_run: Run, sandbox: San
     ("arguments", "complaint"),
     [
         (("--sender", "TIMESN"), "there is no sender TIMESN; did you mean TIMESM?"),
-        (("--provider", "tm"), "no sender goes through provider tm: give --sender"),
+        (("--provider", "tm"), "no sender uses provider tm: give --sender"),
         (("--sender", "TIMESM", "--provider", "tm"), "there is no provider tm; there is getter, other, timesmobile"),
         (("--template", "shiped"), "there is no template shiped; did you mean shipped?"),
         (("--custom", "route"), "--custom route: must be NAME=VALUE"),
@@ -151,7 +151,8 @@ def test_a_stopped_sender_sends_no_test_message_unless_forced(
         redis.hset("{TIMESM}:sender", mapping=pace)
     held = provider_run("send-test", *NUMBER, *MESSAGE)
     assert held.exit_code == 1
-    assert held.stderr == f"sender TIMESM {why}: dispatch sender resume TIMESM, or send all the same with --force\n"
+    advice = "run dispatch sender resume TIMESM, or send nevertheless with --force"
+    assert held.stderr == f"sender TIMESM {why}: {advice}\n"
     assert sandbox.books()["all"]["arrivals"] == 0
     assert provider_run("send-test", *NUMBER, *MESSAGE, "--force").exit_code == 0
     assert sandbox.books()["all"]["accepted"] == 1
@@ -170,7 +171,8 @@ def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Sandbo
     done = provider_run("send-test", *NUMBER, *MESSAGE)
     assert done.exit_code == 1
     assert re.fullmatch(
-        r"rejected  authentication failure \(code 2070\); it would brake the provider, after \d+ ms",
+        r"rejected  authentication failure \(code 2070\); "
+        r"in a campaign, this answer would brake the provider, after \d+ ms",
         done.stdout.splitlines()[-1],
     )
 
@@ -218,7 +220,7 @@ def test_a_host_with_only_the_key_before_a_change_sends_no_test_message(
         redis.hset(ID_KEY, mapping={"digest": digests[new], "previous": digests[old], "changed_ms": now_ms})
     refused = provider_run("send-test", *NUMBER, *MESSAGE)
     assert refused.exit_code == 2
-    assert "DISPATCH_ID_KEY is still the key of before: set DISPATCH_ID_KEY to the new key" in refused.stderr
+    assert "DISPATCH_ID_KEY is still the previous key: set DISPATCH_ID_KEY to the new key" in refused.stderr
     assert sandbox.books()["all"]["accepted"] == 0
     both = {"DISPATCH_ID_KEY": new, "DISPATCH_ID_KEY_OLD": old}
     assert provider_run("send-test", *NUMBER, *MESSAGE, **both).exit_code == 0

@@ -44,7 +44,7 @@ def test_a_pause_of_several_campaigns_is_shown_and_refused_if_nobody_can_be_aske
     head, *campaigns, refusal = refused.stderr.splitlines()
     assert head == "pauses sender OTHERS, TIMESM: 2 live campaigns with 6 unsent messages"
     assert [line.split()[0] for line in campaigns] == list(reversed(two_senders))
-    assert refusal == "nothing is done: nobody can be asked here; --yes does it without asking"
+    assert refusal == "nothing is done: nobody can be asked here, stdin is no terminal; --yes acts without asking"
     assert _trail(run, "sender paused") == []
 
 
@@ -99,7 +99,7 @@ def test_a_second_reason_of_a_sender_replaces_the_first_and_a_resume_removes_it(
 def test_a_pause_or_resume_names_a_campaign_or_a_sender_or_all(run: Run, command: str, target: list[str]) -> None:
     refused = run(command, *target)
     assert refused.exit_code == 2
-    assert "name a campaign, or a sender with --sender, or say --all" in refused.stderr
+    assert "name a campaign, or name a sender with --sender, or give --all" in refused.stderr
 
 
 def test_an_unknown_sender_is_refused_and_named(run: Run, submitted: str) -> None:

@@ -45,7 +45,7 @@ def test_a_recount_names_a_counter_that_is_wrong_and_exits_with_1(run: Run, subm
 def test_a_campaign_goes_with_no_other_choice(run: Run, submitted: str) -> None:
     refused = run("stats", "--campaign", submitted, "--sender", "TIMESM")
     assert refused.exit_code == 2
-    assert "--campaign goes with no other choice" in refused.stderr
+    assert "--campaign cannot be combined with another choice" in refused.stderr
 
 
 def test_a_chain_counts_each_recipient_of_a_campaign_and_its_resends_once(run: Run, submitted: str) -> None:
@@ -84,8 +84,8 @@ def test_days_are_given_as_in_reports(run: Run) -> None:
             "--until 2026-11-27 comes before --since 2026-11-28",
         ),
         (("report", "--since", "today", "--until", "yesterday", "--out", "x.csv"), "comes before --since"),
-        (("stats", "--day", "today", "--since", "today"), "--day goes with neither --since nor --until"),
-        (("stats", "--json", "--csv"), "--json and --csv do not go together"),
+        (("stats", "--day", "today", "--since", "today"), "--day cannot be combined with --since or --until"),
+        (("stats", "--json", "--csv"), "--json and --csv cannot be combined"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(run: Run, arguments: tuple[str, ...], said: str) -> None:

@@ -63,7 +63,7 @@ def test_a_settings_file_with_mistakes_does_not_prevent_a_status(run: Run, tmp_p
     (tmp_path / "dispatch.toml").write_text("[senders")
     result = run("status")
     assert "redis      " in result.stdout
-    assert "the settings have 1 mistake: dispatch doctor" in result.stderr
+    assert "the settings have 1 mistake: run dispatch doctor" in result.stderr
 
 
 def test_an_unavailable_redis_is_said_in_one_line_and_ends_with_2(run: Run) -> None:

@@ -95,7 +95,8 @@ def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) ->
     resumed = run(*SUBMIT, "--salt", salt)
 
     assert second.exit_code == 0
-    assert second.stdout == f"already submitted as {first['campaign']} (running); --again sends it once more\n"
+    campaign = first["campaign"]
+    assert second.stdout == f"already submitted as {campaign} (running); --again sends the campaign once more\n"
     assert json.loads(again.stdout)["campaign"] != first["campaign"]
     assert f"--salt {salt}" in again.stderr
     assert resumed.stdout.startswith(f"already submitted as {json.loads(again.stdout)['campaign']}")
@@ -114,7 +115,7 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
     done = run(*SUBMIT)
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert re.search("campaign [0-9a-z]{8} was cancelled while it was submitted: nothing of it is sent", done.stderr)
+    assert re.search("campaign [0-9a-z]{8} was cancelled during its submit: none of its messages is sent", done.stderr)
 
 
 def digest_of(run: Run) -> str:
@@ -218,6 +219,6 @@ def test_a_campaign_whose_start_is_long_past_is_sent_only_with_now(run: Run, wri
     for command in ("check", "submit"):
         refused = run(command, *files)
         assert (refused.exit_code, refused.stdout) == (2, "")
-        assert refused.stderr.startswith("campaign.toml:5: start_at: is past since ")
+        assert refused.stderr.startswith("campaign.toml:5: start_at: passed ")
     assert run("check", *files, "--now").exit_code == 0
     assert json.loads(run("submit", *files, "--now", "--json").stdout)["state"] == "running"

@@ -128,7 +128,7 @@ text = "Pay ₹{#numeric#} at evil.in, call {#cbn#} "
         ),
         "bad: its text begins or ends with a blank or a line break: is that how it is registered?",
         "bad: ₹ (U+20B9 INDIAN RUPEE SIGN) makes all its messages UCS-2; Rs would not",
-        "3 templates checked, 1 with something to look at",
+        "3 templates checked, 1 with problems",
     ]
     assert "bad: advice: it names neither the brand nor the header TIMESM (" in done.stdout
     assert run("template", "check", "bill").exit_code == 0
@@ -145,7 +145,7 @@ def test_advice_alone_does_not_fail_the_check(run: Run) -> None:
             "another type instead of {#var#} (TRAI direction of 2025-11-18, for texts registered since 2026-01-14; the "
             "portal of STPL keeps types apart)"
         ),
-        "1 template checked, 0 with something to look at",
+        "1 template checked, 0 with problems",
     ]
 
 

@@ -85,7 +85,7 @@ async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
 
     assert (str(fits.cost), fits.plan.max_parts, fits.problems) == ("1.000", 8, [])
     assert too_much.problems == [
-        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"
+        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the remaining parts are not sent"
     ]
 
 
@@ -148,7 +148,7 @@ async def test_messages_beyond_the_daily_limit_are_a_problem(write: WriteFile) -
     assert late.endswith("raise the rate or the cap of the day")
     assert (
         beyond
-        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
+        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the remaining parts wait for the next day"
     )
 
 
@@ -182,7 +182,7 @@ async def test_the_daily_limit_counts_parts_where_the_rate_counts_messages(write
 async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
     report = await checked(write, settings_of(write), [("", "Asha", "5")])
 
-    assert (report.good, report.problems, report.samples) == (0, ["no row can be sent to"], [])
+    assert (report.good, report.problems, report.samples) == (0, ["no row can be used"], [])
 
 
 async def test_a_campaign_that_can_never_be_sent_is_refused(write: WriteFile) -> None:
@@ -201,8 +201,8 @@ async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -
     assert report.good == 2
     assert report.samples[0].text == good
     assert set(report.refused) == {
-        "text differs from the registered one: it lacks '. - TIMESM'",
-        "text differs from the registered one: it lacks 'Dear ' at its start",
+        "text differs from the registered text: it lacks '. - TIMESM'",
+        "text differs from the registered text: it lacks 'Dear ' at its start",
     }
 
 

@@ -26,7 +26,7 @@ def test_the_columns_are_listed_unless_the_first_row_looks_like_data() -> None:
     assert Heading(PATH, 1, ("to", "", "name")).described() == "its columns are to, name"
     assert Heading(PATH, 1, ("",)).described() == "its columns are without names"
     described = Heading(PATH, 1, ("98765 43210", "Asha")).described()
-    assert described == "the first row looks like a recipient, it must name the columns"
+    assert described == "the first row looks like a recipient; it must name the columns"
 
 
 def test_a_column_that_is_used_must_not_share_its_name() -> None:

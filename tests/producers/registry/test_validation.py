@@ -27,8 +27,8 @@ def test_a_good_template_has_no_problem(write: WriteFile) -> None:
         (
             "Call 1800 123 4567",
             (
-                "from TIMESM it names the number 1800 123 4567, and there are no callback_numbers to compare it with "
-                "(TRAI direction of 2024-08-20)"
+                "from TIMESM it contains 1800 123 4567, and the settings have no callback_numbers to compare the "
+                "number with (TRAI direction of 2024-08-20)"
             ),
         ),
         (

@@ -85,8 +85,11 @@ async def test_a_lane_that_a_cancel_did_not_reach_yet_may_still_send_by_itself(
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"TIMESM": "ABCDEF"}, "its sender TIMESM is not in the settings any more"),
-        ({"providers.tm": "providers.other"}, "its provider tm is not in the settings any more"),
+        ({"TIMESM": "ABCDEF"}, "its sender TIMESM is not in the settings any more: add the sender again"),
+        (
+            {"providers.tm": "providers.other"},
+            "its provider tm is not in the settings any more: add the provider again",
+        ),
     ],
     ids=["sender", "provider"],
 )

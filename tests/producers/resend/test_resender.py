@@ -195,7 +195,7 @@ async def test_another_choice_is_refused_while_a_resend_is_unfinished(
         await Resender(redis, settings, parent, FAILED).submit(batch_size=5, now=NOW, progress=die_after(1))
     [broken_off] = await resends(redis, parent)
     other = Choice(states=frozenset({MessageState.FAILED}), codes=frozenset({912}))
-    with pytest.raises(InputInvalid, match=f"campaign {broken_off}: this resend .failed. is not submitted whole"):
+    with pytest.raises(InputInvalid, match=f"campaign {broken_off}: the submit of this resend .failed. is unfinished"):
         await Resender(redis, settings, parent, other).survey()
     view = await Queries(redis).campaign(broken_off)
     await Control(redis).campaign(view.plan.sender, broken_off, ControlAction.CANCEL)
@@ -229,7 +229,7 @@ async def test_a_resend_of_other_messages_that_another_command_made_meanwhile_is
     with monkeypatch.context() as patch:
         patch.setattr(rejected, "_children", another_resends_afterwards)
         with pytest.raises(
-            CommandFailed, match=r"another command has resent other messages .*\(failed\); run this again"
+            CommandFailed, match=r"another command has resent other messages .*\(failed\); run this command again"
         ):
             await rejected.submit(now=NOW)
 
@@ -307,7 +307,7 @@ async def test_a_resend_that_was_cancelled_before_its_seal_is_not_resent_itself(
     await settle(redis, half, ["x0"])
     cancelled = Choice(states=frozenset({MessageState.CANCELLED}))
 
-    with pytest.raises(InputInvalid, match=f"nothing of it was sent; resend {parent}"):
+    with pytest.raises(InputInvalid, match=f"none of its messages was sent; resend messages of campaign {parent}"):
         await Resender(redis, settings, half, cancelled).submit(now=NOW)
 
     result = await Resender(redis, settings, parent, FAILED).submit(now=NOW)

@@ -216,7 +216,7 @@ async def test_a_command_with_another_choice_makes_no_lane_of_a_resend_that_anot
         patch.setattr(Submissions, "begin", another_comes_after_the_first)
         result = await Resender(redis, laned, parent, FAILED).submit(batch_size=4, now=NOW)
 
-    assert "this resend (failed) is not submitted whole" in refusals[-1]
+    assert "the submit of this resend (failed) is unfinished" in refusals[-1]
     assert result.state is CampaignState.RUNNING
     assert await resends(redis, parent) == [result.campaign]
     assert await sent_lines(redis, result.campaign) == chosen

@@ -29,7 +29,7 @@ def test_only_values_in_headers_must_be_one_line_of_ascii() -> None:
 
     findings = list(COLUMNS.findings(cells, 3))
 
-    message = "custom.route stands in a header, and must be one line of ASCII"
+    message = "custom.route is sent in an HTTP header, and must be one line of ASCII"
     assert findings == [
         (1, Finding(RefusalReason.HEADER, message, "आशा")),
         (2, Finding(RefusalReason.HEADER, message, "a\r\nX-Evil: 1")),

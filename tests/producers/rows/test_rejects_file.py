@@ -77,7 +77,10 @@ def test_a_rejects_file_of_a_rejects_file_has_its_own_columns_once(tmp_path: Pat
 def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
     rejects = RejectsFile(tmp_path / "none" / "a.csv", ("to",))
 
-    with pytest.raises(InputInvalid, match=r"a\.csv: cannot be written: no such file or directory; --rejects PATH"):
+    with pytest.raises(
+        InputInvalid,
+        match=r"a\.csv: cannot be written: no such file or directory; choose another path with --rejects PATH",
+    ):
         rejects.write([RefusedRow(2, EMPTY, ("",))])
 
 

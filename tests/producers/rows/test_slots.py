@@ -54,7 +54,7 @@ def test_a_finding_shows_where_a_text_differs(text: str, reason: str, value: str
     values, findings = from_text("{message}").values({2: [text]}, 1)
 
     assert values == [[""], [""]]
-    assert findings[0] == (RefusalReason.TEXT, f"text differs from the registered one: {reason}", value)
+    assert findings[0] == (RefusalReason.TEXT, f"text differs from the registered text: {reason}", value)
 
 
 def test_other_ways_to_cut_are_tried_before_a_value_is_blamed() -> None:

@@ -190,7 +190,7 @@ async def test_campaigns_of_which_something_is_expected_stay_in_redis(ledger: Le
     await ledger.send_all(b"a")
     result = await retention(ledger.redis, tmp_path).run()
     assert result.archived == []
-    assert result.waiting == [("running1", "a report or the end of the validity is awaited")]
+    assert result.waiting == [("running1", "it waits for a report or for the end of its validity")]
     assert not files_in(tmp_path)
 
 

@@ -80,7 +80,7 @@ async def test_a_process_whose_old_key_the_ledger_records_changes_the_key(redis:
 
 
 async def test_a_process_with_only_the_replaced_key_does_not_start_again(changed: Redis) -> None:
-    with pytest.raises(IdKeyRefused, match="DISPATCH_ID_KEY is still the key of before: set DISPATCH_ID_KEY to"):
+    with pytest.raises(IdKeyRefused, match="DISPATCH_ID_KEY is still the previous key: set DISPATCH_ID_KEY to"):
         await IdKeyGuard(changed, FIRST).register()
 
 
@@ -93,7 +93,7 @@ async def test_a_host_that_is_not_changed_yet_does_not_change_the_key_back(chang
     await not_yet_changed.check_known()
     assert await not_yet_changed.check_making()
     await pass_time(changed, MAKE_S)
-    with pytest.raises(IdKeyRefused, match="still the key of before"):
+    with pytest.raises(IdKeyRefused, match="still the previous key"):
         await not_yet_changed.register()
 
 
@@ -127,7 +127,7 @@ async def test_a_command_with_the_new_key_makes_no_id_before_a_reconciler_or_wor
 async def test_a_command_with_another_key_is_refused(changed: Redis) -> None:
     with pytest.raises(IdKeyRefused, match="DISPATCH_ID_KEY is not the key"):
         await IdKeyGuard(changed, THIRD).check_known()
-    with pytest.raises(IdKeyRefused, match="still the key of before"):
+    with pytest.raises(IdKeyRefused, match="still the previous key"):
         await IdKeyGuard(changed, FIRST).check_known()
 
 
@@ -160,7 +160,7 @@ async def test_a_process_with_both_keys_reads_ids(changed: Redis, keys: tuple[by
 
 async def test_a_process_with_only_the_replaced_key_reads_no_ids_any_more(changed: Redis) -> None:
     await pass_time(changed, 10 * READ_S)
-    with pytest.raises(IdKeyRefused, match="still the key of before"):
+    with pytest.raises(IdKeyRefused, match="still the previous key"):
         await IdKeyGuard(changed, FIRST).check_reading()
 
 
@@ -179,7 +179,7 @@ async def test_a_running_process_makes_ids_with_the_replaced_key_for_some_days(c
     await pass_time(changed, MAKE_S - 60)
     assert "it may not make ids after " in await running.check_making()
     await pass_time(changed, 60)
-    with pytest.raises(IdKeyRefused, match="still the key of before"):
+    with pytest.raises(IdKeyRefused, match="still the previous key"):
         await running.check_making()
 
 

@@ -201,7 +201,7 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
     async def read_and_be_overtaken(*arguments: Any) -> Any:
         values = await read(*arguments)
         monkeypatch.undo()
-        assert (await ledger.maintenance.settle_overdue(SENDER)).resent == 3
+        assert (await ledger.maintenance.settle_overdue(SENDER)).requeued == 3
         return values
 
     monkeypatch.setattr(ledger.redis, "hget", read_and_be_overtaken)

@@ -16,7 +16,7 @@ async def test_a_failed_message_is_sent_again_after_its_time_and_not_before(trie
     await tries.fail(1)
     assert (await tries.ledger.states(), await tries.waiting()) == ("afa", 1)
     assert await tries.later(14 * MINUTE_S) == Settled()
-    assert await tries.later(2 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(2 * MINUTE_S) == Settled(second_tries=1)
     assert (await tries.ledger.states(), await tries.attempts(), await tries.waiting()) == ("apa", [0, 1, 0], 0)
     lease = await tries.ledger.take()
     block = await tries.ledger.open(lease)
@@ -42,7 +42,7 @@ async def test_a_report_with_an_impossible_time_counts_from_the_sending(tries: T
     await tries.begin(1)
     await tries.ledger.report("failed", code=912, ts=NOON_S + offset_s)
     assert await tries.later(14 * MINUTE_S) == Settled()
-    assert await tries.later(2 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(2 * MINUTE_S) == Settled(second_tries=1)
 
 
 async def test_other_codes_and_campaigns_without_a_rule_get_no_second_try(tries: Tries) -> None:
@@ -69,7 +69,7 @@ async def test_each_further_try_waits_longer_and_their_number_is_limited(tries: 
     await tries.ledger.send_all()
     await tries.fail(attempt=1, code=914)
     assert await tries.later(59 * MINUTE_S) == Settled()
-    assert await tries.later(2 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(2 * MINUTE_S) == Settled(second_tries=1)
     await tries.ledger.send_all()
     await tries.fail(attempt=2)
     assert await tries.waiting() == 0

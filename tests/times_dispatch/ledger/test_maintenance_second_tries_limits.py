@@ -114,7 +114,7 @@ async def test_a_clock_that_jumps_after_the_decision_puts_no_second_try_off(trie
     await tries.later(10 * MINUTE_S)
     await tries.fail(1)
     decided_ms = (NOON_S + 17 * MINUTE_S) * 1000
-    assert await tries.later(120 * MINUTE_S, decided_ms=decided_ms) == Settled(tried_again=1)
+    assert await tries.later(120 * MINUTE_S, decided_ms=decided_ms) == Settled(second_tries=1)
     due_ms = await tries.ledger.redis.zscore(f"{hash_tag(SENDER)}:settle_due", f"{CAMPAIGN}:0")
     assert decided_ms < (due_ms or 0) <= (NOON_S + 27 * MINUTE_S) * 1000
 
@@ -144,7 +144,7 @@ async def test_the_second_tries_of_a_stopped_campaign_wait_for_its_resume(tries:
     await tries.begin(1)
     await tries.ledger.control.campaign(SENDER, CAMPAIGN, action)
     await tries.fail()
-    assert await tries.later(16 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(16 * MINUTE_S) == Settled(second_tries=1)
     assert await tries.ledger.issue() == []
     await tries.ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await tries.ledger.issue() == [BatchRef(SENDER, CAMPAIGN, 0)]
@@ -174,7 +174,7 @@ async def test_a_second_try_counts_for_the_frequency_cap_like_a_first(tries: Tri
     await tries.ledger.record(lease, block, b"a")
     await tries.ledger.leases.release(lease)
     await tries.ledger.report_applier.apply([DeliveryReport(campaign, 0, 0, "failed", 912, tries.now_s)])
-    assert await tries.later(16 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(16 * MINUTE_S) == Settled(second_tries=1)
     lease = await tries.ledger.take()
     suppressed = await open_with_limit(lease)
     assert isinstance(suppressed, Block)

@@ -55,7 +55,7 @@ async def _second_try(tries: Tries) -> None:
     """Let the only message fail, and its second try be pending."""
     await tries.begin(1)
     await tries.fail()
-    assert await tries.later(16 * MINUTE_S) == Settled(tried_again=1)
+    assert await tries.later(16 * MINUTE_S) == Settled(second_tries=1)
 
 
 async def _open(tries: Tries) -> tuple[Lease, Block]:

@@ -110,7 +110,7 @@ async def test_nothing_in_doubt_is_decided_while_the_campaign_still_sends(ledger
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled()
     await ledger.maintenance.end_pending(SENDER)
     await ledger.make_all_due()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=3)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=3)
     assert await ledger.states() == "pppaae"
 
 
@@ -119,7 +119,7 @@ async def test_by_policy_everything_in_doubt_is_sent_once_more_and_then_given_up
     await ledger.send_all(b"iai")
     await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=6)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=6)
     view = await ledger.view()
     assert (view.state, view.finished_ms, view.codes) == (CampaignState.RUNNING, 0, {})
     until_ms = int(await ledger.field("until_ms"))
@@ -144,7 +144,7 @@ async def test_messages_that_could_not_be_sent_again_within_their_second_validit
     await ledger.submit(3, in_doubt="resend")
     await ledger.send_all(b"i")
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=3)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=3)
     await ledger.end_validity()
     assert await ledger.maintenance.end_pending(SENDER) == 3
     assert await ledger.states() == "ggg"
@@ -177,7 +177,7 @@ async def test_by_policy_nothing_of_a_stopped_campaign_is_sent_before_its_resume
     await ledger.end_validity()
     await ledger.maintenance.end_pending(SENDER)
     assert await ledger.states() == "iiaeee"
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=2)
     view = await ledger.view()
     assert (view.state, view.reason, view.finished_ms) == (state, "a wrong price", 0)
     assert await ledger.issue() == []
@@ -194,7 +194,7 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
     await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.PAUSED
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=1)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=1)
     assert await ledger.state() is CampaignState.PAUSED
     assert await ledger.issue() == []
 
@@ -202,7 +202,7 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
 async def test_resent_messages_of_a_stopped_campaign_that_nobody_resumes_are_given_up(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger, in_doubt="resend")
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=2)
     await ledger.end_validity()
     await ledger.maintenance.end_pending(SENDER)
     assert await ledger.states() == "gag"

@@ -25,7 +25,7 @@ async def _resend(ledger: Ledger) -> None:
     await ledger.send_all(b"i")
     await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=2)
 
 
 @arriving
@@ -37,7 +37,7 @@ async def test_a_message_in_doubt_that_arrived_is_accepted_and_never_sent_again(
     view = await ledger.view()
     assert (view.codes, view.counts[MessageState.ACCEPTED]) == ({"push:10": 1}, 1)
     await ledger.end_validity()
-    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=1)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(requeued=1)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
 
 

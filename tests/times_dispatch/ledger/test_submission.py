@@ -133,9 +133,9 @@ async def test_a_sealed_campaign_takes_no_batch(ledger: Ledger) -> None:
 
 
 async def test_a_campaign_that_was_never_begun_takes_no_batch_and_no_seal(ledger: Ledger) -> None:
-    with pytest.raises(SubmissionRefused, match="the campaign is not there"):
+    with pytest.raises(SubmissionRefused, match="the campaign does not exist"):
         await ledger.submissions.add_batch(CAMPAIGN, SENDER, 0, recipients(0, 3))
-    with pytest.raises(SubmissionRefused, match="the campaign is not there"):
+    with pytest.raises(SubmissionRefused, match="the campaign does not exist"):
         await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)
     assert await ledger.redis.keys(f"{KEY}*") == []
 

@@ -37,7 +37,7 @@ async def test_workers_that_learn_of_no_work_are_named_once_they_had_the_time_to
     await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
     later = FakeClock(epoch=time.time() + 31)
     line = await missing_workers(redis, clock=later)
-    assert line.startswith("workers and beat run, but workers learn of no work: start the broker, or correct DISPATCH_")
+    assert line.startswith("workers and beat run, but workers get no work: start the broker, or correct DISPATCH_")
     assert await missing_workers(redis, clock=FakeClock(epoch=time.time() + 29)) == ""
     await redis.set(UPKEEP_SINCE, "1790000000000")
     assert await missing_workers(redis, clock=later) == ""

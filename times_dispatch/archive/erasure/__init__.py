@@ -1,5 +1,5 @@
-"""What people may ask about their data: that a number is forgotten, and that a late reply still opts out.
+"""Rights of recipients: a number can be forgotten, and a late stop reply still opts the number out.
 
-``forgetter`` takes a number out of everything, ``sealing`` keeps what the law wants kept of it, ``late_opt_outs`` opts
-out people who answered a message whose campaign was archived. Terms: docs/glossary.md.
+``forgetter`` removes a number from all data, ``sealing`` keeps the records that the law prescribes, ``late_opt_outs``
+opts out people who replied to a message of an archived campaign. Terms: docs/glossary.md.
 """

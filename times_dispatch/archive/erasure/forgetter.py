@@ -20,35 +20,35 @@ from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 
 _POLL_S: Final = 0.5
 _SUBMITTING_S: Final = 3.0
-"""A batch that a submit checked before the number was forgotten is stored within this time."""
+"""A submit stores a batch within this time, in seconds, after it checked the batch for forgotten numbers."""
 
 
 class FindDeadLetters(Protocol):
-    """Finds dead letters by a number, and deletes them if told so."""
+    """Finds the dead letters that hold a number, and can delete these dead letters."""
 
     async def __call__(self, number: str, *, deletes: bool) -> list[bytes]:
-        """Return the bodies of the dead letters that hold a number."""
+        """Return the bodies of the dead letters that hold a number; *deletes*: delete the dead letters."""
         ...
 
 
 class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was known of the number, and is gone."""
+    """The counts of data about the number that were deleted or hidden."""
 
     digest: str
-    """The keyed digest by which the number is still known; the trail has it."""
+    """The keyed digest of the number, which the ledger and the trail keep."""
     messages: int
     campaigns: int
     others: int
-    """Messages to other numbers whose values held the number: their values are gone."""
+    """The messages to other numbers whose values held the number, and whose values were deleted."""
     entries: int
     """Entries of dead numbers, frequency caps, test messages and samples."""
     dead_letters: int
     bodies: int
-    """Posted reports that waited to be applied or relayed: the number is hidden in them."""
+    """Posted bodies that waited to be applied or relayed, and in which the number is hidden now."""
     sealed: int
-    """Rows that are sealed until the law allows to erase them."""
+    """Rows that are sealed until the law allows their erasure."""
     damaged: list[str]
-    """Campaigns that cannot be read; the number may still be in them."""
+    """Campaigns that cannot be read, and may still hold the number."""
 
 
 class Forgetter:
@@ -71,13 +71,13 @@ class Forgetter:
 
         Args:
             redis: the ledger.
-            forgotten: knows the number by a digest from now on.
-            sealing: keeps what the law wants kept; None keeps nothing.
-            dead_letters: finds dead letters by a number, and deletes them if told so.
+            forgotten: the list of forgotten numbers, which gets the digest of the number.
+            sealing: keeps the records that the law prescribes; None: keeps nothing.
+            dead_letters: finds and deletes the dead letters that hold a number.
             dead_numbers: the rule for dead numbers.
-            keep_s: for how many seconds from now the record is sealed.
-            actor: who forgets, for the trail.
-            wait_s: how long to wait for pushes and reports that are under way, in seconds.
+            keep_s: how long the record is sealed, in seconds from now.
+            actor: the person or process that forgets, for the trail.
+            wait_s: how long to wait for unfinished pushes and reports, in seconds.
             clock: the clock of the waits.
         """
         self._redis = redis
@@ -91,14 +91,14 @@ class Forgetter:
         self._clock = clock
 
     async def forget(self, number: str) -> ForgetResult:
-        """Forget a number, given as E.164 digits without the plus. A repeated call finds what an earlier one left.
+        """Forget a number, given as E.164 digits without the plus. A repeated call continues an unfinished call.
 
         Until the last step the number is on the opt-out list, so that a worker that holds it in memory sends nothing.
 
         Raises:
-            ForgetKeyRefused: the key of forgotten numbers is missing, or is another one.
+            ForgetKeyRefused: the key of forgotten numbers is missing or wrong.
             ArchiveError: the sealed record cannot be written; the number is suppressed, and nothing is deleted.
-            ForgettingUnfinished: a push is under way, or the number stands in a message that is still to be sent.
+            ForgettingUnfinished: a push is unfinished, or the number stands in a message that is still to be sent.
         """
         opt_outs = OptOuts(self._redis)
         digest = await self._forgotten.add(number)
@@ -127,7 +127,7 @@ class Forgetter:
         if rows and self._sealing:
             now_ms = await RedisClock(self._redis).now_ms()
             await self._sealing.seal(rows, now_ms=now_ms, until_ms=now_ms + self._keep_s * 1000)
-        # Deleted after they are sealed, and once more at the end: a copy may have been refused meanwhile.
+        # Dead letters are deleted after the sealing and again at the end, because a report may become one meanwhile.
         await self._dead_letters(number, deletes=True)
         others = await self._forget_batches(forgetting, damaged)
         hidden = await self._hide_in_bodies(bodies, number)
@@ -147,17 +147,17 @@ class Forgetter:
         )
 
     async def _hide_in_bodies(self, bodies: PostedBodies, number: str) -> int:
-        """Hide the number in bodies that wait, until no reconciler holds such a body; return how many were changed.
+        """Hide the number in waiting bodies until no reconciler holds such a body; return the number of changed bodies.
 
-        Reconcilers hide the number in what they read from now on. So what an earlier reading of theirs has stored is
-        found by the steps that follow.
+        Reconcilers hide the number in bodies that they read from now on. The later steps of the forgetter find the data
+        from bodies that reconcilers read before.
         """
         changed, deadline = 0, self._clock.monotonic() + self._wait_s
         while True:
             replaced, held = await bodies.hide(number)
             changed += replaced
             if not held:
-                return changed + (await bodies.hide(number)).replaced  # what the reconcilers relayed meanwhile
+                return changed + (await bodies.hide(number)).replaced  # bodies relayed meanwhile
             if self._clock.monotonic() >= deadline:
                 raise ForgettingUnfinished(
                     "a reconciler holds a report with the number; run the command again in a minute, while "
@@ -166,7 +166,7 @@ class Forgetter:
             await self._clock.sleep(_POLL_S)
 
     async def _forget_batches(self, forgetting: NumberForgetting, damaged: list[CampaignDamaged]) -> int:
-        """Take the number out of all batches, until none holds it; return how many other messages lost their values."""
+        """Remove the number from all batches; return the number of messages to other numbers that lost their values."""
         others, deadline = 0, self._clock.monotonic() + self._wait_s
         must_look_again = await forgetting.is_any_submitting()
         while True:
@@ -183,7 +183,7 @@ class Forgetter:
                 if kept:
                     raise ForgettingUnfinished(
                         f"the number stands in values of {kept:,} messages to other numbers that may still be sent; "
-                        "run the same command again when they are sent"
+                        "run the same command again after these messages are sent"
                     )
                 return others
             if self._clock.monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""Opts out the people who answered a message with a stop word after its campaign was archived."""
+"""Opts out the people who replied to a message with a stop word after the campaign was archived."""
 
 import asyncio
 from typing import Final
@@ -21,10 +21,10 @@ _UNKNOWN: Final = ""
 async def opt_out_late(
     redis: Redis, archive: Archive, forgotten: ForgottenNumbers
 ) -> tuple[int, dict[CampaignId, Exception]]:
-    """Opt out the numbers of late stop replies; return how many, and the campaigns whose archive cannot be read.
+    """Opt out the numbers of late stop replies; return their count, and the error of each unreadable archive.
 
-    The replies to a campaign that cannot be read stay noted. A number that is forgotten gets nothing anyway, and is not
-    put on the list. Raises ``ForgetKeyRefused`` if nobody can tell here which numbers are forgotten.
+    The replies to a campaign that cannot be read stay noted. A forgotten number gets no message anyway, and is not put
+    on the opt-out list. Raises ``ForgetKeyRefused`` if the key of forgotten numbers is missing or wrong.
     """
     stops, opt_outs, opted_out = LateStops(redis), OptOuts(redis), 0
     errors = dict[CampaignId, Exception]()

@@ -1,7 +1,7 @@
-"""Sealed records: what the law wants kept of a forgotten number, each encrypted under a key of its own.
+"""Sealed records hold the data about a forgotten number that the law prescribes; each record has its own key.
 
-No command of this program reads a sealed record. Whoever has the master key and a lawful reason can decrypt it
-(docs/retention.md). Upkeep destroys its key when its time is over.
+No command of this program reads a sealed record. A person with the master key and a lawful reason can decrypt a record
+(docs/retention.md). Upkeep destroys the key of a record when the record's time is over.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from times_dispatch.unreadable_json import UNREADABLE_JSON
 SEALED_PREFIX: Final = "sealed-"
 """The beginning of the folder of a sealed record."""
 FORGOTTEN_FOLDER: Final = "forgotten"
-"""The folder with an empty file for each forgotten number, named by its keyed digest."""
+"""The folder with one file for each forgotten number, which is named by the keyed digest of the number."""
 _OPERATION: Final = "sealed"
 _DIGEST: Final = "digest"
 _ROWS_AT_ONCE: Final = 1_000
@@ -49,7 +49,7 @@ _SCHEMA: Final = (
 
 
 class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was known of a number; times are epoch milliseconds, 0 without such a time."""
+    """One row of a sealed record; times are epoch milliseconds, 0 without such a time."""
 
     kind: str
     """``message``, ``dead letter``, or ``report``: a posted body that waited."""
@@ -70,14 +70,14 @@ class SealedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _SealedRecord(msgspec.Struct, frozen=True):
-    """Where a sealed record is."""
+    """The place of a sealed record: the folder of the archive, and the record's name."""
 
     folder: str
     archive: str
 
 
 class _SealManifest(msgspec.Struct, frozen=True):
-    """What can be read of a sealed record without a key."""
+    """The part of a sealed record that can be read without a key."""
 
     sealed_ms: int
     until_ms: int
@@ -106,7 +106,7 @@ def sealed_message(view: CampaignView, message: MessageView) -> SealedRow:
 
 
 class Sealing:
-    """Writes sealed records, and erases those whose time is over."""
+    """Writes sealed records, and erases records whose time is over."""
 
     def __init__(self, redis: Redis, folder: ArchiveFolder, keys: MasterKeys) -> None:
         """Make the sealing of a ledger.
@@ -114,17 +114,17 @@ class Sealing:
         Args:
             redis: the ledger, which knows when each record is to be erased.
             folder: the folder of the archive.
-            keys: wrap the keys of the records.
+            keys: the master keys, which wrap the keys of the records.
         """
         self._redis = redis
         self._folder = folder
         self._keys = keys
 
     async def seal(self, rows: Sequence[SealedRow], *, now_ms: int, until_ms: int) -> None:
-        """Write one record, which is to be erased at a time; raise ``ArchiveError``."""
+        """Write one record, which is erased at the time *until_ms*; raise ``ArchiveError``."""
         archive = f"{SEALED_PREFIX}{secrets.token_hex(8)}"
         manifest = _SealManifest(sealed_ms=now_ms, until_ms=until_ms, rows=len(rows))
-        # First the ledger: a record that nobody erases would stay for ever.
+        # The ledger comes first: a record that the ledger does not know would never be erased.
         record = msgspec.json.encode(_SealedRecord(self._folder.url, archive))
         await self._redis.zadd(SEALED, {record: until_ms})
         await asyncio.to_thread(self._write, archive, rows, manifest)
@@ -132,7 +132,7 @@ class Sealing:
     async def erase_due(self, now_ms: int) -> tuple[int, list[ArchiveError]]:
         """Destroy the keys of records whose time is over, and delete the records.
 
-        Return how many records were deleted, and why others could not be; those are tried again at the next call.
+        Return the number of deleted records, and the errors of the others; the next call tries the others again.
         """
         erased, errors = 0, list[ArchiveError]()
         for member in await self._redis.zrangebyscore(SEALED, "-inf", now_ms):
@@ -147,11 +147,12 @@ class Sealing:
         return erased, errors
 
     async def note_forgotten(self, digest: str, key_digest: str) -> None:
-        """Note beside the archive that a number is forgotten, so that the loss of Redis does not bring it back.
+        """Note in the archive's folder that a number is forgotten, so that the number stays forgotten if Redis is lost.
 
         Args:
             digest: the digest of the number, in hexadecimal.
-            key_digest: a digest of the key that made it, by which a rebuild knows whether it has the right key.
+            key_digest: a digest of the key of forgotten numbers, by which a rebuild finds out whether it has the right
+                key.
         """
         name = f"{digest}.{_DIGEST}"
         await asyncio.to_thread(self._folder.write, FORGOTTEN_FOLDER, name, key_digest.encode())
@@ -170,10 +171,10 @@ class Sealing:
             raise ArchiveDamaged(f"{FORGOTTEN_FOLDER}: has a file that is no digest") from None
 
     async def restore(self, archive: str) -> None:
-        """Let a sealed record be erased in time, after Redis has lost its data; raise ``ArchiveError``."""
+        """Enter a sealed record into the ledger again, after Redis has lost its data; raise ``ArchiveError``."""
         packed = await asyncio.to_thread(self._folder.read, archive, f"{_OPERATION}.{MANIFEST}")
         if packed is None:
-            raise ArchiveDamaged(f"{archive}: its manifest is missing, so nobody knows when to erase the record")
+            raise ArchiveDamaged(f"{archive}: its manifest is missing, so its end is unknown; restore the file")
         try:
             manifest = msgspec.json.decode(packed, type=_SealManifest)
         except UNREADABLE_JSON:

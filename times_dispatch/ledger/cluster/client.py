@@ -18,8 +18,8 @@ from times_dispatch.ledger.cluster.topology import Topology
 T = TypeVar("T")
 
 Call = Callable[[Any, bool], Awaitable[T]]
-"""Runs commands of one slot on a node, a ``Redis``; the flag says whether ASKING precedes each command. The type of
-the node is left open, because redis-py's methods for whole commands have no types."""
+"""Runs commands of one slot on a node (a ``Redis``); the flag says whether ASKING precedes each command. The type of
+the node is ``Any``, because redis-py's methods for whole commands have no types."""
 
 _ON_ALL_PRIMARIES: Final = frozenset({"SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
 _MAX_HOPS: Final = 16
@@ -31,9 +31,9 @@ _MAX_PAUSE_S: Final = 0.25
 class ClusterRedis(Redis):
     """A ``Redis`` for a whole cluster.
 
-    A call whose slot is moving waits for the slot, for as long as a call waits for an answer: then it raises the node's
-    error, which callers handle as an unavailable Redis. A call whose node does not answer asks the other nodes for the
-    new owner, and is repeated as often as a call to a single Redis.
+    A call whose slot is moving waits for the slot, at most as long as a call waits for a response. After this time the
+    call raises the node's error, which callers handle as an unavailable Redis. A call whose node does not answer asks
+    the other nodes for the new owner, and is repeated as often as a call to a single Redis.
     """
 
     def __init__(
@@ -48,15 +48,16 @@ class ClusterRedis(Redis):
         """Make the client; nothing is connected yet.
 
         Args:
-            seeds: The nodes that are asked first who owns the slots.
+            seeds: The nodes that are asked first for the owners of the slots.
             open_node: Makes the client of one node; that client must not repeat calls by itself.
             retries: How many times a call is repeated after its node did not answer.
-            repeat_after_timeout: Whether a call is also repeated if the connection stands, but no answer came in time.
+            repeat_after_timeout: Whether a call is also repeated if the connection is open, but no response came in
+                time.
             slot_timeout_s: How long a call waits for a slot that is moving or not served, in seconds.
         """
         self.topology = Topology(seeds, open_node)
         self.name = ",".join(map(str, seeds))
-        """The nodes of the URL, for messages."""
+        """The nodes in the URL, for messages to people."""
         super().__init__(connection_pool=self.topology.node(seeds[0]).connection_pool)
         self._retries = retries
         self._lost = LOST if repeat_after_timeout else LOST[:1]
@@ -142,21 +143,21 @@ class ClusterRedis(Redis):
         try:
             await self.topology.refresh(version, last=last)
         except LOST:
-            return  # the next try finds out whether a node answers
+            return  # the next try asks the nodes again
 
     async def _on_all_primaries(self, args: Any, options: Any) -> Any:
         """Run a command on all primaries; return one of the replies. A node that does not answer counts as absent."""
         return (await self._replies_of_primaries(args, options))[0]
 
     async def _info_of_the_fullest(self, args: Any, options: Any) -> Any:
-        """Return what INFO says of the primary whose memory is fullest: its limits are the first to be reached."""
+        """Return INFO of the primary with the fullest memory, because this primary reaches its limits first."""
         return max(await self._replies_of_primaries(args, options), key=_fullness)
 
     async def _replies_of_primaries(self, args: Any, options: Any) -> list[Any]:
-        """Return the replies of all primaries that answer; raise an error if none does, or if one refuses."""
+        """Return the replies of all primaries that answer; raise an error if none answers, or if one refuses."""
         version = self.topology.version
         replies = await self._ask_primaries(args, options)
-        if any(isinstance(reply, LOST) for reply in replies):  # perhaps another node has taken over
+        if any(isinstance(reply, LOST) for reply in replies):  # another node may have taken over
             await self._learn_again(version, last=None)
             replies = await self._ask_primaries(args, options)
         good = [reply for reply in replies if not isinstance(reply, BaseException)]
@@ -176,6 +177,6 @@ def _fullness(info: Any) -> tuple[float, int]:
 
 
 def _address(redirect: exceptions.AskError, node: Redis | None) -> Address:
-    """Return where a redirect leads. A node that does not know the host leaves it out: then it is the same host."""
+    """Return the address in a redirect. A redirect without a host means the host of the node that sent it."""
     host = redirect.host or (node.connection_pool.connection_kwargs["host"] if node else "")
     return Address(host, redirect.port)

@@ -1,4 +1,4 @@
-"""The errors of the cluster's client, besides redis-py's own, and which errors only a later try can fix."""
+"""The errors of the cluster's client besides redis-py's own, and the errors after which a call is tried again."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ class SlotsMixed(exceptions.RedisError):
 
 
 REDIRECTS: Final = (exceptions.AskError, exceptions.TryAgainError, exceptions.ClusterDownError)
-"""What a node answers to a command that it did not execute, because the slot is elsewhere or not served now. MOVED is a
-kind of ASK in redis-py."""
+"""The errors of a node that did not execute a command, because its slot is on another node or not served now. In
+redis-py, MOVED is a subclass of ASK."""
 
 LOST: Final = (exceptions.ConnectionError, exceptions.TimeoutError)
-"""What a call raises whose node does not answer."""
+"""The errors of a call whose node does not answer."""

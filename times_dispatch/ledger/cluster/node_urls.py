@@ -12,7 +12,7 @@ _MAX_PORT: Final = 65_535
 
 
 class Address(NamedTuple):
-    """Where a node listens."""
+    """The host and the port on which a node listens."""
 
     host: str
     port: int
@@ -30,9 +30,9 @@ class ClusterUrl(NamedTuple):
     login: str
     """``user:password@`` as the URL has it; empty without a login."""
     options: str
-    """The options behind the question mark, with the question mark; empty without options."""
+    """The options after the question mark, with the question mark; empty without options."""
     nodes: tuple[Address, ...]
-    """The nodes that the URL names; the others are learnt from these."""
+    """The nodes in the URL; these nodes name all other nodes."""
 
     def of_node(self, address: Address) -> str:
         """Return the URL of one node."""

@@ -27,8 +27,8 @@ class ClusterPipeline(Pipeline):
     """A pipeline of a ``ClusterRedis``.
 
     Commands of several slots are allowed in a pipeline without transaction. A command without a key (WAIT, TIME) goes
-    through the same connection as the command before it. A transaction has keys of one slot. An error of a node stands
-    in the place of the replies of this node's commands.
+    through the same connection as the command before it. A transaction has keys of one slot. If a node fails, its error
+    replaces the replies to the commands of this node.
     """
 
     def __init__(self, client: "ClusterRedis", *, transaction: bool, shard_hint: str | None) -> None:
@@ -55,7 +55,7 @@ class ClusterPipeline(Pipeline):
         return await self._client.at_slot(_one_slot([(args, options)]), call)
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Run all commands; return their replies in order."""
+        """Run all commands of the pipeline; return their replies in order."""
         stack: list[Any] = list(self.command_stack)
         try:
             if self._bound:
@@ -107,7 +107,7 @@ class ClusterPipeline(Pipeline):
         return await self._client.at_slot(_one_slot(stack), call)
 
     async def _execute_by_slot(self, stack: list[Command]) -> list[Any]:
-        """Return the replies of all commands, and errors in the places of replies."""
+        """Run all commands by slot; return for each command its reply or its error."""
         replies: list[Any] = [None] * len(stack)
         slots = _slots(stack)
         groups: list[list[int]] = []
@@ -132,7 +132,7 @@ class ClusterPipeline(Pipeline):
         return replies
 
     async def _run_at_owners(self, slots: Sequence[int], stack: list[Command], replies: list[Any]) -> None:
-        """Send all commands to the present owners of their slots, in one round trip to each node."""
+        """Send all commands to the current owners of their slots, in one round trip to each node."""
         by_node: dict[Redis, list[int]] = {}
         for index, slot in enumerate(slots):
             try:
@@ -144,7 +144,7 @@ class ClusterPipeline(Pipeline):
         await asyncio.gather(*(_run(node, group, stack, replies) for node, group in by_node.items()))
 
     async def _run_slot(self, slot: int, group: list[int], stack: list[Command], replies: list[Any]) -> None:
-        """Run commands of one slot, and those that were not executed again, until the slot has settled."""
+        """Run the commands of one slot, and repeat the commands that were not executed until the slot stops moving."""
         with_wait = any(stack[index][0][0] == "WAIT" for index in group)
         pending = list(group)
 
@@ -165,7 +165,7 @@ class ClusterPipeline(Pipeline):
                 replies[index] = error
 
     async def _load_and_repeat(self, stack: list[Command], replies: list[Any]) -> None:
-        """Run scripts that a node did not know again, after all nodes got their texts."""
+        """Load the texts of unknown scripts on all nodes, and run again the scripts that a node did not know."""
         texts = {script.sha: script.script for script in self.scripts}
         unknown = [
             index
@@ -183,14 +183,14 @@ class ClusterPipeline(Pipeline):
 async def _run(
     node: Any, group: Sequence[int], stack: Sequence[Command], replies: list[Any], *, is_asking: bool = False
 ) -> None:
-    """Run commands on a node, in one round trip, and put their replies or errors into their places.
+    """Run commands on a node, in one round trip, and write their replies or errors into *replies*.
 
     Args:
         node: the client of the node.
         group: the indexes of the commands.
         stack: all commands of the pipeline.
         replies: gets the replies and errors, by the index of the command.
-        is_asking: whether the node takes slots over that it does not own yet.
+        is_asking: whether ASKING precedes the commands, because the node does not own the slot yet.
     """
     try:
         async with node.pipeline(transaction=False) as pipe:
@@ -211,7 +211,7 @@ def _keyed(command: Command) -> bool:
 
 
 def _slots(stack: Sequence[Command]) -> list[int]:
-    """Return the slot of each command; a command without a key has the slot of the command before, or after."""
+    """Return the slot of each command; a command without a key gets the slot of the command before or after it."""
     own = [slot_of(args) for args, _ in stack]
     before = next((slot for slot in own if slot is not None), home_slot())
     slots = list[int]()

@@ -8,7 +8,7 @@ from redis.crc import key_slot
 from times_dispatch.ledger.cluster.errors import SlotsMixed
 
 HOME: Final = "clock"
-"""The hash tag whose node gets commands without a key, so that the clock of all such calls is one clock."""
+"""The hash tag whose node gets commands without a key, so that all such calls read the same clock."""
 
 _SCRIPTS: Final = frozenset({"EVAL", "EVALSHA"})
 _KEYS_TO_THE_END: Final = frozenset({"MGET", "DEL", "EXISTS", "UNLINK", "WATCH", "TOUCH"})
@@ -45,7 +45,7 @@ def keys_of(args: Sequence[Any]) -> Sequence[Any]:
         names = args[_after(args, "STREAMS") :]
         return names[: len(names) // 2]
     if command == "SCAN":
-        # A pattern with a hash tag matches keys of one slot only, so the pattern stands for a key.
+        # A pattern with a hash tag matches keys of one slot only, so the pattern counts as a key.
         return args[_after(args, "MATCH") :][:1]
     if command in _KEYLESS or command.partition(" ")[0] in _KEYLESS_FAMILIES:
         return ()
@@ -62,13 +62,13 @@ def may_follow_ask(args: Sequence[Any]) -> bool:
 
 
 def may_follow_ask_together(commands: Sequence[Sequence[Any]]) -> bool:
-    """Say the same of a transaction: all its commands must be about one and the same key."""
+    """Say whether a transaction may run on that node: all its commands must have the same single key."""
     keys = {_bytes(key) for args in commands for key in keys_of(args)}
     return len(keys) == 1 and all(map(may_follow_ask, commands))
 
 
 def _after(args: Sequence[Any], option: str) -> int:
-    """Return where the words after an option begin. redis-py writes some options as text, and some as bytes."""
+    """Return the position after an option. redis-py writes some options as text, and some as bytes."""
     words = (option, option.encode())
     return next((index + 1 for index, word in enumerate(args) if word in words), len(args))
 

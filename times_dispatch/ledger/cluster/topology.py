@@ -1,4 +1,4 @@
-"""Which node of a cluster owns which hash slot, as far as this client knows, and a client for each node."""
+"""The nodes of a cluster, the hash slots that each node owns at the last refresh, and a client for each node."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ SLOTS: Final = 16_384
 _REFRESH_EVERY_S: Final = 0.1
 """Nodes are asked for the owners of the slots at most this often."""
 _ANSWER_WITHIN_S: Final = 1.0
-"""How long a node may take to say who owns the slots; then the next node is asked."""
+"""How long a node may take to name the owners of the slots; then the next node is asked."""
 
 
 class Topology:
@@ -32,7 +32,7 @@ class Topology:
         self._refreshing = asyncio.Lock()
         self._refreshed_at = float("-inf")
         self.version = 0
-        """Grows with each change of what is known."""
+        """The version of the known owners; it grows with each change."""
 
     async def owner(self, slot: int) -> Redis:
         """Return the client of the node that owns a slot.
@@ -71,10 +71,10 @@ class Topology:
         self.version += 1
 
     async def refresh(self, known_version: int, *, last: Redis | None = None) -> None:
-        """Ask the nodes who owns the slots, unless somebody did so since *known_version*.
+        """Ask the nodes for the owners of the slots, unless another call has asked since *known_version*.
 
         Args:
-            known_version: What the caller knew when its call failed.
+            known_version: The version of the known owners when the caller's call failed.
             last: A node that is asked after all others, because it did not answer.
 
         Raises:
@@ -102,7 +102,7 @@ class Topology:
                     await self._learn(reply, address)
                 except (*LOST, TimeoutError) as failure:
                     error = failure
-                except (ValueError, TypeError) as failure:  # what answers is no node of a cluster
+                except (ValueError, TypeError) as failure:  # the server is no node of a cluster
                     error = failure
                 except exceptions.NoPermissionError:
                     raise
@@ -126,7 +126,7 @@ class Topology:
             await node.aclose()
 
     async def _learn(self, reply: Any, asked: Address) -> None:
-        """Take over a reply to CLUSTER SLOTS: for each range of slots first, last, and nodes, the primary first."""
+        """Read a reply to CLUSTER SLOTS: for each range its first and last slot, and its nodes, the primary first."""
         owners: list[Address | None] = [None] * SLOTS
         members: dict[Address, None] = {}
         for first, last, *nodes in reply:

@@ -1,9 +1,9 @@
-"""The lanes of a campaign follow each other: a brake, pause or cancel of one lane becomes that of all.
+"""The alignment of lanes: a brake, pause or cancel of one lane of a campaign is brought to all its lanes.
 
-``Control`` acts on all lanes at once. Scripts know their own lane only, so a brake stops one lane first; a node that
-could not be reached keeps a lane as it was; and a submit may break off between the seals of two lanes. Upkeep calls
-``align`` for campaigns that changed. It acts when it finds the same difference twice, a second apart or more, because
-a person's change reaches the lanes one after the other.
+``Control`` changes all lanes at once, but lanes can differ: a script knows only its own lane, so a brake stops one lane
+first. A lane does not change while its node cannot be reached. And a submit may break off between the seals of two
+lanes. Upkeep calls ``align`` for campaigns that changed. ``align`` acts if it finds the same difference twice, at least
+a second apart, because a person's change reaches the lanes one after the other.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from times_dispatch.ledger.submission import Submissions
 T = TypeVar("T")
 
 APART_S: Final = 1.0
-"""A difference that is found again after so many seconds is none that is just being made."""
+"""A difference that is found again after this many seconds is not just a change that is still under way."""
 WAIT_S: Final = 4.0
 """How long one sender or campaign may take in one round, in seconds."""
 _AT_ONCE: Final = 16
@@ -40,7 +40,8 @@ _STOPS: Final = (
     (CampaignState.BRAKED, ControlAction.BRAKE, frozenset({CampaignState.RUNNING})),
     (CampaignState.PAUSED, ControlAction.PAUSE, frozenset({CampaignState.RUNNING})),
 )
-"""The state of one lane, the action that brings it to the other lanes, and the states of lanes on which it acts."""
+"""The state of one lane, the action that brings this state to the other lanes, and the states in which a lane is
+changed."""
 
 
 class _SenderStops(NamedTuple):
@@ -53,11 +54,11 @@ class _Differing(NamedTuple):
     """A campaign whose lanes differ."""
 
     since_s: float
-    """When its lanes were first found to differ in this way."""
+    """When the campaign's lanes were first found to differ in this way."""
     states: list[CampaignState]
     """The states of the lanes that can be read."""
     seen: CampaignView
-    """One of the lanes."""
+    """Any lane of the campaign."""
 
 
 class LaneAlignment:
@@ -69,7 +70,7 @@ class LaneAlignment:
         Args:
             redis: the ledger.
             wait_s: how long one sender or campaign may take in one round, in seconds; the others are not delayed.
-            clock: tells how long lanes have differed.
+            clock: measures how long lanes have differed.
         """
         self._lanes = LaneQueries(redis)
         self._control = Control(redis)
@@ -79,12 +80,12 @@ class LaneAlignment:
         self._differing: dict[CampaignId, _Differing] = {}
         """Campaigns whose lanes differ."""
         self._differing_senders: dict[SenderId, tuple[float, list[_SenderStops]]] = {}
-        """When the lanes of a sender were first found to differ in this way, and what stops each of them."""
+        """When the lanes of a sender were first found to differ in this way, and the pause or brake of each lane."""
 
     async def align_senders(self, names: Iterable[SenderId]) -> None:
-        """Bring the pause or brake of one lane of a sender to its other lanes: a node may have been away.
+        """Bring the pause or brake of one lane of a sender to its other lanes, whose nodes may have been away.
 
-        Each sender is aligned by itself. Raises the first Redis error or TimeoutError at the end.
+        An error of one sender does not affect other senders. Raises the first Redis error or TimeoutError at the end.
         """
         lanes = defaultdict[SenderId, list[SenderId]](list)
         for name in names:
@@ -107,7 +108,7 @@ class LaneAlignment:
             await self._stop_all(sender, views)
 
     async def _stop_all(self, sender: SenderId, views: Sequence[SenderView]) -> None:
-        """Bring pauses and brakes to all lanes that can be reached; raise the first error of the others at the end."""
+        """Bring pauses and brakes to all lanes that can be reached; raise the first error at the end."""
         stops = list[Awaitable[object]]()
         if paused := next((view for view in views if view.paused), None):
             stops.append(self._control.pause_sender(sender, reason=paused.pause_reason))
@@ -118,10 +119,10 @@ class LaneAlignment:
                 raise result
 
     async def align(self, changed: Iterable[CampaignView], *, away: Container[SenderId] = ()) -> None:
-        """Look at changed campaigns, and again at those whose lanes differed.
+        """Check the changed campaigns, and check again the campaigns whose lanes differed.
 
-        Each campaign is aligned by itself, with those of its lanes that can be read. Raises the first Redis error or
-        TimeoutError at the end.
+        An error of one campaign does not affect other campaigns; lanes that cannot be read are left out. Raises the
+        first Redis error or TimeoutError at the end.
 
         Args:
             changed: campaigns, or campaigns of single lanes whose whole campaign could not be read.
@@ -156,7 +157,7 @@ class LaneAlignment:
         return [view for views in await asyncio.gather(*reads) for view in views or ()]
 
     async def _read(self, reading: Awaitable[T]) -> T | None:
-        """Return what is read; None if the node does not answer in time, or the lane is damaged."""
+        """Return the result of a read; None if the node does not answer in time, or the lane is damaged."""
         try:
             async with asyncio.timeout(self._wait_s / 2):
                 return await reading
@@ -164,7 +165,7 @@ class LaneAlignment:
             return None
 
     async def _each(self, alignments: Iterable[Awaitable[None]]) -> None:
-        """Await all, each for a bounded time; raise the first error at the end."""
+        """Await all calls, each for a bounded time; raise the first error at the end."""
         at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def bounded(alignment: Awaitable[None]) -> None:
@@ -181,7 +182,8 @@ class LaneAlignment:
             if stopped and any(lane.state in acts_on for lane in view.lanes):
                 await self._control.campaign(stopped.plan.sender, stopped.id, action, reason=stopped.reason)
                 return
-        # One lane is sealed, so the batches of all are stored, and the submit broke off before it sealed this one.
+        # One lane is sealed, so the batches of all lanes are stored, and the submit broke off before it sealed this
+        # lane.
         for lane in view.lanes:
             if lane.state is CampaignState.SUBMITTING:
                 await self._submissions.seal(

@@ -18,18 +18,22 @@ _MARK: Final = "/"
 _SLOTS: Final = 16_384
 _LANE: Final = re.compile(rf"([^{_MARK}]+){_MARK}([1-9][0-9]?)[a-z]*")
 _NEAR: Final = 96
-"""The slot of a lane is at most so far from the slot that it should have."""
+"""The slot of a lane is at most this far from its ideal slot."""
 
 
 def is_lane(sender: SenderId | str) -> bool:
-    """Say whether a name is that of a lane beside the first; other programs may have written any other name."""
+    """Say whether a name is the name of a lane other than the first; other programs may have written any name."""
     return _LANE.fullmatch(sender) is not None
 
 
 def header_of(sender: SenderId | str) -> SenderId:
+<<<<<<< HEAD
     """Return the sender to which a lane belongs; a sender without lanes is its own."""
     if _MARK not in sender:  # as nearly all names: lists ask this for each of ten thousand campaigns
         return SenderId(sender)
+=======
+    """Return the sender to which a lane belongs; for a sender without lanes, return the sender."""
+>>>>>>> main
     lane = _LANE.fullmatch(sender)
     return SenderId(lane[1] if lane else sender)
 
@@ -42,18 +46,18 @@ def lane_number(sender: SenderId | str) -> int:
 
 @lru_cache(1_000)
 def lane_senders(header: SenderId, lanes: int) -> tuple[SenderId, ...]:
-    """Return the names of a sender's lanes, the sender itself first; more lanes keep the names of fewer."""
+    """Return the names of a sender's lanes, the sender itself first; with more lanes, the first names stay the same."""
     return (header, *(_name(header, number) for number in range(1, lanes)))
 
 
 async def known_lanes(redis: Redis, sender: SenderId) -> list[SenderId]:
-    """Return the lanes that the ledger has of the sender to which *sender* belongs, in their order."""
+    """Return the lanes in the ledger of the sender to which *sender* belongs, in their order."""
     names: Any = await redis.smembers(SENDERS)
     return lanes_among((name.decode() for name in names), header_of(sender))
 
 
 def lanes_among(names: Iterable[str], header: SenderId) -> list[SenderId]:
-    """Return the lanes of a sender among the names of a ledger's senders, and in any case the first lane."""
+    """Return the lanes of a sender among the names of a ledger's senders; the result always has the first lane."""
     lanes = {SenderId(name) for name in names if is_lane(name) and header_of(name) == header}
     return [header, *sorted(lanes, key=lane_number)]
 

@@ -28,20 +28,20 @@ async def plans_of_lanes(
     max_parts_per_day: int,
     new_id: Callable[[], str],
 ) -> dict[CampaignId, Plan]:
-    """Return the plan of each lane's campaign; without lanes only the campaign itself. May be repeated.
+    """Return the plan of each lane's campaign; without lanes, only the plan of the campaign itself. May be repeated.
 
     Args:
         redis: the ledger.
-        fingerprint: stands for the submit; an earlier submit with this fingerprint decides how many lanes there are.
-        campaign: the campaign that people see, which is that of the first lane.
+        fingerprint: the fingerprint of the submit; an earlier submit with this fingerprint decides the number of lanes.
+        campaign: the campaign that people see, which is the campaign of the first lane.
         plan: the plan of the whole campaign.
-        lanes: how many lanes the settings have; a sender keeps the lanes that it ever had.
+        lanes: the number of lanes in the settings; a sender keeps all lanes that it ever had.
         max_parts_per_day: the daily cap of the sender; 0 if there is none.
         new_id: makes the id of a campaign.
 
     Raises:
-        LanesRefused: the sender has lanes, and the campaign cannot have them.
-        WorkerTooOld: a worker runs that knows no lanes, or no tracked links in lanes.
+        LanesRefused: the sender has lanes, and the campaign has a setting that lanes do not allow.
+        WorkerTooOld: a worker runs whose version has no lanes, or no tracked links in lanes.
     """
     submissions, names = Submissions(redis), await known_lanes(redis, plan.sender)
     earlier = await submissions.plan(plan.sender, campaign)

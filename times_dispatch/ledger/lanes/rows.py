@@ -1,4 +1,4 @@
-"""Some rows of a batch, and the rows of two batches as those of one."""
+"""Chosen rows of a batch, and the rows of two batches joined to one batch."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from times_dispatch.ledger.model import Recipients
 
 
 def picked(rows: Recipients, positions: Sequence[int], *, first: int = 0) -> Recipients:
-    """Return the messages at some positions of a batch; *first* is the index of the first of them in its campaign."""
+    """Return the messages at some positions of a batch; *first* is the campaign's index of the first of them."""
     return Recipients(
         first=first,
         to=[rows.to[at] for at in positions],

@@ -1,7 +1,7 @@
-"""The split of a campaign's recipients over the lanes of its sender, by the phone number.
+"""The split of a campaign's recipients over the lanes of its sender, by phone number.
 
-All messages to a number go through one lane, so the lane's script sees all of them: frequency caps and checks of
-repeated texts hold as without lanes. The numbers spread evenly, so all lanes end a campaign at about the same time.
+All messages to a number go through one lane, so frequency caps hold as without lanes. The numbers are spread evenly, so
+all lanes finish a campaign at about the same time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ def lane_of_number(phone: str, lanes: int) -> int:
 
 
 def lane_batches(batches: Iterable[Recipients], *, lanes: int, size: int) -> Iterator[LaneBatch]:
-    """Yield the batches of all lanes; equal batches of a file always give the same batches of lanes.
+    """Yield the batches of all lanes; the same batches of a file always give the same batches of lanes.
 
     Args:
         batches: the rows of the file, in order.
@@ -52,14 +52,14 @@ class LaneSplit:
 
         Args:
             size: messages of a full batch.
-            numbers: the number of the next batch of each lane; all batches before are full.
+            numbers: the number of the next batch of each lane; all earlier batches are full.
         """
         self._size = size
         self._numbers = list(numbers)
         self._rest: list[Recipients | None] = [None] * len(self._numbers)
 
     def full_batches(self, rows: Recipients) -> Iterator[LaneBatch]:
-        """Yield the batches that are full once these rows have come."""
+        """Add rows; yield the batches that become full."""
         of_lanes: list[list[int]] = [[] for _ in self._numbers]
         for position, phone in enumerate(rows.to):
             of_lanes[lane_of_number(phone, len(of_lanes))].append(position)

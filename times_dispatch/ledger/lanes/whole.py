@@ -1,4 +1,4 @@
-"""One campaign, or one sender, made of its lanes: every number is the sum of the lanes' numbers."""
+"""A whole campaign or sender, made of its lanes: every number is the sum of the lanes' numbers."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -13,7 +13,7 @@ _STOPS = (CampaignState.CANCELLED, CampaignState.BRAKED, CampaignState.PAUSED)
 
 
 def whole_state(states: Collection[CampaignState]) -> CampaignState:
-    """Return the state of a campaign from the states of its lanes: what stops one lane is about to stop all."""
+    """Return the state of a campaign from its lanes' states; a stop of one lane counts, as all lanes will follow."""
     if CampaignState.SUBMITTING in states:
         return CampaignState.CANCELLED if CampaignState.CANCELLED in states else CampaignState.SUBMITTING
     for stop in _STOPS:
@@ -62,9 +62,9 @@ def lane_offset(whole: CampaignView, campaign: CampaignId) -> int:
 
 
 def lane_batch(view: CampaignView, number: int) -> tuple[CampaignView, int, int]:
-    """Return the lane that has a batch of a campaign, the number of the batch there, and the index of the lane.
+    """Return the lane that has a batch of a campaign, the number of the batch in the lane, and the index of the lane.
 
-    A campaign without lanes is returned as it is.
+    For a campaign without lanes, return the campaign and the number unchanged.
     """
     offset = 0
     for lane in view.lanes:
@@ -108,5 +108,5 @@ def _sums(several: Sequence[dict[str, int]]) -> Counter[str]:
 
 
 def when_all(times: Sequence[int]) -> int:
-    """Return the last of several times; 0 if one of them is missing."""
+    """Return the last of several times; 0 if any of the times is missing."""
     return max(times) if all(times) else 0

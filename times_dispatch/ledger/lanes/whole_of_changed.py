@@ -1,4 +1,4 @@
-"""The whole campaigns of changed lanes: upkeep reads lanes, and people see campaigns."""
+"""The whole campaigns of changed lanes, because upkeep reads lanes, and people see whole campaigns."""
 
 from collections.abc import Container, Mapping, Sequence
 
@@ -14,15 +14,15 @@ from times_dispatch.ledger.queries import Queries
 async def with_whole_campaigns(
     redis: Redis, results: Sequence[list[CampaignView] | BaseException], *, away: Container[SenderId]
 ) -> tuple[list[list[CampaignView] | BaseException], list[CampaignView]]:
-    """Put the campaigns that people see in place of those of lanes.
+    """Replace the campaigns of lanes by the whole campaigns that people see.
 
-    Each campaign is in the result of the first sender that has a lane of it. If a lane of another node cannot be read,
-    the error is in place of this result, and the sender's campaigns are to be shown later. Also return the lanes whose
-    whole campaigns cannot be read.
+    Each campaign is in the result of the first sender that has a lane of the campaign. If a lane on another node cannot
+    be read, the error replaces this result, and the sender's campaigns have to be shown later. Also return the lanes
+    whose whole campaigns cannot be read.
 
     Args:
         redis: the ledger.
-        results: the changed campaigns of each sender, or the error that prevented to read them.
+        results: the changed campaigns of each sender, or the error of reading them.
         away: senders and lanes whose node is away.
     """
     shown, seen = list[list[CampaignView] | BaseException](), set[CampaignId]()
@@ -49,7 +49,7 @@ async def with_whole_campaigns(
 async def _whole_campaigns(
     redis: Redis, lanes: Mapping[CampaignId, CampaignView], away: Container[SenderId]
 ) -> list[CampaignView]:
-    """Return whole campaigns without those that have a damaged lane; raise Redis errors, or OSError if one is away.
+    """Return whole campaigns, except those with a damaged lane; raise Redis errors, or OSError if a lane is away.
 
     Args:
         redis: the ledger.

@@ -8,15 +8,15 @@
 --   recipients              the packed recipients, see ledger/records.py
 --   parts                   the SMS parts of each message, one byte each; empty if every message has one part
 --   fingerprints            the fingerprints of the messages' numbers, see ledger/number_fingerprints.py
---   suppressed              the messages that are suppressed from the start, ascending, each once: the index u16, and
---                           the reason u16, a Suppression
+--   suppressed              the messages that are suppressed from the start, ascending, each once: its index u16, and
+--                           its reason u16 (a Suppression)
 -- Reply: status is one of
 --   stored
 --   present        the batch was stored already
---   no_campaign    the campaign is not there
---   sealed         the campaign takes no more batches; state: its state
---   gap            a batch before this one is missing; batches: how many there are
---   bad_size       the batch is empty, or longer than batch_size: how many messages a batch of the campaign has
+--   no_campaign    the ledger has no such campaign
+--   sealed         the campaign takes no more batches; state: the campaign's state
+--   gap            a batch with a lower number is missing; batches: how many batches the ledger has
+--   bad_size       the batch is empty, or longer than batch_size, the most messages that a batch of the campaign has
 --   short_before   the batch before this one is shorter than batch_size: only the last batch may be shorter
 -- Keys: campaign; recipients, parts, fingerprints, messages and codes of the batch; the sender's hash.
 -- Atomic: the batch and the counters.

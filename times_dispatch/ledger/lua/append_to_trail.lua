@@ -1,7 +1,7 @@
 -- uses: names memory trail
 --
--- Append an entry to the trail, about something that changes nothing else in the ledger. This runs also when Redis is
--- full, so that an export is possible then; the trail is bounded.
+-- Append an entry to the trail, about an action that changes nothing else in the ledger (an export). The script runs
+-- also when Redis is full, so that exports stay possible; the length of the trail is bounded.
 --
 -- Arguments
 --   trail  the entry of the trail, see lib/trail.lua

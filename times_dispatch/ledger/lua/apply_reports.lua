@@ -5,11 +5,11 @@
 -- every other state. A failed message keeps the code of its first failed report. A report may come before its message
 -- is accepted. A report may come while its message is pending again: the report proves that the message was sent, so
 -- the message is not sent a second time. The other kinds of reports (a click, a reply, an intermediate event) prove
--- only that the push arrived: if the ledger did not know that, the message becomes accepted, and waits for its report.
--- A report proves a push whatever the ledger knows: nobody else can make the correlation id. If the ledger lost the
--- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
--- If the code of a failed report is in the campaign's rule ([retry_failed]), the message waits for a second try. A
--- click or a reply ends such a wait for good: somebody has the message, which is failed, also if its second try was
+-- only that the push arrived: if the ledger did not know this, the message becomes accepted, and waits for its report.
+-- A report proves a push even if the ledger lost the push (a power cut, a failover), because only this program can make
+-- the correlation id: the record is made or corrected from the report, and the message is not sent again. If the code
+-- of a failed report is in the campaign's rule ([retry_failed]), the message waits for a second try. A click or a reply
+-- ends this wait for good, because somebody got the message. The message is failed then, also if its second try was
 -- pending. Any other report about the failed attempt changes nothing, unless it says delivered. See lib/retries.lua.
 --
 -- Arguments
@@ -36,13 +36,13 @@ local NO_CODE = '\0\0'
 -- The field `sent` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
 -- The kinds of reports, as the bytes of their letters (ReportLetter in ledger/protocol.py). Arrived: a click, reply or
--- intermediate event. Noticed: a program fetched a link. Visited: a click on a link of ours, which names no attempt.
+-- intermediate event. Noticed: a program fetched a link. Visited: a click on a tracked link, which names no attempt.
 local REPORT_DELIVERED = 100
 local REPORT_FAILED = 102
 local REPORT_ARRIVED = 111
 local REPORT_NOTICED = 118
 local REPORT_VISITED = 119
--- The effects of a report (ReportEffect). Stale: it says that an earlier attempt failed, and changes nothing.
+-- The effects of a report (ReportEffect). Stale: the report says that an earlier attempt failed, and changes nothing.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
 local STALE = 'S'
@@ -65,19 +65,19 @@ local campaign_key = key_of_campaign(id)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack, struct.unpack
 local counts, codes = counter_deltas(), counter_deltas()
--- How many reports have their effect, and the effects of those that were not applied, by their positions from 1.
+-- For how many reports the effect is known, and the effects of reports that were not applied, by position from 1.
 local effect_count, other_effects = 0, {}
--- How many reports made a message delivered or failed (settled it), and the positions of those that say failed, from 1.
+-- How many reports settled a message (delivered or failed), and the positions of failed reports among them, from 1.
 local settled_count, failed_positions = 0, {}
--- When the first message was sent of those that become accepted by these reports.
+-- The earliest sending time among the messages that become accepted by these reports.
 local first_sent_ms = nil
--- The indexes of messages that turned out to be accepted, and of messages that turned out to be handed to a provider.
+-- The indexes of messages that these reports prove to be accepted, and of those that they prove to be handed over.
 local accepted, handed_over = {}, {}
 -- The result of time_since_creation(), which is computed when the first record lacks the time.
 local since_created_ms = nil
--- The campaign's fields for the statistics, and what they collect.
+-- The campaign's fields for the statistics, and the object that collects changes of the statistics.
 local campaign, statistics
--- The campaign's rule for second tries; nil without a rule. When the first message is due that waits for one.
+-- The campaign's rule for second tries (nil without a rule), and when the first message that waits for one is due.
 local rule, second_try_ms = nil, nil
 -- The field `reported_s` of a record without a report.
 local NO_TIME = '\0\0\0\0'
@@ -99,7 +99,7 @@ end
 local function state_after_report(index, state, recorded_attempt, attempt, kind, has_failed, waits)
   if kind == REPORT_NOTICED then return nil, DUPLICATE end
   if waits and attempt > recorded_attempt then
-    -- The ledger lost the second try.
+    -- The ledger lost the push of the second try.
     if kind == REPORT_FAILED then return FAILED end
     if kind == REPORT_ARRIVED then return ACCEPTED end
   end
@@ -107,7 +107,7 @@ local function state_after_report(index, state, recorded_attempt, attempt, kind,
     if not gets_no_second_try(campaign_key, statistics.index_in_campaign(index)) then return nil, DUPLICATE end
     if state == PENDING then return FAILED end
   end
-  -- The provider itself said that it rejected the message; only the report of a later attempt proves another push.
+  -- The provider's response rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
   if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end
   if kind == REPORT_FAILED and attempt < recorded_attempt then return nil, STALE end
@@ -117,9 +117,9 @@ local function state_after_report(index, state, recorded_attempt, attempt, kind,
   return nil, DUPLICATE
 end
 
--- Return which attempt the record of a message is about after a report changed the message's state: the attempt that
--- was pushed, as far as the ledger knows. A failure of that attempt counts. A delivered message has the attempt that
--- was delivered, unless a result of a later attempt may still come.
+-- Return which attempt the record of a message is about after a report changed the message's state: the last attempt
+-- that the ledger knows to be pushed. A failed report about this attempt counts. A delivered message has the attempt
+-- that was delivered, unless a result of a later attempt may still come.
 --   has_failed     see state_after_report
 --   has_result     whether the result of the push of the recorded attempt is known
 local function attempt_after(state, recorded_attempt, attempt, kind, has_failed, has_result)
@@ -134,7 +134,7 @@ local function attempt_after(state, recorded_attempt, attempt, kind, has_failed,
 end
 
 -- Count that a report gives a message a new state.
---   is_of_failed  whether the report may be about an attempt that a report called failed: its parts were counted before
+--   is_of_failed  whether the report may be about an attempt with a failed report, whose parts were counted before
 --   is_lost_try    whether the report proves a push of a second try that the ledger lost
 local function count_change(index, state, recorded_attempt, old_code, new_state, code, is_of_failed, is_lost_try)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
@@ -150,7 +150,7 @@ local function count_change(index, state, recorded_attempt, old_code, new_state,
   if new_state == FAILED then codes.add('report:' .. code, 1) end
   counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
-  -- A message that is failed again counted when its report came.
+  -- A message that is failed again was counted when its failed report came.
   if new_state ~= ACCEPTED and not (new_state == FAILED and is_of_failed) then
     settled_count = settled_count + 1
     if new_state == FAILED then failed_positions[#failed_positions + 1] = settled_count end
@@ -172,11 +172,11 @@ end
 
 -- Apply the reports that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, in
 -- ascending order. The report of a message changes few bytes, so a record is not unpacked: the states and the records
--- are put together again from the changed bytes and from the unchanged pieces between. The last of the list
--- `state_pieces` is the state of the message that changed last. The last four of `record_pieces` are the bytes before
--- its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no names,
--- because table.concat joins a list. Nearly all reports settle an accepted message: those are counted in the loop, and
--- the others by count_change.
+-- are joined from the changed bytes and the unchanged pieces between them. The last item of `state_pieces` is the state
+-- of the message that changed last. The last four items of `record_pieces` are the bytes before this message's code,
+-- its code, the time when it was sent, and the time of its report. The pieces have positions and no names, because
+-- table.concat joins a list. Nearly all reports settle an accepted message: the loop counts these reports, and
+-- count_change all others.
 local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
@@ -184,11 +184,11 @@ local function apply_span(span_at, last_at, first, last, count)
   local state_pieces, state_length, record_pieces, record_length = {}, 0, {}, 0
   local states_from, records_from = 1, 1
   local has_sent_again, delivered, failed = campaign.resent, 0, 0
-  -- The bytes of the field `sent` and of the time of the report that were unpacked last, and their values; and the
-  -- deliveries of messages that were sent then, by the time of the report.
+  -- The last unpacked bytes of the field `sent` and of the time of a report, with their values; and the deliveries of
+  -- messages that were sent at that time, by the time of the report.
   local known_sent_bytes, known_sent, deliveries = nil, nil, nil
   local known_time_bytes, known_time = nil, nil
-  -- The message that the last report changed; several reports may be about it.
+  -- The message that the last report changed; several reports may be about this message.
   local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
   for item_at = span_at, last_at, ITEM_BYTES do
     local index_high, index_low, attempt, kind, code_high, code_low = byte(reports, item_at, item_at + 5)
@@ -234,7 +234,7 @@ local function apply_span(span_at, last_at, first, last, count)
       local code_at = item_at + REPORTED_CODE_OFFSET
       local code_bytes = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
       if has_failed and kind == REPORT_ARRIVED and (state == SENDING or new_state == FAILED) then
-        -- The code and the time of the report that said failed stay.
+        -- The record keeps the code and the time of the failed report.
         code_bytes = sub(records, record + CODE_OFFSET, record + SENT_OFFSET - 1)
         time_bytes = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
         code, reported_s = unpack_bytes('>I2', code_bytes), unpack_bytes('>I4', time_bytes)
@@ -293,7 +293,7 @@ local function apply_span(span_at, last_at, first, last, count)
     effect_count = effect_count + 1
     if effect then other_effects[effect_count] = effect end
     if has_sent_again then
-      -- The provider itself said that it rejected the message: only a later attempt, or a delivery, proves more.
+      -- The provider's response rejected the message: only a later attempt or a delivery proves a push.
       local proves_nothing = kind == REPORT_NOTICED
         or (state == REJECTED and attempt == recorded_attempt and kind ~= REPORT_DELIVERED)
         or (is_visit and attempt > 0)
@@ -331,7 +331,7 @@ local function apply_all(count)
   end
 end
 
--- Count the attempts that these reports prove.
+-- Count the attempts that these reports prove for the statistics.
 local function count_proved(count)
   for _, push in ipairs(proved) do
     statistics.prove(push.index, push.attempt, sent_of_message(messages_key, count, push.index))

@@ -1,6 +1,7 @@
 -- uses: names keys memory clock states campaigns trail
 --
--- Create a campaign that sends nothing yet, or say how many batches an earlier submit of it stored. Safe to repeat.
+-- Create a campaign that sends nothing yet, or say how many batches an earlier submit of the campaign stored. Safe to
+-- repeat.
 --
 -- Arguments
 --   campaign            the id of the campaign
@@ -12,28 +13,28 @@
 --   report_wait_ms      how long an accepted message waits for its report
 --   urgent              1 if the campaign goes through the urgent queue, else 0
 --   in_doubt            the policy for messages in doubt at the end of the validity: give_up or resend
---   brake_push_last, brake_push_share      the campaign stops if more than this share of this many last pushes was
---                                          rejected; last 0: never
+--   brake_push_last, brake_push_share      the campaign is braked if more than brake_push_share of the last
+--                                          brake_push_last pushes were rejected; brake_push_last 0: never
 --   brake_report_last, brake_report_share  the same for reports that say failed
 --   chain               the providers by priority, joined by blanks
 --   max_parts           SMS parts that the campaign may hand to providers; 0: no limit
 --   has_send_window     1 if the campaign has a send window, else 0
 --   template            the name of the template
---   price               the price of an SMS part, in millionths of a rupee; 0: there is none
---   missed_start        the policy if nothing ran when the campaign should have started: send, skip or ask
+--   price               the price of an SMS part, in millionths of a rupee; 0: no price
+--   missed_start        the policy if no process ran when the campaign should have started: send, skip or ask
 --   retry_codes         codes of failed reports that lead to a second try, joined by blanks; empty: no second tries
 --   retry_after_s       how long after the report each second try is made, in seconds, joined by blanks
 --   retry_at_most       how many second tries a message gets
---   resend_of           the campaign of which this campaign sends messages once more; empty: none
---   is_promotional      1 if the messages are promotional: they are held back from silent providers; else 0
+--   resend_of           the campaign whose messages this campaign sends once more; empty: none
+--   is_promotional      1 if the messages are promotional, and so are held back from silent providers; else 0
 --   trail               the entry of the trail about a resend, see lib/trail.lua; empty: nothing is noted
 -- Reply
 --   created                     1 if the campaign is new, else 0
 --   state, batch_size, plan     these fields of the campaign
 --   batches                     how many batches are stored
--- or is_archived = 1 if the campaign is archived: it was submitted before, and is not created again.
+-- or is_archived = 1 if the campaign is archived: the campaign was submitted before, and is not created again.
 -- Keys: campaign, and the campaign resend_of; the sender's hash, live, ended and trail.
--- Atomic: the campaign is there whole, or not at all.
+-- Atomic: the ledger has the whole campaign, or nothing of it.
 -- Cost: O(1).
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
@@ -42,7 +43,7 @@ local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', '
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
-  -- The send window is closed until upkeep sets the first one.
+  -- The campaign is outside its send window until upkeep sets the first send window.
   if args.has_send_window == '1' then
     redis.call('HSET', campaign_key, 'send_window_opens_ms', 0, 'send_window_closes_ms', 1)
   end

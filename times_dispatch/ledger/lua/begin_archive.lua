@@ -1,26 +1,26 @@
 -- uses: names keys memory states archive
 --
--- Begin to archive a campaign that has ended and of which nothing more is expected. Safe to repeat. Another attempt may
--- begin at any time: the last one that began can commit.
+-- Begin to archive a campaign that has ended and whose messages are settled. Safe to repeat. Another attempt may begin
+-- at any time: only the attempt that began last can commit.
 --
 -- Arguments
 --   campaign   the id of the campaign
---   operation  the id of the attempt
+--   operation  the id of the attempt to archive
 --   before_ms  a campaign that was finished or cancelled after this time (epoch, milliseconds) is too young
 -- Reply: status is one of
 --   begun         digest: the digest of the campaign's counters
---   no_campaign   the campaign is not there
+--   no_campaign   the ledger has no such campaign
 --   archived      the campaign is archived already, or its archive is erased; operation: the attempt that archived it
 --   live          the campaign is neither finished nor cancelled
---   unsettled     a message of the campaign may still change its state by itself
---   young         the campaign has not ended before before_ms
+--   unsettled     a message may still change its state: a report or the end of the validity is awaited
+--   young         the campaign ended after before_ms
 -- Keys: campaign, codes and statistics of the campaign; the sender's validity_ends.
 -- Atomic: the checks and the digest.
 -- Cost: O(fields of the campaign, its codes and its statistics).
 local args = arguments({'campaign', 'operation', 'before_ms'})
 local campaign_key = key_of_campaign(args.campaign)
 
--- Return when a campaign ended: a cancelled campaign has no such time, but its last block has one.
+-- Return when a campaign ended. A cancelled campaign stores no such time, so the time of its last block counts.
 local function ended_ms(campaign)
   return tonumber(campaign.finished_ms or campaign.last_sent_ms or campaign.created_ms)
 end

@@ -1,6 +1,6 @@
 -- uses: names keys memory archive trail
 --
--- Turn a campaign whose messages are stored in the archive into an archived campaign: from now on readers read the
+-- Turn a campaign whose messages are stored in the archive into an archived campaign: afterwards readers read the
 -- archive, and late reports are not applied. Safe to repeat.
 --
 -- Arguments
@@ -14,9 +14,10 @@
 --   archived     the campaign is archived by this attempt
 --   taken        another attempt began later, or has archived the campaign
 --   changed      a counter of the campaign has changed since the attempt began
---   no_campaign  the campaign is not there
--- Keys: campaign and its small keys; the sender's ended, archived, leaving, changed, number_samples and trail.
--- Atomic: the campaign is read from Redis before, and from the archive afterwards.
+--   no_campaign  the ledger has no such campaign
+-- Keys: campaign, and its keys that do not belong to batches; the sender's ended, archived, leaving, changed,
+--   number_samples and trail.
+-- Atomic: readers read the campaign from Redis before this step, and from the archive afterwards.
 -- Cost: O(fields of the campaign, its codes and its statistics).
 local args = arguments({'campaign', 'operation', 'digest', 'folder', 'name', 'template', 'trail'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)

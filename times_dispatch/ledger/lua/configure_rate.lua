@@ -1,8 +1,8 @@
 -- uses: names keys memory trail
 --
--- Set a sender's rate to that of the settings, if the settings' rate is still the one that the caller knows. So a call
--- that is repeated later, because its answer was lost, leaves alone a rate that somebody set by hand meanwhile. The new
--- rate acts from the next block on, see lib/pacing.lua.
+-- Set a sender's rate to the rate in the settings, if the ledger's copy of the settings' rate is still known_rate. So a
+-- call that is repeated later, because its answer was lost, does not overwrite a rate that a person set meanwhile. The
+-- new rate takes effect with the next block, see lib/pacing.lua.
 --
 -- Arguments
 --   known_rate  the settings' rate in the ledger as the caller read it; empty if there was none

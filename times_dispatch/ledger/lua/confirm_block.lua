@@ -1,23 +1,23 @@
 -- uses: names keys memory clock campaigns providers pacing
 --
--- Say whether the messages of an open block may still be pushed, for a worker that got the block late, and give the
--- messages new send times: the old send times have passed, and other workers push at the send times after them. A
--- repeated call gives later send times; those of the first call are lost, and the sender sends that much later.
+-- Say whether the messages of an open block may still be pushed, for a worker that got the block late. Give the
+-- messages new send times if the old send times have passed, because other workers push at the send times after them. A
+-- repeated call gives later send times; the send times of the first call stay unused, so the sender loses this time.
 --
 -- Arguments
 --   campaign, batch_number  the batch
 --   token                   the fencing token of the worker's lease
 --   block                   the number of the block
 --   provider                the nickname of the provider through which the block is pushed
---   delay_us                how much later than the send times the worker can push, in microseconds
---   units                   the cost of all messages of the block that need new send times; 0: the block keeps its own
+--   delay_us                how much later than the send times this worker can push, in microseconds
+--   units                   the cost of all messages of the block that need new send times; 0: no send time changes
 -- Reply: status is one of
 --   confirmed  starts_in_us: time from now to the first new send time, in microseconds; 0 without new send times;
 --              now_us: the clock, in microseconds since the epoch;
 --              delay_us: how much later than the send times the messages are pushed
 --   closed     reason: a CloseReason, the campaign's state, or rate_limit if the new send times would be too far ahead;
 --              no message of the block may be pushed
---   lost       the lease went to another worker, or the block is not the last block that was opened
+--   lost       the lease went to another worker, or the block is not the last block of the batch that was opened
 -- Keys: campaign and lease of the batch; the sender's hash.
 -- Atomic: the checks, and the send times of the paces.
 -- Cost: O(1).
@@ -25,15 +25,16 @@
 local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider', 'delay_us', 'units'})
 local campaign_key, sender_key = key_of_campaign(args.campaign), key_of_sender('sender')
 
--- Return the next send time of a pace and the time of a unit of its cost; nil if the pace has no limit.
+-- Return the next send time of a pace, and the time between two send times for each unit of cost; nil if the pace has
+-- no limit.
 local function send_time_of(fields, now)
   local rate = tonumber(fields.rate or '0')
   if rate <= 0 then return nil end
   return next_send_time(fields, 1000000 / rate, now, now + MAX_AHEAD_US), 1000000 / rate
 end
 
--- Move the paces on by the cost of the block. Returns the first send time, nil if it is too far ahead: then nothing was
--- moved on.
+-- Advance the paces by the cost of the block. Returns the first send time; nil if this time is too far ahead, and then
+-- the paces do not change.
 local function new_send_time(sender, campaign, now, units)
   local sender_us, per_unit_us = send_time_of(sender, now)
   local own_us, own_per_unit_us = send_time_of(campaign, now)

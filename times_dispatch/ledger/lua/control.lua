@@ -1,7 +1,7 @@
 -- uses: names keys memory clock states rotation campaigns brakes retries trail
 --
--- Pause, resume, cancel or brake a campaign. This acts at the next block: no block is opened for a campaign that is not
--- running. Safe to repeat.
+-- Pause, resume, cancel or brake a campaign. The change takes effect with the next block: no block is opened for a
+-- campaign that is not running. Safe to repeat.
 --
 -- Arguments
 --   campaign    the id of the campaign
@@ -17,8 +17,8 @@
 --   validity_ends, live, ended and trail.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
--- A finished campaign can be cancelled while messages of it are in doubt, so that these are not sent again. The resume
--- of a campaign that has nothing left to send finishes the campaign. A cancel ends the waits for second tries.
+-- A finished campaign can be cancelled while messages of it are in doubt, so that these messages are not sent again. A
+-- resume finishes a campaign that has no messages left to send. A cancel ends the waits for second tries.
 local NEW_STATES = {
   pause = {running = 'paused', braked = 'paused'},
   resume = {paused = 'running', braked = 'running'},
@@ -30,11 +30,11 @@ local args = arguments({'campaign', 'action', 'reason', 'decided_us', 'replaces_
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 local now = now_us()
 
--- Continue a campaign that runs again. Returns its state.
+-- Put a campaign that runs again into its rotation. Returns its state.
 local function resume(start_ms)
   reset_brakes(campaign_key)
   redis.call('DEL', key_of_failures(campaign_key))
-  -- A person who resumes a campaign after its start wants the campaign to start.
+  -- A resume after a missed start starts the campaign, so the start no longer counts as missed.
   if start_ms <= now / 1000 then redis.call('HDEL', campaign_key, 'missed_start') end
   queue_campaign(id, campaign_key)
   return finish_if_done(id, campaign_key, now) and 'finished' or 'running'

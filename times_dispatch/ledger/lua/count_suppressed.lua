@@ -1,18 +1,18 @@
 -- uses: names suppression frequency
 --
--- Say how many messages that are not stored yet would be suppressed by the frequency caps of their sender, if they were
--- opened at some moment. This script writes nothing.
+-- Say how many messages that are not stored yet the frequency caps of their sender would suppress, if the messages were
+-- opened at a given moment. This script writes nothing.
 --
 -- Arguments
 --   at_s            the moment (epoch, seconds)
 --   digest, repeat_after_s, max_per_phone, period_s, fingerprints, phones
---                   as in open_block.lua, for all these messages
+--                   as in open_block.lua, for all messages
 -- Reply
---   same_text    messages whose text went to their phone lately
+--   same_text    messages whose text went to their phone within repeat_after_s
 --   too_many     messages to phones that have reached their limit
---   undecided    messages that would wait for the fate of an earlier message
---   has_entries  1 if any message of the sender counts at that moment, else 0: without, all other numbers are 0 for
---                whatever messages
+--   undecided    messages that would wait, because an earlier message is sending or in doubt
+--   has_entries  1 if any message of the sender counts at that moment, else 0; with 0, all other numbers are 0
+--                too, whatever the messages are
 -- Keys: the sender's recent_texts and recent_phones with all keys below them, and the messages of other campaigns whose
 --   entries are found.
 -- Cost: as the checks of open_block.lua.
@@ -28,7 +28,7 @@ local function has_entries(checks)
   return false
 end
 
--- The messages belong to no campaign yet: every entry is that of another campaign.
+-- The messages belong to no campaign yet, so every entry belongs to another campaign.
 local checks = stretch_checks({
   campaign = '', batch_number = 0, digest = args.digest, repeat_after_s = args.repeat_after_s,
   max_per_phone = args.max_per_phone, period_s = args.period_s, fingerprints = args.fingerprints, first_index = 0,

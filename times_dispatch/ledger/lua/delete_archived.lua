@@ -1,14 +1,14 @@
 -- uses: names keys memory
 --
--- Delete some of the keys that an archived campaign still has in Redis. Safe to repeat, and at the same time in several
--- processes.
+-- Delete some of the keys that an archived campaign still has in Redis. Safe to repeat, also in several processes at
+-- the same time.
 --
 -- Arguments
 --   campaign     the id of the campaign
 --   max_batches  how many batches one call deletes
 -- Reply: left, how many batches are left; 0 if nothing is left to delete.
 -- Keys: all keys of the campaign; the sender's links, leaving and settle_due.
--- Atomic: the deletion and the number of batches that are left.
+-- Atomic: the deletion, and the count of the batches that are left.
 -- Cost: O(max_batches); Redis frees the memory in the background.
 local args = arguments({'campaign', 'max_batches'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)

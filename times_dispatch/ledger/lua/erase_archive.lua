@@ -1,13 +1,13 @@
 -- uses: names keys memory trail
 --
--- Note that the archive of a campaign is erased: from now on only its counters can be read. Safe to repeat.
+-- Note that the archive of a campaign is erased: afterwards only the campaign's counters can be read. Safe to repeat.
 --
 -- Arguments
 --   campaign  the id of the campaign
 --   trail     the entry of the trail, see lib/trail.lua; empty: nothing is noted
 -- Reply: is_erased, 1 or 0: 0 if the campaign is not archived.
 -- Keys: campaign; the sender's archived, erased and trail.
--- Atomic: the campaign is in one of the two sets.
+-- Atomic: the campaign moves from the set `archived` to the set `erased`.
 -- Cost: O(log of the sender's archived campaigns).
 local args = arguments({'campaign', 'trail'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)

@@ -1,13 +1,14 @@
 -- uses: names keys memory clock damage leases
 --
--- End leases that ran out. A batch that no worker took is issued again, once for each lease time: its wake-up may have
--- been lost with a worker. A batch whose worker is gone is reclaimed: its next turn issues the batch.
+-- End leases that ran out. A batch that no worker took is issued again, once for each lease time, because its wake-up
+-- may have been lost with a worker. A batch whose worker is gone is reclaimed, and is issued again at the campaign's
+-- next turn.
 --
 -- Arguments
 --   lease_ms     how long a lease lasts
 --   max_batches  how many batches one call processes
 --   decided_ms   when upkeep found that workers could renew their leases (epoch, milliseconds): only leases that had
---                run out by then end, because Redis' clock may jump between that moment and this call; 0 is now
+--                run out at that time end, because Redis' clock may be set between that time and this call; 0 is now
 -- Reply
 --   reclaimed  how many batches were reclaimed
 --   in_doubt   how many messages of these batches are in doubt now
@@ -18,7 +19,8 @@
 --   of each batch.
 -- Atomic: the end of a lease and the states of the batch's messages.
 -- Cost: O(batches x messages).
--- A damaged batch keeps its lease for a while, and delays no other batch; the caller brakes its campaign.
+-- A damaged batch keeps its lease for a while, and does not delay other batches; the caller brakes the batch's
+-- campaign.
 
 local args = arguments({'lease_ms', 'max_batches', 'decided_ms'})
 local lease_ms, leases_key = tonumber(args.lease_ms), key_of_sender('leases')
@@ -58,7 +60,7 @@ local function postpone_damaged(member, failure)
   })
 end
 
--- Return the longest time for which a lease can still last, in milliseconds.
+-- Return the longest remaining time that a lease can have, in milliseconds.
 local function max_lease_ms(member)
   local id, batch_number = split_batch_member(member)
   local lease_key = key_of_batch(key_of_campaign(id), LEASE, batch_number)
@@ -66,10 +68,10 @@ local function max_lease_ms(member)
   return math.max(tonumber(redis.call('HGET', lease_key, 'lease_ms') or '0'), lease_ms, DAMAGED_MS)
 end
 
--- Return the batches whose leases ran out, and the batches whose leases end later than any lease can: these leases were
--- written before Redis' clock was set back, and their workers had the time to renew them.
+-- Return the batches whose leases ran out, and the batches whose leases end later than any lease can: such leases were
+-- written before Redis' clock was set back, and their workers had enough time to renew them.
 local function expired_batches()
-  -- If the clock was set after decided_ms, a lease may have been renewed by the one time or by the other.
+  -- If the clock was set after decided_ms, a lease may have been renewed by the clock before or after the change.
   local earlier_ms, later_ms = math.min(decided_ms, now_ms), math.max(decided_ms, now_ms)
   local members = redis.call('ZRANGEBYSCORE', leases_key, '-inf', earlier_ms, 'LIMIT', 0, args.max_batches)
   local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. later_ms + math.max(lease_ms, DAMAGED_MS),

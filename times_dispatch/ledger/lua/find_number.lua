@@ -14,7 +14,7 @@
 local args = arguments({'campaign', 'first', 'last', 'fingerprint'})
 local campaign_key, matches, find = key_of_campaign(args.campaign), {}, string.find
 
--- Say whether a fingerprint stands among fingerprints; it begins at an odd position.
+-- Say whether a string of fingerprints contains a fingerprint, which begins at an odd position.
 local function has_fingerprint(fingerprints)
   local position = find(fingerprints, args.fingerprint, 1, true)
   while position and position % 2 == 0 do position = find(fingerprints, args.fingerprint, position + 1, true) end

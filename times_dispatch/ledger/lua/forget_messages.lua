@@ -1,27 +1,28 @@
 -- uses: names keys memory clock states records counters campaigns statistics retries
 --
--- Replace the recipients of a batch by recipients without the data of some messages, and see to it that these messages
--- are never sent. Safe to repeat.
+-- Replace the recipients of a batch by recipients without the data of some messages, and change the states of these
+-- messages so that they are never sent. Safe to repeat.
 --
 -- Arguments
 --   campaign, batch_number  the batch
 --   digest        the SHA-1 of the packed recipients that the caller has read, in hexadecimal
 --   recipients    the packed recipients without the data of the messages, see ledger/records.py
 --   fingerprints  the fingerprints of the batch's numbers, see ledger/number_fingerprints.py
---   code          why pending messages are suppressed: a Suppression
+--   code          the reason for which pending messages are suppressed: a Suppression
 --   indexes       the indexes of the messages in the batch, u16 each, ascending
---   blanked       the indexes of messages to other numbers that lose values, in the same form
--- Reply: is_changed, 1 if the recipients are not those that the caller has read, and nothing was done; and sending, how
---   many of the messages are sending: then the recipients stay, and the call is to be repeated.
+--   blanked       the indexes of messages to other numbers whose values are deleted, in the same form
+-- Reply: is_changed, 1 if the recipients changed since the caller read them, and the script did nothing; and sending,
+--   how many of the messages are sending: if there are any, the recipients stay, and the caller has to call again.
 -- Keys: campaign; recipients, fingerprints, messages, parts and codes of the batch; statistics, attempts, retries and
 --   reacted of the campaign; the sender's rotations, changed, live, ended, statistics and minutes.
 -- Atomic: the recipients, the states and the counters.
 -- Cost: O(messages of the batch).
--- A message that is pending is suppressed. A message that was in doubt, also if it waits to be sent again, is given up.
--- A message that failed stays failed, or is failed again, and gets no second try, now or later. Nor does a message to
--- another number whose values are blank now.
+-- A pending message is suppressed. A message in doubt is given up, and so is a pending message whose earlier attempt
+-- was in doubt. A failed message stays failed, a message that is pending for its second try becomes failed again, and
+-- neither gets a second try later. A message to another number whose values are deleted gets no second try either.
 
--- The code of a message that was to be sent again, and was not; Failure.NOT_SENT_AGAIN in provider/failures.py.
+-- The code of a message that was to be sent again, and was not sent again; Failure.NOT_SENT_AGAIN in
+-- provider/failures.py.
 local NOT_SENT_AGAIN = 16
 
 local args = arguments({'campaign', 'batch_number', 'digest', 'recipients', 'fingerprints', 'code', 'indexes',
@@ -59,7 +60,7 @@ local function end_message(statistics, count, index)
     codes.add('report:' .. old_code, 1)
     statistics.change(index, PENDING, 0, 0, 0, FAILED, old_code, sent, reported_s)
   elseif state == PENDING then
-    -- The record is about the attempt that may have been sent.
+    -- The record is about the earlier attempt, which may have been sent.
     local fields = {attempt = attempt - 1, old_code = 0, code = NOT_SENT_AGAIN, sent = sent}
     codes.add('push:' .. NOT_SENT_AGAIN, 1)
     change(statistics, index, first, state, GIVEN_UP, fields)
@@ -69,7 +70,7 @@ local function end_message(statistics, count, index)
   end
 end
 
--- Let messages get no second try; `indexes` is packed.
+-- Exclude messages from second tries; `indexes` is packed.
 local function forbid_tries(indexes, batch_size)
   for index_at = 1, #indexes, 2 do
     forbid_second_tries(campaign_key, batch_number * batch_size + struct.unpack('>I2', indexes, index_at))
@@ -102,7 +103,8 @@ if #args.indexes > 0 then
   statistics.write(math.floor(now / 1000))
 end
 mark_changed(id)
--- Also where only values were deleted: the last message that waited for a second try may be among them.
+-- The campaign may be done also if only values were deleted, because the last message that waited for a second try may
+-- be one of these messages.
 finish_if_done(id, campaign_key, now_us())
 -- The data of a message that is sending stays, so that the next call finds the message.
 if sending == 0 then

@@ -14,7 +14,7 @@ local campaign_key = key_of_campaign(args.campaign)
 fail_if_memory_is_full()
 local is_sound, state = pcall(redis.call, 'HGET', campaign_key, 'state')
 if not is_sound then
-  -- The key does not hold a hash: the campaign is listed as damaged.
+  -- If the key does not hold a hash, the campaign is listed as damaged.
   index_as_live(args.campaign)
   return reply({state = ''})
 end

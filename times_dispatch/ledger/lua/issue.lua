@@ -1,32 +1,33 @@
 -- uses: names keys memory clock send_window damage rotation campaigns providers budget
 --
--- Issue batches of a sender until enough batches are out, in turn among its campaigns. The caller wakes a worker for
--- each batch.
+-- Issue batches of a sender until enough batches are out; the campaigns of the sender take turns. The caller wakes a
+-- worker for each batch.
 --
 -- Arguments
---   batches_out_s      the batches out shall hold the messages of this many seconds at the sender's rate
---   unlimited_batches  how many batches are out for a sender, or a campaign, without a limit
+--   batches_out_s      how many seconds of messages, at the sender's rate, the batches out should hold
+--   unlimited_batches  how many batches are out for a sender, or a campaign, without a rate limit
 --   lease_ms           a batch that no worker takes within this time is issued again
---   host_ms            the caller's own clock (epoch, milliseconds): while Redis' clock is more than a minute from it,
---                      no campaign starts by its time, and no start counts as missed
+--   host_ms            the caller's own clock (epoch, milliseconds): while Redis' clock differs by more than a
+--                      minute, no campaign starts at its start time, and no start counts as missed
 -- Reply
 --   ready    a list of replies, one for each batch that was issued: campaign, batch_number, batches, name, urgent
---   damaged  a list of replies, one for each campaign of which no batch can be issued: campaign, error
+--   damaged  a list of replies, one for each campaign whose batches cannot be issued: campaign, error
 -- Keys: the sender's hash, rotations, batches_out, waiting, blocked, leases, validity_ends and changed; each campaign
 --   in turn with its redo list.
--- Atomic: a batch is issued once; no more batches are out than the limit allows.
+-- Atomic: a batch is issued once; the number of batches out stays within the limit.
 -- Cost: O(issued batches + campaigns whose time has come + campaigns that leave the rotation).
--- A damaged campaign is braked, tried again after a while, and delays no other campaign.
+-- A damaged campaign is braked and tried again after a while, and does not delay other campaigns.
 
--- The batches out of campaigns with a limit of their own are counted apart; at most this many are out for one sender.
+-- The batches out of campaigns with a limit of their own are counted separately; a sender has at most this many.
 local MAX_OWN_BATCHES = 64
 -- At most this many campaigns leave the rotation per call because none of their providers can take a message.
 local MAX_BLOCKED = 500
 -- At most this many campaigns whose time has come are put into the rotation per call.
 local MAX_WAITING = 100
--- A start is missed when this script was not called for this long after it: a worker or upkeep calls it every second.
+-- A start is missed if this script was not called for this long after the start; a worker or upkeep calls the script
+-- every second.
 local MISSED_AFTER_MS = 60000
--- MAX_DIFFERENCE_S in ledger/redis_clock.py.
+-- The same limit as MAX_DIFFERENCE_S in ledger/redis_clock.py.
 local MAX_CLOCK_DIFFERENCE_MS = 60000
 
 local args = arguments({'batches_out_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
@@ -38,9 +39,9 @@ local now = now_us()
 local now_ms = math.floor(now / 1000)
 local ready, damaged = {}, {}
 
--- Brake a campaign of which no batch can be issued because its data is damaged.
+-- Brake a campaign whose batches cannot be issued because its data is damaged.
 local function brake_damaged(id, failure)
-  -- If the key does not hold a hash, this fails as well.
+  -- If the key does not hold a hash, this call fails as well.
   pcall(brake_campaign, id, key_of_campaign(id), 'damaged')
   unqueue_campaign(id)
   redis.call('ZADD', waiting_key, now_ms + DAMAGED_MS, id)
@@ -48,8 +49,9 @@ local function brake_damaged(id, failure)
   damaged[#damaged + 1] = reply({campaign = id, error = error_text(failure)})
 end
 
--- Return since when (epoch, milliseconds) each call of this script, without a gap, found campaigns whose time had come.
--- One call starts MAX_WAITING of them: the starts of the others are not missed, they wait for the next calls.
+-- Return since when (epoch, milliseconds) every call of this script, without a gap, found campaigns whose start was
+-- due. One call starts MAX_WAITING campaigns: the starts of the other campaigns are not missed, because these campaigns
+-- wait for the next calls.
 local function start_calls_since(due)
   local sender = read_fields(sender_key, 'starts_since_ms', 'starts_until_ms')
   local gap_ms = now_ms - tonumber(sender.starts_until_ms or '0')
@@ -85,7 +87,7 @@ local function end_wait(id, since_ms)
   if not skip_missed_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come into the rotation.
+-- Put the campaigns whose start or send window has come into the rotation.
 local function end_waits()
   local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
   if #due == 0 then return end
@@ -113,7 +115,7 @@ end
 local function end_blocks()
   local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
   local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
-  -- Nothing waits longer than this, unless the clock was set back.
+  -- No campaign and no batch waits longer than this, unless the clock was set back.
   local too_late = redis.call('ZRANGEBYSCORE', blocked_key, '(' .. latest_ms, '+inf', 'LIMIT', 0, MAX_BLOCKED)
   for _, members in ipairs({over, too_late}) do
     for _, member in ipairs(members) do
@@ -141,7 +143,7 @@ local function issue_batch(id, campaign_key, campaign)
     next_batch = redis.call('HINCRBY', campaign_key, 'next_batch', 1)
   end
   local member = batch_number and batch_member(id, batch_number)
-  -- A batch may stand twice in the redo list: a batch that is out is not issued again.
+  -- The redo list may hold a batch twice: a batch that is out is not issued again.
   if batch_number and not redis.call('ZSCORE', leases_key, member) then
     redis.call('ZADD', leases_key, now_ms + lease_ms, member)
     mark_out(campaign_key, member)
@@ -154,8 +156,8 @@ local function issue_batch(id, campaign_key, campaign)
   end
 end
 
--- Look at a campaign again after a while. Its validity or its send window is over by a clock that may be wrong: once
--- the clock is right, the campaign continues, or upkeep has ended it or set its next send window.
+-- Check a campaign again after a while. Its validity or its send window is over by a clock that may be wrong. Once the
+-- clock is right, the campaign continues, or upkeep has ended the campaign or set its next send window.
 local function look_again(id)
   redis.call('ZADD', key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000, id)
 end
@@ -167,7 +169,7 @@ local known_chains = {}
 --   id            the campaign
 --   rotation_key  the rotation of its group
 --   batches_out   how many batches of the group are out
---   max_out       how many batches of the group may be out; nil: as the sender's rate says
+--   max_out       how many batches of the group may be out; nil: the sender's rate decides
 -- Returns 'full' if enough batches are out, 'blocked' if the campaign left the rotation because no provider can take a
 -- message, 'done' otherwise.
 local function take_turn(id, rotation_key, batches_out, max_out)
@@ -206,7 +208,7 @@ end
 
 local blocked = 0
 
--- Give the campaigns of a group their turns until enough of their batches are out.
+-- Give the campaigns of a group their turns until enough batches of the group are out.
 local function issue_of_group(group, max_out)
   local keys = keys_of_group(group)
   local rotation_key, batches_out = keys.rotation, redis.call('SCARD', keys.batches_out)

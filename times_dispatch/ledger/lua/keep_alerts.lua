@@ -1,11 +1,12 @@
 -- uses: names keys memory
 --
--- Keep the lease of the process that decides about alerts, and write what the process decided. This runs also when
--- Redis is full: people must be told then. What it writes is bounded by the number of open alerts.
+-- Keep the lease of the process that decides about alerts, and write the decisions of the process. The script runs also
+-- when Redis is full, because people must get alerts then. The number of open alerts bounds the data that the script
+-- writes.
 --
 -- Arguments
---   token     names the process
---   number    counts the calls of the process, from 1: a call that is repeated after a later call writes nothing
+--   token     the token of the process
+--   number    the number of the call of the process, from 1: a call that is repeated after a later call writes nothing
 --   lease_ms  how long the lease lasts without another call
 --   changes   a list: key_end (open, ended, targets or watched), name and value of each item. An empty value deletes
 --             the name; in ended the name is the time at which the alert ended (epoch, milliseconds)

@@ -8,9 +8,9 @@
 --           between two numbers
 -- Reply: noted, how many numbers were noted.
 -- Keys: dead:<bucket>, any_dead and any, after the hash tag of the opt-out list.
--- Atomic: all writes. A full Redis refuses the first of them, and the script with it.
+-- Atomic: all writes. A full Redis refuses the first write, and with it the whole script.
 -- Cost: O(notes).
-local HAS_DEAD, CHANGES = 'any_dead', 'any' -- keys of the opt-out list, which stands in the place of a sender
+local HAS_DEAD, CHANGES = 'any_dead', 'any' -- keys of the opt-out list, which takes the place of a sender
 local DAY_US = 86400000000
 local CODES = 65536
 local args = arguments({'keep_s', 'notes'})
@@ -30,6 +30,6 @@ for bucket, fields in pairs(buckets) do
   call('HSET', key, unpack(fields))
   call('EXPIRE', key, args.keep_s)
 end
--- While this counter is 0, workers look up no number at all.
+-- Workers look up numbers only if this counter is not 0.
 call('SET', key_of_sender(CHANGES), 1, 'NX')
 return reply({noted = noted})

@@ -14,21 +14,22 @@
 --   pauses_ms               a list, pause_ms of each item: the pause in milliseconds after the first failure, after the
 --                           second, and so on; the last one for all later failures
 -- Reply: status is one of
---   noted  failures: how many times workers failed on this batch; is_braked: 1 if that braked the campaign, else 0
+--   noted  failures: how many times workers failed on this batch; is_braked: 1 if this braked the campaign, else 0
 --   lost   the lease went to another worker
 -- Keys: campaign, lease, messages, redo, codes and failures of the batch; the sender's leases, batches_out, settle_due,
 --   rotation and changed.
 -- Atomic: the note, the end of the lease and the states of the batch's messages.
 -- Cost: O(messages of the batch).
--- A failure that leaves messages in doubt brakes the campaign at once: their pushes began, and their results could not
--- be written. The note is deleted when a worker releases the batch, or a person resumes the campaign.
+-- A failure that leaves messages in doubt brakes the campaign at once, because the pushes of these messages began, and
+-- the worker could not write their results. The note is deleted when a worker releases the batch, or a person resumes
+-- the campaign.
 local args = arguments({'campaign', 'batch_number', 'token', 'worker', 'kind', 'reason', 'max_failures', 'max_alone'},
   {pauses_ms = {'pause_ms'}})
 local batch_number, campaign_key = args.batch_number, key_of_campaign(args.campaign)
 local lease_key, failures_key = key_of_batch(campaign_key, LEASE, batch_number), key_of_failures(campaign_key)
 local leases_key, member = key_of_sender('leases'), batch_member(args.campaign, batch_number)
 
--- Add this failure to the note. Returns how many failures there were, and how many workers failed.
+-- Add this failure to the note. Returns how many failures the note counts, and of how many workers.
 local function note()
   local failures, names = string.match(redis.call('HGET', failures_key, batch_number) or '', '^(%d+) %S+ (.+)$')
   failures, names = tonumber(failures or '0') + 1, names or args.worker
@@ -49,7 +50,7 @@ local count = batch_count(campaign_key, batch_number)
 local states = redis.call('GETRANGE', key_of_batch(campaign_key, MESSAGES, batch_number), 0, count - 1)
 local is_enough = failures >= tonumber(args.max_alone) or (workers > 1 and failures >= tonumber(args.max_failures))
 local is_braked = is_enough or string.find(states, SENDING, 1, true) ~= nil
--- This comes before the batch is taken back, which finishes a campaign without pending messages.
+-- The campaign is braked before the batch is taken back, because taking the batch back may finish the campaign.
 if is_braked then brake_campaign(args.campaign, campaign_key, args.reason) end
 local is_out = args.token == ''
 if not is_out then

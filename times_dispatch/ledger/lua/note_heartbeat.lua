@@ -1,13 +1,13 @@
 -- uses: names keys clock memory
 --
--- Note that a process lives, and forget the processes that have not been seen for long; and raise the schema of the
--- ledger, see ledger/schema.py. A process that cannot read the ledger is not noted. This runs also when Redis is full:
--- people must see then which processes live. What it writes is bounded by the number of processes.
+-- Note that a process runs, forget the processes without a recent heartbeat, and raise the schema of the ledger
+-- (ledger/schema.py). A process that cannot read the ledger is not noted. The script runs also when Redis is full,
+-- because people must see then which processes run. The number of processes bounds the data that the script writes.
 --
 -- Arguments
 --   kind     the kind of the process
 --   process  the kind, the host and the id of the process: "worker:web1:71"
---   record   what the process tells about itself, see ledger/heartbeats.py
+--   record   what the process reports about itself, see ledger/heartbeats.py
 --   host_ms  the time by the clock of the process' host
 --   keep_ms  how long the process is kept after its last heartbeat
 --   major, minor  the schema of the ledger that the process writes

@@ -1,12 +1,13 @@
 -- uses: names keys memory
 --
--- Give a campaign with tracked links its number among those of its sender. Safe to repeat: a campaign keeps its number.
+-- Give a campaign with tracked links its number among the sender's campaigns with tracked links. Safe to repeat: a
+-- campaign keeps its number.
 --
 -- Arguments
 --   campaign  the id of the campaign
 -- Reply: number, from 1.
 -- Keys: the sender's links.
--- Atomic: no two campaigns of a sender get one number.
+-- Atomic: two campaigns of a sender never get the same number.
 -- Cost: O(1).
 local args = arguments({'campaign'})
 local links_key = key_of_sender('links')

@@ -5,23 +5,23 @@
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
 -- which is in another hash slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed. A message is
 -- passed over while another campaign's message to the same phone (a copy) is sending or in doubt, because the cap
--- depends on whether the copy was sent. Safe to repeat: the same operation gets the same block again, so a reply that
--- was lost leaves no messages in sending that nobody pushes. An earlier call that is repeated late opens nothing.
+-- depends on whether the copy was sent. Safe to repeat: the same operation gets the same block again, so after a lost
+-- reply the worker still gets the block, and pushes its messages. An earlier call that is repeated late opens nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch: the id of its campaign, and its number from 0
 --   token                   the fencing token of the worker's lease
 --   operation               the id of this opening
---   last_block              the number of the last block that the worker was given under this token; -1 if the worker
---                           does not say
+--   last_block              the number of the last block that the worker got under this token; -1 if the worker does
+--                           not pass the number
 --   max_messages            how many messages the block may have
---   ahead_us                how far ahead of the clock send times are given out, in microseconds, at most
---                           MAX_AHEAD_US: as long as a round trip of the worker lasts
---   delay_us                how much later than the send times the worker can push, in microseconds: as long as replies
---                           take until they arrive
---   tolerance_us            how long a send time may have passed when a message gets it, in microseconds
+--   ahead_us                how far ahead of the clock send times are given out, in microseconds: the duration of a
+--                           round trip of the worker, at most MAX_AHEAD_US
+--   delay_us                how much later than the send times the worker can push, in microseconds: the time until a
+--                           reply arrives
+--   tolerance_us            how far in the past a send time may be when a message gets it, in microseconds
 --   digest                  the digest of the registered text, 8 hex digits
---   repeat_after_s          how long the same text may not be sent to a phone again, in seconds; 0: no limit
+--   repeat_after_s          for how long the same text may not be sent to a phone again, in seconds; 0: no limit
 --   max_per_phone           how many messages a phone may get within period_s; 0: no limit
 --   period_s                the period of max_per_phone, in seconds
 --   fingerprints            the fingerprints of (phone, text), 6 bytes each, for a stretch of the batch: only messages
@@ -29,14 +29,14 @@
 --   first_index             where the stretch begins in the batch
 --   phones                  the phone of each message of the stretch, joined by blanks; empty without max_per_phone
 --   lost                    the providers that the worker cannot reach, joined by blanks; usually empty
---   tried                   a provider that the worker perhaps reaches again: it gets one message; usually empty
+--   tried                   a provider that the worker may reach again: the block has one message; usually empty
 -- Reply: status is one of
---   opened   block: the messages, packed as PACKED_HEAD and PACKED_MESSAGE say; there may be none
+--   opened   block: the messages, packed as PACKED_HEAD and PACKED_MESSAGE say; there may be no message
 --   outside  the first pending message is not in the stretch; first_pending: its index
 --   wait     ms: no message of the batch may be sent for this time; reason: a WaitReason
 --   drained  no message of the batch is pending
---   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
---   lost     the lease went to another worker, or the worker was given a later block since this call
+--   closed   reason: a CloseReason, or the campaign's state; the worker has to release the batch
+--   lost     the lease went to another worker, or the worker got a later block since this call
 -- Keys: campaign, lease, messages, parts and codes of the batch; the sender's hash, batches_out, rotation and changed,
 --   its recent_texts and recent_phones with all keys below them; the sender's other campaigns, if this campaign has to
 --   wait for its providers, and the messages of other campaigns whose entries are found.
@@ -51,24 +51,23 @@
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
--- A block as the worker gets it. The head: number of the block, the clock in microseconds since the epoch, time from
--- then to the first send time in microseconds, time per unit of cost in microseconds, how many microseconds after its
--- send time each message is pushed, index of the provider in the campaign's chain, the index from which the next block
--- is searched, how many messages were suppressed. Then for each message: index in the batch, attempt. The block is
--- packed, because a name for each value of each message would make the reply several times as long.
+-- The packed block. The head: number of the block, the clock in microseconds since the epoch, time from this clock to
+-- the first send time in microseconds, time per unit of cost in microseconds, how many microseconds after its send time
+-- each message is pushed, index of the provider in the campaign's chain, the index from which the next block is
+-- searched, how many messages were suppressed. Then for each message: index in the batch, attempt. The block is packed,
+-- because a name for each value of each message would make the reply several times as long.
 local PACKED_HEAD = '>I2ddddI1I4I2'
 local PACKED_MESSAGE = '>I2I1'
--- At most this many other campaigns are checked, to know whether one of them can send while this campaign waits for its
+-- At most this many other campaigns are checked, to find a campaign that can send while this campaign waits for its
 -- providers.
 local MAX_OTHERS = 100
--- How long to wait for parts that messages in sending may return.
+-- How long a worker waits for SMS parts that messages in the state sending may return.
 local PARTS_WAIT_MS = 200
--- The turn of a campaign: a batch is at work for this time at most while other campaigns of its group wait. The turn is
--- longer where no limit makes a batch slow: to release a batch and to take it again costs a worker as much as some
--- pushes do.
+-- The turn of a campaign: a batch is out for at most this time while other campaigns of its group wait. Without a rate
+-- limit the turn is longer, because releasing a batch and taking it again costs a worker as much as some pushes.
 local TURN_MS = 2000
 local UNPACED_TURN_MS = 10000
--- A batch that will be at its end within about this time is not interrupted.
+-- A batch that will end within about this time is not interrupted.
 local REST_US = 1000000
 
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
@@ -92,23 +91,24 @@ local function closed(reason)
   return reply({status = 'closed', reason = reason})
 end
 
--- Say whether the ledger lost blocks that the worker was given (a power cut, a failover): the ledger counts fewer
--- blocks than the worker. The worker knows better which messages it pushed, so it gets no more blocks under this token.
+-- Say whether the ledger lost blocks that the worker got (a power cut, a failover): the ledger counts fewer blocks than
+-- the worker. The ledger no longer knows which messages the worker pushed, so the worker gets no more blocks under this
+-- token.
 local function has_lost_blocks(last_block)
   local last_given = tonumber(args.last_block)
   return last_given >= 0 and is_later_block(last_given, tonumber(last_block))
 end
 
--- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
--- opened the next block.
+-- Say whether this call is repeated late: after the first call the worker got a later block, and passed its number when
+-- it opened the next block.
 local function is_repeated_late(worker_block)
   local last_given, newest_given = tonumber(args.last_block), tonumber(worker_block or '-1')
   return last_given >= 0 and newest_given >= 0 and is_later_block(newest_given, last_given)
 end
 
--- Answer that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the worker
--- releases a batch that has to wait for long, so that a batch of the other campaign can be issued. `silent` lists the
--- sender's silent providers, joined by blanks.
+-- Reply that no provider can take a message before `soonest_us`. If another campaign can send meanwhile, the reply
+-- makes the worker release a batch that has to wait for long, so that a batch of the other campaign can be issued.
+-- `silent` lists the sender's silent providers, joined by blanks.
 local function no_provider(soonest_us, silent)
   if not soonest_us then return closed('provider_braked') end
   local others, rotation_key = {}, turn_group_of(campaign_key).rotation
@@ -124,16 +124,16 @@ local function no_provider(soonest_us, silent)
   return wait((soonest_us - now) / 1000, 'backing_off')
 end
 
--- Return how far ahead of the clock this batch gets a send time of its sender's pace. While an urgent batch is out,
--- other batches get no send time ahead of the clock. Only the urgent batch can ask ahead of the clock then, so it gets
--- each send time that it wants.
+-- Return how far ahead of the clock this batch may get a send time of its sender's pace. While an urgent batch is out,
+-- other batches get no send time ahead of the clock, so only the urgent batch can claim the next send times early.
 local function max_ahead_of(campaign, main)
   if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
   return redis.call('SCARD', key_of_sender('batches_out:urgent')) == 0 and ahead_us or 0
 end
 
--- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up: nobody
--- may say that the message was never sent. A message whose earlier attempt failed is failed again.
+-- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up, because
+-- the state suppressed would say that the message was never sent. A message whose earlier attempt failed is failed
+-- again.
 local function suppress(checks, count, block_number)
   local indexes, by_code, given_up, failed_again = checks.suppressed, {}, 0, 0
   if #indexes == 0 then return end
@@ -167,8 +167,8 @@ local function suppress(checks, count, block_number)
   end
 end
 
--- Say whether the batch was at work for the whole turn of its campaign while another campaign of its group waits. The
--- turn of a batch that has opened nothing yet is not over.
+-- Say whether the batch was out for the whole turn of its campaign while another campaign of its group waits. The turn
+-- of a batch without an opened block is not over.
 local function is_turn_over(lease, main, own)
   local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
   local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
@@ -181,7 +181,7 @@ local function is_turn_over(lease, main, own)
   return main.per_unit_us == 0 or rest_us > REST_US
 end
 
--- Choose the messages of the block, and move the next send times of its paces on. `options` is a table:
+-- Choose the messages of the block, and advance the next send times of its paces. `options` is a table:
 --   states         the states of the batch's messages
 --   position       the position in `states` of the first pending message, from 1
 --   max_messages   how many messages the block may have
@@ -189,13 +189,13 @@ end
 --   costs          the cost of each message, one byte each; false if each costs one unit
 --   main, own      the paces, see lib/paces.lua
 --   max_parts      how many SMS parts the block may have
---   checks         the checks of the stretch, see stretch_checks; nil without them
+--   checks         the checks of the stretch, see stretch_checks; nil without checks
 -- Returns a table:
 --   indexes        the chosen messages in ascending order
---   last_cost      the cost of the last of them
---   parts          the parts of all of them
---   too_large      the parts of the message that did not fit; false if all fitted
---   next_position  the position of the first pending message that was not tried; nil if there is none
+--   last_cost      the cost of the last chosen message
+--   parts          the parts of all chosen messages
+--   too_large      the parts of the message that exceeded max_parts; false if no message did
+--   next_position  the position of the first pending message that was not examined; nil if there is none
 local function choose_messages(options)
   local find, byte, states, main, own = string.find, string.byte, options.states, options.main, options.own
   local part_counts, costs, checks = options.part_counts, options.costs, options.checks
@@ -204,7 +204,7 @@ local function choose_messages(options)
   local send_time_us, own_send_time_us = first_send_time_us, own and own.send_time_us
   local indexes, chosen, all_costs, cost, parts, part_count, too_large = {}, 0, 0, 0, 0, 1, false
   local last_position = checks and checks.last_index + 1 or #states
-  -- Only a check that can forbid a message is made.
+  -- The checks are made only if they can forbid a message.
   local forbidding = checks and (checks.of_phones or #checks.of_texts.lookups > 0) and checks
   local position = options.position
   while position and position <= last_position and chosen < max_messages and send_time_us <= last_us do
@@ -230,9 +230,9 @@ local function choose_messages(options)
   return {indexes = indexes, last_cost = cost, parts = parts, too_large = too_large, next_position = position}
 end
 
--- Answer that the next message has more parts than the campaign's budget or the sender's daily cap has left.
+-- Reply that the next message has more parts than are left of the campaign's budget or of the sender's daily cap.
 local function no_parts_left(campaign, part_count, budget_left)
-  -- A message in sending may turn out rejected or suppressed, and return its parts.
+  -- A message that is sending may become rejected or suppressed, and then returns its parts.
   if tonumber(campaign[SENDING]) > 0 then return wait(PARTS_WAIT_MS, 'campaign_limit') end
   mark_changed(id)
   if part_count > budget_left then
@@ -243,7 +243,7 @@ local function no_parts_left(campaign, part_count, budget_left)
   return closed('day_used_up')
 end
 
--- Note on the lease when messages that were passed over are to be tried again.
+-- Note on the lease when the messages that were passed over are to be examined again.
 local function note_wait(noted_ms, again_ms)
   redis.call('HSET', lease_key, 'waits_until_ms', math.min(tonumber(noted_ms or nil) or again_ms, again_ms))
 end
@@ -356,7 +356,7 @@ local chosen = choose_messages({
 local indexes = chosen.indexes
 if #indexes == 0 and chosen.too_large then return no_parts_left(campaign, chosen.too_large, left.of_budget) end
 
--- Everything that can fail because of damaged fields is done before the first write.
+-- All steps that can fail because of damaged fields come before the first write.
 local suppressed = checks and #checks.suppressed or 0
 local pending, sending = campaign[PENDING] - #indexes - suppressed, campaign[SENDING] + #indexes
 local next_index = chosen.next_position and chosen.next_position - 1 or count

@@ -1,7 +1,7 @@
 -- uses: names keys clock
 --
--- Say which steps upkeep has to do for a sender: most of the time few, and each step costs a round trip or two. This
--- script writes nothing.
+-- Say which steps upkeep has to do for a sender. Mostly few steps are due, and each step costs a round trip or two.
+-- This script writes nothing.
 --
 -- Arguments
 --   lease_ms  how long a lease lasts
@@ -10,8 +10,8 @@
 --   send_windows       send windows of campaigns have closed
 --   end_pending        validities are over, or campaigns were cancelled
 --   settle_overdue     messages have waited long enough for a report
---   issue              campaigns are in turn, or their time has come
---   show_changed       campaigns have changed, or a worker did not say that it showed them
+--   issue              campaigns are in a rotation, or a campaign or batch that waits is due
+--   show_changed       campaigns have changed, or a worker did not confirm that it showed changed campaigns
 -- Keys: the sender's leases, send_windows, validity_ends, settle_due, rotations, waiting, blocked, changed
 --   and showing.
 -- Cost: O(log of the members of these keys).
@@ -23,7 +23,7 @@ local args = arguments({'lease_ms'})
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 
--- Return 1 if a sorted set of times has a member whose time has come, else 0.
+-- Return 1 if a sorted set of times has a member whose time has passed, else 0.
 local function has_due(key, time)
   return #redis.call('ZRANGEBYSCORE', key, '-inf', time, 'LIMIT', 0, 1)
 end

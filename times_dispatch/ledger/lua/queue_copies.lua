@@ -1,14 +1,14 @@
 -- uses: names keys
 --
--- Put copies of reports into the queue of forwarding, as far as there is room, and count those that are dropped. A copy
--- that waits already is neither queued again nor dropped, so a repeated call drops only what has found no room.
--- This runs also when Redis is full: then all copies are dropped and counted.
+-- Put copies of reports into the queue of forwarding while the queue has room, and count the copies that are dropped. A
+-- copy that is in the queue already is neither queued again nor dropped, so a repeated call drops only copies that
+-- found no room. The script runs also when Redis is full: then all copies are dropped and counted.
 --
 -- Arguments
 --   max_copies  how many copies may wait
 --   max_bytes   how many bytes of memory the queue may take
 --   lanes       how many lanes the queue has
---   copies      lane; score, when the entry of the report came; member, the packed copy
+--   copies      lane; score, the time of the report's entry in the stream; member, the packed copy
 -- Reply: dropped, how many copies found no room.
 -- Keys: the lanes and the totals of forwarding; the hash tag is {reports}.
 -- Atomic: a copy waits, or is counted as dropped.
@@ -27,7 +27,7 @@ if bytes + added > tonumber(args.max_bytes) then room = 0 end
 for _, copy in ipairs(args.copies) do
   local key = prefix .. copy.lane
   if not redis.call('ZSCORE', key, copy.member) then
-    -- A number, or an error as a table: Redis is full.
+    -- The reply is a number, or a table with an error if Redis is full.
     local is_added = room > 0 and type(redis.pcall('ZADD', key, copy.score, copy.member)) == 'number'
     if is_added then
       room = room - 1
@@ -37,7 +37,7 @@ for _, copy in ipairs(args.copies) do
   end
 end
 if dropped > 0 then
-  redis.call('DEL', HASH_TAG)  -- frees nothing: after a first write Redis refuses no other
+  redis.call('DEL', HASH_TAG)  -- deletes nothing: after a first write Redis refuses no other write
   redis.call('HINCRBY', totals_key, 'dropped_full', dropped)
 end
 return reply({dropped = dropped})

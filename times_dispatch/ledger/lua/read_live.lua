@@ -1,15 +1,16 @@
 -- uses: names keys states
 --
--- Read the few fields of campaigns that lists and sums need. This script writes nothing.
+-- Read the few fields of live campaigns that lists and sums need. This script writes nothing.
 --
 -- Arguments
 --   campaigns    ids of campaigns of the sender, as a list in JSON: one argument costs both sides less than hundreds
 -- Reply
---   campaigns    for each of them: if it runs, its plan, and one text with created_ms, sealed_ms, total, pending and
---                sending, with one blank between two of them; else the values of LIVE_FIELDS, in that order
---                (ledger/live_campaigns.py), with nil for a missing field; nil for a campaign whose key holds no hash
+--   campaigns    for each campaign that runs, a list of its plan and of one text: created_ms, sealed_ms, total, pending
+--                and sending, with a blank between two numbers; for any other campaign, a list of the values of the
+--                fields LIVE_FIELDS (ledger/live_campaigns.py), in that order, with nil for a missing field; nil for
+--                a campaign whose key holds no hash
 -- Keys: the hashes of the campaigns.
--- Cost: O(campaigns), about 3 microseconds each that runs, and three times as many each that does not.
+-- Cost: O(campaigns), about 4 microseconds for a campaign that runs, and twice as many for any other campaign.
 local args = arguments({'campaigns'})
 local campaigns = {}
 for position, id in ipairs(cjson.decode(args.campaigns)) do

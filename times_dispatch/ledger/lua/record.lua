@@ -1,12 +1,12 @@
 -- uses: names keys memory clock states records spans counters rotation campaigns brakes providers budget statistics
 -- uses: retries
 --
--- Write the results of pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by the
--- token. Safe to repeat: a result counts only for the block that opened its message.
--- If the ledger lost its newest writes (a power cut, a failover), messages are pending that the worker pushed: their
--- block has a number that the lease does not know yet. The result of such a block counts for a pending message: nobody
--- else holds the token. So does the result for a failed message that waits for a second try: the ledger lost that its
--- second try was begun.
+-- Write the results of pushes of a batch, and their consequences: a back-off from the provider, or a brake. Fenced by
+-- the token. Safe to repeat: a result counts only for the block that opened its message. If the ledger lost its newest
+-- writes (a power cut, a failover), messages that the worker pushed are pending, and the number of their block is
+-- higher than the lease's last block. The result of such a block counts for a pending message, because no other worker
+-- holds the token. Such a result also counts for a failed message that waits for a second try: the ledger lost the
+-- beginning of this second try.
 --
 -- Arguments
 --   campaign, batch_number  the batch
@@ -14,42 +14,42 @@
 --   results                 for each message: index u16, block u16, result (one byte, a PushResult), code u16,
 --                           transaction 8 bytes, parts u8; cheapest if sorted by index
 --   back_off                whether the sender backs off from the provider: a BackOffPolicy
---   back_off_min_ms         how long the provider asked for no messages, in milliseconds; 0 if it did not ask
---   jitter                  0.5 to 1; a random factor of the back-off, so that not all senders end it together
+--   back_off_min_ms         for how long the provider asked for no messages, in milliseconds; 0 if it did not ask
+--   jitter                  0.5 to 1; a random factor of the back-off, so that senders do not all end it at once
 --   brake                   what is braked: a BrakeTarget
 --   reason                  why the sender backs off or is braked, for people
---   part_disagreements      for how many of these messages the provider counted other parts than we did
+--   part_disagreements      for how many of these messages the provider counted another number of parts than the ledger
 --   provider                the nickname of the provider through which all these messages were pushed
 -- Reply: status is recorded, with changed: how many messages changed their state; or lost: the lease went to another
 --   worker.
 -- Keys: campaign, lease, messages, parts and codes of the batch, recent_push, statistics and attempts of the campaign;
 --   the sender's hash, batches_out, rotation, changed, statistics and minutes.
--- Atomic: the states of the messages, the counters and the conclusions. Back-off and the sender's brake hold for this
+-- Atomic: the states of the messages, the counters and the consequences. Back-off and the sender's brake hold for this
 --   provider only.
 -- Cost: O(results).
 --
 -- Execution starts at run_without_memory(), below the functions.
 
 -- One item of the results: index, block, result, code, transaction, parts. The block and the code stay bytes, because
--- most results only copy them. The results are packed, and the functions below take the values of an item and not a
--- table: a table for each message would be slower.
+-- most results only copy these bytes. The results are packed, and the functions below take the values of an item and
+-- not a table: a table for each message would be slower.
 local ITEM = '>I2c2c1c2c8I1'
 local ITEM_BYTES = 16
--- The results that are no states: both make the message pending again.
+-- The results that are not states: both make the message pending again.
 local NOT_SENT = 'p'
 local NEVER_BEGUN = 'b'
--- The results after which no provider has the message.
+-- The results that say that the provider did not take the message.
 local UNSENT_RESULTS = {[NOT_SENT] = true, [NEVER_BEGUN] = true, [REJECTED] = true, [SUPPRESSED] = true}
--- A sender backs off for one second at first, for twice as long at each failure after that, and for a minute at most.
+-- A sender backs off for one second at first, for twice as long after each further failure, and for at most a minute.
 local FIRST_BACK_OFF_MS = 1000
 local MAX_BACK_OFF_MS = 60000
--- After so many back-offs in a row, the last two of them for responses that cannot be read, the sender is braked at the
--- provider: the provider can be reached, and waiting does not make its responses readable.
--- A provider of which every fifth response cannot be read is rarely braked: a readable response ends the row.
+-- After this many back-offs in a row, the last two of them for unreadable responses, the sender is braked at the
+-- provider, because waiting does not make responses readable. A provider with one unreadable response in five is rarely
+-- braked, because a readable response ends the series of back-offs.
 local MAX_UNREADABLE_BACK_OFFS = 7
--- A worker that asks whether others got responses needs no finer time than this.
+-- A worker that asks whether other workers got responses needs no finer time than this.
 local ANSWERED_EVERY_US = 1000000
--- A send time may lie a little after the opening, and the parts were counted for the day of the opening.
+-- A send time may be a little after the opening of the block, and the parts were counted for the day of the opening.
 local SEND_TIME_TOLERANCE_MS = 100
 
 local args = arguments({'campaign', 'batch_number', 'token', 'results', 'back_off', 'back_off_min_ms', 'jitter',
@@ -59,17 +59,18 @@ local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
 local lease_key = key_of_batch(campaign_key, LEASE, batch_number)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local now = now_us()
--- The number of the last block under the token, the campaign's fields for the statistics, and what they collect.
+-- The number of the last block under the token, the campaign's fields for the statistics, and the object that collects
+-- the changes of the statistics.
 local last_block, campaign, statistics
 -- The field `sent` of a record that is sent now, through the provider of these results.
 local sent_now
--- The block of the last item, and how the record of a message begins that is sent for the first time in this block:
--- false if a message of this block needs a closer look.
+-- The block of the last item, and the first bytes of the record of a message that is sent for the first time in this
+-- block; false if the messages of this block have to be compared one by one.
 local item_block, plain_head
 local sub, unpack_bytes, pack_bytes = string.sub, struct.unpack, struct.pack
 local counts, codes = counter_deltas(), counter_deltas()
--- How many messages changed their state, how many the provider accepted and with how many parts, how many are
--- suppressed, and the lowest index of those that are pending again.
+-- How many messages changed their state, how many messages the provider accepted and with how many parts, how many
+-- messages are suppressed, and the lowest index of the messages that are pending again.
 local changed, accepted_count, accepted_parts, suppressed, first_pending_again = 0, 0, 0, 0, nil
 -- The messages whose parts are returned, the messages of blocks that the ledger lost, and for the automatic brake a
 -- flag for each push: 1 if it was rejected, 0 if it was accepted.
@@ -77,7 +78,7 @@ local unsent, regained, rejected_flags = {}, {}, {}
 
 -- Count the code of a message that was not accepted, by its new state and the code of its record. A counter of codes is
 -- named after the origin of the code: `push:`, `suppressed:`, `report:`, or `retry:` for a push that failed and left
--- its message as the message was before (pending, or failed by an earlier report).
+-- its message in the earlier state (pending, or failed by a report).
 local function count_code(result, code, new_state, kept_code)
   if new_state == FAILED then
     codes.add('report:' .. kept_code, 1)
@@ -100,9 +101,9 @@ local function count_failure(result, index, sent)
 end
 
 -- Return the state that a result gives to a message that was sending, the attempt that the message's record is about,
--- and the code of the record. If a later attempt was not sent, the earlier attempt counts: it is still in doubt, and
--- the message is given up; or a report said that it failed (then reported_s is not 0, see lib/retries.lua), and the
--- message is failed again.
+-- and the code of the record. If a later attempt was not sent, the earlier attempt counts. If the earlier attempt is
+-- still in doubt, the message is given up. If a report says that the earlier attempt failed (then reported_s is not 0,
+-- see lib/retries.lua), the message is failed again.
 local function state_after(result, attempt, code, old_code, reported_s)
   local has_failed = reported_s > 0
   local kept_code = has_failed and result ~= IN_DOUBT and old_code or code
@@ -123,8 +124,8 @@ local function sent_through_provider()
   return chain_index * PROVIDER_UNIT + time_since_created(campaign.created_ms, math.floor(now / 1000))
 end
 
--- Apply the result of a block that the ledger lost, as the header says. Return the message's new state and record, or
--- nothing.
+-- Apply the result of a block that the ledger lost, as the header says. Return the message's new state and record;
+-- nothing if neither changes.
 local function regain(index, state, record, block, result, code, transaction, parts)
   if result == NOT_SENT or result == NEVER_BEGUN then return nil end
   local attempt, _, old_code, sent, reported_s = unpack_bytes(RECORD, record)
@@ -156,8 +157,8 @@ local function apply_result(index, state, record, block, result, code, transacti
   if opened_by ~= block then return nil end
   if state == SENDING then
     local new_state, new_attempt, new_code = state_after(result, attempt, code, old_code, reported_s)
-    -- A message that was not sent forgets its block: if a report proves an earlier attempt later, a repeated call must
-    -- not return the parts of this attempt a second time.
+    -- A message that was not sent forgets its block: if a later report proves an earlier attempt, a repeated call must
+    -- not return the parts of this attempt again.
     local kept_block = UNSENT_RESULTS[result] and 0 or block
     statistics.change(index, SENDING, 0, 0, 0, new_state, new_code, sent, reported_s)
     counts.move(SENDING, new_state)
@@ -173,24 +174,24 @@ local function apply_result(index, state, record, block, result, code, transacti
     return new_state, pack_bytes(RECORD, new_attempt, kept_block, new_code, sent, reported_s, transaction)
   elseif result == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
-    -- A report or a click was applied before this result, and counted the parts: only the transaction id is new.
+    -- A report or a click was applied before this result and counted the parts, so only the transaction id is new.
     statistics.prove(index, attempt, sent)
     accepted_count = accepted_count + 1
     return state, pack_bytes(RECORD, attempt, block, old_code, sent, reported_s, transaction)
   elseif attempt > 0 and UNSENT_RESULTS[result] and old_transaction == NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
-    -- A report proved the earlier attempt while this attempt was under way; this attempt was not sent. With the block
-    -- number 0 no other result of this block counts.
+    -- A report proved the earlier attempt while this attempt was under way, and this attempt was not sent. With block
+    -- number 0 in the record, no other result of this block counts.
     if state == DELIVERED then
       statistics.recover(index, attempt, sent, -1)
       statistics.recover(index, attempt - 1, sent, 1)
     end
-    -- The parts of an attempt that failed were counted before.
+    -- The parts of an attempt with a failed report were counted before.
     local is_second_try = statistics.tries_of(index, attempt) > statistics.tries_of(index, attempt - 1)
     if is_second_try then counts.add('parts', -parts) end
     unsent[#unsent + 1] = {index = index, sent_ms = sent % PROVIDER_UNIT}
     if state == ACCEPTED and reported_s > 0 and old_code > 0 then
-      -- The report was a click or a reply, and the earlier attempt failed: the message is failed again.
+      -- A click or a reply was applied, and the earlier attempt failed: the message is failed again.
       statistics.change(index, ACCEPTED, 0, sent, 0, FAILED, old_code, sent, reported_s)
       counts.move(ACCEPTED, FAILED)
       codes.add('report:' .. old_code, 1)
@@ -208,24 +209,24 @@ local function begin_block(block)
   end
 end
 
--- Count messages that were sent at the same time, and are accepted now. `sent_bytes` begins with the field `sent`.
+-- Count messages that were sent at the same time, and become accepted. `sent_bytes` begins with the field `sent`.
 local function count_accepted(sent_bytes, messages, parts)
   if messages > 0 then statistics.accept(unpack_bytes('>I5', sent_bytes), messages, parts) end
 end
 
--- Apply the results that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, each
--- about another one. Nearly all messages are sending and become accepted: such a record gets its new bytes without
--- being unpacked. The states and the records are put together again from the changed messages and from the unchanged
--- ones between. The pieces have positions and no names, because table.concat joins a list.
+-- Apply the results that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, with
+-- one result for a message. Nearly all messages are sending and become accepted: the record of such a message gets its
+-- new bytes without being unpacked. The states and the records are joined from the pieces of changed messages and of
+-- the unchanged messages between them. The pieces have positions and no names, because table.concat joins a list.
 local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local part_counts, byte = statistics.part_counts(), string.byte
   local state_pieces, record_pieces, state_count, record_count = {}, {}, 0, 0
-  -- Where the messages begin that come after the last changed one.
+  -- Where the messages after the last changed message begin.
   local states_from = 1
-  -- The messages that are accepted and were sent at the same time as the last of them.
+  -- How many messages become accepted that were sent at the same time as the last accepted message, and their parts.
   local sent_bytes, together, parts_together, plain, flags = nil, 0, 0, 0, #rejected_flags
   for item_at = span_at, last_at, ITEM_BYTES do
     local index, block, result, code, transaction, parts = unpack_bytes(ITEM, results, item_at)
@@ -293,7 +294,7 @@ local function return_unsent_parts()
   for _, message in ipairs(unsent) do
     local part_count = part_counts and string.byte(part_counts, message.index + 1) or 1
     parts = parts + part_count
-    -- Around midnight too few parts are returned to the day rather than too many.
+    -- Around midnight, the day may get too few parts back, but never too many.
     if day_of(created_ms + message.sent_ms - SEND_TIME_TOLERANCE_MS) == today then
       parts_of_today = parts_of_today + part_count
     end
@@ -309,7 +310,7 @@ local function brake_sender(reason)
   end
 end
 
--- Note that the provider answered, at most once a second.
+-- Note that the provider answered; the note is written at most once a second.
 local function note_answer(answered_field, answered_us)
   answered_us = tonumber(answered_us or '0')
   if now - answered_us > ANSWERED_EVERY_US or answered_us > now then
@@ -330,8 +331,8 @@ local function update_back_off()
   local back_offs = tonumber(sender[back_off_count] or '0')
   local min_ms = tonumber(args.back_off_min_ms)
   if until_us > now then
-    -- The results that arrive during a back-off are of pushes that were under way before: they neither end the back-off
-    -- nor double it. But the time that a provider asks for counts, in whichever response it stands.
+    -- Results that arrive during a back-off belong to pushes that were under way before it: such results neither end
+    -- the back-off nor double it. But a time for which the provider asks for no messages counts in every response.
     local asked_us = now + min_ms * 1000
     if args.back_off == 'always' and asked_us > until_us then
       redis.call('HSET', sender_key, back_off_until_us, string.format('%.0f', asked_us))
@@ -353,10 +354,10 @@ local function update_back_off()
       brake_sender(args.reason)
     end
   elseif is_answered and back_offs > 0 then
-    -- A provider that rejects a message can be reached, as well as a provider that accepts one.
+    -- A rejected message shows that the provider can be reached, just as an accepted message does.
     redis.call('HSET', sender_key, back_off_count, 0, back_off_reason, '')
   end
-  -- A suppressed message was no probe: the next message may be pushed at once as a probe.
+  -- A suppressed message was not pushed, and so was no probe: the next message may be pushed at once as a probe.
   if suppressed > 0 then redis.call('HDEL', sender_key, provider_field('probe_us', args.provider)) end
 end
 

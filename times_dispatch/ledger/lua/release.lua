@@ -1,7 +1,7 @@
 -- uses: names keys memory clock leases
 --
--- Release a batch, finished or not. Fenced by the token. Safe to repeat: for a minute the same token gets the same
--- reply.
+-- Release a batch, whether its messages are all sent or not. Fenced by the token. Safe to repeat: for a minute the same
+-- token gets the same reply.
 --
 -- Arguments
 --   campaign, batch_number  the batch

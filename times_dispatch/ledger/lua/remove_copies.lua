@@ -1,7 +1,7 @@
 -- uses: names keys
 --
--- Take copies of reports out of the queue of forwarding, and count those that were in it. Safe to repeat: a copy that
--- is gone does not count again. This runs also when Redis is full.
+-- Remove copies of reports from the queue of forwarding, and count the copies that were in the queue. Safe to repeat: a
+-- copy that is gone does not count again. The script runs also when Redis is full.
 --
 -- Arguments
 --   count      the field of the totals that counts these copies: a ForwardCount
@@ -10,7 +10,7 @@
 --   copies     lane, and member, the packed copy
 -- Reply: removed, how many copies were in the queue.
 -- Keys: the lanes and the totals of forwarding; the hash tag is {reports}.
--- Atomic: a copy is in the queue, or counted.
+-- Atomic: a copy is either in the queue, or counted.
 -- Cost: O(copies that are removed).
 local args = arguments({'count', 'lanes', 'before_ms'}, {copies = {'lane', 'member'}})
 local prefix, removed = HASH_TAG .. ':forward:', 0

@@ -8,7 +8,7 @@
 -- Reply: held, one byte for each lease: 1 if it is renewed, 0 if it went to another worker.
 -- Keys: lease of each batch; the sender's leases.
 -- Cost: O(batches).
--- This script only changes the scores of members that are there, so it runs also when Redis is full.
+-- This script only changes the scores of existing members, so it runs also when Redis is full.
 local args = arguments({'lease_ms'}, {batches = {'campaign', 'batch_number', 'token'}})
 local ends_ms = math.floor(now_us() / 1000) + tonumber(args.lease_ms)
 local leases_key = key_of_sender('leases')

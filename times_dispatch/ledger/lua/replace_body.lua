@@ -7,20 +7,20 @@
 --   group    the consumer group of the stream
 --   id       the id of the entry
 --   payload  the new payload
---   or_held  1: the entry is replaced also if a reader holds it; 0: then nothing is done
+--   or_held  1: the entry is replaced also if a reader holds the entry; 0: an entry that a reader holds stays
 -- Reply: status is one of
 --   replaced  the entry has a new id
 --   held      a reader holds the entry
 --   gone      there is no such entry
 -- Keys: the stream, whose name is the hash tag; the field b has the payload (callbacks/streams.py).
--- Atomic: no reader gets the old entry after the new one, and no reader both.
+-- Atomic: no reader gets the old entry after the new entry, or both entries.
 -- Cost: O(bytes of the entry).
 local args = arguments({'group', 'id', 'payload', 'or_held'})
 local stream = string.sub(HASH_TAG, 2, -2)
 
 local entry = unpack(redis.call('XRANGE', stream, args.id, args.id))
 if not entry then return reply({status = 'gone'}) end
--- Without a group no reader has ever read: Redis replies with an error then.
+-- If the stream has no consumer group, Redis replies with an error, and no reader has ever read the stream.
 local held = redis.pcall('XPENDING', stream, args.group, args.id, args.id, 1)
 local is_held = not held.err and #held > 0
 if is_held and args.or_held ~= '1' then return reply({status = 'held'}) end

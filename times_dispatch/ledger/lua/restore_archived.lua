@@ -1,7 +1,7 @@
 -- uses: names keys memory rollups trail
 --
--- Make what Redis keeps of an archived campaign anew, after all data of Redis was lost. Safe to repeat: a campaign that
--- Redis knows is left as it is.
+-- Restore the data that Redis keeps of an archived campaign, after Redis lost all data. Safe to repeat: a campaign that
+-- Redis already has does not change.
 --
 -- Arguments
 --   campaign   the id of the campaign
@@ -11,11 +11,11 @@
 --   name, template        the campaign's name and its template
 --   created_ms, ended_ms  when the campaign was created, and when it was finished or cancelled (epoch, milliseconds)
 --   trail      the entry of the trail, see lib/trail.lua; empty: nothing is noted
---   counters   the counters of the campaign's rollups: member, how the rollup stands in the index of its sender; day,
---              since the epoch; field; amount
--- Reply: is_restored, 1 or 0: 0 if Redis knows the campaign.
+--   counters   the counters of the campaign's rollups: member, the rollup's member in the index of its sender; day,
+--              days since the epoch; field; amount
+-- Reply: is_restored, 1 or 0: 0 if Redis already has the campaign.
 -- Keys: campaign; the sender's hash, archived, erased, statistics and trail.
--- Atomic: the campaign is archived and counted in the statistics, or neither.
+-- Atomic: either the campaign is archived and counted in the statistics, or nothing changes.
 -- Cost: O(counters).
 local args = arguments({'campaign', 'state', 'operation', 'folder', 'name', 'template', 'created_ms', 'ended_ms',
   'trail'}, {counters = {'member', 'day', 'field', 'amount'}})

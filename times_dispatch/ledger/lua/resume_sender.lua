@@ -15,7 +15,7 @@
 local args = arguments({'decided_us', 'trail'})
 local sender_key = key_of_sender('sender')
 
--- Say whether the sender backs off from a provider since a moment after the decision.
+-- Say whether the sender began to back off from a provider after the decision.
 local function backs_off_since_decision(provider)
   local since_us = tonumber(redis.call('HGET', sender_key, provider_field('back_off_since_us', provider)) or '0')
   return since_us > tonumber(args.decided_us) and since_us <= now_us()
@@ -45,7 +45,7 @@ for _, field in ipairs(redis.call('HKEYS', sender_key)) do
     removed = removed + redis.call('HDEL', sender_key, field)
   end
 end
--- Campaigns that waited for a provider are in turn at once.
+-- Campaigns that waited for a provider are due for the rotation at once.
 local blocked_key = key_of_sender('blocked')
 redis.call('ZUNIONSTORE', blocked_key, 1, blocked_key, 'WEIGHTS', 0)
 if removed > 0 or silent ~= was_silent then note_in_trail(args.trail) end

@@ -4,17 +4,17 @@
 --
 -- Arguments
 --   campaign        the id of the campaign
---   total, batches  how many messages and batches the producer counted
+--   total, batches  how many messages and batches the producer stored, by its own count
 --   refused         a list: how many rows of the recipients file were refused for a reason; reason, rows
 --   trail           the entry of the trail about the submit, see lib/trail.lua; empty: nothing is noted
 -- Reply: status is one of
---   sealed       the campaign is sealed now, or was before; state: its state afterwards (cancelled, if a cancel came
---                before)
---   no_campaign  the campaign is not there
---   bad_count    the ledger counted other numbers; total and batches: the ledger's numbers
+--   sealed       the campaign is sealed now, or was sealed before; state: its state afterwards (cancelled, if a person
+--                cancelled the campaign before the seal)
+--   no_campaign  the ledger has no such campaign
+--   bad_count    the ledger has other counts; total and batches: the ledger's counts
 -- Keys: campaign; the sender's hash, validity_ends, send_windows, waiting, rotation,
 --   changed and trail.
--- Atomic: the campaign runs and stands in the rotation, or neither.
+-- Atomic: the campaign runs and is in the rotation, or neither.
 -- Cost: O(log of the sender's campaigns).
 local args = arguments({'campaign', 'total', 'batches', 'trail'}, {refused = {'reason', 'rows'}})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)

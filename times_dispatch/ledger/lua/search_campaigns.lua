@@ -4,22 +4,22 @@
 -- creation. This script writes nothing.
 --
 -- Arguments
---   words        a part of the name, or the beginning of the id, as it stands in JSON, with small ASCII letters; empty
+--   words        a part of the name, or the beginning of the id, escaped as in JSON, with small ASCII letters; empty
 --                for all campaigns
 --   states       states of campaigns, each between blanks (" finished cancelled "); empty for all
 --   since_ms, until_ms  times of creation, both included
---   sent_since_ms, sent_until_ms  only campaigns that sent from their first to their last push in this time, or in a
---                part of it; both 0 for all
+--   sent_since_ms, sent_until_ms  only campaigns whose time from the first to the last push overlaps this time; both 0
+--                for all
 --   order        newest or oldest: which campaigns come first
---   after_ms, after_id  only campaigns that come after this one in the order; after_id is empty at the beginning
---   count        how many campaigns are wanted, at most
+--   after_ms, after_id  only campaigns that come after this campaign in the order; after_id is empty at the beginning
+--   count        the most campaigns in the reply
 --   max_examined how many ended campaigns this call may examine
 -- Reply
 --   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks
---   examined_ms, examined_id  where the next call goes on; examined_id is empty if all were examined
+--   examined_ms, examined_id  where the next call continues; examined_id is empty if all campaigns were examined
 -- Keys: the sender's live and ended, campaigns.
--- Cost: O(live campaigns of the sender + max_examined), and O(count) if neither words, states nor a time of sending
--- are given.
+-- Cost: O(live campaigns of the sender + max_examined), or O(count) if neither words, states nor a time of sending is
+--   given.
 local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'sent_since_ms', 'sent_until_ms', 'order',
   'after_ms', 'after_id', 'count', 'max_examined'})
 local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
@@ -31,7 +31,8 @@ local wants_ended = not wants_states or string.find(args.states, ' finished ', 1
   or string.find(args.states, ' cancelled ', 1, true)
 local matches = {}
 
--- Say whether a campaign comes after another in the order; campaigns of one moment are in the order of their ids.
+-- Say whether a campaign comes after another campaign in the order; campaigns with the same time of creation are in the
+-- order of their ids.
 local function comes_after(created_ms, id, other_ms, other_id)
   if created_ms == other_ms then
     if is_newest_first then return id < other_id end
@@ -47,7 +48,7 @@ local function is_named(id, plan)
   return name and string.find(string.lower(name), args.words, 1, true)
 end
 
--- Return the fields of a campaign that decide; nil if the campaign cannot be read.
+-- Return the fields of a campaign that the search compares; nil if the campaign cannot be read.
 local function fields_of(id)
   local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan', 'first_sent_ms',
     'last_sent_ms')

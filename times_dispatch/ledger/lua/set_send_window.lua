@@ -1,7 +1,7 @@
 -- uses: names keys memory rotation campaigns
 --
--- Set the next send window of a campaign, after the last one closed. Until the next one opens no message of the
--- campaign is sent. Safe to repeat.
+-- Set the next send window of a campaign, after its last send window closed. No message of the campaign is sent until
+-- the next send window opens. Safe to repeat.
 --
 -- Arguments
 --   campaign             the id of the campaign
@@ -9,7 +9,7 @@
 -- Reply: status is known: the campaign has this send window or a later one; or over: no more messages of the campaign
 --   are sent.
 -- Keys: campaign; the sender's send_windows, rotation, waiting and changed.
--- Atomic: the send window, and that the campaign waits for it.
+-- Atomic: the send window, and the campaign's wait for it.
 -- Cost: O(log of the campaigns that wait).
 local args = arguments({'campaign', 'opens_ms', 'closes_ms'})
 local id, opens_ms, closes_ms = args.campaign, tonumber(args.opens_ms), tonumber(args.closes_ms)

@@ -1,6 +1,6 @@
 -- uses: names keys memory clock trail
 --
--- Set fields of a sender's hash. This runs also when Redis is full, so that a sender can be paused then. Safe to
+-- Set fields of a sender's hash. The script runs also when Redis is full, so that a sender can be paused then. Safe to
 -- repeat.
 --
 -- Arguments

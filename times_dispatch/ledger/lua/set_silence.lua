@@ -1,12 +1,12 @@
 -- uses: names keys clock memory providers campaigns trail
 --
--- Hold promotional messages of a sender back from a provider of which delivery reports are missing, or end that. Safe
--- to repeat. This runs also when Redis is full.
+-- Hold promotional messages of a sender back from a provider whose delivery reports are missing, or release these
+-- messages. Safe to repeat. The script runs also when Redis is full.
 --
 -- Arguments
 --   provider  the nickname of the provider
---   reason    which reports are missing, for people; empty: reports come again, or nobody watches any more
---   wait_ms   how long after now the first probe may be sent; later waits are twice as long each
+--   reason    which reports are missing, for people; empty: reports come again, or the silence brake is switched off
+--   wait_ms   how long after now the first probe may be sent, in milliseconds; each later wait is twice as long
 --   trail     the entry of the trail about the change, see lib/trail.lua
 -- Reply: status is changed or unchanged.
 -- Keys: the sender's hash, live, changed, blocked and trail.
@@ -24,7 +24,7 @@ if was_silent then
   redis.call('HDEL', sender_key, provider_field('silent_since_us', args.provider),
     provider_field('silent_reason', args.provider), provider_field('silence_probe_us', args.provider),
     provider_field('silence_wait_ms', args.provider))
-  -- Campaigns that waited for the provider are in turn at once.
+  -- Campaigns that waited for the provider are due for the rotation at once.
   redis.call('ZUNIONSTORE', key_of_sender('blocked'), 1, key_of_sender('blocked'), 'WEIGHTS', 0)
 else
   silent = silent == '' and args.provider or silent .. ' ' .. args.provider

@@ -5,26 +5,27 @@
 --
 -- Arguments
 --   campaign, batch_number  the batch
---   settlement              a Settlement: policy (the clock and the campaign's policy decide), sent or resend (a person
---                           decided about the messages in doubt)
---   decided_ms              when it was decided (epoch, milliseconds). By a person: only messages that were sent before
---                           are settled, so that a call that is repeated later does not settle messages that were
---                           pushed again in between. By policy: what is due later is not settled, also if this clock
---                           was set forward since; 0 is now
+--   settlement              a Settlement: policy (the clock and the campaign's policy decide); sent or resend (a person
+--                           decided that the messages in doubt count as sent, or are to be sent again)
+--   decided_ms              the time of the decision (epoch, milliseconds); 0 is now. If a person decided, only
+--                           messages that were sent before this time are settled, so that a call that is repeated later
+--                           does not settle messages that were pushed again meanwhile. By policy, messages that are due
+--                           after this time are not settled, also if Redis' clock was set forward since
 --   trail                   the entry of the trail about the decision, see lib/trail.lua; empty: nothing is noted
 -- Reply: how many messages were settled in each way
 --   no_report  accepted messages whose report is overdue
 --   given_up   messages in doubt that are not sent again
---   resent     messages in doubt that are pending again
+--   requeued   messages in doubt that are pending again
 --   as_sent    messages in doubt that count as accepted
---   tried_again  failed messages that are pending again
+--   second_tries  failed messages that are pending again, for their second try
 -- Keys: campaign with its retries and attempts, messages, codes, lease and redo of the batch; the sender's hash,
 --   settle_due, validity_ends, send_windows, leases, batches_out, rotation and changed.
--- Atomic: the states, the counters, and the campaign's new validity after a resend.
+-- Atomic: the states, the counters, and the campaign's new validity if messages in doubt are to be sent again.
 -- Cost: O(messages of the batch).
--- The policy resends a message once at most, with the next attempt in its id. For that the campaign gets its validity
--- once more; then all messages that were in doubt after the first attempt are resent, in whatever batch. No message of
--- a cancelled campaign is resent; the messages of a paused or braked campaign wait for its resume.
+-- The policy `resend` sends a message in doubt again at most once, with the next attempt in its correlation id. For
+-- this the campaign gets its validity once more, and all messages of the campaign that are in doubt after their first
+-- attempt become pending, each when its batch is settled. No message of a cancelled campaign becomes pending again; the
+-- messages of a paused or braked campaign wait until a person resumes the campaign.
 
 -- A batch that waits for other messages of its campaign is settled again after this time at the earliest.
 local SETTLE_AGAIN_MS = 1000
@@ -37,44 +38,46 @@ local messages_key, settle_due_key = key_of_batch(campaign_key, MESSAGES, batch_
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local decided_ms = tonumber(args.decided_ms)
--- What was over or due by then is settled.
+-- Messages that were due at this time are settled, and a validity that ended by this time is over.
 local over_ms = settlement == 'policy' and decided_ms > 0 and math.min(decided_ms, now_ms) or now_ms
 local counts, codes = counter_deltas(), counter_deltas()
-local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0, tried_again = 0}
+local settled = {no_report = 0, given_up = 0, requeued = 0, as_sent = 0, second_tries = 0}
 -- Indexes of messages in doubt that count as accepted.
 local as_sent = {}
--- What the statistics collect.
+-- The object that collects the changes of the statistics.
 local statistics
--- Whether the campaign's policy resends messages, and not a person.
+-- Whether the campaign's policy made messages in doubt pending again, and not a person.
 local by_policy = false
 
--- Return the new state of a message in doubt, and the name under which the reply counts it; nil if it stays in doubt.
+-- Return the new state of a message in doubt, and the name under which the reply counts the message; nil if the message
+-- stays in doubt.
 local function settle_doubt(campaign, attempt, sent_at_ms, is_campaign_over)
   -- The number of an attempt has one byte, and no correlation id may be used again.
-  local may_resend = campaign.state ~= 'cancelled' and attempt < MAX_ATTEMPT
+  local may_send_again = campaign.state ~= 'cancelled' and attempt < MAX_ATTEMPT
   if settlement ~= 'policy' and sent_at_ms >= decided_ms then return nil end
   if settlement == 'sent' then return ACCEPTED, 'as_sent' end
   if settlement == 'resend' then
-    if may_resend then return PENDING, 'resent' end
+    if may_send_again then return PENDING, 'requeued' end
     return nil
   end
-  if may_resend and campaign.in_doubt == 'resend' and attempt == 0 then
+  if may_send_again and campaign.in_doubt == 'resend' and attempt == 0 then
     if not campaign.resending and not is_campaign_over then return nil end
     by_policy = true
-    return PENDING, 'resent'
+    return PENDING, 'requeued'
   end
   if is_campaign_over then return GIVEN_UP, 'given_up' end
   return nil
 end
 
--- Return when a failed message is to be sent again (epoch, milliseconds); nil if the message does not wait for that.
+-- Return when a failed message is to be sent again (epoch, milliseconds); nil if the message waits for no second try.
 local function second_try_ms(campaign, rule, index, fields)
   if not waits_for_second_try(campaign_key, statistics.index_in_campaign(index)) then return nil end
   local tries, sent_ms = statistics.tries_of(index, fields.attempt), campaign.created_ms + fields.sent % PROVIDER_UNIT
   return second_try_due_ms(rule, sent_ms, fields.reported_s, tries, now_ms)
 end
 
--- Make a failed message pending again. Its record stays as it is but for the attempt, see lib/retries.lua.
+-- Make a failed message pending again. Its record gets the next attempt, and keeps the code and the time of the failed
+-- report, see lib/retries.lua.
 --   position, first, fields  as in change_message
 local function try_again(position, first, fields)
   local index = position - 1
@@ -97,7 +100,7 @@ local function change_message(position, first, state, new_state, fields)
   end
   if state == IN_DOUBT and new_state == ACCEPTED then as_sent[#as_sent + 1] = position - 1 end
   redis.call('SETRANGE', messages_key, position - 1, new_state)
-  -- The code was that of an earlier attempt that failed.
+  -- The code in the record belongs to an earlier attempt that failed.
   if new_state == NO_REPORT then redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', 0)) end
   statistics.change(position - 1, state, fields.code, fields.sent, 0, new_state, fields.code, fields.sent, 0)
   if new_state == ACCEPTED then statistics.prove(position - 1, fields.attempt, fields.sent) end
@@ -131,9 +134,9 @@ local function settle_messages(campaign, count)
       new_state, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_campaign_over)
     elseif state == FAILED and rule.codes[code] then
       local again_ms = second_try_ms(campaign, rule, position - 1, fields)
-      -- Nothing is sent again after the validity, also if the validity ended after the decision.
+      -- No message is sent again after the validity, also if the validity ended after the decision.
       if again_ms and again_ms <= over_ms and until_ms > now_ms and settlement == 'policy' then
-        settled.tried_again = settled.tried_again + 1
+        settled.second_tries = settled.second_tries + 1
         try_again(position, first, fields)
       elseif again_ms then
         next_due_ms = math.min(next_due_ms, again_ms)
@@ -155,12 +158,12 @@ local function settle_messages(campaign, count)
   return next_due_ms < math.huge and next_due_ms or nil
 end
 
--- Give the campaign its validity once more, for the messages that are resent.
+-- Give the campaign its validity once more, for the messages that are sent again.
 local function extend_validity(campaign)
   local until_ms = tonumber(campaign.until_ms)
   if until_ms > now_ms then return end
   local began_ms = math.max(tonumber(campaign.start_ms), tonumber(campaign.sealed_ms or campaign.created_ms))
-  -- Only the first resend can compute the validity from until_ms, because each resend writes a later until_ms.
+  -- Only the first extension can compute the validity from until_ms, because each extension writes a later until_ms.
   local validity_ms = tonumber(campaign.validity_ms) or until_ms - began_ms
   redis.call('HSET', campaign_key, 'validity_ms', validity_ms)
   -- The validity of a campaign with a send window must contain the send window of one day.
@@ -207,13 +210,14 @@ local function settle()
   counts.write(campaign_key)
   codes.write(key_of_codes(campaign_key))
   statistics.write(now_ms)
-  if settled.resent + settled.tried_again > 0 then requeue_batch(campaign) end
-  if settled.no_report + settled.given_up + settled.resent + settled.as_sent + settled.tried_again > 0 then
+  if settled.requeued + settled.second_tries > 0 then requeue_batch(campaign) end
+  if settled.no_report + settled.given_up + settled.requeued + settled.as_sent + settled.second_tries > 0 then
     mark_changed(id)
     finish_if_done(id, campaign_key, now)
   end
   if next_due_ms then
-    -- The batch is not settled again at once: it may wait for other messages of the campaign that are still sent.
+    -- The batch is not settled again at once, because it may wait for other messages of the campaign that are pending
+    -- or sending.
     redis.call('ZADD', settle_due_key, math.max(next_due_ms, over_ms + SETTLE_AGAIN_MS), member)
   else
     redis.call('ZREM', settle_due_key, member)

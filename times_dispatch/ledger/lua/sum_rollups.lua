@@ -1,12 +1,12 @@
 -- uses: names keys
 --
--- Add up rollups of the statistics by groups: for a question about many days, a reply with each of their counters would
--- be many times as long. This script writes nothing.
+-- Add up rollups of the statistics by groups. A reply with the counters of each rollup would be many times as long for
+-- a query about many days. This script writes nothing.
 --
 -- Arguments
 --   fields   the names of the fields that the sums of groups have, joined by blanks; empty: all, and no total
---   rollups  a list of rollups: member, how the rollup stands in the index of its sender; group, the number of its
---            group. The numbers begin with 1, and none is left out.
+--   rollups  a list of rollups: member, the rollup's member in the index of its sender; group, the number of its group.
+--            The group numbers begin with 1, without gaps.
 -- Reply, packed with MessagePack: maps from the names of fields to their sums; a map without fields is an empty list
 --   groups  a list with a map for each group
 --   total   the sums of all fields over all groups, if `fields` names some
@@ -17,7 +17,7 @@ local prefix, groups, total, fields = key_of_sender('statistics') .. ':', {}, {}
 local has_total = args.fields ~= ''
 for name in string.gmatch(args.fields, '%S+') do fields[name] = true end
 
--- Lua makes a number of the text of a counter.
+-- Lua converts the text of a counter to a number.
 local function add(sums, name, amount)
   sums[name] = (sums[name] or 0) + amount
 end

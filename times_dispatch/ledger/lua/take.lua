@@ -12,7 +12,7 @@
 --   busy   another worker holds the lease
 --   gone   the batch is not out, or all its messages ended with the campaign
 -- Keys: campaign, lease, messages and recipients of the batch; the sender's hash, leases, batches_out and rotation.
--- Atomic: one worker gets the lease; a token is never given twice, and each token is greater than all tokens before.
+-- Atomic: one worker gets the lease; no token is given out twice, and each token is greater than all earlier tokens.
 -- Cost: O(messages of the batch).
 local args = arguments({'campaign', 'batch_number', 'lease_ms', 'operation'})
 local batch_number, campaign_key = args.batch_number, key_of_campaign(args.campaign)

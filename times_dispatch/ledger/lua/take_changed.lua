@@ -1,11 +1,11 @@
 -- uses: names keys memory clock
 --
--- Give a worker the campaigns that it is to show. They are kept until the worker says that it has shown them; those of
--- a worker that did not say so are given to the next.
+-- Give a worker the changed campaigns that it has to show. The campaigns stay in `showing` until the worker confirms
+-- that it has shown them; campaigns that a worker did not confirm in time are given to the next worker.
 --
 -- Arguments
 --   worker         the name of the worker
---   max_campaigns  how many campaigns at most
+--   max_campaigns  the most campaigns in the reply
 -- Reply
 --   campaigns  a list of ids
 -- Keys: the sender's changed and showing.
@@ -19,7 +19,7 @@ local now_ms = math.floor(now_us() / 1000)
 run_without_memory()
 local campaigns, taken = redis.call('SPOP', changed_key, args.max_campaigns), {}
 for _, id in ipairs(campaigns) do taken[id] = true end
--- A time that lies further ahead than any can be is from before the clock was set back.
+-- A time that is further ahead than possible was written before the clock was set back.
 for _, range in ipairs({{low = '-inf', high = now_ms}, {low = '(' .. now_ms + SHOWN_WITHIN_MS, high = '+inf'}}) do
   local members = redis.call('ZRANGEBYSCORE', showing_key, range.low, range.high, 'LIMIT', 0, args.max_campaigns)
   for _, member in ipairs(members) do

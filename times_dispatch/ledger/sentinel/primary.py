@@ -1,4 +1,4 @@
-"""Which server is the primary: all sentinels are asked, and the one that knows of the latest failover is believed."""
+"""Finds the primary: all sentinels are asked, and the answer with the latest failover counts."""
 
 import asyncio
 from typing import Any, Final, NamedTuple
@@ -14,16 +14,16 @@ from times_dispatch.ledger.sentinel.bounded_parser import BoundedParser
 from times_dispatch.ledger.sentinel.url import SentinelUrl
 
 _ASK_WITHIN_S: Final = 1.0
-"""A sentinel that has not answered by then is left out."""
+"""Seconds after which a sentinel that has not answered is left out."""
 _MAX_PORT: Final = 65_535
 _MAX_EPOCH: Final = 2**63 - 1
 _FRESH_S: Final = 0.2
-"""All connections that are opened within this time share one answer."""
+"""Seconds for which all connections that are opened share one answer."""
 
 
 class _Answer(NamedTuple):
     epoch: int
-    """How many failovers the sentinel knows of; a sentinel that was cut off knows of fewer."""
+    """The number of failovers that the sentinel knows; a sentinel that was cut off knows fewer failovers."""
     host: str
     port: int
 
@@ -45,20 +45,20 @@ class PrimaryFinder:
         self._asking: asyncio.Task[_Answer] | None = None
 
     def __str__(self) -> str:
-        """Return the names for messages, without the password."""
+        """Return the name of the primary and the sentinels for messages, without the password."""
         return self._url.shown
 
     async def address(self) -> tuple[str, int]:
         """Return host and port of the primary.
 
         Raises:
-            ConnectionError: (redis-py's) no sentinel answers, or none knows a primary that lives.
+            ConnectionError: (redis-py's) no sentinel answers, or no sentinel knows a running primary.
         """
         if self._latest and self._clock.monotonic() - self._answered_at < _FRESH_S:
             return self._latest.host, self._latest.port
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_all())
-        # A caller that is cancelled must not cancel the question of the others.
+        # The cancellation of one caller must not cancel the request for other callers.
         self._latest = await asyncio.shield(self._asking)
         self._answered_at = self._clock.monotonic()
         return self._latest.host, self._latest.port
@@ -75,7 +75,7 @@ class PrimaryFinder:
             socket_timeout=_ASK_WITHIN_S,
             socket_connect_timeout=_ASK_WITHIN_S,
             retry=Retry(NoBackoff(), 0),
-            driver_info=None,  # its commands, and that of the notifications, would each take a round trip of the time
+            driver_info=None,  # driver info and notifications would take further round trips
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             parser_class=BoundedParser,
         )
@@ -86,11 +86,11 @@ class PrimaryFinder:
         except (exceptions.RedisError, OSError, RuntimeError):  # uvloop raises RuntimeError while it connects
             return None
         except (LookupError, ValueError, TypeError, AttributeError):
-            return None  # what answers is no sentinel: the others are asked as well
+            return None  # the server is no sentinel, and the other sentinels are asked as well
 
 
 def _answer(state: Any) -> _Answer | None:
-    """Return the answer of a sentinel; None if it knows no primary that lives. Raises what a strange answer causes."""
+    """Return the answer of a sentinel; None if it knows no running primary. Raises errors on a strange answer."""
     if not state["is_master"] or state["is_odown"] or state["is_sdown"]:
         return None
     answer = _Answer(int(state["config-epoch"]), str(state["ip"]), int(state["port"]))

@@ -40,7 +40,7 @@ class SentinelUrl(NamedTuple):
 
     @property
     def of_server(self) -> str:
-        """The URL of a single server: the first sentinel stands for the primary, whose address is asked for."""
+        """The URL of a single server, with the first sentinel in place of the primary, whose address is found later."""
         return f"{self.scheme}://{self.login}{self._hosts[0]}/{self.database}{self.options}"
 
     @property
@@ -51,7 +51,7 @@ class SentinelUrl(NamedTuple):
 
     @property
     def of_broker(self) -> str:
-        """The URL that kombu reads; it takes the name of the primary and the options for TLS apart from the URL."""
+        """The URL for kombu, which gets the name of the primary and the options for TLS separately."""
         return ";".join(f"sentinel://{self.login}{host}/{self.database}" for host in self._hosts)
 
     @property

@@ -14,7 +14,7 @@ class Attempt(NamedTuple):
 
     number: int
     chain_index: int
-    """The index of its provider in the chain of the campaign."""
+    """The index of the attempt's provider in the chain of the campaign."""
     day: int
     """The day since the epoch, counted in India."""
     is_proved: bool
@@ -32,5 +32,5 @@ def unpack_attempts(packed: bytes) -> list[Attempt]:
 
 
 def tries_before(attempts: list[Attempt], number: int) -> int:
-    """Return how many attempts before this one failed and were followed by a second try."""
+    """Return how many attempts before this attempt failed and were followed by a second try."""
     return sum(known.number < number and known.is_tried_again for known in attempts)

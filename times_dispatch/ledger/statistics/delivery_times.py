@@ -1,8 +1,8 @@
 """The time from a message's push to its delivery, as a histogram with logarithmic buckets.
 
-There are four buckets for each doubling of the time. So a percentile differs by at most ``MAX_ERROR`` from the time of
-the message at that place. The time of a delivery comes from the report, which has whole seconds: all times below a
-second are one bucket, and every time may be one second too short.
+There are four buckets for each doubling of the time. So a percentile differs by at most ``MAX_ERROR`` from the exact
+percentile. The time of a delivery comes from the report, which has whole seconds, so all times below a second are one
+bucket, and every time may be one second too short.
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 MAX_ERROR: Final = 2**0.125 - 1
-"""By what share a percentile may differ from the exact time: 9.1 %; below one second it is only known to be below."""
+"""The share by which a percentile may differ from the exact time: 9.1 %; times below one second have no exact value."""
 
 _BELOW_ONE_SECOND: Final = 0
 _LAST: Final = 127
 _QUARTERS: Final = (0.8408964152537145, 0.7071067811865476, 0.5946035575013605)
-"""Where the last three quarters of a doubling begin, for a mantissa from 0.5 to 1; the script has the same numbers."""
+"""The beginnings of the last three buckets of a doubling, for a mantissa from 0.5 to 1, as in the script."""
 
 
 def bucket_of(milliseconds: int) -> int:
@@ -48,7 +48,7 @@ class DeliveryTimes(msgspec.Struct, frozen=True):
         return sum(self.counts.values())
 
     def percentile_s(self, percent: float) -> float | None:
-        """Return the time within which so many percent of the messages were delivered; None without a delivery."""
+        """Return the time within which *percent* of the messages were delivered; None without a delivery."""
         wanted, seen = self.messages * percent / 100, 0
         if not wanted:
             return None

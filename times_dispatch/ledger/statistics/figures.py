@@ -1,4 +1,4 @@
-"""The statistics of a campaign, or of all messages that some filter chooses, as one typed object."""
+"""The statistics of a campaign, or of all messages that a filter matches, as one typed object."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +20,11 @@ _MIN_PROVIDER_CODE: Final = 100
 """Codes of failed pushes below this number are our own."""
 _SYSTEM_ERROR_AT_PROVIDER: Final = 904
 ERROR_STATES: Final = (MessageState.FAILED, MessageState.REJECTED, MessageState.GIVEN_UP)
-"""The states that count as errors: the operator failed, the provider rejected, or nobody can say what happened."""
+"""The states that count as errors: failed by the operator, rejected by the provider, or given up."""
 
 
 class ErrorOwner(StrEnum):
-    """Whose error left a message undelivered."""
+    """The party whose error left a message undelivered."""
 
     OURS = "ours"
     PROVIDER = "provider"
@@ -32,7 +32,7 @@ class ErrorOwner(StrEnum):
 
 
 class CodeCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages are in a state for a reason."""
+    """How many messages are in a state with a code as the reason."""
 
     state: str
     """The label of a ``MessageState``."""
@@ -41,14 +41,14 @@ class CodeCount(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def owner(self) -> ErrorOwner:
-        """Return whose error the code is."""
+        """Return the party whose error the code is."""
         if self.state == MessageState.FAILED.label and self.code != _SYSTEM_ERROR_AT_PROVIDER:
             return ErrorOwner.OPERATOR
         return ErrorOwner.OURS if self.code < _MIN_PROVIDER_CODE else ErrorOwner.PROVIDER
 
     @property
     def name(self) -> str:
-        """Return origin and code as a campaign's codes have them: ``report:901``, ``push:2054``, ``suppressed:31``."""
+        """Return origin and code as in a campaign's hash of codes: ``report:901``, ``push:2054``, ``suppressed:31``."""
         if self.state == MessageState.FAILED.label:
             return f"report:{self.code}"
         return f"suppressed:{self.code}" if self.code in SUPPRESSION_REASONS else f"push:{self.code}"
@@ -68,7 +68,7 @@ class KeptBack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages that were sent in one minute, hour or day."""
+    """The results of the messages that were sent in one minute, hour or day."""
 
     sent: int = 0
     delivered: int = 0
@@ -77,7 +77,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of some messages, what they cost, and what was kept.
+    """The results and the cost of some messages, and the cost of messages that were not sent.
 
     A message counts on the day and in the hour of its last push, whenever its report came. A message that was sent
     again counts once; each of its attempts that a provider accepted has its parts and its cost.
@@ -108,7 +108,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Clicks by the number of the tracked link; for a campaign only."""
     parts: int
     cost: Decimal
-    """What the parts with a price cost, in rupees."""
+    """The cost of the parts with a price, in rupees."""
     unpriced_parts: int
     """Parts for which the settings had no price; their cost is not in ``cost``."""
     kept_back: list[KeptBack]
@@ -124,7 +124,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def recovered_percent(self) -> float | None:
-        """Return which share of the messages that were tried again was delivered so, in percent; None without any."""
+        """Return the percentage of messages with a second try that it delivered; None without second tries."""
         tried = self.retried.get(1, 0)
         return 100 * sum(self.recovered.values()) / tried if tried else None
 
@@ -136,12 +136,12 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def money_kept(self) -> Decimal:
-        """Return what the messages that were kept back would have cost, in rupees."""
+        """Return the cost, in rupees, that the messages that were not sent would have had."""
         return sum((kept.cost for kept in self.kept_back), Decimal(0))
 
 
 def statistics_of(amounts: Amounts) -> Statistics:
-    """Make the typed object of the fields of a hash, or of their sums."""
+    """Make the typed object from the fields of a hash, or from sums of fields."""
     states = {state.label: amounts.get(state.value, 0) for state in MessageState if amounts.get(state.value)}
     codes = sorted(_codes(amounts), key=lambda code: (-code.messages, code.state, code.code))
     owners = Counter(dict.fromkeys(ErrorOwner, 0))
@@ -185,7 +185,7 @@ def total(several: Iterable[Amounts]) -> Counter[str]:
 
 
 def _by_number(amounts: Amounts, prefix: str) -> dict[int, int]:
-    # A hash has no order: Lua writes its fields in an order that depends on their names, so also on the hour.
+    # The fields of a hash have no order: Lua writes them in an order that depends on their names, and so on the hour.
     return dict(sorted((int(number), amount) for number, amount in _with_prefix(amounts, prefix)))
 
 

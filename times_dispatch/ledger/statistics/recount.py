@@ -1,7 +1,7 @@
-"""Recounts the statistics from the records of all messages, and says what differs from the counters.
+"""Recounts the statistics from the records of all messages, and reports differences from the counters.
 
-A recount reads every record. Messages that change their state while their campaign is recounted make a campaign
-incomparable for the moment, and are no difference.
+A recount reads every record. If messages of a campaign change their state during the recount, the campaign cannot be
+compared, and this does not count as a difference.
 """
 
 from collections import Counter, defaultdict
@@ -34,7 +34,7 @@ _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
 _TRIES: Final = 3
 _BATCHES_AT_ONCE: Final = 20
-"""So many batches are read in one round trip: of 1,000 messages each, they have half a megabyte."""
+"""How many batches one round trip reads; with 1,000 messages each, these batches have half a megabyte."""
 _HAS_CODE: Final = {*ERROR_STATES, MessageState.IN_DOUBT, MessageState.SUPPRESSED}
 _NOT_IN_RECORDS: Final = (
     StatisticsField.CLICKED,
@@ -45,13 +45,13 @@ _NOT_IN_RECORDS: Final = (
     StatisticsField.LINK_FETCH,
     StatisticsField.REFUSED,
 )
-"""The beginnings of fields that no record has: for these, a campaign's own counters are the other book."""
+"""The beginnings of fields that no record has: for these, rollups are compared with the campaigns' own counters."""
 _BITS: Final = {StatisticsField.CLICKERS: CampaignKey.CLICKERS, StatisticsField.OPTED_OUT: CampaignKey.UNSUBSCRIBERS}
 """Fields that count messages with a bit beside their records, and the bitmaps, in campaigns that are not archived."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A counter that is not what the records say."""
+    """A counter that differs from the records."""
 
     where: str
     """The campaign, or the rollup."""
@@ -71,7 +71,7 @@ class Recounted(msgspec.Struct, kw_only=True):
 
 
 class CountedMessage(NamedTuple):
-    """What a recount needs of one message."""
+    """The data of one message for a recount."""
 
     record: MessageRecord
     parts: int
@@ -91,13 +91,13 @@ class ArchivedMessages(NamedTuple):
 
 
 async def _nothing_archived() -> AsyncIterator[ArchivedMessages]:
-    """Yield no campaign: nothing is archived."""
+    """Yield no campaign, because no campaign is archived."""
     for campaign in list[ArchivedMessages]():
         yield campaign
 
 
 class _Totals:
-    """Adds up what the records of one campaign say, for the campaign and for its rollups."""
+    """Adds up the records of one campaign, for the campaign and for its rollups."""
 
     def __init__(self, view: CampaignView, price: int) -> None:
         self._view, self._price = view, price
@@ -157,8 +157,8 @@ class _Totals:
         else:
             self._put(StatisticsField.UNPRICED, parts, rollup)
 
-    def add_untold(self, counted: Amounts) -> None:
-        """Take over what no record has from the campaign's own counters, on the day of the campaign's creation.
+    def add_unrecorded(self, counted: Amounts) -> None:
+        """Copy counters that no record has from the campaign's own counters, on the day of the campaign's creation.
 
         Clicks, replies and opt-outs count on the days of their messages, so only their sums over all rollups can be
         compared; refused rows count on the day of the creation.
@@ -207,7 +207,7 @@ class Recount:
         return result
 
     async def _campaign(self, view: CampaignView, result: Recounted) -> _Totals | None:
-        """Recount one campaign; return None if its messages do not stand still."""
+        """Recount one campaign; return None if its messages changed during the recount."""
         key = campaign_key(view.plan.sender, view.id)
         for _ in range(_TRIES):
             before = await self._read_counters(view)
@@ -217,7 +217,7 @@ class Recount:
             messages = await self._add_records(view, fields, key, totals)
             if await self._read_counters(view) != before:
                 continue
-            totals.add_untold(counted)
+            totals.add_unrecorded(counted)
             totals.of_campaign.update({field: by_bits[field] - counted.get(field, 0) for field in by_bits})
             is_first_lane = view.plan.lane_campaigns[:1] in ([], [view.id])
             result.campaigns, result.messages = result.campaigns + is_first_lane, result.messages + messages
@@ -226,7 +226,7 @@ class Recount:
         return None
 
     async def _read_counters(self, view: CampaignView) -> tuple[dict[str, str], Amounts, Amounts]:
-        """Return the campaign's own hash, its statistics, and the statistics that bits of its messages tell."""
+        """Return the campaign's hash, its statistics, and the statistics that the bits of its messages count."""
         key = campaign_key(view.plan.sender, view.id)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(key)
@@ -238,7 +238,7 @@ class Recount:
         by_bits = dict[str, int]()
         for field, bits in zip(_BITS, bitmaps, strict=True):
             by_bits[field] = int.from_bytes(bits or b"").bit_count()
-        if has_digests:  # an earlier version counted opt-outs of the campaign, and wrote no bits for them
+        if has_digests:  # an earlier version counted opt-outs of the campaign without writing bits
             del by_bits[StatisticsField.OPTED_OUT]
         return (
             {name.decode(): value.decode() for name, value in fields.items()},
@@ -289,9 +289,9 @@ def _rollup_key(view: CampaignView, day: int, chain_index: int) -> RollupKey:
 
 
 async def rollups_of(campaign: ArchivedMessages) -> tuple[dict[RollupKey, Counter[str]], list[Difference]]:
-    """Return what one archived campaign adds to the rollups, and how its rows differ from its counters.
+    """Return the amounts of one archived campaign for the rollups, and how its rows differ from its counters.
 
-    No row has the days of clicks, replies and opt-outs: they count on the day of the campaign's creation.
+    The rows do not have the days of clicks, replies and opt-outs, so these count on the day of the campaign's creation.
     """
     result = Recounted()
     totals = await _recount_archived(campaign, result)
@@ -305,9 +305,10 @@ async def rollups_of(campaign: ArchivedMessages) -> tuple[dict[RollupKey, Counte
 
 
 def rollups_without_messages(view: CampaignView, counted: Amounts) -> dict[RollupKey, Counter[str]]:
-    """Return what the statistics of a campaign add to the rollups, on the day of its creation.
+    """Return the amounts that the statistics of a campaign add to the rollups, on the day of its creation.
 
-    Only its course knows other days. This is for messages that nobody can read any more.
+    Only the course of the campaign has other days. This function is for campaigns whose messages cannot be read any
+    more.
     """
     created = (view.created_ms + _INDIA_OFFSET_MS) // (24 * _HOUR_MS)
     rollups = defaultdict[RollupKey, Counter[str]](Counter)
@@ -322,13 +323,13 @@ def rollups_without_messages(view: CampaignView, counted: Amounts) -> dict[Rollu
 
 
 async def _recount_archived(campaign: ArchivedMessages, result: Recounted) -> _Totals:
-    """Recount one archived campaign, which changes no more."""
+    """Recount one archived campaign, which no longer changes."""
     totals = _Totals(campaign.view, campaign.price)
     async for messages in campaign.messages:
         for message in messages:
             totals.add(message.record, message.parts, message.attempts)
         result.messages += len(messages)
-    totals.add_untold(campaign.counted)
+    totals.add_unrecorded(campaign.counted)
     result.campaigns += campaign.view.plan.lane_campaigns[:1] in ([], [campaign.view.id])
     _note_differences(result, f"campaign {campaign.view.id}", campaign.counted, totals.of_campaign)
     return totals

@@ -20,17 +20,17 @@ from times_dispatch.ledger.statistics.figures import Amounts
 
 _EPOCH: Final = date(1970, 1, 1)
 KEPT_DAYS: Final = 1_100
-"""For how many days rollups are kept; ``lua/lib/statistics.lua`` has the same number."""
+"""For how many days rollups are kept; ``lua/lib/rollups.lua`` has the same number."""
 _AT_ONCE: Final = 2_000
-"""Rollups that one round trip reads."""
+"""How many rollups one round trip reads."""
 _SUMMED_AT_ONCE: Final = 100
-"""Rollups that one call adds up: about three milliseconds of Redis' time."""
+"""How many rollups one call adds up: about three milliseconds of Redis' time."""
 _CALLS_AT_ONCE: Final = 4
-"""Calls under way, so that Redis works while this process adds up."""
+"""How many calls are under way, so that Redis works while this process adds up."""
 
 
 class RollupKey(msgspec.Struct, frozen=True, order=True):
-    """The messages that a rollup counts."""
+    """The day, sender, provider and template of a rollup."""
 
     day: date
     """In India."""
@@ -38,7 +38,7 @@ class RollupKey(msgspec.Struct, frozen=True, order=True):
     provider: str
     template: str
     lane: str = ""
-    """The lane that counted, if it is not the sender's first."""
+    """The lane that counted the messages, if it is not the sender's first lane."""
 
     @classmethod
     def of(cls, day: date, owner: SenderId, provider: str, template: str) -> "RollupKey":
@@ -47,12 +47,12 @@ class RollupKey(msgspec.Struct, frozen=True, order=True):
 
     @property
     def owner(self) -> SenderId:
-        """Return the name in whose hash tag the rollup is."""
+        """Return the sender or lane whose hash tag the rollup's key has."""
         return SenderId(self.lane or self.sender)
 
     @property
     def member(self) -> str:
-        """Return how the rollup stands in the index of its sender."""
+        """Return the rollup's member in the index of its sender."""
         return f"{(self.day - _EPOCH).days}:{self.provider}:{self.template}"
 
     @property
@@ -95,7 +95,7 @@ class StatisticsReader:
         return _amounts(reply)
 
     async def keys(self, chosen: RollupFilter) -> list[RollupKey]:
-        """Return the rollups that there are, in order of the day."""
+        """Return the existing rollups that match, in order of the day."""
         known = [SenderId(text(name)) for name in await self._redis.smembers(SENDERS)]
         wanted = set(chosen.senders)
         senders = sorted(wanted.union(name for name in known if not wanted or header_of(name) in wanted))
@@ -119,7 +119,8 @@ class StatisticsReader:
     ) -> RollupSums:
         """Return the sums of the rollups by the groups that *group_of* names, and over all groups.
 
-        Redis adds up, in short calls for one sender each: about thirty microseconds of its time for each rollup.
+        Redis adds up the rollups in short calls, each for one sender; a rollup takes about thirty microseconds of
+        Redis' time.
 
         Args:
             chosen: the rollups.
@@ -148,7 +149,7 @@ class StatisticsReader:
         return result
 
     async def rollups(self, chosen: RollupFilter) -> AsyncIterator[tuple[RollupKey, Amounts]]:
-        """Yield the rollups in order of the day; the cost grows with their number only."""
+        """Yield the rollups in order of the day; the cost grows only with the number of rollups."""
         keys = await self.keys(chosen)
         for first in range(0, len(keys), _AT_ONCE):
             some = keys[first : first + _AT_ONCE]
@@ -166,7 +167,7 @@ class StatisticsReader:
         return amounts
 
     async def minutes_of(self, senders: Sequence[SenderId], hour: int) -> list[Amounts]:
-        """Return what ``minutes`` returns for several senders, in one round trip."""
+        """Return the counters of ``minutes`` for several senders, in one round trip."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
                 pipe.hgetall(f"{sender_key(sender, SenderKey.MINUTES)}:{hour}")

@@ -1,4 +1,4 @@
-"""What is usual: how many messages of some days were delivered or failed, and how long it took, from the rollups."""
+"""The usual results: how many messages of some days were delivered or failed, and after what time, from the rollups."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -14,7 +14,7 @@ from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsRea
 
 
 class DeliveryCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages that were pushed on some days, for one sender and one provider."""
+    """The results of the messages that were pushed on some days, for one sender and one provider."""
 
     days: int = 0
     """Days on which a provider accepted messages."""

@@ -1,7 +1,7 @@
 """JSON documents whose strings are templates with placeholders.
 
 Placeholders are only allowed inside strings, so that their values can be escaped. Numbers keep the form in which they
-are written. A string may itself be the text of such a document.
+are written. A string may itself hold the text of such a document.
 """
 
 import json
@@ -11,16 +11,17 @@ from typing import Any, Final, NamedTuple, NoReturn
 from times_dispatch.provider.description.placeholders import PLACEHOLDER
 
 MAX_DEPTH: Final = 50
-"""How many objects and arrays of a document may be in each other. How deep json reads depends on the version of Python,
-and is more than functions that call themselves can follow."""
+"""The maximum depth of nested objects and arrays. The limit of the module json depends on the version of Python, and is
+higher than the limit of the recursive functions here.
+"""
 
 
 class JsonTemplateInvalid(ValueError):
-    """The text is no JSON template; the message says why and contains none of the text's values."""
+    """The text is no JSON template; the message has the reason and none of the text's values."""
 
 
 class Number(str):
-    """A JSON number in the form in which it is written."""
+    """A JSON number in its written form."""
 
     __slots__ = ()
 
@@ -50,7 +51,7 @@ def parse(text: str) -> Any:
 
 
 def _is_deeper(node: Any, levels: int) -> bool:
-    """Return whether more objects and arrays than *levels* are in each other."""
+    """Return whether more than *levels* objects and arrays are nested."""
     match node:
         case Object(pairs):
             return levels == 0 or any(_is_deeper(value, levels - 1) for _, value in pairs)
@@ -60,7 +61,7 @@ def _is_deeper(node: Any, levels: int) -> bool:
 
 
 def nested_document(text: str) -> Any | None:
-    """Return the document that a template is the text of; None for any other text, or without placeholders."""
+    """Return the JSON document in a template's text; None if the text is no JSON, or has no placeholders."""
     if not text.lstrip().startswith(("{", "[")) or not PLACEHOLDER.search(text):
         return None
     try:
@@ -70,7 +71,7 @@ def nested_document(text: str) -> Any | None:
 
 
 def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every string value, each after the nearest key above it."""
+    """Yield every string value with the nearest key above the value."""
     match node:
         case Object(pairs):
             for name, value in pairs:
@@ -85,7 +86,7 @@ def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def keys(node: Any) -> Iterator[str]:
-    """Yield every key, also the keys of documents that are nested in strings."""
+    """Yield every key, including the keys of documents that are nested in strings."""
     match node:
         case Object(pairs):
             for name, value in pairs:

@@ -41,7 +41,7 @@ with a separator would be ambiguous if a recipient's name contained the separato
 CREDENTIALS: Final = frozenset({"Username", "Password"})
 
 RESERVED: Final = frozenset(PUSH_GETTERS) | CREDENTIALS
-"""Names with a fixed meaning. Any other name is a custom key-value of the provider, the campaign or the row."""
+"""The names with a fixed meaning. Any other name is a custom key-value of the provider, the campaign or the row."""
 
 ESCAPE_FREE: Final = frozenset({"To", "TemplateID", "MessageID", "CampaignID", "From", "EntityID", "Unicode"})
 """Placeholders whose values are always letters and digits, which need no escaping anywhere."""
@@ -53,7 +53,7 @@ def names_in(text: str) -> list[str]:
 
 
 def custom_getter(name: str, default: str | None) -> Getter:
-    """Return a function that gets a custom value from a push, else the default, else raises PushUnsendable."""
+    """Return a function that gets a custom value from a push, or the default; without both it raises PushUnsendable."""
 
     def get(push: Push) -> str:
         value = push.custom.get(name, default) if push.custom else default

@@ -17,11 +17,11 @@ Encoding = Literal["json", "form", "query"]
 """The form in which the payload is sent: a JSON body, a form-urlencoded body, or the query string."""
 
 MAX_PROVIDERS_PER_SENDER = 10
-"""How long the chain of providers of one sender may be."""
+"""The maximum number of providers in the chain of one sender."""
 
 
 class ProviderInvalid(ValueError):
-    """The description cannot work; ``problems`` are sentences that contain no secret."""
+    """The description cannot work; ``problems`` holds a sentence without secrets for each problem."""
 
     def __init__(self, nickname: str, problems: list[str]) -> None:
         super().__init__(f"provider {nickname}: " + "; ".join(problems))
@@ -38,7 +38,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Encoding
     payload: tuple[tuple[str, str], ...] | str
     """Pairs of key and template, in order; or the text of a JSON document whose strings are templates
-    (``json_template``). ``placeholders`` lists what a template may contain."""
+    (``json_template``). ``placeholders`` lists the placeholders of a template.
+    """
     username: str = ""
     password: str = ""
     auth: Authentication = NoAuthentication()
@@ -47,20 +48,21 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     custom: tuple[tuple[str, str], ...] = ()
     """Pairs of a placeholder's name (without ``$$``) and its value; a push's custom value overrides it."""
     secrets: tuple[tuple[str, str], ...] = ()
-    """Pairs like ``custom`` for values that nobody may see; no value of a push overrides them."""
+    """Pairs like ``custom`` for secret values; a push's custom value does not override a secret."""
     response_rules: ResponseRules = TIMES_MOBILE_RESPONSES
     connect_timeout_s: float = 5.0
-    """For DNS, TCP, proxy and TLS together; also the longest wait for a free connection."""
+    """The time-out for DNS, TCP, proxy and TLS together; also the longest wait for a free connection."""
     total_timeout_s: float = 15.0
-    """From the start of the push to the last byte of the response."""
+    """The time-out from the start of the push to the last byte of the response."""
     max_connections: int = 400
     keep_idle_s: float = 4.0
-    """Idle connections are closed after this time. Common servers close them after 5 s; a push that meets such a close
-    is in doubt."""
+    """Idle connections are closed after this time. Common servers close idle connections after 5 s; if the server
+    closes the connection during a push, the message is in doubt.
+    """
     proxy: str = ""
     """``http://[user:password@]host:port``. The environment's proxies are never used."""
     ca_file: str = ""
-    """PEM file of one more root certificate to trust."""
+    """A PEM file with one more trusted root certificate."""
 
     @property
     def address(self) -> str:
@@ -70,7 +72,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def constants(self) -> dict[str, str]:
-        """Values of placeholders that are the same for every push, by name without the ``$$``."""
+        """The values of placeholders that are the same for every push, by name without the ``$$``."""
         return {"Username": self.username, "Password": self.password, **dict(self.secrets)}
 
     def templates(self) -> Iterator[tuple[str, str]]:
@@ -127,7 +129,7 @@ def timesmobile_post(*, nickname: str, username: str, password: str, **options: 
 
 
 def timesmobile_get(*, nickname: str, username: str, password: str, **options: Unpack[ProviderOptions]) -> Provider:
-    """Describe Times Mobile's GET API: everything is in the query, also the password, so its URL is never shown."""
+    """Describe Times Mobile's GET API: the query has all data, even the password, so the URL is never shown."""
     preset = Provider(
         nickname=nickname,
         method="GET",

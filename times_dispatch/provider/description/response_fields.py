@@ -1,4 +1,4 @@
-"""The fields of a response: read from JSON by their paths, or from a text by a regular expression."""
+"""Reads the fields of a response: from JSON by their paths, or from a text by a regular expression."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from times_dispatch.unreadable_json import UNREADABLE_JSON
 JsonPath = tuple[str, ...]
 
 MAX_TEXT_BYTES: Final = 4_096
-"""How many bytes of a response a regular expression is searched in."""
+"""The number of bytes of a response in which a regular expression is searched."""
 
 FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
 _DECISIVE: Final = ("state", "code", "text")
-"""The fields that decide about the outcome."""
+"""The fields that determine the outcome."""
 
 
 class _AmbiguousKey(Exception):
@@ -24,7 +24,7 @@ class _AmbiguousKey(Exception):
 
 
 class ResponseFields(msgspec.Struct, frozen=True, gc=False):
-    """The fields of a response with the types that the response has; None is absent."""
+    """The fields of a response, with the types in the response; a missing field is None."""
 
     state: Any = None
     code: Any = None
@@ -34,7 +34,7 @@ class ResponseFields(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse_path(text: str) -> JsonPath:
-    """Parse a JSON pointer (``/messages/0/id``, RFC 6901) or a dotted path (``messages.0.id``); empty leads nowhere."""
+    """Parse a JSON pointer (``/messages/0/id``, RFC 6901) or a dotted path (``messages.0.id``); empty: no field."""
     if text.startswith("/"):
         return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
     return tuple(text.split(".")) if text else ()
@@ -43,8 +43,8 @@ def parse_path(text: str) -> JsonPath:
 def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | None]:
     """Return a function that reads the fields of a JSON response.
 
-    The function returns None if the response is no object or array, or has two different values for one key: which of
-    them the provider means is not certain.
+    The function returns None if the response is no object or array, or has two different values for one key, because
+    the provider's meaning is then uncertain.
     """
     parsed_paths = {name: parse_path(path) for name, path in paths.items() if path}
     keys = [f'"{path[-1]}"'.encode() for name, path in parsed_paths.items() if name in _DECISIVE]
@@ -65,14 +65,14 @@ def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | 
 
 
 def _top_level_decoder(paths: Mapping[str, JsonPath]) -> Callable[[bytes], Any] | None:
-    """Return a decoder straight into the fields if all are keys of the top object: it takes half the time."""
+    """Return a faster decoder, which takes half the time, if all fields are keys of the top object."""
     keys = {name: path[0] for name, path in paths.items()}
     are_plain = all(
         len(path) == 1 and path[0].isprintable() and not set('"\\') & set(path[0]) for path in paths.values()
     )
     if not are_plain or len(set(keys.values())) < len(keys):
         return None
-    # Not a subclass of ResponseFields: inherited fields cannot be renamed.
+    # The class is not a subclass of ResponseFields, because inherited fields cannot be renamed.
     fields = [(name, Any, None) for name in keys]
     absent = {name: None for name in FIELD_NAMES if name not in keys}
     struct = msgspec.defstruct("ResponseFields", fields, rename=keys, namespace=absent, gc=False)
@@ -80,7 +80,7 @@ def _top_level_decoder(paths: Mapping[str, JsonPath]) -> Callable[[bytes], Any] 
 
 
 def text_reader(pattern: str) -> Callable[[bytes], ResponseFields | None]:
-    """Return a function that reads the named groups of a regular expression; it returns None without a match."""
+    """Return a function that reads the named groups of a regular expression, and returns None without a match."""
     search = re.compile(pattern).search
 
     def read(body: bytes) -> ResponseFields | None:
@@ -91,7 +91,7 @@ def text_reader(pattern: str) -> Callable[[bytes], ResponseFields | None]:
 
 
 def _decode_leniently(body: bytes) -> Any:
-    """Decode JSON that has a byte order mark, or whose text is not all UTF-8; return None for anything else."""
+    """Decode JSON with a byte order mark or invalid UTF-8; return None for anything else."""
     try:
         return msgspec.json.decode(body.decode(errors="replace").lstrip("\ufeff"))
     except UNREADABLE_JSON:

@@ -12,47 +12,48 @@ from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
 MAX_RETRY_AFTER_S: Final = 900.0
-"""Even if the provider asks for a longer wait, the next push is tried after this time."""
+"""The next push is tried after this time, in seconds, even if the provider asks for a longer wait."""
 
 STATUSES_WITH_HEADERS: Final = frozenset({429, 503})
-"""The statuses of responses that are judged by a header (Retry-After) too."""
+"""The statuses of responses whose meaning also depends on the header Retry-After."""
 
 _MAX_CODE: Final = 65_535
 """The largest code that a message record of the ledger can hold."""
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """The verdict and the reason that one code or HTTP status stands for."""
+    """The meaning of one code or HTTP status: a verdict and a reason."""
 
     verdict: Verdict
     reason: str
     scope: BrakeScope | None = None
     number: int | None = None
-    """The code to record instead, for a code that is not a number."""
+    """The recorded number for a code that is not a number."""
 
 
 class ResponseRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules by which a provider's responses are read.
+    """The rules for reading a provider's responses.
 
     A response whose code, state and HTTP status are all unknown is in doubt.
     """
 
     paths: Mapping[str, str] = {}
-    """Paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON response, see ``response_fields``."""
+    """The paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON response, see ``response_fields``."""
     pattern: str = ""
     """A regular expression with groups of these names, for responses that are not JSON."""
     accepted_states: frozenset[str] = frozenset()
-    """In capital letters, as are ``failed_states`` and the codes."""
+    """States that mean accepted. These states, ``failed_states`` and the codes have capital letters."""
     failed_states: frozenset[str] = frozenset()
     codes: Mapping[str, Meaning] = {}
-    """Meanings by the code in the body. A numeric code is written without leading zeros, and may be negative."""
+    """The meanings of codes in the body. A numeric code has no leading zeros, and may be negative."""
     rest: Meaning | None = None
     """The meaning of a code that ``codes`` does not name; None lets the HTTP status decide."""
     words: Mapping[str, str] = {}
-    """Codes by the first words, in lower case, of the ``text`` field, or of a body that has no fields."""
+    """The codes for texts that begin with certain words in lower case: the field ``text``, or a body without fields."""
     statuses: Mapping[int, Meaning]
-    """Meanings by HTTP status, for bodies that decide nothing. If ``paths`` has an ``id``, a status that means accepted
-    counts only when the body has that id."""
+    """The meanings of HTTP statuses, for bodies without a meaning. If ``paths`` has an ``id``, a status that means
+    accepted counts only if the body has the id.
+    """
 
 
 _ACCEPTED: Final = Meaning(Verdict.ACCEPTED, "accepted")
@@ -68,15 +69,16 @@ _MAYBE_DONE: Final = Meaning(Verdict.IN_DOUBT, "the endpoint redirects elsewhere
 _MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable response")
 
 HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
-    # 303 is not a redirect here: some servers send 303 after a POST that they have carried out. Many servers mean the
-    # same by 301 and 302, but a moved endpoint has these statuses too: this message is in doubt, and no other follows.
+    # 303 is no redirect in this table: some servers send 303 after a POST that they have carried out. Many servers send
+    # 301 and 302 in this case too, but a moved endpoint also has these statuses: the message is in doubt, and no
+    # further message is sent.
     **dict.fromkeys((301, 302), _MAYBE_DONE),
     **dict.fromkeys((307, 308), _REDIRECTED),
     **dict.fromkeys((401, 402, 403, 407), _ACCESS_REFUSED),
     **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_ENDPOINT),
     **dict.fromkeys((400, 413, 414, 422, 431), _MALFORMED),
 }
-"""The meaning of an HTTP status for every provider, when the body says nothing."""
+"""The meanings of HTTP statuses, for every provider, if the body has no meaning."""
 
 TIMES_MOBILE_RESPONSES: Final = ResponseRules(
     paths={"state": "state", "code": "statusCode", "id": "transactionId", "parts": "pdu"},
@@ -98,7 +100,7 @@ TIMES_MOBILE_RESPONSES: Final = ResponseRules(
 
 
 class ResponseReader:
-    """Turns HTTP responses into outcomes, by a provider's rules."""
+    """Turns HTTP responses into outcomes, according to a provider's rules."""
 
     def __init__(self, rules: ResponseRules = TIMES_MOBILE_RESPONSES, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._rules = rules
@@ -117,7 +119,7 @@ class ResponseReader:
         return by_body or self._by_status(status, fields or ResponseFields())
 
     def _by_fields(self, fields: ResponseFields) -> Outcome | None:
-        """Judge by the fields of the body alone; None if they decide nothing."""
+        """Return the outcome from the fields of the body alone; None if the fields have no meaning."""
         rules = self._rules
         code, number = _code(fields.code)
         meaning = rules.codes.get(code)
@@ -145,12 +147,12 @@ class ResponseReader:
         return _outcome_of(meaning, number or 0, fields)
 
     def _by_words(self, body: bytes) -> Outcome | None:
-        """Judge a body without fields by its first words; None if the rules do not name them."""
+        """Return the outcome from the first words of a body without fields; None if the rules do not name the words."""
         code = self._code_of_text(body[:100].decode(errors="replace"))
         return _outcome_of(self._rules.codes[code], _code(code)[1] or 0) if code else None
 
     def _code_of_text(self, text: str) -> str:
-        """Return the code that the rules give a text; empty if none."""
+        """Return the code of a text by the rules; empty if there is none."""
         start = text[:100].strip("\ufeff\r\n\t \"'").lower()
         return next((code for words, code in self._rules.words.items() if start.startswith(words)), "")
 
@@ -164,7 +166,7 @@ class ResponseReader:
         return _outcome_of(meaning, status, fields)
 
     def _throttled(self, status: int, by_body: Outcome | None, wait_s: float | None) -> Outcome:
-        """Judge a status that asks to wait: a code that the rules name overrides it.
+        """Return the outcome for a status that asks to wait; a code that the rules name overrides the status.
 
         A body that says accepted contradicts such a status, and the message is in doubt.
         """
@@ -187,12 +189,12 @@ def _outcome_of(meaning: Meaning, code: int, fields: ResponseFields | None = Non
 
 
 def normalise_code(code: object) -> str:
-    """Return a code in the form that ``ResponseRules`` uses; empty for a value that is no code."""
+    """Return a code in the form of ``ResponseRules``; empty for a value that is no code."""
     return _code(code)[0]
 
 
 def _code(value: object) -> tuple[str, int | None]:
-    """Return a code in the form of ``ResponseRules``, and as a number if the ledger can hold that."""
+    """Return a code in the form of ``ResponseRules``, and as a number if the ledger can hold the number."""
     if type(value) is int and 0 <= value <= _MAX_CODE:
         return str(value), value
     number = _whole(value)
@@ -214,7 +216,7 @@ def _state(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a transaction id; a response without one has 0 or nothing in its place."""
+    """Return a transaction id; empty for 0 or nothing, which providers send instead of a missing id."""
     return str(value)[:64] if value and value != "0" and type(value) in (str, int) else ""
 
 
@@ -236,7 +238,7 @@ def _whole(value: object) -> int | None:
 
 
 def _retry_after_s(value: str, now_s: float) -> float | None:
-    """Return the wait of a Retry-After header, a number of seconds or an HTTP date; None if it is neither."""
+    """Return the wait of a Retry-After header, in seconds; None if it is neither a number nor an HTTP date."""
     value = value.strip()
     if value.isascii() and value.isdecimal():
         return min(float(value[:9]), MAX_RETRY_AFTER_S)

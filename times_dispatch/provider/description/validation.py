@@ -29,7 +29,7 @@ _TIMES_MOBILE_PATHS: Final = {"GET": urlsplit(TIMES_MOBILE_GET).path, "POST": ur
 
 
 def problems(provider: Provider) -> list[str]:
-    """Return a sentence for everything that keeps the description from working; no sentence contains a secret."""
+    """Return a sentence without secrets for each error because of which the description cannot work."""
     return [
         *_address_problems(provider),
         *_header_problems(provider),
@@ -42,7 +42,7 @@ def problems(provider: Provider) -> list[str]:
 
 
 def warnings(provider: Provider) -> list[str]:
-    """Return a sentence for everything that works and is probably a mistake; no sentence contains a secret."""
+    """Return a sentence without secrets for each part of the description that works and is probably a mistake."""
     return [*_open_addresses(provider), *_odd_path(provider), *_odd_placeholders(provider), *_open_secrets(provider)]
 
 
@@ -59,13 +59,13 @@ def notes(provider: Provider) -> list[str]:
 
 
 def custom_names(provider: Provider) -> list[str]:
-    """Return the placeholders to which campaigns may give values, in order of their use."""
+    """Return the placeholders for which campaigns may give values, in order of their use."""
     fixed = RESERVED | provider.constants.keys()
     return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
 
 
 def names_in_headers(provider: Provider) -> frozenset[str]:
-    """Return the placeholders in headers: their values must match ``byte_template.HEADER_VALUE``."""
+    """Return the placeholders in headers, whose values must match ``byte_template.HEADER_VALUE``."""
     return frozenset(name for _, template in provider.headers for name in names_in(template))
 
 
@@ -152,7 +152,7 @@ def _key_problems(document: Any) -> Iterator[str]:
 
 
 def _language_problems(provider: Provider) -> Iterator[str]:
-    """Find placeholders in XML or in pieces of JSON, for which nothing here escapes their values."""
+    """Find placeholders in XML or in pieces of JSON, where their values would not be escaped."""
     free = {name for name in _used(provider) if name not in ESCAPE_FREE and name not in provider.constants}
     for path, template in _templates_with_paths(provider):
         names = [name for name in names_in(template) if name in free]
@@ -168,7 +168,7 @@ def _language_problems(provider: Provider) -> Iterator[str]:
 
 
 def _templates_with_paths(provider: Provider) -> Iterator[tuple[str, str]]:
-    """Yield path and template of every value of payload and headers, also of values in nested documents."""
+    """Yield path and template of every value of payload and headers, including values in nested documents."""
     try:
         templates = [(f"payload.{key}", template) for key, template in provider.templates()]
     except JsonTemplateInvalid:
@@ -248,7 +248,7 @@ def _odd_placeholders(provider: Provider) -> Iterator[str]:
 
 
 def _open_secrets(provider: Provider) -> Iterator[str]:
-    """Find secrets that are written into the settings file, where everybody who reads the file sees them."""
+    """Find secrets in the settings file, where every reader of the file sees them."""
     try:
         templates = [("payload", key, value) for key, value in provider.templates()]
     except JsonTemplateInvalid:

@@ -1,6 +1,6 @@
-"""Tools for a person who sets a provider up.
+"""Tools for a person who sets up a provider.
 
-``probe`` finds out whether a provider answers (``dispatch provider check --connect``). ``transcript`` shows one push as
-request and response (``dispatch send-test``), with secrets replaced by ``redaction``.
-Terms are explained in docs/glossary.md.
+``probe`` checks whether a provider answers (``dispatch provider check --connect``). ``transcript`` shows one push as
+request and response (``dispatch send-test``), with secrets replaced by ``redaction``. Terms are explained in
+docs/glossary.md.
 """

@@ -18,14 +18,14 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
     ok: bool
     message: str
-    """A sentence without anything secret."""
+    """A sentence without secrets."""
 
 
 async def probe_provider(provider: Provider, *, clock: Clock = SYSTEM_CLOCK) -> list[ProbeResult]:
-    """Request a token, if the provider wants one, and the OPTIONS of the endpoint.
+    """Request a token, if the provider uses tokens, and the OPTIONS of the endpoint.
 
-    Both requests take the route of a push, through the same proxy and with the same TLS. The OPTIONS request has no
-    payload and no credentials, so the provider cannot take it for a message.
+    Both requests use the same proxy and the same TLS as a push. The OPTIONS request has no payload and no credentials,
+    so the provider cannot treat the request as a message.
     """
     transport = ProviderTransport(provider)
     try:

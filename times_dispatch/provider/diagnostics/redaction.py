@@ -1,4 +1,4 @@
-"""Replaces a provider's secrets in a text, in every form in which a server may repeat them."""
+"""Replaces a provider's secrets in a text, in every form in which a server may return a secret."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _HTML_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&
 def secrets_of(provider: Provider, push: Push, authorization: str = "") -> set[str]:
     """Return the secret values of a provider, of a push's custom values, and of the request's Authorization header.
 
-    A value that is written into the settings counts as a secret if its name is that of a secret.
+    A value in the settings counts as a secret if its name is a typical name of a secret.
     """
     custom = {**dict(provider.custom), **(push.custom or {})}.items()
     constants, auth = provider.constants, provider.auth
@@ -39,9 +39,9 @@ def secrets_of(provider: Provider, push: Push, authorization: str = "") -> set[s
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets, also percent-, JSON- or HTML-escaped, and also in base 64.
+    """Replace secrets, including their percent-, JSON- and HTML-escaped forms, and base 64.
 
-    The longest form is replaced first, so that no rest of it remains.
+    The longest form is replaced first, so that no part of the form remains.
     """
     forms = {form for secret in secrets for form in (secret, *_base64_forms(secret))}
     if not forms:
@@ -66,7 +66,7 @@ def _secret_values(node: Any, *, secret: bool = False) -> Iterator[str]:
 
 
 def _header_forms(value: str) -> set[str]:
-    """Return a header's value, also without its scheme (``Basic``, ``ApiKey``), and also without base 64 padding."""
+    """Return a header's value, and the value without its scheme (``Basic``, ``ApiKey``) and without base 64 padding."""
     credentials = value.partition(" ")[2]
     return {value, credentials, credentials.rstrip("=")}
 
@@ -79,7 +79,7 @@ def _base64_forms(secret: str) -> Iterator[str]:
 
 
 def _character_pattern(character: str) -> str:
-    """Return a regular expression for all the forms in which servers write a character."""
+    """Return a regular expression for all forms in which servers write a character."""
     if character.isascii() and character.isalnum():
         return character
     forms = {

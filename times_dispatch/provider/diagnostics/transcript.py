@@ -17,17 +17,17 @@ from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
 
 MAX_SHOWN = 2_000
-"""How many characters of a response body are shown."""
+"""The maximum number of characters of a response body that are shown."""
 
 _BEARER = re.compile(r"bearer [\w.~+/=-]+", re.IGNORECASE)
 
 
 class RecordedResponse(msgspec.Struct, frozen=True):
-    """A response as it came."""
+    """A response of the endpoint, without any redaction."""
 
     status: int
     body: bytes
-    """May repeat secrets of the request."""
+    """The body, which may repeat secrets of the request."""
     authorization: str = ""
     """The Authorization header of the request, which the body may repeat."""
 
@@ -57,10 +57,10 @@ class RecordingTransport(httpx.AsyncBaseTransport):
 
 
 def request_lines(provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
-    """Return the lines of a request with its payload unescaped; ``mask`` masks the phone number.
+    """Return the lines of a request with an unescaped payload; ``mask`` masks the phone number.
 
-    The request is built again from a description and a message whose secrets are replaced. Searching for secrets in the
-    real request could miss one that is escaped in an unforeseen way.
+    The request is built again from a description and a message whose secrets are replaced. A search for secrets in the
+    real request could miss a secret that is escaped in an unforeseen way.
     """
     masked = msgspec.structs.replace(
         provider,
@@ -91,7 +91,7 @@ def response_lines(response: RecordedResponse, provider: Provider, push: Push, m
 
 
 def _redact_by_name(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Replace the values whose names are those of secrets."""
+    """Replace the values whose names are typical names of secrets."""
     return tuple((name, REDACTED if value and SECRET_WORDS.search(name) else value) for name, value in pairs)
 
 
@@ -105,7 +105,7 @@ def _payload_lines(provider: Provider, content: bytes) -> list[str]:
 
 
 def _redacted(node: Any, *, secret: bool = False) -> Any:
-    """Return a JSON document with all strings replaced at any depth below a key that names a secret."""
+    """Return a JSON document in which all strings below a key that names a secret are replaced, at any depth."""
     match node:
         case Object(pairs):
             return {key: _redacted(value, secret=secret or bool(SECRET_WORDS.search(key))) for key, value in pairs}

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection: a request is written and its response read, one exchange at a time."""
+"""One persistent HTTP/1.1 connection, which writes a request and reads the response, one exchange at a time."""
 
 import asyncio
 import socket
@@ -21,30 +21,32 @@ from times_dispatch.provider.http.lenient_head import (
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_BODY_BYTES: Final = 65_536
-"""How many bytes of a response body are read; a longer body is no response of an SMS API."""
+"""The maximum size of a response body; a longer body is no response of an SMS API."""
 MAX_HEAD_BYTES: Final = 65_536
-"""How long the head of a response may be, together with responses that announce it (100, 103)."""
+"""The maximum size of the head of a response, including the interim responses before it (100, 103)."""
 MAX_TRAILER_BYTES: Final = 65_536
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
 _SLICE_BYTES: Final = 4_096
 _PLAIN_BEGINNINGS: Final = b"{["
-"""A body that begins with one of these bytes is JSON, and not compressed: no compressed text begins like this."""
+"""A body that begins with one of these bytes is uncompressed JSON: no compressed text begins with these bytes."""
 
 NEVER: Final = float("inf")
 ACKNOWLEDGED_WITHIN_MS: Final = 6_000
-"""The connection is lost if the other host's kernel has not acknowledged a request after this time. A slow provider
-acknowledges at once; a host that is cut off from the provider learns of it long before its responses time out."""
+"""The connection is lost if the kernel of the other host has not acknowledged a request after this time. Even a slow
+provider acknowledges immediately. So a host that is cut off from the provider notices this long before responses time
+out.
+"""
 _TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 0)
-"""The option of Linux; 0 where there is none."""
+"""The socket option of Linux; 0 on systems without this option."""
 
 
 class EndUnverified(ConnectionError):
-    """A connection over TLS was closed without the server's word that nothing more comes: anybody may have cut it."""
+    """A TLS connection was closed without close_notify of the server: an attacker may have cut the connection."""
 
 
 class RawResponse(NamedTuple):
-    """A response, read to its end."""
+    """A response that was read to its end."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -52,10 +54,10 @@ class RawResponse(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """An open connection; ``httptools`` (llhttp, the parser of Node.js) parses what is received.
+    """An open connection; ``httptools`` (llhttp, the parser of Node.js) parses the received bytes.
 
-    A response belongs to the exchange under way. Bytes that come without an exchange, or after the end of a response,
-    close the connection: they could be taken for the response to another push.
+    A response belongs to the current exchange. Bytes that arrive without an exchange, or after the end of a response,
+    close the connection: such bytes could be mistaken for the response to another push.
     """
 
     def __init__(self) -> None:
@@ -63,7 +65,7 @@ class Connection(asyncio.Protocol):
         self.reusable = True
         """Whether another exchange may follow, according to the responses so far."""
         self.deadline = NEVER
-        """When the exchange under way times out, on the event loop's clock."""
+        """When the current exchange times out, by the event loop's clock."""
         self.idle_since = 0.0
         self.on_lost: Callable[[Connection], None] | None = None
         self._waiting: asyncio.Future[RawResponse] | None = None
@@ -72,11 +74,11 @@ class Connection(asyncio.Protocol):
         self._body: bytes | bytearray = b""
         self._head_is_read = False
         self._head = b""
-        """What was received of a head that is not complete."""
+        """The received bytes of an incomplete head."""
         self._is_recovering = False
-        """Whether the parser has refused the head of the exchange under way."""
+        """Whether the parser has refused the head of the current exchange."""
         self._received_bytes = 0
-        """How many bytes the exchange under way has received."""
+        """The number of bytes that the current exchange has received."""
 
     def exchange(self, request: bytes, deadline: float) -> asyncio.Future[RawResponse]:
         """Write a request and return the future of its response, or of an httpx.TransportError."""
@@ -91,11 +93,11 @@ class Connection(asyncio.Protocol):
         return waiting
 
     def expire(self) -> None:
-        """End the exchange under way with a read time-out, and close."""
+        """End the current exchange with a read time-out, and close the connection."""
         self._fail(httpx.ReadTimeout("no response in time"))
 
     def close(self) -> None:
-        """Close at once; an exchange under way is lost."""
+        """Close the connection immediately; the current exchange is lost."""
         if not self.closed:
             self.closed, self.reusable = True, False
             self._transport.abort()
@@ -122,7 +124,7 @@ class Connection(asyncio.Protocol):
         if self._received_bytes or len(data) > _SLICE_BYTES:
             self._receive_slices(data)
             return
-        # Nearly every response is short, and comes whole.
+        # Nearly every response is short, and arrives in one piece.
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -165,7 +167,7 @@ class Connection(asyncio.Protocol):
             self._cut_body()
 
     def on_message_complete(self) -> None:
-        # 100 and 103 only announce the response.
+        # 100 and 103 are interim responses.
         if self._parser.get_status_code() >= 200 and self._waiting is not None:
             self.reusable = self.reusable and self._parser.should_keep_alive()
             self._complete()
@@ -187,7 +189,7 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def _new_parser(self) -> httptools.HttpResponseParser:
-        """Return a parser that also reads bare line feeds in heads, and blanks after the sizes of chunks."""
+        """Return a parser that accepts bare line feeds in heads, and blanks after the sizes of chunks."""
         parser = httptools.HttpResponseParser(self)
         parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         return parser
@@ -200,13 +202,13 @@ class Connection(asyncio.Protocol):
             self._cut_body()
 
     def _cut_body(self) -> None:
-        """End the exchange with the beginning of a body that is too long."""
+        """End the exchange with only the beginning of a body that is too long."""
         self._body = self._body[:MAX_BODY_BYTES]
         self.reusable = False
         self._complete()
 
     def _receive_slices(self, data: bytes) -> None:
-        """Parse a response that is long or comes in pieces, and end the exchange where a part of it is too long."""
+        """Parse a response that is long or arrives in pieces; end the exchange if a part is too long."""
         if not self._received_bytes:
             self._head = b""
         for at in range(0, len(data), _SLICE_BYTES):
@@ -220,7 +222,7 @@ class Connection(asyncio.Protocol):
                 self._head = b"" if self._head_is_read else self._head + piece
             if self._waiting is None:
                 if at + _SLICE_BYTES < len(data):
-                    self.reusable = False  # more came than the response: it is no response to another push
+                    self.reusable = False  # bytes after the response are no response to another push
                 return
             if self._received_bytes > self._max_received_bytes():
                 self._fail(httpx.RemoteProtocolError("the response is too long"))
@@ -232,7 +234,7 @@ class Connection(asyncio.Protocol):
         return MAX_HEAD_BYTES + MAX_TRAILER_BYTES + _MAX_FRAMING_FACTOR * len(self._body)
 
     def _recover(self, data: bytes, error: Exception) -> None:
-        """Read a head that the parser refuses as RFC 9112 lets a client read it; fail if it cannot be read.
+        """Read a head that the parser refuses by the lenient rules of RFC 9112; fail if the head cannot be read.
 
         The connection is closed after such a response.
         """
@@ -244,7 +246,7 @@ class Connection(asyncio.Protocol):
         self._head += data
         self.reusable, self._is_recovering = False, True
         if searched is not None and not has_end_of_head(self._head, searched):
-            return  # a head that drips in is not read again with each piece
+            return  # a head that arrives in many pieces is not read again with each piece
         try:
             self._head = skip_announcements(self._head)
             repaired = repair_response(self._head)
@@ -256,7 +258,7 @@ class Connection(asyncio.Protocol):
             self._fail(unreadable)
 
     def _decompressed(self, body: bytes) -> bytes:
-        """Return a body without its compression, or as it is if it cannot be decompressed: then it says nothing."""
+        """Return the decompressed body; a body that cannot be decompressed is returned unchanged, without a meaning."""
         encoding = b",".join(value for name, value in self._headers if name.lower() == b"content-encoding")
         try:
             content = decompress(body, encoding.decode("latin-1"), max_bytes=MAX_BODY_BYTES)[:MAX_BODY_BYTES]
@@ -267,26 +269,26 @@ class Connection(asyncio.Protocol):
         return content
 
     def _is_end_of_response(self, error: Exception | None) -> bool:
-        """Return whether the end of the connection ends the response under way.
+        """Return whether the end of the connection is the end of the current response.
 
-        A response without a length ends with its connection, and over TLS with a verified end (RFC 9112, 9.8).
+        A response without a length ends with the connection, and over TLS with a verified end (RFC 9112, 9.8).
         """
         if self._waiting is None or not self._head_is_read or self._length_is_known():
             return False
         return error is None or (isinstance(error, EndUnverified) and self._is_whole_document())
 
     def _is_whole_document(self) -> bool:
-        """Return whether the body is a JSON object or array to its end: no part of one is one."""
+        """Return whether the body is a complete JSON object or array; no beginning of a document is a document."""
         if not self._body.startswith((b"{", b"[")):
             return False
         try:
-            msgspec.json.decode(self._body.decode(errors="replace"))  # a text that is not UTF-8 is read as well
+            msgspec.json.decode(self._body.decode(errors="replace"))  # a text that is not UTF-8 is accepted
         except UNREADABLE_JSON:
             return False
         return True
 
     def _length_is_known(self) -> bool:
-        """Return whether the response says where it ends; otherwise it ends with its connection (RFC 9112, 6.3)."""
+        """Return whether the response has a length; otherwise it ends with the connection (RFC 9112, 6.3)."""
         codings = b",".join(value for name, value in self._headers if name.lower() == b"transfer-encoding")
         if codings:
             return codings.rpartition(b",")[2].strip().lower() == b"chunked"

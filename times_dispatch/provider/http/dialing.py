@@ -1,4 +1,4 @@
-"""Making connections: DNS, TCP, the provider's proxy, TLS. If this fails, no byte of a request was written."""
+"""Makes connections: DNS, TCP, the provider's proxy, TLS. If this fails, no byte of a request was written."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ from times_dispatch.provider.push_errors import NotSent
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_PROXY_REPLY_BYTES: Final = 16_384
 _SHARE_FOR_FIRST: Final = 0.25
-"""The share of their time that connections wait at most until the first one has a session that they can resume."""
+"""The share of the connect time-out for which connections wait at most for the TLS session of the first connection."""
 
 
 class Dialer:
@@ -30,10 +30,10 @@ class Dialer:
         self.host = url.raw_host.decode("ascii")
         self.port = url.port or _DEFAULT_PORTS[url.scheme]
         self.forwards = bool(provider.proxy) and url.scheme == "http"
-        """Whether a proxy forwards requests, as for http, and does not tunnel them. Such requests name the full URL."""
+        """Whether a proxy forwards requests (for http) instead of tunnelling them. Such requests name the full URL."""
         self.proxy_authorization = ""
         self.tls = client_context(provider.ca_file) if url.scheme == "https" else None
-        """The context of all connections to the origin; it counts the sessions that were resumed."""
+        """The TLS context of all connections to the origin, which counts the resumed sessions."""
         self._proxy = urlsplit(provider.proxy) if provider.proxy else None
         if self._proxy and self._proxy.username:
             login = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
@@ -47,10 +47,10 @@ class Dialer:
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
             if self.tls:
-                self.tls.forget_session(of_all=True)  # in case the session is the cause
+                self.tls.forget_session(of_all=True)  # the session may be the cause
         else:
             return connection
-        raise NotSent(failure)  # outside of ``except``, so that the original error is not its context
+        raise NotSent(failure)  # outside of ``except``, so that the original error is not the context
 
     async def _dial_tls(self, tls: ResumingContext, within_s: float) -> Connection:
         async with tls.first_alone(_SHARE_FOR_FIRST * within_s):
@@ -71,7 +71,7 @@ class Dialer:
     async def _connect_through_tunnel(
         self, address: str, port: int, to_proxy: ssl.SSLContext | None, name: str
     ) -> Connection:
-        """Ask the proxy at an address for a tunnel (RFC 9110, section 9.3.6), and start TLS through the tunnel.
+        """Request a tunnel of the proxy at an address (RFC 9110, section 9.3.6), and start TLS through the tunnel.
 
         ``to_proxy`` is the TLS context for the proxy itself, and ``name`` the host name in the proxy's certificate.
         """
@@ -101,7 +101,7 @@ class _TunnelRequest(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        """The status code of the reply, when its head was read to the end; or EOFError."""
+        """The future of the reply's status code, set when the head was read to its end; or of an EOFError."""
         self._head = b""
 
     def data_received(self, data: bytes) -> None:
@@ -119,7 +119,7 @@ class _TunnelRequest(asyncio.Protocol):
 
 
 async def _connect(host: str, port: int, tls: ssl.SSLContext | None, name: str) -> Connection:
-    """Connect to the first address of a host that accepts; ``name`` is the host name in the certificate."""
+    """Connect to the first address of a host that accepts a connection; ``name`` is the name in the certificate."""
     loop = asyncio.get_running_loop()
     refusal: OSError | None = None
     for address in await _addresses(host, port):
@@ -145,7 +145,7 @@ async def _addresses(host: str, port: int) -> list[str]:
 
 
 def _failure(error: Exception) -> Failure:
-    """Return the reason why no connection was made. It only informs people: none of the reasons means a sent byte."""
+    """Return why no connection was made. The reason only informs people: in all cases, no byte was sent."""
     match error:
         case socket.gaierror() | UnicodeError():
             return Failure.DNS

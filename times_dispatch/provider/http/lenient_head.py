@@ -1,4 +1,4 @@
-"""The head of a response that strict parsers refuse, written anew as RFC 9112 lets a client read it."""
+"""Repairs the head of a response that strict parsers refuse, by the lenient rules of RFC 9112."""
 
 import re
 from typing import Final
@@ -7,26 +7,26 @@ _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _MAX_END_BYTES: Final = 4
 _LINE_END: Final = re.compile(rb"\r?\n")
 BEGINNING: Final = b"HTTP/1."
-"""How every response begins."""
+"""The beginning of every response."""
 _STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?[ \t]*")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
 class HeadInvalid(ValueError):
-    """The bytes are no head of a response, or one that has two meanings."""
+    """The bytes are no head of a response, or an ambiguous head."""
 
 
 def has_end_of_head(received: bytes, searched: int) -> bool:
-    """Return whether a head ends in the bytes, if none ended in the first *searched* of them."""
+    """Return whether a head ends in the bytes; no head ends in the first *searched* bytes."""
     return _END_OF_HEAD.search(received, max(0, searched - _MAX_END_BYTES + 1)) is not None
 
 
 def skip_announcements(received: bytes) -> bytes:
-    """Return what follows the responses that only announce the final response (100, 103).
+    """Return the bytes after the interim responses (100, 103).
 
     Raises:
-        HeadInvalid: what follows is no response, or one of the heads has no status line.
+        HeadInvalid: the bytes after the interim responses are no response, or a head has no status line.
     """
     while True:
         received = received.lstrip(b"\r\n")
@@ -42,11 +42,11 @@ def skip_announcements(received: bytes) -> bytes:
 
 
 def repair_response(received: bytes) -> bytes | None:
-    """Return a received response with a well-formed head; None if more bytes are needed for that.
+    """Return a received response with a well-formed head; None if more bytes are needed.
 
-    Read are bare line feeds (RFC 9112, section 2.2), several blanks in the status line (4), blanks before a colon
-    (5.1), folded fields and blanks before the first field (5.2, 2.2), a repeated but equal Content-Length (6.3), and a
-    Content-Length beside a transfer coding, which overrides the length (6.3). Announcements are left out.
+    The function accepts bare line feeds (RFC 9112, section 2.2), several blanks in the status line (4), blanks before a
+    colon (5.1), folded fields and blanks before the first field (5.2, 2.2), a repeated but equal Content-Length (6.3),
+    and a Content-Length beside a transfer coding, which overrides the length (6.3). Interim responses are left out.
 
     Raises:
         HeadInvalid: the head is no head, or is ambiguous: two different lengths, bare carriage returns, zero bytes, or
@@ -71,7 +71,7 @@ def _status_of(line: bytes) -> re.Match[bytes]:
 
 
 def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """Return the fields, with one length at most; raise HeadInvalid if a line is no field, or if the lengths differ."""
+    """Return the fields, with at most one length; raise HeadInvalid if a line is no field, or if lengths differ."""
     unfolded: list[tuple[bytes, bytes]] = []
     for line in lines:
         if b"\r" in line or b"\0" in line:

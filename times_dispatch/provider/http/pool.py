@@ -1,4 +1,4 @@
-"""The pool of connections to one origin: bounded in number, kept alive while used, with one timer for all time-outs."""
+"""The pool of connections to one origin, with a maximum number of connections, and one timer for all time-outs."""
 
 import asyncio
 from collections import deque
@@ -12,11 +12,11 @@ from times_dispatch.provider.push_errors import NotSent
 
 _MAX_TICK_S: Final = 0.25
 _TICKS_PER_TIMEOUT: Final = 20
-"""A time-out may come late by a twentieth of its length, but at most by ``_MAX_TICK_S``."""
+"""A time-out may be late by a twentieth of its length, but at most by ``_MAX_TICK_S``."""
 
 
 class Pool:
-    """Lends connections to pushes, the last used connection first, so that superfluous connections are idle and closed.
+    """Lends the last used connection to a push first, so that superfluous connections stay idle and are closed.
 
     One timer checks the deadlines of all connections: a timer for each push would cost more than parsing its response.
     """
@@ -28,7 +28,7 @@ class Pool:
         self._keep_idle_s = provider.keep_idle_s
         self._tick_s = min(_MAX_TICK_S, provider.total_timeout_s / _TICKS_PER_TIMEOUT, provider.keep_idle_s / 2)
         self._open = 0
-        """How many connections exist, including those that are being made."""
+        """The number of connections, including connections that are being made."""
         self._connections: set[Connection] = set()
         self._idle: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -46,7 +46,7 @@ class Pool:
         return None
 
     async def take(self, deadline: float) -> Connection:
-        """Return a new connection, or one that a push releases before the deadline; raise NotSent without either."""
+        """Return a new connection, or one that another push releases before the deadline; otherwise raise NotSent."""
         loop = asyncio.get_running_loop()
         if self._open >= self._limit and (released := await self._wait(deadline)):
             return released
@@ -81,7 +81,7 @@ class Pool:
         self._idle.append(connection)
 
     async def close(self) -> None:
-        """Close all connections: exchanges under way fail, and waiting pushes get no connection."""
+        """Close all connections: current exchanges fail, and waiting pushes get no connection."""
         self._closed = True
         if self._timer:
             self._timer.cancel()
@@ -94,7 +94,7 @@ class Pool:
             await self._all_lost  # the loop reports closed connections a turn or two later
 
     async def _wait(self, deadline: float) -> Connection | None:
-        """Wait in the queue; return a connection, or None if a new one may be made; raise NotSent at the time-out."""
+        """Wait in the queue; return a connection, or None if the caller may make one; raise NotSent at the time-out."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiting.append(waiter)
@@ -112,7 +112,7 @@ class Pool:
         raise NotSent(Failure.POOL_TIMEOUT)
 
     def _stop_waiting(self, waiter: "asyncio.Future[Connection | None]") -> None:
-        """Leave the queue; pass on a connection that was lent in the same moment."""
+        """Leave the queue; release a connection that was lent at the same moment."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
         elif connection := waiter.result():
@@ -131,7 +131,7 @@ class Pool:
         self._wake_first_waiter()
 
     def _wake_first_waiter(self) -> None:
-        """Let the first waiting push make a connection."""
+        """Allow the first waiting push to make a connection."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -142,7 +142,7 @@ class Pool:
         self._timer = loop.call_later(self._tick_s, self._check_deadlines, loop)
 
     def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End exchanges that are past their deadline, and close connections that were idle for too long."""
+        """End exchanges whose deadline is over, and close connections that were idle for too long."""
         now = loop.time()
         for connection in [item for item in self._connections if item.deadline <= now]:
             connection.expire()

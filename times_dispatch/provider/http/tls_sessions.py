@@ -1,4 +1,4 @@
-"""TLS to a provider: a new connection resumes the session of an earlier one, which saves most of the handshake."""
+"""TLS to a provider: a new connection resumes an earlier session, which saves most of the handshake."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ import httpx
 _SHARE_OF_LIFETIME: Final = 0.5
 """A session is replaced after this share of the time for which the server accepts the session."""
 _TICKET_PAUSES_S: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
-"""The pauses between the looks for the ticket of the first connection."""
+"""The pauses, in seconds, between the checks whether the first connection has got a ticket."""
 
 
 class ResumingContext(ssl.SSLContext):
@@ -23,31 +23,31 @@ class ResumingContext(ssl.SSLContext):
     serves many connections: Python copies a session whenever the session is read, which takes a third of the CPU time
     of a handshake.
 
-    A worker makes hundreds of connections at once when it begins. ``first_alone`` lets one of them shake hands before
-    the others, so that all others resume its session.
+    A worker makes hundreds of connections at the same time when it starts. With ``first_alone``, one connection does
+    its handshake before the others, so that all others resume its session.
     """
 
     handshakes = 0
-    """How many connections this context has begun."""
+    """The number of connections that this context has begun."""
     resumed = 0
-    """How many of them resumed a session, as ``count`` was told."""
+    """The number of connections, counted by ``count``, that resumed a session."""
     _latest: ssl.SSLObject | None = None
-    """The connection whose handshake ended last."""
+    """The connection with the last finished handshake."""
     _first: asyncio.Future[None] | None = None
-    """Ends when the server has sent a ticket to the connection that goes first."""
+    """A future that is done when the server has sent a ticket to the first connection, or after the last check."""
     _session: ssl.SSLSession | None = None
     _renew_at_s = 0.0
-    """When the session is replaced by a newer one, in epoch seconds."""
+    """When the session is replaced by a newer session, in epoch seconds."""
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """Make the TLS layer of a connection, with a session if the server gave one."""
+        """Make the TLS layer of a connection, with a session if there is one."""
         if self._latest and (self._session is None or time.time() >= self._renew_at_s):
             self._take_session(self._latest)
         self.handshakes += 1
         return super().wrap_bio(*args, **{**kwargs, "session": self._session})
 
     def count(self, connection: ssl.SSLObject | None) -> None:
-        """Count a connection whose handshake has ended; a session that the server did not resume is given up."""
+        """Count a connection with a finished handshake; forget the session if the server did not resume the session."""
         self._latest = connection
         if connection and connection.session_reused:
             self.resumed += 1
@@ -56,7 +56,7 @@ class ResumingContext(ssl.SSLContext):
 
     @asynccontextmanager
     async def first_alone(self, at_most_s: float) -> AsyncIterator[None]:
-        """Let the first of several handshakes go alone: the others wait for its ticket, at most so many seconds."""
+        """Do the first of several handshakes alone: the others wait for its ticket, at most *at_most_s* seconds."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + at_most_s
         while self._first and (left_s := until_s - loop.time()) > 0:
@@ -71,7 +71,7 @@ class ResumingContext(ssl.SSLContext):
             self._end_first(first, iter(_TICKET_PAUSES_S))
 
     def _end_first(self, first: asyncio.Future[None], pauses_s: Iterator[float]) -> None:
-        """Let the others go on when the server has sent a ticket to the first connection; some servers never do."""
+        """End the wait of the other connections when the first has a ticket; some servers never send a ticket."""
         if self._latest and self._session is None:
             self._take_session(self._latest)
         pause_s = next(pauses_s, None)
@@ -82,7 +82,7 @@ class ResumingContext(ssl.SSLContext):
             first.set_result(None)
 
     def forget_session(self, *, of_all: bool = False) -> None:
-        """Begin the next connection with the session of the latest connection; with *of_all* by a whole handshake."""
+        """Begin the next connection with the session of the latest connection, or, with *of_all*, without a session."""
         self._session = None
         if of_all:
             self._latest = None
@@ -95,10 +95,10 @@ class ResumingContext(ssl.SSLContext):
 
 
 def client_context(ca_file: str = "") -> ResumingContext:
-    """Return a context that verifies servers as httpx does: their names, and certificates that Mozilla trusts.
+    """Return a context that verifies servers like httpx: it checks their names, and trusts Mozilla's certificates.
 
     Args:
-        ca_file: more certificates that are trusted, PEM; empty for none.
+        ca_file: a PEM file with more trusted certificates; empty for none.
     """
     usual = httpx.create_ssl_context(trust_env=False)
     context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)

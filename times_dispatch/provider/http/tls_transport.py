@@ -1,7 +1,7 @@
-"""TLS between a transport and a ``Connection``, by OpenSSL in memory (``ssl.SSLObject``).
+"""TLS between a transport and a ``Connection``, with OpenSSL in memory (``ssl.SSLObject``).
 
-asyncio and uvloop have such a layer for every kind of protocol. It takes 256 KB of memory for each read, and calls
-OpenSSL once more after each response, which costs an exception.
+asyncio and uvloop have such a layer for every kind of protocol. Their layer takes 256 KB of memory for each read, and
+calls OpenSSL once more after each response, which costs an exception.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from typing import Any, Final, cast
 from times_dispatch.provider.http.connection import Connection, EndUnverified
 
 _READ_BYTES: Final = 4_096
-"""How much is decrypted at once; nearly every response is shorter."""
+"""The number of bytes that one call decrypts; nearly every response is shorter."""
 
 
 class TlsTransport(asyncio.Protocol):
     """The transport of one connection over TLS, and the protocol of the transport that carries the TLS records.
 
-    The carrier may itself be TLS: to a proxy, through which the connection has a tunnel.
+    This carrier may itself be a TLS transport, to a proxy through which the connection has a tunnel.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
@@ -33,14 +33,14 @@ class TlsTransport(asyncio.Protocol):
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_open = False
         self._has_end = False
-        """Whether the server has said that nothing more comes (close_notify)."""
+        """Whether the server has sent its end of TLS (close_notify)."""
         self._error: Exception | None = None
 
     async def shake_hands(self) -> Connection:
         """Return the connection after the handshake.
 
         Raises:
-            ssl.SSLError: the server, or its certificate, was refused; or the server speaks no TLS.
+            ssl.SSLError: the server or its certificate was refused, or the server does not speak TLS.
             ConnectionResetError: the server closed the connection during the handshake.
         """
         is_handed_over = False
@@ -48,14 +48,14 @@ class TlsTransport(asyncio.Protocol):
             await self._opened
             is_handed_over = True
         finally:
-            if not is_handed_over:  # also if the time ended in the moment of the last step
+            if not is_handed_over:  # even if the time-out came during the last step
                 self.abort()
         return self._connection
 
     # Called by the connection (asyncio.Transport).
 
     def write(self, data: bytes) -> None:
-        """Encrypt data and write them."""
+        """Encrypt and write data."""
         try:
             self._tls.write(data)
         except ssl.SSLError as error:
@@ -64,11 +64,11 @@ class TlsTransport(asyncio.Protocol):
             self._carrier.write(self._outgoing.read())
 
     def abort(self) -> None:
-        """Close the connection at once, without its end of TLS."""
+        """Close the connection immediately, without close_notify."""
         self._carrier.abort()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return the TLS layer as ``ssl_object``, and of everything else what the carrier knows."""
+        """Return the TLS layer as ``ssl_object``, and any other value from the carrier."""
         return self._tls if name == "ssl_object" else self._carrier.get_extra_info(name, default)
 
     # Called by the carrier (asyncio.Protocol).
@@ -97,7 +97,7 @@ class TlsTransport(asyncio.Protocol):
         except ssl.SSLWantReadError:
             self._flush()
         except ssl.SSLError as error:
-            self._flush()  # the alert that tells the server the reason
+            self._flush()  # sends the alert with the reason to the server
             if not self._opened.done():
                 self._opened.set_exception(error)
         else:
@@ -108,7 +108,7 @@ class TlsTransport(asyncio.Protocol):
                 self._opened.set_result(None)
 
     def _read(self) -> None:
-        """Pass what can be decrypted to the connection."""
+        """Decrypt received data, and pass it to the connection."""
         tls, incoming, connection = self._tls, self._incoming, self._connection
         try:
             while not connection.closed:
@@ -122,7 +122,7 @@ class TlsTransport(asyncio.Protocol):
                 if not incoming.pending and not tls.pending():
                     break
         except ssl.SSLWantReadError:
-            pass  # the rest of a record is missing, or what came was not for the connection
+            pass  # a record is incomplete, or has no data for the connection
         except ssl.SSLError as error:
             self._fail(error)
             return

@@ -1,9 +1,8 @@
 """An httpx transport for pushes, over the package's own connections (``pool``, ``dialing``, ``connection``).
 
-The error of a failed request says what is known: NotSent, if it failed before it had a connection and no byte was
-written; any other error, if bytes may have been written. No request is sent twice, and no redirect is followed. There
-are no cookies and no proxy but the provider's own. Requests ask for responses without compression; compressed responses
-are read all the same.
+A request that failed before it had a connection, so that no byte was written, raises NotSent. Any other error means
+that bytes may have been written. No request is sent twice, and no redirect is followed. There are no cookies, and no
+proxy except the provider's proxy. Requests ask for uncompressed responses; compressed responses are accepted.
 """
 
 import asyncio
@@ -24,10 +23,10 @@ _OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding", b"co
 
 
 class ProviderTransport(httpx.AsyncBaseTransport):
-    """Sends requests over a bounded pool of kept-alive HTTP/1.1 connections, on one event loop.
+    """Sends requests over a pool of persistent HTTP/1.1 connections, on one event loop.
 
-    The provider's total time-out bounds every request, with its wait for a connection and the body of its response.
-    Cancelling a request closes its connection, so that no late response can reach another push.
+    The provider's total time-out limits every request, including the wait for a connection and the body of the
+    response. Cancelling a request closes the connection, so that no late response can reach another push.
 
     Raises NotSent if no byte was written, TooLate if the push was no longer allowed to begin, and otherwise another
     httpx.TransportError. No error contains the URL.
@@ -45,7 +44,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         self._before_target = self._after_target = b""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and read its whole response."""
+        """Send one request, and read the whole response."""
         if isinstance(request, PushRequest):
             pool, raw = self._pool, self._encode_push(request)
         else:
@@ -66,7 +65,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         return ReadResponse(status, body, headers)
 
     async def can_connect(self) -> bool:
-        """Return whether a connection to the endpoint can be made, with TLS; the connection is closed at once."""
+        """Return whether a connection to the endpoint can be made, with TLS; the connection is closed immediately."""
         try:
             connection = await self._pool.dialer.dial(self._provider.connect_timeout_s)
         except NotSent:
@@ -86,7 +85,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         return pool
 
     def _encode_push(self, request: PushRequest) -> bytes:
-        """Return the bytes of a push; only its query or body is encoded anew, the rest once per envelope."""
+        """Return the bytes of a push; query or body are encoded for each push, the rest once per envelope."""
         if request.envelope is not self._envelope:
             self._encode_envelope(request.envelope)
         body, before, after = request.body, self._before_target, self._after_target
@@ -131,7 +130,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
 
 
 class ReadResponse(httpx.Response):
-    """An httpx.Response, read to its end, that is only constructed when more than status and content is read."""
+    """A complete httpx.Response, which is constructed only if more than the status and the content is read."""
 
     def __init__(self, status_code: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.status_code = status_code

@@ -7,7 +7,7 @@ import msgspec
 
 
 class Authentication(Protocol):
-    """Proves who sends a request, by its Authorization header.
+    """Authenticates a request by its Authorization header.
 
     class ApiKey:
         def authorization(self) -> str:
@@ -19,10 +19,10 @@ class Authentication(Protocol):
 
 
 class NoAuthentication(msgspec.Struct, frozen=True):
-    """No Authorization header: credentials, if there are any, are in the payload or in other headers."""
+    """No Authorization header: there are no credentials, or they are in the payload or in other headers."""
 
     def authorization(self) -> str:
-        """Return an empty value, because no request has the header."""
+        """Return an empty value: no request has the header."""
         return ""
 
 
@@ -54,9 +54,9 @@ class ClientCredentials(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     client_secret: str
     extra: tuple[tuple[str, str], ...] = ()
-    """Further key-values of the token request, such as ``scope``."""
+    """Further parameters of the token request, such as ``scope``."""
     in_body: bool = False
-    """Whether id and secret are sent as ``client_id`` and ``client_secret`` in the form, instead of by HTTP Basic."""
+    """Whether id and secret are sent as ``client_id`` and ``client_secret`` in the form, instead of in HTTP Basic."""
 
     def authorization(self) -> str:
         """Return the empty string: each push gets its header from the token cache."""

@@ -16,9 +16,9 @@ class StoredToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """The Authorization header; empty if there is no token."""
     lifetime_s: float = 0.0
     why_not: str = ""
-    """Why there is no token, in a short sentence without anything secret."""
+    """Why there is no token, in a short sentence without secrets."""
     refused: bool = False
-    """Whether the token server or the provider refused, for a reason that will last."""
+    """Whether the token server or the provider refused for a permanent reason."""
 
     def __repr__(self) -> str:
         return f"StoredToken(why_not={self.why_not!r})"
@@ -34,11 +34,11 @@ class TokenCipher:
         self._identity = msgspec.json.encode((credentials.token_url, credentials.client_id, credentials.extra))
 
     def store_name(self, nickname: str) -> str:
-        """Return the name of a provider's token in the store; other credentials give another name."""
+        """Return the name of a provider's token in the store, which differs for other credentials."""
         return f"{nickname}:{blake2b(self._identity, key=self._key, digest_size=6).hexdigest()}"
 
     def encrypt(self, stored: StoredToken) -> bytes:
-        """Return a stored token as the store gets it."""
+        """Return the encrypted form of a token for the store."""
         return self._fernet.encrypt(msgspec.json.encode(stored))
 
     def decrypt(self, encrypted: bytes) -> StoredToken | None:

@@ -1,6 +1,7 @@
 """A provider's OAuth token: requested once for all workers, renewed before it expires, shared through a store.
 
-A push waits only briefly for a token. Without a token nothing is sent, and the outcome says when to try again.
+A push waits only for a short time for a token. Without a token nothing is sent, and the outcome has the time of the
+next try.
 """
 
 import asyncio
@@ -28,29 +29,31 @@ from times_dispatch.provider.push_errors import classify
 from times_dispatch.retry import Backoff, retry
 
 REFUSED_FOR_S: Final = 120.0
-"""After a refused token nothing is sent, and no token is requested, for this time (docs/domain.md section 2)."""
+"""How long, in seconds, after a refusal nothing is sent and no token is requested (docs/domain.md section 2)."""
 UNAVAILABLE_FOR_S: Final = 5.0
-"""After a token request without a usable response no process sends another for this time."""
+"""How long, in seconds, after a token request without a usable response no process sends another token request."""
 TOKEN_TIMEOUT_S: Final = 0.5
-"""How long a push waits for a token. Then its message goes back to pending, because a pause may have come since."""
+"""How long, in seconds, a push waits for a token. Then the message becomes pending again, because the campaign may have
+been paused meanwhile.
+"""
 
 _READ_STORE_EVERY_S: Final = 1.0
-"""The time until this process sees a token, or a refusal, that another process wrote to the store."""
+"""The time, in seconds, after which this process sees a token or a refusal that another process stored."""
 _LOCKED_RETRY_S: Final = 0.1
-"""The time until the store is read again while another process requests a token."""
+"""The time, in seconds, until the store is read again while another process requests a token."""
 _RENEW_SHARE: Final = 0.2
 """A token is renewed when this share of its lifetime is left, or ``_MAX_RENEW_S`` if that is shorter."""
 _MAX_RENEW_S: Final = 60.0
-"""A token is renewed at most this time before it expires."""
+"""A token is renewed at most this time, in seconds, before it expires."""
 _MARGIN_SHARE: Final = 0.02
 """In this last share of its lifetime, or in ``_MAX_MARGIN_S`` if that is shorter, a token is not used: the push might
 arrive too late."""
 _MAX_MARGIN_S: Final = 5.0
-"""A token is used until at most this time before it expires."""
+"""A token stops being used at most this time, in seconds, before it expires."""
 
 
 class CachedToken(msgspec.Struct, frozen=True):
-    """A stored token with its times on this process' monotonic clock."""
+    """A stored token with times by the monotonic clock of this process."""
 
     stored: StoredToken
     expires_at: float
@@ -61,7 +64,7 @@ class CachedToken(msgspec.Struct, frozen=True):
 
 
 class _RequestedElsewhere(Exception):
-    """Another process is requesting the token at this moment."""
+    """Another process is requesting the token now."""
 
 
 class TokenCache:
@@ -83,11 +86,12 @@ class TokenCache:
         Args:
             nickname: the provider's name in logs, and part of the token's key in the store.
             credentials: the credentials with which the token is requested.
-            transport: carries the token request; the provider's own, so that proxy and TLS are those of the pushes.
+            transport: sends the token request; the provider's transport, so that the request uses the proxy and the TLS
+                of the pushes.
             store: the store in which the processes share the token.
-            request_timeout_s: how long the token server has to answer, in seconds.
+            request_timeout_s: how long the token server may take to answer, in seconds.
             get_timeout_s: how long ``get`` waits for a token, in seconds.
-            clock: measures lifetimes and waits.
+            clock: the clock of lifetimes and waits.
         """
         self._nickname = nickname
         self._credentials = credentials
@@ -108,7 +112,7 @@ class TokenCache:
         self._publishing: set[asyncio.Task[None]] = set()
 
     def current(self) -> str:
-        """Return the Authorization header, or an empty string without a valid token; start a refresh if one is due."""
+        """Return the Authorization header, or an empty string without a valid token; start a refresh if it is due."""
         now = self._clock.monotonic()
         if now >= self._refresh_at and self._refreshing is None:
             self._refresh_ended.clear()
@@ -118,7 +122,7 @@ class TokenCache:
         return cached.stored.authorization if cached is not None and now < cached.expires_at else ""
 
     async def get(self) -> str | Outcome:
-        """Return the Authorization header, or the outcome of a push that gets none: nothing was sent."""
+        """Return the Authorization header, or, without a token, the outcome of a push that was not sent."""
         if authorization := self.current():
             return authorization
         if self._refreshing:
@@ -128,8 +132,8 @@ class TokenCache:
     def note_refusal(self, authorization: str) -> Outcome:
         """Note that the provider answered 401 to a push with this header; return the outcome of that push.
 
-        Pushes stop for REFUSED_FOR_S only if the refused token is the current one: a token that has expired since, or
-        was replaced, stops nothing.
+        Pushes stop for REFUSED_FOR_S only if the refused token is the current token. The refusal of a token that has
+        expired or was replaced stops nothing.
         """
         cached = self._valid()
         if cached is not None and cached.stored.authorization == authorization:
@@ -142,7 +146,7 @@ class TokenCache:
         return self._outcome()
 
     async def aclose(self) -> None:
-        """Cancel the tasks in the background and wait for their end."""
+        """Cancel the background tasks, and wait until they have ended."""
         tasks = [*self._publishing, *([self._refreshing] if self._refreshing else [])]
         for task in tasks:
             task.cancel()
@@ -180,9 +184,9 @@ class TokenCache:
             self._refresh_at = self._clock.monotonic() + _READ_STORE_EVERY_S
 
     async def _refresh_once(self) -> None:
-        """Cache the stored token; if there is none, or it expires soon, request one.
+        """Cache the stored token; request a token if there is none, or if the stored token expires soon.
 
-        Raises _RequestedElsewhere if another process requests one already and the cache has no valid token till then.
+        Raises _RequestedElsewhere if another process is requesting a token and the cache has no valid token meanwhile.
         """
         if await self._read_store() or await self._request():
             return
@@ -198,7 +202,7 @@ class TokenCache:
             self._log.error("oauth.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
 
     async def _read_store(self) -> bool:
-        """Cache the content of the store; return whether nothing needs to be requested."""
+        """Cache the content of the store; return whether no token request is needed."""
         encrypted, left_s = await self._store.read(self._name) or (b"", 0.0)
         stored = self._cipher.decrypt(encrypted) if encrypted else None
         if self._is_refused():
@@ -209,9 +213,9 @@ class TokenCache:
         return self._clock.monotonic() < self._cached.renew_at if self._cached else False
 
     async def _request(self) -> bool:
-        """Request a token and store it; return False if another process is doing so."""
+        """Request a token, and store the token; return False if another process is requesting a token."""
         async with self._store.lock(self._name, ttl_s=self._request_timeout_s + 5.0) as is_mine:
-            # The process that held the lock before may have written a token.
+            # The previous holder of the lock may have stored a token.
             if not is_mine or await self._read_store():
                 return is_mine
             requested_at = self._clock.monotonic()
@@ -223,7 +227,7 @@ class TokenCache:
                 if ttl_s <= 0:
                     stored, ttl_s = StoredToken(why_not="the token expired before it arrived"), UNAVAILABLE_FOR_S
             elif not stored.refused and self._valid():
-                # All processes can go on with the old token, so the failure is not stored.
+                # All processes can still use the old token, so the failure is not stored.
                 self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S
                 return True
             self._cache(stored, ttl_s)
@@ -244,7 +248,7 @@ class TokenCache:
         return read_response(response.status_code, body)
 
     def _judge(self, response: TokenResponse) -> tuple[StoredToken, float]:
-        """Return what to store, and for how many seconds."""
+        """Return the token or the refusal to store, and for how many seconds."""
         match response:
             case TokenGranted(authorization, lifetime_s):
                 self._log.info("oauth.token_granted", provider=self._nickname, lifetime_s=lifetime_s)
@@ -276,7 +280,7 @@ class TokenCache:
             self._refresh_at = min(now + _READ_STORE_EVERY_S, max(renew_at, now + _LOCKED_RETRY_S))
 
     async def _publish_refusal(self) -> None:
-        """Store the refusal, which stops the other processes; cache a newer token instead if the store has one."""
+        """Store the refusal, which stops the other processes; cache a newer token of the store instead."""
         try:
             encrypted, left_s = await self._store.read(self._name) or (b"", 0.0)
             stored = self._cipher.decrypt(encrypted) if encrypted else None

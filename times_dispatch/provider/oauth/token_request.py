@@ -12,7 +12,7 @@ from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 DEFAULT_LIFETIME_S: Final = 300.0
-"""The lifetime of a token whose server does not say how long the token is valid."""
+"""The lifetime, in seconds, of a token for which the server sends no lifetime."""
 MIN_LIFETIME_S: Final = 1.0
 MAX_LIFETIME_S: Final = 86_400.0
 
@@ -25,7 +25,7 @@ class TokenGranted(msgspec.Struct, frozen=True):
     """The server granted a token."""
 
     authorization: str
-    """The header's value: ``Bearer`` and the token."""
+    """The value of the Authorization header: ``Bearer`` and the token."""
     lifetime_s: float
 
     def __repr__(self) -> str:
@@ -33,14 +33,14 @@ class TokenGranted(msgspec.Struct, frozen=True):
 
 
 class TokenRefused(msgspec.Struct, frozen=True):
-    """The server refused for a reason that will last: credentials, scope or address are wrong."""
+    """The server refused for a permanent reason: credentials, scope or address are wrong."""
 
     reason: str
     """A short sentence without anything secret."""
 
 
 class TokenEndpointUnavailable(msgspec.Struct, frozen=True):
-    """There was no usable response; another request may get one."""
+    """There was no usable response; a later request may get a usable response."""
 
     reason: str
     """A short sentence without anything secret."""

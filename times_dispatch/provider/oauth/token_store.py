@@ -1,4 +1,4 @@
-"""Where a token is stored, so that many processes share one token instead of requesting one each."""
+"""The store of tokens, through which all processes share one token."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ class TokenStore(Protocol):
         """Return a value and the seconds until it expires; None if there is none."""
 
     async def write(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Store a value for ``ttl_s`` seconds, in place of the value before."""
+        """Store a value for ``ttl_s`` seconds; replace the previous value."""
 
     def lock(self, name: str, *, ttl_s: float) -> AbstractAsyncContextManager[bool]:
         """Enter with True for one caller at a time; enter at once with False for all others.
@@ -46,7 +46,7 @@ class InMemoryTokenStore:
         return (value, left_s) if left_s > 0 else None
 
     async def write(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Store a value for ``ttl_s`` seconds, in place of the value before."""
+        """Store a value for ``ttl_s`` seconds; replace the previous value."""
         self._values[name] = (value, self._clock.monotonic() + ttl_s)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The meaning of failure codes: of delivery reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
+"""The meanings of failure codes in delivery reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -52,7 +52,7 @@ SCRUBBING: Final[Mapping[int, str]] = MappingProxyType(
         701: "DLT: link not whitelisted",
     }
 )
-"""The most common numbering. Vendors renumber, so ``describe`` takes another table."""
+"""The most common numbers of scrubbing codes. Some vendors use other numbers, so ``describe`` accepts another table."""
 
 
 def describe(code: int, scrubbing: Mapping[int, str] = SCRUBBING) -> str:

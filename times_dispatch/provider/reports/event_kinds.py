@@ -1,4 +1,4 @@
-"""The kinds of events that reports are about, by the names that providers and gateways give them."""
+"""The kinds of events in reports, and their names at providers and gateways."""
 
 import re
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class EventKind(StrEnum):
-    """The event that a report is about."""
+    """The event of a report."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -59,7 +59,7 @@ _REPORTS: Final = (
     *("dlr", "sms_dlr", "dlr_report", "delivery_report", "delivery_receipt", "delivery_status", "delivery_update"),
     *("message_status", "message_status_update", "sms_status", "status", "status_update", "status_report"),
 )
-"""Names of an event that say only that this is a report; what happened stands in the report's status."""
+"""Names of an event that mean only "report"; the kind of the event is in the report's status."""
 _OUTCOMES: Final = frozenset({EventKind.DELIVERED, EventKind.FAILED, EventKind.INTERMEDIATE})
 _SMPP_UNKNOWN: Final = "UNKNOWN"
 """SMPP's name for a final state; no provider sends it in lower case."""
@@ -74,17 +74,17 @@ def kind_of(event: str) -> EventKind | None:
 
 
 def is_report(event: str) -> bool:
-    """Return whether the name of an event says only that this is a report, as ``dlr`` does."""
+    """Return whether the name of an event, such as ``dlr``, means only "report"."""
     return _normalise(event) in _REPORT_NAMES
 
 
 def is_outcome(event: str) -> bool:
-    """Return whether the name of an event says what became of a message."""
+    """Return whether the name of an event names the result of a message."""
     return kind_of(event) in _OUTCOMES
 
 
 def means_dnd(event: str) -> bool:
-    """Return whether the name alone says that the recipient wants no such messages (code 901)."""
+    """Return whether the name alone means that the recipient refuses such messages (DND, code 901)."""
     return _normalise(event) in _DND
 
 

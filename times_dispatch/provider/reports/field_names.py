@@ -1,4 +1,4 @@
-"""The names that gateways give to the fields of a report, in any case and with any separators."""
+"""The names of a report's fields at gateways, in any case and with any separators."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _NAMES: Final = {
         *("deliverytimestamp", "deliveredat", "deliveredon", "deliveredts", "deliveredtime", "eventtime", "eventts"),
         *("reporttime", "statustime", "statusdate", "messagetimestamp"),
     ),
-    # An id of ours is signed, so any of these fields may hold one.
+    # Any of these fields may hold our id, because the signature proves the id.
     "meta": (
         *("meta", "corelationid", "correlationid", "clientref", "clientreference", "clientmessageid", "clientmsgid"),
         *("externalid", "callbackdata", "customid", "customerreference", "referenceid", "reference"),
@@ -19,7 +19,7 @@ _NAMES: Final = {
     "url": ("url",),
     "incomingText": ("incomingtext", "incomingmessage"),
 }
-"""Names of a row's fields as ``plain_name`` writes them; the first that has a value counts."""
+"""The names of a row's fields in the form of ``plain_name``; the first field with a value counts."""
 _EVENTS: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus", "messagestatus", "dlrstatus")
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
 _KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
@@ -27,7 +27,7 @@ _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
 
 def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the fields whose names are known, by the name that Times Mobile gives them."""
+    """Return the values of the fields with known names, by Times Mobile's name of each field."""
     values = _by_plain_name(fields)
     known = {}
     for field, names in _NAMES.items():
@@ -38,12 +38,12 @@ def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def event_name(fields: Mapping[str, Any]) -> str | None:
-    """Return the name of the event in a report without groups: a text, the name in an object, or else a number."""
+    """Return the name of the event in a report without groups: a text, the name in an object, or a number."""
     return next(iter(event_names(fields)), None)
 
 
 def event_names(fields: Mapping[str, Any]) -> list[str]:
-    """Return all names in a report that may say what happened: the texts first, then the numbers."""
+    """Return all names in a report that may name the event: the texts first, then the numbers."""
     values = _by_plain_name(fields)
     candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
     texts = [value for value in candidates if isinstance(value, str)]
@@ -51,14 +51,14 @@ def event_names(fields: Mapping[str, Any]) -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Return whether a field of this name says what happened, when, to which message, or why."""
+    """Return whether a field of this name holds the event, its time, its message or its reason."""
     return plain_name(name) in _KNOWN
 
 
 def may_be_row(fields: Mapping[str, Any]) -> bool:
-    """Return whether an object without data is a report by itself: it has an id or a time.
+    """Return whether an object without the field ``data`` is itself a report: it has an id or a time.
 
-    The wrapper of a group of reports may have both too; it has an array in which whole reports stand.
+    The wrapper of a group of reports may also have an id or a time; but a wrapper has an array of whole reports.
     """
     return not _ROWS.isdisjoint(_by_plain_name(fields)) and not any(map(_has_reports, fields.values()))
 
@@ -78,5 +78,5 @@ def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a field in small letters and without separators; fields with the same one are the same."""
+    """Return the name of a field in small letters without separators; fields with equal results are the same."""
     return _SEPARATORS.sub("", name).lower()

@@ -13,22 +13,22 @@ from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_ROWS: Final = 20_000
-"""How many rows a body may have: more than reports of our messages have room in the longest body."""
+"""The maximum number of rows of a body, which is more than the number of our reports that fit into the longest body."""
 MAX_COMMAS: Final = 3 * MAX_ROWS
-"""How many commas a body may have, so that a body of tiny values is refused before it takes memory."""
+"""The maximum number of commas of a body, so that a body of tiny values is refused before it takes much memory."""
 MAX_META: Final = 200
 MAX_INCOMING_TEXT: Final = 512
 MAX_CODE_TEXT: Final = 40
 MAX_CODE: Final = 65535
 
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
-"""Kinds of events of which only the time and the id are read."""
+"""The kinds of events for which only the time and the id are read."""
 _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
 _VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
 _CODE = re.compile(r"([0-9]{1,5})(?:[.]0)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL)
-"""A number, also with its meaning after it: 912 - inbox full."""
+"""A number, perhaps followed by its meaning: 912 - inbox full."""
 _ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
-"""An escape of JSON, as its group, or the backslash of another escape."""
+"""An escape of JSON, as the group, or the backslash of any other escape."""
 
 
 class ReportEvent(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +40,7 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     meta: str
     """The correlation id of the push, or the id of another system's message: 1 to 200 characters."""
     prefix: bytes
-    """The beginning of a body that contains only this row."""
+    """The beginning of a body that holds only this row."""
     row: msgspec.Raw
     """The row's bytes, unchanged."""
     code: int = 0
@@ -49,9 +49,11 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     """The first 40 characters of the code in the row."""
     url: str = ""
     link: int = 0
-    """Which tracked link of the message was clicked, from 1; 0 unless our links process reports the click."""
+    """The number of the clicked link in the message, from 1; 0 if the report is not from our links process."""
     visit: str = ""
-    """The id of a visit of a tracked link, as our links process writes it; others may write one too."""
+    """The id of a visit of a tracked link, which our links process writes; a foreign report may also have such an
+    id.
+    """
     incoming_text: str = ""
     """The first 512 characters of the reply."""
 
@@ -61,7 +63,7 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
         return _single_row_body(self.prefix, self.row)
 
     def __repr__(self) -> str:
-        # Without the fields that may contain a phone number or a text.
+        # The text leaves out fields that may contain a phone number or a text.
         return f"ReportEvent(kind={self.kind.value!r}, ts={self.ts}, meta={self.meta!r}, code={self.code})"
 
 
@@ -85,7 +87,7 @@ class ParsedReports(msgspec.Struct, frozen=True):
 
 
 class ReportsUnreadable(ValueError):
-    """The body can never be read, however often it is posted."""
+    """The body can never be read, even if the provider posts the body again."""
 
 
 class _Unusable(Exception):
@@ -97,7 +99,7 @@ class _Unusable(Exception):
 
 
 class _Group(msgspec.Struct):
-    """One object of a posted body: an event, and as its data the rows of the messages to which the event happened."""
+    """One object of a posted body: an event, and in ``data`` the rows of the messages with this event."""
 
     event: msgspec.Raw = msgspec.Raw(b"null")
     data: msgspec.Raw = msgspec.Raw(b"null")
@@ -123,7 +125,7 @@ class _PlainRow(_Row, kw_only=True):
 
 _LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
 _AROUND_JSON: Final = "\0\x1e \t\r\n"
-"""Characters that programs put around JSON: the end of a text in C, and the sign before a text of RFC 7464."""
+"""Characters that programs put around JSON: the zero byte of C, and the separator of RFC 7464."""
 _EMPTY: Final = (None, "")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
@@ -136,14 +138,16 @@ _ROW: Final = msgspec.json.Decoder(_Row)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _DEEP: Final = b"[" * 1_000
-"""No report has so many arrays in each other. How deep msgspec reads depends on the version of Python."""
+"""More nested arrays than any report has. The limit of msgspec depends on the version of Python."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-"""A string of JSON; one without an end goes to the end, so that no search begins again inside it."""
+"""A string of JSON. A string without an end matches to the end of the body, so that no search begins inside the
+string.
+"""
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def parse(body: bytes) -> ParsedReports:
-    """Parse a posted body; raise ReportsUnreadable if it is not JSON, no array or object, empty, or has too many rows.
+    """Parse a posted body; raise ReportsUnreadable if the body is invalid JSON or empty, or has too many rows.
 
     A row that cannot be used is returned as an unusable row, and does not affect the other rows.
     """
@@ -228,12 +232,12 @@ def _decode_repaired(body: bytes) -> list[msgspec.Raw]:
 
 
 def repair_json(body: bytes) -> bytes:
-    r"""Return JSON that has a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break, \', or NaN, fixed.
+    r"""Return repaired JSON, without a byte order mark, bad UTF-8, unpaired surrogates, bare line breaks, \' or NaN.
 
-    Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
+    Providers never repeat a POST that was answered with a 4xx, so one such row would lose all rows of the body.
 
     Raises:
-        ReportsUnreadable: it is no JSON.
+        ReportsUnreadable: the body is no JSON, even after repairs.
     """
     try:
         text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
@@ -242,14 +246,14 @@ def repair_json(body: bytes) -> bytes:
         except ValueError:
             text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
             document = json.loads(text, strict=False, parse_constant=lambda _: None)
-        # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
+        # One call of json.dumps would block all other threads for tens of milliseconds.
         return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
 
 def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
-    """Return a group's event (empty if it has none), the prefix of its single-row bodies, its data and its rows."""
+    """Return a group's event (empty without an event), the prefix of single-row bodies, the data and the rows."""
     try:
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
@@ -275,7 +279,7 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
 
 
 def _data_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
-    """Return the rows of a group whose data is a text of JSON, in bytes and undecoded; other texts stay as they are."""
+    """Return the undecoded rows of a group whose data is a text of JSON; any other text is returned unchanged."""
     text = msgspec.json.decode(data, type=str).strip().encode()
     if not text.startswith((b"[", b"{")):
         return bytes(data), data
@@ -283,13 +287,13 @@ def _data_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
 
 
 def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
-    """Return the event and the data of a group that writes the names of its fields in another case."""
+    """Return the event and the data of a group whose field names are in another case."""
     fields = {name.lower(): bytes(value) for name, value in _RAW_FIELDS.decode(group).items()}
     return fields.get("event", event), fields.get("data", b"null")
 
 
 def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
-    """Return the event of a group without data, and whether the group is a row itself, with an id or a time in it."""
+    """Return the event of a group without data, and whether the group is itself a row, with an id or a time."""
     fields = msgspec.json.decode(group)
     is_row = may_be_row(fields)
     if is_row and event == b"null":
@@ -298,7 +302,7 @@ def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
 
 
 def _plain(data: bytes) -> list[_PlainRow]:
-    """Decode all rows at once, at a third of the cost; return nothing if one of them is not plain."""
+    """Decode all rows in one call, at a third of the cost; return an empty list if one row is not plain."""
     try:
         return _PLAIN_ROWS.decode(data)
     except UNREADABLE_JSON:
@@ -336,7 +340,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
 
 
 def _outcome(row: msgspec.Raw) -> str:
-    """Return the status of a row whose event says only that it is a report; empty if the statuses differ."""
+    """Return the status of a row whose event means only "report"; empty if the row has different statuses."""
     try:
         names = event_names(msgspec.json.decode(row))
     except UNREADABLE_JSON:
@@ -346,7 +350,7 @@ def _outcome(row: msgspec.Raw) -> str:
 
 
 def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:
-    """Return the fields of a row with those that are missing and stand under another name."""
+    """Return the fields of a row; missing fields are filled from fields with other names."""
     try:
         others = by_known_name(msgspec.json.decode(row))
     except UNREADABLE_JSON:
@@ -396,5 +400,5 @@ def _code(code: object, *, is_dnd: bool) -> tuple[int, str]:
     if is_dnd:
         return DND, text
     number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
-    # 0 is "no error" in SMPP's receipts (err:000): a failure with it has no code.
+    # 0 is "no error" in SMPP's receipts (err:000): a failure with 0 has no code.
     return number if 0 < number <= MAX_CODE else OTHER, text

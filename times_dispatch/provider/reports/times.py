@@ -1,4 +1,4 @@
-"""The times in reports, in the forms in which providers write them."""
+"""Reads the times in reports, in all forms that providers use."""
 
 import re
 from contextlib import suppress
@@ -7,13 +7,14 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30))
-"""The zone of a time that names none: the providers that write such times are Indian."""
+"""The zone of a time without a zone: providers that write such times are Indian."""
 
 _NUMBER = re.compile("[0-9]{1,19}(?:[.][0-9]{1,9})?")
 _DIGITS = re.compile("20[0-9]{12}")
 _SMPP = re.compile("[2-9][0-9][01][0-9][0-3][0-9](?:[0-9]{2}){2,3}")
-"""The year without its century, as in SMPP's receipts. As epoch seconds or milliseconds, such numbers are times before
-2001 or after 2049, and no times of reports."""
+"""A time whose year has two digits, as in SMPP's receipts. As epoch seconds or milliseconds, such a number would be a
+time before 2001 or after 2049, which no report has.
+"""
 MIN_SMPP_S: Final = 25 * 10**8
 _SMPP_S: Final = range(MIN_SMPP_S, 100 * 10**8)
 _SMPP_MS: Final = range(20 * 10**10, 100 * 10**10)
@@ -28,7 +29,7 @@ _NAMED_MONTHS: Final = tuple(
         rf"[A-Z]{{3}} {_MONTH} +{_DAY} {_TIME}{_ZONE} {_YEAR}",
     )
 )
-"""22-Nov-2026 10:30, Nov 22, 2026 10:30:00 AM (also of JavaScript), and the forms of C and Java."""
+"""The forms 22-Nov-2026 10:30 and Nov 22, 2026 10:30:00 AM (also of JavaScript), and the forms of C and Java."""
 _DOT_NET = re.compile(r"/Date\(([0-9]{12,13})(?:[+-][0-9]{4})?\)/")
 _ISO_BASIC = re.compile(r"(20[0-9]{6})T([0-9]{6})(Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE)
 _NAMED_ZONE = re.compile(r"\[[A-Za-z_/]{3,40}\]\Z")
@@ -49,15 +50,15 @@ _RFC_5322 = re.compile(
 _ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA}
 _MAX_S: Final = 2**32
 _UNITS: Final = ((1, 10**11), (10**3, 10**13), (10**6, 10**16), (10**9, 10**19))
-"""How many of a unit make a second, and below which number the unit is meant: seconds, milliseconds, and so on."""
+"""For each unit, the number of units in a second, and the number below which a time is in this unit."""
 
 
 def epoch_s(value: object) -> int | None:
-    """Return a time in epoch seconds, at least 0 and below 2**32; None if its meaning is not certain.
+    """Return a time in epoch seconds, at least 0 and below 2**32; None if the meaning is not certain.
 
-    Read are numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date and time,
-    ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, the dates of e-mails, and times as
-    JavaScript, Java, .NET and MongoDB write them.
+    The function reads numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date
+    and time, ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, the dates of e-mails, and
+    the forms of JavaScript, Java, .NET and MongoDB.
     """
     if isinstance(value, dict) and list(value) == ["$date"]:
         value = value["$date"]
@@ -117,7 +118,7 @@ def _of_named_month(match: re.Match[str]) -> float | None:
 
 
 def _of_24_hours(time: str, half: str | None) -> str:
-    """Return a time with two digits for its hour; ``half`` is A before noon, P after noon, None in 24 hours."""
+    """Return a time with two digits for the hour; ``half`` is A before noon, P after noon, None in 24 hours."""
     hour, _, rest = time.partition(":")
     if half is None:
         return f"{hour:0>2}:{rest}"

@@ -25,19 +25,19 @@ from times_dispatch.provider.push import Push
 Escape = Callable[[str], bytes]
 
 _SAME_FOR_MANY: Final = frozenset({"TemplateID", "CampaignID", "From", "EntityID", "Unicode"})
-"""Placeholders whose values are the same for all pushes of a campaign: each value is escaped once."""
+"""The placeholders whose values are the same for many pushes of a campaign; the escaped values are cached."""
 _MAX_KNOWN_VALUES: Final = 1_000
 
 
 class ByteTemplate:
-    """Bytes with placeholders. Add to it with the ``add_`` methods, then ``fill`` it per push."""
+    """Bytes with placeholders. The ``add_`` methods build the template, and ``fill`` returns the bytes of one push."""
 
     def __init__(self, constants: Mapping[str, str], defaults: Mapping[str, str]) -> None:
         """Create an empty template.
 
         Args:
             constants: values of placeholders that are the same for every push, by name.
-            defaults: values of custom placeholders for pushes that have none of their own, by name.
+            defaults: values of custom placeholders, by name, for pushes without a value.
         """
         self._constants = constants
         self._defaults = defaults
@@ -54,9 +54,9 @@ class ByteTemplate:
         self._bytes += raw.replace(b"%", b"%%")
 
     def add_text(self, text: str, escape: Escape) -> None:
-        """Add a text whose placeholders get their values when the template is filled."""
+        """Add a text whose placeholders are replaced when the template is filled."""
         for index, piece in enumerate(PLACEHOLDER.split(text)):
-            if index % 2 == 0:  # text between placeholders; the pieces with odd indexes are their names
+            if index % 2 == 0:  # text between placeholders; pieces with odd indexes are names of placeholders
                 self.add_bytes(escape(piece))
             elif (value := self._constants.get(piece)) is not None:
                 self.add_bytes(escape(value))
@@ -77,12 +77,12 @@ class ByteTemplate:
 
 
 def no_escape(value: str) -> bytes:
-    """Return the UTF-8 of a value that is escaped already."""
+    """Return the UTF-8 bytes of a value that needs no escaping."""
     return value.encode()
 
 
 def escape_json(value: str) -> bytes:
-    """Escape for the inside of a JSON string."""
+    """Escape a value for the inside of a JSON string."""
     return msgspec.json.encode(value)[1:-1]
 
 
@@ -100,7 +100,7 @@ _PERCENT: Final = {code: f"%{code:02X}" for code in range(128) if chr(code) not 
 
 
 def escape_form(value: str) -> bytes:
-    """Escape for a form or a query.
+    """Escape a value for a form or a query.
 
     A blank becomes %20, which every server reads as a blank. A plus is a blank only for servers that parse a form.
     """
@@ -115,7 +115,7 @@ HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
 
 def check_header(value: str) -> bytes:
-    """Return a header's value, for which there is no escape; raise PushUnsendable if it is not one line of ASCII."""
+    """Return a header's value, which is not escaped; raise PushUnsendable if the value is not one line of ASCII."""
     if not HEADER_VALUE.fullmatch(value):
         raise PushUnsendable("a header's value must be one line of ASCII")
     return value.encode("ascii")

@@ -1,4 +1,4 @@
-"""Requests out of pushes: a provider's payload and headers, compiled into byte templates once."""
+"""Makes requests from pushes: a provider's payload and headers are compiled into byte templates once."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,7 +25,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Envelope(msgspec.Struct, frozen=True, eq=False):
-    """The part that all requests of a provider share: everything but the target and the body."""
+    """The shared part of all requests of a provider: everything except the target and the body."""
 
     method: str
     headers: Headers
@@ -40,7 +40,7 @@ def _always() -> bool:
 
 
 class PushRequest(httpx.Request):
-    """An httpx.Request that is only constructed when one of its attributes is read.
+    """An httpx.Request that is constructed only when one of its attributes is read.
 
     httpx's constructor costs more than the rest of a push. ``ProviderTransport`` knows this class, and reads envelope,
     target and body instead. For every other transport this is a complete httpx.Request.
@@ -51,7 +51,7 @@ class PushRequest(httpx.Request):
         self.target = target
         self.body = body
         self.may_begin: Callable[[], bool] = _always
-        """Called when there is a connection; if it returns False, nothing is written."""
+        """Called when the request has a connection; if the function returns False, nothing is written."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in {"method", "url", "headers", "extensions", "stream", "_content"} or "url" in self.__dict__:
@@ -67,7 +67,7 @@ class PushRequest(httpx.Request):
         return getattr(self, name)
 
     def __repr__(self) -> str:
-        # Without the query, which may contain a password.
+        # The text leaves out the query, which may contain a password.
         return f"<PushRequest({self.envelope.method} {self.target.partition('?')[0]})>"
 
 
@@ -150,7 +150,7 @@ def _compile_body(provider: Provider) -> ByteTemplate:
 
 
 def _add_value(template: ByteTemplate, value: str, escape: Escape) -> None:
-    """Add a value with placeholders; if it is the text of a JSON document, they are escaped for that document too."""
+    """Add a value with placeholders; in the text of a JSON document, the values are also escaped for that document."""
     document = nested_document(value)
     if document is None:
         template.add_text(value, escape)
@@ -194,6 +194,6 @@ _EMPTY_PUSH: Final = Push(to="", text="", sender="", content_id="", correlation_
 
 
 def _extensions(provider: Provider) -> dict[str, Any]:
-    """Return the time-outs in the form that every httpx transport reads; the client keeps the total time-out."""
+    """Return the time-outs in the form that every httpx transport reads; the client enforces the total time-out."""
     total_s, connect_s = provider.total_timeout_s, provider.connect_timeout_s
     return {"timeout": {"connect": connect_s, "pool": connect_s, "read": total_s, "write": total_s}}

@@ -1,4 +1,4 @@
-"""``[providers.NICKNAME.answers]``: the rules by which a provider's answers are read."""
+"""``[providers.NICKNAME.answers]``: the rules for reading a provider's answers."""
 
 import re
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class CodeGroups(StrictTable):
 
     accepted: Codes = ()
     rejected: Codes = ()
-    """The provider refused the message for good."""
+    """The provider finally refused the message."""
     brake_campaign: Codes = ()
     """Nothing was sent, and all other messages of the campaign would be refused too."""
     brake_sender: Codes = ()
@@ -104,10 +104,10 @@ class HttpStatusGroups(CodeGroups):
 
 
 class AnswerSettings(CodeGroups):
-    """``[providers.NICKNAME.answers]``: the fields and codes of answers. They override those of the preset."""
+    """``[providers.NICKNAME.answers]``: the fields and codes of answers, which override the preset's."""
 
     state: str = ""
-    """The path of the state in a JSON answer: a JSON pointer as ``/result/state``, or ``result.state``."""
+    """The path of the state in a JSON answer: a JSON pointer such as ``/result/state``, or ``result.state``."""
     code: str = ""
     """The path of the code."""
     id: str = ""
@@ -119,15 +119,15 @@ class AnswerSettings(CodeGroups):
     pattern: Annotated[str, AfterValidator(_check_pattern)] = ""
     """A regular expression for answers that are not JSON, with named groups: state, code, id, parts, text."""
     accepted_states: States = ()
-    """States that mean that the message is accepted."""
+    """The states that mean that the message is accepted."""
     failed_states: States = ()
-    """States that mean that the message is not accepted."""
+    """The states that mean that the message is not accepted."""
     rest: Literal["in_doubt", "rejected", "http_status"] = "in_doubt"
     """The meaning of a code that is in no group."""
     words: dict[str, Code] = Field(default_factory=dict)
-    """The code of an answer without a code, by the words with which its text, or the answer itself, begins."""
+    """The codes of answers without a code, by the words at the beginning of the field ``text`` or of the answer."""
     numbers: dict[str, Annotated[int, Field(ge=100, le=MAX_CODE_NUMBER)]] = Field(default_factory=dict)
-    """The number under which a code is counted that is a word or a number below 0."""
+    """The number under which a code is counted if the code is a word or a number below 0."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """The reason that commands show for a code."""
     http: HttpStatusGroups = HttpStatusGroups()
@@ -148,7 +148,7 @@ class AnswerSettings(CodeGroups):
         return self
 
     def rules(self, base: ResponseRules | None) -> ResponseRules:
-        """Return these rules together with those of a preset, which they override."""
+        """Return these rules together with the rules of a preset; these rules override the preset."""
         base = base or ResponseRules(statuses=HTTP_STATUSES, rest=_REST["in_doubt"])
         paths = {name: getattr(self, name) for name in FIELD_NAMES if getattr(self, name)}
         return ResponseRules(

@@ -1,4 +1,4 @@
-"""The construction of providers from their tables and their environment variables."""
+"""Makes providers from their tables and their environment variables."""
 
 import json
 import re
@@ -29,7 +29,8 @@ _PRESETS: dict[str, Callable[..., Provider]] = {
 
 ProviderEnvironment = Mapping[str, str]
 """The values of one provider's environment variables: ``username``, ``password``, ``endpoint``, ``proxy``,
-``client_id``, ``client_secret``, and its further secrets by their names."""
+``client_id``, ``client_secret``, and further secrets by their names.
+"""
 
 
 def variable_prefix(nickname: str) -> str:
@@ -40,12 +41,12 @@ def variable_prefix(nickname: str) -> str:
 def read_provider_environments(
     environment: Environment, document: Document | None, *, are_needed: bool
 ) -> dict[str, ProviderEnvironment]:
-    """Read the environment variables of all providers in a file, also of those whose tables have mistakes.
+    """Read the environment variables of all providers in a file, including providers whose tables have mistakes.
 
     Args:
         environment: the variables; it collects the mistakes.
         document: the settings file; None if it cannot be read.
-        are_needed: a variable that is not set is a mistake, if the provider's table needs its value.
+        are_needed: whether a variable that is not set is a mistake, if the provider's table needs the value.
 
     Returns:
         The values of each provider by its nickname.
@@ -72,13 +73,13 @@ def read_provider_environment(
         environment: the variables; it collects the mistakes.
         nickname: the nickname of the provider.
         table: the provider's table as parsed, which may have mistakes.
-        is_needed: a variable that is not set is a mistake, if the table needs its value.
+        is_needed: whether a variable that is not set is a mistake, if the table needs the value.
     """
     prefix, needed_names = variable_prefix(nickname), set(_needed_names(table))
     purpose = f"credentials of provider {nickname}" if is_needed else ""
     names = ("username", "password", "client_id", "client_secret", "proxy", *_secret_names(table))
     values = {
-        # str and not Secret: the encoders of payloads do not accept subclasses of str.
+        # The type is str instead of Secret, because the encoders of payloads do not accept subclasses of str.
         name: str(environment.get(f"{prefix}{name.upper()}", purpose=purpose if name in needed_names else ""))
         for name in names
     }
@@ -86,7 +87,7 @@ def read_provider_environment(
 
 
 def build_provider(nickname: str, table: ProviderSettings, values: ProviderEnvironment) -> Provider:
-    """Return the provider of a table and its environment values. ``provider_mistakes`` checks the provider."""
+    """Return the provider of a table and its environment values; ``provider_mistakes`` checks the provider."""
     username, password = values.get("username", ""), values.get("password", "")
     preset = _PRESETS[table.preset](nickname=nickname, username=username, password=password) if table.preset else None
     provider = preset or Provider(
@@ -122,7 +123,7 @@ def build_provider(nickname: str, table: ProviderSettings, values: ProviderEnvir
 
 
 def provider_mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]:
-    """Return all that keeps providers from working, each with the line and path of its provider."""
+    """Return the mistakes with which providers cannot work, each with the line and path of the provider."""
     return [
         document.mistake(("providers", nickname), problem)
         for nickname, provider in providers.items()
@@ -143,7 +144,7 @@ def ca_file_mistakes(document: Document, providers: Mapping[str, Provider]) -> l
 
 
 def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> list[str]:
-    """Return all that is allowed but probably wrong in providers, each with the line and path of its provider."""
+    """Return warnings about allowed but probably wrong descriptions, each with the line and path of the provider."""
     return [
         document.mistake(("providers", nickname), warning)
         for nickname, provider in providers.items()
@@ -152,7 +153,7 @@ def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> 
 
 
 def _merged_headers(headers: Iterable[tuple[str, str]], own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a preset, and of a table, which override them. Case makes no difference."""
+    """Return the headers of a preset and of a table; the table's headers override the preset's. Case is ignored."""
     replaced = {name.lower() for name in own}
     return (*((name, value) for name, value in headers if name.lower() not in replaced), *own.items())
 

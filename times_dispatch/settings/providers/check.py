@@ -1,4 +1,4 @@
-"""The check of each provider in a settings file, whatever other mistakes the file has."""
+"""Checks each provider in a settings file, even if other parts of the file have mistakes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,21 +22,21 @@ from times_dispatch.settings.providers.lenient import read_leniently
 
 
 class CheckedProvider(msgspec.Struct, frozen=True):
-    """A provider, and the results of its check."""
+    """A provider, and the results of the check."""
 
     nickname: str
     provider: Provider | None
-    """None if its table has mistakes."""
+    """The provider; None if the table has mistakes."""
     problems: list[str]
-    """All that keeps the provider from working, each with its line and path, or its environment variable."""
+    """The mistakes with which the provider cannot work, each with line and path, or with the environment variable."""
     warnings: list[str]
-    """All that is allowed but probably wrong."""
+    """Warnings about settings that are allowed but probably wrong."""
     notes: list[str]
     """Facts to know before the first push."""
 
 
 def check_providers(path: Path, variables: Mapping[str, str]) -> list[CheckedProvider]:
-    """Check each provider of a file by itself, in their order; raise SettingsInvalid if the file cannot be read."""
+    """Check each provider of a file separately, in order; raise ``SettingsInvalid`` if the file cannot be read."""
     document = Document.read(path)
     return [_check(document, nickname, table, variables) for nickname, table in provider_tables(document)]
 

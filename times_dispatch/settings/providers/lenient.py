@@ -1,6 +1,6 @@
-"""The reading of a provider's table that has mistakes: all mistakes, and the settings without them.
+"""Reads a provider's table that has mistakes: returns all mistakes, and the settings without the mistakes.
 
-A wrong value is removed, or replaced by a value that works, so that it causes no further mistake.
+A wrong value is removed, or replaced by a valid value, so that the wrong value causes no further mistake.
 """
 
 from copy import deepcopy
@@ -23,15 +23,15 @@ class LenientTable(NamedTuple):
     """The settings of a table that may have mistakes."""
 
     settings: ProviderSettings | None
-    """The settings without the wrong values; None if even that is not valid."""
+    """The settings without the wrong values; None if the settings are still not valid."""
     mistakes: list[str]
-    """All mistakes, each with its line and path."""
+    """All mistakes, each with line and path."""
     wrong_settings: frozenset[str]
     """The names of the settings with a mistake."""
 
 
 def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
-    """Read a provider's table, as parsed, with all its mistakes."""
+    """Read a parsed table of a provider, with all mistakes."""
     mistakes = document.replace_old_names(ProviderSettings, ("providers", nickname))
     values, wrong_settings = deepcopy(table), set[str]()
     while True:
@@ -46,7 +46,7 @@ def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> 
                 wrong_settings.update(str(key) for key in path[:1])
                 _repair(values, path)
         else:
-            if wrong_settings & {"answers", "preset"}:  # the answers may lack a setting that was removed
+            if wrong_settings & {"answers", "preset"}:  # a removed setting may be missing in the answers
                 settings = ProviderSettings.model_validate({**values, "answers": _ANSWERS})
             return LenientTable(settings, mistakes, frozenset(wrong_settings))
         if values == before:
@@ -72,7 +72,7 @@ def _repair(values: dict[str, Any], path: TomlPath) -> None:
 
 
 def _repair_combination(values: dict[str, Any]) -> None:
-    """Add the missing settings. If none is missing, remove authentication, which contradicts itself."""
+    """Add missing settings. If no setting is missing, remove the authentication, which contradicts itself."""
     required = () if "preset" in values else (name for name in _PRESET_SETTINGS if name != "endpoint")
     missing = [name for name in required if name not in values]
     for name in missing:
@@ -95,7 +95,7 @@ def _remove(values: dict[str, Any], path: TomlPath) -> None:
 
 
 def _replacement(name: str, values: dict[str, Any]) -> Any:
-    """Return a value that works in place of a setting that is missing or wrong."""
+    """Return a valid value for a setting that is missing or wrong."""
     payload = values.get("payload")
     match name:
         case "method":

@@ -16,7 +16,7 @@ Seconds = Annotated[FiniteFloat, Field(gt=0, le=600)]
 
 _SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _RESERVED_NAMES = frozenset({"USERNAME", "PASSWORD", "ENDPOINT", "PROXY", "CLIENT_ID", "CLIENT_SECRET"})
-"""The last part of the environment variables that every provider can have."""
+"""The last parts of the names of environment variables that every provider can have."""
 
 
 def _check_payload(value: object) -> object:
@@ -36,17 +36,17 @@ def _check_secret_name(name: str) -> str:
 
 
 class OAuthSettings(StrictTable):
-    """``[providers.NICKNAME.oauth2]``: client credentials; the client's id and secret come from the environment."""
+    """``[providers.NICKNAME.oauth2]``: client credentials; the environment has the client's id and secret."""
 
     token_url: OptionalUrl = ""
     credentials_in: Literal["header", "body"] = "header"
-    """The part of the request for a token that contains id and secret: HTTP Basic authentication, or the form."""
+    """The part of the token request that contains id and secret: HTTP Basic authentication, or the form."""
     extra: dict[str, str] = Field(default_factory=dict)
-    """Further key-values of the request for a token; ``$$name`` is replaced by the secret of that name."""
+    """Further parameters of the token request; ``$$name`` is replaced by the secret of this name."""
 
 
 class ProviderSettings(StrictTable):
-    """``[providers.NICKNAME]``: a preset, a complete description, or a preset and settings that override it."""
+    """``[providers.NICKNAME]``: a preset, a complete description, or a preset with overriding settings."""
 
     preset: Preset | None = None
     method: Method | None = None
@@ -60,17 +60,17 @@ class ProviderSettings(StrictTable):
     oauth2: OAuthSettings = OAuthSettings()
     headers: dict[str, str] = Field(default_factory=dict)
     custom: dict[str, str] = Field(default_factory=dict)
-    """Values of custom placeholders; a value of the campaign or the row overrides them."""
+    """The values of custom placeholders; a value of the campaign or the row overrides such a value."""
     secrets: list[Annotated[str, AfterValidator(_check_secret_name)]] = Field(default_factory=list)
-    """Placeholders with secret values, which ``DISPATCH_PROVIDER_<NICKNAME>_<NAME>`` gives."""
+    """The placeholders with secret values, which are in ``DISPATCH_PROVIDER_<NICKNAME>_<NAME>``."""
     answers: AnswerSettings = AnswerSettings()
     connect_timeout_s: Seconds = 5.0
     total_timeout_s: Seconds = 15.0
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 400
     proxy: OptionalUrl = ""
-    """URL of an HTTP proxy; a proxy with credentials is given as ``DISPATCH_PROVIDER_<NICKNAME>_PROXY``."""
+    """The URL of an HTTP proxy; a URL with credentials must be in ``DISPATCH_PROVIDER_<NICKNAME>_PROXY``."""
     ca_file: str = ""
-    """PEM file of a further root certificate to trust."""
+    """A PEM file with a further trusted root certificate."""
     default: bool = False
 
     @model_validator(mode="after")
@@ -87,7 +87,7 @@ class ProviderSettings(StrictTable):
 
     @property
     def payload_template(self) -> tuple[tuple[str, str], ...] | str:
-        """The payload in the form that ``times_dispatch.provider.description.provider.Provider`` takes."""
+        """The payload in the form of ``times_dispatch.provider.description.provider.Provider``."""
         if isinstance(self.payload, dict) and not all(isinstance(value, str) for value in self.payload.values()):
             return json.dumps(self.payload, ensure_ascii=False)
         return self.payload if isinstance(self.payload, str) else tuple((self.payload or {}).items())

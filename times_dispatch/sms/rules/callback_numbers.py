@@ -1,8 +1,8 @@
-"""Finds the phone numbers in a text (docs/domain.md section 5); ``number_whitelist`` says which a text may name.
+"""Finds the phone numbers in a text (docs/domain.md section 5); ``number_whitelist`` has the allowed numbers.
 
-A number is recognised in every grouping that people write and wherever it stands: after ``Call:``, glued to a word,
-after another number and a slash, in the digits of Indian scripts. ``callback_words`` has the words that tell a number
-to call from an id or an amount.
+A number is recognised in every grouping that people write and at every position: after ``Call:``, glued to a word,
+after another number and a slash, in the digits of Indian scripts. ``callback_words`` has the words that distinguish a
+number to call from an id or an amount.
 """
 
 import re
@@ -35,25 +35,26 @@ _SEPARATOR = r"[ \u00a0\t\r\n.()\u2010-\u2015-]"
 _MAX_DIGITS = 15
 _MAX_GROUPS = 13
 _CONTEXT = 48
-"""Characters before a number in which its words are looked for."""
+"""The number of characters before a number in which the words are searched."""
 
 
 _GLUED = "|".join(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True))
 _BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|(?<=[A-Za-z])(?=[(]|[+]91)|(?<=91_)|{_GLUED})"
-"""A number does not begin within a word, an id or a query, but may be glued to a word to call, and in brackets or with
-its country code to any word: ``Mr.Rao(9876543210)``."""
+"""A number does not begin within a word, an id or a query. But a number may be glued to a word to call, and, in
+brackets or with a country code, to any word: ``Mr.Rao(9876543210)``.
+"""
 _RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
 _GROUP = re.compile("[0-9]+")
 _MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
-# Every number that stands alone has a match of this pattern, and hardly any other value has one. The first character
-# is matched first, and what is before and after it second: then the search passes over other characters quickly.
+# This pattern matches in every number that stands alone, and in hardly any other value. The pattern matches the first
+# character before the text around this character, so that the search skips other characters quickly.
 _MAYBE_ALONE = re.compile(
     rf"[0-9+(](?<![0-9].)(?:(?<=[6-9]){_MORE}{{9}}(?![0-9])|(?<=0){_MORE}{{10}}|(?<=9)1{_MORE}{{10}}"
     rf"|(?<=[+])[(]?[0-9]{_MORE}{{7}}|(?<=[(])0?[1-8]{_MORE}{{9}}|(?<=1)[46]0{_MORE}{{7}}"
     rf"|(?<=1){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}|(?:(?<=0)|(?<=9)1){_SEPARATOR}{{0,2}}18[06]0{_MORE}{{4}}"
     r"|(?<=[1-8])[0-9]{1,3}[)\u2013-][ ]?[0-9]{3,4}[ ]?[0-9]{3,4}(?![0-9-]))"
 )
-# Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
+# This faster pattern also matches in every number that stands alone; the next pattern matches in every other number.
 _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
 _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _AFTER_SLASH = re.compile("/(?:[0-9]{6}|(?<=0/)[0-9]{3}/)")
@@ -65,7 +66,7 @@ _SLASHED = re.compile(
     r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))"
     r"|(?<![0-9/.-])18[06]0/[0-9]{3}/(?=[0-9]{3,4}(?![0-9/]))"
 )
-"""Slashes after an area code or within a toll-free number: ``080/41234567``, ``1800/123/4567``."""
+"""A slash after an area code or within a toll-free number: ``080/41234567``, ``1800/123/4567``."""
 
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
@@ -80,7 +81,7 @@ _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
 
 def _with_letters(words: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return words, each with its ASCII letters."""
+    """Return words, each with the word's ASCII letters."""
     return tuple((word, frozenset(word).intersection(ascii_lowercase)) for word in sorted(set(words)))
 
 
@@ -100,17 +101,17 @@ _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:
 _FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9@])")
-"""The last digits of another number, and not the end of an address such as ``9876543210-2@ybl``."""
+"""The last digits of another number, but not the end of an address such as ``9876543210-2@ybl``."""
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
 _AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
 _BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
-"""Signs after a number behind which a landline may stand without its area code: ``022-61234567/61234568``."""
+"""The signs after a number before a landline without its area code: ``022-61234567/61234568``."""
 
 
 class _Run(NamedTuple):
-    """Groups of digits that only blanks, dashes, dots and brackets separate."""
+    """Groups of digits with only blanks, dashes, dots and brackets between them."""
 
     text: str
     """The whole text, with ASCII digits."""
@@ -119,16 +120,16 @@ class _Run(NamedTuple):
 
 
 def may_contain_numbers(text: str) -> bool:
-    """Return False if ``find`` certainly finds no number in a text. It is fast, and nearly all values have none."""
+    """Return False if ``find`` certainly finds no number. The check is fast, and nearly all values have no number."""
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
     return _may_contain_numbers(ascii_digits)
 
 
 def may_many_contain_numbers(joined: str) -> bool:
-    """Return False if ``may_contain_numbers`` does for each of many values, which are joined by NULs.
+    """Return False if ``may_contain_numbers`` returns False for each of many values, which are joined by NULs.
 
-    The answer takes a small part of the time for the usual columns of names, ids and amounts. True means only that the
-    values must be looked at in smaller groups.
+    For the usual columns of names, ids and amounts, one call is much faster than a call for each value. True means only
+    that the values must be checked in smaller groups.
     """
     if not joined.isascii():
         if any(map(joined.__contains__, _OTHER_SEPARATORS)):
@@ -139,7 +140,7 @@ def may_many_contain_numbers(joined: str) -> bool:
     if b"000" not in digits:
         return False
     if b"0" * 8 in digits and (
-        # Only a toll-free number has no more than eight digits and neither brackets nor a plus or dash.
+        # Only a toll-free number has at most eight digits and neither brackets nor a plus nor a dash.
         _TOLL_FREE_ALONE.search(joined)
         or ((b"0" * 9 in digits or any(map(joined.__contains__, _SIGNS_OF_EIGHT))) and _MAYBE_ALONE.search(joined))
     ):
@@ -172,7 +173,7 @@ def find(text: str) -> list[str]:
 
 
 def context_before(text: str) -> str:
-    """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
+    """Return the end of a text that decides whether digits after the text are a number to call; may be empty."""
     line = _line_before(text, len(text))
     patterns = (_AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
@@ -186,14 +187,14 @@ def is_to_call(context: str) -> bool:
 
 
 def _may_contain_numbers(text: str) -> bool:
-    if not _THREE_DIGITS.search(text):  # as names and words, with one search
+    if not _THREE_DIGITS.search(text):  # one search finds names and words
         return False
     if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
         return True
     if "/" in text and _AFTER_SLASH.search(text) and _SLASHED.search(text):
         return True
     lower = text.lower()
-    if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
+    if text.isascii() and lower == text.upper():  # a text without a letter has no word to call
         return False
     if _SIX_DIGITS.search(text) and (_CALL_WORD.search(lower) or "sms " in lower or "send " in lower):
         return True
@@ -201,7 +202,7 @@ def _may_contain_numbers(text: str) -> bool:
 
 
 def _line_before(text: str, position: int) -> str:
-    """Return the end of the line before a position; the line above too if nothing is between its break and it."""
+    """Return the end of the line before a position, with the line above if the position is at a line's beginning."""
     before = text[max(0, position - _CONTEXT) : position]
     return before[before.rfind("\n", 0, len(before.rstrip())) + 1 :]
 
@@ -230,7 +231,7 @@ def _is_amid_single_digits(groups: list[tuple[int, int]], first: int) -> bool:
 
 
 def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
-    """Return the index of the last group of a number that begins with a group; None if no number does."""
+    """Return the index of the last group of a number that begins with a group; None if no number begins there."""
     groups, candidates, digits = run.groups, [], ""
     for last in range(first, min(first + _MAX_GROUPS, len(groups))):
         digits += run.text[slice(*groups[last])]
@@ -266,19 +267,19 @@ def _begins_note(run: _Run, index: int) -> bool:
 
 
 def _is_part_of_card(groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Say whether groups are in a row of four or more groups of four digits, as on a card."""
+    """Say whether groups belong to a row of four or more groups of four digits, as on a card."""
     around = groups[max(0, first - 1) : last + 2]
     return len(around) > max(3, last + 1 - first) and all(end - begin == 4 for begin, end in around)
 
 
 def _are_alone(groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Say whether no further single digit is beside the single digits from the first to the last: ``9 8 7 6 …``."""
+    """Say whether no further single digit stands beside the single digits from first to last: ``9 8 7 6 …``."""
     around = [*groups[max(0, first - 1) : first], *groups[last + 1 : last + 2]]
     return all(end - begin > 1 for begin, end in around)
 
 
 def _start(run: _Run, first: int) -> int:
-    """Return where a number begins: at its plus or bracket, if it has one."""
+    """Return the position at which a number begins: at the plus or the bracket, if there is one."""
     start = run.groups[first][0]
     while start > run.start and run.text[start - 1] in "+(":
         start -= 1
@@ -312,7 +313,7 @@ def _is_listed(run: _Run, first: int) -> bool:
 def _is_after_name(head: str, text: str, start: int, *, is_slash: bool) -> bool:
     """Say whether a mobile or toll-free number is glued to a word or to ``M``: ``Rao-9876543210``.
 
-    An id is glued to capitals: ``OD-9876543210``. After a slash only the name of a person to call counts.
+    An id is glued to capitals: ``OD-9876543210``. After a slash, only the name of a person to call counts.
     """
     if not _MOBILE_OR_TOLL_FREE.match(text, start) or _AFTER_ID_WORD.search(head):
         return False
@@ -342,10 +343,10 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     """Say whether digits are a phone number.
 
     Args:
-        digits: the digits alone.
-        sizes: the numbers of digits in the groups as they are written.
+        digits: only the digits.
+        sizes: the number of digits in each written group.
         before: the text before the number.
-        written: the number as it is written.
+        written: the written number.
     """
     if written.startswith("+") and not digits.startswith("91"):
         return number_forms.is_foreign(digits)

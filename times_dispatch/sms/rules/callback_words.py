@@ -1,6 +1,6 @@
-"""Words around a number that say whether it is a phone number, as data.
+"""The words around digits that decide whether the digits are a phone number, as data.
 
-The words come from public templates and messages of Indian banks, shops and authorities, read in November 2026.
+The words are from public templates and messages of Indian banks, shops and authorities, read in November 2026.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 
 def any_of(words: Iterable[str]) -> str:
-    """Return a regular expression for any of some words; the longest that fits is taken."""
+    """Return a regular expression for any of some words, which prefers the longest match."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
@@ -27,7 +27,7 @@ CALL_WORDS: Final = (
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
     ),
 )
-"""Words after which a number is one to call. A number may be glued to them: ``Call1800…``, ``Ph-022…``."""
+"""The words after which a number is a number to call. A number may be glued to them: ``Call1800…``, ``Ph-022…``."""
 
 LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
@@ -35,18 +35,18 @@ LINK_WORDS: Final = _words(
     "to your local o r "
     "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
 )
-"""Words that may stand between a call word and the number: ``call us at 26543210``."""
+"""The words that may stand between a call word and the number: ``call us at 26543210``."""
 
 BETWEEN: Final = rf"(?:[\W_]{{0,3}}(?:{any_of(LINK_WORDS)}))"
-"""A regular expression for one of these words and the signs before the word."""
+"""A regular expression for one of ``LINK_WORDS`` and the signs before the word."""
 
 GLUE_WORDS: Final = _words("no nos number on at us free num to or query")
-"""Further words to which a number may be glued, as in ``No.1800…``, ``at9876543210``."""
+"""Further words to which a number may be glued: ``No.1800…``, ``at9876543210``."""
 
 FOLLOWING_WORDS: Final = _words(
     "for or and to between from in at today now pls please toll ext only before by is if call sms"
 )
-"""Words that may be glued to the end of a number: ``9876543210for``. After other letters it is an id."""
+"""The words that may be glued to the end of a number: ``9876543210for``. With other letters, the digits are an id."""
 
 ID_WORDS: Final = (
     "service request",
@@ -77,13 +77,13 @@ ID_WORDS: Final = (
         "sanction subscription conf confirmation rx"
     ),
 )
-"""Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
+"""The words after which digits are no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
 AMOUNT_WORDS: Final = (
     "up to",
     *_words("population calories jackpot upto worth above below under over than between earn earned won win redeem"),
 )
-"""Words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
+"""The words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
 UNIT_WORDS: Final = _words(
     "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
@@ -91,14 +91,14 @@ UNIT_WORDS: Final = _words(
     "crore crores lakh lakhs sqft sqyd acres calories kcal "
     "अंक रुपये पॉइंट"
 )
-"""Words before which digits without a word to call are a quantity: ``98765 43210 points``."""
+"""The words before which digits without a word to call are a quantity: ``98765 43210 points``."""
 
 SHORT_CODE_WORDS: Final = (
     *("toll free", "customer care", "help desk", "helpdesk", "complaint centre", "complaint center", "complaint cell"),
     *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
     *_words("హెల్ప్‌లైన్ ಸಹಾಯವಾಣಿ ഹെൽപ്പ്‌ലൈൻ হেল্পলাইন હેલ્પલાઇન ਹੈਲਪਲਾਈਨ ಕರೆ కాల్ കോൾ ফোন કૉલ ਫੋਨ"),
 )
-"""Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
+"""The words after which even three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
 HELPLINES: Final = {
     "emergency": ("112", "108", "1906", "102", "1077", "1070"),
@@ -123,10 +123,10 @@ HELPLINES: Final = {
     "disaster": ("1077", "1070", "1078"),
     "flood": ("1077", "1070"),
 }
-"""Helplines of India that are numbers to call also after the word alone: ``Police: 100``, ``CHILD - 1098``."""
+"""Helplines of India, which are numbers to call even after only their word: ``Police: 100``, ``CHILD - 1098``."""
 
 AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
-"""Words that may stand between the word for a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
+"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
@@ -134,7 +134,7 @@ SHORT_CODE_UNITS: Final = _words(
     "crore lakh percent x per people customers users members years year month weeks calls only "
     "tickets staff seats cases posts jobs ce pe"
 )
-"""Words before which short digits after a word to call are a quantity: ``call 100 minutes``."""
+"""The words before which a few digits after a word to call are a quantity: ``call 100 minutes``."""
 
 CURRENCY_WORDS: Final = _words("rs inr usd re rupees ₹ $ € रु रू रुपये")
-"""Words after which a number is an amount."""
+"""The words after which digits are an amount."""

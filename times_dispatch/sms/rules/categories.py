@@ -1,4 +1,4 @@
-"""The category of a message, which decides the hours in which it may be sent (docs/domain.md section 5)."""
+"""The category of a message, which determines the hours in which the message may be sent (docs/domain.md section 5)."""
 
 import re
 from typing import Literal, get_args
@@ -20,10 +20,13 @@ _WORDS: dict[Category, re.Pattern[str]] = {
     "government": re.compile("governmental|government|goverment|govern|govt|gov|gvt|g"),
     "promotional": re.compile("promotional|promotions?|promos?|promot|prom|prm|pr|p|marketing"),
 }
-"""The words with which portals and panels name a category, in exports and documents of 2021 to 2026: Airtel, BSNL, Jio,
-Vi, and the portal of Tata and Videocon (Smartping, PingConnect). All of them shorten the words."""
+"""The names of categories at portals and panels, in exports and documents of 2021 to 2026: Airtel, BSNL, Jio, Vi, and
+the portal of Tata and Videocon (Smartping, PingConnect). All portals shorten the words.
+"""
 _EXPLICIT = re.compile(f"{_SERVICE}?(?:explicite?|explicitly|expl?|expct)|se")
-"""The category "service explicit" was abolished in 2025: its templates are promotional, with headers of letters."""
+"""The category "service explicit" was abolished in 2025. Its former templates are promotional, with headers of
+letters.
+"""
 _EXPLICIT_BESIDE = re.compile(f"{_EXPLICIT.pattern}|{_SERVICE}|{_WORDS['promotional'].pattern}")
 _MEANINGLESS = frozenset(
     {"sms", "message", "messages", "msg", "msgs", "template", "templates", "content", "type", "category", "traffic"}
@@ -34,16 +37,16 @@ _NO_CATEGORY = frozenset(
     {"text", "unicode", "plain", "plaintext", "flash", "english", "hindi", "regional", "vernacular", "others", "other"}
     | {"normal", "na", "n a", "multilingual", "non unicode", "variable", "fixed", "static", "dynamic", ""}
 )
-"""The values in columns with a name like ``Template Type`` at portals that do not mean the category."""
+"""Values that are not categories, in columns with a name like ``Template Type``."""
 _PREFERENCES = (
     "banking", "insurance", "financial", "real estate", "education", "health", "consumer goods", "automobile",
     "communication", "broadcasting", "entertainment", "tourism", "leisure", "food", "beverages", "retail", "ecommerce",
 )  # fmt: skip
-"""Words of TRAI's preference categories, which exports have in a column of their own (TCCCPR 2018, schedule II)."""
+"""The words of TRAI's preference categories, which have a separate column in exports (TCCCPR 2018, schedule II)."""
 
 
 def category_from_portal(word: str) -> Category | None:
-    """Read a category as DLT portals write it, as in ``Service Implicit (SI)``; return None if the word is unknown.
+    """Return the category that a portal's name means, such as ``Service Implicit (SI)``; None for an unknown name.
 
     All words must belong to one category: ``Transactional/Promotional`` is unknown.
     """
@@ -54,7 +57,7 @@ def category_from_portal(word: str) -> Category | None:
 
 
 def is_no_category(word: str) -> bool:
-    """Return whether a cell says something else than the category: the kind of text, or a preference of subscribers."""
+    """Return whether a cell does not hold a category, but the kind of text or a preference of subscribers."""
     words = _letters_of(word)
     letters = " ".join(words)
     if letters in _NO_CATEGORY:
@@ -71,5 +74,5 @@ _NAMES = (*(known for category, known in _WORDS.items() if category != "service"
 
 
 def effective_category(sender: Category, template: Category | None) -> Category:
-    """Return the category of a message: promotional if its template is promotional, else its sender's category."""
+    """Return the category of a message: promotional if the template is promotional, otherwise the sender's category."""
     return "promotional" if template == "promotional" else sender

@@ -8,17 +8,17 @@ _FROM_SPREADSHEET = re.compile(r"[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.]0*")
 
 
 def entity_problem(digits: str) -> str | None:
-    """Return what is wrong with a principal entity id; None if nothing is."""
+    """Return why a principal entity id is invalid; None if the id is valid."""
     return _problem(digits, 12)
 
 
 def content_problem(digits: str) -> str | None:
-    """Return what is wrong with a content id; None if nothing is."""
+    """Return why a content id is invalid; None if the id is valid."""
     return _problem(digits, 4)
 
 
 def warning(digits: str) -> str | None:
-    """Return what is unusual about an id that is allowed; None if nothing is."""
+    """Return why an allowed id is unusual; None if the id is usual."""
     if digits and len(digits) < KNOWN_DIGITS:
         return f"has {len(digits)} digits, every known one has {KNOWN_DIGITS}"
     return None

@@ -1,6 +1,6 @@
-"""Domains in a text, told from sentences without a blank after the full stop: ``evil.ru`` and ``done.so``.
+"""Finds domains in a text, and distinguishes ``evil.ru`` from a sentence without a blank, such as ``done.so``.
 
-The endings of domains are those of the installed Public Suffix List (publicsuffix.org).
+The installed Public Suffix List (publicsuffix.org) has the endings of domains.
 """
 
 import re
@@ -13,25 +13,29 @@ _WORD_ENDINGS = re.compile(
     "ac|ad|al|am|an|ar|as|at|be|by|ca|cd|cm|cr|do|et|gm|go|hm|hr|id|is|it|ke|kg|ki|km|la|lb|ma|md|mg|mh|ml|mm|"
     "mp|mr|ms|my|na|ne|nl|no|nr|om|pa|pe|ph|pl|pm|pt|re|rs|sa|sc|se|sh|sl|so|sr|st|tc|tm|tn|to|us|vs|ye"
 )
-"""Endings of countries that are also words, titles, units or parts of addresses: ``done.so``, ``Cust.Id``, ``2.km``."""
+"""The endings of countries that are also words, titles, units or parts of addresses: ``done.so``, ``Cust.Id``,
+``2.km``.
+"""
 _LINK_ENDINGS = re.compile(
     "com|net|org|info|biz|app|dev|xyz|site|website|online|store|shop|tech|vip|icu|club|live|link|click|lol|top|page|bank|"
     "finance|edu|gov|mil|int|mobi|asia|aero|arpa|coop|tel|buzz|wiki|blog|wang|bid|cyou|sbs|cfd|monster|quest|"
     "xn--.*"
 )
-"""Longer endings that make a name a link in capitals too, as ``TIMES.SHOP``; others only in small letters."""
+"""The longer endings that make a name a link even in capitals, such as ``TIMES.SHOP``; other endings only in small
+letters.
+"""
 _OLDEST = re.compile("com|net|org")
 _ABBREVIATIONS = re.compile(
     "acct|adv|amt|apt|asst|bldg|capt|cust|dept|dist|dr|er|ext|govt|hon|inv|jr|km|ltd|maj|md|mfg|mgr|mob|mr|mrs|ms|nr|"
     "opp|prof|pvt|ref|rev|sec|shri|smt|sr|sri|st|tal|tel|vill"
 )
-"""Words that end with a full stop: ``Dr.Dev``, ``Opp.Bank``."""
+"""The words that end with a full stop: ``Dr.Dev``, ``Opp.Bank``."""
 _DATES = re.compile(
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     "|nov(?:ember)?|dec(?:ember)?|mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs|rsday)?|fri(?:day)?|sat(?:urday)?"
     "|sun(?:day)?|[0-9]{1,2}(?:am|pm|st|nd|rd|th|hrs?)?|20[0-9]{2}|am|pm"
 )
-"""Words before a full stop after which ``in`` begins a sentence: ``valid till 28 Feb.in stores``."""
+"""The words before a full stop after which ``in`` begins a sentence: ``valid till 28 Feb.in stores``."""
 _SHORT_HOSTS = frozenset(
     (
         *("t.co", "t.me", "m.me", "g.co", "v.gd", "t.ly", "u.nu", "j.mp", "wp.me", "tr.im", "amzn.to", "youtu.be"),
@@ -39,7 +43,9 @@ _SHORT_HOSTS = frozenset(
         *("tiny.pl", "myntr.it", "shope.ee", "ajio.me"),
     )
 )
-"""Hosts of short links that are links without a path too, although their ending is a word or their name one letter."""
+"""The hosts of short links that are links even without a path, although the ending is a word or the name is one
+letter.
+"""
 _DEGREES = re.compile("[bdhmBDHM][.](?:Com|COM)")
 """``B.Com`` is a degree, and ``b.com`` a domain."""
 _ABBREVIATED_NUMBER = re.compile(r"[:/][0-9]")
@@ -50,9 +56,9 @@ _ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]
 
 
 def domain_of(host: str, after: str) -> str | None:
-    """Return the part of a dotted name that a phone makes a link of; None if there is no such part.
+    """Return the part of a dotted name that a phone turns into a link; None if there is no such part.
 
-    In ``times.in.Please`` it is ``times.in``: no domain ends with ``Please``, a word of the next sentence.
+    For ``times.in.Please`` the result is ``times.in``: no domain ends with ``Please``, a word of the next sentence.
 
     Args:
         host: labels with dots between them.
@@ -85,10 +91,10 @@ def _is_link(first: str, written_ending: str, after: str, before_is_decimal: boo
     """Say whether a name is a link.
 
     Args:
-        first: the label before the ending if there is no other label; else empty.
+        first: the label before the ending if there is no other label; otherwise empty.
         written_ending: the last label.
         after: the text between the name and the next blank.
-        before_is_decimal: whether the labels before the ending are digits only.
+        before_is_decimal: whether the labels before the ending have only digits.
     """
     ending = written_ending.lower()
     if not is_public_suffix(ending) or (before_is_decimal and _WORD_ENDINGS.fullmatch(ending)):
@@ -112,9 +118,9 @@ def _has_symbol(label: str) -> bool:
 
 
 def _is_begin_of_sentence(ending: str) -> bool:
-    """Say whether an ending is written as the first word of a sentence, as in ``paid.In case``.
+    """Say whether an ending is written like the first word of a sentence, as in ``paid.In case``.
 
-    Phones know endings in small letters. Brands write ``Times.Com``, and no sentence begins with com, net or org.
+    Phones recognise endings in small letters. Brands write ``Times.Com``, and no sentence begins with com, net or org.
     """
     return ending.istitle() and not _OLDEST.fullmatch(ending.lower())
 
@@ -130,7 +136,7 @@ def _is_link_without_path(written_ending: str) -> bool:
 
 @lru_cache(10_000)
 def is_public_suffix(label: str) -> bool:
-    """Return whether a label, in lower case, is the ending of domains."""
+    """Return whether a label in lower case is an ending of domains."""
     return _suffixes().publicsuffix(label) is not None
 
 

@@ -1,17 +1,17 @@
-"""Headers, also called sender ids: their form, and the category that it implies (docs/domain.md section 5)."""
+"""Headers, also called sender ids: their form, and the category that the form implies (docs/domain.md section 5)."""
 
 import re
 
 from times_dispatch.sms.rules.categories import Category
 
 _HEADER = re.compile(r"[A-Za-z]{3,6}|[0-9]{6}")
-"""Portals approve headers of four letters (seen in 2026); most have six."""
+"""Portals also approve headers of four letters (seen in 2026); most headers have six."""
 _WITH_SUFFIX = re.compile(r"([A-Za-z]{3,6}|[0-9]{6})-[PSTGpstg]")
 _WITH_PREFIX = re.compile(r"[A-Za-z]{2}-([A-Za-z]{3,6}|[0-9]{6})(-[PSTGpstg])?")
 
 
 def problem(header: str) -> str | None:
-    """Return what is wrong with the form of a header; None if nothing is. Case matters."""
+    """Return why the form of a header is invalid; None if the form is valid. Case matters."""
     if _HEADER.fullmatch(header):
         return None
     if (stripped := without_affixes(header)) != header:
@@ -26,7 +26,7 @@ def without_affixes(header: str) -> str:
 
 
 def category_problem(header: str, category: Category) -> str | None:
-    """Return why a header cannot have a category; None if it can.
+    """Return why a header cannot have a category; None if the header can have the category.
 
     A header of digits is promotional. A header of letters may have any category.
     """

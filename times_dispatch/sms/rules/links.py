@@ -1,9 +1,9 @@
-"""Links in a text, and the whitelist of those that a text may contain (docs/domain.md section 5).
+"""Finds the links in a text, and compares them with the whitelist of allowed links (docs/domain.md section 5).
 
-A whitelist has two forms of entries that DLT portals also take. ``https://times.example/sale`` allows this link only,
-also if it ends in ``.apk``. ``https://times.example/sale?`` allows this link with any query. Two more forms are our
-own. ``times.example`` allows all links of the domain except apps; a subdomain is another domain. ``sho.rt/TIMESM/``
-allows all links that begin with it.
+A whitelist has two forms of entries that DLT portals also accept. ``https://times.example/sale`` allows only this link,
+even if the link ends in ``.apk``. ``https://times.example/sale?`` allows this link with any query. Two more forms exist
+only in this project. ``times.example`` allows all links of the domain except apps; a subdomain is another domain.
+``sho.rt/TIMESM/`` allows all links that begin with this entry.
 """
 
 import re
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from times_dispatch.sms.rules.domains import domain_of, is_public_suffix
 
 _DOT_TABLE = str.maketrans("。．｡", "...")
-"""Characters that browsers read as dots."""
+"""The characters that browsers read as dots."""
 _LETTERS = r"\w\u0900-\u0963\u0966-\u0dff"
-"""Letters and digits; Python counts no vowel signs among them."""
+"""Letters and digits. Vowel signs are added, because Python does not count vowel signs as letters."""
 _SYMBOLS = (
     "\u200d\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\ufe0f"
     "\U0001f000-\U0001faff"
@@ -23,21 +23,21 @@ _SYMBOLS = (
 """Symbols and emoji that a name may contain."""
 _ASCII_RUN = re.compile(r"[A-Za-z0-9_.-]++")
 _RUN = re.compile(rf"[{_LETTERS}{_SYMBOLS}.-]++")
-"""A longest sequence of characters of names and dots; in ASCII the search takes a third of the time."""
+"""The longest sequences of characters of names and dots; for ASCII texts the search takes a third of the time."""
 _SEGMENT = re.compile(rf"[{_LETTERS}{_SYMBOLS}](?:[{_LETTERS}{_SYMBOLS}-]|\.(?=[^\W_]|[{_SYMBOLS}]))*+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]++(?:\.[A-Za-z0-9]++)++")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,30}\Z")
 _SCHEME_LENGTH = 32
 _KNOWN_SCHEME = re.compile(r"https?\Z", re.IGNORECASE)
 _BROKEN_SCHEME = re.compile(r"(?:h?ttps?|hxxps?)(?:[:;]?[ ]?/{1,3}|[:;])[ ]?\Z", re.IGNORECASE)
-"""A scheme with a slip: ``https:/t.in``, ``https//t.in``. The name after it is meant as a link."""
+"""A misspelled scheme: ``https:/t.in``, ``https//t.in``. The name after the scheme is meant as a link."""
 _BROKEN_SCHEME_LENGTH = 12
 _WITH_BRAND = re.compile(r"((?:[A-Za-z][A-Za-z0-9+-]*://)?(?:[\w-]+\.)+([A-Za-z]{2,}))-[\w-]*")
 _REST = re.compile(r"[^\s<>\"]*+")
 _AFTER_HOST = re.compile(r"\.?[:/?#][^\s<>\"]*+")
 _BEGINS_AFTER_HOST = re.compile(r"\.?[:/?#]")
 _MAX_AFTER = 200
-"""Characters after a name that decide whether the name is a link."""
+"""The number of characters after a name that decide whether the name is a link."""
 _AT_END = re.compile(rf"[{_SYMBOLS}_.-]")
 _LEADING_SYMBOLS = re.compile(rf"[{_SYMBOLS}_]+(?=[{_LETTERS}])")
 _NAME = re.compile(r"\.[^\W\d_]")
@@ -49,16 +49,16 @@ _ENTRY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\]+\.[^\s/@\\]+(?:[/
 
 
 def may_contain_links(text: str) -> bool:
-    """Return False if ``find`` certainly finds no link in a text. It is fast, and nearly all texts contain no link."""
+    """Return False if ``find`` certainly finds no link in a text. The check is fast, and most texts have no link."""
     if "." in text and (_NAME.search(text) or (text.count(".") > 2 and _ADDRESS.search(text))):
         return True
     return "://" in text or (not text.isascii() and bool(_OTHER_DOTS.search(text)))
 
 
 def find(text: str) -> list[str]:
-    """Return the links of a text without the punctuation at their end.
+    """Return the links of a text, without the punctuation at the end of each link.
 
-    A link is a substring that phones make a link of. For names without ``http://`` and ``www.``,
+    A link is a substring that phones turn into a link. For names without ``http://`` and ``www.``,
     ``times_dispatch.sms.rules.domains`` decides.
     """
     if not may_contain_links(text):
@@ -71,7 +71,7 @@ def find(text: str) -> list[str]:
         start, position = run.span()
         before = text[max(start, position - _SCHEME_LENGTH) : position]
         if text.startswith("://", position) and (scheme := _SCHEME.search(before)):
-            known = _KNOWN_SCHEME.search(scheme[0])  # the word before it may be glued to it: forhttps://…
+            known = _KNOWN_SCHEME.search(scheme[0])  # a word may be glued to the scheme: forhttps://…
             begin = position - len((known or scheme)[0])
             if "." in text[start:begin] and text[start - 1 : start] != "@":  # evil.in-https://…
                 links += _links_of_run(text, start, begin)[0]
@@ -87,7 +87,7 @@ def find(text: str) -> list[str]:
 
 
 def _without_brand(link: str) -> str:
-    """Return a link without the brand that a dash joins to its ending: no domain ends with ``in-TIMES``."""
+    """Return a link without a brand that a dash joins to the ending: no domain ends with ``in-TIMES``."""
     match = _WITH_BRAND.fullmatch(link) if "-" in link else None
     return match[1] if match and is_public_suffix(match[2].lower()) else link
 
@@ -98,7 +98,7 @@ def _is_after_broken_scheme(name: str, before: str) -> bool:
 
 
 def _links_of_run(text: str, start: int, end: int) -> tuple[list[str], int]:
-    """Return the links in a run, and where the search goes on."""
+    """Return the links in a run, and the position at which the search goes on."""
     if text[start : start + 4].lower() == "www." and (rest := _end_of(_REST, text, start)) > start + 4:
         return [text[start:rest]], rest
     if _PLAIN_NAME.fullmatch(text, start, end):
@@ -120,7 +120,7 @@ def _links_of_run(text: str, start: int, end: int) -> tuple[list[str], int]:
 
 
 def _link_at(text: str, start: int, end: int) -> tuple[list[str], int]:
-    """Return the link that a name between two positions begins, if there is one, and where the search goes on."""
+    """Return the link that begins with the name between two positions, if any, and where the search goes on."""
     host = text[start:end]
     after = text[end : end + _MAX_AFTER] if _BEGINS_AFTER_HOST.match(text, end) else ""
     domain = domain_of(host, after)
@@ -136,7 +136,7 @@ def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
 
 
 def entry_problem(entry: str) -> str | None:
-    """Return why an entry cannot be in a whitelist of links; None if it can."""
+    """Return why an entry cannot be in a whitelist of links; None if the entry is valid."""
     if _ENTRY.fullmatch(entry):
         return None
     return f"must be a domain or a link, as in times.example or https://times.example/sale?, is {entry!r}"
@@ -145,7 +145,7 @@ def entry_problem(entry: str) -> str | None:
 class LinkWhitelist:
     """The whitelisted links.
 
-    http or https, and www. or not, make no difference. Case matters except in domains.
+    The comparison ignores the scheme (http or https), ``www.``, and the case of domains; otherwise case matters.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -180,7 +180,7 @@ class LinkWhitelist:
         return domain in self._domains and not _APP.search(canonical, len(domain))
 
     def has_domain_of(self, beginning: str) -> bool:
-        """Return whether a link that begins so may be whitelisted: an entry has its domain."""
+        """Return whether a link with this beginning may be whitelisted, because an entry has the same domain."""
         canonical = _canonical(beginning)
         return canonical is not None and canonical.partition("/")[0] in self._all_domains
 
@@ -191,7 +191,7 @@ class LinkWhitelist:
 
 def _canonical(link: str) -> str | None:
     """Return a link as ``domain/path?query``, the form in which links are compared; None if it has no clear domain."""
-    if match := _COMMON_FORM.fullmatch(link):  # a fifth of the cost of urlsplit
+    if match := _COMMON_FORM.fullmatch(link):  # costs a fifth of urlsplit
         return match[1] + (match[2] or "/")
     return _canonical_by_urlsplit(link)
 
@@ -205,7 +205,7 @@ def _canonical_by_urlsplit(link: str) -> str | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return None
-    # People take the text before an @ for the domain, and some browsers take a backslash for a slash.
+    # People mistake the text before an @ for the domain, and some browsers read a backslash as a slash.
     if not host or "@" in parts.netloc or "\\" in link:
         return None
     host = host.rstrip(".")

@@ -1,4 +1,4 @@
-"""Says which digits have the form of a phone number that is called from India, by their groups and what is before them.
+"""Finds out whether digits have the form of a phone number that is called from India, by the groups of the digits.
 
 ``callback_numbers`` finds the digits in a text and knows the words around them.
 """
@@ -12,27 +12,27 @@ from times_dispatch.sms.landlines import is_landline
 _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
 _LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8}")
-"""A toll-free number with a digit too many, as banks and wallets write one: ``1800 425 00 000``."""
+"""A toll-free number with one digit too many, which some banks and wallets write: ``1800 425 00 000``."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 LOCAL = re.compile("[2-7][0-9]{5,7}")
-"""A landline without its area code."""
+"""A landline without the area code."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 _SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6])
-"""Groups of amounts from one to another, of which the first begins like a toll-free number: ``18000-25000``."""
+"""The groups of a range of amounts that begins like a toll-free number: ``18000-25000``."""
 _SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
-"""Groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
+"""The groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
 
 
 def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
     """Say whether digits have the form of a phone number.
 
     Args:
-        digits: the digits alone.
-        sizes: the numbers of digits in the groups as they are written.
-        written: the number as it is written.
-        to_call: whether a word to call is before the digits; then more forms are numbers.
+        digits: only the digits.
+        sizes: the number of digits in each written group.
+        written: the written number.
+        to_call: whether a word to call stands before the digits; then more forms are numbers.
     """
     if written.startswith("+") and not digits.startswith("91"):
         return is_foreign(digits)
@@ -42,21 +42,21 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
         sizes = [size for size in sizes if size > 1]
     if _MOBILE.fullmatch(digits) and (to_call or _has_groups_of_mobile(sizes)):
         return True
-    # After a word to call, ten digits of no known form are a number that is not assigned yet, or has a slip.
+    # After a word to call, ten digits of no known form are an unassigned or mistyped number.
     return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
         digits, sizes, written, to_call=to_call
     )
 
 
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
-    """Say whether digits are grouped as no id is: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
+    """Say whether digits have groups that no id has: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
     if digits.startswith("0"):
         return sizes in ([3, 8], [4, 7], [5, 6])
     return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
 
 
 def is_foreign(digits: str) -> bool:
-    """Say whether digits, with the code of the country, are a number of another country."""
+    """Say whether digits, with a country code, are a number of another country."""
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse("+" + digits))
     except phonenumbers.NumberParseException:
@@ -64,7 +64,7 @@ def is_foreign(digits: str) -> bool:
 
 
 def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
-    if sizes[-1] == 1 < max(sizes):  # as in ``1800-11-2024 9 AM``: the single digit belongs to no number
+    if sizes[-1] == 1 < max(sizes):  # in ``1800-11-2024 9 AM``, the single digit belongs to no number
         return False
     if _LONG_TOLL_FREE.fullmatch(digits):
         is_number = sizes[-1] > 2 and (to_call or len(sizes) > 1)
@@ -87,5 +87,5 @@ def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call:
         return False
     if trunk or to_call:
         return True
-    # Without a 0 before the area code only the dash or the brackets tell a landline from other digits.
+    # Without a 0 before the area code, only a dash or brackets distinguish a landline from other digits.
     return len(sizes) == 2 and 2 <= sizes[0] <= 4 and written[sizes[0]] in "-)\u2013"

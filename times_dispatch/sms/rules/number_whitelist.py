@@ -11,7 +11,7 @@ _ENTRY = re.compile(r"[+]?[(]?[0-9](?:[ ()-]{0,2}[0-9]){2,14}")
 
 
 def entry_problem(entry: str) -> str | None:
-    """Return why an entry cannot be in a whitelist of numbers; None if it can."""
+    """Return why an entry cannot be in a whitelist of numbers; None if the entry is valid."""
     if _ENTRY.fullmatch(entry):
         return None
     return f"must be a phone number, as in 1800 123 4567, is {entry!r}"
@@ -20,7 +20,7 @@ def entry_problem(entry: str) -> str | None:
 class NumberWhitelist:
     """The whitelisted callback numbers.
 
-    Blanks, dashes, +91 and a leading 0 make no difference. A landline may stand without its area code.
+    The comparison ignores blanks, dashes, +91 and a leading 0. In a text, a landline may lack the area code.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
-"""Hours of the day in which messages may be sent, in a time zone of their own (docs/domain.md section 5).
+"""The hours of the day, in a time zone, in which messages may be sent (docs/domain.md section 5).
 
-``ledger/lua/lib/send_window.lua`` enforces them: outside of the hours the ledger opens no block.
+``ledger/lua/lib/send_window.lua`` enforces the hours: outside of them the ledger opens no block.
 """
 
 import re
@@ -23,7 +23,7 @@ class SendWindowInvalid(ValueError):
 
 
 class SendWindow(NamedTuple):
-    """The same hours of every day: open from the minute ``from_min`` until just before the minute ``until_min``."""
+    """The same hours of every day, from the minute ``from_min`` until just before the minute ``until_min``."""
 
     from_min: int = 0
     """Minutes since midnight."""
@@ -33,7 +33,7 @@ class SendWindow(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, zone: str = INDIA_ZONE) -> "SendWindow":
-        """Read a window as ``10:00-21:00``; raise SendWindowInvalid. ``00:00-24:00`` is always open."""
+        """Parse a window such as ``10:00-21:00``; raise SendWindowInvalid. ``00:00-24:00`` is always open."""
         match = _FORM.fullmatch(text.strip())
         if not match:
             raise SendWindowInvalid(f"must be two times as in 10:00-21:00, is {text!r}")
@@ -52,7 +52,8 @@ class SendWindow(NamedTuple):
     def is_never_open(self) -> bool:
         """Return whether the window never opens.
 
-        The intersection of two windows without a common minute never opens. Its other methods must not be called.
+        The intersection of two windows without a common minute never opens. For such a window, no other method may be
+        called.
         """
         return self.from_min >= self.until_min
 
@@ -62,7 +63,7 @@ class SendWindow(NamedTuple):
         return self.from_min <= local.hour * 60 + local.minute < self.until_min
 
     def next_opening(self, moment: datetime) -> datetime:
-        """Return the first moment, not before the given one, at which the window is open, in UTC."""
+        """Return the first moment, from the given moment on, at which the window is open, in UTC."""
         if self.is_open(moment):
             return moment.astimezone(UTC)
         day = moment.astimezone(ZoneInfo(self.zone)).date()
@@ -74,7 +75,7 @@ class SendWindow(NamedTuple):
         return opens
 
     def next_closing(self, moment: datetime) -> datetime:
-        """Return the moment at which the window, which is open at the given moment, closes; in UTC."""
+        """Return the moment, in UTC, at which the window closes; the window must be open at the given moment."""
         day = moment.astimezone(ZoneInfo(self.zone)).date()
         closes = self._at(day, self.until_min)
         # In the night when clocks are set back, the window may be open twice.
@@ -104,7 +105,7 @@ class SendWindow(NamedTuple):
         return None
 
     def is_within(self, other: "SendWindow", start: datetime, end: datetime) -> bool:
-        """Return whether the other window is open whenever this one is open, between two moments."""
+        """Return whether, between two moments, the other window is open whenever this window is open."""
         if other.is_always_open or (
             self.zone == other.zone and other.from_min <= self.from_min < self.until_min <= other.until_min
         ):
@@ -124,7 +125,7 @@ class SendWindow(NamedTuple):
         if minute == _DAY_MIN:
             day, minute = day + timedelta(days=1), 0
         local = datetime.combine(day, time(minute // 60, minute % 60, fold=fold), ZoneInfo(self.zone))
-        # Python compares and subtracts two datetimes of one zone by their wall-clock times; hence UTC.
+        # The result is in UTC, because Python compares and subtracts datetimes of one zone by wall-clock times.
         return local.astimezone(UTC)
 
 

@@ -1,6 +1,6 @@
 """Finds numbers of three to seven digits: helplines (112, 1930, 155261) and the short codes of operators (56767).
 
-They are numbers only after certain words: ``Call 1930``, ``SMS STOP to 56767``.
+Such digits are a number only after certain words: ``Call 1930``, ``SMS STOP to 56767``.
 """
 
 import re
@@ -24,7 +24,7 @@ _PAPERS = (
     *("document", "documents", "docs", "copy", "copies", "paper", "papers", "proof", "proofs", "certificate"),
     *("certificates", "form", "forms", "photo", "photos", "letter", "letters"),
 )
-"""Words for what is sent by post; in capitals they may be keywords."""
+"""The words for papers that are sent by post; in capitals such a word may be a keyword."""
 _NOT_AFTER_PAPERS = "".join(rf"(?<!(?-i:\b[{word[0].upper()}{word[0]}]{word[1:]}) to)" for word in _PAPERS)
 _SMS_TO = (
     rf"(?:SMS[ ](?:[^\n.;]{{1,40}}?[ ])?(?<!up )to"
@@ -32,9 +32,9 @@ _SMS_TO = (
 )
 """The words before the number to which a keyword is sent; ``Send KYC documents to 400051`` is before a PIN code."""
 _SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
-"""The words before a number of other than six digits, which is no PIN code, to which anything is sent."""
+"""The words before a number to which something is sent; the number has not six digits, so it is no PIN code."""
 PIN_DIGITS: Final = 6
-"""How many digits a PIN code has, the code of a post office in India."""
+"""The number of digits of a PIN code, the code of a post office in India."""
 AFTER_SMS_TO = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}\Z", re.IGNORECASE)
 AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
@@ -61,13 +61,13 @@ _SHORT_CODE = re.compile(
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
 BEFORE_SHORT_CODES: Final = tuple({*(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES)), "sms ", "send"})
-"""Parts of the words before short codes, in small letters: a text without any of them has no short code."""
+"""Parts of the words before short codes, in small letters: a text without any of these parts has no short code."""
 MIN_LOCAL_DIGITS: Final = 6
-"""How many digits a landline without its area code has at least."""
+"""The minimum number of digits of a landline without the area code."""
 
 
 def find(text: str, lower: str) -> list[tuple[int, int]]:
-    """Return where the numbers of three to six digits are.
+    """Return the positions of the numbers of three to six digits.
 
     Args:
         text: the text, with ASCII digits.
@@ -87,10 +87,11 @@ def may_contain(text: str, lower: str) -> bool:
 
 
 def exempt_from_whitelist(text: str) -> list[str]:
-    """Return the numbers of three to seven digits that no portal takes into its whitelist: 1930, 567676.
+    """Return the numbers of three to seven digits that no portal accepts in its whitelist: 1930, 567676.
 
-    Portals take mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more. A number of six
-    or seven digits may be a landline without its area code, unless an SMS is sent to it or it begins with 1.
+    Portals accept mobiles, landlines, toll-free numbers and the series 140 and 160, of 8 digits and more. A number of
+    six or seven digits may be a landline without the area code, unless an SMS is sent to the number or the number
+    begins with 1.
     """
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
     spans = [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]

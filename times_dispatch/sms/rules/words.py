@@ -1,6 +1,6 @@
 """The words of a registered text that contain slots.
 
-A slot's value and the literals around it may form a link or a phone number together.
+The value of a slot and the literals around the slot may together form a link or a phone number.
 """
 
 import re
@@ -27,20 +27,21 @@ class Word(msgspec.Struct, frozen=True):
     """A text between two blanks of a registered text that contains at least one slot."""
 
     literals: tuple[str, ...]
-    """The literals around the slots: always one more than there are slots."""
+    """The literals around the slots; there is one more literal than slots."""
     slots: tuple[Slot, ...]
     slot_indexes: tuple[int, ...]
     """The indexes of the slots in the text, from 0."""
     before: str = ""
-    """The literal text before the word, as far as the slot before it."""
+    """The literal text between the previous slot and the word."""
 
     def compose(self, slots: Sequence[Sequence[str]]) -> Sequence[str]:
-        """Return the word with its slots filled, for many rows at once.
+        """Return the word with filled slots, for many rows.
 
-        Commas, brackets and the like around a single slot are left out: they are not part of a link or number.
+        Commas, brackets and similar signs around a single slot are left out, because they are not part of a link or
+        number.
 
         Args:
-            slots: for each slot of the text, its value in each row.
+            slots: for each slot of the text, the slot's value in each row.
         """
         columns = [slots[index] for index in self.slot_indexes]
         if (
@@ -74,9 +75,9 @@ def words_with_slots(template: Template) -> list[Word]:
 
 
 def numbers_over_blanks(template: Template) -> list[Word]:
-    """Return the places where a number may stand half in a slot and half beyond a blank: in the text or another slot.
+    """Return the places where a number may begin in a slot and continue after a blank, in the text or another slot.
 
-    The words with slots hold the places without a blank.
+    ``words_with_slots`` returns the places without a blank.
     """
     words, first = [], 0
     for last in range(len(template.slots)):

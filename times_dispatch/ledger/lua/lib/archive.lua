@@ -1,8 +1,8 @@
 -- uses: keys
 -- The archive: campaigns whose messages left Redis.
 
--- Return a digest of all counters of a campaign: of its hash without the fields of the archive, its codes and its
--- statistics. Whatever changes a message, a click or a reply changes a counter too.
+-- Return a digest of all counters of a campaign: of the campaign's hash without the fields of the archive, of its codes
+-- and of its statistics. Every change of a message, and every click or reply, changes a counter too.
 local function digest_of_counters(campaign_key)
   local pieces = {}
   for _, key in ipairs({campaign_key, key_of_codes(campaign_key), key_of_statistics(campaign_key)}) do

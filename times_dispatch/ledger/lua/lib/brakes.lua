@@ -2,15 +2,15 @@
 -- The automatic brake of a campaign: the campaign stops when too many of the last pushes were rejected, or too many of
 -- the last reports say failed. `which` is push or report.
 
--- Return the key of the string with one byte for each of the last pushes or reports: 1 if it was bad (rejected, or
--- failed), 0 if not. The oldest byte is overwritten.
+-- Return the key of the string with one byte for each of the last pushes or reports: 1 for a rejected push or a failed
+-- report, else 0. The oldest byte is overwritten.
 local function key_of_recent(campaign_key, which)
   return campaign_key .. ':recent_' .. which
 end
 
 -- Keep the flags (1 for bad, 0 for good) of a group of pushes or reports, and say whether the share of bad ones among
 -- the last N is above the share that the campaign allows; its field brake_push_last or brake_report_last is N. The
--- answer is no before N flags were seen: three rejections at the start of a campaign prove nothing.
+-- result is false until N flags were seen: three rejections at the start of a campaign prove nothing.
 local function too_many_bad(campaign_key, which, bad_flags)
   local seen_field, bad_field = which .. '_seen', which .. '_bad'
   local last_field, share_field = 'brake_' .. which .. '_last', 'brake_' .. which .. '_share'
@@ -20,7 +20,7 @@ local function too_many_bad(campaign_key, which, bad_flags)
   if #bad_flags > last then bad_flags = string.sub(bad_flags, -last) end
   local recent_key = key_of_recent(campaign_key, which)
   local seen, bad = tonumber(campaign[seen_field] or '0'), tonumber(campaign[bad_field] or '0')
-  -- As long as all were good, no byte says otherwise: there is nothing to overwrite.
+  -- While all pushes or reports were good, the string holds no 1, so no byte has to be overwritten.
   if bad == 0 and not string.find(bad_flags, '1', 1, true) then
     redis.call('HSET', campaign_key, seen_field, seen + #bad_flags)
     return false

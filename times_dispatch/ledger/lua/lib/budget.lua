@@ -27,15 +27,15 @@ local function parts_left(campaign, sender, today)
   }
 end
 
--- Count parts that were opened for the daily cap. The campaign's own count, parts_out, is written with its other
--- fields.
+-- Count the parts of opened messages for the daily cap. The caller writes the campaign's own count, parts_out, together
+-- with the campaign's other fields.
 local function spend_parts_of_day(sender, today, parts)
   if tonumber(sender.max_parts_per_day or '0') <= 0 then return end
   local spent_today = tonumber(sender.day) == today and tonumber(sender.day_parts) or 0
   redis.call('HSET', key_of_sender('sender'), 'day', today, 'day_parts', spent_today + parts)
 end
 
--- Count the parts of messages of a batch as handed to a provider, where the ledger learns that after the fact;
+-- Count the parts of messages of a batch as handed to a provider, if a report or a result shows this only later;
 -- `indexes` lists the messages, from 0.
 local function count_parts_out(campaign_key, batch_number, indexes)
   redis.call('HINCRBY', campaign_key, 'parts_out', parts_of(campaign_key, batch_number, indexes))

@@ -1,5 +1,5 @@
 -- uses: names keys clock states send_window rotation trail
--- How a campaign changes its state: what finishes a campaign, and what stops it.
+-- Changes of the state of a campaign: how a campaign is finished, and how it is stopped.
 
 -- Note that something of a campaign changed, so that upkeep updates the campaign's row in Flower.
 local function mark_changed(id)
@@ -16,22 +16,22 @@ local function why_closed(campaign, now_ms)
   return nil
 end
 
--- Keep a campaign in the index of the sender's live campaigns: those that are neither finished nor cancelled.
+-- Move a campaign into the index of the sender's live campaigns, which are neither finished nor cancelled.
 local function index_as_live(id)
   redis.call('SADD', key_of_sender('live'), id)
   redis.call('ZREM', key_of_sender('ended'), id)
 end
 
--- Keep a campaign in the index of those that are finished or cancelled.
+-- Move a campaign into the index of the sender's ended campaigns, which are finished or cancelled.
 local function index_as_ended(id, campaign_key)
   redis.call('SREM', key_of_sender('live'), id)
   redis.call('ZADD', key_of_sender('ended'), tonumber(redis.call('HGET', campaign_key, 'created_ms') or '0'), id)
 end
 
 -- Finish a campaign if none of its messages is pending or sending; return whether the campaign was finished. A paused
--- or braked campaign stays as it is while a message is in doubt: if that message is sent again, the campaign waits for
--- a person's resume. A campaign with a rule for second tries goes on until its validity is over, as long as a message
--- waits for a second try or for its report: the report may bring a second try.
+-- or braked campaign is not finished while one of its messages is in doubt: if the message is to be sent again, it
+-- waits until a person resumes the campaign. A campaign with a rule for second tries goes on until its validity is
+-- over, as long as a message waits for a second try or for its report: the report may bring a second try.
 local function finish_if_done(id, campaign_key, now)
   local campaign = read_fields(campaign_key, 'state', 'retry_codes', 'retries_waiting', 'until_ms', PENDING, SENDING,
     IN_DOUBT, ACCEPTED)

@@ -1,4 +1,4 @@
--- The ledger's only clock, Redis' own. A simulation or a test puts a lib of its own in the place of this lib
+-- The ledger's only clock, which is the clock of Redis. A simulation or a test replaces this lib with a lib of its own
 -- (replaced_lib in scripts.py).
 
 -- Return microseconds since the epoch.

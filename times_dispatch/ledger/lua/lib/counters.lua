@@ -1,4 +1,4 @@
--- Collects changes of a hash's counters, so that a group of messages costs two commands, and not one for each message.
+-- Collects changes of a hash's counters, so that a group of messages takes two commands, and not one for each message.
 
 -- Return a table of three functions:
 --   move(old, new)     subtracts 1 from a counter and adds 1 to another

@@ -1,5 +1,5 @@
--- What a script does about a campaign or a batch whose data cannot be read: the script leaves the damaged campaign or
--- batch out, names it in the reply, and does its work for the others.
+-- A script skips a campaign or a batch whose data cannot be read, names it in the reply, and processes the other
+-- campaigns or batches.
 
 -- After this time a script tries the damaged campaign or batch again.
 local DAMAGED_MS = 60000

@@ -1,10 +1,10 @@
 -- uses: names keys states records
 -- The frequency entries: the ledger's memory of which phone was texted when, over all campaigns of a sender.
 --
--- An entry does not say that a message was sent. An entry points at its message, and the state of that message says
--- whether the message was sent: so no entry has to be removed when a message is not sent after all. Entries are kept
--- for one period of the clock each and expire one period later. A period is as long as the time for which the limit
--- looks back, so a check reads the entries of this period and of the period before it.
+-- An entry does not say that a message was sent. An entry points at its message, and the state of the message says
+-- whether the message was sent. So no entry has to be removed when a message is not sent after all. Entries belong to
+-- the period of the clock in which they were made, and expire one period after its end. A period is as long as the time
+-- over which the limit counts, so a check reads the entries of the current period and of the period before it.
 --
 -- Registry: the hash that counts the entries of a period, for one text or for all phones, and gives each campaign with
 -- entries there a number, which is shorter than its id. (The registry of DLT is something else.)
@@ -21,15 +21,18 @@ local LAST_CLASS = 4
 -- An entry of a text: the number of the campaign in the registry of the period, the index of the message in its
 -- campaign, and the time since the period began.
 local TEXT_ENTRY = '>I3I4I2'
--- The time of such an entry has 16 bits; in a period of more seconds than this, one unit is several seconds.
+-- The time in an entry of a text has 16 bits. In a period of more than this many seconds, one unit of the time is
+-- several seconds.
 local MAX_TIME = 65536
--- An entry of a phone: campaign and index as above, the attempt, and the time (epoch, seconds).
+-- An entry of a phone: the number of the campaign and the index of the message as in TEXT_ENTRY, the attempt, and the
+-- time (epoch, seconds).
 local PHONE_ENTRY = '>I3I4I1I4'
 local PHONE_ENTRY_BYTES = 12
 
--- The fate of the message of an entry. The message was sent, or may have been sent, and that will not change.
+-- Whether the message of an entry was sent (its sent status). The message was sent, or may have been sent, and the
+-- status will not change.
 local SENT = 'sent'
--- The message is sending, or in doubt, or may be sent again: the ledger will know later.
+-- The message is sending, or in doubt, or may be sent again: its sent status may still change.
 local UNDECIDED = 'undecided'
 -- The message was not sent.
 local UNSENT = 'unsent'
@@ -113,8 +116,8 @@ local function read_message(id, index, sizes)
   return state, attempt
 end
 
--- Return the fate of a message: `attempts` counts its pushes before the last one.
-local function fate_of(state, attempts)
+-- Return the sent status of a message; `attempts` counts its pushes before the last push.
+local function sent_status(state, attempts)
   if state == SENDING or state == IN_DOUBT then return UNDECIDED end
   local is_unsent = state == PENDING or state == REJECTED or state == SUPPRESSED or state == EXPIRED
     or state == CANCELLED
@@ -125,7 +128,7 @@ local function fate_of(state, attempts)
 end
 
 -- Return how long to wait, in milliseconds, before an undecided entry of this age is checked again: at most until the
--- entry is so old that it no longer matters.
-local function wait_for_fate_ms(age_s, matters_s)
+-- entry is so old that the limit no longer counts it.
+local function wait_while_undecided_ms(age_s, matters_s)
   return math.max(500, math.min(age_s * 500, 60000, (matters_s - age_s) * 1000))
 end

@@ -40,7 +40,7 @@ local function key_of_statistics(campaign_key)
   return campaign_key .. ':statistics'
 end
 
--- Return the key of the bits that say to which messages of a campaign somebody reacted; `kind` is that of a reaction.
+-- Return the key of the bits that say to which messages of a campaign somebody reacted; `kind` is the kind of reaction.
 local function key_of_reacted_messages(campaign_key, kind)
   if kind == 'clicked' then return campaign_key .. ':clickers' end
   if kind == 'replied' then return campaign_key .. ':repliers' end
@@ -81,12 +81,12 @@ local FINGERPRINTS = 't'
 -- The kind of the key that holds the reply to the worker that released the batch.
 local RELEASE = 'r'
 
--- Return how a batch stands in the sender's sets: "<campaign>:<number>".
+-- Return the member that stands for a batch in the sender's sets: "<campaign>:<number>".
 local function batch_member(id, batch_number)
   return id .. ':' .. batch_number
 end
 
--- Return the campaign and the number of a batch that stands in a set of the sender; nothing if the member is damaged.
+-- Return the campaign and the number of the batch for which a member of a set stands; nothing if the member is damaged.
 local function split_batch_member(member)
   return string.match(member, '^(%w+):(%d+)$')
 end

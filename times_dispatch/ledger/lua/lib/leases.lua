@@ -17,8 +17,8 @@ local function settle_due_ms(campaign_key, states, now_ms)
   return due_ms
 end
 
--- Put all messages of a batch that are sending in doubt: nobody can say whether they reached the provider. Returns the
--- states of the batch's messages afterwards, and how many messages changed.
+-- Make all messages of a batch that are sending in doubt, because nobody knows whether these messages reached the
+-- provider. Returns the states of the batch's messages afterwards, and how many messages changed.
 local function mark_in_doubt(campaign_key, messages_key, batch_number, count, now)
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
   if states == '' then return string.rep(state_without_records(campaign_key, batch_number), count), 0 end
@@ -44,7 +44,7 @@ local function mark_in_doubt(campaign_key, messages_key, batch_number, count, no
   return states, in_doubt
 end
 
--- Delete the lease of a batch; the batch is no longer out.
+-- Delete the lease of a batch; the batch is then no longer out for work.
 local function drop_lease(campaign_key, batch_number, member)
   redis.call('ZREM', key_of_sender('leases'), member)
   mark_not_out(campaign_key, member)
@@ -78,7 +78,7 @@ local function reclaim(id, campaign_key, batch_number, now)
     end
   end
   local due_ms = settle_due_ms(campaign_key, states, math.floor(now / 1000))
-  -- A message of an earlier lease may be due sooner.
+  -- A message that was pushed under an earlier lease may be due sooner.
   if due_ms then redis.call('ZADD', key_of_sender('settle_due'), 'LT', due_ms, member) end
   finish_if_done(id, campaign_key, now)
   return in_doubt

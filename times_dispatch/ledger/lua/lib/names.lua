@@ -30,7 +30,7 @@ local function read_fields(key, ...)
   return fields
 end
 
--- Turn a table by name into what Redis can send, a flat list of names and values; scripts.py turns the list back
+-- Convert a table by name to a flat list of names and values, which Redis can send; scripts.py converts the list back
 -- (read_reply).
 local function reply(fields)
   local list, length = {}, 0

@@ -4,8 +4,8 @@
 -- `sender` have the fields rate, last_send_time_us, last_send_time_cost and delay_ends_us of the hashes of campaign and
 -- sender; `campaign_key` and `sender_key` are the keys of these hashes.
 
--- A campaign with a rate below its sender's may push the messages of this time of its rate in one burst. Its block is
--- spread over the send times of the sender, so the messages of a whole round trip would be a longer burst.
+-- A campaign with a rate below its sender's may push the messages of this time of its rate in one burst. A block of the
+-- campaign is spread over the send times of the sender, so a burst for a whole round trip would last longer.
 local MAX_OWN_BURST_US = 50000
 
 -- Return the pace that gives out send times: the sender's, or the campaign's own if the sender has no limit. Send times

@@ -1,24 +1,26 @@
--- GCRA (generic cell rate algorithm): a pace gives each message a send time. Send times follow each other
--- `per_unit_us` apart for each unit of cost. The cost of a message is 1, or its SMS parts, see the field cost_unit.
--- A pace keeps only its last send time and the cost of that message. So a new rate acts at once, however low the old
--- rate was, and a clock that was set back stops nobody.
+-- GCRA (generic cell rate algorithm): a pace gives each message a send time. Send times follow each other `per_unit_us`
+-- apart for each unit of cost. The cost of a message is 1, or its SMS parts, see the field cost_unit. A pace keeps only
+-- its last send time and the cost of that message. So a new rate takes effect at once, however low the old rate was,
+-- and a clock that was set back stops no sender.
 
--- Send times are given out at most this far ahead of the clock, to a worker whose round trips to the ledger last that
--- long. After such a round trip no more is left of the worker's time for the pushes of a block.
+-- Send times are given out at most this far ahead of the clock, and this far only to a worker whose round trips to the
+-- ledger last as long. A longer round trip would leave the worker no time to push the block.
 local MAX_AHEAD_US = 350000
--- While the ledger is slow, a worker pushes messages as much later than their send times as its replies take. All
--- workers do so: otherwise a quick worker would push messages beside those with earlier send times that a slow worker
--- pushes later, above the rate. So the pace keeps the delay. The delay grows at once, and it becomes shorter by this
--- share of the time that passes: so much of the rate is sent on top of the rate meanwhile.
+-- While the ledger is slow, a worker pushes messages later than their send times, by the time that replies of the
+-- ledger take. All workers use the longest such delay: otherwise a quick worker would push its messages while a slow
+-- worker pushes messages with earlier send times, and both together would exceed the rate. So the pace keeps the delay.
+-- The delay grows at once, and shrinks by this share of the time that passes: while the delay shrinks, messages are
+-- pushed at the rate plus this share.
 local CATCH_UP = 0.02
--- The longest delay. A delay that seems to be longer is from before the clock was set back, and no longer counts.
+-- The longest delay. A stored delay that seems to be longer was written before the clock was set back, and no longer
+-- counts.
 local MAX_DELAY_US = 600000
--- No send time is given out this far ahead: a last send time that lies further ahead is from before the clock was set
--- back, and no longer counts.
+-- No send time is given out this far ahead: a last send time that lies further ahead was written before the clock was
+-- set back, and no longer counts.
 local IMPOSSIBLE_US = 1000000
 
 -- Return the next send time of a pace (its fields last_send_time_us and last_send_time_cost), in microseconds since the
--- epoch: not before `earliest_us`, and as if the last send time was not after `latest_us`.
+-- epoch. The result is never before `earliest_us`. A last send time after `latest_us` counts as `latest_us`.
 local function next_send_time(pace, per_unit_us, earliest_us, latest_us)
   local last_us = tonumber(pace.last_send_time_us or '0')
   if last_us > latest_us + IMPOSSIBLE_US then return earliest_us end
@@ -26,14 +28,16 @@ local function next_send_time(pace, per_unit_us, earliest_us, latest_us)
   return math.max(last_us + tonumber(pace.last_send_time_cost or '0') * per_unit_us, earliest_us)
 end
 
--- Return the delay of a pace in microseconds (its field delay_ends_us), if the worker that asks wants `delay_us`.
+-- Return the delay of a pace in microseconds: the longer of the stored delay (the field delay_ends_us) and the delay
+-- `delay_us` that the calling worker needs.
 local function delay_of(pace, delay_us, now)
   local left_us = (tonumber(pace.delay_ends_us or '0') - now) * CATCH_UP
   if left_us > MAX_DELAY_US then left_us = 0 end
   return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))
 end
 
--- Keep the delay of a pace in its hash, if the worker that asks wants so much: the moment at which nothing is left.
+-- Keep the delay of a pace in its hash, as the moment at which the delay will have shrunk to 0. Only a worker that
+-- needs at least this delay (`wanted_us`) writes it.
 local function keep_delay(key, delay_us, wanted_us, now)
   if delay_us == 0 or delay_us > wanted_us then return end
   redis.call('HSET', key, 'delay_ends_us', string.format('%.0f', now + delay_us / CATCH_UP))

@@ -2,11 +2,11 @@
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
 -- tried with one message at a time (a probe), also while a later provider could take all messages: a successful probe
 -- ends the back-off. A silent provider that the campaign avoids gets one message at a time too. A provider that is lost
--- to the worker is passed over, like a provider that the sender backs off from; but if it answered other workers just
--- now, the batch is theirs.
+-- to the worker is passed over, like a provider that the sender backs off from. But if the lost provider answered other
+-- workers just now, the batch is left to these workers.
 --   chain           the providers of the campaign by priority, joined by blanks
---   first_provider  the first of them
---   sender          the fields of the sender's hash, with those of the first provider
+--   first_provider  the first provider of the chain
+--   sender          the fields of the sender's hash, with the fields of the first provider
 --   avoided         the silent providers that the campaign avoids (avoided_providers), joined by blanks
 --   worker          a table: `lost` and `tried`, see open_block.lua
 --   now             the clock in microseconds

@@ -1,15 +1,15 @@
 -- uses: names keys
--- What stops a sender at one provider. The provider is braked until a person resumes the sender, or the sender backs
--- off from the provider: nothing is sent until back_off_until_us, then one message at a time (a probe), until the
+-- The stops of a sender at one provider. Either the provider is braked until a person resumes the sender, or the sender
+-- backs off from the provider: nothing is sent until back_off_until_us, then one message at a time (a probe), until the
 -- provider accepts a message. A campaign's chain is the list of its providers by priority, joined by blanks.
 --
--- A provider of which delivery reports are missing is silent: promotional messages are held back from the provider, and
--- one of them is tried from time to time (silence_probe_us). The field `silent` of the sender's hash lists the silent
--- providers, joined by blanks. All other messages go through a silent provider as ever.
+-- A provider whose delivery reports are missing is silent: promotional messages are held back from the provider, and
+-- one such message is tried from time to time (silence_probe_us). The field `silent` of the sender's hash lists the
+-- silent providers, joined by blanks. All other messages go through a silent provider as usual.
 
 -- A provider that can take a message within this time counts as a provider that can take one now.
 local SOON_US = 1000000
--- A campaign that none of its providers can take is checked again after this time at the latest.
+-- A campaign whose messages none of its providers can take is checked again after this time at the latest.
 local MAX_BLOCKED_US = 60000000
 
 -- Return the name of a field of the sender's hash for one provider.
@@ -17,15 +17,15 @@ local function provider_field(name, provider)
   return name .. '@' .. provider
 end
 
--- No back-off is longer: the longest is the time that a provider asks for (MAX_RETRY_AFTER_S in
--- provider/description/responses.py). No probe keeps the next probe waiting for longer than PROBE_INTERVAL_US.
+-- The longest back-off is the longest time that a provider may ask for (MAX_RETRY_AFTER_S in
+-- provider/description/responses.py). The next probe waits for at most PROBE_INTERVAL_US.
 local MAX_BACK_OFF_US = 900000000
 local PROBE_INTERVAL_US = 1000000
 -- A worker that gets no response from a provider which answered in this time is cut off from the provider.
 local ANSWERED_LATELY_US = 5000000
 
--- Return when a wait ends, in microseconds; 0 if the wait is longer than the longest. Such a wait was written before
--- Redis' clock was set back, and is over.
+-- Return when a wait ends, in microseconds; 0 if the wait is longer than the longest possible wait. A longer wait was
+-- written before Redis' clock was set back, and counts as over.
 local function end_of_wait(until_us, max_wait_us, now)
   until_us = tonumber(until_us or '0')
   return until_us <= now + max_wait_us and until_us or 0
@@ -83,7 +83,7 @@ local function silence_probe_at(provider, now)
   return end_of_wait(probe_us or nil, MAX_BACK_OFF_US, now)
 end
 
--- Note that a promotional message is tried through a silent provider: the wait for the next is twice as long.
+-- Note that a promotional message is tried through a silent provider: the wait for the next message is twice as long.
 local function note_silence_probe(provider, now)
   local sender_key, field = key_of_sender('sender'), provider_field('silence_wait_ms', provider)
   local wait_ms = math.min(tonumber(redis.call('HGET', sender_key, field) or '0'), MAX_BACK_OFF_US / 1000)
@@ -116,9 +116,9 @@ local function free_us_of_chain(chain, now, avoided)
 end
 
 -- Say whether some provider of a campaign's chain can take a message now, or soon. If none can, the campaign leaves its
--- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `avoided`
--- lists the providers that the campaign avoids (avoided_providers). `known` keeps the results by chain, so that a
--- script computes each chain once.
+-- rotation until a provider may take a message again: the back-off of a provider ends, or a person resumes the sender.
+-- `avoided` lists the providers that the campaign avoids (avoided_providers). `known` keeps the results by chain, so
+-- that a script computes each chain once.
 local function can_take_or_block(id, rotation_key, chain, now, avoided, known)
   local name = avoided == '' and chain or chain .. '|' .. avoided
   known[name] = known[name] or free_us_of_chain(chain, now, avoided)

@@ -1,11 +1,11 @@
 -- uses: keys records states retries
--- Reactions are clicks, replies and opt-outs: each counts once, however often it is reported. A person who opts out
--- twice opted out once. A list of reactions has tables by name, see apply_reports.lua; `count` is the number of
+-- Reactions are clicks, replies and opt-outs. A reaction counts once, however often it is reported. Two opt-outs of a
+-- person count as one opt-out. A list of reactions has tables by name, see apply_reports.lua; `count` is the number of
 -- messages of the batch.
 
 -- How many visits of tracked links share a field of the campaign's visits.
 local VISITS_IN_BLOCK = 1024
--- The reactions that a person makes, and no program.
+-- The kinds of reactions that people make; all other kinds come from programs.
 local IS_OF_PERSON = {clicked = true, replied = true, opted_out = true}
 
 -- Return the field `sent` of the record of a message.
@@ -14,8 +14,8 @@ local function sent_of_message(messages_key, count, index)
   return struct.unpack('>I5', redis.call('GETRANGE', messages_key, first, first + 4))
 end
 
--- Return the attempt to which a visit of one of our links belongs, as far as is known: the last that was pushed. The
--- link names no attempt, so a visit proves no attempt of a message that was pushed several times.
+-- Return the attempt to which a visit of a tracked link probably belongs: the last attempt that was pushed. The link
+-- names no attempt, so a visit proves no attempt of a message that was pushed several times.
 local function attempt_of_visit(state, recorded_attempt)
   return state == PENDING and math.max(recorded_attempt - 1, 0) or recorded_attempt
 end
@@ -44,10 +44,10 @@ local function is_new_reaction(campaign_key, reaction)
   return redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
 end
 
--- Count reactions to messages of the batch, after the records were written, and note to which messages they are. For
+-- Count reactions to messages of the batch, after the records were written, and note which messages they are about. In
 -- the statistics a reaction counts with its message. A message that is clicked several times counts once among
--- `clickers`, and a message to which several opt-outs came counts once among `opted_out`: the bit of the message tells
--- it, so an opt-out needs no digest.
+-- `clickers`, and a message to which several opt-outs came counts once among `opted_out`. A bit of the message notes
+-- the opt-out, so an opt-out needs no digest.
 local function count_reactions(campaign_key, messages_key, reactions, count, counts, statistics)
   for _, reaction in ipairs(reactions) do
     local index, kind, link = tonumber(reaction.index), reaction.kind, tonumber(reaction.link)
@@ -56,7 +56,7 @@ local function count_reactions(campaign_key, messages_key, reactions, count, cou
       if IS_OF_PERSON[kind] then
         local key = key_of_reacted_messages(campaign_key, kind)
         is_first = redis.call('SETBIT', key, statistics.index_in_campaign(index), 1) == 0
-        -- An earlier version noted the digest of an opt-out that it counted, and no bit.
+        -- An earlier version noted a counted opt-out by its digest, and not by a bit.
         if is_first and kind == 'opted_out' then
           is_first = redis.call('SISMEMBER', key_of_reactions(campaign_key, kind), reaction.digest) == 0
         end
@@ -72,7 +72,7 @@ local function count_reactions(campaign_key, messages_key, reactions, count, cou
   end
 end
 
--- Note to which messages somebody reacted: they get no second try.
+-- Note to which messages somebody reacted: these messages get no second try.
 local function forbid_after_reactions(campaign_key, reactions, count, statistics)
   for _, reaction in ipairs(reactions) do
     local index = tonumber(reaction.index)

@@ -15,8 +15,8 @@ local SENT_OFFSET = 5
 local REPORTED_OFFSET = 10
 local TRANSACTION_OFFSET = 14
 
--- The limits of the fields: struct.pack cuts off what does not fit, so a script compares a new value with the limit
--- before it packs the value.
+-- The limits of the fields: struct.pack cuts off the bits that do not fit, so a script compares a new value with the
+-- limit before it packs the value.
 local MAX_ATTEMPT = 255
 local MAX_SENT_MS = 68719476735
 -- The field `sent` is the index of the provider times this number, plus the time.

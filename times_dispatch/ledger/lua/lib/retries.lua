@@ -1,13 +1,12 @@
 -- uses: names keys states
 -- Second tries: a message whose delivery report says failed, with a code of the campaign's rule ([retry_failed] of the
 -- campaign file), is sent again after a while. Until then the message stays failed. A bit of the campaign's bitmap
--- `retries`, by the index of the message in the campaign, says that the message waits, and the campaign's field
--- `retries_waiting` counts these bits: so a campaign without a rule pays nothing, and the end of a campaign ends all
--- its waits at once.
--- When its time has come, settle_overdue.lua makes the message pending, with the next attempt. The record keeps the
--- code and the time of the failed report until the next attempt has a result of its own. In every state in which a
--- message has no report, a time of a report (reported_s) says that an earlier attempt failed: if the next attempt is
--- not sent after all, the message is failed again, as before.
+-- `retries`, by the index of the message in the campaign, says that the message waits for its second try, and the
+-- campaign's field `retries_waiting` counts these bits. So a campaign without a rule has no extra cost, and the end of
+-- a campaign ends all waits in one step. When the second try is due, settle_overdue.lua makes the message pending, with
+-- the next attempt. The record keeps the code and the time of the failed report until the next attempt has a result of
+-- its own. If a message is in a state without a report, and its record has a time of a report (reported_s), then an
+-- earlier attempt failed. If the next attempt is not sent after all, such a message becomes failed again.
 
 -- A second try is due up to this much later than the rule says, so that many messages of a batch are due at once.
 local MAX_STEP_MS = 60000
@@ -67,14 +66,14 @@ local function gets_no_second_try(campaign_key, index)
   return redis.call('GETBIT', key_of_no_second_try(campaign_key), index) == 1
 end
 
--- Let a message get no second try, now or later: somebody reacted to it, or its number is forgotten.
+-- Exclude a message from second tries for good, because somebody reacted to it, or its number is forgotten.
 local function forbid_second_tries(campaign_key, index)
   redis.call('SETBIT', key_of_no_second_try(campaign_key), index, 1)
   end_wait_for_second_try(campaign_key, index)
 end
 
 -- Count that a failed message is pending again, with its next attempt. The caller changes state and record.
---   counts, codes, statistics  what the script collects
+--   counts, codes, statistics  the objects in which the script collects changes
 --   index                      the message in its batch
 --   fields                     the fields of its record: attempt, code, sent, reported_s
 local function count_second_try(campaign_key, counts, codes, statistics, index, fields)
@@ -86,7 +85,7 @@ local function count_second_try(campaign_key, counts, codes, statistics, index, 
   redis.call('HSET', campaign_key, 'resent', 1)
 end
 
--- End the waits of all messages of a campaign: they stay failed.
+-- End the waits of all messages of a campaign: the messages stay failed.
 local function end_waits_for_second_tries(campaign_key)
   redis.call('DEL', key_of_retries(campaign_key))
   redis.call('HDEL', campaign_key, 'retries_waiting')

@@ -1,6 +1,6 @@
 -- uses: keys budget
--- Where statistics.lua keeps what it counts: in the hash of the campaign, in the rollup of a day, a provider and a
--- template, and in the counters of minutes.
+-- The places where statistics.lua keeps its counters: the hash of the campaign, the rollup of a day, a provider and a
+-- template, and the counters of minutes.
 
 -- For how many days a rollup is kept.
 local KEPT_DAYS = 1100
@@ -18,7 +18,7 @@ local function provider_at(chain, chain_index)
 end
 
 -- Add amounts to the fields of a hash, in two commands; return whether the hash had none of these fields. Statistics
--- whose key is damaged are left out: they may not stop the messages.
+-- whose key is damaged are skipped: damaged statistics must not stop the messages.
 local function add_to_fields(key, amounts)
   local names, list, length, is_new = {}, {}, 0, true
   for name, amount in pairs(amounts) do
@@ -39,7 +39,7 @@ local function add_to_fields(key, amounts)
   return is_new
 end
 
--- Put a new rollup into the index of the sender's rollups, and forget the rollups that are too old.
+-- Put a new rollup into the index of the sender's rollups, and remove rollups that are too old from the index.
 local function index_rollup(rollup_key, member, day)
   local index_key = key_of_sender('statistics')
   redis.call('ZADD', index_key, day, member)

@@ -1,8 +1,8 @@
 -- uses: keys
 -- The rotation of a sender is a round robin: each campaign gets its turn, has one batch issued, and goes to the end.
--- The batches out are the issued batches that still have something to open. Both exist once for each group: urgent
--- campaigns, whose batches are issued first; campaigns with a rate limit of their own, whose batches stay out for long
--- and would leave no room for the batches of other campaigns; and all other campaigns.
+-- The batches out are the issued batches that still have messages to open. The rotation and the batches out exist once
+-- for each turn group: urgent campaigns, whose batches are issued first; campaigns with a rate limit of their own,
+-- whose batches stay out for long and would leave no room for the batches of other campaigns; and all other campaigns.
 local URGENT_GROUP = 'urgent'
 local COMMON_GROUP = 'common'
 local OWN_GROUP = 'own'
@@ -35,7 +35,7 @@ local function queue_campaign(id, campaign_key)
   redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('sender'), 'turn', 1), id)
 end
 
--- Take a campaign out of its rotation, and out of the campaigns that wait for their time or for a provider.
+-- Take a campaign out of its rotation, and out of the sets of campaigns that wait for their start or for a provider.
 local function unqueue_campaign(id)
   for _, group in ipairs({URGENT_GROUP, COMMON_GROUP, OWN_GROUP}) do
     redis.call('ZREM', keys_of_group(group).rotation, id)
@@ -44,22 +44,22 @@ local function unqueue_campaign(id)
   redis.call('ZREM', key_of_sender('blocked'), id)
 end
 
--- Count a batch among the batches out; the campaign counts its own batches there too.
+-- Add a batch to the batches out of its turn group; the campaign counts its own batches out too.
 local function mark_out(campaign_key, member)
   if redis.call('SADD', turn_group_of(campaign_key).batches_out, member) == 1 then
     redis.call('HINCRBY', campaign_key, 'batches_out', 1)
   end
 end
 
--- Count a batch no longer among the batches out.
+-- Take a batch from the batches out of its turn group.
 local function mark_not_out(campaign_key, member)
   if redis.call('SREM', turn_group_of(campaign_key).batches_out, member) == 0 then return end
   redis.call('HINCRBY', campaign_key, 'batches_out', -1)
-  -- A campaign that reached its own limit left the rotation, and enters it again now.
+  -- A campaign that had reached its own limit of batches out had left the rotation, and enters the rotation again now.
   if has_own_limit(campaign_key) then queue_campaign(string.match(member, '^%w+'), campaign_key) end
 end
 
--- Let the turn of a campaign end before its batch does: the batch no longer counts among the batches out, and the
+-- End the turn of a campaign before its batch has ended: the batch no longer counts among the batches out, and the
 -- campaign goes to the end of its rotation.
 local function end_turn(id, campaign_key, member)
   mark_not_out(campaign_key, member)

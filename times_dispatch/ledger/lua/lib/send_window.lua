@@ -1,10 +1,10 @@
 -- The send window of a campaign: the hours of the day in which its messages may be sent.
 
--- A block that is opened this long before the send window closes is pushed within the send window: a push begins within
--- 750 ms of the opening of its block, or not at all.
+-- A block that is opened at least this long before the send window closes is pushed within the send window, because a
+-- push begins at most 750 ms after the opening of its block, or not at all.
 local LAST_OPENING_MS = 900
 
--- Say whether a campaign (its fields send_window_opens_ms and send_window_closes_ms) is outside its send window. Upkeep
+-- Say whether a campaign is outside its send window (its fields send_window_opens_ms and send_window_closes_ms). Upkeep
 -- sets the next send window, see set_send_window.lua. A campaign that sends at any hour has no send_window_closes_ms.
 local function is_outside_send_window(campaign, now_ms)
   local closes_ms = tonumber(campaign.send_window_closes_ms or '0')

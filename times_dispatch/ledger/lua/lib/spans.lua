@@ -1,13 +1,13 @@
 -- uses: records
--- A span is a stretch of neighbouring messages of a batch. Messages near each other are read together, and written
--- together with the messages between them: two commands to read and two to write for dozens of messages, instead of
--- four for each.
+-- A span is a run of neighbouring messages of a batch. The messages of a span are read together and written together,
+-- with the unchanged messages between them: two commands read and two commands write dozens of messages, instead of
+-- four commands for each message.
 local MAX_GAP = 8
 
--- Return where a span ends that begins with the packed item at `item_at` (a position in `packed`). The items are of
--- `width` bytes each, and begin with the index of a message (u16); the span goes on while the indexes ascend by at
--- least `min_step` and at most MAX_GAP. Returns the position of the span's last item, and the index in that item: two
--- values and no table, because this runs for each span of a group of results or reports.
+-- Return where the span ends that begins with the packed item at `item_at` (a position in `packed`). Each item has
+-- `width` bytes and begins with the index of a message (u16). The span continues while each index is greater than the
+-- index before it, by at least `min_step` and at most MAX_GAP. Returns the position of the span's last item, and the
+-- index in that item: two values and no table, because this runs for each span of a group of results or reports.
 local function end_of_span(packed, width, item_at, min_step)
   local byte = string.byte
   local high, low = byte(packed, item_at, item_at + 1)
@@ -22,9 +22,9 @@ local function end_of_span(packed, width, item_at, min_step)
 end
 
 -- Read the messages from index `first` to index `last`. Returns a table of three functions:
---   get(index)              returns the message's state and the six fields of its record, with what `put` changed
---   put(index, state, ...)  changes state and record; the fields stand in the order of RECORD
---   write()                 writes what was changed, if anything was
+--   get(index)              returns the message's state and the six fields of its record, with the changes by `put`
+--   put(index, state, ...)  changes state and record; the fields are in the order of RECORD
+--   write()                 writes all changes, if there are any
 -- `get` and `put` return and take plain values in the order of RECORD: a table for each message would be slower.
 local function read_span(messages_key, count, first, last)
   local states = redis.call('GETRANGE', messages_key, first, last)

@@ -1,15 +1,15 @@
 -- uses: names keys states records budget rollups
--- The statistics: what became of messages, as counters, so that a question costs the same for a hundred messages and
--- for ten million. A message counts once, by its record: by its state, its code, its SMS parts and the time until its
--- delivery, on the day (in India) and at the provider of its last push, or of its last block if it was not pushed. A
--- message that was in no block counts on the day of its campaign's creation, at the first provider of the chain. So a
--- script that changes a record takes the old record out of the counters and puts the new record in, in the same atomic
--- step. A repeated or late call changes no record, and no counter.
+-- The statistics: counters of messages by their results, so that a query costs the same for a hundred messages and for
+-- ten million messages. A message counts once, by the values of its record: its state, its code, its SMS parts and the
+-- time until its delivery. A message counts on the day (in India) and at the provider of its last push, or of its last
+-- block if the message was not pushed. A message that was in no block counts on the day of its campaign's creation, at
+-- the first provider of the chain. So a script that changes a record takes the old record out of the counters and puts
+-- the new record in, in the same atomic step. A repeated or late call changes no record, and no counter.
 --
 -- Two hashes have the same fields: the statistics of the campaign, and the rollup of a day, a provider and a template
 -- of the sender. StatisticsField in ledger/keys.py has the fields. The counters of minutes are kept for a day.
 
--- A group of messages is known by its provider times this number, plus the minute of its pushes.
+-- The key of a group of messages is the index of its provider times this number, plus the minute of its pushes.
 local MINUTES = 16777216
 -- Say whether a state counts: a message that is pending or sending has no result yet.
 local function is_counted(state)
@@ -18,19 +18,19 @@ end
 
 -- The states in which a provider accepted the message.
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
--- The states in which the code of the record says why.
+-- The states in which the code of the record gives the reason of the state.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
 -- The entry of one attempt of a message that was sent again: attempt, index of the provider, day, and the sum of two
 -- flags.
 local ATTEMPT_ENTRY = '>I1I1I2I1'
 local ATTEMPT_BYTES = 5
--- The flags: the provider is known to have accepted the attempt; a report said that the attempt failed, and the message
--- is sent again for that.
+-- The two flags: the provider is known to have accepted the attempt (PROVED); a report said that the attempt failed,
+-- and therefore the message is sent again (TRIED_AGAIN).
 local PROVED = 1
 local TRIED_AGAIN = 2
 
--- Return how many second tries a message had up to an attempt: how many attempts before it failed. `entries` are those
--- of the message.
+-- Return how many second tries a message had up to an attempt: the number of failed attempts before that attempt.
+-- `entries` are the entries of the message.
 local function tries_before(entries, attempt)
   local tries = 0
   for entry_at = 1, #entries, ATTEMPT_BYTES do
@@ -42,8 +42,8 @@ end
 
 -- Return the number of the field of the histogram for a time until delivery. There are four fields for each doubling of
 -- the time, so a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all
--- times below a second have one field. Returns also the times for which the number is the same: the first of them, and
--- the first after them.
+-- times below a second have one field. Returns also the range of times that this field counts: its first time, and the
+-- first time after it.
 local function delivery_time_bucket(ms)
   if ms < 1000 then return 0, -math.huge, 1000 end
   local mantissa, exponent = math.frexp(ms)
@@ -65,37 +65,38 @@ local function read_for_statistics(campaign_key)
 end
 
 -- Collect the changes of messages of a batch for the statistics. `campaign` has the fields of read_for_statistics.
--- Returns a table of functions; all take plain values, because most of them run for each message:
+-- Returns a table of functions. All take plain values, because most of them run for each message; `sent` is the field
+-- of the message's record:
 --   change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
---                                 the record of a message changed; index: in the batch
---   accept(sent, messages, parts)  so many messages, sent then and never before, were sending and are accepted
---   deliveries_of(sent)           returns a table for the deliveries of messages that were accepted and sent then; it
---                                 gets their numbers by the time of the report (epoch, seconds)
---   fail(sent, code)              a message that was accepted is failed
+--                                 the record of a message changed; index: index of the message in the batch
+--   accept(sent, messages, parts)  this many messages that were sent at `sent`, and never before, became accepted
+--   deliveries_of(sent)           returns a table that the caller fills: how many accepted messages, sent at `sent`,
+--                                 were delivered, by the time of the report (epoch, seconds)
+--   fail(sent, code)              an accepted message became failed
 --   prove(index, attempt, sent)   a provider accepted an attempt of a message that was sent again
---   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: the one before
---   tried_again(index, attempt, sent)  a failed message is to be sent again; attempt: the one that failed
+--   sent_again(index, attempt, sent)  a message in doubt is to be sent again; attempt: its attempt so far
+--   tried_again(index, attempt, sent)  a failed message is to be sent again; attempt: the attempt that failed
 --   tries_of(index, attempt)      returns how many second tries the message had up to this attempt
---   recover(index, attempt, sent, sign)  a message is delivered by this attempt (sign 1), or not by it after all (-1)
---   add(name, amount, sent)       count something else of a message that was sent then; see StatisticsField
+--   recover(index, attempt, sent, sign)  this attempt delivered a message (sign 1), or after all did not (sign -1)
+--   add(name, amount, sent)       add to another counter, for a message that was sent at `sent`; see StatisticsField
 --   part_counts()                 the SMS parts of each message of the batch, one byte each; false if each has one
 --   index_in_campaign(index)      the index of a message in its campaign
 --   write(now_ms)                 write all changes
--- `accept`, `deliveries_of` and `fail` are short ways for the commonest changes, and count the same as `change`.
+-- `accept`, `deliveries_of` and `fail` are short forms for the most frequent changes, and count the same as `change`.
 local function message_statistics(campaign_key, batch_number, campaign)
   local floor, byte = math.floor, string.byte
   local created_ms = tonumber(campaign.created_ms)
-  -- The campaign's creation on the clock of India, and the milliseconds since the minute began in which it lies.
+  -- The time of the campaign's creation in India, and how many milliseconds of its minute had passed by then.
   local base_ms = created_ms + INDIA_OFFSET_MS
   local into_minute_ms = base_ms % 60000
   local groups, known_part_counts = {}, nil
   local attempts_key = campaign.resent and key_of_attempts(campaign_key)
   local first_index = nil
-  -- The last group that was asked for, and the range of `sent` of its messages.
+  -- The group that group_of returned last, and the range of `sent` of its messages.
   local last_group, group_from, group_until = nil, 0, 0
 
   -- Return the group of the messages that were sent in the same minute through the same provider. A group is a table:
-  --   amounts  what is counted by the same name for the campaign and the day: states, codes, reactions
+  --   amounts  counters with one name for the campaign and for the day: states, codes, reactions
   --   times    deliveries by the number of the field of the histogram
   --   settled  deliveries that amounts and times do not count yet: by `sent`, and then by the time of the report
   --   parts    SMS parts of messages that a provider accepted
@@ -148,7 +149,7 @@ local function message_statistics(campaign_key, batch_number, campaign)
     return first_index + index
   end
 
-  -- Return the entries of a message that was sent again; false or nil if it was not.
+  -- Return the entries of the attempts of a message; false or nil if the message was not sent again.
   local function attempts_of(index)
     return attempts_key and redis.call('HGET', attempts_key, index_in_campaign(index))
   end
@@ -304,7 +305,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
     if tries > 0 then add('recovered:' .. tries, sign, sent) end
   end
 
-  -- Sort what a group counts into the statistics of the campaign, the rollup of its day and its minute.
+  -- Add the counters of each group to the statistics of the campaign, the rollup of its day and the counters of its
+  -- minute.
   local function write(now_ms)
     if next(groups) == nil and next(proved_parts) == nil then return end
     local of_campaign, rollups, minutes = {}, {}, {}

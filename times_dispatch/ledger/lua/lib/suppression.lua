@@ -2,8 +2,8 @@
 -- Checks messages against the frequency entries of texts and phones before the messages are opened, and adds the
 -- entries of messages that are opened. A check only reads. lib/frequency.lua explains the entries.
 --
--- A phone stands once in a campaign, so an entry of a text by this campaign belongs to the same message: a message that
--- is sent again is not suppressed because of its own entry.
+-- A campaign has a phone only once, so an entry of a text by the same campaign belongs to the same message: a message
+-- that is sent again is not suppressed because of its own entry.
 
 -- The codes of suppressed messages; Suppression in ledger/states.py has the same codes.
 local TOO_MANY = 32
@@ -11,15 +11,15 @@ local SAME_TEXT = 33
 
 -- Return the check of a registered text; nil if the same text may be sent again at once.
 --   digest          the digest of the registered text
---   repeat_after_s  how long the same text may not be sent to a phone again, in seconds
+--   repeat_after_s  for how long the same text may not be sent to a phone again, in seconds
 --   id              the campaign
 --   sizes           the sizes of campaigns, see read_message
 --   now_s           the time now (epoch, seconds)
--- Returns a table with all arguments but the digest, and besides:
---   registry  the registry of this period; `ids` of a registry remembers the campaigns by their numbers there
---   lookups   where an entry may be: the registry of this or the last period, the size class, how many buckets it has
+-- Returns a table with all arguments but the digest, and with
+--   registry  the registry of this period; its `ids` caches the campaigns by their numbers in the registry
+--   lookups   the places of possible entries: the registry (of this or the last period), the size class and its buckets
 --   began_s   when this period began (epoch, seconds)
---   unit_s    how many seconds a unit of the time in an entry has
+--   unit_s    how many seconds one unit of the time in an entry stands for
 local function text_check(digest, repeat_after_s, id, sizes, now_s)
   if repeat_after_s <= 0 then return nil end
   local this_period = math.floor(now_s / repeat_after_s)
@@ -40,9 +40,9 @@ local function text_check(digest, repeat_after_s, id, sizes, now_s)
   }
 end
 
--- Return the fate of the message that an entry points at, and the age of the entry in seconds. An entry of this
--- campaign, or an entry that is too old, counts as unsent.
-local function fate_of_entry(check, registry, entry)
+-- Return the sent status of the message that an entry points at, and the age of the entry in seconds. An entry of the
+-- campaign that is checked, or an entry that is too old, counts as unsent.
+local function sent_status_of_entry(check, registry, entry)
   local campaign_number, index, time = struct.unpack(TEXT_ENTRY, entry)
   local age_s = check.now_s - registry.began_s - time * check.unit_s
   if campaign_number == registry.own_number or age_s >= check.repeat_after_s then return UNSENT, age_s end
@@ -55,11 +55,11 @@ local function fate_of_entry(check, registry, entry)
   -- A message that cannot be read counts as sent.
   local is_read, state, attempt = pcall(read_message, other, index, check.sizes)
   if not is_read or not state then return SENT, age_s end
-  return fate_of(state, attempt), age_s
+  return sent_status(state, attempt), age_s
 end
 
--- Return SAME_TEXT if this text was sent to this phone lately; or nil, and for how many milliseconds the message has to
--- wait, false if it need not.
+-- Return SAME_TEXT if the same text was sent to the phone within repeat_after_s. Otherwise return nil, and for how many
+-- milliseconds the message has to wait (false if the message need not wait).
 local function check_text(check, fingerprint)
   local wait_ms = false
   for _, lookup in ipairs(check.lookups) do
@@ -67,9 +67,9 @@ local function check_text(check, fingerprint)
     local bucket_key = key_of_bucket(registry.key, lookup.class, lookup.buckets, fingerprint)
     local entry = redis.call('HGET', bucket_key, fingerprint)
     if entry then
-      local fate, age_s = fate_of_entry(check, registry, entry)
-      if fate == SENT then return SAME_TEXT end
-      if fate == UNDECIDED then wait_ms = wait_for_fate_ms(age_s, check.repeat_after_s) end
+      local status, age_s = sent_status_of_entry(check, registry, entry)
+      if status == SENT then return SAME_TEXT end
+      if status == UNDECIDED then wait_ms = wait_while_undecided_ms(age_s, check.repeat_after_s) end
     end
   end
   return nil, wait_ms
@@ -88,7 +88,7 @@ local function add_text_entries(check, fingerprints, indexes)
   for position, fingerprint in ipairs(fingerprints) do
     keys[position] = key_of_bucket(registry.key, class, buckets, fingerprint)
   end
-  -- Mostly all buckets are there, and expire already.
+  -- In most calls all buckets exist, and have an expiry already.
   local are_new = redis.call('EXISTS', unpack(keys)) < #keys
   for position, key in ipairs(keys) do
     redis.call('HSET', key, fingerprints[position], pack(TEXT_ENTRY, campaign_number, indexes[position], time))
@@ -100,8 +100,8 @@ end
 --   max_per_phone  how many messages a phone may get within a period
 --   period_s       the period, in seconds
 --   id, sizes, now_s  as in text_check
--- Returns a table with the arguments and the registries of this and the last period. Its `kept` has by phone the
--- entries of this period that still count; check_phone fills it.
+-- Returns a table with the arguments and the registries of this and the last period. Its table `kept` has, by phone,
+-- the entries of this period that still count; check_phone fills `kept`.
 local function phone_check(max_per_phone, period_s, id, sizes, now_s)
   if max_per_phone <= 0 then return nil end
   local this_period = math.floor(now_s / period_s)
@@ -117,9 +117,9 @@ local function phone_check(max_per_phone, period_s, id, sizes, now_s)
   }
 end
 
--- Return the fate of the attempt that an entry points at. If the attempt belongs to the message that is checked, and no
--- other attempt followed it, it was not sent: the message is pending.
-local function fate_of_attempt(check, registry, campaign_number, index, attempt)
+-- Return the sent status of the attempt that an entry points at. If the attempt belongs to the message that is checked,
+-- and no other attempt followed, the attempt was not sent, because the message is pending.
+local function sent_status_of_attempt(check, registry, campaign_number, index, attempt)
   local id = registry.ids[campaign_number]
   if id == nil then
     id = redis.call('HGET', registry.key, 'id:' .. campaign_number)
@@ -129,11 +129,11 @@ local function fate_of_attempt(check, registry, campaign_number, index, attempt)
   local is_read, state, attempts = pcall(read_message, id, index, check.sizes)
   -- An attempt that another attempt followed was in doubt.
   if not is_read or not state or attempts > attempt then return SENT end
-  return fate_of(state, 0)
+  return sent_status(state, 0)
 end
 
--- Return TOO_MANY if a phone has reached its limit; or nil, and for how many milliseconds the message has to wait,
--- false if it need not.
+-- Return TOO_MANY if a phone has reached its limit. Otherwise return nil, and for how many milliseconds the message has
+-- to wait (false if the message need not wait).
 local function check_phone(check, phone)
   local sent, undecided, youngest_s = 0, 0, math.huge
   for _, registry in ipairs(check.registries) do
@@ -141,19 +141,19 @@ local function check_phone(check, phone)
     local entries, kept = redis.call('HGET', key, field) or '', {}
     for entry_at = 1, #entries, PHONE_ENTRY_BYTES do
       local campaign_number, index, attempt, time_s = struct.unpack(PHONE_ENTRY, entries, entry_at)
-      local fate = UNSENT
+      local status = UNSENT
       if time_s > check.now_s - check.period_s then
-        fate = fate_of_attempt(check, registry, campaign_number, index, attempt)
+        status = sent_status_of_attempt(check, registry, campaign_number, index, attempt)
       end
-      if fate == SENT then sent = sent + 1 end
-      if fate == UNDECIDED then undecided, youngest_s = undecided + 1, math.min(youngest_s, check.now_s - time_s) end
-      if fate ~= UNSENT then kept[#kept + 1] = string.sub(entries, entry_at, entry_at + PHONE_ENTRY_BYTES - 1) end
+      if status == SENT then sent = sent + 1 end
+      if status == UNDECIDED then undecided, youngest_s = undecided + 1, math.min(youngest_s, check.now_s - time_s) end
+      if status ~= UNSENT then kept[#kept + 1] = string.sub(entries, entry_at, entry_at + PHONE_ENTRY_BYTES - 1) end
     end
     if registry.period == check.period then check.kept[phone] = table.concat(kept) end
   end
   if sent >= check.max_per_phone then return TOO_MANY end
   local must_wait = sent + undecided >= check.max_per_phone
-  return nil, must_wait and wait_for_fate_ms(youngest_s, check.period_s)
+  return nil, must_wait and wait_while_undecided_ms(youngest_s, check.period_s)
 end
 
 -- Add the entries of the phones of messages that were checked.
@@ -202,7 +202,8 @@ local function fingerprint_of(checks, index)
   return string.sub(checks.fingerprints, last - FINGERPRINT_BYTES + 1, last)
 end
 
--- Say whether a message may be sent now. If not, note in `checks` that the message is suppressed, or how long it waits.
+-- Say whether a message may be sent now. If not, note in `checks` that the message is suppressed, or how long the
+-- message waits.
 local function may_be_sent(checks, index)
   local code, wait_for_text_ms, wait_for_phone_ms = nil, false, false
   if checks.of_texts then code, wait_for_text_ms = check_text(checks.of_texts, fingerprint_of(checks, index)) end

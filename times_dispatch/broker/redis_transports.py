@@ -1,9 +1,9 @@
-"""Messages in the broker that nobody of this project sent, or that are damaged: a worker drops them, and goes on.
+"""kombu's Redis transports for a worker that must survive unreadable entries of queues and lost connections.
 
-One such message would end a Celery worker: kombu's and Celery's event loops let no error but those of a connection pool
-pass. The transports here drop what is no message; ``SkippingConsumer`` drops messages that Celery cannot use. The same
-loops let no error pass that a channel raises when it is closed after a lost connection, so the channels here raise the
-error of a lost connection then.
+The event loops of kombu and Celery survive only errors of connections; any other error ends the worker. An entry that
+is damaged, or that another program put into a queue, raises such an error. The transports here drop entries that are no
+messages, and ``SkippingConsumer`` drops messages that Celery cannot use. A channel of kombu that is closed after a lost
+connection raises such an error too; the channels here raise the error of a lost connection instead.
 """
 
 from typing import Any, Final
@@ -16,12 +16,12 @@ from redis.exceptions import DataError
 log = structlog.get_logger(__name__)
 
 UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, DataError)
-"""The errors of a message that has not the form of a Celery message. Errors of connections are none of these."""
+"""The errors of a message that does not have the form of a Celery message. No error of a connection is among them."""
 
 
 def log_dropped(error: Exception) -> None:
     """Log that a message was dropped because of an error."""
-    # No text of the error: it may quote the message.
+    # The text of the error is not logged, because the text may quote the message.
     log.error("a message in the broker cannot be read, and is dropped", error=type(error).__name__)
 
 
@@ -29,21 +29,21 @@ class _SkippingChannel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]  # not in the stubs
-        except (ValueError, RecursionError) as error:  # the entry is no JSON; the pop has taken it out of the queue
+        except (ValueError, RecursionError) as error:  # the entry is no JSON, and BRPOP has removed it
             log_dropped(error)
             return True
 
     def _connparams(self, *args: Any, **options: Any) -> Any:
-        # After a lost connection Celery closes a channel twice, the second time without its transport's client. What
-        # the channel wants from Redis then, to give unacknowledged messages back, would be an AttributeError, and end
-        # the worker. Redis gives the messages back itself after the visibility time-out.
+        # After a lost connection Celery closes a channel twice, the second time without the client of its transport.
+        # Without the client, the call that gives unacknowledged messages back would raise an AttributeError and end the
+        # worker. The messages are delivered again after the visibility time-out.
         if self.connection is None or self.connection.client is None:
             raise RedisConnectionError("the connection to the broker is closed")
         return super()._connparams(*args, **options)  # type: ignore[misc]  # not in the stubs
 
 
 class SkippingTransport(redis.Transport):
-    """kombu's Redis, which drops entries of queues that are no messages."""
+    """kombu's transport for Redis, which drops entries of queues that are no messages."""
 
     Channel = _SkippingChannel
 
@@ -60,7 +60,7 @@ class _SkippingSentinelChannel(_SkippingChannel, redis.SentinelChannel):
 
 
 class SkippingSentinelTransport(redis.SentinelTransport):
-    """The same behind Sentinel."""
+    """kombu's transport for Redis behind Sentinel, which drops entries of queues that are no messages."""
 
     Channel = _SkippingSentinelChannel
 
@@ -76,4 +76,4 @@ TRANSPORTS: Final[dict[type, type]] = {
     redis.Transport: SkippingTransport,
     redis.SentinelTransport: SkippingSentinelTransport,
 }
-"""What stands in the place of kombu's own transports."""
+"""The transports that replace kombu's own transports."""

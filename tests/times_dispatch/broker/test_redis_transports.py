@@ -6,7 +6,7 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from times_dispatch.broker.app import celery_app
-from times_dispatch.broker.unreadable_messages import SkippingSentinelTransport, SkippingTransport
+from times_dispatch.broker.redis_transports import SkippingSentinelTransport, SkippingTransport
 from times_dispatch.settings.model import Settings
 
 
