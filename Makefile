@@ -13,7 +13,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 
 LINT := ruff types imports lua compose dependencies
 
-# The quick tests in parts that take about as long as each other: a process imports and collects its own part only. The
+# The quick tests in parts that take about the same time: a process imports and collects its own part only. The
 # part "rest" has every folder that no other part names.
 PARTS        := rest libraries field ledger producers work
 field_of     := tests/field tests/hostile
@@ -98,7 +98,7 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
 
-soak: $(READY) ## send campaigns for MINUTES (60) while things break, and say what grows (docs/soak.md); SEED, RATE
+soak: $(READY) ## send campaigns for MINUTES (60) with faults, and say which values grow (docs/soak.md); SEED, RATE
 	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
 fuzz: $(READY) ## give random input to the parsers of foreign input; MINUTES (docs/security.md)
@@ -110,7 +110,7 @@ simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
   --no-header --no-annotate --quiet
 
-lock: $(READY) ## write lock/ anew: the hashes of all files of each version in constraints.txt, for Python 3.11 to 3.14
+lock: $(READY) ## write lock/ again: the hashes of all files of each version in constraints.txt, for Python 3.11 to 3.14
 	@$(LOCK) pyproject.toml --extra files --output-file lock/run.txt
 	@$(LOCK) pyproject.toml --extra files --extra dev --output-file lock/dev.txt
 	@echo 'setuptools>=77' | $(LOCK) - --output-file lock/build.txt
@@ -123,7 +123,7 @@ REDIS_USERS := worker beat receiver reconciler links metrics alerts console flow
 
 VERSION_HERE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-secrets: ## make the secrets, .env and dispatch.toml that docker-compose.yml reads, where they are missing
+secrets: ## make the secrets, .env and dispatch.toml that docker-compose.yml reads, if they are missing
 	@mkdir -p -m 700 secrets secrets/console archive
 	@for name in $(REDIS_USERS:%=redis_%) id_key link_key archive_key forget_key callback_secret flower_basic_auth metrics_token console_secret timesmobile_username timesmobile_password; do \
 	  test -s secrets/$$name && continue; \

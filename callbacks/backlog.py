@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 WATCH_EVERY_S: Final = 60.0
 LATE_S: Final = 60.0
-"""Reconcilers apply a report within about a second, and within a minute if one of them died with it."""
+"""Reconcilers apply a report within about a second, and within a minute if a reconciler died with the report."""
 
 
 async def watch_backlog(

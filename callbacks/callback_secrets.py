@@ -17,8 +17,8 @@ from times_dispatch.ledger.secret_digest import digest_secret
 log = structlog.get_logger(__name__)
 
 CALLBACK_SECRETS: Final = keys.CALLBACK_SECRETS
-"""Hash: ``digests`` of the secrets with which a receiver last started, and ``changed_ms``, the time at which a receiver
-last started with other secrets than the receiver before it, in epoch milliseconds; 0 if that never happened."""
+"""Hash: ``digests`` of the secrets with which a receiver last started; and ``changed_ms``, the time at which a receiver
+last started with other secrets than the receiver before it, in epoch milliseconds (0: the secrets never changed)."""
 
 READ_EVERY_S: Final = 1.0
 """How long the receiver uses the last record of a change before it reads the record again, in seconds."""
@@ -58,7 +58,7 @@ class CallbackSecrets:
         self._change_s = change_s
         self._clock = clock
         self.is_recorded = False
-        """Whether Redis has the record of these secrets; until then a change cannot be ruled out."""
+        """Whether Redis has the record of these secrets; until then the secrets may have changed."""
         self._reading = asyncio.Lock()
         self._read_at: float | None = None
         self._is_change_recent = True
@@ -85,7 +85,7 @@ class CallbackSecrets:
         await run_forever(step, stop, clock=self._clock)
 
     async def is_change_recent(self) -> bool:
-        """Return whether the secrets were changed a short time ago; also True if that cannot be known now.
+        """Return whether the secrets were changed a short time ago; also True if Redis cannot be asked.
 
         Redis is read once a second at most, so that requests with guessed secrets do not load Redis.
         """
@@ -120,7 +120,7 @@ class CallbackSecrets:
         return bool(changed_ms) and now_ms - changed_ms < self._change_s * 1000
 
     async def _fields(self) -> tuple[dict[bytes, bytes], int]:
-        """Return the record, and Redis' time, epoch milliseconds."""
+        """Return the fields of the record, and Redis' time in epoch milliseconds."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(CALLBACK_SECRETS)
             pipe.time()

@@ -38,7 +38,7 @@ _HAPPEN_MORE_THAN_ONCE = frozenset(
 
 
 class ClassifiedReports:
-    """The rows of posted bodies, sorted by what follows: apply, relay, or keep as a dead letter."""
+    """The rows of posted bodies, sorted by what is done with them: apply, relay, or keep as a dead letter."""
 
     def __init__(self) -> None:
         self.reports: list[DeliveryReport] = []
@@ -46,13 +46,13 @@ class ClassifiedReports:
         self.events: list[ReportEvent] = []
         """The rows from which ``reports`` were read, in the same order."""
         self.ends: list[int] = []
-        """For each body, how many reports it and the bodies before it have."""
+        """For each body, how many reports this body and all bodies before it have together."""
         self.stop_replies: list[int] = []
-        """Indexes in ``reports`` of replies that ask for no more messages."""
+        """Indexes in ``reports`` of stop replies."""
         self.test_sends: list[tuple[int, SendTestReport]] = []
         """Reports about messages of ``dispatch send-test``, each with the index in the message's id."""
         self.test_send_stops: list[tuple[int, bytes]] = []
-        """Replies to test messages that ask for no more messages: the index in the message's id, and the row."""
+        """Stop replies to test messages: the index in the message's id, and the row."""
         self.foreign_bodies: list[bytes] = []
         """Bodies that are to be relayed to the other system of the account."""
         self.dead_letters: list[DeadLetter] = []
@@ -73,9 +73,9 @@ class ReportClassifier:
         """Make a classifier.
 
         Args:
-            ids: tells our ids from others.
-            relaying: whether there is a relay; without one, foreign rows become dead letters.
-            stop_words: a reply that begins with one of these asks for no more messages.
+            ids: tells our ids from those of other systems.
+            relaying: whether there is a relay; without a relay, foreign rows become dead letters.
+            stop_words: a reply that begins with a stop word is a stop reply.
         """
         self._ids = ids
         self._relaying = relaying
@@ -86,7 +86,7 @@ class ReportClassifier:
 
         Args:
             bodies: the bodies.
-            from_links: for each body, whether the links process stored it; without values, the receiver stored all.
+            from_links: for each body, whether the links process stored it; if empty, the receiver stored all bodies.
         """
         classified = ClassifiedReports()
         for index, body in enumerate(bodies):
@@ -176,13 +176,14 @@ def join(rows: list[bytes]) -> bytes:
 
 
 def _digest(index: int, event: ReportEvent) -> bytes:
-    """Return eight bytes that tell the clicks of a message from each other, or its replies.
+    """Return eight bytes that tell the clicks of one message from each other, and likewise its replies.
 
-    Visits that our links process reports have ids instead. A message has at most ``MAX_REACTIONS`` digests of each
-    kind, so that nobody fills Redis with clicks. Clicks on one link at different seconds have different digests if they
-    are within one span of ``MAX_REACTIONS`` seconds; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
+    A visit that our links process reports has an id instead. A message has at most ``MAX_REACTIONS`` digests of each
+    kind, so that nobody can fill Redis with clicks. Clicks on one link at different seconds have different digests if
+    they are within one span of ``MAX_REACTIONS`` seconds. Any two other clicks have the same digest, and count as one
+    click, with a probability of 1 in ``MAX_REACTIONS``.
     """
-    span = event.ts // MAX_REACTIONS  # otherwise clicks ``MAX_REACTIONS`` seconds apart would have one digest
+    span = event.ts // MAX_REACTIONS  # without it, clicks ``MAX_REACTIONS`` seconds apart would have one digest
     content = f"{event.url}\0{event.incoming_text}\0{span}".encode("utf-8", "surrogatepass")
     # The correlation id is not in the content: a poster may write the same id in upper or in lower case.
     number = (event.ts + int.from_bytes(blake2b(content, digest_size=4).digest())) % MAX_REACTIONS

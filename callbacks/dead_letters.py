@@ -36,12 +36,13 @@ _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
 _KEPT_SHARE: Final = 0.9
-"""The share of the limit that a stream fills after its oldest rows were deleted: not every new row deletes others."""
+"""The share of the limit that a stream fills after its oldest rows were deleted; so not every new row causes a
+deletion."""
 
 _REASON: Final = b"reason"
 _DETAIL: Final = b"detail"
 _TOO_LONG_BYTES: Final = b"too_long_bytes"
-"""The field that holds how many bytes a row had that was too long to be kept."""
+"""The field that holds the length, in bytes, of a row that was too long to be kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +50,16 @@ class DeadLetterLimits:
     """How many dead letters are kept. The oldest rows of a full stream are deleted; the totals still count them."""
 
     max_rows: int = 50_000
-    """In each of the two streams of short rows, approximately."""
+    """Rows in each of the two streams of short rows, approximately."""
     long_bytes: int = 64 * 1024
     """A row with more bytes than this is long, and goes to one of the two streams of long rows."""
     max_long_rows: int = 256
-    """In each of the two streams of long rows: a quarter of a GiB, if all have the length of the longest body."""
+    """Rows in each of the two streams of long rows: 256 MiB, if all rows have the length of the longest body."""
     max_row_bytes: int = MAX_BODY_BYTES + 1024
-    """The longest body that the receiver accepts, and some bytes to make a row a body of its own. Of a longer row only
-    the reason and the size are kept."""
+    """The length of the longest body that the receiver accepts, plus some bytes that make a row a body of its own. Of a
+    longer row, only the reason and the size are kept."""
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_dead_letter_bytes
-    """In each of the four streams, approximately."""
+    """Bytes in each of the four streams, approximately."""
     page: int = 1_000
     """Short rows that are read in one call to Redis."""
     written_rows: int = 200
@@ -76,26 +77,26 @@ class DeadLetterReason(StrEnum):
     """Why a report became a dead letter. The values are stored in Redis, and ``--reason`` takes them."""
 
     NOT_OURS = "not_ours"
-    """Its id is not one of ours, and no relay is configured."""
+    """The id in the report is not ours, and no relay is configured."""
     FORGED = "forged"
-    """Its id has the form of ours, but our key did not make its signature."""
+    """The id in the report has the form of our ids, but our key did not make its signature."""
     UNKNOWN = "unknown_message"
-    """Its id is ours, but the ledger has no such message, or no longer."""
+    """The id in the report is ours, but the ledger does not have the message, or has it no longer."""
     ARCHIVED = "archived"
-    """Its id is ours, and its campaign is in the archive, where nothing changes any more."""
+    """The id in the report is ours, but its campaign is in the archive, where nothing changes."""
     UNREADABLE = "unreadable"
     """The posted body cannot be read at all."""
     UNUSABLE = "unusable_row"
     """The row cannot be used; the detail of the dead letter says why (``UnusableRow.reason``)."""
     NOT_APPLIED = "not_applied"
-    """Each try to apply the report failed or ended its reconciler. Or the report is a stop reply, and the ledger has
-    lost the number of the message."""
+    """Each try to apply the report failed or ended its reconciler; or the report is a stop reply, and the ledger no
+    longer has the number of the message."""
     RELAY_REFUSED = "relay_refused"
-    """Its id is not one of ours, and the other system refused it."""
+    """The id in the report is not ours, and the other system refused the report."""
     RELAY_FAILED = "relay_failed"
-    """Its id is not one of ours, and the other system could not be reached in time."""
+    """The id in the report is not ours, and the other system could not be reached in time."""
     RELAY_FULL = "relay_full"
-    """Its id is not one of ours, and too many reports waited for the other system."""
+    """The id in the report is not ours, and too many reports waited for the other system."""
     FORWARD_REFUSED = "forward_refused"
     """The report was applied; the system to which it was to be forwarded refused its copy."""
 
@@ -106,7 +107,7 @@ class DeadLetterReason(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "DeadLetterReason | None":
-        """Accept the text for people as well: older dead letters were stored with the text."""
+        """Return the reason whose text for people this is: earlier versions stored the text."""
         return next((reason for reason, text in _TEXTS.items() if text == value), None)
 
 
@@ -131,7 +132,7 @@ _FOREIGN_REASONS = frozenset(
         DeadLetterReason.RELAY_REFUSED,
         DeadLetterReason.RELAY_FAILED,
         DeadLetterReason.RELAY_FULL,
-        DeadLetterReason.FORWARD_REFUSED,  # not foreign, but a mirror: a flood of them must push out no row of ours
+        DeadLetterReason.FORWARD_REFUSED,  # copies of our reports: a flood of copies must push out no row of ours
     }
 )
 
@@ -156,7 +157,7 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
     body: bytes
     """The posted bytes, with what recipients wrote and clicked; empty if the row was too long to be kept."""
     too_long: int = 0
-    """How many bytes the row had, if it was too long to be kept; else 0."""
+    """The length of a row that was too long to be kept, in bytes; 0 if the row was kept."""
     detail: str = ""
     """The mistake in the row, for people; empty if the reason says everything."""
 
@@ -170,7 +171,7 @@ class DeadLetters:
         Args:
             redis: the ledger.
             limits: how many are kept.
-            hide: takes what nobody may see out of bodies before they are kept; None keeps them as they are.
+            hide: replaces forgotten phone numbers in bodies before they are kept; None keeps bodies unchanged.
         """
         self._redis = redis
         self._limits = limits
@@ -237,7 +238,7 @@ class DeadLetters:
         return sorted(matching, key=attrgetter("at_ms"))[:limit]
 
     async def count(self) -> dict[DeadLetterReason, int]:
-        """Return how many dead letters there are now, by reason. Reads them all."""
+        """Return how many dead letters there are now, by reason. Reads all dead letters."""
         counter: Counter[DeadLetterReason] = Counter()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
@@ -295,9 +296,9 @@ class DeadLetters:
         return replayed
 
     async def _forward_again(self, rows: Sequence[StoredDeadLetter]) -> list[StoredDeadLetter]:
-        """Put copies of reports into the queue of forwarding; return those that may be deleted.
+        """Put copies of reports into the queue of forwarding; return the dead letters that may be deleted.
 
-        None may if there is no room for all of them. A copy that cannot be read stays.
+        If the queue has no room for all copies, no dead letter may be deleted. A copy that cannot be read stays.
         """
         readable, events = list[StoredDeadLetter](), list[tuple[bytes, int, ForwardedEvent]]()
         for row in rows:
@@ -307,7 +308,7 @@ class DeadLetters:
         return [] if await ForwardQueue(self._redis).add_all(events) else readable
 
     async def _pages(self, stream: str) -> AsyncIterator[list[StoredDeadLetter]]:
-        """Yield a stream's rows up to the newest at the start, so that a replay does not meet its own failures."""
+        """Yield the rows of a stream, but no row that is added meanwhile: a replay must not read its own failures."""
         size = self._limits.long_page if stream in _LONG_STREAMS else self._limits.page
         newest: Any = await self._redis.xrevrange(stream, count=1)
         after = "-"
@@ -338,12 +339,12 @@ def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
 
 
 def _text(fields: dict[bytes, bytes], name: bytes) -> str:
-    """Return a field; the receiver's user in Redis may write any entry, and none must keep people from the others."""
+    """Return a field as text, whatever its bytes: an entry that another program wrote must not hide other entries."""
     return fields.get(name, b"").decode(errors="replace")
 
 
 def _reason(stored: str) -> tuple[DeadLetterReason, str]:
-    """Return a stored reason, and the detail: older dead letters were stored with the parser's text as the reason."""
+    """Return a stored reason and a detail: earlier versions stored the parser's text, now the detail, as the reason."""
     try:
         return DeadLetterReason(stored), ""
     except ValueError:

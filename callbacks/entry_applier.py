@@ -60,28 +60,28 @@ class AppliedEntries:
     results: Sequence[ReportEffect | None]
     """The effect of each of ``classified.reports``; None if the report could not be applied."""
     ends: Sequence[tuple[bytes, int]]
-    """The id of each entry, and how many of ``classified.reports`` are of it and of the entries before it."""
+    """The id of each entry, and how many of ``classified.reports`` come from this entry and the entries before it."""
     via: bytes = b""
-    """The relays of other ledgers which all the entries came by."""
+    """The relays of other ledgers through which all entries came, as in the header Via."""
     has_failures: bool = False
     """Whether some reports could not be applied, or some bodies could not be classified."""
 
     @property
     def stop_replies(self) -> list[int]:
-        """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
+        """Indexes in ``classified.reports`` of stop replies to messages that the ledger knows."""
         return [index for index in self.classified.stop_replies if self.results[index] not in _WITHOUT_MESSAGE]
 
 
 @dataclass(frozen=True)
 class Forwarding:
-    """Copies of reports for another system: which ones, and the queue in which they wait."""
+    """Copies of reports for another system: the writer of their rows, and the queue in which the copies wait."""
 
     rows: ForwardRows
     queue: ForwardQueue
 
     @classmethod
     def of(cls, redis: Redis, callbacks: CallbackSettings) -> "Forwarding | None":
-        """Return the copies that the system in the settings gets; None if there is no such system."""
+        """Return the forwarding to the system in the settings; None if the settings name no system."""
         if not callbacks.forward_url:
             return None
         return cls(ForwardRows(callbacks.forward), ForwardQueue(redis, limits=ForwardLimits.of(callbacks)))
@@ -109,7 +109,7 @@ class EntryApplier:
         Args:
             redis: the Redis with the opt-outs, the relay's stream and the dead letters.
             report_applier: applies reports to the ledger.
-            classifier: tells our reports from others.
+            classifier: tells our reports from those of other systems.
             id_key_guard: checks whether this process has all the keys of our ids.
             streams: how many bytes the streams that the applier writes may take.
             dead_numbers: which failed reports mean that a number is dead.
@@ -128,7 +128,7 @@ class EntryApplier:
         self._dead_numbers = DeadNumbers(redis, dead_numbers)
 
     async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
-        """Apply the reports of entries, which came by the same relays, in one call.
+        """Apply the reports of entries that came through the same relays, in one call.
 
         Return None if the call fails because of the reports.
         """
@@ -170,7 +170,7 @@ class EntryApplier:
         return AppliedEntries(classified, results, ends, entry.via, has_failures=has_failures)
 
     async def store_side_effects(self, applied: AppliedEntries) -> int:
-        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
+        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return the number of dead letters.
 
         Raises:
             IdKeyRefused: a row has the form of ours and a wrong signature, and this process lacks a key that may have
@@ -221,13 +221,13 @@ class EntryApplier:
                 self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
 
     async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
-        """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
+        """Classify bodies, many of them in a thread, so that the relay and the renewal of claims go on."""
         if sum(map(len, bodies)) <= _MAX_LIGHT_BYTES and sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
             return self._classifier.classify(bodies, from_links=from_links)
         return await asyncio.to_thread(self._classifier.classify, bodies, from_links=from_links)
 
     async def _note_dead_numbers(self, applied: AppliedEntries) -> None:
-        """Note the numbers of which a failed report says that nobody has them.
+        """Note as dead the numbers that nobody has, according to the code of a failed report.
 
         A report that changes nothing counts too: the process may have died between the report's effect and this note.
         The number of a delivered message is not dead, also if a gateway that reports each part calls a part failed.
@@ -245,10 +245,10 @@ class EntryApplier:
             await self._dead_numbers.add(dead)
 
     async def _not_delivered(self, applied: AppliedEntries, failed: Sequence[int]) -> list[DeliveryReport]:
-        """Return those failed reports, by their indexes, whose messages do not count as delivered.
+        """Return the failed reports whose messages do not count as delivered; *failed* has the indexes of the reports.
 
         A report that changed the state of its message made the message failed, unless a later report of the same call
-        says delivered; the ledger is asked only about the others.
+        says delivered. The ledger is asked only about the messages of all other reports.
         """
         if not failed:
             return []
@@ -275,7 +275,7 @@ class EntryApplier:
         ]
 
     async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
-        """Return the bodies of an entry that can be classified, and those that cannot."""
+        """Return the bodies of an entry that can be classified, and the bodies that cannot be classified."""
         classifiable: list[bytes] = []
         unclassifiable: list[bytes] = []
 
@@ -292,7 +292,7 @@ class EntryApplier:
         return classifiable, unclassifiable
 
     async def _apply_alone(self, report: DeliveryReport) -> ReportEffect | None:
-        """Apply one report; return None if it cannot be applied."""
+        """Apply one report and return its effect; None if the report cannot be applied."""
         outcome = await attempt(partial(self._report_applier.apply, [report]))
         if isinstance(outcome, Failed):
             await self._raise_unless_reports_are_at_fault(outcome.error)
@@ -331,7 +331,7 @@ class EntryApplier:
 
 
 def _copies(applied: AppliedEntries, rows: ForwardRows) -> list[tuple[bytes, int, ForwardedEvent]]:
-    """Return the copies of applied reports: the id of each one's entry, its position there, and the event."""
+    """Return the copies of applied reports: the id of the report's entry, the position in the entry, and the event."""
     copies, begin = list[tuple[bytes, int, ForwardedEvent]](), 0
     events, results = applied.classified.events, applied.results
     for entry_id, end in applied.ends:
@@ -346,7 +346,7 @@ def _copies(applied: AppliedEntries, rows: ForwardRows) -> list[tuple[bytes, int
 
 
 def max_rows(body: bytes) -> int:
-    """Return how many rows a body has at most: one more than commas."""
+    """Return the maximum number of rows in a body: the number of its commas, plus one."""
     return body.count(b",") + 1
 
 

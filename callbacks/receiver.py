@@ -51,7 +51,7 @@ _CONFIRMATION: Final = (
     b'{"status":"success","message":"Callback processed successfully","data":{"processed_events":%d,"timestamp":%d}}'
 )
 KEPT_AT_ONCE: Final = 8
-"""How many refused bodies are kept at the same time: each takes memory several times while it is written."""
+"""How many refused bodies are written at the same time: a body takes several times its size while it is written."""
 
 
 class Receiver:
@@ -89,7 +89,7 @@ class Receiver:
         self._reader = PostedReportsReader()
         self._refusals = refusals or RefusalLog()
         self.links: LinksApplication | None = None
-        """Answers clicks on tracked links; None if a process of its own does."""
+        """Answers clicks on tracked links; None if the links process answers them."""
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,7 +122,7 @@ class Receiver:
             self._refusals.warning(
                 "reports of this ledger's relay came round to this receiver; check callbacks.relay_url"
             )
-            await self._refuse(send, 400, "These reports came from here: the relays post in a circle.")
+            await self._refuse(send, 400, "These reports came from this receiver: the relays post in a loop.")
             return
         try:
             body = posted = await read_body(scope["headers"], receive, clock=self._clock)
@@ -140,7 +140,7 @@ class Receiver:
             await self._accept_reports(body, scope["query_string"], headers, send)
 
     async def _is_in_relay_loop(self, headers: Headers) -> bool:
-        """Return whether the request came by a relay of this ledger, or by too many: the relays post in a loop."""
+        """Return whether the relays post in a loop: the request came through a relay of ours, or through too many."""
         relays = relays_in(headers.text(b"via"))
         if not relays:
             return False
@@ -171,7 +171,7 @@ class Receiver:
             await self._store(reports.content, reports.events, send, via=via)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:
-        """Keep a body that is refused as a dead letter; if that fails, answer 503 and return False."""
+        """Keep a refused body as a dead letter; if this fails, answer 503 and return False."""
         try:
             if self._room.refusal:
                 raise NotStored(self._room.refusal)
@@ -197,7 +197,7 @@ class Receiver:
 
     async def _store(self, body: bytes, events: int, send: Send, *, via: bytes) -> None:
         if self._room.refusal:
-            await self._refuse(send, 503, "No more reports can be stored now. Please post them again.")
+            await self._refuse(send, 503, "No more reports can be stored now. Please post these reports again later.")
             return
         try:
             await self._writer.put(body, via=via)
@@ -214,7 +214,7 @@ class Receiver:
         is_change_recent = await self._secrets.is_change_recent()
         self._refusals.warning("a request had an unknown secret", answered=503 if is_change_recent else 404)
         if is_change_recent:
-            await self._refuse(send, 503, "The secret is unknown here, perhaps not for long. Please post again later.")
+            await self._refuse(send, 503, "The secret is unknown at the moment. Please post again later.")
         else:
             await self._refuse(send, 404, "Not found.")
 
@@ -285,7 +285,7 @@ async def _send_body(send: Send, status: int, body: bytes, *, headers: Iterable[
 
 async def serve(settings: Settings) -> None:
     """Receive until a signal; then answer the requests in progress."""
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise each full garbage collection would scan all loaded modules, for tens of milliseconds
     async with connect(settings.redis_url) as redis:
         secrets = CallbackSecrets(
             redis,

@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 GROUP: Final = RECONCILERS
 _AT_ONCE_MS: Final = 1
-"""How long a read waits for a new entry while entries wait for memory."""
+"""How many milliseconds a read waits for a new entry while other entries wait for memory."""
 
 
 _DEFAULT_LIMITS: Final = ReconcilerLimits()
@@ -89,10 +89,10 @@ class Reconciler:
         Args:
             redis: the Redis with the stream, the dead letters and the opt-outs.
             report_applier: applies reports to the ledger.
-            classifier: tells our reports from others.
+            classifier: tells our reports from those of other systems.
             id_key_guard: the guard that says whether the classifier has all the keys of our reports.
             name: the name of this process among the reconcilers; None makes a name.
-            limits: how many entries the reconciler takes at once, and how often it tries an entry that fails.
+            limits: how many entries the reconciler takes at the same time, and how often it tries an entry that fails.
             streams: how many bytes the streams that the reconciler writes may take.
             dead_numbers: which failed reports mean that a number is dead.
             forwarding: the copies of reports that another system gets; None if no system gets any.
@@ -116,18 +116,18 @@ class Reconciler:
         self._limits = limits
         self._clock = clock
         self._claimed: deque[Entry] = deque()
-        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first, and then
-        those for which Redis has no memory."""
+        """Entries that were read, or claimed from a dead reconciler, and are not processed yet; the oldest come first,
+        and the entries for which Redis has no memory come last."""
         self._refused = 0
-        """How many entries Redis has refused one after the other, because it is full."""
+        """How many entries in a row Redis has refused because it is full."""
         self._is_one_by_one = False
         """Whether entries are processed one by one, because Redis has refused a group."""
         self._sums = LogSums(log)
         self._renewed_at = clock.monotonic()
-        # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
+        # Not at once: a reconciler that a claimed entry will kill processes some new entries first.
         self._claim_at = clock.monotonic() + limits.claim_every_s
         self._next_read_at = float("-inf")
-        """The next read begins at this time at the earliest, on the clock's monotonic time."""
+        """The earliest moment of the next read, on the monotonic clock."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile until the stop is set, then release the entries that are not processed.
@@ -192,7 +192,7 @@ class Reconciler:
     async def _pass_over(self) -> bool:
         """Put the first entry behind the others, because Redis is full; return whether another entry can be tried.
 
-        When all entries were tried, new entries are read and put before them.
+        When all entries were tried, new entries are read and put at the front.
         """
         self._claimed.rotate(-1)
         self._refused += 1
@@ -309,7 +309,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         IdKeyRefused: the settings lack a key with which our ids may have been made.
     """
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise each full garbage collection would scan all loaded modules, for tens of milliseconds
     classifier = ReportClassifier(
         CorrelationIds(settings.id_key, settings.old_id_key),
         relaying=bool(settings.relay_url),
@@ -342,7 +342,7 @@ async def serve(settings: Settings) -> None:
             )
             try:
                 await reconciler.run(stop)
-            except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
+            except IdKeyRefused as error:  # raised below: an error here would cancel the relay during a post
                 refusal = error
 
         heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures, path=settings.heartbeat_path)

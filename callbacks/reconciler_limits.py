@@ -1,4 +1,4 @@
-"""How much a reconciler does at once, which entries it processes together, and how often it tries an entry."""
+"""How many entries a reconciler takes, which entries it processes together, and how often it tries an entry."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from callbacks.stream_reader import CLAIM_AFTER_MS, Entry
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcilerLimits:
-    """How much a reconciler does at once, and how often it tries entries that fail."""
+    """How many entries a reconciler takes at the same time, and how often it tries entries that fail."""
 
     read_entries: int = 128
     """Entries that are read, or claimed, at once. The receiver puts up to 128 KiB of bodies into one entry."""
     group_bytes: int = 1024 * 1024
     """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
     group_rows: int = 40_000
-    """The most rows that the entries may have that are applied together. A row has two commas or three, so that as many
-    commas are some thousands of reports."""
+    """The maximum of commas in the entries that are applied together, plus one for each body. A row has two or three
+    commas, so this many commas are some thousands of reports."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
     read_every_s: float = 0.1
-    """After a read that returned little, the next read begins this much later: entries that come meanwhile are
+    """After a read that returned little, the next read begins this many seconds later: entries that come meanwhile are
     processed together, which takes a fraction of the CPU time in this process and in Redis. After a pause of the stream
     the first entry is read at once."""
     small_read_bytes: int = 128 * 1024
@@ -31,11 +31,11 @@ class ReconcilerLimits:
     claim_after_ms: int = CLAIM_AFTER_MS
     """An entry that another reconciler has held for this long is claimed from it."""
     claim_every_s: float = 5.0
-    """How often the reconciler looks for entries that others have held too long."""
+    """How often the reconciler looks for entries that other reconcilers have held too long."""
     renew_every_s: float = 5.0
     """How often the reconciler claims its own entries again, so that no other reconciler takes it for dead."""
     max_deliveries: int = 5
-    """At this delivery of an entry, those of its reports that still fail become dead letters. An entry with more
+    """At this delivery of an entry, the reports of the entry that still fail become dead letters. An entry with more
     deliveries has killed its reconcilers, or was delivered together with an entry that did: from then on the entry is
     delivered alone."""
     max_deliveries_alone: int = 8
@@ -45,7 +45,8 @@ class ReconcilerLimits:
     def first_group(self, entries: Iterable[Entry], *, one_by_one: bool) -> list[Entry]:
         """Return the first of the entries that are processed together: at least one if there are any.
 
-        Entries that came by different relays are not processed together. With *one_by_one* the group has one entry.
+        Entries that came through different relays are not processed together. With *one_by_one* the group has one
+        entry.
         """
         group = list[Entry]()
         size = rows = 0

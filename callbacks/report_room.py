@@ -48,7 +48,7 @@ class ReportRoom:
         """Why the receiver takes no reports; empty if it takes reports."""
 
     async def check(self) -> None:
-        """Find out whether there is room. Raises Redis errors; then the last result holds."""
+        """Check whether there is room. After a Redis error, which is raised, the last result holds."""
         refusal, memory = "", await read_memory(self._redis)
         if not memory.has_room(0, max_share=self._max_memory_share):
             refusal = f"Redis uses {memory.share:.0%} of its memory"

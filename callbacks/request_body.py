@@ -1,4 +1,4 @@
-"""The body of a request to the receiver: read whole, within a size and a time."""
+"""Reads the whole body of a request to the receiver, within a maximum size and time."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The loop of a callbacks process: repeats a step until the stop, also after errors of a step."""
+"""The loop of a callbacks process: repeats a step until the stop, also after a step that raised an error."""
 
 import asyncio
 import random

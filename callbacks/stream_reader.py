@@ -35,8 +35,8 @@ for _, consumer in ipairs(consumers) do
 end
 return removed
 """
-"""A script, because a reader must not get an entry between the question whether it holds any and its removal: Redis
-forgets which entries a removed reader held."""
+"""A script, because a reader must not get an entry between the check that it holds none and its removal: Redis forgets
+which entries a removed reader held."""
 
 
 class Entry(NamedTuple):
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     deliveries: int
     """How often the entry was delivered to a reader, this time included."""
     via: bytes = b""
-    """The relays of other ledgers which the payload came by (``streams.VIA``)."""
+    """The relays of other ledgers through which the payload came (``streams.VIA``)."""
     from_links: bool = False
     """Whether the links process wrote the entry (``streams.FROM_LINKS``)."""
 
@@ -127,7 +127,7 @@ class StreamReader:
             count: the most entries to claim.
             min_idle_ms: returns how long an entry must have been held, by the number of its deliveries.
             alone_after: an entry with more deliveries than this is returned alone, after all others. If the entry kills
-                its reader, the deliveries of other entries are not counted for that.
+                its reader, the deliveries of no other entry are counted.
         """
         overdue: dict[bytes, int] = {}
         after: str | bytes = "-"
@@ -156,12 +156,12 @@ class StreamReader:
         return await self._hidden([_entry(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None])
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
-        """Hold entries as if they had been delivered *idle_ms* ago; this does not count as a delivery."""
+        """Reset the idle time of held entries to *idle_ms*; this does not count as a delivery."""
         if ids:
             await self._redis.xclaim(self._stream, self._group, self.name, 0, list(ids), idle=idle_ms, justid=True)
 
     async def finish(self, ids: Sequence[bytes]) -> None:
-        """Delete entries from the stream: no reader gets them again."""
+        """Delete entries from the stream, so that no reader gets them again."""
         if not ids:
             return
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -185,7 +185,7 @@ class StreamReader:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
 
     async def _hidden(self, entries: list[Entry]) -> list[Entry]:
-        """Return entries without forgotten phone numbers. After an error they stay held, and are claimed later."""
+        """Return entries without forgotten phone numbers; after an error the entries stay held, to be claimed later."""
         if not self._hide or not entries:
             return entries
         payloads = await self._hide([entry.payload for entry in entries])

@@ -58,7 +58,7 @@ class ReportStreamWriter:
             max_group_bytes: bytes of bodies in one write; a longer body is written alone.
             max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.
             wait_for_replicas: how many replicas must have a body before it counts as stored.
-            replicas_within_s: seconds that a write waits for them.
+            replicas_within_s: seconds that a write waits for the replicas.
             from_links: whether the bodies are visits of tracked links, whose ids are true (``streams.FROM_LINKS``).
             clock: times the writes.
         """
@@ -77,9 +77,9 @@ class ReportStreamWriter:
         """Bodies that failed since the last write that succeeded."""
 
     async def put(self, body: bytes, *, via: bytes = b"") -> None:
-        """Return when the body is in the stream; raise ``NotStored`` if that is not certain.
+        """Return once the body is in the stream; raise ``NotStored`` if the body may not be in the stream.
 
-        *via* names the relays of other ledgers which the body came by (``streams.VIA``).
+        *via* names the relays of other ledgers through which the body came (``streams.VIA``).
         """
         if self._held_bytes + len(body) > self._max_held_bytes:
             raise NotStored("too much is waiting to be stored")

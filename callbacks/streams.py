@@ -18,26 +18,26 @@ RELAY: Final = keys.RELAY
 """Posted bodies of another system of the same account, which wait to be posted to that system; one in each entry."""
 
 RELAY_ID: Final = keys.RELAY_ID
-"""String: names the relays of this ledger in the header Via, so that a receiver knows what they posted."""
+"""String: the name of this ledger's relays in the header Via, so that a receiver recognizes bodies that they posted."""
 
 DEAD_LETTERS: Final = keys.DEAD_LETTERS
 """Dead letters: rows that could not be used, each with its reason."""
 
 FOREIGN_DEAD_LETTERS: Final = keys.FOREIGN_DEAD_LETTERS
-"""Dead letters that are not ours, in a stream of their own, so that a flood of them pushes out no row of ours."""
+"""Dead letters of other systems, in a stream of their own, so that a flood of such rows pushes out no row of ours."""
 
 LONG_DEAD_LETTERS: Final = keys.LONG_DEAD_LETTERS
 LONG_FOREIGN_DEAD_LETTERS: Final = keys.LONG_FOREIGN_DEAD_LETTERS
-"""The same two for long rows, of which fewer are kept."""
+"""The same two streams for long rows, of which fewer are kept."""
 
 DEAD_LETTER_TOTALS: Final = keys.DEAD_LETTER_TOTALS
-"""Hash: reason → how many rows were ever moved to the dead letters for it."""
+"""Hash: reason → how many rows were ever moved to the dead letters for this reason."""
 
 VIA: Final = b"via"
-"""The field that names the relays of other ledgers which a body came by, as in the header Via; missing if none."""
+"""The field that names the relays of other ledgers through which a body came, as in the header Via; missing if none."""
 FROM_LINKS: Final = b"l"
 """The field that says that the links process wrote the entry: the ids of visits in it are true. The receiver never
-writes this field, so nobody who posts can make up ids."""
+writes this field, so a client that posts cannot invent ids."""
 BODY: Final = b"b"
 """The field of an entry that holds its payload, in all of these streams."""
 
@@ -70,7 +70,7 @@ DEFAULT_STREAM_LIMITS: Final = StreamLimits()
 
 
 async def stream_bytes(redis: Redis, stream: str) -> int:
-    """Return how many bytes a stream takes, estimated from a few entries; 0 without the permission to ask.
+    """Return how many bytes a stream takes, estimated from a few entries; 0 without the permission for the command.
 
     Raises other Redis errors.
     """
@@ -106,7 +106,7 @@ def fields_of(payload: bytes, via: bytes, *, from_links: bool = False) -> dict[A
 async def store_one_by_one(
     redis: Redis, bodies: Sequence[bytes], *, via: bytes = b"", from_links: bool = False
 ) -> None:
-    """Add posted bodies, which came by the same relays, to ``reports``, each as an entry. Raises Redis errors."""
+    """Add posted bodies that came through the same relays to ``reports``, each as an entry. Raises Redis errors."""
     async with redis.pipeline(transaction=False) as pipe:
         for body in bodies:
             pipe.xadd(REPORTS, fields_of(pack([body]), via, from_links=from_links))
@@ -116,7 +116,7 @@ async def store_one_by_one(
 def raise_first(replies: Sequence[Any]) -> None:
     """Raise the first error among a pipeline's replies.
 
-    ``Pipeline.execute`` would raise an error that quotes the command, and with it what a recipient wrote.
+    ``Pipeline.execute`` would raise an error that quotes the command, and the command may hold a recipient's words.
     """
     for reply in replies:
         if isinstance(reply, Exception):

@@ -26,7 +26,7 @@ _TIMEOUT_S: Final = 5.0
 
 async def serve(settings: Settings) -> None:
     """Serve the pages until a signal."""
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise each full garbage collection would scan all loaded modules, for tens of milliseconds
     users = ConsoleUsers(Path(settings.console.users))
     _warn_without_users(users)
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:

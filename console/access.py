@@ -17,7 +17,7 @@ from console.visit import ConsoleResources, FormTooLong, Visit, read_form
 from times_dispatch.console_users import ConsoleRole, ConsoleUser
 
 Page = Callable[[Visit], Awaitable[Response]]
-"""Answers a request of somebody who may make it."""
+"""Makes the response to a request that its user may make."""
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
 _OWN_SITES: Final = frozenset({"", "same-origin", "none"})
@@ -28,8 +28,8 @@ def page(path: str, answer: Page, *, role: ConsoleRole | None = ConsoleRole.VIEW
 
     Args:
         path: its address.
-        answer: makes the response.
-        role: the role that the user needs; None if nobody has to be logged in.
+        answer: makes the response to a request that its user may make.
+        role: the role that the user needs; None if the page needs no login.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -42,7 +42,7 @@ def page(path: str, answer: Page, *, role: ConsoleRole | None = ConsoleRole.VIEW
 
 
 def action(path: str, answer: Page, *, role: ConsoleRole | None) -> Route:
-    """Return the route of a POST: it answers only to a form with the right CSRF token, as ``page`` does otherwise."""
+    """Return the route of a POST, with the arguments of ``page``; the form must have the CSRF token of the session."""
 
     async def endpoint(request: Request) -> Response:
         resources = resources_of(request)
@@ -52,9 +52,9 @@ def action(path: str, answer: Page, *, role: ConsoleRole | None) -> Route:
         except FormTooLong:
             return PlainTextResponse("This form is too long.", 413)
         except ClientDisconnect:
-            return PlainTextResponse("This form is incomplete.", 400)  # nobody reads this
+            return PlainTextResponse("This form is incomplete.", 400)  # the connection is closed
         except ValueError:
-            return PlainTextResponse("This is no form.", 400)
+            return PlainTextResponse("This is not a form in UTF-8.", 400)
         token = request.headers.get(CSRF_HEADER) or next(iter(form.get(CSRF_FIELD, ())), "")
         visit = Visit(request=request, resources=resources, user=user, form=form)
         if request.headers.get("sec-fetch-site", "") not in _OWN_SITES or not is_csrf_token(request.session, token):
@@ -65,13 +65,13 @@ def action(path: str, answer: Page, *, role: ConsoleRole | None) -> Route:
 
 
 def resources_of(request: Request) -> ConsoleResources:
-    """Return what all requests share."""
+    """Return the resources that all requests share."""
     resources: ConsoleResources = request.app.state.resources
     return resources
 
 
 def current_user(request: Request, resources: ConsoleResources) -> ConsoleUser | None:
-    """Return the user who is logged in here, or whom a trusted proxy names; None if there is no such user."""
+    """Return the user who is logged in, or whom a trusted proxy names; None if there is no such user."""
     settings, users = resources.settings.console, resources.users.all()
     if settings.user_header and is_trusted_proxy(request, resources):
         named = request.headers.getlist(settings.user_header)
@@ -90,7 +90,7 @@ def is_trusted_proxy(request: Request, resources: ConsoleResources) -> bool:
 
 
 def address_of(request: Request, resources: ConsoleResources) -> str:
-    """Return the address of the browser: that of the peer, or the last one that a trusted proxy names."""
+    """Return the address of the browser: the peer of the connection, or the last address that a trusted proxy names."""
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     if forwarded and is_trusted_proxy(request, resources):
         return forwarded[:64]
@@ -98,12 +98,12 @@ def address_of(request: Request, resources: ConsoleResources) -> str:
 
 
 def refusal(visit: Visit, role: ConsoleRole | None) -> Response | None:
-    """Return the answer to somebody who may not see a page; None to somebody who may."""
+    """Return the response to a user who may not see a page; None if the user may see the page."""
     if role is None or visit.may(role):
         return None
     if visit.user is None:
         if visit.request.headers.get("hx-request") or visit.request.url.path.startswith("/live/"):
-            return Response(status_code=401, headers={"HX-Redirect": "/login"})  # what htmx asked for is no page
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})  # htmx asked for a piece of a page
         if visit.request.method != "GET":
             return RedirectResponse("/login", status_code=303)
         url = visit.request.url

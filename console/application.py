@@ -1,4 +1,4 @@
-"""The ASGI application of the console: its routes, and the pages for what goes wrong."""
+"""The ASGI application of the console: its routes, and the pages of errors."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -39,13 +39,13 @@ from times_dispatch.settings.model import Settings
 log = structlog.get_logger(__name__)
 
 _COOKIE_LASTS_S = 30 * 24 * 3600
-"""The cookie also keeps the look; a login in it lasts as long as the settings say."""
+"""The cookie also keeps the look. The settings say how long a login lasts."""
 
 
 def make_resources(
     redis: Redis, settings: Settings, *, users: ConsoleUsers, clock: Clock = SYSTEM_CLOCK
 ) -> ConsoleResources:
-    """Return what all requests share.
+    """Return the resources that all requests share.
 
     Args:
         redis: the ledger.
@@ -104,7 +104,7 @@ async def _health(_request: Request) -> Response:
 
 
 async def _problem(request: Request, *, status: int, title: str, reason: str) -> Response:
-    """Return the page of a problem to people who are logged in, and a line to others."""
+    """Return the page of a problem for people who are logged in, and a line of text for others."""
     resources = resources_of(request)
     try:
         user = current_user(request, resources)

@@ -22,7 +22,7 @@ class Theme(StrEnum):
     """The colours of the pages."""
 
     AUTO = "auto"
-    """As the browser prefers."""
+    """The theme that the browser prefers."""
     LIGHT = "light"
     DARK = "dark"
 
@@ -37,7 +37,7 @@ class NumberForm(StrEnum):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What a person chose for the pages."""
+    """The theme and the form of numbers that a person chose."""
 
     theme: Theme = Theme.AUTO
     form: NumberForm = NumberForm.INDIA
@@ -47,7 +47,7 @@ class Formats:
     """Writes values in the form that a person chose; all times are those of India."""
 
     def __init__(self, form: NumberForm = NumberForm.INDIA, *, now_s: float = 0) -> None:
-        """Make the functions of one page.
+        """Make the formats of one page.
 
         Args:
             form: the form of numbers and times.
@@ -71,7 +71,7 @@ class Formats:
         return f"Rs {sign}{groups}.{paise}"
 
     def percent(self, share: float | None) -> str:
-        """Return a share of hundred: ``97.3 %``; a dash for None."""
+        """Return a percentage: ``97.3 %``; a dash for None."""
         return "–" if share is None else f"{share:.1f} %"
 
     def share(self, number: int, whole: int) -> str:
@@ -79,11 +79,11 @@ class Formats:
         return self.percent(100 * number / whole if whole else None)
 
     def rate(self, per_second: float) -> str:
-        """Return a rate: ``1,200/s``; ``0.5/s`` below ten."""
+        """Return a rate: ``1,200/s``; a rate below 10 has one decimal: ``0.5/s``."""
         return f"{per_second:.3g}/s" if 0 < per_second < 10 else f"{self.number(per_second)}/s"
 
     def limit(self, per_second: float) -> str:
-        """Return the limit of a rate; a limit of 0 is none."""
+        """Return the limit of a rate; 0 means no limit."""
         return self.rate(per_second) if per_second else "no limit"
 
     def moment(self, epoch_ms: float) -> str:
@@ -99,7 +99,7 @@ class Formats:
         return datetime.fromtimestamp(epoch_ms / 1000, INDIA).isoformat(timespec="seconds")
 
     def day(self, day: str) -> str:
-        """Return a day that is given as ``2026-11-08``."""
+        """Return a day that is given as ``2026-11-08`` in the chosen form."""
         if self.form is NumberForm.INTERNATIONAL:
             return day
         moment = datetime.fromisoformat(day)
@@ -169,7 +169,7 @@ def day_typed(text: str) -> date | None:
 
 
 def _indian_groups(digits: str) -> str:
-    """Return digits in groups: the last three, and then by two."""
+    """Return digits in Indian groups: the last three digits, and groups of two before them."""
     head, tail = digits[:-3], digits[-3:]
     groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)]
     return ",".join([*reversed(groups), tail])

@@ -1,4 +1,4 @@
-"""Limits of logins: a name, an address and both together get only so many tries."""
+"""Limits of logins: a name, an address, and a pair of both may fail only a limited number of times."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 
 class LoginLimit(NamedTuple):
-    """So many tries at once, and then one each so many seconds."""
+    """A maximum of *tries* at once; after that, one more try every *one_each_s* seconds."""
 
     tries: int
     one_each_s: float
@@ -16,17 +16,17 @@ class LoginLimit(NamedTuple):
 _OF_BOTH: Final = LoginLimit(5, 60.0)
 _OF_ADDRESS: Final = LoginLimit(20, 15.0)
 _OF_NAME: Final = LoginLimit(40, 10.0)
-"""A stranger who tries a name from many addresses must not lock its owner out for long."""
+"""The limit of a name is high: a stranger who tries a name from many addresses must not lock out the user for long."""
 _MAX_KEPT: Final = 20_000
 
 
 class LoginLimits:
-    """Counts the tries that failed. The counts are those of one process, and end with it."""
+    """Counts failed tries. Each process has its own counts, which end with the process."""
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._used = dict[str, tuple[float, float]]()
-        """The tries that are used up, and when this was so; a try comes back by and by."""
+        """The number of used tries and the moment of this number, by key; used tries become free again over time."""
 
     def wait_s(self, name: str, address: str) -> float:
         """Return how many seconds a person must wait before the next try; 0 if the try may be made now."""
@@ -57,7 +57,7 @@ class LoginLimits:
         return max(0.0, used - (now - at) / limit.one_each_s)
 
     def _forget_old(self, now: float) -> None:
-        """Keep the younger half of the counts, so that strangers cannot fill the memory."""
+        """Keep the newer half of the counts, so that strangers cannot fill the memory."""
         newest = sorted(self._used.items(), key=lambda item: now - item[1][1])[: _MAX_KEPT // 2]
         self._used = dict(newest)
 

@@ -24,32 +24,32 @@ from times_dispatch.status.reader import Queues, needs_person, read_status
 
 _MAX_ENDED: Final = 5
 _MAX_SHOWN: Final = 20
-"""Campaigns that get a card; the others are a link, so that the page stays short however many are live."""
+"""The maximum of campaigns with a card; a link leads to the others, so that the page stays short."""
 _RATE_OVER_S: Final = 10.0
-"""A rate is the mean of so many seconds, at least."""
+"""A rate is the mean over at least this many seconds."""
 _MAX_SAMPLES: Final = 20
 STATUS_EVERY_S: Final = 1.5
-"""How old the status of the processes, of Redis and of the reports may be: it costs more than the campaigns. When
-something pauses, brakes, starts or ends, the status is read at once."""
+"""How many seconds old the status of the processes, of Redis and of the reports may be: the status costs more to read
+than the campaigns. When a campaign or sender pauses, brakes, starts or ends, the status is read at once."""
 
 
 class RunningCampaign(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign that is live, and how fast it goes."""
+    """A live campaign and its rate."""
 
     view: CampaignView
     rate_per_s: float | None
-    """Messages per second that need no more sending, over the last seconds; None before two readings."""
+    """Messages per second whose sending ended, over the last seconds; None before two readings."""
     limit_per_s: float
-    """The smaller of the limits of the sender and of the campaign; 0 is none."""
+    """The smaller of the limits of the sender and of the campaign; 0 means no limit."""
 
     @property
     def left_s(self) -> float | None:
-        """How many seconds the rest takes at this rate; None if nobody can say."""
+        """How many seconds the unsent messages take at this rate; None if this is unknown."""
         return self.view.unsent / self.rate_per_s if self.rate_per_s and self.view.unsent else None
 
 
 class RunningSender(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender with live campaigns, and how fast it goes."""
+    """A sender with live campaigns, and its rate."""
 
     view: SenderView
     rate_per_s: float | None
@@ -57,35 +57,35 @@ class RunningSender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NowData(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of all that lives at one moment."""
+    """The live campaigns and senders, and the status of the deployment, at one moment."""
 
     at_ms: int
     """When the campaigns were read, in epoch milliseconds."""
     status: DeploymentStatus
-    """The status, at most ``STATUS_EVERY_S`` seconds older."""
+    """The status, at most ``STATUS_EVERY_S`` seconds older than the campaigns."""
     campaigns: list[RunningCampaign]
-    """Those that get a card: first those that stopped without a person, those that a person paused, then the newest."""
+    """The campaigns with a card: braked campaigns first, then campaigns that a person paused, then the newest."""
     live: int
-    """How many campaigns are live, with and without a card."""
+    """The number of live campaigns, with and without a card."""
     unsent: int
-    """How many messages of the live campaigns are pending or being sent."""
+    """The number of messages of live campaigns that are pending or being sent."""
     ended: list[CampaignView]
     """The newest campaigns that ended."""
     senders: list[RunningSender]
 
     @property
     def not_shown(self) -> int:
-        """How many live campaigns get no card."""
+        """The number of live campaigns without a card."""
         return self.live - len(self.campaigns)
 
     @property
     def needs_person(self) -> list[StatusFinding]:
-        """What somebody has to do, the most serious first."""
+        """The findings that need a person, the most serious first."""
         return [finding for finding in self.status.findings if finding.severity is not Severity.NOTE]
 
 
 class NowReader:
-    """Reads the data, and remembers the counters of the last seconds, from which it works out rates."""
+    """Reads the data, and keeps the counters of the last seconds to calculate rates."""
 
     def __init__(
         self, redis: Redis, queues: Queues, *, max_memory_share: float = 0.9, clock: Clock = SYSTEM_CLOCK
@@ -108,10 +108,10 @@ class NowReader:
         self._work: LiveWork | None = None
         """The senders and the live campaigns, once they are read in this reading."""
         self._standing: Hashable = None
-        """What stopped and what runs, when the status was read."""
+        """The stopped and the running campaigns and senders when the status was read."""
 
     async def read(self) -> NowData:
-        """Return the data of this moment; an unavailable ledger is a finding of the status, and no error."""
+        """Return the present data; an unavailable ledger is a finding of the status, and not an error."""
         self._work = None
         status = await self._status_now()
         if status.redis is None:
@@ -153,7 +153,7 @@ class NowReader:
         rates = self._rates(live)
         ids = [(campaign.id, header_of(campaign.plan.sender)) for campaign in _with_card(running, others, rates)]
         views = await queries.some(ids, damaged=damaged)
-        # The views were read a moment later: with them, what the page says of all agrees with the cards.
+        # The views were read a moment later than the counts: sums of the views agree with the cards of the page.
         unsent = {campaign.id: campaign.unsent for campaign in live} | {view.id: view.unsent for view in views}
         return NowData(
             at_ms=int(self._clock.time() * 1000),
@@ -177,13 +177,13 @@ class NowReader:
         )
 
     async def _read_work(self) -> LiveWork:
-        """Return what lives; the status and the campaigns of one reading share it."""
+        """Return the senders and the live campaigns; the status and the cards of one reading share the result."""
         if self._work is None:
             self._work = await LiveCampaigns(self._redis, clock=self._clock).read()
         return self._work
 
     async def _status_now(self, *, is_old: bool = False) -> DeploymentStatus:
-        """Return the status; read it if it is too old, or if *is_old*."""
+        """Return the status; read the status again if it is too old, or if *is_old*."""
         now = self._clock.monotonic()
         if self._status is None or is_old or now - self._status_at >= STATUS_EVERY_S:
             self._status, self._standing = None, None
@@ -199,7 +199,7 @@ class NowReader:
         return self._status
 
     def _with_damage(self, status: DeploymentStatus, damaged: list[CampaignDamaged]) -> DeploymentStatus:
-        """Return a status that also names campaigns of which only the whole view cannot be read."""
+        """Return the status with findings about campaigns whose summary can be read, but not their whole view."""
         known = {*status.work.damaged, *(damage.campaign for damage in damaged)}
         if len(known) == len(status.work.damaged):
             return status

@@ -1,4 +1,4 @@
-"""The headers of every response: no script, style or frame from elsewhere or inline, and nothing kept in a cache."""
+"""The headers of every response: they forbid foreign or inline scripts, styles and frames, and caches."""
 
 from typing import Final
 

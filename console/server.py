@@ -1,4 +1,4 @@
-"""The HTTP server of the console: uvicorn, stopped by an event, with bounds for what strangers send."""
+"""The HTTP server of the console: uvicorn, stopped by an event, with bounds for requests of strangers."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -31,7 +31,7 @@ def make_console_server(
     Args:
         application: the application.
         listen: the address ``host:port``.
-        trusted_proxies: proxies whose X-Forwarded-For is believed.
+        trusted_proxies: proxies whose header X-Forwarded-For is used.
         refusals: log the requests that are refused; by default a log of this server only.
     """
     host, _, port = listen.rpartition(":")
@@ -52,7 +52,7 @@ def make_console_server(
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=False,  # an address may hold what somebody searched for
+            access_log=False,  # an address may hold the words of a search
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,

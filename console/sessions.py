@@ -1,8 +1,8 @@
-"""Sessions: who is logged in, since when, and the token against forged requests (CSRF).
+"""Sessions: the user who is logged in, the time of the login, and the token against forged requests (CSRF).
 
 Starlette signs the session and keeps it in a cookie. A session holds the name of a user and a stamp of the user's
-password, never a role: the role comes from the users file at each request. So a user who is removed, or who gets
-another password, is logged out at once.
+password, never a role: the role comes from the users file at each request. So a user who is removed, or whose
+password is changed, is logged out at once.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from times_dispatch.console_users import ConsoleUser
 
 SESSION_COOKIE: Final = "__Host-dispatch-console"
 INSECURE_SESSION_COOKIE: Final = "dispatch-console"
-"""The name without TLS: browsers take a name with ``__Host-`` only from a secure cookie."""
+"""The name of the cookie without TLS: browsers accept a name with ``__Host-`` only for a secure cookie."""
 _TOKEN_BYTES: Final = 24
 _USER, _STAMP, _SINCE, _CSRF, _THEME, _FORM = "user", "stamp", "since", "csrf", "theme", "form"
 
@@ -24,7 +24,7 @@ SessionData = MutableMapping[str, Any]
 
 
 def log_in(session: SessionData, user: ConsoleUser, *, now_s: float) -> None:
-    """Make a session that of a user, with a new token against forged requests."""
+    """Log a user in: the session gets the user's name, and a new token against forged requests."""
     session.update({_USER: user.name, _STAMP: _stamp(user), _SINCE: int(now_s), _CSRF: _new_token()})
 
 
@@ -37,7 +37,7 @@ def log_out(session: SessionData) -> None:
 def user_of(
     session: Mapping[str, Any], users: Mapping[str, ConsoleUser], *, now_s: float, max_age_s: float
 ) -> ConsoleUser | None:
-    """Return the user who is logged in; None if nobody is, or not any more.
+    """Return the user who is logged in; None if nobody is logged in, or if the login has expired.
 
     Args:
         session: the session.
@@ -53,7 +53,7 @@ def user_of(
 
 
 def csrf_token(session: SessionData) -> str:
-    """Return a form of the session's token that differs each time, so that compressed pages do not betray it."""
+    """Return the session's token in a form that differs each time, so that compressed pages do not reveal the token."""
     token = session.get(_CSRF)
     if not isinstance(token, str) or len(token) != 2 * _TOKEN_BYTES:
         token = session[_CSRF] = _new_token()
@@ -82,7 +82,7 @@ def look_of(session: Mapping[str, Any]) -> Look:
 
 
 def choose_look(session: SessionData, *, theme: str = "", form: str = "") -> None:
-    """Keep a theme, a form of numbers, or both; an unknown one changes nothing."""
+    """Keep a theme, a form of numbers, or both; an unknown value changes nothing."""
     if theme in set(Theme):
         session[_THEME] = theme
     if form in set(NumberForm):
@@ -94,7 +94,7 @@ def _new_token() -> str:
 
 
 def _stamp(user: ConsoleUser) -> str:
-    """Return what changes when the user's password changes, and betrays nothing of its hash."""
+    """Return a stamp that changes with the user's password, and reveals nothing about the hash of the password."""
     return hashlib.sha256(f"{user.name}\0{user.password}".encode()).hexdigest()[:32]
 
 

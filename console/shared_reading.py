@@ -1,4 +1,4 @@
-"""A reading of the ledger that several people share: who asks at the same time, or a moment later, gets the same."""
+"""A reading of the ledger that several people share if they ask at the same time, or within a short time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,15 +10,15 @@ T = TypeVar("T")
 
 
 class SharedReading(Generic[T]):
-    """Reads at most once in a while, and never twice at the same time, however many ask."""
+    """Reads only if the last reading is too old, and never twice at the same time, whatever the number of callers."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, fresh_s: float = 1.0, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make a shared reading.
 
         Args:
             read: reads the ledger.
-            fresh_s: for how many seconds a reading is given out.
-            clock: measures that time.
+            fresh_s: for how many seconds callers get the same reading.
+            clock: measures the age of a reading.
         """
         self._read = read
         self._fresh_s = fresh_s
@@ -28,7 +28,7 @@ class SharedReading(Generic[T]):
         self.readings = 0
 
     async def get(self, *, max_age_s: float | None = None) -> T:
-        """Return a reading that is fresh, or at most *max_age_s* old; errors of the ledger go to the caller."""
+        """Return a reading that is fresh, or at most *max_age_s* old; errors of the ledger are raised to the caller."""
         max_age_s = self._fresh_s if max_age_s is None else max_age_s
         async with self._one_reads:
             if self._latest is None or self._clock.monotonic() - self._latest[0] >= max_age_s:

@@ -1,4 +1,4 @@
-"""One request of a person who may make it, and what its page needs: the ledger, the settings, the user, the form."""
+"""One request of a person who may make it, with all that its page needs: ledger, settings, user, form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,16 +31,16 @@ class FormTooLong(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleResources:
-    """What all requests share."""
+    """The resources that all requests share."""
 
     redis: Redis
     settings: Settings
     users: ConsoleUsers
     renderer: Renderer
     now_data: SharedReading[NowData]
-    """The data of the page Now, read once for all who look at the same time."""
+    """The data of the page Now, read once for all people who look at the same time."""
     live: LiveHub
-    """The streams of the pages that move by themselves."""
+    """The streams of the live pages."""
     login_limits: LoginLimits
     clock: Clock = SYSTEM_CLOCK
 
@@ -52,7 +52,7 @@ class Visit:
     request: Request
     resources: ConsoleResources
     user: ConsoleUser | None
-    """Who is logged in; None on the page of the login only."""
+    """The user who is logged in; None on the page of the login only."""
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields of the posted form, whose CSRF token was right; empty for a GET."""
 
@@ -76,7 +76,7 @@ class Visit:
 
     @property
     def actor(self) -> str:
-        """Who acts, for the trail."""
+        """The name of the actor, for the trail."""
         return f"{self.user.name} (console)" if self.user else ""
 
     def may(self, role: ConsoleRole) -> bool:
@@ -97,7 +97,7 @@ class Visit:
         Args:
             template: the name of its template.
             status: the HTTP status.
-            values: what the template needs besides what all templates get.
+            values: values of this template, besides the values that all templates get.
         """
         url, session = self.request.url, self.request.session
         text = self.resources.renderer.render(
@@ -117,17 +117,17 @@ class Visit:
         return HTMLResponse(text, status_code=status)
 
     def redirect(self, path: str) -> Response:
-        """Return the way to another page of the console."""
+        """Return a redirect to another page of the console."""
         return RedirectResponse(path, status_code=303)
 
     def redirect_with_note(self, path: str, note: str) -> Response:
-        """Return the way to another page, which shows a note once."""
+        """Return a redirect to another page, which shows a note once."""
         self.request.session[_NOTE] = note
         return self.redirect(path)
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a posted form; raise FormTooLong, or ValueError if it is no form in UTF-8."""
+    """Return the fields of a posted form; raise FormTooLong, or ValueError if the body is not a form in UTF-8."""
     body = bytearray()
     async for piece in request.stream():
         body += piece

@@ -1,4 +1,4 @@
-"""The words, signs and classes of states on the pages: a colour never says something alone."""
+"""The words, signs and CSS classes of states on the pages; a colour always comes with a word or a sign."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -47,7 +47,7 @@ BAR_ORDER: Final = (
     MessageState.EXPIRED,
     MessageState.CANCELLED,
 )
-"""The order of the states in a bar: what went well comes first, and what is over without a message comes last."""
+"""The order of the states in a bar: states of success come first, and states of messages that were not sent last."""
 
 MEANINGS: Final[Mapping[MessageState, str]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Wakes workers after an action, so that a campaign goes on at once; without it upkeep does so some seconds later."""
+"""Wakes workers after an action, so that a campaign goes on at once, and not after the next round of upkeep."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from times_dispatch.ledger.model import SenderId
 
 
 async def wake_workers_of(visit: Visit, sender: SenderId) -> None:
-    """Let workers begin with what a sender may send now."""
+    """Wake workers for the batches that a sender may send now."""
     from producers.submit import notify_workers  # noqa: PLC0415  # imports Celery, which is slow
 
     with suppress(RedisError, OSError):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
+from producers.export.files import open_csv
 from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
@@ -110,9 +110,12 @@ class _Adder:
 
 
 async def export_numbers(path: Path, opt_outs: OptOuts) -> int:
-    """Write all numbers, each with a plus, to a CSV file that only its owner can read; return how many there are."""
+    """Write all numbers, each with a plus, to a CSV file that only its owner can read; return how many there are.
+
+    The path ``-`` is standard output.
+    """
     written = 0
-    with open_atomic(path) as file:
+    with open_csv(path) as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS[:1])
         async for numbers in opt_outs.iterate():

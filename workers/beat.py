@@ -1,6 +1,7 @@
-"""The Celery app of beat: ``celery -A workers.beat beat``. It needs the addresses of Redis and of the broker, no more.
+"""The Celery app of beat: ``celery -A workers.beat beat``. Beat needs only the addresses of Redis and of the broker.
 
-Two beats or more may run: one works, and another one takes over when that one ends (``ledger/beat_lease.py``).
+Two or more beats may run: one of them works, and another beat takes over when the working beat ends
+(``ledger/beat_lease.py``).
 """
 
 import atexit

@@ -59,9 +59,9 @@ log = structlog.get_logger(__name__)
 
 _MAX_CACHED_PLANS = 1_000
 _URGENT_PLACES = 10
-"""One place in this many is kept for urgent batches; at least one, if the process has more than one place."""
+"""One of this many places is kept for urgent batches; at least one place, if the process has more than one."""
 _URGENT_PERMITS = 50
-"""One permit for open messages in this many is kept for urgent batches."""
+"""One of this many permits for open messages is kept for urgent batches."""
 _LAST_WRITES_S = 2.0
 """How long the ledger has to take the last results after a stop cancelled the pushes, in seconds."""
 
@@ -153,8 +153,8 @@ class Dispatcher:
             rng=self._rng,
         )
         self._opening_locks = defaultdict[tuple[SenderId, tuple[str, ...], bool], OpeningLock](OpeningLock)
-        """One for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
-        chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
+        """One lock for each sender and chain of providers, for urgent batches and for others. So a batch that waits for
+        a chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[BatchWorker] = set()
         self._running: set[asyncio.Task[WorkEnd]] = set()
@@ -191,8 +191,8 @@ class Dispatcher:
         """Return whether this process should take no more wake-ups; may be called from any thread.
 
         Celery polls for wake-ups once a second. So that the places of batches that end meanwhile are used, as many
-        batches may wait here as ended in the last second. Where batches take long, none waits: another process may have
-        room for them. A process that is cut off from all providers takes none at all.
+        batches may wait here as ended in the last second. Where batches take long, no batch waits here: another process
+        may have room for it. A process that is cut off from all providers takes no wake-ups at all.
         """
         if self._context.reach.is_cut_off(tuple(self._settings.providers)):
             return True
@@ -236,7 +236,7 @@ class Dispatcher:
             await self._wait_for_batches(_LAST_WRITES_S)
 
     async def close(self) -> None:
-        """Close the clients; call ``stop`` before."""
+        """Close the clients; call ``stop`` first."""
         self._sums.flush()
         for task in self._background:
             task.cancel()
@@ -296,7 +296,7 @@ class Dispatcher:
         return False
 
     async def _pass_on(self, ref: BatchRef, plan: Plan) -> bool:
-        """Leave a batch to another process if this one is cut off from its providers; return whether it was left."""
+        """Leave a batch to another process if this one is cut off from the providers; return whether it did so."""
         if not self._context.reach.is_cut_off(plan.chain):
             return False
         if await self._release(ref):
@@ -326,12 +326,12 @@ class Dispatcher:
             return await self._work_on(lease, plan, asked_at + self._settings.worker.lease_s)
         except CampaignUnknown:
             return BatchEnd.NOTHING_TO_DO
-        except Exception as unexpected:  # noqa: BLE001  # the only such place of a worker process
+        except Exception as unexpected:  # noqa: BLE001  # the only such place in a worker process
             await self._failures.release(ref, token, unexpected)
             return BatchEnd.FAILED
 
     def _lack(self, plan: Plan) -> tuple[BatchEnd, str] | None:
-        """Return what this process lacks to send a campaign, for the batch and for people; None if it lacks nothing."""
+        """Return why this process cannot send a campaign, as an end of the batch and in words; None if it can."""
         if plan.provider not in self._clients:
             return BatchEnd.PROVIDER_UNKNOWN, f"provider {plan.provider} is not in the worker's settings"
         if not self._context.link_keys.has_key_of(plan):

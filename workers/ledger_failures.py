@@ -20,7 +20,7 @@ _MAX_WAIT_S = 1.0
 
 
 def log_failed_call(error: Exception, *, doing: str) -> None:
-    """Log an error of a call to the ledger that somebody will make again; *doing* names the call."""
+    """Log the error of a call to the ledger that will be repeated; *doing* names the call."""
     if is_transient(error):
         log.warning("ledger unavailable", error=type(error).__name__, doing=doing)
     else:

@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 _MAX_ROUND_S = 30.0
 """A round of upkeep that takes longer than this is cancelled."""
 _SPARE_THREADS = 8
-"""Pool threads that batches leave free, so that upkeep always finds one."""
+"""Pool threads that batches do not use, so that upkeep always finds a thread."""
 _MAX_STOP_S = 4.0
 """How long a stop may take beyond the grace, in seconds; then the process ends, even if Celery does not."""
 _MAX_CLOSE_S = 2.0
@@ -115,7 +115,7 @@ class WorkerProcess:
         """Do one round of upkeep; after a failure of the ledger or the broker, the next round comes in a second.
 
         *beat_token* is the fencing token of the beat that sent the message, 0 if there is none, and *sent_ms* is the
-        time by Redis' clock. An old message, and one of a beat that another one has replaced, does nothing.
+        time by Redis' clock. A message that is old, or comes from a beat that was replaced, does nothing.
         """
         if self._upkeep is None:
             return
@@ -141,7 +141,7 @@ class WorkerProcess:
     def _stop_or_exit(self) -> None:
         deadline = time.monotonic() + self._settings.worker.grace_s + _MAX_STOP_S
         self.stop()
-        time.sleep(max(0.0, deadline - time.monotonic()))  # in a thread of its own, whatever the loop does
+        time.sleep(max(0.0, deadline - time.monotonic()))  # a loop that hangs does not stop this thread
         log.error("ended without Celery", reason="the broker does not answer")
         os._exit(1)
 
@@ -226,7 +226,7 @@ class WorkerProcess:
 
 def _end_worker(refused: IdKeyRefused | LedgerNewer) -> None:
     """Let the Celery worker of this process stop as after a signal, and then exit with 2."""
-    if getattr(state, "should_stop", None) is not None:  # the heartbeats find the same as the comparison at the start
+    if getattr(state, "should_stop", None) is not None:  # the heartbeats or the check at the start have called before
         return
     log.error("the worker ends", reason=str(refused))
     state.should_stop = REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None

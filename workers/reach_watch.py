@@ -1,4 +1,4 @@
-"""Looks for signs of lost providers: a connection to each, on which nothing is sent, at growing intervals."""
+"""Checks whether lost providers can be reached: opens a connection to each at growing intervals, and sends nothing."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class ReachWatch:
             log.info("providers answer this process again")
 
     async def _try_all(self, providers: Sequence[str]) -> None:
-        """Try connections; an unexpected error counts as a connection that was not made, and ends no watch."""
+        """Try connections; an unexpected error counts as a failed connection, and does not end the watch."""
         tries = await asyncio.gather(*map(self._try_connection, providers), return_exceptions=True)
         for provider, error in zip(providers, tries, strict=True):
             if isinstance(error, Exception):

@@ -117,7 +117,7 @@ class SilenceWatch:
             of_provider = usual_reports(usual.get(provider, _NOTHING), min_wait_s=self._min_wait_s)
             record, of_today = records.get(provider), counts.get(provider, _NOTHING)
             if record and record.held_day and provider not in held:
-                # A person resumed the sender: what happened before counts no more.
+                # A person resumed the sender: pushes and reports before the resume do not count.
                 record = begin(today, of_today, now_ms=now_ms)
             record = watched(
                 record,
@@ -144,7 +144,7 @@ class SilenceWatch:
             sender: the sender.
             provider: the nickname of the provider.
             record: what was counted of the sender at the provider.
-            usual: how reports come usually.
+            usual: how soon reports usually come.
             now_ms: the present, in epoch milliseconds.
         """
         missing = missing_reports(record, usual, now_ms=now_ms)
@@ -162,7 +162,7 @@ class SilenceWatch:
     async def _end_if_reports_come(
         self, sender: SenderId, provider: str, record: SilenceRecord, today: date
     ) -> SilenceRecord:
-        """Let promotional messages go on if a report came since they are held back, for a message of any day since."""
+        """Release promotional messages if a report came after the hold began, for a message of that day or of today."""
         days = {date.fromordinal(day) for day in (record.held_day, today.toordinal()) if day}
         counts = (await self._counts(sender, days)).get(provider, _NOTHING)
         if counts.reported <= record.held_reported:
@@ -175,7 +175,7 @@ class SilenceWatch:
             log.info("promotional messages go on", sender=sender, provider=provider, reason=why)
 
     async def _counts(self, sender: SenderId, days: set[date]) -> dict[str, DeliveryCounts]:
-        """Return the counts of some days together, by provider."""
+        """Return the sums of the counts of some days, by provider."""
         totals = dict[str, DeliveryCounts]()
         for day in days:
             of_day = await read_delivery_counts(self._redis, senders=[sender], since=day, until=day)

@@ -26,6 +26,6 @@ def register(app: Celery, process: WorkerProcess) -> None:
 
     @app.task(name=UPKEEP_TASK, base=Silent, bind=True)
     def upkeep(self: Any) -> None:
-        # Celery makes an attribute of each header; beats of older versions send none.
+        # Celery makes an attribute of each header; beats of older versions send no headers.
         get = self.request.get
         process.upkeep(beat_token=get(TOKEN_HEADER) or 0, sent_ms=get(SENT_HEADER) or 0)

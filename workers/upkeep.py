@@ -58,12 +58,13 @@ class _Moment(NamedTuple):
     """What the clock of a sender's node allows in this round."""
 
     decided_ms: int | None
-    """Leases that had run out by then may expire; None if no lease may."""
+    """Leases that had run out at this moment may expire, in epoch milliseconds; None if no lease may expire."""
     compared_ms: int
-    """When the node's clock was compared with this host's. What is over later is ended in a later round: the node's
-    clock may be set forward during this round."""
+    """The moment, in epoch milliseconds, at which the node's clock was compared with this host's clock. A campaign or
+    message whose time ends after this moment waits for a later round, because the node's clock may be set forward
+    during this round."""
     clocks_agree: bool
-    """Whether the clocks agreed then."""
+    """Whether the two clocks agreed at that comparison."""
 
 
 class Upkeep:
@@ -146,12 +147,12 @@ class Upkeep:
             self._is_running = False
 
     async def _leases_could_be_renewed(self) -> int | None:
-        """Return the moment at which the workers whose leases ran out by then had had the chance to renew them.
+        """Return Redis' time, in epoch milliseconds; None if workers could not renew their leases a short time ago.
 
-        The moment is by Redis' clock, in epoch milliseconds; None if they had no chance. They had no chance while the
-        ledger was unavailable (restarted, frozen, cut off), and there was no upkeep in that time either. So after a gap
-        without upkeep, workers get a third of a lease to renew. They get the same time after Redis' clock was set back:
-        then the time since which there has been upkeep lies in the future.
+        Leases that had run out at the returned moment may expire, because their workers had time to renew them. Workers
+        cannot renew leases while the ledger is unavailable (restarted, frozen, cut off), and no round of upkeep
+        succeeds in that time either. So after a gap without upkeep, workers get a third of a lease to renew. Workers
+        get the same time after Redis' clock was set back: then the recorded start of upkeep lies in the future.
         """
         now_ms, since_ms = await self._maintenance.note_upkeep_of_all(gap_ms=self._gap_ms)
         return self._decided_ms(now_ms, since_ms)
@@ -160,9 +161,9 @@ class Upkeep:
         return now_ms if now_ms - since_ms >= self._lease_ms // 3 else None
 
     async def _moments(self, senders: Sequence[SenderId], decided_ms: int | None) -> dict[SenderId, _Moment]:
-        """Return by which moment the leases of each sender may expire, and whether final steps may be done.
+        """Return the moments that decide which leases of each sender may expire, and which final steps may be done.
 
-        On a cluster each node may be away by itself and has a clock of its own, so each sender has its own moment.
+        Each node of a cluster may be unavailable alone and has a clock of its own, so each sender has its own moment.
         """
         if not isinstance(self._redis, ClusterRedis):
             compared = await self._redis_clock.compared()
@@ -174,7 +175,7 @@ class Upkeep:
         }
 
     async def _work_on_senders(self, decided_ms: int | None) -> None:
-        """Do the steps of every sender; leases that had run out at *decided_ms* may expire, none if it is None."""
+        """Do the steps of every sender; leases that had run out at *decided_ms* may expire, no lease if it is None."""
         at_once = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
         async def do_steps(sender: SenderId) -> list[CampaignView]:
@@ -223,7 +224,7 @@ class Upkeep:
             raise errors[0]
 
     async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
-        """Tell the ledger which campaigns were shown; if a worker dies before, another worker shows its campaigns."""
+        """Tell the ledger which campaigns were shown; if this worker dies first, another worker shows them."""
         shown = {sender: self._taken.pop(sender) for sender in senders if self._taken.get(sender)}
         if shown:
             await self._maintenance.shown(shown, worker=self._name)
@@ -257,7 +258,7 @@ class Upkeep:
                 ready += await self._leases.issue(sender)
         if ready:
             await self._wake_workers(ready)
-        # This process remembers a changed campaign until it is shown; if the process dies before, another one shows it.
+        # This process remembers a changed campaign until it is shown; if the process dies, another process shows it.
         if self._flower_rows_left > 0:
             changed = await self._maintenance.take_changed(
                 sender, worker=self._name, max_campaigns=min(self._flower_rows_left, _MAX_ROWS_PER_SENDER)
@@ -297,7 +298,7 @@ class Upkeep:
                 self._logged.pop(of_campaign.campaign, None)
 
     async def _write_send_windows(self, sender: SenderId, *, decided_ms: int) -> None:
-        """Write the next send window of each campaign whose last window is over; until then nothing of it is sent."""
+        """Write the next send window of each campaign whose last window is over; without a window nothing is sent."""
         for campaign, plan, now_ms in await self._maintenance.closed_send_windows(sender, decided_ms=decided_ms):
             window = SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
@@ -342,7 +343,7 @@ def _allowed(steps: PendingSteps, *, leases_may_expire: bool, may_end: bool) -> 
 
     Args:
         steps: the pending steps of a sender.
-        leases_may_expire: whether the workers whose leases ran out had the chance to renew them.
+        leases_may_expire: whether the workers of leases that ran out had time to renew them.
         may_end: whether Redis' clock and the host's clock agree; no final step is done by a clock that may be wrong.
     """
     return steps._replace(

@@ -7,7 +7,7 @@ from times_dispatch.clock import Clock
 from times_dispatch.ledger.model import BatchRef
 
 MAX_WAIT_S = 2.0
-"""A batch that has waited so long is overdue: another process may have a place for it."""
+"""A batch that has waited for this many seconds is overdue: another process may have a place for it."""
 _MAX_WAITING = 1_000
 """Batches of each kind, urgent and others, that a process remembers; the oldest are forgotten."""
 
@@ -15,7 +15,7 @@ _MAX_WAITING = 1_000
 class _WaitingBatch(NamedTuple):
     ref: BatchRef
     since: float
-    """On the monotonic clock."""
+    """The moment from which the batch waits, on the monotonic clock."""
 
 
 class WaitingBatches:

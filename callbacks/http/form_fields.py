@@ -16,7 +16,7 @@ MAX_FIELDS: Final = MAX_COMMAS
 """How many fields a form may have: as many as a body of JSON has values."""
 _MAX_QUERY_FIELDS: Final = 200
 _MAX_PARTS: Final = 200
-"""How many parts a multipart body may have: reading one takes much longer than reading a field."""
+"""How many parts a multipart body may have: a part takes much longer to read than a field of a form."""
 _MAX_CONTENT_TYPE: Final = 1_000
 _MAX_HEAD: Final = 2_000
 """Bytes of the head of a part: its header lines."""
@@ -42,12 +42,12 @@ def _json_between(text: str, separator: str, max_fields: int) -> bytes:
 
 
 def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
-    """Return the document that one of the fields holds, or that the fields are together; empty if there is none.
+    """Return the document that one of the fields holds, or that all fields form together; empty if there is none.
 
     ``response=[…]`` holds the whole document, ``event=delivered&data=[…]`` its parts, and ``event=…&ts=…&meta=…`` are
     the fields of one report. ``data[0][ts]=…`` are the fields of nested objects, as PHP writes them. A field without a
-    value, whose name is a document, comes of JSON that was percent-encoded. Fields of two reports in one form, so that
-    a field has two values, have no certain meaning.
+    value, whose name is a document, is JSON that was percent-encoded. A form with the fields of two reports, in which a
+    field has two values, has no certain meaning.
     """
     if any(_NESTED.fullmatch(name) for name, _ in fields):
         return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
@@ -71,7 +71,7 @@ def _has_two_values(fields: list[tuple[str, str]]) -> bool:
 
 
 def _repeated(fields: list[tuple[str, str]]) -> set[str]:
-    """Return the names of fields of a report that have two values; names with ``[]`` are those of an array."""
+    """Return the names of fields of a report that have two values; names with ``[]`` are the values of an array."""
     values: dict[str, str] = {}
     return {
         name
@@ -81,7 +81,7 @@ def _repeated(fields: list[tuple[str, str]]) -> set[str]:
 
 
 def _has_two_meanings(fields: list[tuple[str, str]], values: dict[str, str]) -> bool:
-    """Return whether a field with two values is one that the report is read from; the others do not matter."""
+    """Return whether the report is read from a field with two values; two values of any other field do not matter."""
     repeated = set(map(plain_name, _repeated(fields)))
     once = {name: value for name, value in values.items() if plain_name(name) not in repeated}
     return bool(repeated) and (event_names(once), by_known_name(once)) != (event_names(values), by_known_name(values))

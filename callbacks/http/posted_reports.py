@@ -19,7 +19,7 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 
 _MAX_LIGHT_BYTES: Final = 64 * 1024
 _MAX_LIGHT_SEPARATORS: Final = 1_000
-"""The separators are commas, ``&``, semicolons and line ends: they bound how many rows or fields a body can have."""
+"""The separators are commas, ``&``, semicolons and line ends. Their number bounds the rows or fields of a body."""
 
 T = TypeVar("T")
 
@@ -38,9 +38,9 @@ class PostedReports(NamedTuple):
 
 
 class PostedReportsReader:
-    """Reads posted bodies: long ones and compressed ones in a thread, one after the other.
+    """Reads posted bodies. Long or compressed bodies are read in a thread, one after the other.
 
-    So no body keeps the event loop busy for long, and few bodies take memory at the same time.
+    The thread keeps the event loop free, and the order bounds how many bodies take memory at the same time.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ def _has_shape(row: UnusableRow, shape: Any) -> bool:
 
 
 def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
-    """Return a body that ``parse`` reads, and what it reads; raise ReportsUnreadable."""
+    """Return a body that ``parse`` can read, and the rows in the body; raise ReportsUnreadable."""
     try:
         parsed = parse(content)
     except ReportsUnreadable:

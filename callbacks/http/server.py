@@ -23,14 +23,14 @@ BACKLOG: Final = 512
 
 
 class HttpServer(StoppableServer):
-    """The server of ``BoundedProtocol`` connections, which bounds what it does at once."""
+    """A server of ``BoundedProtocol`` connections, with a bound for its simultaneous work."""
 
     def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None) -> None:
         """Make a server of ``BoundedProtocol`` connections.
 
         Args:
             config: uvicorn's configuration, with ``http=BoundedProtocol``.
-            load: counts what the server does and bounds it; by default with the default limits.
+            load: counts and bounds the connections and requests of the server; by default with the default limits.
         """
         super().__init__(config)
         self.load = load or ServerLoad()
@@ -50,7 +50,7 @@ def make_server(
     Args:
         application: the application.
         listen: the address ``host:port``.
-        limits: how much the server does at once.
+        limits: how many connections and requests the server accepts at the same time.
         refusals: log the requests that are refused.
         is_visit: returns whether a path is that of a tracked link, if the limits have one for visits.
     """

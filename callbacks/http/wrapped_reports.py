@@ -17,9 +17,10 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def unwrap(content: bytes) -> bytes:
     """Return an array of the objects in a JSON document that are reports, with their bytes unchanged; empty if none is.
 
-    An object is a report if ``reports.parse`` reads it; what stands in it is not searched. A text that is a JSON object
-    or array is searched too. An object whose keys are numbers (``{"0": …, "1": …}``, as PHP writes arrays) is an array.
-    Objects that stand in one array with a report are taken too, so that the unusable rows among them are not lost.
+    An object is a report if ``reports.parse`` reads it; nothing inside a report is searched. A text that is a JSON
+    object or array is searched too. An object whose keys are numbers (``{"0": …, "1": …}``, as PHP writes arrays) is an
+    array. Objects that stand in one array with a report are taken too, so that the unusable rows among them are not
+    lost.
     """
     try:
         reports = _reports_in(content)
@@ -60,7 +61,7 @@ def _reports(document: bytes, depth: int) -> Iterator[bytes]:
 
 
 def _of_array(values: Iterable[bytes], depth: int) -> Iterator[bytes]:
-    """Yield the reports in the values of an array, and the objects beside them that have none."""
+    """Yield the reports in the values of an array, and the objects beside these reports that contain no report."""
     documents = [(value, list(_reports(value, depth))) for value in map(_in_text, map(bytes.strip, values))]
     if any(reports for _, reports in documents):
         for document, reports in documents:

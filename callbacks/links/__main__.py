@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: Settings) -> None:
     """Answer clicks until a signal; then answer the requests in progress."""
-    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
+    gc.freeze()  # otherwise each full garbage collection would scan all loaded modules, for tens of milliseconds
     async with connect(settings.redis_url) as redis:
         limits = StreamLimits.of(settings.callbacks)
         room = ReportRoom(

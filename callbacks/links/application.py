@@ -29,9 +29,9 @@ PATH: Final = re.compile(rb"/([A-Za-z]{3,6}|[0-9]{6})/([0-9A-Za-z]{11})(/stop)?/
 """The path of a link, or of its opt-out page. Some programs add a slash."""
 PING_TIMEOUT_S: Final = 1.0
 MAX_VISITS_A_MINUTE: Final = 600
-"""Visits of one link that one process answers in a minute; more get 429 and are not stored."""
+"""Visits of one link that one process answers in a minute; further visits get 429 and are not stored."""
 MAX_OPT_OUTS_A_MINUTE: Final = 10
-"""Opt-outs by one link that one process stores in a minute: the first is enough."""
+"""Opt-outs through one link that one process stores in a minute: the first opt-out is enough."""
 _MAX_COUNTED_LINKS: Final = 200_000
 _RETRY_AFTER_S: Final = b"5"
 _COMMON_HEADERS: Final = (
@@ -180,7 +180,7 @@ class LinksApplication:
     async def _answer_opt_out(self, request: _Request, send: Send) -> None:
         """Show the page that asks, or store the opt-out: only a POST opts out, because scanners follow links.
 
-        An opt-out works as long as the ledger has the message, also after the link has expired.
+        An opt-out is possible as long as the ledger has the message, also after the link has expired.
         """
         link = await self._directory.find(request.header, request.code)
         if link is None or not link.campaign.links.has_opt_out or not self._stop_word:
@@ -195,7 +195,7 @@ class LinksApplication:
             await self._respond_with_page(send, 200, pages.opted_out(request.header))
 
     async def _store(self, kind: EventKind, link: MessageLink, row: dict[str, Any]) -> None:
-        """Return when an event is stored; raise NotStored if that is not certain."""
+        """Store an event and then return; raise NotStored if the event may not be stored."""
         if self._room.refusal:
             raise NotStored(self._room.refusal)
         meta = self._ids.make(link.campaign.id, link.message)

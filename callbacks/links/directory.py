@@ -19,16 +19,16 @@ from times_dispatch.links.targets import compose_target
 log = structlog.get_logger(__name__)
 
 READ_AGAIN_AFTER_S: Final = 10.0
-"""How long the directory uses what it read of a campaign, in seconds: a campaign's validity may be prolonged."""
+"""After this many seconds the directory reads a campaign again: the campaign's validity may have been prolonged."""
 _MAX_CAMPAIGNS: Final = 10_000
 _MAX_TEXT_BYTES: Final = 32_000_000
-"""Bytes of values that are remembered as texts; those of a thousand messages take about a tenth of a megabyte."""
+"""Bytes of values that are remembered as texts; the values of a thousand messages take about a tenth of a megabyte."""
 _TEXT_BYTES: Final = 60
-"""Bytes of a text besides its characters."""
+"""Memory that a Python text takes besides its characters, in bytes."""
 _READS_AT_ONCE: Final = 8
-"""Batches that are read at the same time: one whose values are as long as targets may be has ten megabytes."""
+"""Batches that are read at the same time: a batch whose values have the maximum length takes ten megabytes."""
 _MAX_CUT_BYTES: Final = 64_000_000
-"""Bytes of values that are remembered besides, as the ledger has them: about ten bytes a message and value."""
+"""Bytes of values that are remembered in the form of the ledger: about ten bytes for each message and value."""
 
 _BatchRef = tuple[str, int]
 """A campaign, and the number of a batch."""
@@ -41,7 +41,7 @@ class MessageLink(NamedTuple):
     """The link of one message that a code names."""
 
     campaign: LinkCampaign
-    """Of a sender with lanes the campaign of the message's lane."""
+    """The campaign of the message; if the sender has lanes, the campaign of the message's lane."""
     message: int
     """The index of the message in this campaign."""
     number: int
@@ -49,7 +49,7 @@ class MessageLink(NamedTuple):
 
 
 class _Remembered(Generic[K, V]):
-    """The values that were used last, up to a number or a size of them."""
+    """The values that were used last, up to a total number or a total size."""
 
     def __init__(self, max_size: int, size_of: Callable[[V], int] = lambda _: 1) -> None:
         """Remember nothing yet.
@@ -96,7 +96,7 @@ class LinkDirectory:
             redis: the ledger.
             keys: the link key, and the old one if there is one.
             max_text_bytes: bytes of values that are remembered as texts.
-            max_cut_bytes: bytes of values that are remembered besides, as the ledger has them.
+            max_cut_bytes: bytes of values that are remembered in the form of the ledger.
             clock: decides when a campaign is read again.
         """
         self._numbers = LinkNumbers(redis)
@@ -114,7 +114,7 @@ class LinkDirectory:
     async def find(self, header: str, code: str) -> MessageLink | None:
         """Return the link that a code names; None if no campaign of the ledger has the link.
 
-        Nearly every code that was made up costs no call to Redis.
+        Nearly every invented code is refused without a call to Redis.
         """
         for key, ref in self._reader.candidates(header, code):
             if link := await self._match(SenderId(header), ref, self._digests[key]):
@@ -122,7 +122,7 @@ class LinkDirectory:
         return None
 
     async def target(self, link: MessageLink) -> str | None:
-        """Return the address to which a link leads; None if the recipient's values left the ledger."""
+        """Return the address to which a link leads; None if the ledger no longer has the recipient's values."""
         target = link.campaign.links.targets[link.number]
         if not target.columns:
             return target.literals[0]
@@ -173,7 +173,7 @@ class LinkDirectory:
         return await self._remembered((sender, number), lambda: self._numbers.find(sender, number))
 
     async def _lane(self, campaign: LinkCampaign, lane: int) -> LinkCampaign | None:
-        key = (f"{campaign.sender}/{lane}", campaign.links.number)  # no header has a stroke
+        key = (f"{campaign.sender}/{lane}", campaign.links.number)  # no header has a slash
         return await self._remembered(key, lambda: self._numbers.lane(campaign, lane))
 
     async def _remembered(

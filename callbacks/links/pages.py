@@ -26,7 +26,7 @@ def _page(title: str, content: str) -> bytes:
 
 
 UNKNOWN: Final = _page("This link does not exist", "<p>Please check the link in your message.</p>")
-EXPIRED: Final = _page("This link has expired", "<p>The offer behind this link is over.</p>")
+EXPIRED: Final = _page("This link has expired", "<p>The offer of this link has ended.</p>")
 UNAVAILABLE: Final = _page(
     "Please try again", "<p>This link cannot be opened at the moment. Please try again soon.</p>"
 )

@@ -1,4 +1,4 @@
-"""Ids of visits of tracked links: each visit that is answered counts once, also if its stream entry comes twice."""
+"""Ids of visits of tracked links: each visit counts once, also if its stream entry is delivered twice."""
 
 import secrets
 from collections import OrderedDict
@@ -14,7 +14,7 @@ class VisitIds:
     """Numbers the visits of each campaign: a random name of 16 characters, a hyphen and the number.
 
     The numbers follow each other, so that the ledger notes a counted visit with one bit. A process that starts again,
-    or that has forgotten a campaign, goes on with a new name.
+    or that has forgotten a campaign, uses a new name.
     """
 
     def __init__(self, *, max_campaigns: int = _MAX_CAMPAIGNS, max_number: int = _MAX_NUMBER) -> None:

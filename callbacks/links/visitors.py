@@ -1,7 +1,7 @@
 """Tells people who click a link from programs that fetch the link, by the request's method and headers.
 
-The lists are data of November 2026, from what the programs' makers document. A program that pretends to be a browser is
-counted as a person; no server can tell.
+The lists are data of November 2026, from the documentation of the programs' makers. A program that pretends to be a
+browser counts as a person: a server cannot tell the difference.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Connections of aiohttp that end when a server sends interim responses without an end.
 
-aiohttp reads each interim response (100 Continue, RFC 9110 section 15.2) of a server before it lets others in, and a
-server may send any number of them.
+aiohttp reads each interim response (100 Continue, RFC 9110 section 15.2) of a server before it handles other
+connections, and a server may send any number of interim responses.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 
 MAX_INTERIM: Final = 16
 _SLICE_BYTES: Final = 8_192
-"""So many bytes are parsed before the interim responses in them are counted."""
+"""How many bytes are parsed before the interim responses in these bytes are counted."""
 
 
 class _BoundedHandler(ResponseHandler):

@@ -25,12 +25,12 @@ log = structlog.get_logger(__name__)
 GROUP: Final = RELAYS
 
 MAX_WAITING: Final = 100_000
-"""Bodies that may wait for the relay's host; more become dead letters."""
+"""Bodies that may wait for the relay's host; further bodies become dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelayLimits:
-    """How much a relay does at once, and how often."""
+    """How many bodies a relay posts at the same time, and how often it tries a body."""
 
     posts_at_once: int = 16
     max_tries: int = 24
@@ -47,7 +47,7 @@ _DEFAULT_LIMITS: Final = RelayLimits()
 
 
 def retry_after_ms(tries: int) -> int:
-    """Return how long to wait after this many tries of a body: 20 s, doubling with each try, up to half an hour."""
+    """Return the wait after this many tries of a body, in ms: 20 s, doubled with each try, at most half an hour."""
     return min(20_000 << min(tries - 1, 10), 1_800_000)
 
 
@@ -64,7 +64,7 @@ async def enqueue(
     Args:
         redis: where the stream is.
         bodies: the posted bodies.
-        via: the relays of other ledgers which the bodies came by.
+        via: the relays of other ledgers through which the bodies came.
         max_waiting: how many bodies the stream may hold.
         max_bytes: how many bytes the stream may take; no body is added beyond that.
 
@@ -111,9 +111,9 @@ class ForeignRelay:
             redis: the Redis with the stream.
             url: the address to which the bodies are posted; the address may hold a secret.
             name: the name of this process among the relays; None makes a name.
-            limits: how many bodies the relay posts at once, and how often it tries.
+            limits: how many bodies the relay posts at the same time, and how often it tries a body.
             retry_after_ms: how many milliseconds after its last try a body is tried again, by the number of its tries.
-            hide: takes what nobody may see out of bodies before they are posted or kept.
+            hide: replaces forgotten phone numbers in bodies before they are posted or kept.
             clock: the clock that the pauses use.
             rng: shortens the pauses at random.
         """

@@ -1,9 +1,10 @@
 """The queue of reports that are to be forwarded, in Redis: in order for each message, and bounded.
 
-The queue has eight lanes, and all events of a message are in the same lane. A lane is a sorted set: its members sort by
-the entry of the stream ``reports`` that an event came in, and within the entry by the event's position. So the order
-does not depend on which of several reconcilers is quicker, and an event that a reconciler adds twice, because another
-reconciler died with it, is in the queue once. The score is the time of the entry, so that old events are found.
+The queue has eight lanes, and all events of a message are in the same lane. A lane is a sorted set: its members are
+ordered by the entry of the stream ``reports`` in which an event came, and within the entry by the position of the
+event. So the order does not depend on which of several reconcilers is quicker. An event that is added twice, because a
+reconciler died with it and another reconciler repeats the work, is in the queue once. The score is the time of the
+entry, so that old events are found.
 """
 
 import struct
@@ -23,7 +24,8 @@ from times_dispatch.ledger.scripts import Argument, Script
 from times_dispatch.settings.model import CallbackSettings
 
 HELD_BACK_S: Final = 60.0
-"""How long an unfinished entry of ``reports`` holds back later events; then its own events may come out of order."""
+"""How many seconds an unfinished entry of ``reports`` holds back later events. After this time the events of that
+entry may be posted out of order."""
 
 _POSITION: Final = struct.Struct(">QQI")
 """The entry's id, and the position in the entry."""
@@ -37,13 +39,13 @@ EntryId = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class ForwardLimits:
-    """How much may wait in the queue."""
+    """How many events may wait in the queue, and for how long."""
 
     max_events: int = 1_000_000
     max_bytes: int = 256_000_000
     """Bytes of Redis' memory, approximately. An event takes about 300."""
     max_age_s: float = 3 * 86_400.0
-    """Events that wait for longer are dropped."""
+    """Events that wait longer than this are dropped."""
 
     @classmethod
     def of(cls, callbacks: CallbackSettings) -> "ForwardLimits":
@@ -65,14 +67,14 @@ class ForwardedEvent(msgspec.Struct, frozen=True, array_like=True):
     row: bytes
     """The row as JSON."""
     via: bytes = b""
-    """The relays of other ledgers that the report came by (``streams.VIA``)."""
+    """The relays of other ledgers through which the report came (``streams.VIA``)."""
 
 
 class QueuedEvent(NamedTuple):
     """An event in the queue."""
 
     member: bytes
-    """Names the event in its lane."""
+    """The member of the lane's sorted set that holds the event."""
     content: ForwardedEvent
 
 
@@ -113,8 +115,9 @@ class ForwardQueue:
     async def add_all(self, events: Sequence[tuple[bytes, int, ForwardedEvent]]) -> int:
         """Add events; return how many were dropped.
 
-        Events are dropped if the queue is full, or if Redis is: forwarding must not hold up the reports themselves.
-        Each is counted, once more if a reconciler dies after the count, because the next one drops the event again.
+        Events are dropped if the queue or Redis is full: forwarding must not delay the reports themselves. Each dropped
+        event is counted; it is counted twice if a reconciler dies after the count, because the next reconciler drops
+        the event again.
 
         Args:
             events: for each event the id of its entry in ``reports``, its position in the entry, and the event.
@@ -152,7 +155,7 @@ class ForwardQueue:
     async def _find_complete_until(self) -> EntryId | None:
         """Return the id of an entry of ``reports`` up to which all entries are finished; None for no bound.
 
-        An old answer is true as well, and is used for a while, because the answer may hold two large entries.
+        An old answer stays true, and is used for a while, because Redis' reply may hold two large entries.
         """
         now = self._clock.monotonic()
         if now < self._complete_until_s:
@@ -204,7 +207,7 @@ def read_entry_id(entry_id: bytes) -> EntryId:
 
 
 def body_of(events: Sequence[ForwardedEvent]) -> bytes:
-    """Return the body that posts events, in their order: neighbours of one kind share their rows' array."""
+    """Return one body with the rows of events, in order; the rows of neighbouring events of one kind share an array."""
     groups = list[tuple[str, list[bytes]]]()
     for event in events:
         if not groups or groups[-1][0] != event.event:

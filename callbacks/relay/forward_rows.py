@@ -13,7 +13,7 @@ from times_dispatch.unreadable_json import UNREADABLE_JSON
 ForwardKind = Literal["reports", "clicks"]
 
 MAX_TEXT: Final = 512
-"""Characters of a description, of a number or of a short link; the rest is left out."""
+"""How many characters of a description, of a number or of a short link are kept."""
 
 _KINDS: Final[dict[str, frozenset[EventKind]]] = {
     "reports": frozenset({EventKind.DELIVERED, EventKind.FAILED, EventKind.REPLIED}),

@@ -33,28 +33,28 @@ _RELEASE_WITHIN_S: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ForwarderLimits:
-    """How much a forwarder posts at once, and how long it waits."""
+    """How many events a forwarder posts together, and how long it waits."""
 
     max_rows: int = 500
     """Events in one post."""
     max_body_bytes: int = 256 * 1024
     """Bytes of the rows in one post; a longer row is posted alone."""
     head_events: int = 2_000
-    """Events of a lane that are looked at while messages fail alone, which stand at the head of the lane."""
+    """Events at the head of a lane that are read while messages fail alone: the events of these messages stay there."""
     max_blocked: int = 50
-    """Messages of a lane that fail alone while others succeed. With more, the lane waits."""
+    """How many messages of a lane may fail alone while others succeed. If more messages fail, the lane waits."""
     max_suspects: int = 3
-    """The same while no post succeeds, so that nobody knows whether the messages or the host are at fault."""
+    """How many messages of a lane may fail alone while no post succeeds: the host may be at fault, not the messages."""
     idle_s: float = 0.5
-    """How long an empty lane waits until it looks again."""
+    """How many seconds pass before an empty lane is read again."""
     first_wait_s: float = 1.0
     max_wait_s: float = 60.0
-    """The waits of a lane after posts that failed double from the first to this."""
+    """The wait of a lane after a failed post, in seconds, doubles from ``first_wait_s`` up to this maximum."""
     first_message_wait_s: float = 1.0
     max_message_wait_s: float = 1_800.0
-    """The same for a message that fails alone."""
+    """The wait of a message that fails alone, in seconds, doubles from ``first_message_wait_s`` up to this maximum."""
     lease_ms: int = 15_000
-    """For how long one process is the only one that forwards; after its death another takes over."""
+    """For how many milliseconds one process is the only forwarder; after its death, another process takes over."""
     renew_every_s: float = 4.0
 
 
@@ -71,11 +71,11 @@ class _Blocked:
 
 @dataclass
 class _Lane:
-    """What the forwarder remembers of a lane between two posts."""
+    """The state of a lane between two posts."""
 
     number: int
     rows: int
-    """How many events the next post may have: fewer after a post that failed or was refused, to find out why."""
+    """How many events the next post may have: fewer after a post that failed or was refused, to find the cause."""
     backoff: Backoff
     failing_since_s: float | None = None
     blocked: dict[str, _Blocked] = field(default_factory=dict)
@@ -85,11 +85,11 @@ class _Lane:
 class Forwarder:
     """Posts the events of the queue. Any number of processes may run one; one of them forwards at a time.
 
-    An event is posted at least once, and events of one message in their order: an event is posted only after all
-    earlier events of its message were taken or refused, or together with them. A post that fails (no connection, no
-    answer, 408, 425, 429 or 5xx) is repeated with growing waits. A post that is refused (any other status but 2xx) is
-    split, and the events that are refused alone become dead letters. So is a post that fails while others succeed: a
-    message that fails alone waits, and the others go on.
+    An event is posted at least once. Events of one message are posted in order: an event is posted only after all
+    earlier events of its message were taken or refused, or together with these events. A post that fails (no
+    connection, no answer, 408, 425, 429 or 5xx) is repeated with growing waits. A post that is refused (any other
+    status but 2xx) is split, and the events that are refused alone become dead letters. A post that fails while others
+    succeed is split too: a message that fails alone waits, and the other messages are posted.
     """
 
     def __init__(
@@ -110,9 +110,9 @@ class Forwarder:
             redis: the Redis with the queue.
             url: the address to which events are posted; the address may hold a secret.
             queue_limits: how much may wait in the queue; None takes the default limits.
-            limits: how much is posted at once, and how long the forwarder waits.
+            limits: how many events are posted together, and how long the forwarder waits.
             timeout: how long a post may take.
-            hide: takes what nobody may see out of refused copies before they are kept.
+            hide: replaces forgotten phone numbers in refused copies before they are kept.
             clock: the clock of the waits.
             rng: shortens the waits at random.
         """
@@ -133,7 +133,7 @@ class Forwarder:
         self._sums.flush()
 
     async def _step(self, stop: asyncio.Event) -> None:
-        """Forward as long as this process is the one that does; if another is, wait."""
+        """Forward as long as this process holds the lease; wait if another process holds the lease."""
         if not await self._redis.set(FORWARD_OWNER, self._name, nx=True, px=self._limits.lease_ms):
             await self._clock.wait(stop, self._limits.renew_every_s)
             return
@@ -155,7 +155,7 @@ class Forwarder:
         return await self._if_owner(lambda pipe: pipe.pexpire(FORWARD_OWNER, self._limits.lease_ms))
 
     async def _release(self) -> None:
-        """Let another process forward at once. Raises nothing: the lease runs out anyway."""
+        """Give up the lease, so that another process may forward at once. Raises nothing: the lease runs out anyway."""
         with suppress(RedisError, OSError):
             async with self._clock.timeout(_RELEASE_WITHIN_S):
                 await self._if_owner(lambda pipe: pipe.delete(FORWARD_OWNER))
@@ -210,7 +210,7 @@ class Forwarder:
             await self._clock.wait(ended, self._wait_after_failure(lane, events))
 
     def _choose(self, lane: _Lane, head: Sequence[QueuedEvent]) -> list[QueuedEvent]:
-        """Return the events of the next post, in order: those of one blocked message that is due, or of others."""
+        """Return the events of the next post, in order: of one blocked message that is due, or of other messages."""
         now = self._clock.monotonic()
         waiting = {event.content.meta for event in head}
         lane.blocked = {meta: blocked for meta, blocked in lane.blocked.items() if meta in waiting}
@@ -231,13 +231,13 @@ class Forwarder:
         lane.rows = min(2 * lane.rows, self._limits.max_rows)
         lane.blocked.pop(meta, None)
         lane.backoff.reset()
-        if lane.failing_since_s is not None:  # the host was away: the blocked messages may not be at fault
+        if lane.failing_since_s is not None:  # the host could not be reached: the blocked messages may not be at fault
             lane.failing_since_s = None
             for blocked in lane.blocked.values():
                 blocked.due_s = self._clock.monotonic()
 
     async def _settle_refused(self, lane: _Lane, events: Sequence[QueuedEvent]) -> None:
-        """Make a dead letter of an event that was refused alone; let several be posted again in halves."""
+        """Make a dead letter of an event that was refused alone; halve the next post if several events were refused."""
         if len(events) > 1:
             lane.rows = len(events) // 2
             return

@@ -23,14 +23,14 @@ class PostResult(Enum):
     TAKEN = auto()
     REFUSED = auto()
     FAILED = auto()
-    """The body was not taken, or may not have been: it is to be posted again."""
+    """The system did not take the body, or may not have taken it: the body is to be posted again."""
 
 
 class RelayPoster:
     """Posts to one URL, which is never logged. Redirects are not followed. Open it with ``async with``.
 
-    The header Via names the relays of this ledger, behind the relays of other ledgers that a body came by: a receiver
-    of the ledger of any of them refuses the body, which has come round.
+    The header Via names the relays of other ledgers through which a body came, and then the relays of this ledger. A
+    receiver whose own ledger has one of these relays refuses the body, because the body has come back in a loop.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class RelayPoster:
         self._session: aiohttp.ClientSession | None = None
         self._name = b""
         self.taken_at_s = float("-inf")
-        """When the system took a body last, on the clock's monotonic time."""
+        """The moment at which the system last took a body, on the monotonic clock."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             timeout=self._timeout,
             headers={"content-type": "application/json"},
             connector=BoundedConnector(),
-            cookie_jar=aiohttp.DummyCookieJar(),  # any number of cookies would be kept, and sent with each post
+            cookie_jar=aiohttp.DummyCookieJar(),  # a jar would keep any number of cookies, and send them
         )
         return self
 
@@ -69,18 +69,18 @@ class RelayPoster:
             await self._session.close()
 
     async def prepare(self) -> None:
-        """Learn the name of this ledger's relays, before the first post. Raises Redis errors."""
+        """Read the name of this ledger's relays; call this before the first post. Raises Redis errors."""
         if not self._name:
             self._name = (await make_relay_id(self._redis)).encode()
 
     async def post(self, body: bytes, *, via: bytes = b"") -> PostResult:
-        """Post a body; *via* names the relays of other ledgers that the body came by (``streams.VIA``).
+        """Post a body; *via* names the relays of other ledgers through which the body came (``streams.VIA``).
 
         After a failed connection or the status 408, 425, 429 or 5xx the result is FAILED. After any other status but
         2xx the result is REFUSED.
         """
         assert self._session  # noqa: S101  # for the type checker
-        # Other users of Redis may add entries to the stream: only what is a relay's name goes into the header.
+        # Other users of Redis may add entries to the stream: only names of relays go into the header.
         came_by = relays_in(via.decode("ascii", "replace"))
         names = ", ".join(f"1.1 {name.decode()}" for name in (*came_by, self._name))
         try:

@@ -1,4 +1,4 @@
-"""The header Via (RFC 9110, section 7.6.3) names the relays that a body came by: no body goes round for ever."""
+"""The header Via (RFC 9110, section 7.6.3) names the relays through which a body came, so that loops are found."""
 
 import re
 import secrets
@@ -11,7 +11,7 @@ from callbacks.streams import RELAY_ID
 NAME_BEGINS: Final = "times-dispatch-"
 """How the name of a relay in the header Via begins."""
 MAX_RELAYS: Final = 8
-"""Relays that a body may come by; more are a loop of relays that forget each other's names."""
+"""How many relays a body may come through; more relays are a loop in which relays drop each other's names."""
 _RELAY_NAME: Final = re.compile(rb"times-dispatch-[0-9a-f]{16}")
 
 

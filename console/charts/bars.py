@@ -12,7 +12,7 @@ from times_dispatch.visible_text import visible
 
 _WIDTH: Final = 1000
 _MIN_PIECE: Final = 6
-"""A piece is at least so wide, so that a single failed message among a million is seen."""
+"""The minimum width of a piece, so that a single failed message among a million is visible."""
 _PIECE: Final = Markup(
     '<a href="{href}?state={state}" tabindex="-1"><rect class="s-{state}" x="{left}" width="{width}" height="16">'
     "<title>{words}</title></rect></a>"
@@ -25,7 +25,7 @@ def state_bar(counts: Mapping[MessageState, int], f: Formats, *, href: str, labe
     Args:
         counts: the number of messages in each state.
         f: writes the numbers.
-        href: the address of the list of messages; a piece adds its state.
+        href: the address of the list of messages; the link of a piece adds the state.
         label: what the bar is about, for screen readers.
     """
     shown = [(state, counts[state]) for state in BAR_ORDER if counts.get(state)]
@@ -50,7 +50,7 @@ def state_bar(counts: Mapping[MessageState, int], f: Formats, *, href: str, labe
 
 
 def _widths(numbers: list[int], total: int) -> list[float]:
-    """Return the widths of the pieces; small pieces get the least width, and the others share the rest."""
+    """Return the widths of the pieces; small pieces get the minimum width, and the other pieces share the rest."""
     if not total:
         return []
     wanted = [_WIDTH * number / total for number in numbers]

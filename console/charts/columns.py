@@ -15,14 +15,14 @@ _MIN_HEIGHT: Final = 1.5
 _GAP: Final = 0.18
 """The share of a column's slot that stays empty."""
 _SHARE_OF_COLUMN: Final = 0.72
-"""The share of the rest that the column has, if something stands beside the column."""
+"""The share of the rest of the slot that the column takes if another column stands beside it."""
 
 
 class ColumnPiece(msgspec.Struct, frozen=True):
     """A part of a column."""
 
     css_class: str
-    """Its colour, as in ``s-delivered``."""
+    """The CSS class that gives the piece its colour: ``s-delivered``."""
     words: str
     number: int
 
@@ -31,22 +31,22 @@ class ChartColumn(msgspec.Struct, frozen=True):
     """One slot on the horizontal axis."""
 
     label: str
-    """What the column is about: ``8 Nov 2026``, ``10 am``, ``2 to 4 s``."""
+    """The text below the column: ``8 Nov 2026``, ``10 am``, ``2 to 4 s``."""
     pieces: Sequence[ColumnPiece]
-    """From the bottom to the top."""
+    """The pieces of the column, from the bottom to the top."""
     href: str = ""
-    """The list of what the column counts; empty if there is none."""
+    """The address of the list of messages that the column counts; empty if there is no list."""
     beside: ColumnPiece | None = None
-    """A figure that is no part of the column, and stands beside it."""
+    """A figure that is not part of the column, and stands beside the column."""
 
     @property
     def total(self) -> int:
-        """The number of all pieces together."""
+        """The sum of the numbers of all pieces."""
         return sum(piece.number for piece in self.pieces)
 
     @property
     def height(self) -> int:
-        """The larger of the column and of what stands beside the column."""
+        """The larger of two numbers: the total of the column, and the figure beside the column."""
         return max(self.total, self.beside.number if self.beside else 0)
 
 
@@ -100,7 +100,7 @@ def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: 
         f: writes the numbers.
         left: where its slot begins.
         slot: the width of its slot.
-        most: the number that is as high as the chart.
+        most: the number whose column is as high as the chart.
     """
     inner, begin = slot * (1 - _GAP), left + slot * _GAP / 2
     width = inner * _SHARE_OF_COLUMN if column.beside else inner

@@ -13,13 +13,13 @@ from times_dispatch.ledger.statistics.figures import Course
 
 _EPOCH: Final = date(1970, 1, 1)
 _MAX_HOURS: Final = 24 * 4
-"""A longer course is shown by days."""
+"""A course with more hours than this is shown by days."""
 _MIN_HOURS: Final = 8
-"""A shorter course has empty hours at its end, so that its columns do not fill the chart."""
+"""A course with fewer hours gets empty hours at its end, so that few columns do not fill the chart."""
 
 
 def course_chart(course: Mapping[int, Course], f: Formats, *, href: str) -> Markup:
-    """Return the course of a campaign over the hours since the epoch in India, or over days if it is long."""
+    """Return the chart of a course by hours, or by days if the course is long; hours count since the epoch in India."""
     return column_chart(course_columns(course, f, href=href), f, label="Sent by hour")
 
 
@@ -84,7 +84,7 @@ def day_of_epoch(day: int) -> date:
 
 
 def course_column(label: str, course: Course, href: str) -> ChartColumn:
-    """Return the column of an hour or a day: what was sent, the delivered part of it, and errors beside it.
+    """Return the column of an hour or a day: the sent messages, as delivered and others; and errors beside it.
 
     Errors are no part of the column, because rejected messages were never sent.
     """

@@ -1,4 +1,4 @@
-"""A small line of one figure over time, without a scale: the table beside it has the figures."""
+"""A small line chart of one figure over time, without a scale: the table beside the chart has the figures."""
 
 from collections.abc import Sequence
 from typing import Final

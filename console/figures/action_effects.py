@@ -18,13 +18,13 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     """One line: ``12,304 messages (about Rs 1,476.48)``."""
     lines: Sequence[str] = ()
-    """What else a person should know."""
+    """Further lines, each about one consequence of the action."""
     is_possible: bool = True
     """Whether the action would change anything."""
 
 
 def pause_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
-    """Return what a pause would do."""
+    """Return the effect of a pause of a campaign."""
     return Effect(
         summary=f"{unsent_in_words(view, settings, f)} wait until somebody resumes the campaign.",
         lines=["Messages that are on their way to the provider arrive within seconds."],
@@ -33,7 +33,7 @@ def pause_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
 
 
 def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f: Formats) -> Effect:
-    """Return what a resume would do."""
+    """Return the effect of a resume of a campaign."""
     lines = list[str]()
     if view.state is CampaignState.BRAKED:
         lines.append(f"It stopped itself: {view.reason}. Resume it when that is fixed, or it stops again.")
@@ -47,7 +47,7 @@ def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f:
 
 
 def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
-    """Return what a cancel would do."""
+    """Return the effect of a cancel of a campaign."""
     lines = ["This cannot be undone."]
     if in_doubt := view.counts[MessageState.IN_DOUBT]:
         lines.append(f"Messages in doubt are never sent again: {f.number(in_doubt)}.")
@@ -61,7 +61,7 @@ def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
 
 
 def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
-    """Return what the pause of a sender would do to its live campaigns."""
+    """Return the effect that the pause of a sender has on its live campaigns."""
     return Effect(
         summary=f"{campaigns_in_words(views, settings, f)} wait until somebody resumes the sender.",
         lines=["Campaigns that are submitted later wait too.", *_named(views)],
@@ -69,7 +69,7 @@ def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Fo
 
 
 def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
-    """Return what the resume of a sender would do to its live campaigns."""
+    """Return the effect that the resume of a sender has on its live campaigns."""
     running = [view for view in views if view.state is CampaignState.RUNNING]
     ends = [f"Provider {each.provider} is tried again; now it is {each.why}." for each in sender.unavailable]
     stay = [view for view in views if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}]
@@ -86,7 +86,7 @@ def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], sett
 def rate_effect(
     sender: SenderView, new_rate_per_s: float, views: Sequence[CampaignView], settings: Settings, f: Formats
 ) -> Effect:
-    """Return what another rate would do.
+    """Return the effect of another rate on the live campaigns of a sender.
 
     Args:
         sender: the sender.
@@ -111,12 +111,12 @@ def rate_effect(
 
 
 def unsent_in_words(view: CampaignView, settings: Settings, f: Formats) -> str:
-    """Return how many messages of a campaign are unsent, and about what they cost: ``12 messages (about Rs 2.00)``."""
+    """Return the number and estimated cost of a campaign's unsent messages: ``12 messages (about Rs 2.00)``."""
     return _messages(view.unsent, [view], settings, f)
 
 
 def campaigns_in_words(views: Sequence[CampaignView], settings: Settings, f: Formats) -> str:
-    """Return how many campaigns there are, with how many unsent messages, and about what these cost."""
+    """Return in words the number of campaigns, and the number and estimated cost of their unsent messages."""
     noun = "campaign" if len(views) == 1 else "campaigns"
     unsent = sum(view.unsent for view in views)
     return f"{f.number(len(views))} live {noun} with {_messages(unsent, views, settings, f)}"

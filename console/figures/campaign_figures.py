@@ -1,4 +1,4 @@
-"""What the page of a campaign shows, read once for all who look at the campaign."""
+"""The data of the page of a campaign, read once for all people who look at the campaign."""
 
 from datetime import date, datetime
 from typing import Final
@@ -28,7 +28,7 @@ class CampaignFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Where its archive is; None if the campaign is in Redis."""
     statistics: Statistics
     trail: list[TrailEntry]
-    """The newest first."""
+    """The entries of the trail, the newest first."""
     day: date
     """The day in India: times of this day are written without their date."""
 

@@ -1,4 +1,4 @@
-"""What the codes of a campaign mean and what to do, by the settings of its providers."""
+"""The meanings of a campaign's codes, and advice about them, from the settings of the campaign's providers."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,15 @@ class CodeWords(msgspec.Struct, frozen=True, kw_only=True):
     count: CodeCount
     meaning: str
     advice: str
-    """What to do; empty if nothing is known."""
+    """What a person should do about the reason; empty if there is no advice."""
 
 
 class CodeBook:
-    """Says what codes mean.
+    """Gives the meanings of codes.
 
     Args:
         settings: describe the providers.
-        providers: the nicknames of the providers whose codes are read; empty for all of the settings.
+        providers: the nicknames of the providers whose codes are read; if empty, all providers of the settings.
     """
 
     def __init__(self, settings: Settings, providers: Sequence[str] = ()) -> None:
@@ -38,7 +38,7 @@ class CodeBook:
         return text_of(name, self._rules)
 
     def advice(self, name: str) -> str:
-        """Return what to do about a code with its origin."""
+        """Return the advice about a code with its origin."""
         return advice_of(name)
 
     def words(self, codes: Sequence[CodeCount]) -> list[CodeWords]:

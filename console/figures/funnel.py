@@ -1,6 +1,6 @@
 """The funnel of a campaign: accepted, sent, delivered, clicked; and why messages were lost between two stages.
 
-Nobody knows why a person does not click. A click may also come from a message without a report.
+No reason is known for a missing click. A click may also come from a message without a report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from times_dispatch.ledger.statistics.figures import Statistics
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages that reached a stage and not the next, for one reason."""
+    """Messages that reached one stage but not the next stage, for one reason."""
 
     reason: str
     messages: int
     href: str
-    """The list of these messages."""
+    """The address of the list of these messages."""
     advice: str = ""
     is_open: bool = False
     """Whether the messages may still reach the next stage."""
@@ -28,7 +28,7 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage, and what was lost after it."""
+    """One stage, and the messages that were lost after the stage."""
 
     name: str
     messages: int
@@ -89,7 +89,7 @@ def _by_state(codes: Sequence[CodeWords]) -> Mapping[str, list[CodeWords]]:
 def _losses(
     view: CampaignView, states: Sequence[MessageState], by_state: Mapping[str, list[CodeWords]], href: str
 ) -> list[Loss]:
-    """Return the losses in some states: one for each code, and one for the messages without a code."""
+    """Return the losses in some states: one loss for each code, and one loss for the messages without a code."""
     losses = list[Loss]()
     for state in states:
         rest = view.counts[state]

@@ -30,7 +30,7 @@ _HOUR_MS: Final = 3_600_000
 
 
 class PageLimits(NamedTuple):
-    """How much one page reads at most."""
+    """The maximum number of batches that one page reads."""
 
     max_searched: int = 2_048
     """Batches whose states are read."""
@@ -49,7 +49,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     hour: int | None = None
     """The hour of the last push, counted in India since the epoch."""
     marks: Mapping[MessageMark, bool] = {}
-    """Only messages with a mark (True), or only those without (False)."""
+    """For each mark: only messages with the mark (True), or only messages without the mark (False)."""
     tries: int | None = None
     """Only messages whose second try of this number a provider accepted."""
     recovered: bool = False
@@ -78,13 +78,13 @@ class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some messages, and where the next page begins."""
+    """The messages of one page, and the position of the next page."""
 
     messages: list[ListedMessage]
     next: int | None
     """The index of the message after which the next page begins; None if this is the last page."""
     is_cut: bool
-    """Whether the page ended because enough batches were searched, and not because it is full."""
+    """Whether the page ended because enough batches were searched, and not because the page is full."""
 
 
 async def list_messages(
@@ -191,7 +191,7 @@ async def _batch_size(redis: Redis, view: CampaignView) -> int:
 
 
 async def _candidates(redis: Redis, view: CampaignView, wanted: MessageFilter, numbers: Sequence[int]) -> Sequence[int]:
-    """Return those batches that may have a wanted message, by their state bytes and the bits of marks alone."""
+    """Return the batches that may have a wanted message; only state bytes and bits of marks are read."""
     if marks := [mark for mark, is_wanted in wanted.marks.items() if is_wanted]:
         numbers = await batches_with(redis, view, marks, numbers, batch_size=await _batch_size(redis, view))
     if not wanted.states or not numbers:

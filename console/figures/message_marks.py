@@ -1,7 +1,7 @@
-"""What the ledger notes of messages beside their records: reactions, waits for a second try, and earlier attempts.
+"""What the ledger stores about messages besides their records: reactions, waits for a second try, earlier attempts.
 
-A mark is a bit for each message of a campaign. It says that there was a reaction, and not how many: a figure of clicks
-may be larger than the list of the messages that were clicked.
+A mark is a bit for each message of a campaign. A mark says that a message had a reaction, but not how many
+reactions. So the number of clicks may be larger than the number of messages in the list of clicked messages.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from times_dispatch.ledger.statistics.attempts import tries_before, unpack_attem
 
 
 class MessageMark(StrEnum):
-    """A mark of a message; the value stands in addresses."""
+    """A mark of a message; addresses of pages contain the value."""
 
     CLICKED = "clicked"
     REPLIED = "replied"
@@ -39,7 +39,7 @@ _KEYS: Final = {
 async def batches_with(
     redis: Redis, view: CampaignView, marks: Iterable[MessageMark], numbers: Sequence[int], *, batch_size: int
 ) -> Sequence[int]:
-    """Return those batches that may have a message with each of some marks.
+    """Return the batches that may have a message with all of some marks.
 
     Args:
         redis: the ledger.
@@ -98,7 +98,7 @@ async def tried_again(
 
 
 async def _bits(redis: Redis, view: CampaignView, mark: MessageMark, first: int, last: int) -> bytes:
-    """Return these bytes of a bitmap, the last included; a bitmap that is shorter has zeros there.
+    """Return the bytes of a bitmap from *first* to *last*, both included; missing bytes of a shorter bitmap are 0.
 
     Args:
         redis: the ledger.

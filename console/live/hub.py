@@ -11,15 +11,15 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 T = TypeVar("T")
 
 KEEP_ALIVE_S: Final = 5.0
-"""After this time without a change a piece is sent again, so that a dead connection is noticed at both ends."""
+"""After this many seconds without a change, a piece is sent again, so that both ends notice a dead connection."""
 STREAM_LASTS_S: Final = 3600.0
-"""After this time the stream ends, and the browser connects again: nothing lives for ever."""
+"""After this many seconds a stream ends, and the browser opens a new stream."""
 MAX_STREAMS: Final = 300
-"""Streams of all people together; each takes memory for what its browser has not read."""
+"""The maximum of open streams; a stream takes memory for the events that its browser has not read."""
 MAX_STREAMS_OF_USER: Final = 200
-"""Streams of one person; a page has one stream."""
+"""The maximum of open streams of one person; a page has one stream."""
 CHECK_EVERY_S: Final = 1.0
-"""How often a stream asks whether its viewer is still logged in."""
+"""How many seconds pass between two checks whether the viewer of a stream is still logged in."""
 
 
 class LiveHub:
@@ -29,12 +29,12 @@ class LiveHub:
         self._clock = clock
         self._subjects = dict[str, Subject[Any]]()
         self._streams = Counter[str]()
-        """The streams of each person."""
+        """How many streams each person has open."""
         self._is_closed = False
 
     @property
     def viewers(self) -> int:
-        """How many pages follow a subject now."""
+        """The number of pages that follow a subject now."""
         return sum(subject.viewers for subject in self._subjects.values())
 
     def has_room(self, user: str) -> bool:
@@ -47,7 +47,7 @@ class LiveHub:
         self.close()
 
     def close(self) -> None:
-        """End all streams; new ones end at once."""
+        """End all streams; streams that begin later end at once."""
         self._is_closed = True
         for subject in self._subjects.values():
             subject.end()
@@ -59,15 +59,15 @@ class LiveHub:
             yield
         finally:
             self._streams[user] -= 1
-            self._streams += Counter()  # forgets the names of people without a stream
+            self._streams += Counter()  # drops the names of people without a stream
 
     @contextmanager
     def following(self, name: str, read: Callable[[], Awaitable[T]]) -> Iterator[Subject[T]]:
-        """Follow a subject; it is made for the first viewer, and forgotten after the last.
+        """Follow a subject; the subject is made for the first viewer, and dropped after the last viewer.
 
         Args:
             name: the name of the subject.
-            read: reads it; used by the first viewer only.
+            read: reads the subject; only the first viewer's function is used.
         """
         subject: Subject[T] = self._subjects.setdefault(name, Subject(read, clock=self._clock))
         if subject.is_over:
@@ -94,7 +94,7 @@ class LiveHub:
     ) -> AsyncIterator[bytes]:
         """Yield the events for one viewer, first every piece, then each piece that changed.
 
-        There are no events if too many streams are open.
+        No event comes if too many streams are open.
 
         Args:
             name: the name of the subject.
@@ -102,7 +102,7 @@ class LiveHub:
             user: the name of the viewer.
             kind: viewers of one kind get the same pieces.
             render: makes the pieces.
-            is_allowed: whether the viewer may still look; asked every ``CHECK_EVERY_S`` seconds.
+            is_allowed: returns whether the viewer may still see the page; called every ``CHECK_EVERY_S`` seconds.
         """
         if not self.has_room(user):
             return

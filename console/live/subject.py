@@ -1,4 +1,4 @@
-"""A subject that viewers follow: read at intervals while somebody looks, and rendered once for viewers of one kind."""
+"""A subject that viewers follow: read at intervals while it has viewers, and rendered once for viewers of one kind."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -16,9 +16,9 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 0.5
-"""The time between two readings of a subject."""
+"""Seconds between two readings of a subject."""
 WAKE_EVERY_S: Final = 2.5
-"""Viewers are woken after this time even if the ledger does not answer, so that their streams show that they live."""
+"""Viewers are woken after this many seconds even if the ledger does not answer, so that each stream sends an event."""
 LEDGER_PIECE: Final = "ledger"
 """The piece that says whether the ledger answers."""
 _UNAVAILABLE: Final = (
@@ -32,11 +32,11 @@ class Piece(NamedTuple):
 
     html: str
     version: Hashable = None
-    """What tells one state of the piece from another; None: its HTML does."""
+    """The value that changes when the piece changes; None: the HTML of the piece is this value."""
 
     @property
     def state(self) -> Hashable:
-        """The state of the piece: it is sent again when its state is another one."""
+        """The state of the piece; the piece is sent again when its state has changed."""
         return self.html if self.version is None else self.version
 
 
@@ -51,28 +51,28 @@ class _Event(NamedTuple):
     """The state of the piece."""
     data: bytes
     since: int
-    """The number of the reading that changed the piece last."""
+    """The number of the last reading that changed the piece."""
 
 
 class _Rendering:
-    """The pieces of the last reading for viewers of one kind, and what was sent of it."""
+    """The pieces of the last reading for viewers of one kind, and the texts that were made of them."""
 
     def __init__(self, number: int, events: Mapping[str, _Event]) -> None:
         self.number = number
         """The number of the reading."""
         self.events = events
         self.messages = dict[int, bytes]()
-        """What viewers get, by the number of the reading that they had before."""
+        """The text that viewers get, by the number of the reading that they have."""
 
 
 _LEDGER_FAILS: Final = (RedisError, RedisUnavailable, OSError, TimeoutError)
 
 
 class Subject(Generic[T]):
-    """One thing that viewers look at."""
+    """One page that viewers follow together."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, clock: Clock) -> None:
-        """Make a subject that nobody looks at yet.
+        """Make a subject without viewers.
 
         Args:
             read: reads the ledger.
@@ -86,30 +86,30 @@ class Subject(Generic[T]):
         self._ledger = _Event(False, event(LEDGER_PIECE, ""), 0)
         self.viewers = 0
         self.number = 0
-        """The number of the last reading that differs from the one before; 0 before the first."""
+        """The number of the last reading that differs from the reading before; 0 before the first reading."""
         self.value: T | None = None
-        """What was read last; None before the first reading."""
+        """The result of the last reading; None before the first reading."""
         self.is_over = False
-        """Whether there is nothing more to look at: the campaign has gone."""
+        """Whether the subject no longer exists: its campaign has left the ledger."""
 
     @property
     def is_unavailable(self) -> bool:
-        """Return whether the ledger did not answer the last time."""
+        """Return whether the ledger did not answer the last reading."""
         return bool(self._ledger.state)
 
     @property
     def sign_of_life(self) -> bytes:
-        """Return what a quiet stream sends; a browser tells no script of an empty line."""
+        """Return the event that a stream sends when nothing changes: scripts in a browser do not see an empty line."""
         return self._ledger.data
 
     def enter(self) -> None:
-        """Count one more viewer; the first starts the reader."""
+        """Count one more viewer; the first viewer starts the reader."""
         self.viewers += 1
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._wake_sometimes())]
 
     def leave(self) -> None:
-        """Count one viewer less; the last ends the reader."""
+        """Count one viewer less; the last viewer ends the reader."""
         self.viewers -= 1
         if self.viewers == 0:
             for task in self._tasks:
@@ -121,12 +121,12 @@ class Subject(Generic[T]):
         await self._changed.wait()
 
     def message(self, kind: Hashable, render: Callable[[T], Pieces], *, after: int) -> bytes:
-        """Return the events of the pieces that changed after a reading, as one text for all who need the same.
+        """Return the events of the pieces that changed after a reading, as one text for all viewers of that reading.
 
         Args:
             kind: viewers of one kind get the same pieces.
             render: makes the pieces; used once for each kind and reading.
-            after: the number of the reading that the viewer has; 0: none, so that every piece is in the message.
+            after: the number of the reading that the viewer has; with 0, every piece is in the message.
         """
         rendering = self._rendering(kind, render)
         if after not in rendering.messages:
@@ -142,7 +142,7 @@ class Subject(Generic[T]):
         if self.value is None:
             events: Mapping[str, _Event] = {}
         elif last is not None and self.is_unavailable:
-            events = before  # the value is that of the time before
+            events = before  # the value is that of an earlier reading
         else:
             pieces = render(self.value).items()
             events = {name: self._event(name, piece, before.get(name)) for name, piece in pieces}
@@ -150,12 +150,12 @@ class Subject(Generic[T]):
         return self._rendered[kind]
 
     def _event(self, name: str, piece: Piece, before: _Event | None) -> _Event:
-        """Return a piece as an event; its HTML may differ while its state stays, and is then for new viewers."""
+        """Return a piece as an event; HTML that differs while the state is the same is sent to new viewers only."""
         since = before.since if before is not None and before.state == piece.state else self.number
         return _Event(piece.state, event(name, piece.html), since)
 
     def end(self) -> None:
-        """Wake all viewers: there is nothing more to look at."""
+        """Mark the subject as over, and wake all viewers."""
         self.is_over = True
         self._wake()
 
@@ -164,10 +164,10 @@ class Subject(Generic[T]):
             while not self.is_over:
                 began = self._clock.monotonic()
                 await self._read_once()
-                # A reading that takes long, of very many campaigns, must not keep the console and Redis busy always.
+                # No pause is shorter than its reading: very many campaigns must not keep Redis busy all the time.
                 await self._clock.sleep(max(EVERY_S, self._clock.monotonic() - began))
         finally:
-            self.end()  # also after an error of this program: a stream must not look alive without readings
+            self.end()  # also after an unexpected error: without readings, a stream must end
 
     async def _read_once(self) -> None:
         try:
@@ -179,13 +179,13 @@ class Subject(Generic[T]):
                 log.warning("the ledger does not answer the live pages", error=type(error).__name__)
             self._next(is_unavailable=True)
         else:
-            # What did not change is neither rendered nor compared piece by piece, and wakes nobody.
+            # A reading without a change is not rendered, not compared piece by piece, and wakes no viewer.
             if self.is_unavailable or self.value is None or value != self.value:
                 self.value = value
                 self._next(is_unavailable=False)
 
     def _next(self, *, is_unavailable: bool) -> None:
-        """Number the reading, and wake all viewers."""
+        """Give the reading a number, and wake all viewers."""
         self.number += 1
         if is_unavailable is not self._ledger.state:
             data = event(LEDGER_PIECE, _UNAVAILABLE if is_unavailable else "")

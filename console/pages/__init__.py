@@ -1,6 +1,7 @@
-"""The pages of the console: each module reads what its page shows, and lists its routes.
+"""The pages of the console: each module reads the data of its page, and lists its routes.
 
-A function of a page gets a ``Visit`` of somebody who may see the page, and returns the response. ``routes`` lists all.
+A function of a page gets the ``Visit`` of a user who may see the page, and returns the response. ``routes`` returns the
+routes of all pages.
 Terms: docs/glossary.md.
 """
 

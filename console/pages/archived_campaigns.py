@@ -1,4 +1,4 @@
-"""The list of archived campaigns: what Redis keeps of them. Their pages show counters; their rows need a key."""
+"""The list of archived campaigns, from their stubs in Redis. Their rows can be read with the archive's key only."""
 
 from typing import Final
 

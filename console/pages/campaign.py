@@ -1,4 +1,4 @@
-"""The page of one campaign: what became of its messages, why, when, at what cost, and who did what."""
+"""The page of one campaign: the results of its messages with reasons, times and cost, and the trail."""
 
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ async def show_campaign(visit: Visit) -> Response:
 
 
 def campaign_values(visit: Visit, figures: CampaignFigures) -> dict[str, Any]:
-    """Return what the pieces of the page need."""
+    """Return the values that the templates of the page need."""
     view, statistics, f = figures.view, figures.statistics, visit.formats
     codes = CodeBook(visit.settings, view.plan.chain).words(statistics.codes)
     href = f"/campaigns/{view.id}/messages"
@@ -83,7 +83,7 @@ def actions_for(view: CampaignView, settings: Settings) -> list[tuple[str, str]]
 
 
 def why_no_resend(view: CampaignView, settings: Settings) -> str:
-    """Return why messages that could be sent once more cannot be now; empty without such messages or reasons."""
+    """Return why no resend is possible now; empty if one is possible, or if no message can be resent."""
     return why_not_resendable(view, settings) if _has_resendable(view) else ""
 
 
@@ -99,7 +99,7 @@ def detail_of(entry: TrailEntry) -> str:
 
 
 def _moments(view: CampaignView) -> list[tuple[str, int]]:
-    """Return the moments in the life of a campaign, those that are known."""
+    """Return the known times in the life of a campaign, each with a name."""
     moments = [
         ("Created", view.created_ms),
         ("Submitted", view.sealed_ms),

@@ -1,4 +1,4 @@
-"""The page Campaigns: searched, filtered and paged by the ledger; the address holds every filter."""
+"""The page Campaigns: the ledger searches, filters and pages; the address of the page holds every filter."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from times_dispatch.ledger.states import CampaignState
 
 _ROWS: Final = 40
 LIVE: Final = "live"
-"""Stands for all states of campaigns that have not ended."""
+"""The word for all states of campaigns that have not ended, in the filter of states."""
 _ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _MAX_WORDS: Final = 64
 _FILTERS: Final = ("q", "sender", "state", "since", "until", "sent_since", "sent_until")

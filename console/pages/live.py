@@ -1,4 +1,4 @@
-"""The streams of events behind the pages that move by themselves."""
+"""The streams of events behind the live pages."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
@@ -24,14 +24,14 @@ CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "retries", "course", "cod
 
 
 async def follow_now(visit: Visit) -> Response:
-    """Send what changes on the page Now."""
-    # A little sooner than pages need a new reading: a timer that ends too early must not skip a reading.
+    """Send the pieces of the page Now that change."""
+    # A little sooner than pages need a new reading, so that a timer that ends too early skips no reading.
     read = partial(visit.resources.now_data.get, max_age_s=EVERY_S / 2)
     return _stream(visit, "now", read, partial(now_pieces, visit), kind=visit.look.form)
 
 
 async def follow_campaign(visit: Visit) -> Response:
-    """Send what changes on the page of a campaign."""
+    """Send the pieces of the page of a campaign that change."""
     campaign = CampaignId(visit.request.path_params["campaign"])
     read = partial(read_campaign, visit.redis, campaign, clock=visit.resources.clock)
     await read()  # an unknown campaign is a 404, and not an empty stream
@@ -42,13 +42,13 @@ async def follow_campaign(visit: Visit) -> Response:
 def now_pieces(visit: Visit, now: NowData) -> Pieces:
     """Return the pieces of the page Now. A campaign's card is a piece, and so is the list of the cards.
 
-    All people see the same, so that nothing of a person is given to the templates but the form of the numbers.
+    All people see the same pieces, so the templates get nothing about a person but the form of the numbers.
     """
     render = partial(visit.resources.renderer.render, f=visit.formats)
     html = {name: render(f"fragments/now_{name}.html", now=now) for name in NOW_PIECES}
     cards = {f"campaign-{item.view.id}": render("fragments/running_campaign.html", item=item) for item in now.campaigns}
     pieces = {name: Piece(text) for name, text in [*html.items(), *cards.items()]}
-    # The list is sent anew only when campaigns come or go: a comparison of its text would see each change of a card.
+    # The list is sent again only when campaigns come or go, and not when the text of a card in the list changes.
     return {**pieces, "running": Piece(html["running"], version=(now.not_shown, *cards))}
 
 
@@ -69,11 +69,11 @@ def _stream(
         name: the name of the subject.
         read: reads what the pieces show.
         render: makes the pieces of a page.
-        kind: all of the visit that the pieces depend on.
+        kind: everything in the visit on which the pieces depend.
     """
     user = visit.user
     if not visit.resources.live.has_room(user.name if user else ""):
-        return PlainTextResponse("Too many pages that move by themselves are open.\n", 503, {"Retry-After": "60"})
+        return PlainTextResponse("Too many live pages are open.\n", 503, {"Retry-After": "60"})
 
     def is_allowed() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The login, the logout, and what a person chooses for the look of the pages."""
+"""The login, the logout, and the choice of theme and form of numbers."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 _MAX_NAME: Final = 64
 _ONE_CHECKS = asyncio.Semaphore(2)
-"""A check of a password takes 64 MB for a moment: strangers must not take all memory."""
+"""How many passwords are checked at the same time: a check takes 64 MB, and strangers must not take all memory."""
 
 
 async def show_login(visit: Visit) -> Response:
@@ -28,9 +28,9 @@ async def show_login(visit: Visit) -> Response:
 
 
 async def check_login(visit: Visit) -> Response:
-    """Log a person in, or say why not; a name and an address have only so many tries."""
+    """Log a person in, or show the reason why not; ``LoginLimits`` bounds the tries."""
     resources = visit.resources
-    # A customer of a network has many addresses of IPv6: those of one network are one.
+    # One customer has many IPv6 addresses: all addresses of one /64 network count as one address.
     name, address = visit.field("name")[:_MAX_NAME], grouped(address_of(visit.request, resources))
     wait_s = resources.login_limits.wait_s(name, address)
     if wait_s > 0:

@@ -1,4 +1,4 @@
-"""The list of the messages that a figure of a campaign counts; numbers are masked, and viewers see none."""
+"""The list of the messages that a figure of a campaign counts; numbers are masked, and viewers see no numbers."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -24,12 +24,12 @@ _MARKS: Final = {
     MessageMark.OPTED_OUT: ("the recipient asked for no more messages", "without an opt-out"),
     MessageMark.WAITING: ("waiting for a second try", "not waiting for a second try"),
 }
-"""What the messages with a mark are, and those without."""
+"""The words for messages with a mark, and for messages without the mark."""
 _REACTIONS: Final = (MessageMark.CLICKED, MessageMark.REPLIED, MessageMark.OPTED_OUT)
 _LABELS: Final = {state.label: state for state in MessageState}
 _MAX_NUMBER: Final = 10**9
 _MAX_HOUR: Final = 10**7
-"""Hours since the epoch; a date has a year of four digits at most."""
+"""The maximum of hours since the epoch: the year of a date has at most four digits."""
 
 
 async def show_messages(visit: Visit) -> Response:

@@ -1,4 +1,4 @@
-"""The page Now: what needs a person, what runs, and how fast."""
+"""The page Now: findings that need a person, and the running campaigns with their rates."""
 
 from starlette.responses import Response
 
@@ -8,7 +8,7 @@ from console.visit import Visit
 
 
 async def show_now(visit: Visit) -> Response:
-    """Show the page; all who look at the same time share one reading of the ledger."""
+    """Show the page; all people who look at the same time share one reading of the ledger."""
     return visit.page("now.html", pieces=NOW_PIECES, now=await visit.resources.now_data.get())
 
 

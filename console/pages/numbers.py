@@ -1,4 +1,4 @@
-"""The page Numbers: what is known of one phone number. The number is masked, and each look-up stands in the trail."""
+"""The page Numbers: all that is known about one phone number. The number is masked; the trail notes each look-up."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.settings.masking import mask
 
 _MAX_LEFT_OUT: Final = 3
-"""Campaigns and archives that are named because they cannot be read."""
+"""The maximum of unreadable campaigns and archives that the page names."""
 
 
 async def show_form(visit: Visit) -> Response:
@@ -33,7 +33,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def look_up(visit: Visit) -> Response:
-    """Show what all campaigns know of a number; it comes in a POST, so that no address and no log holds it."""
+    """Show the messages to a number; the number comes in a POST, so that no address and no log holds it."""
     try:
         [number] = normalise_arguments([visit.field("number")])
     except InputInvalid:
@@ -62,7 +62,7 @@ async def look_up(visit: Visit) -> Response:
 
 
 async def _history(visit: Visit, number: str) -> NumberHistory:
-    """Return what campaigns in Redis and in the archive know of a number."""
+    """Return the messages to a number, from campaigns in Redis and in the archive."""
     settings = visit.settings
     history = await number_history(visit.redis, number, settings.dead_numbers.rule)
     keys = None

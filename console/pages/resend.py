@@ -23,7 +23,7 @@ _CHOICES: Final = tuple(state for state in BAR_ORDER if state in RESENDABLE)
 
 
 async def show_resend(visit: Visit) -> Response:
-    """Show which messages can be sent once more, and after a choice how many these are and what they cost."""
+    """Show which messages can be sent once more; after a choice, also the number and cost of the chosen messages."""
     view = await _campaign(visit)
     states = _states(visit.request.query_params.getlist("state"))
     try:
@@ -38,7 +38,7 @@ async def show_resend(visit: Visit) -> Response:
 
 
 async def do_resend(visit: Visit) -> Response:
-    """Make the new campaign; show the effect again if it has changed since the person saw it."""
+    """Make the new campaign; if the effect has changed since the person saw it, show the effect again."""
     view = await _campaign(visit)
     states = _states(visit.form.get("state", []))
     resender = _resender(visit, view, states)
@@ -75,7 +75,7 @@ def _states(labels: object) -> frozenset[MessageState]:
 
 
 def _in_words(error: Exception, view: CampaignView) -> str:
-    """Return an error without the campaign at its beginning, which stands at the head of the page."""
+    """Return an error without the name of the campaign at its beginning: the head of the page has the name."""
     return str(error).removeprefix(f"campaign {view.id}: ")
 
 

@@ -48,7 +48,7 @@ async def do_action(visit: Visit) -> Response:
 
 
 def wanted_rate(visit: Visit, written: str) -> tuple[float, str]:
-    """Return the rate that a person wants, and what is wrong with it; the settings are its bounds."""
+    """Return the rate that a person wants, and the problem with it, if any; the settings bound the rate."""
     try:
         rate = float(written.replace(",", "")) if written else -1.0
     except ValueError:
@@ -57,10 +57,10 @@ def wanted_rate(visit: Visit, written: str) -> tuple[float, str]:
         return 0.0, f"The rate {problem}."
     settings = visit.settings.senders.get(visit.request.path_params["sender"])
     if settings is None:
-        return 0.0, "The settings do not have this sender, so nobody knows its bounds: dispatch sender rate."
+        return 0.0, "The settings do not have this sender. To set a rate: dispatch sender rate."
     if settings.rate_per_s and not 0 < rate <= settings.rate_per_s:
         bound = visit.formats.rate(settings.rate_per_s)
-        return 0.0, f"The settings allow at most {bound}. A higher rate: dispatch sender rate, or the settings."
+        return 0.0, f"The settings allow at most {bound}. For a higher rate: dispatch sender rate, or the settings."
     return rate, ""
 
 

@@ -1,4 +1,4 @@
-"""The pages of senders and providers: what was sent over days, at which rate, and what stops a sender."""
+"""The pages of senders and providers: figures by day, rates, and what stops a sender."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -31,12 +31,12 @@ from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, St
 from times_dispatch.ledger.trail import Trail
 
 SPANS_OF_ALL: Final = (1, 7, 30, 90)
-"""Days of all senders together; more would take long where there are many senders."""
+"""The maximum of days on the page of all senders: more days would take long with many senders."""
 SPANS: Final = (*SPANS_OF_ALL, 365)
 _DEFAULT_DAYS: Final = 7
 _MAX_TRAIL: Final = 20
 _MAX_LIVE: Final = 20
-"""Live campaigns that are listed, and read whole; the others are a link."""
+"""The maximum of live campaigns that the page of a sender lists; a link leads to the others."""
 
 Rollups = Sequence[tuple[RollupKey, Amounts]]
 
@@ -149,7 +149,7 @@ def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, u
 
 
 def _span(visit: Visit, spans: Sequence[int]) -> tuple[int, date, date]:
-    """Return how many days are shown, the first and the last."""
+    """Return the number of days that are shown, the first day and the last day."""
     written = visit.query("days")
     days = int(written) if written in {str(span) for span in spans} else _DEFAULT_DAYS
     today = datetime.fromtimestamp(visit.resources.clock.time(), INDIA).date()

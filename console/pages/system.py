@@ -1,4 +1,4 @@
-"""The page System: what ``dispatch status`` says; owners also see the users, and who did what."""
+"""The page System: the report of ``dispatch status``; owners also see the users and the trail."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ async def show_trail(visit: Visit) -> Response:
 
 
 def _figures(kind: KindStatus) -> dict[str, int]:
-    """Return the sums of what the living processes of a kind tell about their work."""
+    """Return the sums of the figures in the heartbeats of all living processes of a kind."""
     figures = dict[str, int]()
     for process in kind.alive:
         for name, value in process.record.figures.items():
@@ -42,13 +42,13 @@ def _figures(kind: KindStatus) -> dict[str, int]:
 
 
 def _without(kind: KindStatus) -> str:
-    """Return what does not happen without a process of a kind, and how one is started."""
+    """Return in words the consequence of a missing process of a kind, and the command that starts one."""
     role = ROLES.get(ProcessKind(kind.kind)) if kind.kind in set(ProcessKind) else None
     return f"{role.without}; start one: {role.start}" if role else ""
 
 
 def _users(visit: Visit) -> list[tuple[str, str, bool]]:
-    """Return name and role of each user, and whether the user has a password; nobody but owners sees them."""
+    """Return name and role of each user, and whether the user has a password; for owners only."""
     if not visit.may(ConsoleRole.OWNER):
         return []
     users = visit.resources.users.all().values()

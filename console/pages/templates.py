@@ -1,4 +1,4 @@
-"""The page Templates: the registered texts, with what portals and operators may object to."""
+"""The page Templates: the registered texts, with problems that portals or operators may reject."""
 
 from starlette.responses import Response
 
@@ -12,7 +12,7 @@ from times_dispatch.sms.templates import Template
 
 
 async def show_templates(visit: Visit) -> Response:
-    """Show all templates of the settings, those with problems first."""
+    """Show all templates of the settings; templates with problems come first."""
     words, rows = visit.query("q")[:64].casefold(), []
     for name, item in visit.settings.templates.items():
         if words and words not in f"{name} {item.text} {item.content_id} {' '.join(item.headers)}".casefold():

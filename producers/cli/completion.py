@@ -33,7 +33,7 @@ def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
         views, _ = await Queries(redis).live_and_ended(max_ended=_MAX_ENDED, damaged=[])
         items = [
-            CompletionItem(str(view.id), help=f"{visible(view.plan.name)}, {state_in_words(view)}") for view in views
+            CompletionItem(str(view.id), help=f"{visible(view.plan.name)}: {state_in_words(view)}") for view in views
         ]
         if incomplete:
             items += [

@@ -9,6 +9,7 @@ from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
 from producers.cli.output import counted, echo_report
 from producers.errors import InputInvalid
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
@@ -34,7 +35,7 @@ def confirm(*lines: str) -> None:
 def campaign_lines(views: Iterable[CampaignView]) -> list[str]:
     """Return a line for each campaign: id, name, sender, state, and how many messages are unsent."""
     return [
-        f"  {view.id}  {view.plan.name} from {view.plan.sender}, {view.state}: "
+        f"  {view.id}  {view.plan.name} from {view.plan.sender}, {state_in_words(view)}: "
         f"{counted(view.unsent, 'message')} of {view.total:,} unsent"
         for view in views
     ]

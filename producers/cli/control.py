@@ -11,6 +11,7 @@ from producers.cli.ledger import campaign_meant, notify_workers, with_ledger
 from producers.cli.output import counted, echo
 from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -98,7 +99,7 @@ def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders:
         echo(f"campaign {id_} is running, but nothing is sent: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and view.reason:
-        echo(f"campaign {id_} is running: {view.reason}")
+        echo(f"campaign {id_} is {state_in_words(view)}: {view.reason}")
     else:
         _print_state(id_, changed, view.state, wanted=CampaignState.RUNNING)
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from producers.cli import CliContext, CommandGroup
 from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
+from producers.export.files import STDOUT, name_of
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from producers.recipients.reader.limits import ReaderLimits
 from times_dispatch.ledger.errors import ForgetKeyRefused
@@ -97,13 +98,14 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.pass_obj
 def export(options: CliContext, file: Path) -> None:
-    """Write the whole list to FILE, a CSV that only you can read."""
+    """Write the whole list to FILE, a CSV that only you can read; - is standard output."""
 
     async def write(redis: Redis) -> int:
         await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="the opt-out list"))
         return await export_numbers(file, OptOuts(redis))
 
-    echo(f"{with_ledger(options, write, is_long=True):,} numbers written to {file}")
+    written = with_ledger(options, write, is_long=True)
+    echo(f"{written:,} numbers written to {name_of(file)}", err=file == STDOUT)
 
 
 @optout.command()

@@ -1,11 +1,11 @@
 """The output that several commands share: lines, tables, a progress bar, counts, times, and a campaign as JSON."""
 
 import contextlib
-import shutil
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from zoneinfo import ZoneInfo
 
 import click
@@ -25,6 +25,8 @@ INDIA = ZoneInfo(INDIA_ZONE)
 
 _BAR_WIDTH = 16
 """Columns of a progress bar: so few that a terminal of 60 columns has room for the figures beside the bar."""
+_WIDTH_OF_UNKNOWN_TERMINAL = 80
+"""Columns of a terminal that does not know its width."""
 _WIDTH_WITHOUT_TERMINAL = 100_000
 """Columns of a table in a file or a pipe: so many that no row is cut or broken into two lines."""
 
@@ -50,9 +52,17 @@ def echo_report(*lines: str, indent: int = 0, err: bool = False) -> None:
     if stream.isatty():
         from producers.cli.wrapping import wrapped  # noqa: PLC0415  # only a terminal needs it
 
-        width = shutil.get_terminal_size().columns
+        width = _columns_of(stream)
         lines = tuple(row for line in lines for row in wrapped(visible(line), width, indent))
     echo(*lines, err=err)
+
+
+def _columns_of(terminal: TextIO) -> int:
+    """Return how many columns a terminal has, or what the variable COLUMNS says, as rich does for tables."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    return os.get_terminal_size(terminal.fileno()).columns or _WIDTH_OF_UNKNOWN_TERMINAL
 
 
 def console() -> "PlainConsole":

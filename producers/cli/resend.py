@@ -13,6 +13,7 @@ from producers.cli.output import counted, echo, echo_report, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need
@@ -105,7 +106,8 @@ def resend(
     if as_json:
         echo(json.dumps(_result_as_json(result, expected)))
     elif result.already_submitted:
-        echo(f"already resent as {result.campaign} ({result.state})")
+        state = state_in_words(expected.done) if expected.done else result.state.value
+        echo(f"already resent as {result.campaign} ({state})")
     else:
         starts = second_in_india(result.plan.start_at_ms / 1000) if result.plan.start_at_ms else "at once"
         echo(

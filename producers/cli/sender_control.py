@@ -86,20 +86,20 @@ def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) 
     if not yes:
         _ask("resumes", senders)
 
-    async def change(redis: Redis) -> list[SenderId]:
+    async def change(redis: Redis) -> tuple[list[SenderCampaigns], list[SenderId]]:
         control = Control(redis, actor=options.actor)
-        stopped_again = list[SenderId]()
+        resumed, stopped_again = list[SenderId](), list[SenderId]()
         for concerned in senders:
             if await control.resume_sender(concerned.sender.id):
                 await notify_workers(options, redis, concerned.sender.id)
+                resumed.append(concerned.sender.id)
             else:
                 stopped_again.append(concerned.sender.id)
-        return stopped_again
+        return await _with_campaigns(redis, resumed), stopped_again
 
-    stopped_again = with_ledger(options, change)
-    for concerned in senders:
-        if concerned.sender.id not in stopped_again:
-            echo_report(f"sender {concerned.sender.id} goes on", *_lines(concerned), indent=4)
+    going_on, stopped_again = with_ledger(options, change)
+    for concerned in going_on:
+        echo_report(f"sender {concerned.sender.id} goes on", *_lines(concerned), indent=4)
     if stopped_again:
         names = ", ".join(stopped_again)
         raise CommandFailed(

@@ -9,7 +9,6 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.atomic_file import open_atomic
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.ledger import warn_without_workers, with_ledger
@@ -36,11 +35,15 @@ _MAX_TRAIL = 20
     "--export",
     type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path, readable=False)),
     metavar="STATE FILE",
-    help="Write the rows in this state to a CSV file that only you can read: line, to, the slots' values, code.",
+    help="Write the rows in this state to a CSV file that only you can read, or to standard output (-): line, to, the "
+    "slots' values, code.",
 )
 @click.pass_obj
 def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
+    to_stdout = export is not None and str(export[1]) == "-"
+    if to_stdout and as_json:
+        raise click.UsageError("standard output takes the rows of --export - or --json, not both")
 
     async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry], Statistics]:
         catalog = catalog_with_keys(options, redis) if export else Catalog(redis)
@@ -50,7 +53,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(catalog, view, MessageState[export[0].upper()], export[1])
-            echo(f"{written:,} rows written to {export[1]}", err=True)
+            echo(f"{written:,} rows written to {'standard output' if to_stdout else export[1]}", err=True)
         await warn_without_workers(redis, [view])
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         statistics = statistics_of(await catalog.statistics(view))
@@ -68,6 +71,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
 
 async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path) -> int:
+    from producers.export.files import open_csv  # noqa: PLC0415  # as below
     from producers.recipients.guarded_cells import (  # noqa: PLC0415  # the readers of recipients files are slow to import
         EXPORT_COLUMNS,
         EXPORT_LAST_COLUMN,
@@ -75,7 +79,7 @@ async def _export(catalog: Catalog, view: CampaignView, state: MessageState, pat
     )
 
     written = 0
-    with open_atomic(path) as file:
+    with open_csv(path) as file:
         rows = csv.writer(file)
         slots = view.plan.text.count("{#")
         rows.writerow([*EXPORT_COLUMNS, *(f"var{number}" for number in range(1, slots + 1)), EXPORT_LAST_COLUMN])

@@ -22,8 +22,10 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.preflight.repetitions import count_repetitions, repetitions_in_words
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.number_samples import SampledCampaign
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.load import Need
@@ -94,7 +96,7 @@ def submit(
         _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
         is_first = bool(yes or salt) and not again
-        result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
+        result, state = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
@@ -105,13 +107,13 @@ def submit(
     if as_json:
         echo(orjson.dumps(_as_json(result, salt)).decode())
     else:
-        echo_report(*_as_lines(result), indent=_LABEL_WIDTH)
+        echo_report(*_as_lines(result, state), indent=_LABEL_WIDTH)
 
 
 async def _submit(
     draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str, *, is_first: bool
-) -> SubmitResult:
-    """Submit a draft; print a warning on stderr if no worker runs.
+) -> tuple[SubmitResult, str]:
+    """Submit a draft; return the result and the campaign's state in words; print a warning if no worker runs.
 
     Args:
         draft: the campaign and its recipients.
@@ -130,7 +132,9 @@ async def _submit(
     async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)
-        return result
+        if result.already_submitted and result.state is CampaignState.RUNNING:
+            return result, state_in_words(await Queries(redis).campaign(result.campaign))
+        return result, result.state.value
 
 
 def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
@@ -200,9 +204,9 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     }
 
 
-def _as_lines(result: SubmitResult) -> list[str]:
+def _as_lines(result: SubmitResult, state: str) -> list[str]:
     if result.already_submitted:
-        return [f"already submitted as {result.campaign} ({result.state.value}); --again sends the campaign once more"]
+        return [f"already submitted as {result.campaign} ({state}); --again sends the campaign once more"]
     parts = result.gsm_parts + result.ucs2_parts
     lines = [
         f"campaign  {result.campaign}  {result.plan.name} from {result.plan.sender}",

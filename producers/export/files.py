@@ -1,13 +1,15 @@
 """The files of an export: one file, standard output, or a folder by day, each whole or not at all."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final, TextIO
 from zoneinfo import ZoneInfo
 
-from producers.atomic_file import AtomicFile
+from producers.atomic_file import AtomicFile, open_atomic
 from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import CampaignRows
 from producers.export.schema import Column
@@ -17,6 +19,10 @@ from times_dispatch.ledger.model import CampaignView
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA = ZoneInfo(INDIA_ZONE)
+
+
+STDOUT: Final = Path("-")
+"""The path that stands for standard output."""
 
 
 class ExportFormat(StrEnum):
@@ -63,6 +69,28 @@ def standard_output(form: ExportFormat, columns: Sequence[Column], write: Callab
     if form is ExportFormat.CSV:
         return CsvWriter(lines, columns)
     return JsonLinesWriter(lambda raw: lines.write(raw.decode()), columns)
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a file for people; the path ``-`` is standard output."""
+    return "standard output" if path == STDOUT else str(path)
+
+
+@contextlib.contextmanager
+def open_csv(path: Path) -> Iterator[TextIO | VisibleLines]:
+    """Open a CSV file that only its owner can read, whole or not at all; the path ``-`` is standard output.
+
+    Raises CommandFailed if the file cannot be written, or if the path is a link or belongs to somebody else.
+    """
+    if path != STDOUT:
+        with open_atomic(path) as file:
+            yield file
+        return
+    try:
+        yield VisibleLines(sys.stdout.write)
+        sys.stdout.flush()
+    except OSError as error:
+        raise CommandFailed(f"standard output: {(error.strerror or 'unknown reason').lower()}") from None
 
 
 @contextlib.contextmanager

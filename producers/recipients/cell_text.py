@@ -40,7 +40,7 @@ _UNIX_MIDNIGHT = re.compile(
 """The form of Unix, Java and JavaScript: ``Fri Nov 27 00:00:00 IST 2026``."""
 _ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?: ?[+]05:?30(?: IST)?)?")
 """A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
-_PANDAS_DURATION = re.compile(r"0 days (\d\d:\d\d:\d\d)(?:\.\d+)?")
+_PANDAS_DURATION = re.compile(r"0 days (\d\d:\d\d:\d\d)(?:\.(\d+))?")
 """A duration below a day, as pandas writes it: ``0 days 01:30:00``."""
 _MAY_BE_MOMENT = re.compile(
     "0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30|0 days "
@@ -84,7 +84,7 @@ def tidy(cell: str) -> str:
 
     Blanks and invisible characters around the text are removed, and also the guards that keep a spreadsheet from
     changing a value: an apostrophe before the value, or ``="…"`` around the value. A date at midnight loses its time. A
-    date and time in a program's form loses its ``T`` and its fractions of a second. A time loses the first day of the
+    date and time in a program's form loses its ``T`` and its fractions of a second; a duration keeps its fractions. A time loses the first day of the
     spreadsheet's calendar. A float loses the digits that come from rounding: 824.8199999999999 becomes 824.82.
     """
     text = cell.strip(_AROUND)
@@ -102,7 +102,8 @@ def tidy(cell: str) -> str:
         if moment := _ISO_MOMENT.fullmatch(text):
             return f"{moment[1]} {moment[2]}"
         if duration := _PANDAS_DURATION.fullmatch(text):
-            text = duration[1]
+            fraction = (duration[2] or "").rstrip("0")
+            text = f"{duration[1]}.{fraction.ljust(3, '0')}" if fraction else duration[1]
         if _LONG_FLOAT.fullmatch(text):
             return _rounded(single_text(text))
     return text

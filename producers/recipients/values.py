@@ -134,9 +134,17 @@ def _moment_text(value: datetime) -> str:
 
 
 def _duration_text(value: timedelta) -> str:
-    seconds = round(value.total_seconds())
-    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
-    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    sign, value = ("-", -value) if value < timedelta() else ("", value)
+    seconds = value.days * 86_400 + value.seconds
+    fraction = _fraction_text(value.microseconds)
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+
+
+def _fraction_text(microseconds: int) -> str:
+    """Return a fraction of a second in three or six places; it is empty for none."""
+    if not microseconds:
+        return ""
+    return f".{microseconds:06}" if microseconds % 1000 else f".{microseconds // 1000:03}"
 
 
 def _bytes_text(value: bytes) -> str:
@@ -155,7 +163,7 @@ def _without_zeros(value: Decimal) -> str:
 
 
 def _time_text(value: time) -> str:
-    return value.replace(tzinfo=None, microsecond=0).isoformat()
+    return value.replace(tzinfo=None, microsecond=0).isoformat() + _fraction_text(value.microsecond)
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {

@@ -31,7 +31,7 @@ async def test_an_unavailable_ledger_is_a_page_and_the_first_page_still_opens(tm
     # Nobody knows: a 0 would be wrong.
     assert "Live campaigns – Still to send – Workers – Reports that wait –" in text_of_page(now.text)
     assert "No campaign is live" not in now.text
-    assert "What runs cannot be read now." in now.text
+    assert "The running campaigns cannot be read now." in now.text
     assert "nothing works without Redis" in system.text
     assert not re.search(r"Live campaigns|does not run|messages to send", system.text)
     assert (campaigns.status_code, "The ledger is unavailable" in campaigns.text) == (503, True)

@@ -169,6 +169,11 @@ _MOMENT = datetime(2026, 11, 30, 5, 0)  # noqa: DTZ001
         (arrow.array([datetime(2026, 11, 30)], arrow.timestamp("us", "UTC")), ["2026-11-30"]),  # noqa: DTZ001
         (arrow.array([time(10, 30)], arrow.time64("us")), ["10:30:00"]),
         (arrow.array([time(10, 30)], arrow.time64("ns")), ["10:30:00"]),
+        (arrow.array([37_815_250], arrow.time32("ms")), ["10:30:15.250"]),
+        (arrow.array([37_815_250_001_000], arrow.time64("ns")), ["10:30:15.250001"]),
+        (arrow.array([83_450], arrow.duration("ms")), ["0:01:23.450"]),
+        (arrow.array([-83_450_000_000], arrow.duration("ns")), ["-0:01:23.450"]),
+        (arrow.array([7_200], arrow.duration("s")), ["2:00:00"]),
     ],
     ids=str,
 )

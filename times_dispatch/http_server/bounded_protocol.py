@@ -225,7 +225,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to count the bytes and fields of a request."""
         self._is_message_complete = self._is_head_read = False
         self._head_bytes = self._unwanted_bytes = 0
+        self._read_line_feeds(are_bare=True)
         super().on_message_begin()
+
+    def _read_line_feeds(self, *, are_bare: bool) -> None:
+        """Read bare line feeds in heads (RFC 9112, section 2.2), not in chunks: a second request could hide there."""
+        self.parser.set_dangerous_leniencies(
+            lenient_optional_lf_after_cr=are_bare, lenient_optional_cr_before_lf=are_bare
+        )
 
     def on_url(self, url: bytes) -> None:
         """Add a piece of the URL."""
@@ -247,6 +254,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request, unless the request must be parsed again."""
         self._is_head_read = True
+        self._read_line_feeds(are_bare=False)
         self._received_at_body = self._received_bytes
         if self.parser.should_upgrade():
             return

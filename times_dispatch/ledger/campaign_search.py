@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
+from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.errors import CampaignAmbiguous, CampaignArchived, CampaignUnknown
 from times_dispatch.ledger.keys import CAMPAIGNS
 from times_dispatch.ledger.lanes.names import is_lane
@@ -75,5 +76,5 @@ class CampaignSearch:
 
 def _described(matches: Sequence[CampaignId], views: Sequence[CampaignView], stubs: Sequence[ArchiveStub]) -> list[str]:
     known = {stub.id: f"{stub.id} ({stub.name}, {stub.state})" for stub in stubs}
-    known |= {view.id: f"{view.id} ({view.plan.name}, {view.state})" for view in views}
+    known |= {view.id: f"{view.id} ({view.plan.name}, {state_in_words(view)})" for view in views}
     return [known.get(campaign, campaign) for campaign in matches]

@@ -48,6 +48,8 @@ def read_view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Field
     if not reason and state is CampaignState.RUNNING:
         if reason := _wait_for_time(fields, plan, now_s):
             waits_for = WaitsFor.START if now_s * 1000 < plan.start_at_ms else WaitsFor.HOURS
+            if _waits_for_resume(sender, plan):
+                reason = f"{reason}; {_wait_for_sender(sender, plan, now_s)}"
         elif (reason := _wait_for_sender(sender, plan, now_s)) and _SENDING_THROUGH not in reason:
             waits_for = WaitsFor.SENDER
         if plan.retry and waits_for is WaitsFor.NOTHING and not any(counters[unsent.value] for unsent in UNSENT):
@@ -109,6 +111,13 @@ def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
     if now_ms < starts_ms:
         return f"goes on at {datetime.fromtimestamp(starts_ms / 1000, zone):%Y-%m-%d %H:%M} {plan.zone}"
     return "outside its send window"
+
+
+def _waits_for_resume(sender: Fields, plan: Plan) -> bool:
+    """Say whether a sender sends nothing for a campaign until somebody resumes the sender."""
+    unavailable = unavailable_providers(sender)
+    braked = {provider for provider in unavailable if unavailable[provider].brake}
+    return sender.get(SenderField.PAUSED) == b"1" or braked.issuperset(plan.chain)
 
 
 def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:

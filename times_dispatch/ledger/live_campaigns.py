@@ -53,7 +53,6 @@ _AT_ONCE: Final = 1_000
 """How many campaigns one round trip reads; other work of the process and of Redis goes on between two round trips."""
 
 
-<<<<<<< HEAD
 class LivePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The part of a campaign's ``Plan`` that sums and lists need: to decode all of it takes three times as long."""
 
@@ -68,19 +67,11 @@ _PLAN: Final = msgspec.json.Decoder(LivePlan)
 
 # Without gc=False, ten thousand new objects make the garbage collector look through all objects several times.
 class LiveCampaign(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The figures of a campaign; each equals that of its ``CampaignView``."""
-
-    id: CampaignId
-    plan: LivePlan
-    """The plan; that of the first lane if the sender has lanes."""
-=======
-class LiveCampaign(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a campaign; each figure equals the one in its ``CampaignView``."""
 
     id: CampaignId
-    plan: Plan
-    """The plan of the campaign; with lanes, the plan of the first lane."""
->>>>>>> main
+    plan: LivePlan
+    """A part of the plan of the campaign; with lanes, of the plan of the first lane."""
     state: CampaignState
     reason: str
     """Why the campaign is stopped; empty if it is not stopped, also while it waits for its time or its sender."""
@@ -227,13 +218,8 @@ class LiveCampaigns:
             return list(await pipe.execute(raise_on_error=False))
 
 
-<<<<<<< HEAD
 def _calls(ids: Sequence[tuple[CampaignId, SenderId]]) -> Iterator[tuple[SenderId, dict[str, bytes]]]:
-    """Yield the calls of the script that read campaigns, which are ordered by their senders."""
-=======
-def _calls(ids: Sequence[tuple[CampaignId, SenderId]]) -> Iterator[tuple[SenderId, dict[str, list[CampaignId]]]]:
     """Yield the script calls that read campaigns; *ids* are ordered by sender."""
->>>>>>> main
     for sender, of_sender in groupby(ids, key=_sender_of):
         campaigns = [campaign for campaign, _ in of_sender]
         for first in range(0, len(campaigns), _IN_SCRIPT):
@@ -253,9 +239,8 @@ def _fields(values: Any) -> Mapping[str, bytes]:
     return {name: value for name, value in zip(LIVE_FIELDS, values, strict=True) if value is not None}
 
 
-<<<<<<< HEAD
 def _running_campaign(campaign: CampaignId, plan: bytes, numbers: Sequence[bytes]) -> LiveCampaign:
-    """Return a campaign that runs; ten thousand of them are read for one page, so this is plain and quick.
+    """Return a campaign that runs. One page reads ten thousand campaigns, so this function is plain and quick.
 
     Args:
         campaign: the campaign.
@@ -264,16 +249,6 @@ def _running_campaign(campaign: CampaignId, plan: bytes, numbers: Sequence[bytes
     """
     created_ms, sealed_ms, total, pending, sending = numbers
     waiting = int(pending)
-=======
-def _running_campaign(campaign: CampaignId, values: Sequence[bytes | None]) -> LiveCampaign:
-    """Return a campaign that runs. One page reads ten thousand campaigns, so this function is plain and quick."""
-    _, plan, created_ms, sealed_ms, total, pending, sending = values[: len(RUNNING_FIELDS)]
-    if plan is None:
-        raise KeyError(CampaignField.PLAN)
-    if created_ms is None:
-        raise KeyError(CampaignField.CREATED_MS)
-    waiting = int(pending or 0)
->>>>>>> main
     return LiveCampaign(
         id=campaign,
         plan=_PLAN.decode(plan),

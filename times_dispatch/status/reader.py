@@ -97,7 +97,7 @@ def _without_redis(reason: str, clock: Clock, *, advice: str = START_REDIS) -> D
 async def _read(
     redis: Redis, queues: Queues, max_memory_share: float, clock: Clock, read_work: ReadWork
 ) -> DeploymentStatus:
-    """Read the status, without findings. ``read_status`` explains the arguments."""
+    """Read the status, without findings. The arguments are those of ``read_status``."""
     info = await _info(redis)
     work = await read_work()
     live = [campaign for sender in work.senders for campaign in sender.live]

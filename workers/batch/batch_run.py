@@ -63,9 +63,10 @@ class BatchRun:
 
     def __init__(self, *, lease_deadline: float, clock: Clock) -> None:
         self.lease_deadline = lease_deadline
-        """On the monotonic clock: from then on no push of this batch may start. Each renewal moves this deadline."""
+        """The moment on the monotonic clock from which no push of this batch may start. Each renewal moves the
+        moment."""
         self.ledger_deadline = math.inf
-        """On the monotonic clock: from then on a call to an unavailable ledger is not repeated."""
+        """The moment on the monotonic clock from which a call to an unavailable ledger is not repeated."""
         self.stopping = asyncio.Event()
         """Set when the batch must begin nothing more."""
         self.write_forbidden_by: BatchEnd | None = None
@@ -87,7 +88,7 @@ class BatchRun:
         return self.write_forbidden_by is None
 
     def may_push(self, start_by: float) -> bool:
-        """Say whether a push that must start by this moment (on the monotonic clock) may start now."""
+        """Return whether a push may start now that must start by *start_by*, a moment on the monotonic clock."""
         now = self._clock.monotonic()
         return now < start_by and now < self.lease_deadline and not self.stopping.is_set()
 

@@ -1,6 +1,6 @@
 """The work on a leased batch, from its first block to its release; ``workers.batch`` lists the steps of a message.
 
-Blocks are opened while pushes of earlier blocks are still in flight, so that a slow push delays no other.
+Blocks are opened while pushes of earlier blocks are still in flight, so that a slow push delays no other push.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from workers.batch.renderer import MessageRenderer
 from workers.batch.suppression_check import SuppressionCheck
 
 MAX_BLOCK = 200
-"""The most messages of one block."""
+"""The maximum number of messages in a block."""
 _MIN_BLOCK = 10
-"""The most messages of one block while the ledger is very slow."""
+"""The maximum number of messages in a block while the ledger is very slow."""
 
 
 class _PushableBlock(NamedTuple):
@@ -176,7 +176,7 @@ class BatchWorker:
         except BatchWritesEnded as error:
             self._run.forbid_writes(end_of_writes(error))
         finally:
-            if self._in_hand:  # an error or a cancellation: the batch would wait for the results for ever
+            if self._in_hand:  # an error or a cancellation; the batch waits for the results of these messages
                 self._return_unsent(self._in_hand)
             self._context.capacity.lack_none(self._opening_lock.share)
             self._end_try()
@@ -203,9 +203,9 @@ class BatchWorker:
                 opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=replied_at)
                 self._opening_lock.note_delay(replied_at - opened_at)
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
-                await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
+                await self._sleep(opened.seconds)  # with the lock: other batches of the sender have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
-            await self._sleep(opened.seconds)  # without the lock: the limit is this campaign's own
+            await self._sleep(opened.seconds)  # without the lock: the limit holds for this campaign only
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
@@ -215,7 +215,10 @@ class BatchWorker:
         return opened
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
-        """Wait for permits, and open at most as many messages; return when the ledger was asked, and its reply."""
+        """Wait for permits, and open a block of at most as many messages.
+
+        Return the moment of the call on the monotonic clock, and the reply of the ledger.
+        """
         context = self._context
         permits = await context.capacity.take(
             self._max_block(),
@@ -257,7 +260,7 @@ class BatchWorker:
         return max_messages
 
     def _ahead_s(self) -> float:
-        """Return how far ahead of its clock the ledger shall give out send times.
+        """Return how many seconds ahead of its clock the ledger may give out send times.
 
         The messages of a block must suffice until the next block arrives, so the block's send times reach as far ahead
         as a round trip to the ledger lasts. But all workers push later than the send times while the ledger is slow
@@ -325,13 +328,13 @@ class BatchWorker:
         self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
     def _lasts_s(self, block: Block) -> float:
-        """Return how long the pushes of a block last, from the moment on from which its send times count."""
+        """Return how many seconds the pushes of a block last, counted from the moment at which its send times begin."""
         return max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
 
     async def _confirm_late(
         self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
     ) -> _PushableBlock | None:
-        """Return the block as it may be pushed; None if it may not be pushed.
+        """Return the block with the send times at which it may be pushed; None if the block may not be pushed.
 
         A block that was opened in time needs no confirmation. A late block is confirmed (``confirm_block``) until a
         reply comes in time; the reply gives the block new send times if its old send times have passed.
@@ -362,8 +365,9 @@ class BatchWorker:
     def _max_unconfirmed_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how many seconds the opening of a block may take if the block is pushed without a confirmation.
 
-        The send times of such a block count from its arrival. *expected_s* is how long the opening should have taken:
-        a block that takes as long is pushed after the last block at its rate, if its pushes can still start in time.
+        The send times of such a block count from its arrival. *expected_s* is how many seconds the opening should have
+        taken. A block whose opening took that long follows the block before at the sender's rate, if the pushes of
+        the block can still start in time.
         """
         timings = self._context.timings
         return min(late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2)
@@ -375,7 +379,7 @@ class BatchWorker:
         )
 
     def _without_opted_out(self, opted_out: Mapping[int, Suppression], block: Block) -> Block:
-        """Return a block without the messages of recipients that opted out or are dead; record those as suppressed."""
+        """Return a block without its messages to recipients that opted out or are dead; record these as suppressed."""
         to_push = []
         for index, attempt in block.messages:
             if index in opted_out:

@@ -11,7 +11,8 @@ class CapacityShare:
         self.held = 0
         """How many permits these batches hold."""
         self.lacks = 0
-        """How many more permits the batch that asked last wanted; 0 if it got as many as it wanted or could use."""
+        """How many permits the last batch that asked was refused; 0 if the batch got as many as it wanted or could
+        use."""
 
 
 class _Waiter:
@@ -28,7 +29,7 @@ class Capacity:
 
     A batch takes permits before it opens a block, so that the messages of the block can be pushed at once. Urgent
     batches are served before all others, and some permits are kept for them: while a provider does not answer, the
-    batches of other campaigns may hold all other permits for long.
+    batches of other campaigns may hold all other permits for a long time.
 
     Each share may have an equal part of all permits. While another share has less than its equal part and wants more, a
     batch leaves the missing permits free for that share. Otherwise the batches of a sender without a limit, which ask
@@ -36,7 +37,7 @@ class Capacity:
     """
 
     def __init__(self, permits: int, *, kept: int = 0) -> None:
-        """Make the permits of a process, *kept* of them for urgent batches alone."""
+        """Make the permits of a process; *kept* permits are for urgent batches only."""
         self._permits = self._free = permits
         self._kept = kept
         self._lacking: set[CapacityShare] = set()
@@ -47,7 +48,7 @@ class Capacity:
 
     @property
     def free(self) -> int:
-        """Permits that nobody holds; below 0 if more were taken than there are."""
+        """The number of free permits; below 0 if batches took more permits than there are."""
         return self._free
 
     async def take(self, max_permits: int, *, share: CapacityShare, lookahead: int = 0, is_urgent: bool = False) -> int:

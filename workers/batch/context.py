@@ -38,7 +38,7 @@ class OpeningLock:
 
     @property
     def expected_s(self) -> float:
-        """How many seconds the next opening will probably take: the shorter of the last two.
+        """How many seconds the next opening will probably take: as many as the shorter of the last two.
 
         One opening that took long does not mean that the ledger is slow: this process may have been stalled.
         """
@@ -48,13 +48,14 @@ class OpeningLock:
     def delay_s(self) -> float:
         """How many seconds later than their send times the messages of the next block can probably be pushed.
 
-        As long as both of the last two blocks took from the ledger until they arrived; 0 with a quick ledger.
+        The delay is the shorter of the times that the last two blocks took to arrive after the ledger had replied. A
+        delay that the pacing tolerates counts as 0.
         """
         delay_s = min(self._delay_s, self._delay_before_s)
         return delay_s if delay_s > TOLERANCE_S else 0.0
 
     def note_delay(self, delay_s: float) -> None:
-        """Note how many seconds a block took from the ledger until it arrived."""
+        """Note how many seconds a block took to arrive after the ledger had replied."""
         self._delay_before_s, self._delay_s = self._delay_s, delay_s
 
     def note_opening(self, took_s: float) -> None:

@@ -42,7 +42,7 @@ class BatchIssuer:
         self._is_stopped = False
 
     def stop(self) -> None:
-        """Issue nothing any more."""
+        """Issue no more batches."""
         self._is_stopped = True
 
     async def issue(self, sender: SenderId) -> None:
@@ -59,7 +59,8 @@ class BatchIssuer:
     def issue_later(self, sender: SenderId) -> None:
         """Issue the next batches of a sender after a pause, unless another process does so before.
 
-        Without the pause, a batch that this process cannot send would come back at once, and again.
+        Without the pause, a batch that this process cannot send would come back to the process at once, again and
+        again.
         """
         if sender not in self._later:
             self._later.add(sender)

@@ -22,7 +22,7 @@ class LinkKeys:
         return plan.tracked_links is None or self._key(plan.tracked_links.key_digest) is not None
 
     def filler(self, plan: Plan) -> LinkFiller | None:
-        """Return what fills the links of a campaign; None if the campaign has none.
+        """Return the filler of the tracked links of a campaign; None if the campaign has no tracked links.
 
         Raises:
             LookupError: the campaign was submitted with another key; no text of the campaign can be rendered.

@@ -20,7 +20,7 @@ _PUSH_RESULTS = {
 }
 _LABELS = {verdict: verdict.value for verdict in Verdict}
 _WEAKER_THAN_FAILURES = frozenset({BackOffPolicy.NEVER, BackOffPolicy.IF_NONE_READABLE})
-"""The policies that ``IF_NONE_ACCEPTED`` replaces, when a message of the group could not be sent."""
+"""The policies that ``IF_NONE_ACCEPTED`` replaces if a message of the group could not be sent."""
 _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
 
 
@@ -76,7 +76,7 @@ def stops_others(outcome: Outcome) -> bool:
 
 
 def are_all_accepted(group: Sequence[MessageResult]) -> bool:
-    """Return whether the provider accepted each message of a group: nothing follows from such a group but its record.
+    """Return whether the provider accepted each message of a group: such a group is only recorded.
 
     Most groups are like this, so the recorder asks this once instead of going through the group for each consequence.
     """

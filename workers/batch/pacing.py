@@ -14,15 +14,16 @@ from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
-"""A message does not wait for a send time that is nearer than this: timers of the event loop are accurate to 1 ms."""
+"""A message does not wait for a send time that is less than this many seconds away: timers of the event loop are
+accurate to 1 ms."""
 _BURST_S = 0.05
 """After a delay, the messages that the rate allows in this time may be pushed at once: 5 % of a second
 (docs/concepts.md)."""
 
 _MAX_STALL_S = 0.04
-"""A message whose moment has passed for longer than this, and for longer than half the time between two send times, is
-returned: the process was stalled, and other workers push at the send times that follow. Without this limit the messages
-of several stalled workers would be pushed together with those of other workers, above the rate."""
+"""A message whose push is overdue by more seconds than this, and by more than half the time between two send times, is
+returned unsent: the process was stalled, and other workers push at the send times that follow. Without this limit the
+messages of several stalled workers would be pushed together with those of other workers, above the rate."""
 
 
 class Spacing:

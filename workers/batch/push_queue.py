@@ -10,7 +10,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 MAX_LOOKAHEAD = 200
 """At most this many messages may wait in the queue while the process has ``max_in_flight`` pushes in flight."""
 _LOOKAHEAD_S = 0.04
-"""The queue may hold as many waiting messages as are pushed in this time, so that none waits longer than about that."""
+"""The queue may hold as many waiting messages as are pushed in this time, so that no message waits much longer."""
 _MEASURE_EVERY_S = 0.05
 """The rate of pushes is measured over at least this time."""
 
@@ -115,7 +115,7 @@ class PushQueue:
         task.add_done_callback(self._tasks.discard)
 
     async def _run_pushes(self) -> None:
-        """Do one push after the other while messages wait: a task for each push would cost a tenth of the push."""
+        """Do one push after another while messages wait: a task for each push would cost a tenth of the push."""
         urgent, paced, unpaced = self._urgent, self._paced, self._unpaced
         queued: QueuedPush | None = None
         try:

@@ -52,9 +52,9 @@ class Pusher:
             push, parts = self._renderer.push(queued.message_index, queued.attempt)
             client = self._clients[queued.chain_index]
             if client and self._run.may_push(queued.start_by):
-                outcome = _CUT_SHORT  # unless the client returns, the message may have been sent
+                outcome = _CUT_SHORT  # holds if the client does not return: the message may have been sent
                 outcome = await client.push(push, may_begin=lambda: self._run.may_push(queued.start_by))
-                outcome = None if outcome is TOO_LATE else outcome  # the client began no push: no connection in time
+                outcome = None if outcome is TOO_LATE else outcome  # no connection in time: no push was begun
         finally:
             self._recorder.add(MessageResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
 

@@ -25,7 +25,7 @@ from workers.batch.suppression_check import SuppressionCheck
 
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
 """A result with one of these verdicts is written at once: every message that is opened before the ledger knows the
-result would get the same response. A tuple, for an enum member is slow to hash."""
+result would get the same response. The verdicts are a tuple, because hashing an enum member is slow."""
 _PENDING_AGAIN = (PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
 """Results after which the ledger makes the message pending again."""
 _NOT_SENT_NOW = (*_PENDING_AGAIN, PushResult.SUPPRESSED)
@@ -55,7 +55,7 @@ class Recorder:
             context: the services that all batches of the process share; each result releases a permit of ``capacity``.
             run: the run of the batch; it says whether the batch may write.
             ledger_retry: repeats the writes while the ledger is unavailable.
-            check: is told of each message that was not sent, before the ledger is.
+            check: notes each message that was not sent, before the ledger records the message.
             share: has the permits of the batch's messages.
             is_urgent: whether the permits were taken for an urgent batch.
         """
@@ -74,7 +74,7 @@ class Recorder:
         self._ledger_retry = ledger_retry
         self._check = check
         self._queued: list[MessageResult] = []
-        """Added, and waiting to be written."""
+        """Results that were added and wait to be written."""
         self._written: Counter[str] = Counter()
         """How many results were written or are being written, by their label."""
         self._write_now = asyncio.Event()
@@ -136,7 +136,7 @@ class Recorder:
             self._run.forbid_writes(end_of_writes(error))
         finally:
             self._is_writing = False
-            self._start_writing()  # after an unexpected error, because the next group may not cause it
+            self._start_writing()  # also after an unexpected error: the next group may not cause the error again
 
     async def _collect(self) -> None:
         """Wait ``group_wait_s`` for more results, unless a full group waits or the batch stops."""
@@ -162,7 +162,7 @@ class Recorder:
         )
 
     async def _write(self, group: list[MessageResult], provider: str) -> None:
-        """Write any group; before the record, tell others what follows from the group."""
+        """Write any group; apply the consequences of its results for others before the ledger records them."""
         self._context.reach.note(provider, [result.outcome for result in group])
         results = [ledger_result(result) for result in group]
         consequence = consequence_of(group, self._context.rng)
@@ -175,7 +175,7 @@ class Recorder:
             if result.result in _NOT_SENT_NOW:
                 self._check.note_not_sent(result.index)
         if dead := self._dead_numbers(results):
-            # Before the record: after a crash the message is in doubt, and the number is known to be dead all the same.
+            # Noted before the results: after a crash in between, the message is in doubt, and its number is dead.
             await self._ledger_retry.call(lambda: self._context.opt_out_cache.note_dead(dead))
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
@@ -188,7 +188,7 @@ class Recorder:
             self._run.notify()
 
     def _dead_numbers(self, results: Sequence[Result]) -> dict[str, int]:
-        """Return the numbers of which a response says that nobody has them, with the codes."""
+        """Return the numbers that nobody has, as the provider responded, each with the code of the response."""
         codes, phones = self._context.opt_out_cache.dead_codes, self._lease.recipients.to
         return {
             phones[result.index]: result.code

@@ -43,7 +43,7 @@ class MessageRenderer:
     def compared_text(self, index: int) -> str:
         """Return the text of a message as ``repeat_after`` compares it: without the codes of tracked links.
 
-        Each message has codes of its own, so with them no text would be that of another message. A text without links
+        Each message has codes of its own, so no two texts with codes are equal. A text without links
         is kept for the push.
         """
         text = self._template.render([column[index] for column in self._recipients.slots])

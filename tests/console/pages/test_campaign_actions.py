@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from tests.kit.console import Browser, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import Trail, TrailEntry
 
@@ -61,3 +62,13 @@ async def test_an_action_that_changes_nothing_is_not_offered(operator: Browser, 
     await ledger.submit(1)
     await ledger.send_all()
     assert f"there is nothing to {name}" in text_of_page((await operator.get(f"{PATH}/{name}")).text)
+
+
+async def test_an_action_on_a_campaign_that_waits_for_its_sender_says_for_what_it_waits(
+    operator: Browser, ledger: Ledger, redis: Redis
+) -> None:
+    await ledger.submit(1)
+    await Control(redis).pause_sender(SENDER)
+    assert "The campaign is waiting for the sender: there is nothing to resume." in text_of_page(
+        (await operator.get(f"{PATH}/resume")).text
+    )

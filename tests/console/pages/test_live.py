@@ -1,4 +1,4 @@
-"""The streams behind the pages that move by themselves."""
+"""The streams behind the live pages."""
 
 import asyncio
 import re

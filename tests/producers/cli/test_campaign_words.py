@@ -1,6 +1,8 @@
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,8 +19,8 @@ CHANGES = (
 READERS = (["report", "diwali", "--out", "-"], ["stats", "--campaign", "diwali"])
 
 
-def _submit(run: Run, write: WriteFile, name: str) -> str:
-    campaign = write(f"{name}.toml", CAMPAIGN.replace("bills", name))
+def _submit(run: Run, write: WriteFile, name: str, *, extra: str = "") -> str:
+    campaign = write(f"{name}.toml", CAMPAIGN.replace("bills", name) + extra)
     write("people.csv", csv_of(people(3)))
     submitted = run("submit", str(campaign), "--recipients", "people.csv", "--again", "--json")
     return str(json.loads(submitted.stdout)["campaign"])
@@ -110,3 +112,22 @@ def test_a_report_of_two_words_for_one_campaign_has_each_row_once(run: Run, writ
     done = run("report", "last", "diwali", meant, "--out", "-")
     assert done.exit_code == 0, done.output
     assert done.stderr.endswith("3 rows of 1 campaign written to standard output\n")
+
+
+def test_every_command_calls_a_campaign_with_a_later_start_scheduled(run: Run, write: WriteFile) -> None:
+    tomorrow = datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(days=1)
+    campaign = _submit(run, write, "diwali", extra=f'start_at = "{tomorrow:%Y-%m-%d} 12:00"\n')
+
+    cancelled = run("cancel", campaign)
+    assert f"  {campaign}  diwali from TIMESM, scheduled: 3 messages of 3 unsent\n" in cancelled.stderr
+    assert f"{campaign}  diwali from TIMESM, scheduled: " in run("pause", "--sender", "TIMESM").stdout
+    held = run("resume", campaign)
+    assert held.exit_code == 1
+    assert held.stderr.endswith("; the sender is paused: dispatch sender resume TIMESM\n")
+    run("resume", "--sender", "TIMESM")
+    assert run("resume", campaign).stdout.startswith(f"campaign {campaign} is scheduled: goes on at ")
+    write("people.csv", csv_of(people(3)))
+    first = run("submit", "diwali.toml", "--recipients", "people.csv", "--yes").stdout.split()[1]
+    again = run("submit", "diwali.toml", "--recipients", "people.csv")
+    assert again.stdout == f"already submitted as {first} (scheduled); --again sends it once more\n"
+    assert f"{campaign} (diwali, scheduled)" in run("show", "diwali").stderr

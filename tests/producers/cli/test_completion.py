@@ -43,6 +43,18 @@ def test_campaigns_are_suggested_wherever_a_command_takes_one(submitted: str, re
     assert _suggested(*words, "-no-such", redis_url=redis_url) == []
 
 
+def test_fish_which_cuts_a_suggestion_at_a_comma_shows_the_state_of_a_campaign(submitted: str, redis_url: str) -> None:
+    environment = {
+        "_DISPATCH_COMPLETE": "fish_complete",
+        "COMP_WORDS": "dispatch show ",
+        "COMP_CWORD": "",
+        "DISPATCH_REDIS_URL": redis_url,
+    }
+    done = CliRunner(env=environment).invoke(main, [], prog_name="dispatch", obj={"timeouts": PATIENT})
+    shown = [line.split(",")[1] for line in done.stdout.splitlines()]
+    assert shown == [f"{submitted}\tbills: running", "last\tthe campaign that was created last"]
+
+
 @pytest.mark.parametrize(
     "words", ["list --sender", "pause --sender", "send-test --sender", "sender rate", "sender pause"]
 )

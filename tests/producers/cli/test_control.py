@@ -108,7 +108,9 @@ def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submi
         redis.hset("{TIMESM}:sender", mapping={"back_off_count@tm": 1, "back_off_reason@tm": "connection refused"})
     waiting = run("resume", submitted)
     assert (waiting.exit_code, waiting.stderr) == (0, "")
-    assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")
+    assert waiting.stdout == (
+        f"campaign {submitted} is waiting for the sender: provider tm is backing off: connection refused\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,13 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
     assert Path("out.csv").stat().st_mode & 0o077 == 0
 
 
+def test_the_list_is_exported_to_standard_output(run: Run) -> None:
+    run("optout", "add", "9000000001")
+    done = run("optout", "export", "-")
+    assert (done.stdout, done.stderr) == ("to\n+919000000001\n", "1 numbers written to standard output\n")
+    assert not Path("-").exists()
+
+
 def test_numbers_of_all_countries_are_the_same_after_an_export_and_an_import(run: Run) -> None:
     numbers = ["+12025550123", "+447911123456", "+6581234567", "+919876543210", "+916581234567"]
     run("optout", "add", *numbers)

@@ -27,9 +27,9 @@ def test_all_senders_are_paused_listed_and_noted_with_one_entry_each(run: Run, t
         0,
         [
             "sender OTHERS is paused",
-            f"  {second}  closed from OTHERS, running: 3 messages of 3 unsent",
+            f"  {second}  closed from OTHERS, waiting for the sender: 3 messages of 3 unsent",
             "sender TIMESM is paused",
-            f"  {first}  bills from TIMESM, running: 3 messages of 3 unsent",
+            f"  {first}  bills from TIMESM, waiting for the sender: 3 messages of 3 unsent",
         ],
     )
     assert show(run, second)["reason"] == "the sender is paused (wrong price): dispatch sender resume OTHERS"
@@ -54,7 +54,10 @@ def test_one_sender_with_one_campaign_is_paused_and_resumed_without_a_question(
     paused = run("pause", "--sender", "TIMESM")
     assert (paused.exit_code, paused.stdout.splitlines()[0]) == (0, "sender TIMESM is paused")
     assert show(run, two_senders[1])["reason"] == ""
-    assert run("resume", "--all").stdout.splitlines()[0] == "sender TIMESM goes on"
+    assert run("resume", "--all").stdout.splitlines() == [
+        "sender TIMESM goes on",
+        f"  {two_senders[0]}  bills from TIMESM, running: 3 messages of 3 unsent",
+    ]
     assert run("resume", "--all").stdout == "no sender is paused\n"
     assert _trail(run, "sender resumed") == [("TIMESM", "")]
 

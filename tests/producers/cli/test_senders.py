@@ -7,7 +7,9 @@ from tests.kit.producers import Run, show
 
 def test_senders_are_listed_paused_resumed_and_get_another_rate(run: Run, submitted: str) -> None:
     assert run("sender", "rate", "TIMESM", "25").stdout == "sender TIMESM may send 25/s\n"
-    paused = f"sender TIMESM is paused\n  {submitted}  bills from TIMESM, running: 3 messages of 3 unsent\n"
+    paused = (
+        f"sender TIMESM is paused\n  {submitted}  bills from TIMESM, waiting for the sender: 3 messages of 3 unsent\n"
+    )
     assert run("sender", "pause", "TIMESM").stdout == paused
     (view,) = json.loads(run("sender", "list", "--json").stdout)
     assert (view["id"], view["rate_per_s"], view["paused"]) == ("TIMESM", 25, True)

@@ -53,6 +53,17 @@ def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -
     assert row.endswith(",31")
 
 
+def test_rows_are_exported_to_standard_output(run: Run, submitted: str) -> None:
+    shown = run("show", submitted, "--export", "pending", "-")
+    assert (shown.exit_code, shown.stderr.splitlines()[0]) == (0, "3 rows written to standard output")
+    heading, *rows = shown.stdout.splitlines()
+    assert heading.startswith("line,to,")
+    assert len(rows) == 3
+    assert not Path("-").exists()
+    both = run("show", submitted, "--export", "pending", "-", "--json")
+    assert (both.exit_code, both.stdout) == (2, "")
+
+
 def test_list_shows_the_live_campaigns_and_as_many_ended_ones_as_are_asked_for(run: Run, submitted: str) -> None:
     assert submitted in run("list", "--ended", "0").stdout
     assert run("cancel", submitted, "--yes").exit_code == 0

@@ -27,13 +27,9 @@ def is_lane(sender: SenderId | str) -> bool:
 
 
 def header_of(sender: SenderId | str) -> SenderId:
-<<<<<<< HEAD
-    """Return the sender to which a lane belongs; a sender without lanes is its own."""
+    """Return the sender to which a lane belongs; for a sender without lanes, return the sender."""
     if _MARK not in sender:  # as nearly all names: lists ask this for each of ten thousand campaigns
         return SenderId(sender)
-=======
-    """Return the sender to which a lane belongs; for a sender without lanes, return the sender."""
->>>>>>> main
     lane = _LANE.fullmatch(sender)
     return SenderId(lane[1] if lane else sender)
 

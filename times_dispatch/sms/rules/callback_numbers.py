@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 from typing import NamedTuple
 
-from times_dispatch.sms.numbers import DIGIT_TABLE
-from times_dispatch.sms.rules import number_forms, short_codes
+from times_dispatch.sms.rules import number_forms, number_signs, short_codes
 from times_dispatch.sms.rules.callback_words import (
     AMOUNT_WORDS,
     BETWEEN,
@@ -19,6 +18,7 @@ from times_dispatch.sms.rules.callback_words import (
     CURRENCY_WORDS,
     FOLLOWING_WORDS,
     GLUE_WORDS,
+    ID_NUMBER_WORDS,
     ID_WORDS,
     UNIT_WORDS,
     any_of,
@@ -38,12 +38,19 @@ _CONTEXT = 48
 """The number of characters before a number in which the words are searched."""
 
 
-_GLUED = "|".join(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True))
-_BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|(?<=[A-Za-z])(?=[(]|[+]91)|(?<=91_)|{_GLUED})"
-"""A number does not begin within a word, an id or a query. But a number may be glued to a word to call, and, in
-brackets or with a country code, to any word: ``Mr.Rao(9876543210)``.
-"""
-_RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
+_GLUED = "|".join(
+    [
+        *(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True)),
+        *(rf"(?<={re.escape(word)}[=_#&])" for word in sorted(CALL_WORDS, key=len, reverse=True)),
+    ]
+)
+_BEGINS = (
+    r"(?:(?<![A-Za-z0-9_#=%&$₹+(])|(?<=[A-Za-z])(?=[(]|[+]91)|(?<=91_)|(?<=[0-9]&)(?=[6-9])"
+    rf"|(?<=\bM)(?=[6-9])|(?<=\b[TP])(?=0)|{_GLUED})"
+)
+"""A number does not begin within a word, an id or a query, but may be glued to a word to call or its first letter, and
+in brackets or with a country code to any word: ``Mr.Rao(9876543210)``."""
+_RUN = re.compile(rf"(?=[+(0-9]){_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
 _GROUP = re.compile("[0-9]+")
 _MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
 # This pattern matches in every number that stands alone, and in hardly any other value. The pattern matches the first
@@ -51,32 +58,31 @@ _MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
 _MAYBE_ALONE = re.compile(
     rf"[0-9+(](?<![0-9].)(?:(?<=[6-9]){_MORE}{{9}}(?![0-9])|(?<=0){_MORE}{{10}}|(?<=9)1{_MORE}{{10}}"
     rf"|(?<=[+])[(]?[0-9]{_MORE}{{7}}|(?<=[(])0?[1-8]{_MORE}{{9}}|(?<=1)[46]0{_MORE}{{7}}"
-    rf"|(?<=1){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}|(?:(?<=0)|(?<=9)1){_SEPARATOR}{{0,2}}18[06]0{_MORE}{{4}}"
+    rf"|(?<=1){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}|(?:(?<=0)|(?<=9)1){_SEPARATOR}{{0,2}}18[06]0{_MORE}{{4}}"
     r"|(?<=[1-8])[0-9]{1,3}[)\u2013-][ ]?[0-9]{3,4}[ ]?[0-9]{3,4}(?![0-9-]))"
 )
 # This faster pattern also matches in every number that stands alone; the next pattern matches in every other number.
 _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
 _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
-_AFTER_SLASH = re.compile("/(?:[0-9]{6}|(?<=0/)[0-9]{3}/)")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _MOBILE_OR_TOLL_FREE = re.compile(r"(?:[6-9][0-9](?:[ .-]?[0-9]{2,8}){1,4}|18[06]0[0-9]{4,7})(?![0-9])")
+_TOLL_FREE = re.compile("18[06]0[0-9]{4,7}(?![0-9])")
+_SHORT_CODES = re.compile(r"(?<![0-9/.,:-])1[0-9]{2,4}(?:/1[0-9]{2,4})?\Z")
+"""Helplines before a slash and a toll-free number: ``1912/18001234567``."""
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
-_SLASHED = re.compile(
-    r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))"
-    r"|(?<![0-9/.-])18[06]0/[0-9]{3}/(?=[0-9]{3,4}(?![0-9/]))"
-)
-"""A slash after an area code or within a toll-free number: ``080/41234567``, ``1800/123/4567``."""
-
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
+    rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
 )
+_AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
 _AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
+_PIN_CODE = re.compile(r"(?<![0-9.,])[1-9][0-9]{5}\Z")
+"""The code of a post office at the end of an address: ``Pune-411001.9876543210``."""
 _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
 
@@ -87,18 +93,17 @@ def _with_letters(words: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...
 
 _SHORT_CODES_BY_LETTERS = _with_letters(BEFORE_SHORT_CODES)
 _CALL_WORDS_BY_LETTERS = _with_letters([*BEFORE_SHORT_CODES, *(word.lower() for word in CALL_WORDS)])
-_OTHER_DIGIT = re.compile(f"[{''.join(map(chr, DIGIT_TABLE))}]")
 _OTHER_SEPARATORS = "\u00a0\u2010\u2011\u2012\u2013\u2014\u2015"
 _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
 _DIGITS_AS_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIGNS_OF_EIGHT = "+()-"
-_TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}")
+_TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
 _ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|M|P|Mo)\Z")
 _AFTER_CALL_WORD_AND_NAME = re.compile(
     rf"(?:^|[^A-Za-z])(?i:{any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
 )
 _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
-_FOLLOWING = re.compile(rf"(?:{any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
+_FOLLOWING = re.compile(rf"(?:(?:{any_of(FOLLOWING_WORDS)})(?![a-z])|x[0-9]{{1,5}}(?![a-z0-9]))", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9@])")
 """The last digits of another number, but not the end of an address such as ``9876543210-2@ybl``."""
@@ -121,8 +126,7 @@ class _Run(NamedTuple):
 
 def may_contain_numbers(text: str) -> bool:
     """Return False if ``find`` certainly finds no number. The check is fast, and nearly all values have no number."""
-    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
-    return _may_contain_numbers(ascii_digits)
+    return _may_contain_numbers(number_signs.as_ascii(text))
 
 
 def may_many_contain_numbers(joined: str) -> bool:
@@ -134,8 +138,7 @@ def may_many_contain_numbers(joined: str) -> bool:
     if not joined.isascii():
         if any(map(joined.__contains__, _OTHER_SEPARATORS)):
             return True
-        if _OTHER_DIGIT.search(joined):
-            joined = joined.translate(DIGIT_TABLE)
+        joined = number_signs.as_ascii(joined)
     digits = joined.encode(errors="surrogatepass").translate(_DIGITS_AS_NOUGHTS, _ASCII_SEPARATORS_AND_OTHERS)
     if b"000" not in digits:
         return False
@@ -145,13 +148,14 @@ def may_many_contain_numbers(joined: str) -> bool:
         or ((b"0" * 9 in digits or any(map(joined.__contains__, _SIGNS_OF_EIGHT))) and _MAYBE_ALONE.search(joined))
     ):
         return True
-    if "/" in joined and _AFTER_SLASH.search(joined):
+    if number_signs.has_sign_after_code(joined):
         return True
     lower = joined.lower()
     if joined.isascii() and lower == joined.upper():
         return False
     letters = frozenset(filter(lower.__contains__, ascii_lowercase))
-    words = _CALL_WORDS_BY_LETTERS if b"0" * 6 in digits else _SHORT_CODES_BY_LETTERS
+    is_long = b"0" * 6 in digits or number_signs.may_have_halves(digits)
+    words = _CALL_WORDS_BY_LETTERS if is_long else _SHORT_CODES_BY_LETTERS
     return any(needed <= letters and word in lower for word, needed in words)
 
 
@@ -159,11 +163,10 @@ def find(text: str) -> list[str]:
     """Return the substrings of a text that look like phone numbers."""
     if _PLAIN_MOBILE.fullmatch(text):
         return [text]
-    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
+    ascii_digits = number_signs.as_ascii(text)
     if not _may_contain_numbers(ascii_digits):
         return []
-    if "/" in ascii_digits:
-        ascii_digits = _SLASHED.sub(lambda slashed: slashed[0].replace("/", "-"), ascii_digits)
+    ascii_digits = number_signs.join_halves(number_signs.without_signs(ascii_digits), _is_after_call_word)
     spans = list(_spans(ascii_digits))
     short = short_codes.find(ascii_digits, ascii_digits.lower())
     if short:
@@ -191,14 +194,20 @@ def _may_contain_numbers(text: str) -> bool:
         return False
     if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
         return True
-    if "/" in text and _AFTER_SLASH.search(text) and _SLASHED.search(text):
+    if number_signs.has_sign_after_code(text):
         return True
     lower = text.lower()
     if text.isascii() and lower == text.upper():  # a text without a letter has no word to call
         return False
-    if _SIX_DIGITS.search(text) and (_CALL_WORD.search(lower) or "sms " in lower or "send " in lower):
+    if (_SIX_DIGITS.search(text) or number_signs.has_halves(text)) and (
+        _CALL_WORD.search(lower) or "sms " in lower or "send " in lower
+    ):
         return True
     return short_codes.may_contain(text, lower)
+
+
+def _is_after_call_word(text: str, position: int) -> bool:
+    return _AFTER_CALL_WORD.search(_line_before(text, position)) is not None
 
 
 def _line_before(text: str, position: int) -> str:
@@ -237,7 +246,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         digits += run.text[slice(*groups[last])]
         if len(digits) > _MAX_DIGITS or (last > first and _begins_note(run, last)):
             break
-        if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, last):
+        if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, first, last):
             candidates.append((last, digits))
     if not candidates or not _may_begin(run, first, end_of_last):
         return None
@@ -291,16 +300,29 @@ def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
     before = text[start - 1] if start else " "
     if first:
         gap = text[run.groups[first - 1][1] : start]
-        return " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last or _is_listed(run, first)
-    if before in "-\u2010\u2011\u2012\u2013\u2014/.,:@":
-        head = text[max(0, start - _CONTEXT) : start - 1]
-        last = head[-1:] or " "
-        if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
-            return True
-        if _is_after_name(head, text, start, is_slash=before == "/"):
-            return True
-        return not last.isdigit() if before in ".,:" else last.isspace()
-    return True
+        is_apart = " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last
+        return is_apart or _is_listed(run, first) or (gap in (".", "-") and _is_after_pin_code(text, start))
+    if before not in "-\u2010\u2011\u2012\u2013\u2014/.,:@" or start - 1 == end_of_last:
+        return True
+    head = text[max(0, start - _CONTEXT) : start - 1]
+    if _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
+        return True
+    if _is_after_short_codes(head, text, start) or _is_after_name(head, text, start, is_slash=before == "/"):
+        return True
+    last = head[-1:] or " "
+    if before in ".,:":
+        return not last.isdigit() or _is_after_pin_code(text, start)
+    return last.isspace() or not last.isascii()  # a word of another script is no prefix of an id
+
+
+def _is_after_short_codes(head: str, text: str, start: int) -> bool:
+    is_listed = text[start - 1] == "/" and _SHORT_CODES.search(head) is not None
+    return is_listed and _TOLL_FREE.match(text, start) is not None
+
+
+def _is_after_pin_code(text: str, start: int) -> bool:
+    is_mobile = _MOBILE_OR_TOLL_FREE.match(text, start) is not None
+    return is_mobile and _PIN_CODE.search(text, max(0, start - _CONTEXT), start - 1) is not None
 
 
 def _is_listed(run: _Run, first: int) -> bool:
@@ -322,7 +344,7 @@ def _is_after_name(head: str, text: str, start: int, *, is_slash: bool) -> bool:
     return _AFTER_CALL_WORD_AND_NAME.search(head) is not None
 
 
-def _may_end(run: _Run, last: int) -> bool:
+def _may_end(run: _Run, first: int, last: int) -> bool:
     text, (begin, end) = run.text, run.groups[last]
     after = text[end : end + 1]
     if not after or after.isspace() or after == "\0":
@@ -330,12 +352,12 @@ def _may_end(run: _Run, last: int) -> bool:
     if after == "_":
         return end - begin >= 10 and text[end + 1 : end + 2].isalpha()
     if after.isalpha():
-        return not after.isascii() or _FOLLOWING.match(text, end) is not None
+        is_word = not after.isascii() or _FOLLOWING.match(text, end) is not None
+        return is_word or (end - begin >= 10 and _is_after_call_word(text, _start(run, first)))
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
-        if _OTHER_NUMBER.match(text, end):
-            return True
         last_digits = _LAST_DIGITS.match(text, end)
-        return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
+        is_short = last_digits is None or (end - begin <= 2 and len(last_digits[0]) <= 3)  # as in 1800 1234 24/7
+        return not is_short or _OTHER_NUMBER.match(text, end) is not None
     return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
 
 
@@ -355,6 +377,8 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
     is_id = _AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
+    if is_id and _AFTER_SENTENCE.search(before) and number_forms.has_groups_of_mobile(digits, sizes):
+        is_id = False
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
     return number_forms.has_form(digits, sizes, written, to_call=to_call)

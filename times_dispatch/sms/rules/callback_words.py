@@ -24,6 +24,8 @@ CALL_WORDS: Final = (
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
         "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "दूरध्वनी भ्रमणध्वनी தொடர்பு தொடர்புக்கு கைபேசி அலைபேசி సంప్రదించండి మొబైల్ ಸಂಪರ್ಕ ಸಂಪರ್ಕಿಸಿ ದೂರವಾಣಿ ಮೊಬೈಲ್ "
+        "ബന്ധപ്പെടുക മൊബൈൽ যোগাযোগ মোবাইল સંપર્ક મોબાઇલ ਸੰਪਰਕ ਮੋਬਾਈਲ ଯୋଗାଯୋଗ ମୋବାଇଲ "
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
     ),
 )
@@ -33,7 +35,9 @@ LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
     "assistance center centre customer service desk team immediately now directly please pls via through "
     "to your local o r "
-    "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
+    "office branch hr hrs 24x7 booking bookings appointment appointments reservation reservations complaint complaints "
+    "grievance grievances feedback admission admissions refill नंबर नम्बर क्रमांक क्र सं संख्या पर करें करे हमें "
+    "எண் எண்ணை நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
 """The words that may stand between a call word and the number: ``call us at 26543210``."""
 
@@ -50,8 +54,9 @@ FOLLOWING_WORDS: Final = _words(
 
 ID_WORDS: Final = (
     "service request",
+    "job sheet",
     "customer id",
-    "k no",
+    *("k no", "k.no"),
     "mr no",
     *("lab no", "lab id"),
     "return",
@@ -74,10 +79,22 @@ ID_WORDS: Final = (
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
-        "sanction subscription conf confirmation rx"
+        "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
+        "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
+        "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट रसीद पावती "
+        "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार चेक इनवॉइस "
+        "रोल अर्जी ટોકન અરજી રોલ ಅರ್ಜಿ ಟೋಕನ್ దరఖాస్తు టోకెన్ விண்ணப்ப விண்ணப்பம் டோக்கன் അപേക്ഷ আবেদন ਅਰਜ਼ੀ ଆବେଦନ "
+        "ஆர்டர் கணக்கு பில் டிக்கெட் புகார் ఆర్డర్ ఖాతా బిల్లు టికెట్ ఫిర్యాదు ಆರ್ಡರ್ ಖಾತೆ ಬಿಲ್ ಟಿಕೆಟ್ ದೂರು "
+        "ഓർഡർ അക്കൗണ്ട് ബിൽ ടിക്കറ്റ് പരാതി অর্ডার অ্যাকাউন্ট বিল টিকিট অভিযোগ ઓર્ડર ખાતા ખાતું બિલ ટિકિટ ફરિયાદ "
+        "ਆਰਡਰ ਖਾਤਾ ਬਿੱਲ ਟਿਕਟ ਸ਼ਿਕਾਇਤ ଅର୍ଡର ଖାତା ବିଲ୍ ଟିକେଟ୍"
     ),
 )
 """The words after which digits are no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
+
+ID_NUMBER_WORDS: Final = _words(
+    "no nos number num id नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
+)
+"""Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
 
 AMOUNT_WORDS: Final = (
     "up to",
@@ -85,17 +102,33 @@ AMOUNT_WORDS: Final = (
 )
 """The words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
-UNIT_WORDS: Final = _words(
-    "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
-    "litres credits rewards tokens runs likes followers users customers people members "
-    "crore crores lakh lakhs sqft sqyd acres calories kcal "
-    "अंक रुपये पॉइंट"
+UNIT_WORDS: Final = (
+    *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
+    *_words(
+        "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
+        "litres credits rewards tokens runs likes followers users customers people members "
+        "crore crores lakh lakhs sqft sqyd acres calories kcal "
+        "अंक रुपये पॉइंट"
+    ),
 )
 """The words before which digits without a word to call are a quantity: ``98765 43210 points``."""
 
 SHORT_CODE_WORDS: Final = (
-    *("toll free", "customer care", "help desk", "helpdesk", "complaint centre", "complaint center", "complaint cell"),
-    *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
+    *(
+        "report at",
+        "report on",
+        "elder line",
+        "toll free",
+        "customer care",
+        "help desk",
+        "helpdesk",
+        "complaint centre",
+        "complaint center",
+        "complaint cell",
+    ),
+    *_words(
+        "call dial helpline hotline tollfree toll-free phone contact ring enq enquiry कॉल काल डायल हेल्पलाइन फोन फ़ोन"
+    ),
     *_words("హెల్ప్‌లైన్ ಸಹಾಯವಾಣಿ ഹെൽപ്പ്‌ലൈൻ হেল্পলাইন હેલ્પલાઇન ਹੈਲਪਲਾਈਨ ಕರೆ కాల్ കോൾ ফোন કૉલ ਫੋਨ"),
 )
 """The words after which even three to six digits are a number to call: ``Call 1930``, ``dial 112``."""

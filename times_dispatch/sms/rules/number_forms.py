@@ -16,11 +16,17 @@ _LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8}")
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
+_HOURS = re.compile("18[06]0(?:1[89]|2[0-3])(?:15|30|45)")
+"""Hours such as ``1800-1830``; ``1800-2100`` is the number of a bank."""
+_LONG_LANDLINE = re.compile("0[1-8][0-9]{10}")
+"""A landline with an area code of three digits and eight digits of its own, as an insurer has: ``0120 6234 6234``."""
 LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without the area code."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 _SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6])
 """The groups of a range of amounts that begins like a toll-free number: ``18000-25000``."""
+_THOUSANDS = re.compile("[6-9][0-9]000[0-9]{2}000")
+"""A range of amounts in two groups of five digits: ``60000 - 75000``."""
 _SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
 """The groups of a mobile in two halves of five digits: ``8433 9 8433 9``."""
 
@@ -40,6 +46,8 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
         return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
+    if sizes == [5, 5] and _THOUSANDS.fullmatch(digits):
+        return to_call
     if _MOBILE.fullmatch(digits) and (to_call or _has_groups_of_mobile(sizes)):
         return True
     # After a word to call, ten digits of no known form are an unassigned or mistyped number.
@@ -53,6 +61,11 @@ def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
     if digits.startswith("0"):
         return sizes in ([3, 8], [4, 7], [5, 6])
     return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
+
+
+def has_groups_of_mobile(digits: str, sizes: list[int]) -> bool:
+    """Say whether digits are a mobile in groups, as after the end of a sentence: ``your card. 8698 010 101``."""
+    return sizes in ([5, 5], [4, 3, 3], [3, 3, 4]) and _MOBILE.fullmatch(digits) is not None
 
 
 def is_foreign(digits: str) -> bool:
@@ -70,17 +83,24 @@ def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
         is_number = sizes[-1] > 2 and (to_call or len(sizes) > 1)
     else:
         is_number = _TOLL_FREE.fullmatch(digits) is not None
+    if sizes == [4, 4] and _HOURS.fullmatch(digits):
+        return to_call
     return is_number and (to_call or sizes not in _SIZES_OF_RANGES)
 
 
 def _has_groups_of_mobile(sizes: list[int]) -> bool:
     is_spaced_out = len(sizes) >= 10 and max(sizes[1:]) == 1
-    return not sizes[1:] or min(sizes[1:]) > 1 or is_spaced_out or sizes in _SIZES_OF_HALVES
+    is_after_code = sum(sizes) == 11 and sizes[0] in (3, 4, 5) and sizes[1] == 1  # 0744 2 365412
+    return not sizes[1:] or min(sizes[1:]) > 1 or is_spaced_out or is_after_code or sizes in _SIZES_OF_HALVES
 
 
 def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
     if to_call and LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
         return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
+    if sizes in ([4, 8], [4, 4, 4]) and _LONG_LANDLINE.fullmatch(digits):
+        return True
+    if sizes == [4, 4, 4] and not to_call:  # as an Aadhaar number
+        return False
     trunk = _TRUNK.match(digits)
     national = digits[trunk.end() :] if trunk else digits
     if len(national) != 10 or not is_landline(national):

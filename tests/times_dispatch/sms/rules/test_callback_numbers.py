@@ -35,7 +35,7 @@ def test_phone_numbers_are_found_and_other_digits_are_not(text: str, numbers: li
 
 pieces = st.sampled_from(
     [
-        *"0123456789०९ \u00a0\n\t.()-\u2010\u2013\u2015+/:,@=#xकॉल",
+        *"0123456789०९ \u00a0\n\t.()-\u2010\u2013\u2015\u2212\u00b7\u200b+/:,@=#x_[]कॉल",
         *(
             "OD",
             "order ",
@@ -65,6 +65,9 @@ values = st.lists(pieces, max_size=8).map("".join) | st.from_regex(r"[A-Z]{0,3}1
 @example(["22\u2013123456"])
 @example(["080/412345"])
 @example(["ph123456", "Asha"])
+@example(["call 98765,43210"])
+@example(["[022] 265012"])
+@example(["9876\u200b512347"])
 @example(["फोन 123456"])
 @example(["९८७६५४३२१०"])
 def test_a_quick_search_of_many_values_passes_over_no_number(values: list[str]) -> None:
