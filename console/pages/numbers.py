@@ -13,7 +13,7 @@ from producers.errors import InputInvalid
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
 from times_dispatch.archive.catalog import Catalog
-from times_dispatch.archive.number_search import with_archived
+from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers

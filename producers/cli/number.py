@@ -15,7 +15,7 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import console, counted, echo, echo_report, second_in_india
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
-from times_dispatch.archive.number_search import with_archived
+from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history

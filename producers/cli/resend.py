@@ -17,6 +17,7 @@ from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need
+from times_dispatch.settings.model import Settings
 from times_dispatch.settings.money import format_rupees
 
 
@@ -79,7 +80,7 @@ def resend(
     async def survey(redis: Redis) -> Survey:
         if in_doubt and (unapplied := await unapplied_reports(redis)):
             raise CommandFailed(f"{unapplied}; then run the command again")
-        return await Resender(redis, settings, meant, choice).survey()
+        return await Resender(redis, settings, meant, choice).survey(after_s=after_s)
 
     async def submit(redis: Redis) -> ResendResult:
         resender = Resender(redis, settings, meant, choice)
@@ -93,11 +94,10 @@ def resend(
             campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
         )
     elif dry_run or not (expected.messages or expected.unfinished):
-        _print_survey(expected, choice, as_json=as_json)
+        _print_survey(expected, choice, settings, as_json=as_json)
         return
     else:
-        if not yes:
-            confirm(*_lines(expected, choice))
+        _ask_or_warn(expected, choice, settings, yes=yes)
         result = with_ledger(options, submit, is_long=True, is_first=False)
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
@@ -116,15 +116,23 @@ def resend(
         )
 
 
-def _print_survey(expected: Survey, choice: Choice, *, as_json: bool) -> None:
+def _ask_or_warn(expected: Survey, choice: Choice, settings: Settings, *, yes: bool) -> None:
+    """Ask before a resend; a script that gives --yes is told what would not be sent."""
+    if not yes:
+        confirm(*_lines(expected, choice, settings))
+    elif lines := _suppressed(expected, settings):
+        echo(*(f"warning: {line}" for line in lines), err=True)
+
+
+def _print_survey(expected: Survey, choice: Choice, settings: Settings, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(_survey_as_json(expected)))
     else:
-        echo_report(*_lines(expected, choice), indent=4)
+        echo_report(*_lines(expected, choice, settings), indent=4)
 
 
-def _lines(expected: Survey, choice: Choice) -> list[str]:
-    """Return lines that say which messages a resend would send and leave out."""
+def _lines(expected: Survey, choice: Choice, settings: Settings) -> list[str]:
+    """Return lines that say which messages a resend would send, leave out and suppress."""
     parent = expected.parent
     size = f"{counted(expected.messages, 'message')} in {counted(expected.parts, 'part')}"
     cost = f", costs {format_rupees(expected.price * expected.parts)}" if expected.price else ""
@@ -134,6 +142,7 @@ def _lines(expected: Survey, choice: Choice) -> list[str]:
             f"  left out: {counted(expected.resent_before, 'message')} of earlier resends "
             f"({', '.join(parent.resends)}); --again sends them once more"
         )
+    lines += [f"  {line}" for line in _suppressed(expected, settings)]
     if expected.unfinished:
         lines.append(f"  finishes campaign {expected.unfinished.id}, whose submit broke off")
     if choice.states & DOUBTFUL:
@@ -141,6 +150,11 @@ def _lines(expected: Survey, choice: Choice) -> list[str]:
     if MessageState.NO_REPORT in choice.states:
         lines.append("  a message without a report may have been delivered")
     return lines
+
+
+def _suppressed(expected: Survey, settings: Settings) -> list[str]:
+    """Return for people which messages of a resend would not be sent, or not at once."""
+    return list(expected.suppressed.in_words(settings.senders[expected.parent.plan.sender]))
 
 
 def _survey_as_json(expected: Survey) -> dict[str, object]:
@@ -151,6 +165,9 @@ def _survey_as_json(expected: Survey) -> dict[str, object]:
         "parts": expected.parts,
         "cost_rupees": str(expected.price * expected.parts) if expected.price else None,
         "resent_before": expected.resent_before,
+        "opted_out": expected.suppressed.opted_out,
+        "dead_numbers": expected.suppressed.dead,
+        "repeated": expected.suppressed.repetitions._asdict(),
     }
 
 

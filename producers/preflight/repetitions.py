@@ -29,9 +29,7 @@ class RepetitionCounter:
 
     def __init__(self, redis: Redis, campaign: Campaign, now: datetime) -> None:
         sender = campaign.sender
-        # Each message of a campaign with tracked links has a text of its own.
-        repeat_after_s = 0 if campaign.links.written else sender.repeat_after_s
-        limit = FrequencyLimit(repeat_after_s, sender.max_per_number, sender.frequency_period_s)
+        limit = FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
         text = campaign.template_settings.text
         opens_s = campaign.schedule.at(now).opens.timestamp()
         self._check = RepetitionCheck(redis, SenderId(campaign.table.sender), text, limit, at_s=opens_s)

@@ -83,9 +83,10 @@ def tidy(cell: str) -> str:
     """Return the text that a person sees in a cell.
 
     Blanks and invisible characters around the text are removed, and also the guards that keep a spreadsheet from
-    changing a value: an apostrophe before the value, or ``="…"`` around the value. A date at midnight loses its time. A
-    date and time in a program's form loses its ``T`` and its fractions of a second; a duration keeps its fractions. A time loses the first day of the
-    spreadsheet's calendar. A float loses the digits that come from rounding: 824.8199999999999 becomes 824.82.
+    changing a value: an apostrophe before the value, or ``="…"`` around the value. A date at midnight loses its
+    time. A date and time in a program's form loses its ``T`` and its fractions of a second; a duration keeps its
+    fractions. A time loses the first day of the spreadsheet's calendar. A float loses the digits that come from
+    rounding: 824.8199999999999 becomes 824.82.
     """
     text = cell.strip(_AROUND)
     if "_x00" in text:

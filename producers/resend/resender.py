@@ -20,6 +20,7 @@ from producers.memory_check import MemoryCheck
 from producers.resend.chosen import ChosenMessages
 from producers.resend.parent import resendable, was_never_sent
 from producers.resend.storing import Progress, ResendStore
+from producers.resend.suppressions import SuppressionCounter, Suppressions
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -77,6 +78,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 0
     resent_before: int = 0
     """How many chosen messages are left out, because an earlier resend contains them."""
+    suppressed: Suppressions = Suppressions()
+    """How many of the messages workers would suppress now, by reason."""
     unfinished: CampaignView | None = None
     """The unfinished resend of a command that broke off; the same command finishes the resend."""
     done: CampaignView | None = None
@@ -115,8 +118,13 @@ class Resender:
         self._submissions = Submissions(redis)
         self._queries = Queries(redis)
 
-    async def survey(self) -> Survey:
-        """Count the messages that would be sent, and write nothing; raise InputInvalid if there can be no resend."""
+    async def survey(self, *, after_s: float = 0, now: datetime | None = None) -> Survey:
+        """Count the messages that the resend would have, and write nothing; raise InputInvalid if there can be none.
+
+        Args:
+            after_s: seconds until the resend begins to send.
+            now: the moment of the resend.
+        """
         parent = await resendable(self._redis, self._settings, self._campaign, states=self._choice.states)
         children = await self._children(parent)
         if self._choice.salt:
@@ -126,18 +134,26 @@ class Resender:
         unfinished = self._unfinished(children)
         excluded = await self._lines_before(children, unfinished)
         chosen = await ChosenMessages.of_ledger(self._redis, self._filter)
+        now = now or datetime.now(UTC)
+        plan = self._plan(parent, after_s, now)
+        suppressed = SuppressionCounter(
+            self._redis, self._settings, plan, at_s=plan.start_at_ms / 1000 or now.timestamp()
+        )
         messages = parts = before = 0
         async for batch in read_batches(self._redis, parent):
-            for position in chosen.positions(batch):
-                if batch.recipients.lines[position] in excluded:
-                    before += 1
-                else:
-                    messages, parts = messages + 1, parts + batch.recipients.parts[position]
+            positions = chosen.positions(batch)
+            taken = [position for position in positions if batch.recipients.lines[position] not in excluded]
+            before += len(positions) - len(taken)
+            messages += len(taken)
+            parts += sum(batch.recipients.parts[position] for position in taken)
+            if taken:
+                await suppressed.add(batch, taken)
         return Survey(
             parent=parent,
             messages=messages,
             parts=parts,
             resent_before=before,
+            suppressed=suppressed.counts,
             unfinished=unfinished,
             price=self._price(parent.plan),
         )

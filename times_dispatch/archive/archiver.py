@@ -22,8 +22,9 @@ import structlog
 from redis.asyncio import Redis
 
 from times_dispatch.archive.errors import ArchiveDamaged, ArchiveError
-from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, pack_manifest
+from times_dispatch.archive.numbers.number_filter import NumberFilter
 from times_dispatch.archive.rows import RowReader, RowSums, RowWriter
 from times_dispatch.archive.wrapped_keys import MasterKeys, new_data_key
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveCommit, ArchiveStates
@@ -192,10 +193,13 @@ class Archiver:
 
     async def _write_rows(self, snapshot: _Snapshot, operation: str, data_key: bytes) -> tuple[Manifest, RowSums]:
         view = snapshot.view
-        clicked, attempts = await self._beside(view)
+        numbers = NumberFilter(view.total)
         seconds, _ = await self._redis.time()
         with self._folder.writing(view.id, f"{operation}.{ROWS}") as file:
-            writer = await self._write_batches(file, view, data_key, clicked, attempts)
+            writer = await self._write_batches(file, view, data_key, numbers)
+        self._before_step("write the filter of numbers")
+        with self._folder.writing(view.id, f"{operation}.{NUMBERS}") as file:
+            await _in_thread(partial(numbers.write, file, data_key=data_key, archive=view.id))
         manifest = Manifest(
             campaign=view.id,
             sender=view.plan.sender,
@@ -212,7 +216,7 @@ class Archiver:
         return manifest, writer.sums
 
     async def _write_batches(
-        self, file: IO[bytes], view: CampaignView, data_key: bytes, clicked: bytes, attempts: dict[int, bytes]
+        self, file: IO[bytes], view: CampaignView, data_key: bytes, numbers: NumberFilter
     ) -> RowWriter:
         """Write all batches of a campaign into a file; return the finished writer.
 
@@ -220,15 +224,16 @@ class Archiver:
             file: the open file.
             view: the campaign.
             data_key: encrypts the file.
-            clicked: a bit for each message that was clicked.
-            attempts: the attempts of messages that were sent again, by the index of the message.
+            numbers: gets the numbers of all messages.
         """
+        clicked, attempts = await self._beside(view)
         writer: RowWriter | None = None
         is_finished = False
         try:
             async for batch in read_batches(self._redis, view):
                 writer = writer or RowWriter(file, data_key=data_key, archive=view.id, first=batch.recipients)
                 await _in_thread(partial(_write_batch, writer, batch, clicked, attempts))
+                await _in_thread(partial(numbers.add, batch.recipients.to))
                 await self._pause()
             writer = writer or RowWriter(file, data_key=data_key, archive=view.id, first=None)
             await _in_thread(writer.finish)
@@ -252,7 +257,7 @@ class Archiver:
     async def _delete_files(self, campaign: CampaignId, operations: Sequence[str]) -> None:
         """Delete the files of attempts that were not committed."""
         for operation in operations:
-            for kind in (MANIFEST, ROWS, KEY):
+            for kind in (MANIFEST, NUMBERS, ROWS, KEY):
                 await asyncio.to_thread(self._folder.delete, campaign, f"{operation}.{kind}")
 
 

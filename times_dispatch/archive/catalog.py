@@ -17,8 +17,9 @@ from times_dispatch.archive.errors import (
     ArchiveKeyMissing,
     ArchiveUnavailable,
 )
-from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
+from times_dispatch.archive.numbers.number_filter import may_hold
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
@@ -84,7 +85,7 @@ class Archive:
 
     async def manifest(self, stub: ArchiveStub) -> Manifest:
         """Return the manifest of an archived campaign; raise ``ArchiveError``."""
-        return await asyncio.to_thread(self._read_manifest, stub)
+        return await asyncio.to_thread(self.read_manifest, stub)
 
     async def manifests(self, stubs: Sequence[ArchiveStub]) -> list[Manifest | ArchiveError]:
         """Return for each stub the manifest, or the error that prevented reading the manifest."""
@@ -109,6 +110,19 @@ class Archive:
         data_key = self.data_key(stub)
         with self.folder(stub.folder).reading(stub.id, f"{stub.operation}.{ROWS}") as file:
             yield RowReader(file, manifest, data_key=data_key)
+
+    def may_hold(self, stub: ArchiveStub, number: str) -> bool:
+        """Say whether an archive may have a message to a number; True also if nothing tells. This blocks.
+
+        An archive of an earlier version has no filter. What is wrong with a filter or a key is no error here, because
+        the reader of the rows names what is wrong with them.
+        """
+        try:
+            data_key = self.data_key(stub)
+            with self.folder(stub.folder).reading(stub.id, f"{stub.operation}.{NUMBERS}") as file:
+                return may_hold(file, number, data_key=data_key, archive=stub.id)
+        except ArchiveError:
+            return True
 
     def data_key(self, stub: ArchiveStub) -> bytes:
         """Return the key of an archive; raise ``ArchiveError``. This blocks."""
@@ -150,7 +164,8 @@ class Archive:
             while (group := await asyncio.to_thread(next, groups, None)) is not None:
                 yield group
 
-    def _read_manifest(self, stub: ArchiveStub) -> Manifest:
+    def read_manifest(self, stub: ArchiveStub) -> Manifest:
+        """Return the manifest of an archived campaign; raise ``ArchiveError``. This blocks."""
         folder = self.folder(stub.folder)
         packed = folder.read(stub.id, f"{stub.operation}.{MANIFEST}")
         if packed is None:

@@ -1,7 +1,8 @@
 """The folder of the archive: a path, or a URL that fsspec knows, such as ``s3://bucket/archive``.
 
-Each campaign has a folder, in which an attempt to archive the campaign has three files: ``OPERATION.key``,
-``OPERATION.parquet`` and ``OPERATION.json``, the manifest. Every call blocks, so callers use threads.
+Each campaign has a folder, in which an attempt to archive the campaign has four files: ``OPERATION.key``,
+``OPERATION.parquet``, ``OPERATION.numbers`` and ``OPERATION.json``, the manifest. Every call blocks, so callers use
+threads.
 
 A foreign writer in the folder must not be able to fill the memory of a reader, or to lead a reader to other files. So
 small files and lists are read up to a maximum size, and ``local_storage`` follows no link.
@@ -20,6 +21,8 @@ from times_dispatch.archive.local_storage import NOT_RENAMED, LocalStorage
 
 KEY: Final = "key"
 ROWS: Final = "parquet"
+NUMBERS: Final = "numbers"
+"""The filter of the numbers in the rows."""
 MANIFEST: Final = "json"
 MAX_MANIFEST_BYTES: Final = 2_000_000
 MAX_SMALL_BYTES: Final = 4_096
@@ -28,7 +31,7 @@ MAX_LIST_BYTES: Final = 60_000_000
 """The maximum size of a list of names, which is enough for half a million campaigns."""
 _NAME_BYTES: Final = 100
 """Bytes that a listed name takes in addition to its characters."""
-_OF_AN_ATTEMPT: Final = re.compile(rf"[0-9a-z]+\.(?:{KEY}|{ROWS}|{MANIFEST})")
+_OF_AN_ATTEMPT: Final = re.compile(rf"[0-9a-z]+\.(?:{KEY}|{ROWS}|{NUMBERS}|{MANIFEST})")
 _MAX_REASON: Final = 300
 _CLIENT_ERRORS: Final = (
     ("botocore.exceptions", "BotoCoreError"),

@@ -14,7 +14,7 @@ from times_dispatch.archive.catalog import Archive
 from times_dispatch.archive.erasure.late_opt_outs import opt_out_late
 from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError
-from times_dispatch.archive.folder import KEY, MANIFEST, ROWS, ArchiveFolder
+from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import pack_manifest
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
@@ -154,7 +154,8 @@ class Retention:
         await asyncio.to_thread(folder.delete_others, stub.id, stub.operation)
         await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("delete the rows")
-        await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{ROWS}")
+        for kind in (ROWS, NUMBERS):
+            await asyncio.to_thread(folder.delete, stub.id, f"{stub.operation}.{kind}")
         await asyncio.to_thread(folder.destroy, stub.id, f"{stub.operation}.{KEY}")
         self._before_step("note in the manifest")
         erased = msgspec.structs.replace(manifest, erased_ms=manifest.erased_ms or await self._clock.now_ms())

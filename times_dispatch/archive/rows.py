@@ -10,7 +10,6 @@ from typing import IO, Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from times_dispatch.archive.errors import ArchiveDamaged
 from times_dispatch.archive.manifest import Manifest
@@ -150,18 +149,21 @@ class RowReader:
         """Yield all rows, group by group."""
         first = 0
         for number in range(self._file.metadata.num_row_groups):
-            rows = self._rows(number, first)
+            rows = self._rows(self._table(number, self._names), first)
             yield rows
             first += len(rows.clicked)
 
-    def groups_with(self, number: str) -> Iterator[tuple[ArchivedRows, list[int]]]:
-        """Yield the groups that have a phone number, each with the positions of the number's rows in the group."""
+    def rows_with(self, number: str) -> Iterator[ArchivedRows]:
+        """Yield each row that has a phone number, one row at a time."""
         first, wanted = 0, int(number)
         for group in range(self._file.metadata.num_row_groups):
             numbers = self._table(group, ["number"]).column("number").combine_chunks()
-            positions = pc.indices_nonzero(pc.equal(numbers, wanted)).to_pylist()
+            values = memoryview(numbers.buffers()[1]).cast("q")[: len(numbers)]
+            positions = [position for position, value in enumerate(values) if value == wanted]
             if positions:
-                yield self._rows(group, first), positions
+                table = self._table(group, self._names)
+                for position in positions:
+                    yield self._rows(table.slice(position, 1), first + position)
             first += len(numbers)
 
     def number_at(self, index: int) -> str:
@@ -185,12 +187,11 @@ class RowReader:
 
     def _table(self, group: int, names: Sequence[str]) -> Any:
         try:
-            return self._file.read_row_group(group, columns=list(names))
+            return self._file.read_row_group(group, columns=list(names), use_threads=False)
         except (OSError, ValueError) as error:
             raise self._damaged(f"its rows cannot be decrypted (group {group + 1})") from error
 
-    def _rows(self, group: int, first: int) -> ArchivedRows:
-        table = self._table(group, self._names)
+    def _rows(self, table: Any, first: int) -> ArchivedRows:
         values: Mapping[str, list[Any]] = {name: table.column(name).to_pylist() for name in self._names}
         manifest = self._manifest
         recipients = Recipients(
@@ -228,6 +229,8 @@ def _names(slots: int, custom: Sequence[str], link_values: int) -> list[str]:
 
 
 def _sums(columns: Mapping[str, Any]) -> RowSums:
+    import pyarrow.compute as pc  # noqa: PLC0415  # costs a search for a number more than the search
+
     sums = RowSums(rows=len(columns["number"]))
     for name, values in columns.items():
         lengths = values if name in _NUMBERS else pc.utf8_length(values)

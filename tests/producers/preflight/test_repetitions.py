@@ -6,7 +6,10 @@ import pytest
 
 from producers.draft import Draft
 from producers.preflight.repetitions import count_repetitions, repetitions_in_words
+from producers.submit import submit
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
+from tests.producers.campaign.test_tracked_links import FILE as LINKED
+from tests.producers.campaign.test_tracked_links import WITH_LINKS
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
 from times_dispatch.ledger.leases import BatchLeases
@@ -63,6 +66,19 @@ def test_check_says_how_many_rows_would_be_suppressed_as_repeated(sent: Run) -> 
     expected = {"same_text": 2, "too_many": 0, "undecided": 0}
     assert json.loads(sent(*check, "--json").stdout)["repeated"] == expected
     assert json.loads(sent(*check, "--json", "--no-redis").stdout)["repeated"] is None
+
+
+async def test_texts_with_tracked_links_are_compared_without_the_codes_as_workers_do(
+    write: WriteFile, redis_url: str
+) -> None:
+    settings = load_settings(
+        write("dispatch.toml", WITH_LINKS), redis_url, DISPATCH_LINK_KEY="0123456789abcdef0123456789abcdef"
+    )
+    draft = Draft(write("campaign.toml", LINKED), write("customers.csv", csv_of(people(5))), settings=settings)
+    async with connect(redis_url) as redis:
+        await submit(draft, settings=settings, redis=redis)
+        await send_all(redis_url)
+        assert await count_repetitions(redis, draft, datetime.now(UTC)) == Repetitions(same_text=5)
 
 
 def test_check_counts_the_frequency_cap_for_another_text(sent: Run, write: WriteFile, redis_url: str) -> None:

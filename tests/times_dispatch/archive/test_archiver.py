@@ -16,6 +16,7 @@ STEPS = [
     "begin",
     "write the key",
     "write the rows",
+    "write the filter of numbers",
     "verify the rows",
     "write the manifest",
     "commit",
@@ -99,7 +100,7 @@ async def test_the_files_hold_no_number_and_no_value_in_the_clear(ledger: Ledger
     await ended_campaign(ledger)
     await retention(ledger.redis, tmp_path).run()
     files = files_in(tmp_path)
-    assert sorted(path.suffix for path in files) == [".json", ".key", ".parquet"]
+    assert sorted(path.suffix for path in files) == [".json", ".key", ".numbers", ".parquet"]
     for path in files:
         content = path.read_bytes()
         assert b"9198" not in content, path.name
@@ -130,11 +131,11 @@ async def test_files_of_attempts_that_died_are_deleted_by_the_attempt_that_succe
     ledger: Ledger, tmp_path: Path
 ) -> None:
     await ended_campaign(ledger)
-    for step in STEPS[1:6]:
+    for step in STEPS[1:7]:
         with pytest.raises(Died):
             await retention(ledger.redis, tmp_path, before_step=die_before(step)).run()
     await retention(ledger.redis, tmp_path).run()
-    assert len(files_in(tmp_path)) == 3
+    assert len(files_in(tmp_path)) == 4
 
 
 async def test_a_report_during_the_attempt_is_in_the_archive_and_not_lost(ledger: Ledger, tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ async def test_a_report_during_the_attempt_is_in_the_archive_and_not_lost(ledger
     assert (result.archived, commits) == ([CAMPAIGN], 2)
     _, messages, *_ = await everything(ledger.redis)
     assert messages[1][5] == "d"  # type: ignore[index]
-    assert len(files_in(tmp_path)) == 3
+    assert len(files_in(tmp_path)) == 4
 
 
 async def test_a_report_after_the_commit_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ async def test_two_processes_that_archive_at_once_do_each_other_no_harm(ledger: 
     first._archiver._store = store_while_another_archives  # type: ignore[method-assign]
     await first.run()
     assert await everything(ledger.redis) == before
-    assert len(files_in(tmp_path)) == 3
+    assert len(files_in(tmp_path)) == 4
 
 
 async def test_campaigns_of_which_something_is_expected_stay_in_redis(ledger: Ledger, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ async def test_a_worker_that_stops_ends_a_run_and_another_worker_goes_on(redis: 
     assert await redis.exists(RETENTION_LOCK) == 0
     await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
     assert await ArchiveStates(redis).find(CAMPAIGN)
-    assert len(files_in(tmp_path)) == 3
+    assert len(files_in(tmp_path)) == 4
 
 
 CHILD = """
@@ -152,7 +152,7 @@ async def test_after_every_kill_each_campaign_is_whole_in_exactly_one_place(
             assert await _messages(redis, campaign) == before[campaign], campaign
     assert kills >= 3
     await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
-    assert len(files_in(tmp_path)) == 3 * len(campaigns)
+    assert len(files_in(tmp_path)) == 4 * len(campaigns)
     assert not await ledger.queries.campaigns()
 
 

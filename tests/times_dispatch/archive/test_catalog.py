@@ -11,7 +11,7 @@ from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import Ledger
 from tests.kit.workers import SENDER
 from times_dispatch.archive.folder import ArchiveFolder
-from times_dispatch.archive.number_search import with_archived
+from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.archive.rebuilding import ArchiveRebuild
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.archive_states import ArchiveStates
@@ -110,7 +110,7 @@ async def test_a_campaign_is_whole_while_only_some_of_its_lanes_are_archived(led
 
     with pytest.raises(RuntimeError):
         await retention(ledger.redis, tmp_path, before_step=dies).run()
-    assert len(files_in(tmp_path)) == 2 * 3, "two lanes are archived"
+    assert len(files_in(tmp_path)) == 2 * 4, "two lanes are archived"
 
     with pytest.raises(CampaignArchived):
         await Queries(ledger.redis).campaign(before.id)

@@ -61,7 +61,7 @@ async def test_archives_are_erased_when_their_time_is_over(ledger: Ledger, tmp_p
     assert sorted(result.archived) == ["older001", "younger1"]
     assert result.erased == ["older001"]
     assert [path.suffix for path in files_in(tmp_path / "older001")] == [".json"]
-    assert len(files_in(tmp_path / "younger1")) == 3
+    assert len(files_in(tmp_path / "younger1")) == 4
     states = {stub.id: stub.state for stub in (await ArchiveStates(ledger.redis).newest([SENDER]))[0]}
     assert states == {"older001": ArchiveState.ERASED, "younger1": ArchiveState.ARCHIVED}
     assert (await retention(ledger.redis, tmp_path).run()).erased == []

@@ -95,11 +95,17 @@ def test_a_number_is_found_in_any_group() -> None:
     batches = [batch(at, [str(919_000_000_000 + at + n) for n in range(1_000)]) for at in range(0, 50_000, 1_000)]
     file, manifest, _ = written(batches)
     reader = RowReader(file, manifest, data_key=KEY)
-    [(group, [position])] = reader.groups_with("919000045678")
-    assert group.columns.recipients.to[position] == "919000045678"
-    assert group.columns.recipients.first + position == 45_678
-    assert group.columns.recipients.lines[position] == 45_680
-    assert list(reader.groups_with("919000099999")) == []
+    [row] = reader.rows_with("919000045678")
+    assert (row.columns.recipients.to, row.columns.recipients.lines) == (["919000045678"], [45_680])
+    assert row.columns.recipients.first == 45_678
+    assert list(reader.rows_with("919000099999")) == []
+
+
+def test_each_row_of_a_number_is_found() -> None:
+    file, manifest, _ = written([batch(0, ["919876543210", "919876543211", "919876543210"], "Asha")])
+    rows = list(RowReader(file, manifest, data_key=KEY).rows_with("919876543210"))
+    assert [(row.columns.recipients.first, row.columns.recipients.lines) for row in rows] == [(0, [2]), (2, [4])]
+    assert [row.columns.recipients.slots[1] for row in rows] == [["Asha0"], ["Asha2"]]
 
 
 def test_the_file_shows_nothing_of_its_rows() -> None:

@@ -1,26 +1,20 @@
 """The search for a phone number in all archives.
 
-A search reads one column of each archive, eight bytes a message before compression. It reads whole rows only of groups
-that have the number. docs/performance.md has the time.
+A search reads a kilobyte of the filter of each archive. Of archives that may have the number, it reads the column of
+numbers, eight bytes a message before compression, and the rows that have the number. docs/performance.md has the time.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.catalog import Archive, Catalog
 from times_dispatch.archive.errors import ArchiveError
-from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.lanes.whole import lane_offset
-from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_message
-
-if TYPE_CHECKING:
-    from times_dispatch.archive.rows import ArchivedRows
 
 _AT_ONCE: Final = 4
 """The number of archives that are searched at the same time."""
@@ -41,7 +35,7 @@ async def with_archived(catalog: Catalog, history: NumberHistory, number: str) -
     async def search(stub: ArchiveStub) -> list[NumberMessage] | ArchiveError:
         async with at_once:
             try:
-                messages = await asyncio.to_thread(_search, catalog, stub, await catalog.archive.manifest(stub), number)
+                messages = await asyncio.to_thread(_search, catalog.archive, stub, number)
                 return [await _of_whole_campaign(catalog, message) for message in messages]
             except ArchiveError as error:
                 return error
@@ -67,12 +61,11 @@ async def _of_whole_campaign(catalog: Catalog, message: NumberMessage) -> Number
     return msgspec.structs.replace(message, campaign=whole, index=message.index + lane_offset(whole, lane.id))
 
 
-def _search(catalog: Catalog, stub: ArchiveStub, manifest: Manifest, number: str) -> list[NumberMessage]:
-    with catalog.archive.rows(stub, manifest) as reader:
-        groups = list(reader.groups_with(number))
-    view = manifest.view() if groups else None
-    return [message for rows, positions in groups if view for message in _messages(view, rows, positions)]
-
-
-def _messages(view: CampaignView, rows: "ArchivedRows", positions: Sequence[int]) -> list[NumberMessage]:
-    return [number_message(view, rows.columns, at, clicked=bool(rows.clicked[at])) for at in positions]
+def _search(archive: Archive, stub: ArchiveStub, number: str) -> list[NumberMessage]:
+    if not archive.may_hold(stub, number):
+        return []
+    manifest = archive.read_manifest(stub)
+    with archive.rows(stub, manifest) as reader:
+        rows = list(reader.rows_with(number))
+    view = manifest.view() if rows else None
+    return [number_message(view, row.columns, 0, clicked=bool(row.clicked[0])) for row in rows if view]

@@ -1,0 +1,1 @@
+"""Tests of times_dispatch/archive/numbers. Terms: docs/glossary.md."""
