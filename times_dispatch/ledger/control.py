@@ -32,6 +32,7 @@ from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
+from times_dispatch.plurals import counted
 
 _TRAIL_ACTIONS = {
     ControlAction.PAUSE: TrailAction.PAUSED,
@@ -208,7 +209,7 @@ class Control:
         before = await self._redis.hget(key, CampaignField.MAX_PARTS)
         if before is None:
             raise await missing_campaign(self._redis, sender, campaign)
-        detail = f"{max_parts:,} parts" if max_parts else "no limit"
+        detail = counted(max_parts, "part") if max_parts else "no limit"
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
             if text(before) != str(max_parts):
@@ -338,7 +339,12 @@ class Control:
                 trail = ""
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"
-            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of other batches are settled)")
+            raise CampaignDamaged(
+                campaign,
+                sender,
+                what,
+                done=f" ({counted(settled, 'message of other batches is', 'messages of other batches are')} settled)",
+            )
         return settled
 
     async def _next_ms(self, sender: SenderId) -> int:
