@@ -104,6 +104,7 @@ def _page(
         view=view,
         choices=[(state, words_of(state), MEANINGS[state], view.counts[state], state in states) for state in _CHOICES],
         survey=survey,
+        suppressed=list(survey.suppressed.in_words(visit.settings.senders[view.plan.sender])) if survey else [],
         cost=survey.price * survey.parts if survey and survey.price else None,
         refusal=refusal,
         problem=problem,

@@ -17,15 +17,14 @@ from producers.cli.check_report import LABEL_WIDTH, report_as_json, report_as_li
 from producers.cli.output import echo, echo_report, progress_bar
 from producers.draft import Draft
 from producers.preflight.ledger_snapshot import take_snapshot
-from producers.preflight.repetitions import RepetitionCounter
 from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
+from producers.preflight.suppressions import counter_of
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
 from times_dispatch.ledger.errors import LedgerNewer
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.health import read_memory, urgent_warnings
-from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.model import Settings
 
@@ -55,9 +54,9 @@ def check(
     """Check the CAMPAIGN file and its recipients as submit does; send nothing, store nothing.
 
     The report says which rows would be refused and why, what the campaign costs, and when it would start and finish.
-    With a ledger, the report also counts the sender's other campaigns, the opt-out list and the frequency caps. Exits
-    with 1 if messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest in the report is
-    for submit --checked.
+    With a ledger, the report also counts the sender's other campaigns, the opt-out list, dead numbers and the frequency
+    caps. Exits with 1 if messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest in
+    the report is for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -126,9 +125,8 @@ async def _check_with(
             draft,
             now=now,
             ledger=ledger,
-            opt_outs=OptOuts(redis) if redis else None,
+            suppressed=counter_of(redis, settings, draft, now) if redis else None,
             forgotten=ForgottenNumbers(redis, settings.forget_key) if redis else None,
-            repetitions=RepetitionCounter(redis, draft.campaign, now) if redis else None,
             memory=memory,
             max_memory_share=settings.ledger.max_memory_share,
             keep_rejects=keep_rejects,

@@ -11,7 +11,6 @@ import msgspec
 
 from producers.cli.output import INDIA, minute_in_india
 from producers.cli.retry_words import retry_rule_in_words
-from producers.preflight.repetitions import repetitions_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.plurals import counted
@@ -62,9 +61,10 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "refused": report.refused,
         "examples": {reason: [msgspec.to_builtins(row) for row in rows] for reason, rows in report.examples.items()},
         "rejects": str(report.rejects) if report.rejects else None,
-        "opted_out": report.opted_out,
+        "opted_out": report.suppressed and report.suppressed.opted_out,
+        "dead_numbers": report.suppressed and report.suppressed.dead,
         "forgotten": report.forgotten,
-        "repeated": report.repetitions and report.repetitions._asdict(),
+        "repeated": report.suppressed and report.suppressed.repetitions._asdict(),
         "messages": {"gsm": report.gsm_messages, "ucs2": report.ucs2_messages},
         "parts": {"gsm": report.gsm_parts, "ucs2": report.ucs2_parts},
         "ucs2_because_of": {
@@ -99,13 +99,10 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
 
 def _rows(report: CheckReport) -> Iterator[str]:
     yield f"good      {counted(report.good, 'row')}"
-    if report.opted_out:
-        yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
     if report.forgotten:
         yield f"          {report.forgotten:,} of them will be suppressed: a forgotten number"
-    if report.repetitions:
-        for line in repetitions_in_words(report.repetitions, report.sender):
-            yield f"          {line}"
+    if report.suppressed:
+        yield from (f"          {line}" for line in report.suppressed.in_words(report.sender))
     where = f", see {report.rejects}" if report.rejects else ""
     yield f"refused   {counted(sum(report.refused.values()), 'row')}{where}"
     for reason, rows in list(report.refused.items())[:_MAX_REASONS]:

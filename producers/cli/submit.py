@@ -19,7 +19,7 @@ from producers.cli.output import INDIA, echo, echo_report, minute_in_india, prog
 from producers.draft import Draft
 from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
 from producers.errors import CommandFailed, InputInvalid
-from producers.preflight.repetitions import count_repetitions, repetitions_in_words
+from producers.preflight.suppressions import count_repetitions, repetitions_in_words
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
 from times_dispatch.ledger.campaign_words import state_in_words
@@ -166,7 +166,7 @@ def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> N
 
 async def _count_repetitions(draft: Draft, settings: Settings, progress: Progress | None) -> Repetitions:
     async with open_ledger(settings.redis_url, is_long=True) as redis:
-        return await count_repetitions(redis, draft, datetime.now(UTC), progress)
+        return await count_repetitions(redis, settings, draft, datetime.now(UTC), progress)
 
 
 async def _comparable_campaigns(draft: Draft, settings: Settings) -> list[SampledCampaign]:

@@ -13,15 +13,13 @@ from producers.errors import CommandFailed
 from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.preflight.memory_forecast import CampaignSize, MemoryForecast, memory_forecast
-from producers.preflight.repetitions import RepetitionCounter
+from producers.preflight.suppressions import SuppressionCounter, Suppressions
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.errors import ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
-from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.settings.masking import mask
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.encoding import measure
@@ -59,12 +57,10 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """The first refused rows of each reason."""
     rejects: Path | None
     """The rejects file; None if the file was not wanted, or no row was refused."""
-    opted_out: int | None
-    """Good rows whose number is on the opt-out list; None if no ledger was asked."""
+    suppressed: Suppressions | None
+    """Good rows that would be suppressed, without those whose number is forgotten; None if no ledger was asked."""
     forgotten: int | None
     """Good rows whose number is forgotten; None if no ledger was asked, or the forget key is missing or wrong."""
-    repetitions: Repetitions | None
-    """Good rows that the frequency caps of the sender would suppress; None if no ledger was asked."""
     gsm_messages: int
     gsm_parts: int
     ucs2_messages: int
@@ -108,9 +104,8 @@ async def check(
     *,
     now: datetime,
     ledger: SenderSnapshot | None = None,
-    opt_outs: OptOuts | None = None,
+    suppressed: SuppressionCounter | None = None,
     forgotten: ForgottenNumbers | None = None,
-    repetitions: RepetitionCounter | None = None,
     memory: Memory | None = None,
     max_memory_share: float = 1.0,
     keep_rejects: bool = False,
@@ -122,9 +117,8 @@ async def check(
         draft: the campaign and its recipients.
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
-        opt_outs: the opt-out list; None if no ledger was asked.
+        suppressed: counts the rows that would be suppressed; None if no ledger was asked.
         forgotten: tells which numbers are forgotten; None if no ledger was asked.
-        repetitions: counts the rows that frequency caps would suppress; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
         max_memory_share: the share of Redis' maxmemory above which campaigns are refused.
         keep_rejects: whether refused rows are written to the draft's rejects file.
@@ -137,11 +131,9 @@ async def check(
     campaign = draft.campaign
     campaign.check(now)
     plan = campaign.plan(now)
-    has_opt_outs = opt_outs is not None and not await opt_outs.is_empty()
-    has_repetitions = repetitions is not None and await repetitions.is_needed()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     size = CampaignSize(repeats_are_checked=campaign.sender.repeat_after_s > 0)
-    opted_out = forgotten_rows = 0
+    forgotten_rows = 0
     refusal = await _refusal(forgotten)
     with draft.read(rejects=keep_rejects) as row_pass:
         for batch in row_pass.batches(_BATCH_SIZE):
@@ -149,12 +141,9 @@ async def check(
             samples.add(batch)
             size.add(batch)
             hidden = await forgotten.contain(batch.to) if forgotten and not refusal else [False] * len(batch.to)
-            on_list = [bool(each) for each in await opt_outs.contains(batch.to)] if opt_outs and has_opt_outs else []
-            kept_back = [any(each) for each in zip(hidden, on_list, strict=True)] if on_list else hidden
             forgotten_rows += sum(hidden)
-            opted_out += sum(kept_back) - sum(hidden)
-            if repetitions and has_repetitions:
-                await repetitions.add(batch, kept_back)
+            if suppressed:
+                await suppressed.add(batch, [row for row, is_hidden in enumerate(hidden) if not is_hidden])
             if progress:
                 progress(row_pass)
         if not draft.fingerprint.still_matches():
@@ -175,9 +164,8 @@ async def check(
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
-        opted_out=opted_out if opt_outs else None,
+        suppressed=suppressed.counts if suppressed else None,
         forgotten=forgotten_rows if forgotten and not refusal else None,
-        repetitions=repetitions.counts if repetitions else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,

@@ -17,10 +17,10 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
+from producers.preflight.suppressions import SuppressionCounter, Suppressions
 from producers.resend.chosen import ChosenMessages
 from producers.resend.parent import resendable, was_never_sent
 from producers.resend.storing import Progress, ResendStore
-from producers.resend.suppressions import SuppressionCounter, Suppressions
 from producers.submit import BATCH_SIZE, apply_limits, brake_rule, notify_workers, with_numbered_links
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -147,7 +147,7 @@ class Resender:
             messages += len(taken)
             parts += sum(batch.recipients.parts[position] for position in taken)
             if taken:
-                await suppressed.add(batch, taken)
+                await suppressed.add(batch.recipients, taken)
         return Survey(
             parent=parent,
             messages=messages,

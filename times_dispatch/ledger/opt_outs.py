@@ -69,11 +69,11 @@ class OptOuts:
         return [_LISTED[flag] for flag in reply["are_on_list"]]
 
     async def changes(self) -> int:
-        """Return how many times the list was changed; 0 if no number was ever put on the list."""
+        """Return how many times the list or the dead numbers were changed; 0 if no number was ever in either."""
         return int(await self._redis.get(OPT_OUTS_CHANGES) or 0)
 
     async def is_empty(self) -> bool:
-        """Say whether no number was ever put on the list."""
+        """Say whether no number was ever put on the list or reported dead."""
         return not await self.changes()
 
     async def count(self) -> int:

@@ -34,6 +34,8 @@ def _check_period(text: str) -> str:
 def _check_folder(text: str) -> str:
     if text and "://" not in text and not Path(text).is_absolute():
         raise ValueError(f"must be an absolute path or a URL as in s3://bucket/folder, is {text!r}")
+    if text.startswith("memory:"):
+        raise ValueError(f"must be a folder that outlives the process, which forgets {text!r} at its end")
     return text.rstrip("/") if text.strip("/") else text
 
 

@@ -1,4 +1,5 @@
 import re
+from itertools import compress
 
 import pytest
 from redis.asyncio import Redis
@@ -6,8 +7,11 @@ from redis.asyncio import Redis
 from producers.resend.resender import Resender
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.batch_columns import read_batches
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import WorkerTooOld
 from times_dispatch.ledger.model import RetryRule, SenderId
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail
@@ -33,6 +37,21 @@ async def test_a_resend_shows_number_and_cost_and_makes_a_campaign(
     assert entry.actor == "omar (console)"
     again = text_of_page((await operator.get(f"{PATH}?state=failed")).text)
     assert "No message is left to resend" in again
+
+
+async def test_the_page_says_how_many_messages_would_be_suppressed_and_why(
+    operator: Browser, ledger: Ledger, redis: Redis
+) -> None:
+    await sent_campaign(ledger, provider="tm", template="bill")
+    assert "suppressed" not in text_of_page((await operator.get(f"{PATH}?state=failed")).text)
+    [batch] = [batch async for batch in read_batches(redis, await ledger.view())]
+    is_failed = [state == MessageState.FAILED.value for state in batch.records.states]
+    failed = list(compress(batch.recipients.to, is_failed))
+    await OptOuts(redis).add(failed[:1])
+    await DeadNumbers(redis, DeadNumberRule(codes=frozenset({910}), keep_days=180)).add({failed[1]: 910})
+    page = text_of_page((await operator.get(f"{PATH}?state=failed")).text)
+    assert "1 of them will be suppressed: on the opt-out list." in page
+    assert "1 of them will be suppressed: a dead number." in page
 
 
 async def test_a_number_that_has_changed_meanwhile_is_shown_again(operator: Browser, ledger: Ledger) -> None:

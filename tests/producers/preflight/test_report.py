@@ -10,6 +10,7 @@ from producers.draft import Draft
 from producers.errors import InputInvalid
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot, take_snapshot
 from producers.preflight.report import CheckReport, check
+from producers.preflight.suppressions import Suppressions, counter_of
 from producers.submit import submit
 from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
@@ -32,11 +33,12 @@ async def checked(
     *lines: str,
     now: datetime = NOON,
     ledger: SenderSnapshot | None = None,
-    opt_outs: OptOuts | None = None,
+    redis: Redis | None = None,
 ) -> CheckReport:
     campaign = write("c.toml", CAMPAIGN + "\n".join(lines) + "\n")
     draft = Draft(campaign, write("customers.csv", csv_of(rows)), settings=settings)
-    return await check(draft, now=now, ledger=ledger, opt_outs=opt_outs)
+    suppressed = counter_of(redis, settings, draft, now) if redis else None
+    return await check(draft, now=now, ledger=ledger, suppressed=suppressed)
 
 
 async def test_the_report_counts_what_submit_would_do_and_nothing_is_written(write: WriteFile, tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ async def test_the_report_counts_what_submit_would_do_and_nothing_is_written(wri
     assert sum(report.refused.values()) == 3
     assert report.rejects is None
     assert not list(tmp_path.glob("*rejects*"))  # noqa: ASYNC240  # nothing else runs meanwhile
-    assert (report.opted_out, report.ledger, report.problems) == (None, None, [])
+    assert (report.suppressed, report.ledger, report.problems) == (None, None, [])
 
 
 async def test_examples_have_the_line_the_masked_number_the_reason_and_advice(write: WriteFile) -> None:
@@ -221,13 +223,12 @@ async def test_a_sender_that_is_stopped_is_a_warning(
 async def test_numbers_on_the_opt_out_list_are_counted_and_stay(
     write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
-    opt_outs = OptOuts(redis)
-    assert (await checked(write, settings, people(3), opt_outs=opt_outs)).opted_out == 0
+    assert (await checked(write, settings, people(3), redis=redis)).suppressed == Suppressions()
 
-    await opt_outs.add(["919000000001", "919000000002"])
-    report = await checked(write, settings, people(3), opt_outs=opt_outs)
+    await OptOuts(redis).add(["919000000001", "919000000002"])
+    report = await checked(write, settings, people(3), redis=redis)
 
-    assert (report.good, report.opted_out) == (3, 2)
+    assert (report.good, report.suppressed) == (3, Suppressions(opted_out=2))
 
 
 async def test_the_senders_other_campaigns_are_counted(

@@ -25,6 +25,11 @@ def test_a_relative_folder_is_refused(mistakes: Mistakes) -> None:
     assert "must be an absolute path or a URL" in mistake
 
 
+def test_a_folder_in_the_memory_of_one_process_is_refused(mistakes: Mistakes) -> None:
+    [mistake] = mistakes(f'{SETTINGS_FILE}[retention]\npath = "memory://archive"\n')
+    assert "must be a folder that outlives the process" in mistake
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("1y", 366 * 86_400), ("90d", 90 * 86_400), ("1s", 1)])
 def test_periods_are_years_or_durations(text: str, seconds: int) -> None:
     assert parse_period_s(text) == seconds

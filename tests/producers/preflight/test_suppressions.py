@@ -1,23 +1,30 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from producers.draft import Draft
-from producers.preflight.repetitions import count_repetitions, repetitions_in_words
+from producers.preflight.suppressions import Suppressions, count_repetitions, repetitions_in_words
+from producers.resend.resender import Resender
 from producers.submit import submit
-from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
+from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people, show
 from tests.producers.campaign.test_tracked_links import FILE as LINKED
 from tests.producers.campaign.test_tracked_links import WITH_LINKS
+from tests.producers.resend.test_resender import FAILED, settle
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
 from times_dispatch.ledger.leases import BatchLeases
-from times_dispatch.ledger.model import BatchRef, SenderId
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Block, new_operation
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
+from times_dispatch.settings.model import Settings
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.templates import Template
 
@@ -78,7 +85,7 @@ async def test_texts_with_tracked_links_are_compared_without_the_codes_as_worker
     async with connect(redis_url) as redis:
         await submit(draft, settings=settings, redis=redis)
         await send_all(redis_url)
-        assert await count_repetitions(redis, draft, datetime.now(UTC)) == Repetitions(same_text=5)
+        assert await count_repetitions(redis, settings, draft, datetime.now(UTC)) == Repetitions(same_text=5)
 
 
 def test_check_counts_the_frequency_cap_for_another_text(sent: Run, write: WriteFile, redis_url: str) -> None:
@@ -112,7 +119,7 @@ async def test_a_campaign_that_starts_later_is_counted_as_of_its_start(
     settings = load_settings(write("dispatch.toml", SETTINGS), redis_url)
     draft = Draft(campaign, write("customers.csv", csv_of(people(5))), settings=settings)
     async with connect(redis_url) as redis:
-        assert await count_repetitions(redis, draft, datetime.now(UTC)) == Repetitions()
+        assert await count_repetitions(redis, settings, draft, datetime.now(UTC)) == Repetitions()
 
 
 def test_every_reason_has_a_line() -> None:
@@ -123,3 +130,86 @@ def test_every_reason_has_a_line() -> None:
         "3 of them will wait: an earlier message to their numbers is still being sent",
     ]
     assert list(repetitions_in_words(Repetitions(), sender)) == []
+
+
+def test_check_says_how_many_rows_have_dead_numbers_also_without_any_opt_out(
+    run: Run, campaign: Path, write: WriteFile, redis_url: str
+) -> None:
+    write("customers.csv", csv_of(people(3)))
+
+    async def report_dead() -> None:
+        async with connect(redis_url) as redis:
+            rule = DeadNumberRule(codes=frozenset({910}), keep_days=180)
+            await DeadNumbers(redis, rule).add({"919000000001": 910})
+
+    check = ("check", str(campaign), "--recipients", "customers.csv")
+    assert json.loads(run(*check, "--json").stdout)["dead_numbers"] == 0
+    asyncio.run(report_dead())
+    assert "          1 of them will be suppressed: a dead number" in run(*check).stdout.splitlines()
+    answer = json.loads(run(*check, "--json").stdout)
+    assert (answer["good"], answer["dead_numbers"], answer["opted_out"]) == (3, 1, 0)
+    assert json.loads(run(*check, "--json", "--no-redis").stdout)["dead_numbers"] is None
+
+
+@pytest.fixture
+async def failed(campaign: Path, write: WriteFile, settings: Settings, redis: Redis, redis_url: str) -> CampaignId:
+    """A campaign of five messages that were sent just now, of which all failed."""
+    draft = Draft(campaign, write("customers.csv", csv_of(people(5))), settings=settings)
+    made = await submit(draft, settings=settings, redis=redis)
+    await send_all(redis_url)
+    await settle(redis, made.campaign, ["f912"])
+    return made.campaign
+
+
+async def test_a_survey_counts_what_would_be_suppressed_by_reason(
+    failed: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    await OptOuts(redis).add(["919000000001"])
+    await DeadNumbers(redis, settings.dead_numbers.rule).add({"919000000003": 910})
+    resender = Resender(redis, settings, failed, FAILED)
+    survey = await resender.survey()
+    assert (survey.messages, survey.suppressed) == (5, Suppressions(1, 1, Repetitions(same_text=3)))
+    later = await resender.survey(after_s=3_600)
+    assert later.suppressed == Suppressions(1, 1), "half an hour later the text may go again"
+
+
+async def test_messages_of_earlier_resends_are_not_counted(
+    failed: CampaignId, settings: Settings, redis: Redis
+) -> None:
+    await OptOuts(redis).add(["919000000001"])
+    resender = Resender(redis, settings, failed, FAILED)
+    await resender.submit()
+    assert (await resender.survey()).suppressed == Suppressions()
+
+
+def test_the_command_says_what_would_be_suppressed_before_it_asks_or_sends(
+    run: Run, submitted: str, redis_url: str, worker_runs: None
+) -> None:
+    asyncio.run(send_all(redis_url))
+
+    async def fail() -> None:
+        async with connect(redis_url) as redis:
+            await settle(redis, CampaignId(submitted), ["f912"])
+
+    asyncio.run(fail())
+    words = "3 of them will be suppressed: the same text went to their numbers within 30m"
+    shown = run("resend", submitted, "--state", "failed", "--dry-run")
+    assert shown.stdout.splitlines()[1:] == [f"  {words}"]
+    as_json = json.loads(run("resend", submitted, "--state", "failed", "--dry-run", "--json").stdout)
+    assert (as_json["opted_out"], as_json["dead_numbers"]) == (0, 0)
+    assert as_json["repeated"] == {"same_text": 3, "too_many": 0, "undecided": 0}
+    later = run("resend", submitted, "--state", "failed", "--after", "31m", "--dry-run")
+    assert "suppressed" not in later.stdout
+    sent = run("resend", submitted, "--state", "failed", "--yes")
+    assert f"warning: {words}" in sent.stderr.splitlines()
+    assert len(show(run, submitted)["resends"]) == 1
+
+
+def test_each_reason_has_a_line() -> None:
+    sender = SenderSettings(category="service")
+    assert list(Suppressions(1, 2, Repetitions(same_text=3)).in_words(sender)) == [
+        "1 of them will be suppressed: on the opt-out list",
+        "2 of them will be suppressed: a dead number",
+        "3 of them will be suppressed: the same text went to their numbers within 30m",
+    ]
+    assert list(Suppressions().in_words(sender)) == []
