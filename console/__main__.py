@@ -1,6 +1,7 @@
 """The console process: serves the pages, ``python -m console``."""
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +14,17 @@ from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.process import run_until_signalled
+from times_dispatch.process import collect_garbage, run_until_signalled
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
+_COLLECTIONS: Final = 100_000, 50, 100
+"""The threshold of automatic garbage collections. With ten thousand live campaigns, a page reads many objects without
+cycles, and looking for cycles in them would cost a third of the time.
+"""
 _TIMEOUT_S: Final = 5.0
 """How long Redis may take to answer one call of a page."""
 
@@ -43,13 +48,15 @@ async def serve(settings: Settings) -> None:
             ProcessKind.CONSOLE,
             figures=lambda: {"viewers": resources.live.viewers, "requests": server.server_state.total_requests},
         )
-        # With ten thousand live campaigns, a page reads many objects without cycles. Looking for cycles in them, and in
-        # all that is imported, costs a third of the time.
         gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
         log.info("console started", listen=settings.console.listen)
         await run_until_signalled(
-            server.run_until, resources.live.run, refusals.run, heartbeat.run, stop_within_s=FINISH_WITHIN_S + 1.0
+            server.run_until,
+            resources.live.run,
+            refusals.run,
+            heartbeat.run,
+            partial(collect_garbage, threshold=_COLLECTIONS),
+            stop_within_s=FINISH_WITHIN_S + 1.0,
         )
     log.info("console stopped")
 

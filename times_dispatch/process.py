@@ -10,6 +10,7 @@ A Celery worker is the exception: Celery handles its signals and starts its part
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from signal import SIGINT, SIGTERM
@@ -23,6 +24,8 @@ from times_dispatch.process_refused import REFUSED_EXIT_CODE, ProcessRefused
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN_S: Final = 4.0
+GARBAGE_EVERY_S: Final = 30.0
+"""How many seconds pass between two full garbage collections of a process whose automatic collections are rare."""
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
 """A loop: runs until the event (the stop) is set, then finishes the work in progress and returns."""
@@ -72,3 +75,23 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
     if refusals:
         sys.stderr.write(f"{refusals[0]}\n")
         raise SystemExit(REFUSED_EXIT_CODE)
+
+
+async def collect_garbage(stop: asyncio.Event, *, threshold: tuple[int, int, int], clock: Clock = SYSTEM_CLOCK) -> None:
+    """Make automatic garbage collections rare, and collect all garbage every ``GARBAGE_EVERY_S`` seconds instead.
+
+    Automatic collections count objects, and not bytes: they alone would leave the cycles of closed streams and of lost
+    connections in memory for hours. Call ``gc.freeze`` before, so that a collection does not scan all loaded modules.
+
+    Args:
+        stop: ends the loop.
+        threshold: the arguments of ``gc.set_threshold``; the values of before are set again at the end.
+        clock: measures the time between collections.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*threshold)
+    try:
+        while not await clock.wait(stop, GARBAGE_EVERY_S):
+            gc.collect()
+    finally:
+        gc.set_threshold(*before)

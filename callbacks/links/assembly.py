@@ -24,7 +24,7 @@ def make_links(redis: Redis, settings: Settings, *, room: ReportRoom, refusals: 
     stop_words = settings.optouts.stop_words
     return LinksApplication(
         redis,
-        LinkDirectory(redis, keys),
+        LinkDirectory(redis, keys, expire_after_s=settings.links.expire_after_s),
         ReportStreamWriter(
             redis,
             from_links=True,

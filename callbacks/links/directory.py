@@ -1,6 +1,7 @@
 """Finds the campaign and the target that a code of a link names, with few calls to Redis."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -77,6 +78,19 @@ class _Remembered(Generic[K, V]):
             _, oldest = self._values.popitem(last=False)
             self._size -= self._size_of(oldest)
 
+    def forget(self, is_over: Callable[[V], bool]) -> None:
+        """Forget the values for which *is_over* returns True."""
+        for key in [key for key, value in self._values.items() if is_over(value)]:
+            self._size -= self._size_of(self._values.pop(key))
+
+
+class _Batch(NamedTuple, Generic[V]):
+    """The values of the messages of a batch."""
+
+    until_ms: int
+    """The end of the campaign's validity when the values were read, in epoch milliseconds."""
+    values: V
+
 
 class LinkDirectory:
     """Finds links by their codes, and composes their targets. Every method raises Redis errors."""
@@ -88,6 +102,7 @@ class LinkDirectory:
         *,
         max_text_bytes: int = _MAX_TEXT_BYTES,
         max_cut_bytes: int = _MAX_CUT_BYTES,
+        expire_after_s: float = math.inf,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a directory that remembers nothing yet.
@@ -97,16 +112,21 @@ class LinkDirectory:
             keys: the link key, and the old one if there is one.
             max_text_bytes: bytes of values that are remembered as texts.
             max_cut_bytes: bytes of values that are remembered in the form of the ledger.
-            clock: decides when a campaign is read again.
+            expire_after_s: this many seconds after the end of a campaign's validity its values are forgotten.
+            clock: decides when a campaign is read again, and when values are forgotten.
         """
         self._numbers = LinkNumbers(redis)
         self._reader = LinkCodeReader(keys)
         self._digests = {key: digest_secret(key, purpose=LINK_KEY_PURPOSE) for key in keys}
+        self._expire_after_s = expire_after_s
         self._clock = clock
+        self._forgot_at = clock.monotonic()
         self._campaigns: _Remembered[tuple[str, int], tuple[float, LinkCampaign]] = _Remembered(_MAX_CAMPAIGNS)
-        self._values: _Remembered[_BatchRef, list[list[str]]] = _Remembered(max_text_bytes, _text_bytes)
+        self._values: _Remembered[_BatchRef, _Batch[list[list[str]]]] = _Remembered(max_text_bytes, _text_bytes)
         self._at_once = asyncio.Semaphore(_READS_AT_ONCE)
-        self._cut_values: _Remembered[_BatchRef, bytes] = _Remembered(max_cut_bytes, len)
+        self._cut_values: _Remembered[_BatchRef, _Batch[bytes]] = _Remembered(
+            max_cut_bytes, lambda batch: len(batch.values)
+        )
         self._reading: dict[_BatchRef, asyncio.Task[bytes | None]] = {}
         """Batches that are being read: clicks on messages of one batch come together, and wait for one call."""
         self._warn_of: Callable[[LinkCampaign], None] = _WarnOnce()
@@ -128,29 +148,28 @@ class LinkDirectory:
             return target.literals[0]
         batch_number, index = divmod(link.message, link.campaign.batch_size)
         key = (link.campaign.id, batch_number)
-        columns = self._values.get(key)
-        if columns is None:
-            cut = self._cut_values.get(key)
-            if cut is None:
-                cut = await self._read_values(link.campaign, batch_number)
-            if cut is None:
-                return None
-            columns = read_link_values(cut)
+        batch = self._values.get(key)
+        if batch is None:
+            cut = self._cut_values.get(key) or await self._read_values(link.campaign, batch_number)
+            columns = read_link_values(cut.values) if cut is not None else []
             if not columns:
                 return None
-            self._values.put(key, columns)
-        return compose_target(target.literals, [columns[column][index] for column in target.columns])
+            batch = _Batch(link.campaign.until_ms, columns)
+            self._values.put(key, batch)
+        return compose_target(target.literals, [batch.values[column][index] for column in target.columns])
 
-    async def _read_values(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
+    async def _read_values(self, campaign: LinkCampaign, batch_number: int) -> _Batch[bytes] | None:
         """Read the values of a batch once, however many calls wait for them."""
         key = (campaign.id, batch_number)
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._read_in_turn(campaign, batch_number))
             reading.add_done_callback(lambda _: self._reading.pop(key, None))
-        cut = await asyncio.shield(reading)
-        if cut is not None:
-            self._cut_values.put(key, cut)
+        values = await asyncio.shield(reading)
+        if values is None:
+            return None
+        cut = _Batch(campaign.until_ms, values)
+        self._cut_values.put(key, cut)
         return cut
 
     async def _read_in_turn(self, campaign: LinkCampaign, batch_number: int) -> bytes | None:
@@ -183,14 +202,25 @@ class LinkDirectory:
         known = self._campaigns.get(key)
         if known is not None and now - known[0] < READ_AGAIN_AFTER_S:
             return known[1]
+        self._forget_expired(now)
         campaign = await read()
         if campaign is not None:
             self._campaigns.put(key, (now, campaign))
         return campaign
 
+    def _forget_expired(self, now: float) -> None:
+        """Forget campaigns that must be read again, and the values of expired links, which nobody gets any more."""
+        if now - self._forgot_at < READ_AGAIN_AFTER_S:
+            return
+        self._forgot_at = now
+        self._campaigns.forget(lambda known: now - known[0] >= READ_AGAIN_AFTER_S)
+        valid_ms = (self._clock.time() - self._expire_after_s) * 1000
+        self._values.forget(lambda batch: batch.until_ms <= valid_ms)
+        self._cut_values.forget(lambda batch: batch.until_ms <= valid_ms)
 
-def _text_bytes(columns: list[list[str]]) -> int:
-    return sum(len(value) + _TEXT_BYTES for column in columns for value in column)
+
+def _text_bytes(batch: _Batch[list[list[str]]]) -> int:
+    return sum(len(value) + _TEXT_BYTES for column in batch.values for value in column)
 
 
 class _WarnOnce:

@@ -203,3 +203,15 @@ _READS_OWN = (
     "times_dispatch/provider/oauth/stored_token.py",
 )
 """Modules that read entries of bytes, the settings, and what this project encrypted."""
+
+
+def test_a_process_whose_automatic_garbage_collections_are_rare_collects_at_intervals() -> None:
+    """``collect_garbage`` sets the threshold and collects. A command ends soon, and the sandbox must not pause."""
+    setting = [
+        tree.name(path)
+        for path in tree.modules()
+        for node in tree.nodes(path)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"gc.set_threshold", "gc.disable"}
+    ]
+    own = ("producers/cli/", "times_dispatch/sandbox/", "times_dispatch/process.py")
+    assert [name for name in setting if not name.startswith(own)] == []

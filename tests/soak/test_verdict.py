@@ -34,8 +34,8 @@ def samples(leak: Mapping[str, float] | None = None, *, life_s: int = 0) -> list
     ]
 
 
-def growing(taken: list[ProcessSample]) -> set[str]:
-    return {row.name for row in process_rows("worker", taken) if row.trend and row.trend.grows}
+def growing(taken: list[ProcessSample], process: str = "worker") -> set[str]:
+    return {row.name for row in process_rows(process, taken) if row.trend and row.trend.grows}
 
 
 def test_a_steady_process_grows_in_nothing() -> None:
@@ -53,6 +53,12 @@ def test_a_steady_process_grows_in_nothing() -> None:
 )
 def test_a_leak_of_a_process_is_seen(leak: dict[str, float], name: str) -> None:
     assert growing(samples(leak)) == {name}
+
+
+def test_only_a_worker_may_open_the_files_of_its_broker_connections() -> None:
+    opened = {"handles": 0.25}  # fifteen files in the run, as five connections
+    assert growing(samples(opened)) == set()
+    assert growing(samples(opened), "links") == {"links: file handles"}
 
 
 def test_a_process_that_is_killed_again_and_again_is_compared_at_the_same_age() -> None:

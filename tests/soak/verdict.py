@@ -26,6 +26,10 @@ _MEASURES = {
 }
 _REDIS_MEMORY = Limit(0.15, 8.0)
 """The process has a child at times that writes the append-only file anew."""
+_WORKER_HANDLES = Limit(0.10, 16.0)
+"""A worker opens a broker connection of three files for each thread that wakes workers at the same time; on two cores
+there are six threads, and one of them has its connection from the start.
+"""
 _REDIS_LIMITS = {"connected clients": Limit(0.15, 8.0), "consumers of the stream reports": Limit(0.0, 4.0)}
 _STREAM_LIMIT = Limit(0.10, 200.0)
 _USED_LIMIT = Limit(0.06, 1.0)
@@ -106,8 +110,9 @@ def process_rows(name: str, samples: Sequence[ProcessSample]) -> Iterator[Growth
 def _measured(name: str, samples: Sequence[ProcessSample]) -> Iterator[GrowthRow]:
     for measure, (field, limit) in _MEASURES.items():
         points: list[Point] = [(sample.at_s, float(getattr(sample, field))) for sample in samples]
-        is_redis_memory = name.startswith(REDIS) and field == "pss_mb"
-        yield GrowthRow(f"{name}: {measure}", trend(points, _REDIS_MEMORY if is_redis_memory else limit))
+        own = {"pss_mb": _REDIS_MEMORY} if name.startswith(REDIS) else {}
+        own = {"handles": _WORKER_HANDLES} if name.startswith("worker") else own
+        yield GrowthRow(f"{name}: {measure}", trend(points, own.get(field, limit)))
 
 
 def _redis_rows(sampler: Sampler) -> Iterator[GrowthRow]:

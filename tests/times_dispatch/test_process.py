@@ -1,15 +1,17 @@
 """A process from its start to its end."""
 
 import asyncio
+import gc
 import os
 import signal
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
-from times_dispatch.process import run_until_signalled
+from times_dispatch.process import GARBAGE_EVERY_S, collect_garbage, run_until_signalled
 from times_dispatch.process_refused import ProcessRefused
 
 
@@ -106,3 +108,25 @@ async def test_an_error_that_a_loop_raises_ends_the_others_and_is_raised() -> No
     with pytest.raises(ExceptionGroup) as raised:
         await asyncio.wait_for(run_until_signalled(fail, wait), 30)
     assert raised.group_contains(ValueError)
+
+
+class _Cycle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_garbage_in_cycles_is_collected_at_intervals_while_automatic_collections_are_rare() -> None:
+    clock, stop, before = FakeClock(), asyncio.Event(), gc.get_threshold()
+    running = asyncio.create_task(collect_garbage(stop, threshold=(90_000, 50, 100), clock=clock))
+    await asyncio.sleep(0)
+    left = weakref.ref(_Cycle())
+    threshold = gc.get_threshold()
+    await clock.advance(GARBAGE_EVERY_S - 1.0)
+    is_left_before = left() is not None
+    await clock.advance(1.0)
+    is_left_after = left() is not None
+    stop.set()
+    await asyncio.wait_for(running, 30)
+
+    assert (is_left_before, is_left_after) == (True, False)
+    assert (threshold, gc.get_threshold()) == ((90_000, 50, 100), before)

@@ -98,6 +98,26 @@ async def test_no_more_bytes_of_values_are_remembered_than_allowed(redis: Redis)
     assert remembered == [False] * 6 + [True] * 4  # a batch of one short value has five bytes
 
 
+async def test_values_are_forgotten_when_their_links_have_expired(redis: Redis) -> None:
+    clock = FakeClock()
+    ends_ms = int(clock.time() * 1000) + 60_000
+    ended = await submit_with_links(redis, valid_until_ms=ends_ms)
+    valid = await submit_with_links(redis, customers=["C7"])
+    directory = LinkDirectory(redis, [LINK_KEY], expire_after_s=5.0, clock=clock)
+    links = [await directory.find(SENDER, code(each, 0)) for each in (ended, valid)]
+    first = [await directory.target(link) for link in links if link]
+    for each in (ended, valid):
+        await redis.delete(batch_key(SENDER, each.id, BatchKey.RECIPIENTS, 0))
+    remembered = []
+    for seconds in (64.9, READ_AGAIN_AFTER_S):  # just before the links expire, and after it
+        await clock.advance(seconds)
+        await directory.find(SENDER, code(valid, 0))
+        remembered.append([bool(await directory.target(link)) for link in links if link])
+
+    assert all(first)
+    assert remembered == [[True, True], [False, True]]
+
+
 async def test_a_batch_that_cannot_be_read_is_an_error_for_all_that_wait_and_is_read_again(
     redis: Redis, campaign: LinkedCampaign
 ) -> None:
