@@ -309,6 +309,13 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
         "Gate pass 7012345678 valid 28 Nov",
         "Draw no 9812345670 won",
         "Matric no 6001 2345 67 result",
+        "Pledge 0451-2026-0098 auction",
+        "Office file 0451-2026-0098",
+        "Reg no 18001234 marks: 78 81 90 67 88.",
+        "రిజిస్ట్రేషన్ నం 9012345678",
+        "பதிவு எண் 8012345678",
+        "পলিসি নং 9012345678",
+        "Order 9845012345. 2 items",
         "police100",
     ],
 )
@@ -435,6 +442,13 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
         ("Flat 1800-2400 sqft", []),
         ("To 9812345678-2@ybl Rs 100", []),
         ("S/N 8123456789, Amount: 9876543210, DL no 9012345678", []),
+        ("Call 9845012345. 5 days left", ["9845012345"]),
+        ("Baggage help 0124-4973838. 6E 2134", ["0124-4973838"]),
+        ("Reach us 080-26304050. 12 MG Road", ["080-26304050"]),
+        ("Help 1800 425 3800. 500 seats", ["1800 425 3800"]),
+        ("Help 18001234. 500 seats", ["18001234"]),
+        ("Call 9845012345- 10 to 6", ["9845012345"]),
+        ("Ph. 98450. 12345", ["98450. 12345"]),
     ],
 )
 def test_the_groups_and_the_words_around_digits_tell_a_number_to_call(text: str, numbers: list[str]) -> None:
