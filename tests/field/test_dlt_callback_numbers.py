@@ -448,6 +448,8 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
         ("Help 1800 425 3800. 500 seats", ["1800 425 3800"]),
         ("Help 18001234. 500 seats", ["18001234"]),
         ("Call 9845012345- 10 to 6", ["9845012345"]),
+        ("For claim: 022 6786 7777. 30 days to file", ["022 6786 7777"]),
+        ("Claims 022 6786 7777. 30 days to file", ["022 6786 7777"]),
         ("Ph. 98450. 12345", ["98450. 12345"]),
     ],
 )

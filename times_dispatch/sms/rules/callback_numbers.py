@@ -244,7 +244,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     groups, candidates, digits = run.groups, [], ""
     for last in range(first, min(first + _MAX_GROUPS, len(groups))):
         digits += run.text[slice(*groups[last])]
-        if len(digits) > _MAX_DIGITS or (last > first and _begins_note(run, last)):
+        if len(digits) > _MAX_DIGITS or (last > first and (_begins_note(run, last) or _begins_sentence(run, last))):
             break
         if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, first, last):
             candidates.append((last, digits))
@@ -274,6 +274,12 @@ def _ends_sentence(run: _Run, index: int) -> bool:
     """Say whether a full stop and a blank are after a group, as in ``Call 18001234. 500 seats are left``."""
     end = run.groups[index][1]
     return run.text.startswith(".", end) and run.text[end + 1 : end + 2].isspace()
+
+
+def _begins_sentence(run: _Run, index: int) -> bool:
+    """Say whether a group begins a sentence with a count or a day: ``022 6786 7777. 30 days``."""
+    start, end = run.groups[index]
+    return end - start <= 2 and _ends_sentence(run, index - 1)
 
 
 def _begins_note(run: _Run, index: int) -> bool:

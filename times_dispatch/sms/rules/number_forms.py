@@ -61,7 +61,7 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
     """Say whether digits have groups that no id has: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
     if digits.startswith("0"):
-        return sizes in ([3, 8], [4, 7], [5, 6])
+        return sizes in ([3, 8], [4, 7], [5, 6], [3, 4, 4])
     return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
 
 
