@@ -48,6 +48,7 @@ class ExcelFile:
         self._rows_above = 0
         self._hidden_lines: list[int] = []
         self._hidden_rows = 0
+        self._hidden_columns: list[str] = []
         self._workbook = self._open()
         sheets = self._workbook.sheets
         self._sheet = next((index for index, sheet in enumerate(sheets) if not sheet.is_hidden), -1)
@@ -57,7 +58,10 @@ class ExcelFile:
         self.heading = self._read_heading(hint)
 
     def use(self, columns: Collection[int]) -> None:
-        """Do nothing: a value without a text makes its row wrong only if the value is used."""
+        """Note which of the used columns are hidden; all columns are read."""
+        with _readable(self._path):
+            hidden = self._workbook.hidden_columns(self._sheet)
+        self._hidden_columns = [self.heading.names[index] for index in sorted(columns) if index in hidden]
 
     @property
     def source(self) -> str:
@@ -65,7 +69,7 @@ class ExcelFile:
         return f"{self._path.name}, sheet {self.sheet_name}"
 
     def left_out(self) -> list[str]:
-        """Return notes about other sheets and hidden rows, which are not read."""
+        """Return notes about other sheets and hidden rows, which are not read, and hidden columns, which are used."""
         sheets = self._workbook.sheets
         others = [sheet.name for index, sheet in enumerate(sheets) if not sheet.is_hidden and index != self._sheet]
         hidden = [sheet.name for sheet in sheets if sheet.is_hidden]
@@ -83,6 +87,12 @@ class ExcelFile:
             rows = counted(self._hidden_rows, "hidden row is", "hidden rows are")
             left_out.append(
                 f"{self._path.name}: {rows} left out (row {lines}); to send to them, show all rows, and save the file"
+            )
+        if self._hidden_columns:
+            columns = "column" if len(self._hidden_columns) == 1 else "columns"
+            left_out.append(
+                f"{self._path.name}: the {columns} {', '.join(self._hidden_columns)} will be used, although hidden in "
+                "the sheet; show all columns, and check the values"
             )
         return left_out
 

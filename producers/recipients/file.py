@@ -61,7 +61,10 @@ class RecipientsFile(Protocol):
         """The source of the rows, in words: the file's name, with the sheet if the file is a workbook."""
 
     def left_out(self) -> list[str]:
-        """Return notes about sheets and rows that are not read; the notes are complete when all rows have been read."""
+        """Return notes about sheets and rows that are not read, and about hidden columns that are used.
+
+        The notes are complete when all rows have been read.
+        """
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the rows in the file's order, without blank rows.

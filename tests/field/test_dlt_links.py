@@ -2,7 +2,7 @@
 
 import pytest
 
-from times_dispatch.sms.rules.links import LinkWhitelist, find
+from times_dispatch.sms.rules.links import LinkWhitelist, entry_problem, find
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,21 @@ def test_a_link_is_found(text: str, link: str) -> None:
     ],
 )
 def test_other_texts_hold_no_link(text: str) -> None:
+    assert find(text) == []
+
+
+def test_a_link_to_an_app_is_found_and_can_be_allowed() -> None:
+    text = "Pay upi://pay?pa=times@ybl&am=10 now"
+
+    assert find(text) == ["upi://pay?pa=times@ybl&am=10"]
+    assert entry_problem("upi://pay?") is None
+    assert entry_problem("https://pay?") is not None
+    assert LinkWhitelist(["upi://pay?"]).missing(text) == []
+    assert LinkWhitelist(["upi://mandate?", "times.in"]).missing(text) == ["upi://pay?pa=times@ybl&am=10"]
+
+
+@pytest.mark.parametrize("text", ["Install times.apk now", "Mail care@bank.co.in/pay now"])
+def test_the_name_of_a_file_and_an_address_with_a_slash_are_no_links(text: str) -> None:
     assert find(text) == []
 
 

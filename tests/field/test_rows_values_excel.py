@@ -258,6 +258,38 @@ def test_hidden_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("hide", [{"hidden": True}, {"level": 1, "hidden": True}])
+def test_a_hidden_column_that_is_used_is_named(tmp_path: Path, hide: dict[str, int]) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "note", "value"])
+        sheet.write_row(1, 0, [NUMBERS[0], "new", "Asha"])
+        sheet.set_column(1, 2, 12, options=hide)
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.values == ["Asha"]
+    assert checked.warnings == [
+        "a.xlsx: the column value will be used, although hidden in the sheet; show all columns, and check the values"
+    ]
+
+
+def test_a_hidden_column_that_is_not_used_has_no_warning(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "note", "value"])
+        sheet.write_row(1, 0, [NUMBERS[0], "new", "Asha"])
+        sheet.set_column(1, 1, 12, options={"hidden": True})
+
+    assert check_values(tmp_path / "a.xlsx").warnings == []
+
+
+def test_hidden_columns_of_an_old_workbook_are_named(tmp_path: Path) -> None:
+    (warning,) = check_values(Path(shutil.copy(FILES / "hidden_columns.xls", tmp_path))).warnings
+
+    assert warning.startswith("hidden_columns.xls: the columns to, value will be used, although hidden in the sheet")
+
+
 def test_a_workbook_without_a_visible_row_is_refused(tmp_path: Path) -> None:
     with Workbook(tmp_path / "a.xlsx") as workbook:
         sheet = workbook.add_worksheet("List")
@@ -320,6 +352,7 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
         '<style:style style:name="off"><style:table-properties table:display="false"/></style:style>'
         '</office:automatic-styles><office:body><office:spreadsheet><table:table table:name="Old" '
         'table:style-name="off"/><table:table table:name="List">'
+        '<table:table-column/><table:table-column table:visibility="collapse" table:number-columns-repeated="1023"/>'
         f"<table:table-row>{heading}</table:table-row>{body}{blank}</table:table></office:spreadsheet></office:body>"
         "</office:document-content>"
     )
@@ -333,3 +366,4 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
     assert [reason.partition(",")[0] for reason in checked.refused] == ["value is a number of more than 15 digits"]
     assert checked.source == "a.ods, sheet List"
     assert checked.warnings[1].startswith("a.ods: 1 hidden row is left out (row 5)")
+    assert checked.warnings[2].startswith("a.ods: the column value will be used, although hidden")

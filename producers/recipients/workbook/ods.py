@@ -37,6 +37,17 @@ class OdsWorkbook:
             for table in self._tables
         ]
 
+    def hidden_columns(self, sheet: int) -> set[int]:
+        """Return the indexes of the columns of a sheet that a person does not see."""
+        hidden: set[int] = set()
+        first = 0
+        for column in self._tables[sheet].iter(f"{_TABLE}table-column"):
+            end = first + int(column.get(f"{_TABLE}number-columns-repeated", 1))
+            if column.get(f"{_TABLE}visibility", "visible") != "visible":
+                hidden.update(range(first, min(end, _MAX_ROW_CELLS)))
+            first = end
+        return hidden
+
     def close(self) -> None:
         """Release the memory of the workbook."""
         self._tables = []

@@ -9,8 +9,9 @@ from producers.recipients.workbook.sheets import SheetRow
 
 TRUE = ("1", "true", "on")
 """The texts that mean true in XML."""
-_NO_HEIGHT = ("0", "0.0")
-_MAX_COLUMNS = 16_384
+NO_SIZE = ("0", "0.0")
+"""The heights and widths of rows and columns that nobody sees."""
+MAX_COLUMNS = 16_384
 """The number of columns of a sheet. A bad reference such as ``ZZZZZZZ1`` would name a column above eight billion."""
 
 
@@ -72,7 +73,7 @@ class SheetReader:
                 self._is_phonetic = True
             case "row":
                 self._line = int(attributes.get("r", self._line + 1))
-                self._is_hidden = attributes.get("hidden") in TRUE or attributes.get("ht") in _NO_HEIGHT
+                self._is_hidden = attributes.get("hidden") in TRUE or attributes.get("ht") in NO_SIZE
                 self._cells, self._damaged = [], {}
 
     def _end(self, name: str) -> None:
@@ -93,7 +94,7 @@ class SheetReader:
 
     def _add_cell(self) -> None:
         cell = self._cell
-        if cell.column >= _MAX_COLUMNS:
+        if cell.column >= MAX_COLUMNS:
             raise ValueError(cell.column)
         if missing := cell.column - len(self._cells) + 1:
             self._cells.extend([""] * missing)
@@ -117,7 +118,7 @@ class SheetReader:
             column = 0
             for letter in letters.upper():
                 column = 26 * column + ord(letter) - ord("A") + 1
-                if column > _MAX_COLUMNS:
+                if column > MAX_COLUMNS:
                     raise ValueError(letters)
             column = self._columns[letters] = column - 1
         return column

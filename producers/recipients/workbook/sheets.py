@@ -1,6 +1,6 @@
 """The contract of a workbook of any format: its sheets, and their rows as texts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 NO_RESULT = "holds a formula without a result: open the file in a spreadsheet program and save it"
@@ -36,6 +36,9 @@ class Workbook(Protocol):
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
         """Yield the rows of a sheet in their order; rows without cells may be missing."""
+
+    def hidden_columns(self, sheet: int) -> Collection[int]:
+        """Return the indexes of the columns of a sheet that a person does not see."""
 
     def close(self) -> None:
         """Close the file, or release its memory."""

@@ -24,6 +24,11 @@ class XlsWorkbook:
             self._sheets = self._book.sheets()
         self.sheets = [Sheet(sheet.name, sheet.visibility != 0) for sheet in self._sheets]
 
+    def hidden_columns(self, sheet: int) -> set[int]:
+        """Return the indexes of the columns of a sheet that a person does not see."""
+        columns = self._sheets[sheet].colinfo_map.items()
+        return {index for index, column in columns if column.hidden or column.width == 0}
+
     def close(self) -> None:
         """Release the memory of the workbook."""
         self._book.release_resources()

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from producers.recipients.values import MAX_DIGITS, ValueDamaged
 from producers.recipients.workbook.format_tokens import BUILTIN, GENERAL
 from producers.recipients.workbook.number_format import show_number, show_text
-from producers.recipients.workbook.sheet_reader import TRUE, SheetReader, XmlCell
+from producers.recipients.workbook.sheet_reader import MAX_COLUMNS, NO_SIZE, TRUE, SheetReader, XmlCell
 from producers.recipients.workbook.sheets import NO_RESULT, Sheet, SheetRow
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -52,6 +52,19 @@ class XlsxWorkbook:
         strings = next((path for (kind, _), path in related.items() if kind == "/sharedStrings"), "")
         self._formats = self._read_formats(styles) if self._is_there(styles) else []
         self._strings = list(self._read_strings(strings)) if self._is_there(strings) else []
+
+    def hidden_columns(self, sheet: int) -> set[int]:
+        """Return the indexes of the columns of a sheet that a person does not see; reads the sheet up to its rows."""
+        hidden: set[int] = set()
+        with self._open(self._paths[sheet]) as file:
+            for _, element in ET.iterparse(file, ("start",)):  # noqa: S314  # expat bounds entities
+                match _local(element.tag):
+                    case "col" if element.get("hidden") in TRUE or element.get("width") in NO_SIZE:
+                        first, last = int(element.get("min", 1)), int(element.get("max", 0))
+                        hidden.update(range(first - 1, min(last, MAX_COLUMNS)))
+                    case "sheetData":
+                        break
+        return hidden
 
     def close(self) -> None:
         """Close the file of the workbook."""

@@ -244,7 +244,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     groups, candidates, digits = run.groups, [], ""
     for last in range(first, min(first + _MAX_GROUPS, len(groups))):
         digits += run.text[slice(*groups[last])]
-        if len(digits) > _MAX_DIGITS or (last > first and _begins_note(run, last)):
+        if len(digits) > _MAX_DIGITS or (last > first and (_begins_note(run, last) or _begins_sentence(run, last))):
             break
         if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, first, last):
             candidates.append((last, digits))
@@ -253,6 +253,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     start = _start(run, first)
     before = _line_before(run.text, start)
     is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in _BETWEEN_NUMBERS
+    candidates.sort(key=lambda candidate: (_ends_sentence(run, candidate[0]), candidate[0]))
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
         if _is_part_of_card(groups, first, last):
@@ -267,6 +268,18 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         if not is_quantity or _AFTER_CALL_WORD.search(before):
             return last
     return None
+
+
+def _ends_sentence(run: _Run, index: int) -> bool:
+    """Say whether a full stop and a blank are after a group, as in ``Call 18001234. 500 seats are left``."""
+    end = run.groups[index][1]
+    return run.text.startswith(".", end) and run.text[end + 1 : end + 2].isspace()
+
+
+def _begins_sentence(run: _Run, index: int) -> bool:
+    """Say whether a group begins a sentence with a count or a day: ``022 6786 7777. 30 days``."""
+    start, end = run.groups[index]
+    return end - start <= 2 and _ends_sentence(run, index - 1)
 
 
 def _begins_note(run: _Run, index: int) -> bool:
@@ -358,7 +371,9 @@ def _may_end(run: _Run, first: int, last: int) -> bool:
         last_digits = _LAST_DIGITS.match(text, end)
         is_short = last_digits is None or (end - begin <= 2 and len(last_digits[0]) <= 3)  # as in 1800 1234 24/7
         return not is_short or _OTHER_NUMBER.match(text, end) is not None
-    return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
+    if last + 1 < len(run.groups) and after in "-\u2013.":
+        return text[end + 1].isspace()  # as in Call 9876543210. 5 days left
+    return after not in "@%="
 
 
 def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool:

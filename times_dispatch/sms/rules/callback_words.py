@@ -80,7 +80,11 @@ ID_WORDS: Final = (
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
         "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
+        "marks score scores pledge "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
+        "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ సర్వీస్ "
+        "ನೋಂದಣಿ ಪಾಲಿಸಿ ಗ್ರಾಹಕ രജിസ്ട്രേഷൻ പോളിസി রেজিস্ট্রেশন পলিসি গ্রাহক রেফ কার্ড "
+        "નોંધણી રજીસ્ટ્રેશન પોલિસી ગ્રાહક ਰਜਿਸਟ੍ਰੇਸ਼ਨ ਪਾਲਿਸੀ ପଞ୍ଜୀକରଣ ପଲିସି "
         "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट रसीद पावती "
         "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार चेक इनवॉइस "
         "रोल अर्जी ટોકન અરજી રોલ ಅರ್ಜಿ ಟೋಕನ್ దరఖాస్తు టోకెన్ விண்ணப்ப விண்ணப்பம் டோக்கன் അപേക്ഷ আবেদন ਅਰਜ਼ੀ ଆବେଦନ "
@@ -92,7 +96,8 @@ ID_WORDS: Final = (
 """The words after which digits are no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
 ID_NUMBER_WORDS: Final = _words(
-    "no nos number num id नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
+    "no nos number num id नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் "
+    "నంబర్ నెంబర్ నం నెం సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ ನಂ നമ്പർ നം নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
 """Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
 

@@ -45,7 +45,11 @@ _ADDRESS = re.compile(r"[0-9](?:\.[0-9]{1,3}){3}")
 _OTHER_DOTS = re.compile("[。．｡]")
 _APP = re.compile(r"\.(?:apk|ipa|aab|xapk)\b", re.IGNORECASE)
 _COMMON_FORM = re.compile(r"(?:https?://)?(?:www\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(/[^#\\@\s]*)?")
-_ENTRY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\]+\.[^\s/@\\]+(?:[/?][^\s\\]*)?")
+_ENTRY = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\]+\.[^\s/@\\]+(?:[/?][^\s\\]*)?"
+    r"|(?!https?:)[A-Za-z][A-Za-z0-9+.-]*://[^\s/@\\?]+(?:[/?][^\s\\]*)?",  # a link to an app: upi://pay?
+    re.IGNORECASE,
+)
 
 
 def may_contain_links(text: str) -> bool:

@@ -20,6 +20,8 @@ _HOURS = re.compile("18[06]0(?:1[89]|2[0-3])(?:15|30|45)")
 """Hours such as ``1800-1830``; ``1800-2100`` is the number of a bank."""
 _LONG_LANDLINE = re.compile("0[1-8][0-9]{10}")
 """A landline with an area code of three digits and eight digits of its own, as an insurer has: ``0120 6234 6234``."""
+_YEAR_IN_ID = re.compile("[0-9]{4}(?:19|20)[0-9]{2}")
+"""The year after the number of an office, in the number of a document: ``0451-2026-0098``."""
 LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without the area code."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
@@ -59,7 +61,7 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
     """Say whether digits have groups that no id has: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
     if digits.startswith("0"):
-        return sizes in ([3, 8], [4, 7], [5, 6])
+        return sizes in ([3, 8], [4, 7], [5, 6], [3, 4, 4])
     return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
 
 
@@ -98,7 +100,7 @@ def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call:
     if to_call and LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
         return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
     if sizes in ([4, 8], [4, 4, 4]) and _LONG_LANDLINE.fullmatch(digits):
-        return True
+        return to_call or not _YEAR_IN_ID.match(digits)
     if sizes == [4, 4, 4] and not to_call:  # as an Aadhaar number
         return False
     trunk = _TRUNK.match(digits)
