@@ -10,7 +10,7 @@ from console.visit import MAX_FORM_BYTES
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.http_server.server_load import IPNetwork, ServerLimits, ServerLoad, max_connections
-from times_dispatch.stoppable_server import StoppableServer
+from times_dispatch.http_server.stoppable_server import StoppableServer
 
 FINISH_WITHIN_S: Final = 3
 """How long requests in progress at the stop have to be answered, in seconds."""

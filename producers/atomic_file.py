@@ -66,11 +66,12 @@ class AtomicFile:
 
 
 @contextlib.contextmanager
-def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]:
-    """Open a file for writing in UTF-8, line ends unchanged; the file gets its path when the block ends without error.
+def open_atomic(path: Path, *, encoding: str = "utf-8", world_readable: bool = False) -> Iterator[TextIO]:
+    """Open a file for writing, line ends unchanged; the file gets its path when the block ends without error.
 
     Args:
         path: path of the file; an older file keeps its content until the block ends.
+        encoding: the encoding of the file.
         world_readable: keep the permissions of an older file, or let everybody read a new one. By default only the
             owner can read the file, and a file of another user is not replaced.
 
@@ -78,7 +79,7 @@ def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]
         CommandFailed: the file cannot be written, or the path is a link or belongs to somebody else.
     """
     try:
-        atomic = AtomicFile(path, any_owner=world_readable)
+        atomic = AtomicFile(path, encoding=encoding, any_owner=world_readable)
         try:
             yield atomic.file
             if world_readable:

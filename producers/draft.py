@@ -13,6 +13,7 @@ from producers.rows.checker import CheckedRows, RowChecker
 from producers.rows.damage import DamageCheck
 from producers.rows.rejects_file import EARLIER_REFUSAL, RejectsFile, default_path
 from times_dispatch.ledger.model import Recipients
+from times_dispatch.plurals import counted
 from times_dispatch.settings.model import Settings
 
 
@@ -110,13 +111,13 @@ class RowPass:
         yield from self._file.left_out()
         if self.checker.foreign:
             yield (
-                f"{self.checker.foreign:,} {'number is' if self.checker.foreign == 1 else 'numbers are'} of other "
-                "countries: a header of the DLT reaches India only"
+                f"{counted(self.checker.foreign, 'number is', 'numbers are')} of other countries: "
+                "a header of the DLT reaches India only"
             )
         if numbers := self.checker.whitelists.unlisted_numbers:
             yield (
-                f"{numbers:,} rows contain something like a phone number, and there are no callback_numbers "
-                "in the settings to compare it with"
+                f"{counted(numbers, 'row contains', 'rows contain')} something like a phone number, "
+                "and there are no callback_numbers in the settings to compare it with"
             )
         yield from self.checker.doubts.warnings()
 

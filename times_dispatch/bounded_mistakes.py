@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from times_dispatch.plurals import counted
+
 MAX_MISTAKES = 50
 """The number of mistakes of one file that are named; further mistakes are only counted."""
 _MAX_MISTAKE_LENGTH = 1_000
@@ -12,4 +14,4 @@ def bounded_mistakes(mistakes: Iterable[str]) -> tuple[str, ...]:
     given = tuple(mistakes)
     shown = [line if len(line) <= _MAX_MISTAKE_LENGTH else f"{line[:_MAX_MISTAKE_LENGTH]}…" for line in given]
     more = len(given) - MAX_MISTAKES
-    return tuple(shown) if more <= 0 else (*shown[:MAX_MISTAKES], f"and {more:,} more mistakes")
+    return tuple(shown) if more <= 0 else (*shown[:MAX_MISTAKES], f"and {counted(more, 'more mistake')}")

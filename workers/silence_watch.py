@@ -28,6 +28,7 @@ from times_dispatch.ledger.silence import (
     watched,
 )
 from times_dispatch.ledger.statistics.usual import DeliveryCounts, read_delivery_counts
+from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
@@ -152,8 +153,9 @@ class SilenceWatch:
             return record
         silent_s = (now_ms - record.samples[0].at_ms) / 1000
         reason = (
-            f"no delivery report for {format_duration(silent_s)}, though {missing:,} messages should have one; usually "
-            f"95 % have one within {format_duration(usual.within_s)}; one message is tried from time to time"
+            f"no delivery report for {format_duration(silent_s)}, "
+            f"though {counted(missing, 'message')} should have one; "
+            f"usually 95 % have one within {format_duration(usual.within_s)}; one message is tried from time to time"
         )
         if await self._store.hold(sender, provider, reason, wait_s=usual.wait_s):
             log.warning("promotional messages are held back", sender=sender, provider=provider, reason=reason)

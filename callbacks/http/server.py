@@ -8,8 +8,8 @@ import uvicorn
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.settings.model import CallbackSettings
-from times_dispatch.stoppable_server import StoppableServer
 
 FINISH_WITHIN_S: Final = 4
 """How long requests in progress at the stop have to be answered, in seconds."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from producers.campaign.table import CampaignTable
+from times_dispatch.plurals import counted
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.money import format_rupees
 from times_dispatch.settings.prices import parts_for
@@ -53,12 +54,12 @@ class Budget:
         if self.max_parts and parts > self.max_parts:
             limit = f"max_money = {format_rupees(self.max_money)}" if self.max_money else "max_parts"
             yield (
-                f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
+                f"the campaign takes {counted(parts, 'part')} and {limit} allows {self.max_parts:,}: "
                 "the remaining parts are not sent"
             )
         if self.max_parts_per_day and parts > self.max_parts_per_day - used_today:
-            used = f", of which {used_today:,} are used today" if used_today else ""
+            used = f", of which {used_today:,} {'is' if used_today == 1 else 'are'} used today" if used_today else ""
             yield (
-                f"the campaign takes {parts:,} parts and sender {self._sender} may send "
+                f"the campaign takes {counted(parts, 'part')} and sender {self._sender} may send "
                 f"{self.max_parts_per_day:,} a day{used}: the remaining parts wait for the next day"
             )

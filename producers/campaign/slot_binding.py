@@ -6,6 +6,7 @@ from producers.recipients import Heading
 from producers.rows.slots import SlotsFromText, SlotsFromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
 from times_dispatch.bounded_mistakes import MAX_MISTAKES
+from times_dispatch.plurals import counted
 from times_dispatch.settings.document import Document
 from times_dispatch.sms.templates import Template
 
@@ -50,8 +51,8 @@ def _variables(
     slots = template.slots
     texts = table.variables
     if texts is not None and len(texts) != len(slots):
-        entries = _counted(len(texts), "entry", "entries")
-        reason = f"has {entries}, template {table.template} has {_counted(len(slots), 'slot', 'slots')}"
+        entries = counted(len(texts), "entry", "entries")
+        reason = f"has {entries}, template {table.template} has {counted(len(slots), 'slot', 'slots')}"
         mistakes.append(document.mistake(("variables",), reason))
     default = [f"{{var{number}}}" for number in range(1, len(slots) + 1)]
     for index, text in enumerate(default if texts is None else texts[:max_bound]):
@@ -72,7 +73,3 @@ def _variables(
     if mistakes:
         raise InputInvalid(*mistakes)
     return bound
-
-
-def _counted(number: int, singular: str, plural: str) -> str:
-    return f"{number} {singular if number == 1 else plural}"

@@ -15,7 +15,7 @@ from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.archived import catalog_with_keys, required_path
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, with_ledger
-from producers.cli.output import INDIA, console, counted, echo
+from producers.cli.output import INDIA, console, echo
 from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveErased, ArchiveError, ArchiveKeyMissing, ArchiveUnavailable
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
@@ -23,6 +23,7 @@ from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, Camp
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import LaneQueries, Queries
+from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from producers.cli.output import INDIA, counted, minute_in_india
+from producers.cli.output import INDIA, minute_in_india
 from producers.cli.retry_words import retry_rule_in_words
 from producers.preflight.repetitions import repetitions_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
+from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.money import format_rupees
 
@@ -115,7 +116,7 @@ def _rows(report: CheckReport) -> Iterator[str]:
         if examples:
             yield f"            to do: {examples[0].advice}"
     if (more := len(report.refused) - _MAX_REASONS) > 0:
-        yield f"          and {more:,} more reasons"
+        yield f"          and {counted(more, 'more reason')}"
 
 
 def _parts(report: CheckReport) -> Iterator[str]:
@@ -144,7 +145,8 @@ def _money(report: CheckReport) -> Iterator[str]:
         yield f"budget    {counted(budget, 'part')}: the campaign {fits}"
     forecast = report.forecast
     if forecast.max_parts_per_day:
-        used = f", of which {forecast.parts_today:,} are used today" if forecast.parts_today else ""
+        number = forecast.parts_today
+        used = f", of which {number:,} {'is' if number == 1 else 'are'} used today" if number else ""
         yield f"a day     {counted(forecast.max_parts_per_day, 'part')} of sender {report.plan.sender}{used}"
 
 

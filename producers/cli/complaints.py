@@ -13,13 +13,14 @@ from rich.table import Table
 
 from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.ledger import with_ledger
-from producers.cli.output import INDIA, console, counted, echo, minute_in_india
+from producers.cli.output import INDIA, console, echo, minute_in_india
 from producers.cli.sender_control import known_sender
 from producers.cli.types import DayType
 from producers.errors import InputInvalid
 from times_dispatch.ledger.complaints import MAX_IN_WINDOW, WINDOW_DAYS, Complaint, Complaints, window_since_ms
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.plurals import counted
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/._-]{0,63}")
 _MOBILE = re.compile(r"(?:91|0)?[6-9][0-9]{9}")

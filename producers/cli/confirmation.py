@@ -7,10 +7,11 @@ import click
 
 from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
-from producers.cli.output import counted, echo_report
+from producers.cli.output import echo_report
 from producers.errors import InputInvalid
 from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.model import CampaignView
+from times_dispatch.plurals import counted
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 """The option of every command that asks."""

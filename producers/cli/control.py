@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from producers.cli import CliContext, completion
 from producers.cli.confirmation import about_cost, campaign_lines, confirm, yes_option
 from producers.cli.ledger import campaign_meant, notify_workers, with_ledger
-from producers.cli.output import counted, echo
+from producers.cli.output import echo
 from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
 from times_dispatch.ledger.campaign_words import state_in_words
@@ -20,6 +20,7 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.plurals import counted
 
 _BY_HAND = "by hand"
 """The reason of a pause for which the person gave none; it replaces no other reason."""
@@ -208,7 +209,8 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
                 "  a person who already got such a message gets it twice",
             )
     decided, state = with_ledger(options, decide)
-    message = f"{decided:,} messages in doubt are now {'accepted' if decision == 'sent' else 'pending again'}"
+    messages = counted(decided, "message in doubt is", "messages in doubt are")
+    message = f"{messages} now {'accepted' if decision == 'sent' else 'pending again'}"
     if decision == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
         message += f"; campaign {id_} is {state}: the messages wait for dispatch resume {id_}"
     echo(message)

@@ -5,10 +5,11 @@ import asyncio
 import click
 
 from producers.cli import CliContext
-from producers.cli.output import counted, echo_report
+from producers.cli.output import echo_report
 from producers.cli.provider import print_provider
 from producers.cli.status import EXIT_CODES, LABEL_WIDTH, current_status, status_lines
 from producers.cli.template import checked_template
+from times_dispatch.plurals import counted
 from times_dispatch.provider.diagnostics.probe import probe_provider
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import ALL_BUT_FLOWER

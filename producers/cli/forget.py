@@ -11,10 +11,11 @@ from callbacks.dead_letters import DeadLetters
 from producers.cli import CliContext
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import with_ledger
-from producers.cli.output import counted, echo
+from producers.cli.output import echo
 from producers.errors import InputInvalid
 from producers.opt_out_import import normalise_arguments
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.masking import mask
 

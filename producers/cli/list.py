@@ -11,13 +11,14 @@ from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.ledger import warn_without_workers, with_ledger
-from producers.cli.output import INDIA, campaign_as_json, console, counted, echo
+from producers.cli.output import INDIA, campaign_as_json, console, echo
 from producers.cli.types import DurationType
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.campaign_words import STATES, list_figures, state_in_words
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.plurals import counted
 from times_dispatch.similar_names import similar_name
 
 _MAX_ENDED = 100

@@ -12,7 +12,7 @@ from producers.cli import CliContext
 from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console, counted, echo, echo_report, second_in_india
+from producers.cli.output import console, echo, echo_report, second_in_india
 from producers.export.rows import code_name
 from producers.opt_out_import import normalise_arguments
 from times_dispatch.archive.numbers.number_search import with_archived
@@ -20,6 +20,7 @@ from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 from times_dispatch.settings.masking import mask
 
 

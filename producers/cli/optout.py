@@ -17,6 +17,7 @@ from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 
 
@@ -105,7 +106,7 @@ def export(options: CliContext, file: Path) -> None:
         return await export_numbers(file, OptOuts(redis))
 
     written = with_ledger(options, write, is_long=True)
-    echo(f"{written:,} numbers written to {name_of(file)}", err=file == STDOUT)
+    echo(f"{counted(written, 'number')} written to {name_of(file)}", err=file == STDOUT)
 
 
 @optout.command()
@@ -118,7 +119,7 @@ def count(options: CliContext, *, as_json: bool) -> None:
         return await OptOuts(redis).count()
 
     numbers = with_ledger(options, count_numbers)
-    echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")
+    echo(json.dumps({"numbers": numbers}) if as_json else counted(numbers, "number"))
 
 
 def _forgotten_in_words(numbers: int) -> str:

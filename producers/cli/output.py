@@ -105,11 +105,6 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
         yield update
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 message`` or ``1,200 messages``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def minute_in_india(moment: datetime) -> str:
     """Return a moment as the time in India to the minute: ``2026-11-08 10:00 IST``."""
     return f"{moment.astimezone(INDIA):%Y-%m-%d %H:%M} IST"

@@ -12,7 +12,7 @@ from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import name_campaign, with_ledger
-from producers.cli.output import counted, echo
+from producers.cli.output import echo
 from producers.cli.types import CodesType, DayType, refuse_reversed_days
 from producers.errors import CommandFailed, InputInvalid
 from producers.export.files import (
@@ -33,6 +33,7 @@ from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 
 _STDOUT = "-"
 

@@ -12,6 +12,7 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india
 from producers.cli.types import WordType
 from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 
 Counts = dict[DeadLetterReason, int]
@@ -93,7 +94,8 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
     elif queue.entries:
-        echo(f"{queue.entries:,} wait for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
+        posts = counted(queue.entries, "post waits", "posts wait")
+        echo(f"{posts} for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
     else:
         echo("no report waits for a reconciler")
 
@@ -107,4 +109,6 @@ def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
     async def again(redis: Redis) -> int:
         return await DeadLetters(redis).replay(reason=reason)
 
-    echo(f"{with_ledger(options, again, is_long=True):,} reports are on their way to the reconcilers again")
+    replayed = with_ledger(options, again, is_long=True)
+    words = counted(replayed, "report is on its way", "reports are on their way")
+    echo(f"{words} to the reconcilers again")

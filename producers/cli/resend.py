@@ -9,13 +9,14 @@ from redis.asyncio import Redis
 from producers.cli import CliContext, completion
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledger
-from producers.cli.output import counted, echo, echo_report, second_in_india
+from producers.cli.output import echo, echo_report, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
 from times_dispatch.ledger.campaign_words import state_in_words
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.money import format_rupees

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext, completion
 from producers.cli.ledger import open_ledger
-from producers.cli.output import counted, echo, second_in_india
+from producers.cli.output import echo, second_in_india
 from producers.cli.types import FiniteFloatRange
 from producers.errors import InputInvalid
 from producers.test_send import (
@@ -26,6 +26,7 @@ from producers.test_send import (
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.test_sends import SendTestReport
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe

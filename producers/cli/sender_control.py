@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of
 from producers.cli.ledger import notify_workers, settings_if_valid, with_ledger
-from producers.cli.output import counted, echo, echo_report
+from producers.cli.output import echo, echo_report
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
+from times_dispatch.plurals import counted
 from times_dispatch.similar_names import similar_name
 
 

@@ -10,13 +10,14 @@ from rich.table import Table
 from producers.cli import CliContext, CommandGroup, completion
 from producers.cli.confirmation import campaign_lines, confirm, unsent_of, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
-from producers.cli.output import console, counted, echo
+from producers.cli.output import console, echo
 from producers.cli.sender_control import configured_senders, known_sender, pause_senders, resume_senders
 from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
+from times_dispatch.plurals import counted
 from times_dispatch.settings.rates import rate_problem
 
 

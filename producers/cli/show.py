@@ -12,7 +12,7 @@ from rich.table import Table
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.ledger import warn_without_workers, with_ledger
-from producers.cli.output import campaign_as_json, console, counted, echo, second_in_india, trail_line
+from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.cli.retry_words import retry_rule_in_words, second_tries_in_words
 from producers.cli.statistics_json import statistics_as_json
 from times_dispatch.archive.catalog import Catalog
@@ -22,6 +22,7 @@ from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
+from times_dispatch.plurals import counted
 from times_dispatch.settings.money import format_rupees
 
 _MAX_TRAIL = 20
@@ -53,7 +54,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(catalog, view, MessageState[export[0].upper()], export[1])
-            echo(f"{written:,} rows written to {'standard output' if to_stdout else export[1]}", err=True)
+            echo(f"{counted(written, 'row')} written to {'standard output' if to_stdout else export[1]}", err=True)
         await warn_without_workers(redis, [view])
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         statistics = statistics_of(await catalog.statistics(view))
@@ -110,8 +111,8 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     reason = f", {view.reason}" if view.reason else ""
     out.print_line(f"{plan.name} ({view.id}): {state_in_words(view)}{reason}", bold=len(plan.name))
     out.print_line(
-        f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
-        + _money(statistics)
+        f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, "
+        f"{counted(view.parts, 'part')} accepted" + _money(statistics)
     )
     if plan.resend_of:
         out.print_line(f"resend of {plan.resend_of}: {plan.resend_choice}")

@@ -14,7 +14,7 @@ from rich.table import Table
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
 from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
-from producers.cli.output import console, counted, echo
+from producers.cli.output import console, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.sender_control import note_unknown_sender
 from producers.cli.statistics_json import statistics_as_json
@@ -27,6 +27,7 @@ from times_dispatch.ledger.states import SENT
 from times_dispatch.ledger.statistics.figures import ERROR_STATES, Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, RollupSums, StatisticsReader
+from times_dispatch.plurals import counted
 from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 from times_dispatch.settings.money import format_rupees
@@ -245,20 +246,20 @@ def _print(options: CliContext, statistics: Statistics, by: str, groups: dict[st
 
 def _figure_rows(statistics: Statistics) -> Iterator[tuple[str, str, str]]:
     sent = statistics.sent
-    yield "sent", f"{sent:,}", f"{statistics.parts:,} parts"
+    yield "sent", f"{sent:,}", counted(statistics.parts, "part")
     yield "delivered", f"{statistics.delivered:,}", _share(statistics.delivered, sent)
     owners = ", ".join(f"{name} {number:,}" for name, number in statistics.errors_by_owner.items() if number)
     yield "errors", f"{statistics.errors:,}", owners
     yield "no report", f"{statistics.no_report:,}", _share(statistics.no_report, sent)
     yield "in doubt", f"{statistics.in_doubt:,}", ""
-    yield "clicked", f"{statistics.clicked:,}", f"{counted(statistics.clickers, 'recipient')}"
-    yield "replied", f"{statistics.replied:,}", f"{counted(statistics.opted_out, 'opt-out')}"
+    yield "clicked", f"{statistics.clicked:,}", counted(statistics.clickers, "recipient")
+    yield "replied", f"{statistics.replied:,}", counted(statistics.opted_out, "opt-out")
     for number, messages in statistics.retried.items():
         recovered = statistics.recovered.get(number, 0)
         yield f"second try {number}", f"{messages:,}", f"{recovered:,} delivered ({100 * recovered / messages:.1f} %)"
     if (percent := statistics.recovered_percent) is not None:
         yield "recovered", f"{sum(statistics.recovered.values()):,}", f"{percent:.1f} % of those tried again"
-    without_price = f"{statistics.unpriced_parts:,} parts had no price" if statistics.unpriced_parts else ""
+    without_price = f"{counted(statistics.unpriced_parts, 'part')} had no price" if statistics.unpriced_parts else ""
     yield "cost", format_rupees(statistics.cost), without_price
     yield "money kept", format_rupees(statistics.money_kept), ""
     times = statistics.delivery_times

@@ -9,9 +9,10 @@ import click
 import msgspec
 
 from producers.cli import CliContext
-from producers.cli.output import counted, echo, echo_report
+from producers.cli.output import echo, echo_report
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
+from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.environment import Environment, read_broker_url, read_redis_url
 from times_dispatch.settings.errors import SettingsInvalid
@@ -111,10 +112,11 @@ def _parts(now: DeploymentStatus) -> Iterator[str]:
         relayed = ""
         if relay:
             relay_age = format_duration(now.reports.relay_oldest_s)
-            relayed = f", {relay:,} wait for the relay, the oldest for {relay_age}"
+            relayed = f", {relay:,} {'waits' if relay == 1 else 'wait'} for the relay, the oldest for {relay_age}"
         if (forward := now.reports.forward).events:
             relayed += f", {forward.events:,} to be forwarded, the oldest for {format_duration(forward.oldest_s)}"
-        yield f"reports    {backlog.entries:,} wait{age}{relayed}; {counted(now.reports.dead_letters, 'dead letter')}"
+        waiting = f"{backlog.entries:,} {'waits' if backlog.entries == 1 else 'wait'}{age}"
+        yield f"reports    {waiting}{relayed}; {counted(now.reports.dead_letters, 'dead letter')}"
     yield f"campaigns  {now.work.campaigns:,} live, {counted(now.work.unsent, 'message')} to send"
 
 

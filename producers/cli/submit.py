@@ -15,7 +15,7 @@ from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import open_ledger, warn_without_workers
-from producers.cli.output import INDIA, counted, echo, echo_report, minute_in_india, progress_bar
+from producers.cli.output import INDIA, echo, echo_report, minute_in_india, progress_bar
 from producers.draft import Draft
 from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
 from producers.errors import CommandFailed, InputInvalid
@@ -28,6 +28,7 @@ from times_dispatch.ledger.number_samples import SampledCampaign
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.sms.rules.send_window import SendWindow
@@ -227,7 +228,7 @@ def _as_lines(result: SubmitResult, state: str) -> list[str]:
     lines.append(f"refused   {counted(sum(result.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]
     if (more := len(result.refused) - _MAX_REASONS) > 0:
-        lines.append(f"          and {more:,} more reasons")
+        lines.append(f"          and {counted(more, 'more reason')}")
     lines.append(f"starts    {_start(result.plan)}")
     return lines
 

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from producers.cli import CliContext, CommandGroup, completion
-from producers.cli.output import console, counted, echo, echo_report
+from producers.cli.output import console, echo, echo_report
 from producers.errors import InputInvalid
 from producers.recipients.reader.limits import ReaderLimits
 from producers.registry import file
@@ -16,6 +16,7 @@ from producers.registry.lint import lint
 from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalDownload
 from producers.registry.validation import template_problems
+from times_dispatch.plurals import counted
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.registry import registry_path

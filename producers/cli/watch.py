@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress
 
 from producers.cli import TIMEOUTS, CliContext, completion
 from producers.cli.ledger import name_campaign, with_ledger
-from producers.cli.output import console, counted, echo
+from producers.cli.output import console, echo
 from producers.cli.plain_column import PlainColumn
 from producers.cli.plain_console import PlainConsole
 from producers.cli.types import FiniteFloatRange
@@ -23,6 +23,7 @@ from times_dispatch.ledger.model import CampaignId, CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
 from times_dispatch.ledger.summary import progress_line
+from times_dispatch.plurals import counted
 from times_dispatch.status.roles import missing_workers
 
 _INTERRUPTED = 130

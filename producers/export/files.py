@@ -80,10 +80,12 @@ def name_of(path: Path) -> str:
 def open_csv(path: Path) -> Iterator[TextIO | VisibleLines]:
     """Open a CSV file that only its owner can read, whole or not at all; the path ``-`` is standard output.
 
+    A file begins with a byte order mark, by which Excel recognises UTF-8; standard output does not.
+
     Raises CommandFailed if the file cannot be written, or if the path is a link or belongs to somebody else.
     """
     if path != STDOUT:
-        with open_atomic(path) as file:
+        with open_atomic(path, encoding="utf-8-sig") as file:
             yield file
         return
     try:

@@ -11,6 +11,7 @@ import msgspec
 from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
+from times_dispatch.plurals import counted
 from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow
 
 _INDIA = ZoneInfo(INDIA_ZONE)
@@ -89,7 +90,7 @@ def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, pa
         max_parts_per_day=budget.max_parts_per_day,
         parts_today=parts_today,
         problems=[
-            *_too_late(estimate, sender.cost, is_capped=cap is not None),
+            *_too_late(estimate, sender.cost.removesuffix("s"), is_capped=cap is not None),
             *budget.problems(parts, used_today=parts_today),
         ],
     )
@@ -205,5 +206,5 @@ def _midnight(day: date) -> datetime:
 def _too_late(estimate: FinishEstimate, unit: str, *, is_capped: bool) -> Iterator[str]:
     if estimate.unsent:
         remedy = "raise the rate or the cap of the day" if is_capped else "raise the rate"
-        late = f"the campaign does not finish in time: about {estimate.unsent:,} {unit} would expire"
+        late = f"the campaign does not finish in time: about {counted(estimate.unsent, unit)} would expire"
         yield f"{late}; start earlier, end later, or {remedy}"

@@ -18,6 +18,7 @@ from producers.recipients.cell_text import tidy
 from producers.recipients.file import BrokenRow, Chunk
 from producers.recipients.guarded_cells import has_guards, unguard
 from producers.recipients.heading import Heading, is_among, rows_above
+from times_dispatch.plurals import counted
 
 _DELIMITERS = ",;\t|^"
 _SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(\\\\t|.)"?[,;\t|^]*[\r\n]*', re.IGNORECASE)
@@ -344,7 +345,7 @@ def _split(lines: Sequence[int], rows: Sequence[Sequence[str]], width: int) -> C
     rows = [_fitted(row, width) if any(map(str.strip, row)) else () for row in rows]
     good = [index for index, row in enumerate(rows) if len(row) == width]
     broken = [
-        BrokenRow(line, f"has {len(row)} {'cell' if len(row) == 1 else 'cells'}, the heading has {width}", row)
+        BrokenRow(line, f"has {counted(len(row), 'cell')}, the heading has {width}", row)
         for line, row in zip(lines, rows, strict=True)
         if len(row) > width
     ]

@@ -17,6 +17,7 @@ from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading, is_among, rows_above
 from producers.recipients.kind import Kind
 from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDamaged
+from times_dispatch.plurals import counted
 
 _MAX_LINES_SHOWN = 3
 _MAX_ROWS_ABOVE = 10
@@ -79,7 +80,7 @@ class ExcelFile:
             left_out.append(rows_above(self._path, self._rows_above))
         if self._hidden_rows:
             lines = ", ".join(map(str, self._hidden_lines)) + (", …" if self._hidden_rows > _MAX_LINES_SHOWN else "")
-            rows = "1 hidden row is" if self._hidden_rows == 1 else f"{self._hidden_rows:,} hidden rows are"
+            rows = counted(self._hidden_rows, "hidden row is", "hidden rows are")
             left_out.append(
                 f"{self._path.name}: {rows} left out (row {lines}); to send to them, show all rows, and save the file"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from producers.errors import InputInvalid
 from producers.recipients.cell_text import tidy
+from times_dispatch.plurals import counted
 from times_dispatch.similar_names import similar_name
 
 _WORD = re.compile(r"[^\W_]+")
@@ -86,9 +87,7 @@ def is_among(name: str, names: Iterable[str]) -> bool:
 
 def rows_above(path: Path, count: int) -> str:
     """Return a note about the rows above the heading of a file, which are not read."""
-    return (
-        f"{path.name}: {'1 row above the heading is' if count == 1 else f'{count} rows above the heading are'} left out"
-    )
+    return f"{path.name}: {counted(count, 'row above the heading is', 'rows above the heading are')} left out"
 
 
 def _key(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from times_dispatch.plurals import counted
 from times_dispatch.sms.slot_rules import Claim
 from times_dispatch.sms.templates import Slot
 
@@ -25,6 +26,6 @@ class DoubtCounter:
         """Yield one sentence for each claim that makes values doubtful."""
         for claim, count in self._counts.items():
             yield (
-                f"{count:,} values of {{#{claim.kind}#}} may be dropped at {', '.join(claim.operators)}: "
+                f"{counted(count, 'value')} of {{#{claim.kind}#}} may be dropped at {', '.join(claim.operators)}: "
                 f"there a value {claim.rule.refusal} ({claim.rule.source})"
             )

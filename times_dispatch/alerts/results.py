@@ -11,6 +11,7 @@ from times_dispatch.ledger.complaints import MAX_IN_WINDOW, WINDOW_DAYS
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts
+from times_dispatch.plurals import counted
 from times_dispatch.settings.alerts import AlertSettings
 
 MIN_TODAY: Final = 200
@@ -44,7 +45,8 @@ def messages_in_doubt(now: Observation, settings: AlertSettings) -> Iterator[Con
                 kind=AlertKind.IN_DOUBT,
                 subject=sender,
                 sender=sender,
-                text=f"{number:,} messages of sender {sender} are in doubt: wait for the reports, then decide for "
+                text=f"{counted(number, 'message')} of sender {sender} {'is' if number == 1 else 'are'} in doubt: "
+                "wait for the reports, then decide for "
                 f"each campaign that has some (dispatch list --sender {sender}): dispatch resolve ID",
             )
 
@@ -90,8 +92,8 @@ def many_complaints(now: Observation, settings: AlertSettings) -> Iterator[Condi
                 kind=AlertKind.COMPLAINTS,
                 subject=sender,
                 sender=sender,
-                text=f"{number} complaints about sender {sender} within {WINDOW_DAYS} days; {MAX_IN_WINDOW} start an "
-                f"action against the sender: dispatch complaints list --sender {sender}",
+                text=f"{counted(number, 'complaint')} about sender {sender} within {WINDOW_DAYS} days; "
+                f"{MAX_IN_WINDOW} start an action against the sender: dispatch complaints list --sender {sender}",
             )
 
 

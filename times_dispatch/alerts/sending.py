@@ -8,6 +8,7 @@ from times_dispatch.alerts.observation import Observation
 from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.plurals import counted
 from times_dispatch.settings.alerts import AlertSettings
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.status.roles import ROLES, absence
@@ -33,8 +34,8 @@ def reports_behind(now: Observation, settings: AlertSettings) -> Iterator[Condit
         yield Condition(
             kind=AlertKind.REPORTS_BEHIND,
             subject=BACKLOG,
-            text=f"{now.backlog.entries:,} posts of delivery reports wait, the oldest for "
-            f"{format_duration(now.backlog.oldest_s)}: start reconcilers",
+            text=f"{counted(now.backlog.entries, 'post of delivery reports waits', 'posts of delivery reports wait')}, "
+            f"the oldest for {format_duration(now.backlog.oldest_s)}: start reconcilers",
         )
 
 
@@ -44,8 +45,9 @@ def forwarding_behind(now: Observation, settings: AlertSettings) -> Iterator[Con
         yield Condition(
             kind=AlertKind.FORWARDING_BEHIND,
             subject="forward",
-            text=f"{now.forward.events:,} copies of reports wait to be forwarded, the oldest for "
-            f"{format_duration(now.forward.oldest_s)}: look at the other system, and whether reconcilers run",
+            text=f"{counted(now.forward.events, 'copy of a report waits', 'copies of reports wait')} to be forwarded, "
+            f"the oldest for {format_duration(now.forward.oldest_s)}: look at the other system, "
+            "and whether reconcilers run",
         )
 
 
@@ -104,7 +106,7 @@ def spent_budgets(now: Observation, settings: AlertSettings) -> Iterator[Conditi
                 subject=f"campaign:{view.id}",
                 sender=view.plan.sender,
                 text=f"{campaign_in_words(view)} has spent {use.parts_out / use.max_parts:.0%} of its budget of "
-                f"{use.max_parts:,} parts; raise it with: dispatch budget {view.id}",
+                f"{counted(use.max_parts, 'part')}; raise it with: dispatch budget {view.id}",
             )
     for sender in now.senders:
         if sender.max_parts_per_day and sender.parts_today >= settings.budget_share * sender.max_parts_per_day:
@@ -113,8 +115,9 @@ def spent_budgets(now: Observation, settings: AlertSettings) -> Iterator[Conditi
                 subject=f"sender:{sender.id}",
                 sender=sender.id,
                 text=f"sender {sender.id} has spent {sender.parts_today / sender.max_parts_per_day:.0%} of its "
-                f"{sender.max_parts_per_day:,} parts of today: messages beyond them wait until midnight in India; to "
-                "send more today, raise max_parts_per_day or max_money_per_day in the settings",
+                f"{counted(sender.max_parts_per_day, 'part')} of today: "
+                "messages beyond them wait until midnight in India; "
+                "to send more today, raise max_parts_per_day or max_money_per_day in the settings",
             )
 
 

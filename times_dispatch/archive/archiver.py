@@ -36,6 +36,7 @@ from times_dispatch.ledger.keys import CampaignField, CampaignKey, CodeOrigin, c
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.states import SUPPRESSION_REASONS, MessageState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 
 log = structlog.get_logger(__name__)
 
@@ -321,19 +322,21 @@ def differences(view: CampaignView, counted_codes: Mapping[str, int], rows: RowS
             origin = CodeOrigin.SUPPRESSED if is_ours and state is MessageState.GIVEN_UP else _ORIGINS[state]
             codes[f"{origin}:{code}"] = codes.get(f"{origin}:{code}", 0) + number
     if rows.rows != view.total:
-        yield f"{rows.rows:,} messages are stored of {view.total:,}"
+        yield f"{counted(rows.rows, 'message is', 'messages are')} stored of {view.total:,}"
     for state, number in states.items():
         if number != view.counts[state]:
-            yield f"{number:,} messages are {state.label} and {view.counts[state]:,} are counted"
-    counted = {
+            messages = counted(number, "message is", "messages are")
+            yield f"{messages} {state.label} and {view.counts[state]:,} are counted"
+    wanted = {
         name: number
         for name, number in counted_codes.items()
         if number and name.partition(":")[0] in _COUNTED_ORIGINS and not name.endswith(":0")
     }
-    for name in sorted({*counted, *codes}):
-        if counted.get(name, 0) != codes.get(name, 0):
-            yield f"{codes.get(name, 0):,} messages have the code {name} and {counted.get(name, 0):,} are counted"
+    for name in sorted({*wanted, *codes}):
+        if wanted.get(name, 0) != codes.get(name, 0):
+            messages = counted(codes.get(name, 0), "message has", "messages have")
+            yield f"{messages} the code {name} and {wanted.get(name, 0):,} are counted"
 
 
 def _detail(manifest: Manifest) -> str:
-    return f"{manifest.rows:,} messages"
+    return counted(manifest.rows, "message")

@@ -15,6 +15,7 @@ from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import LEDGER_ERRORS, is_transient
 from times_dispatch.ledger.keys import RETENTION_LOCK, RETENTION_PROBLEM
+from times_dispatch.plurals import counted
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,7 @@ class BackgroundRetention:
         """Note for ``dispatch status`` which steps failed, or that no step failed."""
         if result.failed:
             campaign, reason = result.failed[0]
-            others = f", and {len(result.failed) - 1:,} others" if len(result.failed) > 1 else ""
+            others = f", and {counted(len(result.failed) - 1, 'other')}" if len(result.failed) > 1 else ""
             problem = f"{reason if campaign in reason else f'{campaign} {reason}'.strip()}{others}"
             await self._redis.set(RETENTION_PROBLEM, problem[:_MAX_PROBLEM], ex=_PROBLEM_S)
         else:

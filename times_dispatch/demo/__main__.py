@@ -26,6 +26,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
+from times_dispatch.plurals import counted
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 RECIPIENTS = 20_000
@@ -201,7 +202,7 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
     equal = comparison.differences == 0 and books["all"]["accepted"] == comparison.messages - _never_accepted(view)
     out.print(
         f"{view.total:,} messages = {sum(view.counts.values()):,} over all states; "
-        f"compared with the books message by message: {comparison.differences} differences; "
+        f"compared with the books message by message: {counted(comparison.differences, 'difference')}; "
         f"accepted twice: {comparison.accepted_twice}"
     )
     equal = _compare_statistics(stack, campaign, comparison) and equal
@@ -215,7 +216,7 @@ def _compare_statistics(stack: Stack, campaign: CampaignId, comparison: Comparis
     out.print(comparison_table(sources))
     wrong = differing(sources)
     result = f"different: {', '.join(wrong)}" if wrong else "all numbers are equal"
-    out.print(f"{result}; recount of {messages:,} messages: {differences} differences")
+    out.print(f"{result}; recount of {counted(messages, 'message')}: {counted(differences, 'difference')}")
     return not wrong and not differences
 
 

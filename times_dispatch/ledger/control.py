@@ -32,6 +32,7 @@ from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
+from times_dispatch.plurals import counted
 
 _TRAIL_ACTIONS = {
     ControlAction.PAUSE: TrailAction.PAUSED,
@@ -205,12 +206,14 @@ class Control:
         if await self._lanes_of(sender, campaign):
             raise LanesRefused(campaign, "a budget")
         key = campaign_key(sender, campaign)
-        if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
+        before = await self._redis.hget(key, CampaignField.MAX_PARTS)
+        if before is None:
             raise await missing_campaign(self._redis, sender, campaign)
-        detail = f"{max_parts:,} parts" if max_parts else "no limit"
+        detail = counted(max_parts, "part") if max_parts else "no limit"
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
-            add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
+            if text(before) != str(max_parts):
+                add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
             pipe.hget(key, CampaignField.PARTS_OUT)
             parts_out = (await pipe.execute())[-1]
         return int(parts_out or 0)
@@ -336,7 +339,12 @@ class Control:
                 trail = ""
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"
-            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of other batches are settled)")
+            raise CampaignDamaged(
+                campaign,
+                sender,
+                what,
+                done=f" ({counted(settled, 'message of other batches is', 'messages of other batches are')} settled)",
+            )
         return settled
 
     async def _next_ms(self, sender: SenderId) -> int:

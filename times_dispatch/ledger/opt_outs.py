@@ -18,6 +18,7 @@ from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANG
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.trail import TrailAction, add_entry, packed_entry
+from times_dispatch.plurals import counted
 
 _CUT = -5
 _PAGE = 1_000
@@ -102,7 +103,7 @@ class OptOuts:
 
     async def _change(self, command: str, numbers: Sequence[str], action: TrailAction) -> int:
         changed = 0
-        trail = packed_entry(self._actor, action, detail=f"{len(numbers):,} numbers")
+        trail = packed_entry(self._actor, action, detail=counted(len(numbers), "number"))
         for first in range(0, len(numbers), _PAGE):
             # The changes are one transaction, so a reader that sees the old count of changes sees none of the changes.
             async with self._redis.pipeline(transaction=True) as pipe:

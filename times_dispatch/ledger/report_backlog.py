@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.keys import RECONCILERS, REPORTS
+from times_dispatch.plurals import counted
 
 FRESH_S: Final = 5.0
 """Seconds for which a report may wait without delaying a decision: a reconciler applies it within about a second."""
@@ -37,7 +38,8 @@ class UnappliedReports(NamedTuple):
         """Return one line for people: which reports wait, and what to do."""
         if not self.backlog.entries:
             return "no reconciler runs, so reports may be on their way: start one (python -m callbacks.reconciler)"
-        waiting = f"{self.backlog.entries:,} posts of reports wait, the oldest for {self.backlog.oldest_s:,.0f} s"
+        posts = counted(self.backlog.entries, "post of reports waits", "posts of reports wait")
+        waiting = f"{posts}, the oldest for {self.backlog.oldest_s:,.0f} s"
         if self.is_reconciler_alive:
             return f"{waiting}: a reconciler is at work, wait until it has applied them"
         return f"{waiting}, and no reconciler runs: start one (python -m callbacks.reconciler)"

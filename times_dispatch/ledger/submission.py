@@ -17,6 +17,7 @@ from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 from times_dispatch.ledger.trail import TrailAction, packed_entry
+from times_dispatch.plurals import counted
 
 _NONE_REFUSED: Mapping[str, int] = MappingProxyType({})
 
@@ -212,7 +213,9 @@ class Submissions:
         Raises:
             SubmissionRefused: The ledger counted other totals.
         """
-        trail = packed_entry(actor, TrailAction.SUBMITTED, campaign=campaign, detail=f"{announced or total:,} messages")
+        trail = packed_entry(
+            actor, TrailAction.SUBMITTED, campaign=campaign, detail=counted(announced or total, "message")
+        )
         rows = [{"reason": reason, "rows": number} for reason, number in refused.items()]
         reply = await self._seal(sender, campaign=campaign, total=total, batches=batches, trail=trail, refused=rows)
         if text(reply["status"]) != Status.SEALED:

@@ -12,9 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Snapshot
-from times_dispatch.stoppable_server import StoppableServer
 
 _STOP_WITHIN_S: Final = 2
 _MAX_CONNECTIONS: Final = 256

@@ -15,6 +15,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from times_dispatch.plurals import counted
 from times_dispatch.settings.masking import mask_text
 from times_dispatch.visible_text import visible
 
@@ -122,7 +123,7 @@ def _masked(value: Any) -> Any:
 
 def _bounded(text: str) -> str:
     more = len(text) - _MAX_TEXT
-    return f"{text[:_MAX_TEXT]}… and {more:,} more characters" if more > 0 else text
+    return f"{text[:_MAX_TEXT]}… and {counted(more, 'more character')}" if more > 0 else text
 
 
 def _visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

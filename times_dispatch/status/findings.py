@@ -8,6 +8,7 @@ import msgspec
 from times_dispatch.ledger.health import Memory, clock_warning
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.redis_clock import clocks_agree
+from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.status.model import (
     DeploymentStatus,
@@ -73,7 +74,7 @@ def _of_redis(redis: RedisStatus, max_memory_share: float) -> Iterator[StatusFin
     if redis.evicted_keys:
         yield StatusFinding(
             CRITICAL,
-            f"Redis has deleted {redis.evicted_keys:,} keys to free memory: messages may be lost",
+            f"Redis has deleted {counted(redis.evicted_keys, 'key')} to free memory: messages may be lost",
             "set maxmemory-policy to noeviction, raise maxmemory, and restore a backup",
         )
     if memory.share >= max_memory_share:
@@ -176,13 +177,14 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
     if backlog.oldest_s >= LATE_S:
         yield StatusFinding(
             WARNING,
-            f"{backlog.entries:,} posts of reports wait, the oldest for {format_duration(backlog.oldest_s)}",
+            f"{counted(backlog.entries, 'post of reports waits', 'posts of reports wait')}, "
+            f"the oldest for {format_duration(backlog.oldest_s)}",
             f"start reconcilers: {ROLES[ProcessKind.RECONCILER].start}",
         )
     if reports.relay_oldest_s >= FORWARD_LATE_S:
         yield StatusFinding(
             WARNING,
-            f"{reports.relay_waiting:,} posts wait to be relayed, "
+            f"{counted(reports.relay_waiting, 'post waits', 'posts wait')} to be relayed, "
             f"the oldest for {format_duration(reports.relay_oldest_s)}",
             "see whether the host of callbacks.relay_url answers, and whether reconcilers run with that setting",
         )
@@ -190,19 +192,21 @@ def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
     if forward.oldest_s >= FORWARD_LATE_S:
         yield StatusFinding(
             WARNING,
-            f"{forward.events:,} reports wait to be forwarded, the oldest for {format_duration(forward.oldest_s)}",
+            f"{counted(forward.events, 'report waits', 'reports wait')} to be forwarded, "
+            f"the oldest for {format_duration(forward.oldest_s)}",
             "see whether the host of callbacks.forward_url answers, and whether reconcilers run with that setting",
         )
     if forward.dropped:
         yield StatusFinding(
             NOTE,
-            f"{forward.dropped:,} reports were never forwarded, because too many waited or they waited for too long",
+            f"{counted(forward.dropped, 'report was', 'reports were')} never forwarded, "
+            "because too many waited or they waited for too long",
             "dispatch report exports the results of the messages",
         )
     if reports.dead_letters:
         yield StatusFinding(
             NOTE,
-            f"{reports.dead_letters:,} reports could not be used",
+            f"{counted(reports.dead_letters, 'report')} could not be used",
             "dispatch reports rejected says why; dispatch reports replay tries them again",
         )
 
@@ -214,7 +218,11 @@ def _of_stops(status: DeploymentStatus) -> Iterator[StatusFinding]:
         to_do = f"when that is fixed: {stop.command}" if stop.command else "it ends by itself"
         yield StatusFinding(severity, f"{stop.subject}: {stop.reason}", to_do)
     if (more := len(status.stops) - _MAX_STOPS) > 0:
-        yield StatusFinding(WARNING, f"{more:,} more senders and campaigns are stopped", "dispatch list shows them")
+        yield StatusFinding(
+            WARNING,
+            f"{counted(more, 'more sender or campaign is', 'more senders and campaigns are')} stopped",
+            "dispatch list shows them",
+        )
     if status.work.damaged:
         yield StatusFinding(
             WARNING,

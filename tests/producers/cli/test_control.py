@@ -158,12 +158,12 @@ def test_doubt_is_not_decided_while_reports_wait_unless_it_is_forced(run: Run, s
     for decision in ("resend", "sent"):
         refused = run("resolve", submitted, "--as", decision)
         assert (refused.exit_code, refused.stdout) == (1, "")
-        assert refused.stderr.startswith("1 posts of reports wait, the oldest for ")
+        assert refused.stderr.startswith("1 post of reports waits, the oldest for ")
         assert refused.stderr.endswith("then run the command again, or decide without these reports with --force\n")
         assert refused.stderr.count("\n") == 1
     forced = run("resolve", submitted, "--as", "sent", "--force")
     assert (forced.exit_code, forced.stdout) == (0, "3 messages in doubt are now accepted\n")
-    assert forced.stderr.startswith("ignored: 1 posts of reports wait")
+    assert forced.stderr.startswith("ignored: 1 post of reports waits")
 
 
 def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_paused_and_cancelled(

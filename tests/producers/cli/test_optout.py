@@ -74,7 +74,7 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
     assert run("optout", "import", "a.csv").stdout == "12,000 added, 0 on the list already, 0 refused\n"
     assert run("optout", "export", "out.csv").stdout == "12,000 numbers written to out.csv\n"
 
-    heading, *exported = Path("out.csv").read_text().splitlines()
+    heading, *exported = Path("out.csv").read_text("utf-8-sig").splitlines()
     assert (heading, sorted(exported)) == ("to", [f"+{number}" for number in numbers])
     assert Path("out.csv").stat().st_mode & 0o077 == 0
 
@@ -82,7 +82,7 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
 def test_the_list_is_exported_to_standard_output(run: Run) -> None:
     run("optout", "add", "9000000001")
     done = run("optout", "export", "-")
-    assert (done.stdout, done.stderr) == ("to\n+919000000001\n", "1 numbers written to standard output\n")
+    assert (done.stdout, done.stderr) == ("to\n+919000000001\n", "1 number written to standard output\n")
     assert not Path("-").exists()
 
 

@@ -17,7 +17,7 @@ def test_waiting_reports_are_counted_with_the_age_of_the_oldest(run: Run, redis_
         seconds, _ = redis.time()
         for age_s in (7_300, 10):
             redis.xadd("reports", {"b": b"[]"}, id=f"{(int(seconds) - age_s) * 1000}-0")
-    assert run("reports", "waiting").stdout == "2 wait for a reconciler, the oldest for 2h 2m\n"
+    assert run("reports", "waiting").stdout == "2 posts wait for a reconciler, the oldest for 2h 2m\n"
     answer = json.loads(run("reports", "waiting", "--json").stdout)
     assert answer["entries"] == 2
     assert 7_300 <= answer["oldest_s"] < 7_360
@@ -56,7 +56,7 @@ def test_a_report_that_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis
     assert last.endswith(f"could not be applied; not kept: too long, {too_long:,} bytes")
     rows = json.loads(run("reports", "rejected", "--json").stdout)["rows"]
     assert [(row["bytes"], row["too_long"]) for row in rows] == [(MAX_ROW_BYTES, False), (too_long, True)]
-    assert run("reports", "replay").stdout == "1 reports are on their way to the reconcilers again\n"
+    assert run("reports", "replay").stdout == "1 report is on its way to the reconcilers again\n"
 
 
 def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> None:

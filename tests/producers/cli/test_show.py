@@ -47,10 +47,16 @@ def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -
     assert answer["counters_add_up"]
     assert re.search(r"suppressed 31 +1 +on the opt-out list", table)
     assert shown.exit_code == 0
-    heading, row = Path("suppressed.csv").read_text().splitlines()
+    heading, row = Path("suppressed.csv").read_text("utf-8-sig").splitlines()
     assert heading.endswith(",code")
     assert ",919000000001," in row
     assert row.endswith(",31")
+
+
+def test_only_a_file_of_exported_rows_begins_with_a_byte_order_mark(run: Run, submitted: str) -> None:
+    assert run("show", submitted, "--export", "pending", "pending.csv").exit_code == 0
+    assert Path("pending.csv").read_bytes().startswith(b"\xef\xbb\xbfline,to,")
+    assert run("show", submitted, "--export", "pending", "-").stdout.startswith("line,to,")
 
 
 def test_rows_are_exported_to_standard_output(run: Run, submitted: str) -> None:

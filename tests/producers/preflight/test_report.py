@@ -131,7 +131,7 @@ async def test_messages_that_would_expire_are_a_problem(write: WriteFile) -> Non
 
     assert report.forecast.estimate.unsent == 1
     [problem] = report.problems
-    assert problem.startswith("the campaign does not finish in time: about 1 messages would expire")
+    assert problem.startswith("the campaign does not finish in time: about 1 message would expire")
 
 
 CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 10")

@@ -34,7 +34,7 @@ async def test_one_stored_report_is_in_the_way_where_no_reconciler_ever_was(redi
     assert unapplied
     assert (unapplied.backlog.entries, unapplied.is_reconciler_alive) == (1, False)
     assert str(unapplied) == (
-        "1 posts of reports wait, the oldest for 0 s, and no reconciler runs: "
+        "1 post of reports waits, the oldest for 0 s, and no reconciler runs: "
         "start one (python -m callbacks.reconciler)"
     )
 
@@ -54,7 +54,7 @@ async def test_a_report_that_a_reconciler_holds_is_in_the_way_until_it_is_finish
     unapplied = await unapplied_reports(redis)
     assert unapplied
     assert unapplied.is_reconciler_alive
-    assert str(unapplied).startswith("1 posts of reports wait, the oldest for 60 s: a reconciler is at work")
+    assert str(unapplied).startswith("1 post of reports waits, the oldest for 60 s: a reconciler is at work")
     await redis.xdel(REPORTS, stored)
     assert await unapplied_reports(redis) is None
 

@@ -126,7 +126,7 @@ async def test_reports_that_wait_for_a_minute_and_dead_letters_are_counted(redis
     await redis.xadd(DEAD_LETTERS, {"b": b"x"})
     await redis.hset(DEAD_LETTER_TOTALS, "forged", "7")
     status = await _status(redis)
-    assert [item.problem for item in _serious(status)] == ["1 posts of reports wait, the oldest for 2h 1m"]
+    assert [item.problem for item in _serious(status)] == ["1 post of reports waits, the oldest for 2h 1m"]
     assert status.reports
     assert (status.reports.dead_letters, status.reports.dead_letters_ever) == (1, 7)
 

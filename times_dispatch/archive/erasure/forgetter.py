@@ -17,6 +17,7 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.posted_bodies import PostedBodies
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.plurals import counted
 
 _POLL_S: Final = 0.5
 _SUBMITTING_S: Final = 3.0
@@ -182,8 +183,8 @@ class Forgetter:
             if not open_pushes:
                 if kept:
                     raise ForgettingUnfinished(
-                        f"the number stands in values of {kept:,} messages to other numbers that may still be sent; "
-                        "run the same command again after these messages are sent"
+                        f"the number stands in values of {counted(kept, 'message')} to other numbers that may still be "
+                        "sent; run the same command again after that"
                     )
                 return others
             if self._clock.monotonic() >= deadline:

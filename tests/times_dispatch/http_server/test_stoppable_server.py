@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from times_dispatch.demo.processes import free_port
-from times_dispatch.stoppable_server import StoppableServer
+from times_dispatch.http_server.stoppable_server import StoppableServer
 
 
 async def test_the_stop_ends_the_server_after_the_request_in_progress() -> None:
