@@ -1,6 +1,6 @@
 """Dead letters: posted reports that could not be used, kept with the reason, counted, and replayed on demand.
 
-A dead letter is one row of a posted body, made a body of its own; or a whole body, if its rows cannot be told apart.
+A dead letter is one row of a posted body, made a body of its own; or a whole body, if its rows cannot be separated.
 """
 
 from collections import Counter

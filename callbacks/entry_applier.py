@@ -35,7 +35,7 @@ from times_dispatch.settings.model import CallbackSettings
 log = structlog.get_logger(__name__)
 
 NO_DEAD_NUMBERS: Final = DeadNumberRule()
-"""The rule by which no number is dead."""
+"""A rule without codes, by which no report makes a number a dead number."""
 _MAX_LIGHT_ROWS: Final = 1_000
 _MAX_LIGHT_BYTES: Final = 256 * 1024
 """Rows and bytes that are classified without a thread, within some milliseconds."""
@@ -221,7 +221,7 @@ class EntryApplier:
                 self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
 
     async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
-        """Classify bodies, many of them in a thread, so that the relay and the renewal of claims go on."""
+        """Classify bodies; large bodies are classified in a thread, so that relay and renewal of claims go on."""
         if sum(map(len, bodies)) <= _MAX_LIGHT_BYTES and sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
             return self._classifier.classify(bodies, from_links=from_links)
         return await asyncio.to_thread(self._classifier.classify, bodies, from_links=from_links)

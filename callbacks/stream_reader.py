@@ -124,7 +124,7 @@ class StreamReader:
         """Take over up to *count* entries that their readers have held for too long, the oldest entries first.
 
         Args:
-            count: the most entries to claim.
+            count: the maximum number of entries to claim.
             min_idle_ms: returns how long an entry must have been held, by the number of its deliveries.
             alone_after: an entry with more deliveries than this is returned alone, after all others. If the entry kills
                 its reader, the deliveries of no other entry are counted.

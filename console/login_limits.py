@@ -45,7 +45,7 @@ class LoginLimits:
             self._used[key] = self._level(key, limit, now) + 1, now
 
     def note_success(self, name: str, address: str) -> None:
-        """Forget the tries with this name from this address, and give back the try that was counted for this login."""
+        """Forget the tries with this name from this address, and uncount the try of this login."""
         now = self._clock.monotonic()
         both, *others = _keys(name, address)
         self._used.pop(both[0], None)

@@ -1,4 +1,4 @@
-"""The data of the page Now: what runs, how fast, what is stopped, and what needs a person."""
+"""The data of the page Now: the live campaigns and senders with their rates, and the findings that need a person."""
 
 from collections.abc import Hashable, Mapping
 from heapq import nsmallest

@@ -1,4 +1,4 @@
-"""Tells people who click a link from programs that fetch the link, by the request's method and headers.
+"""Distinguishes people who click a link from programs that fetch the link, by the request's method and headers.
 
 The lists are data of November 2026, from the documentation of the programs' makers. A program that pretends to be a
 browser counts as a person: a server cannot tell the difference.

@@ -80,7 +80,7 @@ class CliTimeouts:
     completion_s: float = 0.3
     """A completion makes no suggestions if Redis does not answer within this time."""
     tell_silence_after_s: float = 2.25
-    """When a command prints that it waits for Redis, if Redis has several nodes or sentinels, which it asks in turn."""
+    """After this time, a command that asks several nodes or sentinels in turn prints that it waits for Redis."""
     look_interval_s: float = 0.5
     """The time between two checks of a long command whether Redis answers."""
     reconnect_s: float = 20.0

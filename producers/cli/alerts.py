@@ -47,7 +47,7 @@ def list_(options: CliContext, *, ended: int, as_json: bool) -> None:
     if not opened and not over:
         echo("no alert is open")
         return
-    table = Table("since", "until", "kind", "what", "told", box=None, pad_edge=False)
+    table = Table("since", "until", "kind", "what", "notified", box=None, pad_edge=False)
     for record in [*opened, *reversed(over)]:
         table.add_row(_time(record.opened_ms), _time(record.resolved_ms), record.kind, record.text, _notified(record))
     console().print(table)

@@ -118,7 +118,7 @@ def resend(
 
 
 def _ask_or_warn(expected: Survey, choice: Choice, settings: Settings, *, yes: bool) -> None:
-    """Ask before a resend; a script that gives --yes is told what would not be sent."""
+    """Ask before a resend; with --yes, print a warning about the messages that would not be sent."""
     if not yes:
         confirm(*_lines(expected, choice, settings))
     elif lines := _suppressed(expected, settings):

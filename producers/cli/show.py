@@ -72,7 +72,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
 
 async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path) -> int:
-    from producers.export.files import open_csv  # noqa: PLC0415  # as below
+    from producers.export.files import open_csv  # noqa: PLC0415  # slow to import
     from producers.recipients.guarded_cells import (  # noqa: PLC0415  # the readers of recipients files are slow to import
         EXPORT_COLUMNS,
         EXPORT_LAST_COLUMN,

@@ -1,4 +1,4 @@
-"""What an entry of a stream holds, and errors of pipelines."""
+"""The contents of an entry of a stream, and the errors of pipelines."""
 
 import pytest
 from hypothesis import given

@@ -27,7 +27,7 @@ async def test_every_page_asks_for_a_login_and_leads_back_after_it(rig: ConsoleR
     browser = rig.browser()
     for path in set(_paths(rig, "GET")) - OPEN:
         response = await browser.get(path)
-        if path.startswith("/live/"):  # a stream cannot follow the way to a page
+        if path.startswith("/live/"):  # the client of a stream cannot follow a redirect to a page
             assert response.status_code == 401, path
         else:
             assert response.status_code == 303, path

@@ -28,7 +28,7 @@ async def test_an_unavailable_ledger_is_a_page_and_the_first_page_still_opens(tm
         system = await browser.get("/system")
         await rig.close()
     assert (now.status_code, "nothing works without Redis" in now.text) == (200, True)
-    # Nobody knows: a 0 would be wrong.
+    # The number is unknown while Redis is away, so a 0 would be wrong.
     assert "Live campaigns – Still to send – Workers – Reports that wait –" in text_of_page(now.text)
     assert "No campaign is live" not in now.text
     assert "The running campaigns cannot be read now." in now.text
@@ -55,7 +55,7 @@ async def test_a_damaged_index_is_named_and_not_called_an_absent_redis(
     assert [page.status_code for page in pages.values()] == [200, 200, 500, 500]
     for path, page in pages.items():
         text = text_of_page(page.text)
-        where = "here" if path == "/campaigns" else f"in the key {key}"  # a script does not say which key
+        where = "here" if path == "/campaigns" else f"in the key {key}"  # the error of a script does not name the key
         assert f"what the ledger holds {where} is damaged" in text, path
         assert "restore it (docs/operations.md)" in text, path
         assert "Redis does not answer" not in text, path

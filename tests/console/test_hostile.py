@@ -1,4 +1,4 @@
-"""Foreign names on every page: they stay texts, and do not steer the text around them."""
+"""Foreign names stay texts on every page, and do not change the text around them."""
 
 import pytest
 

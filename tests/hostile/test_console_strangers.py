@@ -24,12 +24,12 @@ ENDLESS = {
     "trailers": (_CHUNKED + b"0\r\n", _FIELDS),
     "chunks": (_CHUNKED, b"1\r\na\r\n" * 10_000),
 }
-"""The beginning of a request, and what follows without an end."""
+"""The beginning of a request, and the bytes that are sent after it without an end."""
 
 
 @pytest.fixture
 def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
-    """A console that believes a proxy on this host."""
+    """A console that trusts the headers of a proxy on this host."""
     started = ConsoleProcess(tmp_path, redis_url, port=free_port(), table="trusted_proxies = ['127.0.0.0/8']")
     with started.running():
         yield started

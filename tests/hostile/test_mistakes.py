@@ -39,7 +39,7 @@ FILES = {
 }
 
 
-@pytest.mark.slow  # the largest files: four seconds together
+@pytest.mark.slow  # checking the largest files takes four seconds
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_full_of_mistakes_is_refused_in_bounded_time_and_lines(name: str, tmp_path: Path) -> None:
     (tmp_path / "dispatch.toml").write_text(SETTINGS)

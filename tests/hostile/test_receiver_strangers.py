@@ -42,7 +42,7 @@ def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
 
 
 def send(connection: socket.socket, data: bytes, total: int) -> int:
-    """Send the same bytes again and again; return how many were sent before the connection was closed."""
+    """Send the same bytes again and again; return how many bytes were sent before the connection was closed."""
     sent = 0
     with suppress(OSError):
         while sent < total:
@@ -81,7 +81,7 @@ def test_an_endless_head_is_cut_at_32_kib(receiver: tuple[Watched, str], part: s
     with connect(url) as connection:
         connection.sendall(begin)
         sent = send(connection, more, 256 * MIB)
-    if part != "empty lines":  # these take a connection for ten seconds, and no memory
+    if part != "empty lines":  # the receiver waits ten seconds, and keeps nothing
         assert sent < 20 * MIB
     assert_report_is_taken(url)
     watched.check(f"an endless head ({part}), {sent / MIB:.1f} MiB sent")
@@ -121,7 +121,7 @@ def test_silent_connections_do_not_stop_the_reports(receiver: tuple[Watched, str
         waited_s = time.monotonic() - started_s
         assert waited_s < 5
         connections[0].settimeout(30)
-        with suppress(ConnectionResetError):  # the oldest is closed for the newest
+        with suppress(ConnectionResetError):  # closed to accept a newer connection
             assert connections[0].recv(1) == b""
         watched.check(f"4,200 silent connections, a report took {waited_s * 1000:.0f} ms")
 
@@ -181,7 +181,7 @@ def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(receiver: 
     for what, data in sends.items():
         with ExitStack() as stack:
             connections = [stack.enter_context(connect(url)) for _ in range(200)]
-            os.kill(watched.process.pid, signal.SIGSTOP)  # so that all bytes wait when the receiver looks
+            os.kill(watched.process.pid, signal.SIGSTOP)  # all bytes arrive before the receiver reads
             for connection in connections:
                 connection.setblocking(False)
                 with suppress(OSError):
@@ -223,7 +223,7 @@ def test_pipelining_clients_that_go_away_cause_no_traceback(
     watched, url = receiver
     for number in range(300):
         with connect(url) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes with a reset
             connection.sendall(b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n" * (3 if number % 2 else 40))
             time.sleep(0.0005 * (number % 3))
     assert_report_is_taken(url)

@@ -1,4 +1,4 @@
-"""How many messages the provider has accepted, watched in the background, and the longest time without one."""
+"""Counts, in the background, the messages that the provider has accepted, and the longest time without a message."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ class PushMeter:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def wait_for(self, accepted: int, *, within_s: float) -> None:
-        """Wait until the provider has accepted so many messages."""
+        """Wait until the provider has accepted this many messages."""
         until = time.monotonic() + within_s
         while self.accepted < accepted:
             if time.monotonic() > until:

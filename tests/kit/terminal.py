@@ -43,7 +43,7 @@ def answer(
     try:
         if not meanwhile:
             os.write(ours, keys.encode())
-        with subprocess.Popen(  # our own command
+        with subprocess.Popen(  # the arguments are written in the test
             command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment
         ) as process:
             os.close(theirs)
@@ -72,7 +72,7 @@ def _read_all(terminal: int) -> str:
     while True:
         try:
             piece = os.read(terminal, 65_536)
-        except OSError:  # Linux' way to say that nobody has the terminal open any more
+        except OSError:  # Linux reports with this error that no process has the terminal open
             return output.decode()
         if not piece:
             return output.decode()

@@ -24,16 +24,16 @@ class SimulationVerdict(msgspec.Struct, kw_only=True):
     violation: str
     """Empty if every invariant held."""
     at_s: float
-    """The virtual time at the end."""
+    """The virtual time at the end of the run."""
     quiet_s: float
-    """How much of it was quiet hours."""
+    """The virtual time of the quiet hours."""
     took_s: float
-    """Real time."""
+    """The real time that the run took."""
     pushes: int
     checks: int
     faults: dict[str, int]
     digest: str
-    """Equal for two runs that were the same, push by push."""
+    """A digest of all pushes: two runs with the same pushes have the same digest."""
 
 
 def run(
@@ -44,13 +44,13 @@ def run(
     faults: Sequence[str] | None = None,
     exercises: Sequence[str] | None = None,
 ) -> SimulationVerdict:
-    """Simulate one world; changes this Python process for good, so each run needs one of its own.
+    """Simulate one world; the simulation changes this Python process for good, so each run needs its own process.
 
     Args:
-        seed: what everything is drawn from.
+        seed: the seed of all random numbers.
         storm_s: how long faults happen.
         night_s: how long the quiet hours are at least; None is no quiet hours.
-        faults: the names of the faults that happen; None is all of them.
+        faults: the names of the faults that happen; None is all faults.
         exercises: the names of the exercises that are held instead of a storm; None is a storm.
     """
     started = time.monotonic()

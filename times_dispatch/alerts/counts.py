@@ -1,4 +1,4 @@
-"""The counts of messages that alerts need, of today, of the last week and of the last month, read once a minute."""
+"""The counts of messages that alerts need, read once a minute: of today, of eight days, and of the 28 days before."""
 
 from datetime import datetime, timedelta
 from typing import Final

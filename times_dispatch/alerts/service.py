@@ -212,7 +212,7 @@ class AlertService:
             if await self._store.keep(changes):
                 await self._store.release()
         except LEDGER_ERRORS as error:
-            log.warning("what was told last is not in the ledger", error=type(error).__name__)
+            log.warning("the last results of notifications are not in the ledger", error=type(error).__name__)
 
 
 def _log_unexpected(target: str, task: asyncio.Task[None]) -> None:

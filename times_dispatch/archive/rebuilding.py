@@ -31,7 +31,7 @@ from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 _DETAIL: Final = "restored from the folder of the archive"
 _MAX_ATTEMPTS: Final = 100
-"""The most manifests in the folder of one campaign; an attempt that fails deletes the files that it stored."""
+"""The maximum number of manifests in the folder of one campaign; an attempt that fails deletes its files."""
 _CAMPAIGN: Final = re.compile(r"[0-9a-z]+")
 """The form of the id of a campaign, which is the name of the campaign's folder."""
 

@@ -42,7 +42,7 @@ class ParsingTurns:
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Make turns of connections that have parsed nothing yet.
+        """Make the turns of a server whose connections have parsed nothing yet.
 
         Args:
             clock: the clock that measures the time of a turn.

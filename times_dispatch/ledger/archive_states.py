@@ -229,7 +229,7 @@ class ArchiveStates:
 
         Args:
             senders: the senders of the campaigns.
-            limit: the most campaigns to return; None is all.
+            limit: the maximum number of campaigns to return; None is all.
             with_erased: whether to include campaigns whose archive is erased.
         """
         names = [SenderKey.ARCHIVED, *([SenderKey.ERASED] if with_erased else [])]

@@ -49,7 +49,7 @@ class NumberHistory(msgspec.Struct, frozen=True, kw_only=True):
     opted_out: bool
     dead: DeadNumber | None
     is_dead: bool
-    """Whether the note is recent enough that the number gets no message."""
+    """Whether the number was noted as dead so recently that it gets no message."""
     messages: list[NumberMessage]
     """The messages to the number, of the newest campaign first."""
     damaged: list[str]

@@ -21,7 +21,7 @@ PROGRAM = "times-dispatch"
 """The actor of changes that the program makes by itself; ``lua/lib/trail.lua`` has the same actor."""
 MAX_ENTRIES = 10_000
 _MAX_TEXT = 300
-"""The most characters of an actor or a detail."""
+"""The maximum number of characters of an actor or a detail."""
 _PAGE = 500
 
 
@@ -121,7 +121,7 @@ class Trail:
 
         Args:
             owners: senders, and ``OPT_OUTS`` for the opt-out list.
-            limit: the most entries to return.
+            limit: the maximum number of entries to return.
             campaign: if it is not empty, only entries about this campaign.
             since_ms: only entries from this time on, in epoch milliseconds.
         """

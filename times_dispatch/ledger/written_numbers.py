@@ -16,9 +16,9 @@ _MAX_DIGITS: Final = 15
 _MIN_DIGITS: Final = 7
 _FIRST_OF_MOBILE: Final = "6789"
 _SEARCHED_BYTES: Final = 65_536
-"""The most bytes that one call of a regular expression searches, because other threads wait for the call."""
+"""The maximum number of bytes that one call of a regular expression searches; other threads wait for the call."""
 _MAX_WRITTEN_BYTES: Final = 512
-"""The most bytes that a number takes, with all characters between its digits."""
+"""The maximum number of bytes that a number takes, with all characters between its digits."""
 
 _BETWEEN: Final = rb"[- ().]|\xc2\xa0|\xe2\x80[\x80-\xaf]"
 """The characters that people write between digits, with the blanks and hyphens of Unicode."""

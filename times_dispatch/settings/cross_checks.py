@@ -115,10 +115,10 @@ def impossible_lanes(document: Document, senders: Mapping[str, SenderSettings]) 
 
 
 def relay_to_receiver(document: Document, callbacks: CallbackSettings) -> Iterator[str]:
-    """Yield a mistake for each URL that would post reports to the receiver itself, again and again."""
+    """Yield a mistake for each URL at which reports would be posted to the receiver itself, in an endless loop."""
     for name, url in (("relay_url", callbacks.relay_url), ("forward_url", callbacks.forward_url)):
         if url and _is_receiver(url, callbacks):
-            reason = "is the address of the receiver itself: reports would go round for ever"
+            reason = "is the address of the receiver itself: reports would be posted in an endless loop"
             yield document.mistake(("callbacks", name), reason)
 
 

@@ -55,7 +55,7 @@ class Capacity:
         """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
         Args:
-            max_permits: the most permits that the batch can use.
+            max_permits: the maximum number of permits that the batch can use.
             share: the share of the batch's sender and chain.
             lookahead: how many permits may be taken beyond those that are free. The wait then ends when at least half
                 that many can be taken, and not after every single push: each take costs a call to the ledger.

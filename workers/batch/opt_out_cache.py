@@ -24,7 +24,7 @@ class OptOutCache:
         self._changes: int | None = None
 
     async def changes(self) -> int:
-        """Return how many times the list had been changed when the ledger last told this process.
+        """Return how many times the list was changed, according to the last answer of the ledger to this process.
 
         The number may be old: every opening of a block brings the present number (``Block.opt_out_changes``).
         """

@@ -17,12 +17,13 @@ _CAMPAIGNS = 500
 _MESSAGES_OF_EACH = 2
 _MEASURED = CampaignSpec(UNLIMITED, 8_000)
 _TIMES = 2
-"""Campaigns that are measured before and after; the one with the least work counts."""
+"""How many campaigns are measured before and after the other campaigns; the campaign with the least work counts."""
 _VALIDITY_S = 300
 _WITHIN_S = 90.0
 MAX_SHARE = 1.5
-"""Of the work without the other campaigns. If the check for repeated texts looked at each campaign, the work would be
-many times as much. Processor time is measured, and not the rate, which depends on what else the machine does."""
+"""The limit of the work for a message, as a share of the work without the other campaigns. If the check for repeated
+texts looked at each campaign, the work would be many times as much. Processor time is measured, and not the rate, which
+depends on the other work of the machine."""
 
 
 def plan() -> RunPlan:
@@ -43,7 +44,7 @@ def judge(alone_us: float, among_us: float) -> ChaosFigure:
 
 
 async def _crowd(testbed: ChaosTestbed) -> None:
-    await _work_us(testbed, times=1)  # without any other campaign of the text there is nothing to look up
+    await _work_us(testbed, times=1)  # the first campaign has no earlier messages of its text
     alone_us, campaign = await _work_us(testbed)
     plan = (await testbed.queries.campaign(campaign)).plan
     testbed.log_action(f"{_CAMPAIGNS} campaigns of one text begin")

@@ -66,7 +66,7 @@ def test_without_alerts_the_list_says_so(run: Run) -> None:
 @pytest.mark.usefixtures("some")
 def test_the_list_has_what_is_open_and_who_was_notified(run: Run) -> None:
     heading, row = run("alerts", "list").stdout.splitlines()
-    assert heading.split() == ["since", "until", "kind", "what", "told"]
+    assert heading.split() == ["since", "until", "kind", "what", "notified"]
     for part in ("2026-09-21 19:43:20 IST", "braked", "campaign a is braked", "oncall 2026-09-21 19:43:21 IST"):
         assert part in row
 

@@ -29,7 +29,7 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.secrets import SecretBytes
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-"""Near the clock of Redis, from which the creation of a campaign comes."""
+"""The time now, because campaigns are created at the time of Redis' clock."""
 FAILED = Choice(states=frozenset({MessageState.FAILED}))
 ODD_FAILED_912 = ["d0", "f912"]
 """States and codes of the messages, which repeat: every second message failed."""
@@ -164,7 +164,7 @@ async def test_a_resend_that_breaks_off_is_finished_by_the_same_command(
         await resender.submit(batch_size=5, now=NOW, progress=die_after(batches))
     [broken_off] = await resends(redis, parent)
     assert (await Queries(redis).campaign(broken_off)).state is CampaignState.SUBMITTING
-    # Meanwhile the first messages change: what is stored stays, and the rest follows without a repetition.
+    # Between the two calls more messages fail: the stored batches stay, and the second call stores only later messages.
     await settle(redis, parent, ["f912"])
 
     result = await resender.submit(now=NOW + timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""Retention beside the other work of a worker, and what is left when it is killed."""
+"""Retention beside the other work of a worker, and the files that remain when the worker is killed."""
 
 import asyncio
 import random

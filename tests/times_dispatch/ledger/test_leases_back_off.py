@@ -18,7 +18,7 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
 
 
 async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, result: bytes = b"p") -> float:
-    """Record one message with this consequence; return the seconds for which the sender backs off."""
+    """Record the result of one message with a consequence; return the seconds for which the sender backs off."""
     await ledger.record(lease, await ledger.open(lease, max_messages=1), result, consequence)
     opened = await ledger.open_block(lease, max_messages=1)
     if isinstance(opened, Block):
@@ -149,4 +149,4 @@ async def test_a_suppressed_message_proves_nothing_about_the_provider_and_leaves
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"u")
     assert await ledger.sender_field("back_off_count@times") == 1
-    assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
+    assert len((await ledger.open(lease)).messages) == 1  # the block is a probe

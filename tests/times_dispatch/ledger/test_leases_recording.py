@@ -1,4 +1,4 @@
-"""Recording results of pushes, and the brakes that follow from them; back-off is in test_leases_back_off.py."""
+"""Recording results of pushes, and the brakes that such results cause; back-off is in test_leases_back_off.py."""
 
 from random import Random
 

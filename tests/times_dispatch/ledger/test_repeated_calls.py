@@ -1,37 +1,38 @@
-"""What if a call is executed again, some seconds later, after other things happened?
+"""A call that is executed again some seconds later, after other calls, does no harm.
 
-The Redis client repeats a call whose answer was lost. Each script and command of the ledger, and why that is harmless:
+The Redis client repeats a call whose answer was lost. The table says for each script and command of the ledger why a
+repeated call is harmless:
 
 | call | repeated after other events |
 |---|---|
-| ``begin`` | creates only a campaign that is not there |
+| ``begin`` | creates a campaign only if the ledger does not have the campaign |
 | ``number_campaign`` | a campaign keeps its number |
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
-| ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |
-| ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (fixed) |
-| ``control`` cancel | final, whatever happened |
+| ``control`` pause, brake | stops a campaign that was resumed meanwhile: nothing is sent, and people see the stop |
+| ``control`` resume | passes the time of the decision: resumes no campaign that was stopped later (fixed) |
+| ``control`` cancel | a cancelled campaign stays cancelled |
 | ``append_to_trail``, entries of all trails | an entry that was written twice is shown once |
-| ``set_silence`` | holds back what is not held back, or lets go on what is; the next look corrects it |
-| ``resume_sender`` | carries the moment of the decision: ends no pause, brake or back-off since (fixed) |
-| pause and brake of a sender | stop again, at the time of the repetition: nothing goes out, and a person sees it |
-| rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (fixed) |
-| ``optout add`` | nobody who is on the list is texted: the safe side |
-| ``configure_rate`` | changes the rate of the settings only from the one that the worker read (fixed) |
-| daily cap of the settings | a plain write of the same value; nobody sets the cap by hand |
-| ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
-| ``take`` | the same operation gets its own lease again, or a new one, never another's |
-| ``renew``, ``release`` | fenced by the token, which never comes again |
+| ``set_silence`` | holds messages back or ends the holding back; the next observation corrects a wrong change |
+| ``resume_sender`` | passes the time of the decision: ends no later pause, brake or back-off (fixed) |
+| pause and brake of a sender | stop the sender again, at the time of the repetition: nothing is sent, as people see |
+| rate, budget, ``optout remove`` | a plain write, which the command line does not repeat: the person decides (fixed) |
+| ``optout add`` | a number that was removed meanwhile is on the list again, and gets no message |
+| ``configure_rate`` | changes the rate of the settings only if the stored rate is the rate that was read (fixed) |
+| daily cap of the settings | a plain write of the same value; no command sets the cap |
+| ``issue`` | issues the next batches; upkeep wakes workers again for the batches of the lost answer |
+| ``take`` | the same operation gets its own lease again or a new lease, never the lease of another operation |
+| ``renew``, ``release`` | fenced by the token, which is given out only once |
 | ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (fixed) |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
-| ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
-| ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
+| ``confirm_block`` | gives later send times again; the send times of the first call stay unused |
+| ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by the state of the ledger at the time of the call |
 | ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
-| ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
-| ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (fixed) |
+| ``settle_overdue`` by policy | decides by the clock at the time of the call, and requeues a message at most once |
+| ``settle_overdue`` by a person | passes the time of the decision: leaves messages that were sent later (fixed) |
 | ``apply_reports`` | in any order, any number of times |
 | ``forget_messages`` | changes only the recipients that the caller has read |
-| ``restore_archived`` | a campaign that Redis knows is left as it is |
+| ``restore_archived`` | a campaign that Redis already has does not change |
 | ``queue_copies`` | queues no copy that waits; a copy without room is dropped, and counted, again |
 | ``remove_copies`` | a copy that is gone does not count again |
 | ``replace_body`` | an entry that was replaced is gone, and is not replaced again |
@@ -40,11 +41,11 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``commit_archive`` | an attempt that another one followed is refused; the campaign is archived once |
 | ``delete_archived`` | deletes only keys of archived campaigns, which nobody reads |
 | ``erase_archive`` | an erased archive stays erased |
-| ``note_heartbeat`` | says again that the process lives, which it did a moment ago |
-| ``note_upkeep`` | says again that there is upkeep, as there was a moment ago |
-| ``note_dead_numbers`` | notes again what a provider said of a number, with the same code |
+| ``note_heartbeat`` | notes again that the process runs, as it did a moment before |
+| ``note_upkeep`` | notes again that upkeep reaches the sender, as it did a moment before |
+| ``note_dead_numbers`` | notes again the provider's code about a number |
 | ``hold_beat`` | the holder gets its own lease again; a release that is repeated ends no lease of another beat |
-| replay of dead letters, relay | post again what was posted: every reader of them takes duplicates |
+| replay of dead letters, relay | post the same reports again: every reader of reports accepts duplicates |
 """
 
 from typing import Any

@@ -12,7 +12,7 @@ from times_dispatch.sandbox import SandboxConfig
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run every test on both loops: they close sockets differently, and the command runs on uvloop."""
+    """Run every test on both event loops, because they close sockets differently; the command runs on uvloop."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -1,4 +1,4 @@
-"""Redis away, restarted, or with an answer lost on the wire: nothing is sent meanwhile, and nothing twice."""
+"""While Redis is away or restarted, or loses an answer, no message is sent, and no message is sent twice afterwards."""
 
 import asyncio
 import random
@@ -73,7 +73,7 @@ async def test_after_a_stop_the_first_failure_after_the_grace_ends_the_batch() -
 
 
 async def _assert_nothing_is_sent(provider: FakeProvider, clock: SkippingClock, *, of: int = 50) -> None:
-    """Wait until nothing was sent for a while: the messages that are open already may not begin any more."""
+    """Wait until no push was sent for a while: messages that were opened before may no longer be pushed."""
     clock.skip(BatchTimings().start_within_s)
     sent = -1
     async with asyncio.timeout(120):
@@ -85,7 +85,7 @@ async def _assert_nothing_is_sent(provider: FakeProvider, clock: SkippingClock, 
 
 @pytest.fixture
 def durable() -> Iterator[EmbeddedServer]:
-    """A server of the test's own, which forgets nothing that it answered."""
+    """A Redis server of this test alone, which keeps all writes that it confirmed."""
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
         yield server
 
@@ -173,7 +173,7 @@ async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: Fa
 
 
 class Lossy:
-    """Makes a call to the ledger lose its answer on the wire, so many times: the script has run by then."""
+    """Loses the answers of this many calls to the ledger, after the script has run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
         self.calls: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ async def with_whole_campaigns(
     """Replace the campaigns of lanes by the whole campaigns that people see.
 
     Each campaign is in the result of the first sender that has a lane of the campaign. If a lane on another node cannot
-    be read, the error replaces this result, and the sender's campaigns have to be shown later. Also return the lanes
+    be read, the error replaces the result of the sender, whose campaigns have to be shown later. Also return the lanes
     whose whole campaigns cannot be read.
 
     Args:

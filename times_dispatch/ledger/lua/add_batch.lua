@@ -16,7 +16,7 @@
 --   no_campaign    the ledger has no such campaign
 --   sealed         the campaign takes no more batches; state: the campaign's state
 --   gap            a batch with a lower number is missing; batches: how many batches the ledger has
---   bad_size       the batch is empty, or longer than batch_size, the most messages that a batch of the campaign has
+--   bad_size       the batch is empty or too long; batch_size: how many messages a batch of the campaign has
 --   short_before   the batch before this one is shorter than batch_size: only the last batch may be shorter
 -- Keys: campaign; recipients, parts, fingerprints, messages and codes of the batch; the sender's hash.
 -- Atomic: the batch and the counters.

@@ -12,7 +12,7 @@
 --                for all
 --   order        newest or oldest: which campaigns come first
 --   after_ms, after_id  only campaigns that come after this campaign in the order; after_id is empty at the beginning
---   count        the most campaigns in the reply
+--   count        the maximum number of campaigns in the reply
 --   max_examined how many ended campaigns this call may examine
 -- Reply
 --   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks

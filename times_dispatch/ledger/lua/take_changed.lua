@@ -5,7 +5,7 @@
 --
 -- Arguments
 --   worker         the name of the worker
---   max_campaigns  the most campaigns in the reply
+--   max_campaigns  the maximum number of campaigns in the reply
 -- Reply
 --   campaigns  a list of ids
 -- Keys: the sender's changed and showing.

@@ -1,4 +1,4 @@
-"""The counters equal a recount of all records, whatever comes twice, late, in another order or is sent again."""
+"""The counters equal a recount of all records, also after repeated, late and unordered reports and second pushes."""
 
 import asyncio
 from collections import Counter
@@ -237,7 +237,7 @@ def test_any_results_and_reports_in_any_order_leave_counters_that_equal_a_plain_
 
 
 async def _send_and_compare(redis: Redis, rounds: list[tuple[bytes, Any, bool]]) -> None:
-    """Push four messages, report about them, send those in doubt again, and compare with a plain count."""
+    """Push four messages, report about them, send the messages in doubt again, and compare with a plain count."""
     await redis.flushall()
     ledger = Ledger(redis)
     await ledger.submit(4, batch_size=4, parts=[1, 2, 3, 4])

@@ -35,7 +35,8 @@ local function queue_campaign(id, campaign_key)
   redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('sender'), 'turn', 1), id)
 end
 
--- Take a campaign out of its rotation, and out of the sets of campaigns that wait for their start or for a provider.
+-- Take a campaign out of its rotation, and out of the sets of campaigns that wait for their start, for their send
+-- window or for a provider.
 local function unqueue_campaign(id)
   for _, group in ipairs({URGENT_GROUP, COMMON_GROUP, OWN_GROUP}) do
     redis.call('ZREM', keys_of_group(group).rotation, id)
