@@ -172,7 +172,7 @@ ROWS: Final = (
     Row(
         "disk of the append-only files",
         lambda d: f"{3 * memory_gb(d):,.1f} GB",
-        "three times the memory: the file doubles before it is written anew",
+        "three times the memory: the file doubles before it is rewritten",
     ),
     Row(
         "written to it at the peak",

@@ -1,6 +1,7 @@
 """Numbers, money and times as people of India write them, or in international form."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -11,6 +12,7 @@ import msgspec
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 INDIA: Final = ZoneInfo(INDIA_ZONE)
+_TYPED_DAY: Final = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
@@ -103,6 +105,17 @@ class Formats:
         moment = datetime.fromisoformat(day)
         return f"{moment.day} {moment:%b %Y}"
 
+    @property
+    def form_of_typed_days(self) -> str:
+        """Return how a person types a day, as a hint in the field. A field of type "date" has the browser's form."""
+        return "yyyy-mm-dd" if self.form is NumberForm.INTERNATIONAL else "dd/mm/yyyy"
+
+    def typed_day(self, day: date | None) -> str:
+        """Return a day as a person types it: ``08/11/2026``; empty for None. ``day_typed`` reads it."""
+        if day is None:
+            return ""
+        return day.isoformat() if self.form is NumberForm.INTERNATIONAL else f"{day:%d/%m/%Y}"
+
     def duration(self, seconds: float | None) -> str:
         """Return a length of time: ``45 s``, ``12 min 30 s``, ``3 h 20 min``, ``2 days``; a dash for None."""
         if seconds is None:
@@ -140,6 +153,19 @@ class Formats:
         clock = f"{hour}:{moment:%M:%S}" if seconds else f"{hour}:{moment:%M}"
         clock += " am" if moment.hour < 12 else " pm"
         return clock if is_today else f"{moment.day} {moment:%b %Y}, {clock}"
+
+
+def day_typed(text: str) -> date | None:
+    """Return the day that a person typed, or that stands in an address: ``8/11/2026`` or ``2026-11-08``.
+
+    None for a text that is no day, or no day from 2000 to 2999.
+    """
+    typed = _TYPED_DAY.fullmatch(text.strip())
+    try:
+        day = date(int(typed[3]), int(typed[2]), int(typed[1])) if typed else date.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 3000 else None
 
 
 def _indian_groups(digits: str) -> str:

@@ -1,12 +1,12 @@
 """The page Campaigns: the ledger searches, filters and pages; the address of the page holds every filter."""
 
-from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from console.access import page
+from console.formats import day_typed
 from console.pages.archived_campaigns import ARCHIVED, archived_page
 from console.visit import Visit
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
@@ -53,10 +53,10 @@ def _filter(visit: Visit) -> CampaignFilter:
         words=visit.query("q")[:_MAX_WORDS],
         sender=visit.query("sender")[:16],
         states=_states(visit.query("state")),
-        since=_day(visit.query("since")),
-        until=_day(visit.query("until")),
-        sent_since=_day(visit.query("sent_since")),
-        sent_until=_day(visit.query("sent_until")),
+        since=day_typed(visit.query("since")),
+        until=day_typed(visit.query("until")),
+        sent_since=day_typed(visit.query("sent_since")),
+        sent_until=day_typed(visit.query("sent_until")),
     )
 
 
@@ -64,14 +64,6 @@ def _states(written: str) -> frozenset[CampaignState]:
     if written == LIVE:
         return frozenset(CampaignState) - _ENDED
     return frozenset({CampaignState(written)}) if written in set(CampaignState) else frozenset()
-
-
-def _day(written: str) -> date | None:
-    try:
-        day = date.fromisoformat(written)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 3000 else None
 
 
 ROUTES = (page("/campaigns", show_campaigns),)

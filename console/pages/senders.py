@@ -81,7 +81,8 @@ async def show_sender(visit: Visit) -> Response:
     """Show one sender over some days: its course, its templates and providers, its errors, and who changed what."""
     name = SenderId(visit.request.path_params["sender"])
     queries = Queries(visit.redis)
-    if name not in await queries.senders() and name not in visit.settings.senders:
+    is_in_ledger = name in await queries.senders()
+    if not is_in_ledger and name not in visit.settings.senders:
         raise HTTPException(404)
     days, since, until = _span(visit, SPANS)
     rollups = await _rollups(visit, RollupFilter(senders=[name], since=since, until=until))
@@ -112,7 +113,7 @@ async def show_sender(visit: Visit) -> Response:
         codes=CodeBook(visit.settings).words(statistics.codes),
         trail=[(entry, detail_of(entry)) for entry in await Trail(visit.redis).newest([name], limit=_MAX_TRAIL)],
         configured=_configured(visit, view),
-        actions=_actions(view) if visit.may(ConsoleRole.OPERATOR) else [],
+        actions=_actions(view) if is_in_ledger and visit.may(ConsoleRole.OPERATOR) else [],
     )
 
 

@@ -10,6 +10,9 @@ const SILENT_AFTER_MS = 12000;
 let lastMessage = Date.now();
 let isLive = false;
 
+const timeInIndia = (epochMs) =>
+  new Date(epochMs).toLocaleTimeString("en-IN", { timeZone: "Asia/Kolkata", hour: "numeric", minute: "2-digit", second: "2-digit" });
+
 function tellConnection() {
   const line = document.getElementById("connection");
   if (!line || !isLive) return;
@@ -17,7 +20,7 @@ function tellConnection() {
   if (silent === !line.hidden) return;
   line.hidden = !silent;
   line.textContent = silent
-    ? `No connection since ${new Date(lastMessage).toLocaleTimeString()}: the figures are of that time. It is tried again by itself.`
+    ? `No connection since ${timeInIndia(lastMessage)}: the figures are of that time. It is tried again by itself.`
     : "";
 }
 

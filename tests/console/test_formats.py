@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from console.formats import Formats, NumberForm
+from console.formats import Formats, NumberForm, day_typed
 
 INDIA = Formats(NumberForm.INDIA)
 INTERNATIONAL = Formats(NumberForm.INTERNATIONAL)
@@ -57,3 +57,34 @@ def test_shares_rates_and_sizes_say_their_unit() -> None:
     assert (INDIA.limit(0), INDIA.limit(50)) == ("no limit", "50/s")
     assert (INDIA.bytes(12), INDIA.bytes(1_500_000), INDIA.bytes(2e9)) == ("12 bytes", "1.5 MB", "2.0 GB")
     assert (INDIA.day("2026-11-08"), INTERNATIONAL.day("2026-11-08")) == ("8 Nov 2026", "2026-11-08")
+
+
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [
+        ("8/11/2026", date(2026, 11, 8)),
+        (" 08.11.2026 ", date(2026, 11, 8)),
+        ("08-11-2026", date(2026, 11, 8)),
+        ("2026-11-08", date(2026, 11, 8)),
+        ("31/11/2026", None),
+        ("11/30/2026", None),
+        ("01/01/1999", None),
+        ("31/12/9999", None),
+        ("8/11/26", None),
+        ("tomorrow", None),
+        ("\u0668/11/2026", None),
+        ("", None),
+    ],
+)
+def test_a_typed_day_has_its_day_before_its_month(typed: str, day: date | None) -> None:
+    assert day_typed(typed) == day
+
+
+def test_a_field_shows_a_day_as_it_is_typed() -> None:
+    day = date(2026, 11, 8)
+    assert [(f.typed_day(day), f.form_of_typed_days) for f in (INDIA, INTERNATIONAL)] == [
+        ("08/11/2026", "dd/mm/yyyy"),
+        ("2026-11-08", "yyyy-mm-dd"),
+    ]
+    assert {day_typed(f.typed_day(day)) for f in (INDIA, INTERNATIONAL)} == {day}
+    assert INDIA.typed_day(None) == ""

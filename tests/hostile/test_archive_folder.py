@@ -189,7 +189,7 @@ async def test_no_deletion_follows_a_link_or_meets_a_foreign_file(ledger: Ledger
     folder.delete_others(CAMPAIGN, stub.operation)
     print(f"{refused} calls refused, {len(list(home.iterdir()))} foreign files left, {sorted(folder.names(CAMPAIGN))}")  # noqa: T201  # the figure
     assert (refused, left, len(list(home.iterdir()))) == (5, {"as before"}, 4)
-    files = [f"{stub.operation}.{kind}" for kind in ("json", "key", "parquet")]
+    files = [f"{stub.operation}.{kind}" for kind in ("json", "key", "numbers", "parquet")]
     assert folder.names(CAMPAIGN) == [*files, "notes.txt"]
 
 

@@ -1,4 +1,4 @@
-"""What strangers, who have no login, can do to Flower: its memory."""
+"""What strangers, who have no login, can do to Flower: its memory, its connections, its log."""
 
 import socket
 import sys
@@ -19,6 +19,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
 MAX_MB = 300
 _MIB = 1024 * 1024
+
+_FORM = (
+    b"POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n"
+    b"Content-Type: multipart/form-data; boundary=of-a-stranger\r\n\r\na=b"
+)
 
 
 @pytest.fixture
@@ -78,3 +83,37 @@ def test_a_static_path_with_a_null_character_is_not_found_and_leaves_no_tracebac
     assert response.status_code == 404
     assert "Traceback" not in process.log_tail(100)
     assert "Uncaught" not in process.log_tail(100)
+
+
+def test_refused_requests_write_few_log_lines_without_their_text(flower: tuple[Process, int]) -> None:
+    process, port = flower
+    before = process.log.read_text().count("\n")
+    requests = [
+        b"GET /static/../../../of-a-stranger HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"of-a-stranger\r\n\r\n",
+        b"GET /of-a-stranger HTTP/1.1\r\nHost\r\n\r\n",
+        b"POST /of-a-stranger HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\n\r\n",
+        _FORM,
+        b"GET /of-a-stranger HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ]
+    for request in requests * 20:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(request)
+            while connection.recv(65_536):
+                pass
+    log = process.log.read_text()
+    lines = log.count("\n") - before
+    print(f"{20 * len(requests)} refused requests: {lines} log lines")  # noqa: T201  # the figure
+    assert 1 <= lines <= 3
+    assert "of-a-stranger" not in log
+
+
+@pytest.mark.slow  # 75 seconds
+def test_a_head_that_is_sent_by_halves_is_closed(flower: tuple[Process, int]) -> None:
+    _, port = flower
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        began = time.monotonic()
+        assert connection.recv(1) == b""
+    print(f"closed after {time.monotonic() - began:.0f} s")  # noqa: T201  # the figure
+    assert _is_healthy(port)

@@ -12,6 +12,7 @@ import flower.options  # type: ignore[import-untyped]  # noqa: F401  # defines t
 from tornado.options import options
 
 from times_dispatch.broker.app import celery_app
+from times_dispatch.broker.flower_log import bound_log_lines
 from times_dispatch.broker.flower_routes import restrict
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
 from times_dispatch.ledger.heartbeats import ProcessKind
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     allow_control = _ALLOW_CONTROL in arguments
     options.enable_events = allow_control  # workers send their events unasked
     restrict(allow_control=allow_control)
+    bound_log_lines()
     gc.freeze()  # otherwise the garbage collector looks through all loaded modules, for tens of milliseconds each time
     with HeartbeatThread(settings.redis_url, ProcessKind.FLOWER):
         app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])

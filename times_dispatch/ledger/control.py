@@ -206,12 +206,14 @@ class Control:
         if await self._lanes_of(sender, campaign):
             raise LanesRefused(campaign, "a budget")
         key = campaign_key(sender, campaign)
-        if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
+        before = await self._redis.hget(key, CampaignField.MAX_PARTS)
+        if before is None:
             raise await missing_campaign(self._redis, sender, campaign)
         detail = counted(max_parts, "part") if max_parts else "no limit"
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
-            add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
+            if text(before) != str(max_parts):
+                add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
             pipe.hget(key, CampaignField.PARTS_OUT)
             parts_out = (await pipe.execute())[-1]
         return int(parts_out or 0)

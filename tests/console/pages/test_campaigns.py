@@ -22,6 +22,20 @@ async def test_filters_stand_in_the_address_and_in_the_form(viewer: Browser, led
     assert "No campaign fits" in (await viewer.get("/campaigns?until=2020-01-01")).text
 
 
+async def test_days_are_typed_and_shown_in_the_form_of_india_or_in_the_chosen_one(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    await ledger.submit(3)
+    for written in ("31/12/2019", "2019-12-31"):
+        html = (await viewer.get(f"/campaigns?since={written}&until=1/1/2100")).text
+        assert _ids(html) == [CAMPAIGN]
+        assert 'name="since" value="31/12/2019"' in html
+        assert 'name="until" value="01/01/2100"' in html
+        assert 'placeholder="dd/mm/yyyy"' in html
+    assert _ids((await viewer.get("/campaigns?until=31/12/2019")).text) == []
+    assert 'type="date"' not in html
+
+
 async def test_live_stands_for_every_state_before_the_end(viewer: Browser, ledger: Ledger) -> None:
     for campaign in ("running1", "paused01", "braked01", "ended001"):
         await ledger.submit(3, campaign=campaign)

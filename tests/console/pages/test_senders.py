@@ -45,6 +45,16 @@ async def test_a_sender_that_never_sent_says_so_and_an_unknown_one_is_not_found(
     assert "OTHERS" in (await viewer.get("/senders?days=nonsense")).text
 
 
+async def test_a_sender_that_only_the_settings_have_has_no_actions(operator: Browser, ledger: Ledger) -> None:
+    await ledger.submit(1)
+    for sender, actions in ((SENDER, {"pause", "rate"}), ("OTHERS", set())):
+        html = (await operator.get(f"/senders/{sender}")).text
+        found = set(re.findall(rf'href="/senders/{sender}/(\w+)"', html))
+        assert found == actions
+        for action in found:
+            assert (await operator.get(f"/senders/{sender}/{action}")).status_code == 200
+
+
 async def test_the_figures_of_today_lead_to_the_campaigns_that_sent_today_whenever_they_were_created(
     viewer: Browser, ledger: Ledger
 ) -> None:

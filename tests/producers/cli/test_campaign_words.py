@@ -129,5 +129,5 @@ def test_every_command_calls_a_campaign_with_a_later_start_scheduled(run: Run, w
     write("people.csv", csv_of(people(3)))
     first = run("submit", "diwali.toml", "--recipients", "people.csv", "--yes").stdout.split()[1]
     again = run("submit", "diwali.toml", "--recipients", "people.csv")
-    assert again.stdout == f"already submitted as {first} (scheduled); --again sends it once more\n"
+    assert again.stdout == f"already submitted as {first} (scheduled); --again sends the campaign once more\n"
     assert f"{campaign} (diwali, scheduled)" in run("show", "diwali").stderr

@@ -1,5 +1,6 @@
 """The figures of live campaigns; each must equal that of the campaign's whole view."""
 
+import msgspec
 import pytest
 
 from tests.kit.lanes import people, submit_in_lanes
@@ -7,7 +8,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.lanes.names import known_lanes
-from times_dispatch.ledger.live_campaigns import RUNNING_FIELDS, LiveCampaign, LiveCampaigns
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LivePlan
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.scripts import Script
@@ -18,9 +19,15 @@ OTHER = SenderId("OTHERS")
 
 def _of(view: CampaignView) -> LiveCampaign:
     """Return the figures of a whole view."""
+    plan = view.plan
     return LiveCampaign(
         id=view.id,
-        plan=view.plan,
+        plan=LivePlan(
+            name=plan.name,
+            sender=plan.sender,
+            start_at_ms=plan.start_at_ms,
+            lane_campaigns=tuple(plan.lane_campaigns),
+        ),
         state=view.state,
         reason="" if view.state is CampaignState.RUNNING else view.reason,
         created_ms=view.created_ms,
@@ -73,7 +80,9 @@ async def test_a_mismatch_of_counters_is_the_reason_of_a_stopped_campaign(
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "total", 3)
 
 
-@pytest.mark.parametrize(("field", "value"), [("total", "many"), ("plan", "{"), ("state", "odd"), ("created_ms", "")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("total", "many"), ("plan", "{"), ("state", "odd"), ("created_ms", ""), ("p", "1 2")]
+)
 async def test_a_damaged_campaign_is_told_and_the_others_are_read(
     ledger: Ledger, reader: LiveCampaigns, field: str, value: str
 ) -> None:
@@ -104,8 +113,9 @@ async def test_of_a_campaign_that_runs_only_the_fields_of_its_sums_are_read(
     await ledger.redis.hset(key, counter, "many")
     [(_, _, live)] = (await reader.read()).senders
     assert live == [expected]
-    reply = await Script(ledger.redis, "read_live")(SENDER, campaigns=[CAMPAIGN])
-    assert [len(values) for values in reply["campaigns"]] == [len(RUNNING_FIELDS)]
+    reply = await Script(ledger.redis, "read_live")(SENDER, campaigns=msgspec.json.encode([CAMPAIGN]))
+    plan = await ledger.redis.hget(key, "plan")
+    assert reply["campaigns"] == [[plan, f"{expected.created_ms} {expected.sealed_ms} 3 3 0".encode()]]
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     work = await reader.read()
     assert ([sender.live for sender in work.senders], [each.campaign for each in work.damaged]) == ([[]], [CAMPAIGN])

@@ -96,11 +96,11 @@ async def test_a_decision_about_doubt_that_is_repeated_leaves_what_was_pushed_si
     decided_ms = await ledger.now_ms() + 1
     while await ledger.now_ms() < decided_ms:
         pass
-    assert (await _settle(ledger, Settlement.RESEND, decided_ms))["resent"] == 1
+    assert (await _settle(ledger, Settlement.RESEND, decided_ms))["requeued"] == 1
     await ledger.send_all(b"i")
     before = await ledger.dump()
     reply = await _settle(ledger, settlement, decided_ms)
-    assert (reply["resent"], reply["as_sent"]) == (0, 0)
+    assert (reply["requeued"], reply["as_sent"]) == (0, 0)
     assert await ledger.dump() == before
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
 

@@ -50,6 +50,27 @@ async def test_a_change_that_changes_nothing_is_not_in_the_trail(ledger: Ledger)
     assert await entries(ledger) == [(ASHA, TrailAction.CANCELLED, CAMPAIGN, "")]
 
 
+async def test_a_change_of_a_sender_or_a_budget_that_changes_nothing_is_not_in_the_trail(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    control = Control(ledger.redis, actor=ASHA)
+    await control.resume_sender(SENDER)
+    for _ in range(2):
+        await control.pause_sender(SENDER, reason="holiday")
+        await control.pause_sender(SENDER)
+    await control.pause_sender(SENDER, reason="strike")
+    for _ in range(2):
+        await control.resume_sender(SENDER)
+        await control.set_rate(SENDER, 12.5)
+        await control.set_budget(SENDER, CAMPAIGN, 1_000)
+    assert await entries(ledger) == [
+        (ASHA, TrailAction.SENDER_PAUSED, "", "holiday"),
+        (ASHA, TrailAction.SENDER_PAUSED, "", "strike"),
+        (ASHA, TrailAction.SENDER_RESUMED, "", ""),
+        (ASHA, TrailAction.RATE_SET, "", "12.5/s"),
+        (ASHA, TrailAction.BUDGET_SET, CAMPAIGN, "1,000 parts"),
+    ]
+
+
 async def test_brakes_are_the_program_s_own(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.control.brake_provider(SENDER, PROVIDER, "1007: balance")

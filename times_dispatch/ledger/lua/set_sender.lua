@@ -8,7 +8,7 @@
 --   is_stop     1 if the sender is paused or braked by the fields, else 0: the time of this call is kept in stopped_us
 --   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 --   fields      a list: name and value of each field
--- Reply: written, how many fields got their value.
+-- Reply: written, how many fields got another value. Without any, nothing is noted in the trail.
 -- Keys: the sender's hash and trail.
 -- Atomic: all fields.
 -- Cost: O(fields).
@@ -18,7 +18,8 @@ local written = 0
 
 run_without_memory()
 for _, field in ipairs(args.fields) do
-  if args.keep_first == '0' or redis.call('HEXISTS', sender_key, field.name) == 0 then
+  local before = redis.call('HGET', sender_key, field.name)
+  if not before or (args.keep_first == '0' and before ~= field.value) then
     redis.call('HSET', sender_key, field.name, field.value)
     written = written + 1
   end
