@@ -42,7 +42,7 @@ async def test_an_export_writes_every_number_with_a_plus(tmp_path: Path, redis: 
 
     assert await export_numbers(tmp_path / "out.csv", opt_outs) == 2
 
-    heading, *numbers = (tmp_path / "out.csv").read_text().split()
+    heading, *numbers = (tmp_path / "out.csv").read_text("utf-8-sig").split()
     assert (heading, sorted(numbers)) == ("to", ["+12025550123", "+919876543210"])
 
 
