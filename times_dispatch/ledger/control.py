@@ -30,6 +30,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Reply, Script, text
+from times_dispatch.ledger.sender_view import unavailable_providers
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
 from times_dispatch.plurals import counted
@@ -211,8 +212,9 @@ class Control:
             raise await missing_campaign(self._redis, sender, campaign)
         detail = counted(max_parts, "part") if max_parts else "no limit"
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
+            # The same budget is not written: it would replace a budget that was set since, without an entry.
             if text(before) != str(max_parts):
+                pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
                 add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
             pipe.hget(key, CampaignField.PARTS_OUT)
             parts_out = (await pipe.execute())[-1]
@@ -287,15 +289,26 @@ class Control:
 
         Return False, and change nothing, if the sender was paused or braked after this call began.
         """
-        trail = self._entry(TrailAction.SENDER_RESUMED)
         lanes = await known_lanes(self._redis, sender)
         decided_us = [await self._clock.now_us(lane) for lane in lanes]
+        # The lanes are read after the decision, so each stop that this call ends is found here.
+        is_stopped = any([await self._is_stopped(lane) for lane in lanes])
+        trail = self._entry(TrailAction.SENDER_RESUMED) if is_stopped else ""
         resumes = [
             self._resume_sender(lane, decided_us=moment, trail="" if at else trail)
             for at, (lane, moment) in enumerate(zip(lanes, decided_us, strict=True))
         ]
         replies = _raised_at_end(await asyncio.gather(*resumes, return_exceptions=True))
         return all(text(reply["status"]) == Status.CHANGED for reply in replies)
+
+    async def _is_stopped(self, lane: SenderId) -> bool:
+        """Say whether a lane is paused, or a provider is unavailable to it; also True if that cannot be read."""
+        stored: Any = await self._redis.hgetall(_sender_hash_key(lane))
+        try:
+            fields = {text(name): value for name, value in stored.items()}
+            return SenderField.PAUSED in fields or bool(unavailable_providers(fields))
+        except ValueError:
+            return True
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Settle all messages in doubt of a campaign: count them as sent, or send them again. Return how many.

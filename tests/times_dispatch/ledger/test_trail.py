@@ -4,7 +4,8 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.keys import OPT_OUTS
+from times_dispatch.ledger.keys import OPT_OUTS, CampaignField, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
@@ -69,6 +70,44 @@ async def test_a_change_of_a_sender_or_a_budget_that_changes_nothing_is_not_in_t
         (ASHA, TrailAction.RATE_SET, "", "12.5/s"),
         (ASHA, TrailAction.BUDGET_SET, CAMPAIGN, "1,000 parts"),
     ]
+
+
+async def test_a_resume_is_in_the_trail_only_if_it_ends_a_stop_of_some_lane(ledger: Ledger) -> None:
+    control = Control(ledger.redis, actor=ASHA)
+    await control.with_lanes(SENDER, 2)
+    first, second = (sender_key(lane, SenderKey.SENDER) for lane in lane_senders(SENDER, 2))
+    await ledger.redis.hset(first, f"answered_us@{PROVIDER}", 1)  # remains of every push
+    await control.resume_sender(SENDER)
+    assert await entries(ledger) == []
+    backs_off: Any = {f"back_off_count@{PROVIDER}": 1, f"back_off_reason@{PROVIDER}": "overloaded"}
+    await ledger.redis.hset(second, mapping=backs_off)
+    for _ in range(2):
+        await control.resume_sender(SENDER)
+    assert await entries(ledger) == [(ASHA, TrailAction.SENDER_RESUMED, "", "")]
+    backs_off[f"back_off_until_us@{PROVIDER}"] = "damaged"
+    await ledger.redis.hset(second, mapping=backs_off)
+    await control.resume_sender(SENDER)
+    assert len(await entries(ledger)) == 2
+
+
+async def test_a_budget_that_stays_replaces_no_budget_that_another_person_sets_meanwhile(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.submit(3)
+    await Control(ledger.redis, actor=ASHA).set_budget(SENDER, CAMPAIGN, 1_000)
+    read: Any = ledger.redis.hget
+
+    async def read_before_the_other(key: str, field: str) -> Any:
+        value = await read(key, field)
+        if field == CampaignField.MAX_PARTS:
+            monkeypatch.undo()
+            await Control(ledger.redis, actor="omar@host").set_budget(SENDER, CAMPAIGN, 50)
+        return value
+
+    monkeypatch.setattr(ledger.redis, "hget", read_before_the_other)
+    await Control(ledger.redis, actor=ASHA).set_budget(SENDER, CAMPAIGN, 1_000)
+    assert await ledger.redis.hget(campaign_key(SENDER, CAMPAIGN), CampaignField.MAX_PARTS) == b"50"
+    assert (await entries(ledger))[-1] == ("omar@host", TrailAction.BUDGET_SET, CAMPAIGN, "50 parts")
 
 
 async def test_brakes_are_the_program_s_own(ledger: Ledger) -> None:

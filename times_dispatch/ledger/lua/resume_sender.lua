@@ -5,8 +5,7 @@
 --
 -- Arguments
 --   decided_us  when the person decided (epoch, microseconds)
---   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted. If nothing
---               stopped the sender, nothing is noted.
+--   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 -- Reply: status is changed; or unchanged: the sender was paused or braked after the decision.
 -- Keys: the sender's hash, blocked and trail.
 -- Atomic: all changes.
@@ -34,19 +33,18 @@ end
 local stopped_us = tonumber(redis.call('HGET', sender_key, 'stopped_us') or '0')
 -- A time in the future was written before the clock was set back, and does not count.
 if stopped_us >= tonumber(args.decided_us) and stopped_us <= now_us() then return reply({status = 'unchanged'}) end
-local was_silent, silent = redis.call('HGET', sender_key, 'silent') or '', silent_since_decision()
-local removed = redis.call('HDEL', sender_key, 'paused', 'pause_reason')
-redis.call('HDEL', sender_key, 'silent')
+local silent = silent_since_decision()
+redis.call('HDEL', sender_key, 'paused', 'pause_reason', 'silent')
 if silent ~= '' then redis.call('HSET', sender_key, 'silent', silent) end
 for _, field in ipairs(redis.call('HKEYS', sender_key)) do
   local name, provider = string.match(field, '(.*)@(.*)')
   local stays = name and (backs_off_since_decision(provider) or is_silent(silent, provider))
   if name == 'brake' or (name and not stays) then
-    removed = removed + redis.call('HDEL', sender_key, field)
+    redis.call('HDEL', sender_key, field)
   end
 end
 -- Campaigns that waited for a provider are due for the rotation at once.
 local blocked_key = key_of_sender('blocked')
 redis.call('ZUNIONSTORE', blocked_key, 1, blocked_key, 'WEIGHTS', 0)
-if removed > 0 or silent ~= was_silent then note_in_trail(args.trail) end
+note_in_trail(args.trail)
 return reply({status = 'changed'})
