@@ -44,6 +44,7 @@ async def test_a_head_with_bare_line_feeds_is_read(redis: Redis, request_: bytes
         LENGTH.replace(b":", b" :"),
         b"A: b\r" + LENGTH,
         b"A: b\0\n" + LENGTH,
+        LENGTH + b"\r\n\rA: b",
         LENGTH + b"\nContent-Length: 3",
         b"Transfer-Encoding: chunked\n" + LENGTH,
     ],

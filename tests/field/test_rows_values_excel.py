@@ -274,6 +274,19 @@ def test_a_hidden_column_that_is_used_is_named(tmp_path: Path, hide: dict[str, i
     ]
 
 
+def test_a_column_range_that_begins_before_the_sheet_takes_no_memory(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "note", "value"])
+        sheet.write_row(1, 0, [NUMBERS[0], "new", "Asha"])
+        sheet.set_column(1, 2, 12, options={"hidden": True})
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as whole, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, whole.read(name).replace(b'<col min="2"', b'<col min="-999999999"'))
+
+    assert check_values(tmp_path / "b.xlsx").values == ["Asha"]
+
+
 def test_a_hidden_column_that_is_not_used_has_no_warning(tmp_path: Path) -> None:
     with Workbook(tmp_path / "a.xlsx") as workbook:
         sheet = workbook.add_worksheet()

@@ -225,14 +225,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to count the bytes and fields of a request."""
         self._is_message_complete = self._is_head_read = False
         self._head_bytes = self._unwanted_bytes = 0
-        self._read_line_feeds(are_bare=True)
+        # The first option is only for the first line: below the fields, a carriage return alone would end the head.
+        self.parser.set_dangerous_leniencies(lenient_optional_lf_after_cr=True, lenient_optional_cr_before_lf=True)
         super().on_message_begin()
-
-    def _read_line_feeds(self, *, are_bare: bool) -> None:
-        """Read bare line feeds in heads (RFC 9112, section 2.2), not in chunks: a second request could hide there."""
-        self.parser.set_dangerous_leniencies(
-            lenient_optional_lf_after_cr=are_bare, lenient_optional_cr_before_lf=are_bare
-        )
 
     def on_url(self, url: bytes) -> None:
         """Add a piece of the URL."""
@@ -246,6 +241,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value) + 4  # ": " and the end of the line
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
             raise _HeadTooLong
+        if not self.headers:
+            self.parser.set_dangerous_leniencies(lenient_optional_lf_after_cr=False)
         name = name.lower()  # the same as uvicorn's method, whose call costs more
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -254,7 +251,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request, unless the request must be parsed again."""
         self._is_head_read = True
-        self._read_line_feeds(are_bare=False)
+        # Bare line feeds are read in heads (RFC 9112, section 2.2), but not in chunks, where a request could be hidden.
+        self.parser.set_dangerous_leniencies(lenient_optional_lf_after_cr=False, lenient_optional_cr_before_lf=False)
         self._received_at_body = self._received_bytes
         if self.parser.should_upgrade():
             return

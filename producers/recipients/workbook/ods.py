@@ -42,7 +42,7 @@ class OdsWorkbook:
         hidden: set[int] = set()
         first = 0
         for column in self._tables[sheet].iter(f"{_TABLE}table-column"):
-            end = first + int(column.get(f"{_TABLE}number-columns-repeated", 1))
+            end = first + max(int(column.get(f"{_TABLE}number-columns-repeated", 1)), 0)
             if column.get(f"{_TABLE}visibility", "visible") != "visible":
                 hidden.update(range(first, min(end, _MAX_ROW_CELLS)))
             first = end

@@ -55,16 +55,18 @@ class XlsxWorkbook:
 
     def hidden_columns(self, sheet: int) -> set[int]:
         """Return the indexes of the columns of a sheet that a person does not see; reads the sheet up to its rows."""
-        hidden: set[int] = set()
+        are_hidden = bytearray(MAX_COLUMNS)
         with self._open(self._paths[sheet]) as file:
             for _, element in ET.iterparse(file, ("start",)):  # noqa: S314  # expat bounds entities
                 match _local(element.tag):
                     case "col" if element.get("hidden") in TRUE or element.get("width") in NO_SIZE:
-                        first, last = int(element.get("min", 1)), int(element.get("max", 0))
-                        hidden.update(range(first - 1, min(last, MAX_COLUMNS)))
+                        first = max(int(element.get("min", 1)), 1)
+                        last = min(int(element.get("max", 0)), MAX_COLUMNS)
+                        if first <= last:
+                            are_hidden[first - 1 : last] = b"\x01" * (last - first + 1)
                     case "sheetData":
                         break
-        return hidden
+        return {index for index, is_hidden in enumerate(are_hidden) if is_hidden}
 
     def close(self) -> None:
         """Close the file of the workbook."""

@@ -24,7 +24,10 @@ _TABLE: Final[dict[int, str]] = {
 }
 _OTHER = re.compile(f"[{''.join(map(chr, _TABLE))}]")
 _MARK = re.compile(f"[{_INVISIBLE}{_MIDDLE_DOTS}]")
-_BETWEEN_DIGITS = re.compile(rf"(?<=[0-9])[{_INVISIBLE}{_MIDDLE_DOTS}]{{1,3}}(?=[0-9])")
+_BETWEEN_DIGITS = re.compile(
+    rf"(?<=[0-9])(?:(?<=91)|(?![{_MIDDLE_DOTS}][6-9][0-9]{{9}}(?![0-9])))[{_INVISIBLE}{_MIDDLE_DOTS}]{{1,3}}(?=[0-9])"
+)
+"""Marks within a number; a bullet before a whole mobile separates it from other digits: ``10-7•9876543210``."""
 _AFTER_CODE = re.compile(
     r"(?<![0-9/.:_-])(?:(?:0[1-9][0-9]{1,3} ?[/:_~|] ?|0?18[06]0/)(?=[0-9]{6,8}(?![0-9/]))"
     r"|18[06]0/[0-9]{3}/(?=[0-9]{3,4}(?![0-9/]))"
