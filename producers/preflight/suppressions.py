@@ -1,4 +1,4 @@
-"""How many messages would be suppressed when they are sent, as the ledger is now; nothing is written."""
+"""Counts the messages that would be suppressed if they were sent now. Nothing is written to the ledger."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -20,12 +20,12 @@ _BATCH_SIZE = 1000
 
 
 class Suppressions(NamedTuple):
-    """How many messages would be suppressed, or would wait, by reason."""
+    """The numbers of messages that would be suppressed, or would wait, by reason."""
 
     opted_out: int = 0
-    """Their numbers are on the opt-out list."""
+    """Messages to numbers on the opt-out list."""
     dead: int = 0
-    """Nobody has their numbers."""
+    """Messages to dead numbers."""
     repetitions: Repetitions = Repetitions()
 
     def in_words(self, sender: SenderSettings) -> Iterator[str]:
@@ -93,7 +93,7 @@ class SuppressionCounter:
 
 
 def counter_of(redis: Redis, settings: Settings, draft: Draft, now: datetime) -> SuppressionCounter:
-    """Return a counter for the rows of a draft that is submitted at a moment."""
+    """Return a counter for the rows of a draft that is submitted at the given time."""
     opens = draft.campaign.schedule.at(now).opens
     return SuppressionCounter(redis, settings, draft.campaign.plan(now), at_s=opens.timestamp())
 

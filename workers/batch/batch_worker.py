@@ -215,10 +215,7 @@ class BatchWorker:
         return opened
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
-        """Wait for permits, and open a block of at most as many messages.
-
-        Return the moment of the call on the monotonic clock, and the reply of the ledger.
-        """
+        """Wait for permits, and open a block of at most as many messages; return the time of the call, and the reply."""
         context = self._context
         permits = await context.capacity.take(
             self._max_block(),
@@ -366,8 +363,7 @@ class BatchWorker:
         """Return how many seconds the opening of a block may take if the block is pushed without a confirmation.
 
         The send times of such a block count from its arrival. *expected_s* is how many seconds the opening should have
-        taken. A block whose opening took that long follows the block before at the sender's rate, if the pushes of
-        the block can still start in time.
+        taken. A block whose opening took that long follows the last block at its rate, if its pushes can start in time.
         """
         timings = self._context.timings
         return min(late_after_s + expected_s, timings.start_within_s - self._lasts_s(block) - timings.spare_start_s / 2)

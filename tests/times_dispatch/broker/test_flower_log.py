@@ -17,13 +17,13 @@ async def test_the_first_refusal_is_a_line_and_the_others_are_counted_once_a_min
     refused = RefusedRequests(RefusalLog(), clock=clock)
     with capture_logs() as lines:
         for _ in range(5):
-            assert not refused.filter(_record(logging.WARNING, "%d %s: not found", 404, "GET /of-a-stranger"))
+            assert not refused.filter(_record(logging.WARNING, "%d %s: %s", 404, "GET /of-a-stranger", "of-a-stranger"))
         await clock.advance(SUMMARY_EVERY_S)
         assert not refused.filter(_record(logging.INFO, "Malformed HTTP message from %s: %s", "x", "of-a-stranger"))
-    assert [(line["event"], line.get("reason"), line.get("requests")) for line in lines] == [
-        ("a request was refused", "%d %s: not found", None),
+    assert [(line["event"], line.get("status"), line.get("requests")) for line in lines] == [
+        ("a request was refused", 404, None),
         ("more requests were refused", None, {"a request was refused": 4}),
-        ("a request was refused", "Malformed HTTP message from %s: %s", None),
+        ("a request could not be read", None, None),
     ]
     assert "of-a-stranger" not in str(lines)
 

@@ -1,10 +1,10 @@
-"""The filter beside the rows of an archive, which says of a phone number that it is not in there.
+"""The filter beside the rows of an archive: it shows that a phone number is certainly not in the archive.
 
-It is a Bloom filter of two bytes a message. The number alone decides in which chunk of the filter its bits are, so that
-a search reads one chunk of a kilobyte, however many messages the archive has. Of numbers that are not in the archive,
-fewer than one in a thousand are taken for numbers that may be there. Each chunk is encrypted under the data key of the
-archive, and names its place and its archive: without the key nobody learns anything of a number, and whoever may write
-into the folder can hide none.
+The filter is a Bloom filter with two bytes for each message. The digest of a number chooses the chunk that holds the
+number's bits, so a search reads one chunk of a kilobyte, whatever the size of the archive. Fewer than one in a thousand
+numbers outside the archive look like numbers that may be inside. Each chunk is encrypted and authenticated under the
+data key of the archive, together with the chunk's position and the archive's name. Without the key, the filter reveals
+no number, and a change to the file is detected.
 """
 
 import os
@@ -23,9 +23,9 @@ _TAG_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _MESSAGES_OF_CHUNK: Final = _CHUNK_BYTES // 2
 _WORDS: Final = Struct("<7H2xI")
-"""Of the digest of a number: the places of seven bits, and what chooses the chunk."""
+"""The parts of a number's digest: seven words that give the positions of bits, and the word that chooses the chunk."""
 _BYTE_SHIFT: Final = 6
-"""The highest ten bits of a word name a byte of the chunk, and the lowest three a bit of the byte."""
+"""The highest ten bits of a word are the index of a byte of the chunk, and the lowest three are a bit of this byte."""
 _CHOICE_BITS: Final = 32
 
 
@@ -33,12 +33,12 @@ class NumberFilter:
     """The filter of an archive that is being written."""
 
     def __init__(self, messages: int) -> None:
-        """Begin a filter for so many messages."""
+        """Make an empty filter for an archive of this number of messages."""
         self._chunks = max(1, -(-messages // _MESSAGES_OF_CHUNK))
         self._bits = bytearray(self._chunks * _CHUNK_BYTES)
 
     def add(self, numbers: Iterable[str]) -> None:
-        """Add numbers, each a string of digits, with the country's code."""
+        """Add phone numbers, each a string of digits with the country code."""
         bits, chunks = self._bits, self._chunks
         for number in numbers:
             *words, choice = _WORDS.unpack(_digest(number))
@@ -47,7 +47,7 @@ class NumberFilter:
                 bits[first + (word >> _BYTE_SHIFT)] |= 1 << (word & 7)
 
     def write(self, file: IO[bytes], *, data_key: bytes, archive: str) -> None:
-        """Write the filter, encrypted; a data key encrypts one filter and no other."""
+        """Write the encrypted filter; a data key must encrypt only one filter, because nonces repeat."""
         cipher = _cipher(data_key)
         for chunk in range(self._chunks):
             content = bytes(self._bits[chunk * _CHUNK_BYTES : (chunk + 1) * _CHUNK_BYTES])
@@ -59,12 +59,12 @@ def may_hold(file: IO[bytes], number: str, *, data_key: bytes, archive: str) -> 
 
     Args:
         file: the filter of the archive.
-        number: digits.
+        number: the phone number, a string of digits with the country code.
         data_key: the key of the archive.
         archive: the name of the archive.
 
     Raises:
-        ArchiveDamaged: the filter was changed, cut, or is that of another archive.
+        ArchiveDamaged: the filter was changed or cut, or belongs to another archive.
     """
     chunks = file.seek(0, os.SEEK_END) // (_CHUNK_BYTES + _TAG_BYTES)
     *words, choice = _WORDS.unpack(_digest(number))
@@ -91,5 +91,5 @@ def _nonce(chunk: int) -> bytes:
 
 
 def _context(archive: str, chunks: int) -> bytes:
-    """Return what is authenticated with each chunk."""
+    """Return the data that is authenticated with each chunk, besides the chunk itself."""
     return f"{archive} {chunks}".encode()

@@ -51,9 +51,7 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     link: int = 0
     """The number of the clicked link in the message, from 1; 0 if the report is not from our links process."""
     visit: str = ""
-    """The id of a visit of a tracked link, which our links process writes; a foreign report may also have such an
-    id.
-    """
+    """The id of a visit of a tracked link, which our links process writes; a foreign report may have one too."""
     incoming_text: str = ""
     """The first 512 characters of the reply."""
 
@@ -140,9 +138,7 @@ _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _DEEP: Final = b"[" * 1_000
 """More nested arrays than any report has. The limit of msgspec depends on the version of Python."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-"""A string of JSON. A string without an end matches to the end of the body, so that no search begins inside the
-string.
-"""
+"""A string of JSON; a string without an end matches to the end of the body, so that no search begins inside it."""
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 

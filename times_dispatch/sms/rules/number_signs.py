@@ -1,4 +1,4 @@
-"""Rewrites the signs within phone numbers as the ones that ``callback_numbers`` reads; a text keeps its length.
+"""Replaces the signs within phone numbers by the signs that ``callback_numbers`` reads; a text keeps its length.
 
 People write ``022_26501241``, ``[022] 26501239`` and ``98765·43210``, and other scripts have blanks, dashes and
 brackets of their own.
@@ -27,7 +27,7 @@ _MARK = re.compile(f"[{_INVISIBLE}{_MIDDLE_DOTS}]")
 _BETWEEN_DIGITS = re.compile(
     rf"(?<=[0-9])(?:(?<=91)|(?![{_MIDDLE_DOTS}][6-9][0-9]{{9}}(?![0-9])))[{_INVISIBLE}{_MIDDLE_DOTS}]{{1,3}}(?=[0-9])"
 )
-"""Marks within a number; a bullet before a whole mobile separates it from other digits: ``10-7•9876543210``."""
+"""Marks within a number. A bullet before a whole mobile number is no such mark: ``10-7•9876543210``."""
 _AFTER_CODE = re.compile(
     r"(?<![0-9/.:_-])(?:(?:0[1-9][0-9]{1,3} ?[/:_~|] ?|0?18[06]0/)(?=[0-9]{6,8}(?![0-9/]))"
     r"|18[06]0/[0-9]{3}/(?=[0-9]{3,4}(?![0-9/]))"
@@ -38,13 +38,13 @@ _AFTER_CODE = re.compile(
 ``[022] 26501239``."""
 _SIGNS_AFTER_CODE = "/:_~|]*"
 _HALVES = re.compile(r"(?<![0-9])([6-9][0-9]{4})[/:_~|*,]([0-9]{5})(?![0-9])")
-"""The halves of a mobile with a sign that is none of a number, except after a word to call."""
+"""The halves of a mobile number with a sign between them that belongs to a number only after a word to call."""
 _HALVES_OF_NOUGHTS = re.compile(rb"0{5}[/:_~|*,]0{5}")
 _DASH_FOR_SIGN: Final = {**dict.fromkeys(map(ord, "/:_~|*"), "-"), ord("["): "(", ord("]"): ")"}
 
 
 def as_ascii(text: str) -> str:
-    """Return a text with ASCII digits, and ASCII blanks, dashes and brackets in place of those of other scripts."""
+    """Return a text in which ASCII signs replace the digits, blanks, dashes and brackets of other scripts."""
     if text.isascii():
         return text
     if _OTHER.search(text):
@@ -72,7 +72,7 @@ def has_halves(text: str) -> bool:
 
 
 def may_have_halves(noughts: bytes) -> bool:
-    """Return the same for a text without blanks, dots and dashes whose digits are all noughts."""
+    """Return whether ``has_halves`` may be true, for a text without blanks, dots and dashes whose digits are all 0."""
     return _HALVES_OF_NOUGHTS.search(noughts) is not None
 
 
