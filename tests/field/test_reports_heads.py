@@ -44,7 +44,6 @@ async def test_a_head_with_bare_line_feeds_is_read(redis: Redis, request_: bytes
         LENGTH.replace(b":", b" :"),
         b"A: b\r" + LENGTH,
         b"A: b\0\n" + LENGTH,
-        LENGTH + b"\r\n\rA: b",
         LENGTH + b"\nContent-Length: 3",
         b"Transfer-Encoding: chunked\n" + LENGTH,
     ],
@@ -52,4 +51,11 @@ async def test_a_head_with_bare_line_feeds_is_read(redis: Redis, request_: bytes
 async def test_a_head_that_may_hide_a_second_request_is_refused(redis: Redis, fields: bytes) -> None:
     async with receiving(redis) as client:
         assert await status(client, f"POST {PATH} HTTP/1.1\nHost: a\n".encode() + fields + b"\n\n" + BODY) == 400
+    assert await stored(redis) == []
+
+
+async def test_a_carriage_return_alone_does_not_end_a_head(redis: Redis) -> None:
+    request = f"POST {PATH} HTTP/1.1\r\nHost: a\r\n".encode() + LENGTH + b"\r\n\r" + BODY
+    async with receiving(redis) as client:
+        assert await status(client, request) == 400
     assert await stored(redis) == []

@@ -215,7 +215,7 @@ class BatchWorker:
         return opened
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
-        """Wait for permits, and open a block of at most as many messages; return the time of the call, and the reply."""
+        """Wait for permits, and open a block of at most as many messages; return the time of the call and the reply."""
         context = self._context
         permits = await context.capacity.take(
             self._max_block(),
