@@ -82,6 +82,22 @@ async def test_urgent_work_is_pushed_while_the_provider_answers_nothing_to_bulk(
     assert await rig.states(HUGE) == "a" * 400
 
 
+async def test_a_lowered_rate_frees_the_places_of_batches_for_other_senders(rig: WorkerRig) -> None:
+    rig.provider.may_answer.clear()
+    await rig.submit(1_600, campaign=HUGE)
+    async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_batches=8, max_in_flight=80) as worker:
+        await rig.issue(worker)
+        await until(worker.dispatcher.is_full)
+        await until(lambda: rig.provider.in_flight >= 70)
+        await rig.control.set_rate(SENDER, 5.0)
+        rig.provider.may_answer.set()
+        await rig.submit(1, campaign=SMALL, sender=OTP, text=OTHER_TEXT)
+        huge_before = len(_pushes_of(rig, HUGE))
+        await rig.issue(worker, OTP)
+        await until(lambda: _pushes_of(rig, SMALL))
+        assert _before_first(rig, SMALL, of=HUGE) - huge_before <= 9 * 5  # of 1,500 at 5/s
+
+
 async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: WorkerRig) -> None:
     await rig.submit(200, campaign=HUGE)
     async with rig.worker(rates={SENDER: 20.0}) as worker:

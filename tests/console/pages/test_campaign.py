@@ -63,7 +63,7 @@ async def test_the_figures_equal_those_of_dispatch_stats(viewer: Browser, ledger
     assert f"Clicks {figures['clicked']:,} of {figures['clickers']:,} recipients" in page
     assert f"Parts sent {figures['parts']:,}" in page
     assert f"Cost so far {F.rupees(Decimal(figures['cost_rupees']))}" in page
-    assert f"Money kept {F.rupees(Decimal(figures['money_kept_rupees']))}" in page
+    assert f"Money saved {F.rupees(Decimal(figures['money_kept_rupees']))}" in page
     assert f"CTR {figures['click_rate_percent']:.1f} %" in page
     for name, words in (("median_s", "Median"), ("p90_s", "90 %"), ("p99_s", "99 %")):
         assert f"{words} {F.duration(figures['delivery_times'][name])}" in page
@@ -156,7 +156,7 @@ async def test_replies_opt_outs_clicks_by_link_and_what_was_kept_back_lead_to_th
     href = f'href="/campaigns/{CAMPAIGN}/messages'
     assert f'{href}?replied=1"><span>Replies</span><b>2</b>' in html
     assert f'{href}?opted_out=1"><span>Opt-outs</span><b>1</b>' in html
-    kept = html.partition('<table aria-label="Kept back"')[2].partition("</table>")[0]
+    kept = html.partition('<table aria-label="Not sent"')[2].partition("</table>")[0]
     assert f'{href}?state=suppressed&amp;code=31">1</a>' in kept
     assert "duplicate" in kept
     assert "the rejects file of the submit lists them" in page
