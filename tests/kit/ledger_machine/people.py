@@ -12,6 +12,7 @@ from times_dispatch.ledger.protocol import ControlAction
 
 MILLISECOND_US = 1_000
 HOW_RESOLVED: list[Any] = ["sent", "resend", "resend"]
+CHANGED_RATES = [0.0, 4.0, 50.0]
 STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
 
 
@@ -22,8 +23,10 @@ class PeopleSteps(MachineState):
         self.pass_us(data.draw(st.sampled_from(STEPS_MS)) * MILLISECOND_US)
 
     def act_as_a_person(self, data: st.DataObject) -> None:
-        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
-        if action == "sender":
+        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "rate", "sender"]))
+        if action == "rate":
+            self.set_rate(data.draw(st.sampled_from(CHANGED_RATES)))
+        elif action == "sender":
             self.stop_sender(data.draw(st.sampled_from(["", "", "pause", "times", "second"])))
         else:
             self.control(self.some_campaign(data), action)
@@ -39,6 +42,10 @@ class PeopleSteps(MachineState):
         assert state == self.model.control(name, action, decided_us=self.model.now_us)
         if action == "resume" and state in {"running", "finished"}:
             self.seen.stopped.discard(name)
+
+    def set_rate(self, rate_per_s: float) -> None:
+        self.run(self.ledger.control.set_rate(SENDER, rate_per_s))
+        self.model.pace.rate_per_s = rate_per_s
 
     def stop_sender(self, what: str) -> None:
         """Resume the sender, and then pause the sender or brake it at a provider."""

@@ -1,5 +1,6 @@
 """One sender and its campaigns: batches are issued, taken, opened, recorded and released."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ DAY_MS = 86_400_000
 AHEAD_US, TOLERANCE_US, MAX_OWN_BURST_US = 40_000, 10_000, 50_000
 TURN_US = 2_000_000
 """The shortest turn of a campaign."""
+BATCHES_OUT_S = 2.0
+"""How many seconds of messages the batches out of a sender hold."""
 
 
 @dataclass
@@ -116,9 +119,21 @@ class Model:
         """End the turn of a batch; fail if the turn is too short. The model ignores whether other campaigns wait."""
         out = self.out[batch_key]
         assert self.holds(batch_key, token), "the turn of another worker's batch ends"
-        assert out.operation, "a turn ends before it has begun"
-        assert self.now_us - out.taken_us >= TURN_US, "a turn ends early"
+        if not self._must_leave(batch_key):
+            assert out.operation, "a turn ends before it has begun"
+            assert self.now_us - out.taken_us >= TURN_US, "a turn ends early"
         out.is_out = False
+
+    def _must_leave(self, batch_key: BatchKey) -> bool:
+        """Say whether a batch must wait for the rate, and more batches of its group are out than the rate needs."""
+        campaign, out = self.campaigns[batch_key[0]], self.out[batch_key]
+        if not self.pace.rate_per_s or campaign.pace.rate_per_s or self._why_too_early(campaign) != "rate_limit":
+            return False
+        group, size = campaign.turn_group(), campaign.size if out.operation else 1
+        are_out = sum(
+            other.is_out and self.campaigns[name].turn_group() == group for (name, _), other in self.out.items()
+        )
+        return are_out > max(2, math.ceil(BATCHES_OUT_S * self.pace.rate_per_s / size) + 1)
 
     def open(self, batch_key: BatchKey, call: OpenCall) -> OpenedBlock | str:
         """Open a block, or return the reason why no block can be opened."""
@@ -137,7 +152,7 @@ class Model:
             out.first_pending, out.is_out = len(batch), False
             return "copy_on_its_way" if out.waits_until_ms else "drained"
         if reason := self._why_too_early(campaign):
-            return reason
+            return "turn_over" if self._must_leave(batch_key) else reason
         chosen = self._choose(batch_key, call, 1 if provider.is_probe else call.max_messages)
         if not chosen.indexes and chosen.too_large:
             return self._no_parts_left(campaign, chosen.too_large)
