@@ -1,4 +1,4 @@
-"""What people do: they stop, resume, cancel and resolve, and raise budgets; and time passes."""
+"""Steps of people, who stop, resume, cancel and resolve, and raise budgets; and a step in which time passes."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
 
 
 class PeopleSteps(MachineState):
-    """What people do."""
+    """The steps of people, and a step in which time passes."""
 
     def time_passes(self, data: st.DataObject) -> None:
         self.pass_us(data.draw(st.sampled_from(STEPS_MS)) * MILLISECOND_US)
@@ -48,7 +48,7 @@ class PeopleSteps(MachineState):
         self.model.pace.rate_per_s = rate_per_s
 
     def stop_sender(self, what: str) -> None:
-        """Resume the sender, and then pause it, or brake it at a provider."""
+        """Resume the sender, and then pause the sender or brake it at a provider."""
         resumed = self.run(self.ledger.control.resume_sender(SENDER))
         assert resumed == self.model.resume_sender(decided_us=self.model.now_us)
         if what == "pause":

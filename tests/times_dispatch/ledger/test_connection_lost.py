@@ -1,4 +1,4 @@
-"""A lost connection raises a Redis error, never one of the event loop, and no cancellation of a call is lost."""
+"""A lost connection raises a Redis error, never an error of the event loop, and no cancellation of a call is lost."""
 
 import asyncio
 import socket
@@ -14,16 +14,16 @@ from redis.exceptions import RedisError
 from times_dispatch.ledger.connection import connect
 
 GREETING = 3
-"""Replies that a client waits for: those to HELLO, to SELECT, and to its first command."""
+"""The number of replies that a client waits for: to HELLO, to SELECT, and to the client's first command."""
 AT_ONCE = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` with which the end of a connection is a reset."""
 
 
 @asynccontextmanager
 async def _dropping(port: int, drops: Callable[[int], bool], *, resets: bool = False) -> AsyncIterator[int]:
-    """Serve a proxy to a port that ends a connection before the reply for whose number *drops* is true.
+    """Serve a proxy to *port*, which drops a connection before reply n if ``drops(n)`` is true; yield its own port.
 
-    With *resets* the connection is reset right after that reply.
+    With *resets*, the proxy resets the connection right after that reply instead.
     """
     tasks: set[asyncio.Task[None]] = set()
 

@@ -23,7 +23,7 @@ HUGE, SMALL = CampaignId("huge0001"), CampaignId("small001")
 
 @pytest.fixture
 async def still_ledger(redis: Redis) -> AsyncIterator[Ledger]:
-    """An empty ledger whose time stands still; at the end of the test its books must balance."""
+    """An empty ledger whose time stands still; at the end of the test its counters must add up."""
     with machine_clock(redis) as clock:
         await clock.write(redis)
         ledger = Ledger(redis)
@@ -32,7 +32,7 @@ async def still_ledger(redis: Redis) -> AsyncIterator[Ledger]:
 
 
 async def _work_for(ledger: Ledger, lease: Lease, milliseconds: int) -> None:
-    """Move the moment at which a batch was taken into the past."""
+    """Move the time at which a batch was taken *milliseconds* into the past."""
     key = batch_key(lease.ref.sender, lease.ref.campaign, "b", lease.ref.number)  # type: ignore[arg-type]
     await ledger.redis.hset(key, "taken_ms", await ledger.now_ms() - milliseconds)
 
@@ -218,7 +218,7 @@ async def test_behind_hundreds_of_campaigns_that_cannot_go_the_next_is_reached_a
     assert await ledger.issue() == [BatchRef(SENDER, SMALL, 0)]
     before = await ledger.dump()
     assert await ledger.issue() == []
-    assert await ledger.dump() == before  # none of the others is looked at again
+    assert await ledger.dump() == before  # the second call examines no other campaign
     await ledger.control.resume_sender(SENDER)
     assert len(await ledger.issue()) == 15
     assert await ledger.redis.zcard(BLOCKED) == 0
@@ -285,7 +285,7 @@ async def test_no_start_is_missed_because_many_campaigns_start_at_the_same_minut
         await ledger.move_start(-1_000, CampaignId(f"c{number:07}"))
     await ledger.issue()
     assert await ledger.redis.zcard(waiting) == 150
-    # A minute later, after calls without a gap.
+    # Simulate a minute of calls without a gap.
     for number in range(250):
         await ledger.redis.hset(campaign_key(SENDER, CampaignId(f"c{number:07}")), "start_ms", start_at_ms - 170_000)
     await ledger.redis.hincrby(pace, "starts_since_ms", -69_000)
