@@ -1,4 +1,4 @@
-"""The page of a campaign equals ``dispatch stats`` and ``dispatch show``, and shows people to operators only."""
+"""The page of a campaign equals ``dispatch stats`` and ``dispatch show``, and shows recipients to operators only."""
 
 import asyncio
 import html as html_entities
@@ -150,7 +150,7 @@ async def test_replies_opt_outs_clicks_by_link_and_what_was_kept_back_lead_to_th
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN) + ":statistics", "kept_parts:duplicate", 4)
     html = (await operator.get(f"/campaigns/{CAMPAIGN}")).text
     page = text_of_page(html)
-    clicks = 6 + 2  # those of sent_campaign come without a link
+    clicks = 6 + 2  # the clicks of sent_campaign have no link
     assert f"Clicks {clicks} of" in page
     assert "link 1: 1 , link 3: 1 , not known: 6" in page
     href = f'href="/campaigns/{CAMPAIGN}/messages'

@@ -1,4 +1,4 @@
-"""Actions show their effect, need a confirmation, and stand in the trail with the name of the user."""
+"""Actions show their effect, need a confirmation, and are recorded in the trail with the name of the user."""
 
 import pytest
 from redis.asyncio import Redis
