@@ -61,7 +61,8 @@ def epoch_s(value: object) -> int | None:
 
     The function reads numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date
     and time, ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, ``26/11/2026 10:30`` if
-    the day is above 12 or equal to the month, the dates of e-mails, and the forms of JavaScript, Java, .NET and MongoDB.
+    the day is above 12 or equal to the month, the dates of e-mails, and the forms of JavaScript, Java, .NET and
+    MongoDB.
     """
     if isinstance(value, dict) and list(value) == ["$date"]:
         value = value["$date"]
