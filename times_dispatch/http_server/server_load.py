@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from times_dispatch.http_server.parsing_turns import ParsingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
@@ -24,6 +26,9 @@ _MAX_ADDRESS: Final = 64
 """The number of characters of an address that are read; a client may send a header with many more."""
 _SPARE_FILES: Final = 64
 """The number of files that the process has open besides its connections."""
+_OVERLOADED: Final = msgspec.json.encode(
+    {"status": "error", "message": "Too many requests at once. Please try again later.", "error_code": 503}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,3 +266,11 @@ def _count_down(counter: Counter[str], key: str) -> None:
     counter[key] -= 1
     if not counter[key]:
         del counter[key]
+
+
+async def refuse_overload(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer a request that ``ServerLoad.begin`` does not accept; an ASGI application."""
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_OVERLOADED))]
+    headers = [*fields, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _OVERLOADED})
