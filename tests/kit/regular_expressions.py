@@ -1,6 +1,6 @@
 """The regular expressions of the project, texts that are hard for each, and the growth of the CPU time they take.
 
-``python -m tests.kit.regular_expressions`` imports the project's modules and prints each expression with its place.
+``python -m tests.kit.regular_expressions`` imports the project's modules and prints each expression with its origin.
 """
 
 import ast
@@ -50,9 +50,9 @@ _parser: Any = importlib.import_module("re._parser")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A regular expression at one place of the source, with the calls that the code makes."""
+    """A regular expression of one line of the source, with the calls that the code makes."""
 
-    place: str
+    origin: str
     pattern: str | bytes
     flags: int
     calls: frozenset[str]
@@ -62,7 +62,7 @@ class Expression:
 class Site:
     """A call of the module ``re`` in the source, the name that gets the expression, and a pattern that stands there."""
 
-    place: str
+    origin: str
     function: str
     name: str
     enclosing: str
@@ -70,9 +70,9 @@ class Site:
 
 
 def sites(path: Path) -> Iterator[Site]:
-    """Yield each place of a file where an expression is compiled or used by its text."""
+    """Yield each line of a file where an expression is compiled or used by its text."""
     tree = ast.parse(path.read_text())
-    place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
+    origin = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
     names, functions = dict[ast.AST, str](), list[tuple[int, int, str]]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -90,13 +90,13 @@ def sites(path: Path) -> Iterator[Site]:
                 within = [name for begin, end, name in functions if begin <= node.lineno <= end]
                 assert constant is None or isinstance(constant, str | bytes)
                 yield Site(
-                    f"{place}:{node.lineno}", function, names.get(node, ""), within[-1] if within else "", constant
+                    f"{origin}:{node.lineno}", function, names.get(node, ""), within[-1] if within else "", constant
                 )
 
 
 def calls_of(name: str, sources: Iterable[str]) -> frozenset[str]:
     """Return the calls of the expression with a name; all calls if the code also passes the expression on."""
-    found = set[str]()
+    collected = set[str]()
     for source in sources:
         if name not in source:
             continue
@@ -107,9 +107,9 @@ def calls_of(name: str, sources: Iterable[str]) -> frozenset[str]:
                 called[node.value] = node.attr
         for node in ast.walk(tree):
             match node:
-                case ast.Name(id=found_name, ctx=ast.Load()) | ast.Attribute(attr=found_name) if found_name == name:
-                    found |= {called[node]} if node in called else _ALL_CALLS
-    return frozenset(found & CALLS) or _ALL_CALLS
+                case ast.Name(id=other_name, ctx=ast.Load()) | ast.Attribute(attr=other_name) if other_name == name:
+                    collected |= {called[node]} if node in called else _ALL_CALLS
+    return frozenset(collected & CALLS) or _ALL_CALLS
 
 
 def expressions(built: dict[str, tuple[str | bytes, int]]) -> tuple[list[Expression], list[str]]:
@@ -121,7 +121,7 @@ def expressions(built: dict[str, tuple[str | bytes, int]]) -> tuple[list[Express
     paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     sources = {path: path.read_text() for path in paths}
     compiled = _compiled_at_import()
-    found, unknown = list[Expression](), list[str]()
+    collected, unknown = list[Expression](), list[str]()
     for path in paths:
         for site in sites(path) if "re." in sources[path] else ():
             texts = [sources[path]] if site.name.startswith("_") else sources.values()
@@ -129,15 +129,15 @@ def expressions(built: dict[str, tuple[str | bytes, int]]) -> tuple[list[Express
                 calls = frozenset({site.function})
             else:
                 calls = calls_of(site.name, texts) if site.name else _ALL_CALLS
-            patterns = compiled.get(site.place, [])
+            patterns = compiled.get(site.origin, [])
             if not patterns and site.constant is not None:
                 patterns = [(site.constant, 0)]
-            if not patterns and (example := built.get(f"{site.place.rpartition(':')[0]}:{site.enclosing}")):
+            if not patterns and (example := built.get(f"{site.origin.rpartition(':')[0]}:{site.enclosing}")):
                 patterns = [example]
             if not patterns:
-                unknown.append(f"{site.place} {site.enclosing}")
-            found += [Expression(site.place, pattern, flags, calls) for pattern, flags in patterns]
-    return found, unknown
+                unknown.append(f"{site.origin} {site.enclosing}")
+            collected += [Expression(site.origin, pattern, flags, calls) for pattern, flags in patterns]
+    return collected, unknown
 
 
 def _compiled_at_import() -> dict[str, list[tuple[str | bytes, int]]]:
@@ -145,13 +145,13 @@ def _compiled_at_import() -> dict[str, list[tuple[str | bytes, int]]]:
     command = [sys.executable, "-m", "tests.kit.regular_expressions"]
     printed = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     compiled = dict[str, list[tuple[str | bytes, int]]]()
-    for place, pattern, is_bytes, flags in json.loads(printed.stdout.splitlines()[-1]):
-        compiled.setdefault(place, []).append((pattern.encode("latin-1") if is_bytes else pattern, flags))
+    for origin, pattern, is_bytes, flags in json.loads(printed.stdout.splitlines()[-1]):
+        compiled.setdefault(origin, []).append((pattern.encode("latin-1") if is_bytes else pattern, flags))
     return compiled
 
 
 def _print_compiled() -> None:
-    """Import the modules, and print the expressions that were compiled: place, pattern, whether bytes, flags."""
+    """Import the modules, and print the expressions that were compiled: file and line, pattern, whether bytes, flags."""
     compiled = dict[tuple[str, str, bool, int], None]()
     original: Any = re._compile  # type: ignore[attr-defined]  # all functions of the module call it
 
@@ -172,7 +172,7 @@ def _print_compiled() -> None:
                 continue
             try:
                 importlib.import_module(module.name)
-            except SystemExit:  # a process without settings: its expressions, if any, are found to be missing
+            except SystemExit:  # a process without settings: its expressions, if any, are then missing
                 continue
     print(json.dumps(list(compiled)))  # noqa: T201
 
@@ -189,8 +189,8 @@ def hard_texts(pattern: str | bytes, flags: int) -> list[str]:
     for begin, body in _repeats(tree, ""):
         bodies = [_sample(body, choice, characters) for choice in range(_CHOICES)]
         units += [(text, unit) for text in (begin, "") for unit in bodies]
-    fitting = [(begin, unit) for begin, unit in dict.fromkeys(units) if 0 < len(unit) < _MAX_UNIT]
-    chosen = fitting[:: 1 + len(fitting) // _MAX_PAIRS]
+    allowed = [(begin, unit) for begin, unit in dict.fromkeys(units) if 0 < len(unit) < _MAX_UNIT]
+    chosen = allowed[:: 1 + len(allowed) // _MAX_PAIRS]
     return [f"{begin}\x00{unit}\x00{end}" for begin, unit in chosen for end in _ENDS]
 
 
@@ -202,20 +202,20 @@ def written(hard: str, length: int) -> str:
 
 def _characters(tree: Any) -> set[str]:
     """Return the characters that an expression names, and one of each kind that it names."""
-    found = set[str]()
+    collected = set[str]()
     for code, argument in _nodes(tree):
         match str(code):
             case "LITERAL" | "NOT_LITERAL":
-                found.add(chr(argument))
+                collected.add(chr(argument))
             case "RANGE":
-                found.add(chr(argument[0]))
+                collected.add(chr(argument[0]))
             case "CATEGORY":
-                found.add({"DIGIT": "0", "SPACE": " "}.get(str(argument).rpartition("_")[2], "a"))
+                collected.add({"DIGIT": "0", "SPACE": " "}.get(str(argument).rpartition("_")[2], "a"))
             case "ANY":
-                found |= {"a", "\n"}
+                collected |= {"a", "\n"}
             case "NEGATE":
-                found |= {"a", " "}
-    return (found or {"a"}) - {"\x00"}
+                collected |= {"a", " "}
+    return (collected or {"a"}) - {"\x00"}
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -283,8 +283,8 @@ def _sample(tree: Any, choice: int, characters: list[str]) -> str:
             case "LITERAL":
                 text += chr(argument)
             case "NOT_LITERAL" | "ANY":
-                fitting = [character for character in characters if argument is None or ord(character) != argument]
-                text += fitting[choice % len(fitting)] if fitting else "b"
+                allowed = [character for character in characters if argument is None or ord(character) != argument]
+                text += allowed[choice % len(allowed)] if allowed else "b"
             case "IN":
                 text += _member(argument, choice, characters)
             case "BRANCH":
@@ -301,9 +301,9 @@ def _sample(tree: Any, choice: int, characters: list[str]) -> str:
 def _member(items: Any, choice: int, characters: list[str]) -> str:
     tree = _parser.parse("a")
     tree.data = [(_parser.IN, items)]
-    one: Any = importlib.import_module("re._compiler").compile(tree)
-    fitting = [character for character in [*characters, "a", "0", " ", "-", "~", "é"] if one.fullmatch(character)]
-    return fitting[choice % len(fitting)] if fitting else ""
+    single: Any = importlib.import_module("re._compiler").compile(tree)
+    allowed = [character for character in [*characters, "a", "0", " ", "-", "~", "é"] if single.fullmatch(character)]
+    return allowed[choice % len(allowed)] if allowed else ""
 
 
 def growth(expression: Expression) -> str:
@@ -312,7 +312,7 @@ def growth(expression: Expression) -> str:
     for hard in hard_texts(expression.pattern, expression.flags):
         for name in sorted(expression.calls):
             if fault := _grows(_call(compiled, name), hard):
-                return f"{expression.place} {name}() of {expression.pattern!r}: {hard!r}: {fault}"
+                return f"{expression.origin} {name}() of {expression.pattern!r}: {hard!r}: {fault}"
     return ""
 
 

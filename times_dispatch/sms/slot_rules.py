@@ -57,7 +57,7 @@ _MARKS = _mark_ranges() + "\u200c\u200d"
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*+\.)++[A-Za-z]{2,}"
 _AFTER_HOST = r"(?::[0-9]+)?(?:[/?#][!-~]*)?"
 _DIGITS = re.compile("[0-9]+")
-_LINK = re.compile(rf"(?<![\w.-])(?i:https?://)?{_HOST}{_AFTER_HOST}")
+_LINK = re.compile(rf"(?i:https?://)?{_HOST}{_AFTER_HOST}")
 _CALLBACK_NUMBER = re.compile(r"[+]?[(]?\d(?:[ ().-]{0,2}\d){2,14}")  # \d: digits of every script
 
 
@@ -97,7 +97,7 @@ LENIENT: Final[dict[SlotKind, SlotRule]] = {
     "urlott": SlotRule(form=_LINK, refusal=_ANY_LINK, max_length=40, source="as for url"),
     "cbn": SlotRule(form=_CALLBACK_NUMBER, refusal="must be a phone number", source=DIRECTION),
     "email": SlotRule(
-        form=re.compile(rf"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@{_HOST}"),
+        form=re.compile(rf"[A-Za-z0-9._%+-]++@{_HOST}"),
         refusal="must be an e-mail address",
         max_length=40,
         source="no source gives a length; as for alphanumeric",
@@ -122,7 +122,7 @@ CLAIMS: Final = (
         kind="url",
         is_certain=True,
         rule=SlotRule(
-            form=re.compile(rf"(?<![\w.-])(?i:https?://|www\.){_HOST}{_AFTER_HOST}"),
+            form=re.compile(rf"(?i:https?://|www\.){_HOST}{_AFTER_HOST}"),
             refusal="must begin with http://, https:// or www.",
             max_length=40,
             source="a customer of Vi, April 2026",
