@@ -151,7 +151,7 @@ def _compiled_at_import() -> dict[str, list[tuple[str | bytes, int]]]:
 
 
 def _print_compiled() -> None:
-    """Import the modules, and print the expressions that were compiled: file and line, pattern, whether bytes, flags."""
+    """Import the modules, and print their expressions: file and line, pattern, whether bytes, flags."""
     compiled = dict[tuple[str, str, bool, int], None]()
     original: Any = re._compile  # type: ignore[attr-defined]  # all functions of the module call it
 

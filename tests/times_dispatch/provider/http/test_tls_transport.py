@@ -1,4 +1,4 @@
-"""Exchanges over TLS: a response is read however records and packets cut it, and every end of a connection is told."""
+"""Exchanges over TLS: a response is read however records and packets cut it, and every end is reported."""
 
 import asyncio
 import socket
@@ -64,7 +64,7 @@ async def relay(
     Args:
         port: the server's port.
         piece_bytes: at most this many bytes are passed on at once.
-        alter: changes what comes from the server.
+        alter: changes the bytes from the server.
         begin: talks to the client before anything is passed on.
     """
     tasks, writers = set[asyncio.Task[None]](), list[asyncio.StreamWriter]()
@@ -198,7 +198,7 @@ async def test_a_response_without_a_length_that_may_be_cut_is_taken_only_if_no_p
     async def script(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
-        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # TLS does not end
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # TCP ends without the end of TLS
         await connection.client_gone()
 
     async with connected(certificates, script) as connection:
