@@ -3,6 +3,7 @@
 import asyncio
 import enum
 from collections import deque
+from functools import partial
 from typing import Any, Final, cast
 
 import httptools
@@ -288,7 +289,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._under_way = cycle
-        super()._start_asgi_task(cycle, app)
+        self._load.starts.start(partial(self._start_if_connected, cycle, app))
+
+    def _start_if_connected(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def _end_if_complete(self) -> None:
         self._release_bytes()

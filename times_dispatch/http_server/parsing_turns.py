@@ -1,7 +1,8 @@
-"""Limits the time for which the connections of a server parse in one turn of the event loop."""
+"""Limits what the connections of a server parse, and how many requests they start, in one turn of the event loop."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -12,6 +13,8 @@ MAX_TURN_S: Final = 0.002
 """How long connections parse in one turn. The parsed requests are answered in the next turn, which takes several times
 as long.
 """
+MAX_STARTS: Final = 16
+"""How many requests start in one turn: the longest page that strangers get takes about a millisecond."""
 
 
 class DeferringConnection(Protocol):
@@ -34,6 +37,43 @@ class DeferringFlowControl(FlowControl):
             super().resume_reading()
 
 
+class StartingTurns:
+    """Starts requests: immediately, or in turn with others.
+
+    Without this class, a request of each of a thousand connections would be answered in one turn of the event loop, if
+    the requests before them were answered in the same turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._started = 0
+        """The number of requests that started in this turn."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further request starts in this turn."""
+        return self._started >= MAX_STARTS
+
+    def start(self, start: Callable[[], object]) -> None:
+        """Call a function that starts a request, in this turn or a later one."""
+        self._waiting.append(start)
+        if self._started == 0:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        if not self.is_full:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        self._started += 1
+        self._waiting.popleft()()
+
+    def _begin_turn(self) -> None:
+        self._started = 0
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        while self._waiting and not self.is_full:
+            self._start_next()
+
+
 class ParsingTurns:
     """Decides when connections parse: immediately, or in turn with other connections.
 
@@ -41,12 +81,14 @@ class ParsingTurns:
     event loop, and nothing else would run meanwhile.
     """
 
-    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, starts: StartingTurns, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make the turns of a server whose connections have parsed nothing yet.
 
         Args:
+            starts: nothing is parsed in a turn in which no further request starts, so that few parsed requests wait.
             clock: the clock that measures the time of a turn.
         """
+        self._starts = starts
         self._clock = clock
         self._waiting: deque[DeferringConnection] = deque()
         self._started_s: float | None = None
@@ -60,7 +102,7 @@ class ParsingTurns:
         if self._started_s is None:
             self._started_s = now_s
             asyncio.get_running_loop().call_soon(self._begin_turn)
-        return now_s - self._started_s < MAX_TURN_S
+        return not self._starts.is_full and now_s - self._started_s < MAX_TURN_S
 
     def wait(self, connection: DeferringConnection) -> None:
         """Make a connection, which must not wait yet, wait until each waiting connection has parsed a piece."""
@@ -69,7 +111,7 @@ class ParsingTurns:
     def _begin_turn(self) -> None:
         started_s = self._clock.monotonic()
         try:
-            while self._waiting:
+            while self._waiting and not self._starts.is_full:
                 connection = self._waiting.popleft()
                 if connection.parse_deferred():
                     self._waiting.append(connection)

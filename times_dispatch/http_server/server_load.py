@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from times_dispatch.http_server.parsing_turns import ParsingTurns
+from times_dispatch.http_server.parsing_turns import ParsingTurns, StartingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network
@@ -101,7 +101,8 @@ class ServerLoad:
         self.limits = limits
         self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
-        self.turns = ParsingTurns()
+        self.starts = StartingTurns()
+        self.turns = ParsingTurns(self.starts)
         self.held_bytes = 0
         """The number of bytes of all current requests."""
         self.requests = 0
