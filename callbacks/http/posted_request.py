@@ -1,7 +1,11 @@
 """The request in which reports were posted, kept beside their JSON if the JSON does not say everything."""
 
+from typing import Final
+
 from callbacks.http.posted_body import Headers
 from times_dispatch.ledger.posted_requests import PLAIN_TYPE, PostedRequest, pack_request
+
+_PLAIN: Final = PLAIN_TYPE.encode()
 
 
 def request_of(method: str, query: bytes, headers: Headers, posted: bytes, *, content: bytes) -> bytes:
@@ -16,14 +20,14 @@ def request_of(method: str, query: bytes, headers: Headers, posted: bytes, *, co
             ``application/json``.
     """
     is_content = posted == content
-    content_type, encoding = headers.text(b"content-type"), headers.text(b"content-encoding")
-    if is_content and method == "POST" and not query and not encoding and content_type in {"", PLAIN_TYPE}:
+    is_plain = headers.get(b"content-type", _PLAIN) == _PLAIN and b"content-encoding" not in headers
+    if is_content and is_plain and method == "POST" and not query:
         return b""
     request = PostedRequest(
         method,
         query.decode("latin-1"),
-        content_type or (PLAIN_TYPE if is_content else ""),
-        encoding,
+        headers.text(b"content-type") or (PLAIN_TYPE if is_content else ""),
+        headers.text(b"content-encoding"),
         None if is_content else posted,
     )
     return pack_request(request)
