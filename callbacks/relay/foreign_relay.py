@@ -89,7 +89,9 @@ async def enqueue(
 
 
 class ForeignRelay:
-    """Posts the bodies of its stream to one URL. Any number of processes may do so together.
+    """Posts the bodies of its stream to one URL, each in the request in which it was posted (``posted_requests``).
+
+    Any number of processes may do so together.
 
     A body is posted at least once, and again if the response was lost. After a failed connection or the status 408,
     425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
