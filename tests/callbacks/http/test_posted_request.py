@@ -161,10 +161,11 @@ async def test_a_refused_request_is_replayed_as_it_was_posted(redis: Redis, host
     assert host.taken == 2 * [("POST", "/generic?account=an%20id", FORM_TYPE, None, FORM)]
 
 
-@pytest.mark.parametrize("body", [gzip.compress(FORM), gzip.compress(FIELDS + b"&to=98765+43210")])
+@pytest.mark.parametrize("form", [FORM, FIELDS + b"&to=98765+43210"])
 async def test_a_request_with_a_forgotten_number_is_relayed_as_json_without_the_number(
-    redis: Redis, host: Host, body: bytes
+    redis: Redis, host: Host, form: bytes
 ) -> None:
+    body = gzip.compress(form)
     await ForgottenNumbers(redis, KEY).add("919876543210")
     await post(redis, "POST", "", {"content-type": FORM_TYPE, "content-encoding": "gzip"}, body)
     hide = ForgottenNumbersHidden(redis, KEY).hide
