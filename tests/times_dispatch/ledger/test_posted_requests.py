@@ -28,7 +28,7 @@ NUMBER = b"9876543210"
         msgspec.msgpack.encode(["POST", "", "\udce9".encode("utf-8", "surrogatepass").decode("latin-1"), "", b"x"]),
     ],
 )
-def test_what_other_users_of_redis_wrote_is_no_request(packed: bytes) -> None:
+def test_bytes_of_other_users_of_redis_are_no_request(packed: bytes) -> None:
     assert read_request(packed) is None
     assert searchable(packed) == b""
 
