@@ -1,4 +1,4 @@
-"""The loop goes on after every error that a step raises."""
+"""The loop continues after every error that a step raises."""
 
 import asyncio
 import random

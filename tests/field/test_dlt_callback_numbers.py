@@ -1,4 +1,4 @@
-"""Callback numbers in the groupings and places in which people write them; all numbers are made up."""
+"""Callback numbers in the groupings and places in which people write them; all numbers are invented."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Heads of requests as old and self-made gateways write them, over a real socket."""
+"""Heads of requests in the forms of old and self-made gateways, over a real socket."""
 
 import asyncio
 

@@ -252,7 +252,7 @@ async def test_a_put_is_read_like_a_post(redis: Redis, http: httpx.AsyncClient) 
 
 
 async def test_chunks_that_end_with_a_bare_line_feed_are_refused(redis: Redis, http: httpx.AsyncClient) -> None:
-    """A proxy may read such chunks otherwise: a second request could hide in them."""
+    """A proxy may read such chunks differently, so that the chunks could hide a second request."""
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     writer.write(head + b"%x\n%b\n0\n\n" % (len(BODY), BODY))

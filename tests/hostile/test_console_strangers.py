@@ -1,4 +1,4 @@
-"""What strangers, who cannot log in, can do to the console: its memory, its connections, its log."""
+"""Strangers, who cannot log in, can exhaust neither the console's memory nor its connections nor its log."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What strangers, who do not know the callback secret, can do to the receiver: its memory, its stalls, its log."""
+"""Strangers, who do not know the callback secret, can neither stall the receiver nor fill its memory or its log."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
 
 
 def send(connection: socket.socket, data: bytes, total: int) -> int:
-    """Send the same bytes again and again; return how many bytes were sent before the connection was closed."""
+    """Send the same bytes repeatedly; return how many bytes were sent before the connection was closed."""
     sent = 0
     with suppress(OSError):
         while sent < total:

@@ -50,7 +50,7 @@ def recipients(write: WriteFile) -> Path:
 
 @pytest.fixture
 def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run the command line in a folder with all its files; one of four recipients has no number.
+    """Run the command line in a folder with all its files; one of the four recipients has no number.
 
     Keyword arguments are fields of the command line's context, for instance ``timeouts``.
     """

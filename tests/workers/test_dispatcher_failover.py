@@ -1,4 +1,4 @@
-"""A failover of the ledger while a campaign is sent: the workers go on with the new primary by themselves."""
+"""A failover of the ledger while a campaign is sent: the workers continue with the new primary by themselves."""
 
 import asyncio
 

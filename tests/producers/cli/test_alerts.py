@@ -49,7 +49,7 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def some(redis_url: str) -> None:
-    """Keep an open alert, an alert of which nobody is notified yet, and an alert that is over."""
+    """Keep an open alert, an open alert of which nobody is notified yet, and an alert that is over."""
 
     async def write() -> None:
         async with connect(redis_url) as redis:

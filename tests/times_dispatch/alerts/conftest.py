@@ -17,6 +17,6 @@ async def ledger(redis: Redis) -> Ledger:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """An HTTP server that takes what apprise posts."""
+    """An HTTP server that records what apprise posts."""
     with running_webhook() as running:
         yield running

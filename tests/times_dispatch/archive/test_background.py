@@ -1,4 +1,4 @@
-"""Retention beside the other work of a worker, and the files that remain when the worker is killed."""
+"""Retention in a worker that also does other work, and the files that remain when the worker is killed."""
 
 import asyncio
 import random

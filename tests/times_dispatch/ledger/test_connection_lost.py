@@ -1,4 +1,4 @@
-"""A lost connection raises a Redis error, never one of the event loop, and no cancellation of a call is lost."""
+"""A lost connection raises a Redis error, never an error of the event loop, and no cancellation of a call is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

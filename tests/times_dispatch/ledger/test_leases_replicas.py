@@ -75,7 +75,7 @@ async def test_a_lonely_primary_with_min_replicas_to_write_opens_nothing(primary
         await check(primary)
     assert await ledger.states() == "pppppp"
     block = await promoted.open(await promoted.take(second))
-    assert len(block.messages) == 3, "the new primary goes on"
+    assert len(block.messages) == 3, "the new primary opens blocks"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ledger records its schema, and a program that is too old for the ledger says what to do."""
+"""The ledger records its schema, and a program that is too old for the ledger prints the remedy."""
 
 import pytest
 from redis.asyncio import Redis

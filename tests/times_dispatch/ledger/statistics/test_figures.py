@@ -1,4 +1,4 @@
-"""The typed object of statistics: what the fields of a hash mean."""
+"""The typed object of statistics: the meaning of the fields of a hash."""
 
 from decimal import Decimal
 

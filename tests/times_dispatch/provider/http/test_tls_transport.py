@@ -64,7 +64,7 @@ async def relay(
     Args:
         port: the server's port.
         piece_bytes: at most this many bytes are passed on at once.
-        alter: changes what comes from the server.
+        alter: changes the bytes from the server.
         begin: talks to the client before anything is passed on.
     """
     tasks, writers = set[asyncio.Task[None]](), list[asyncio.StreamWriter]()
