@@ -159,7 +159,12 @@ class Receiver:
     ) -> None:
         """Store the reports in a body, or in the query if there is no body, and answer the request.
 
-        *posted* is the body as it came, with its Content-Encoding.
+        Args:
+            body: the body without its Content-Encoding.
+            posted: the body as it came.
+            scope: the request.
+            headers: its headers.
+            send: sends the response.
         """
         query = scope["query_string"]
         try:
@@ -204,6 +209,15 @@ class Receiver:
             await self._refuse(send, 415, message, headers=[(b"accept-encoding", b"gzip, deflate, identity")])
 
     async def _store(self, body: bytes, events: int, send: Send, *, via: bytes, request: bytes) -> None:
+        """Store reports, and answer the request.
+
+        Args:
+            body: the reports as JSON.
+            events: how many rows are report events.
+            send: sends the response.
+            via: the relays of other ledgers through which the reports came (``streams.VIA``).
+            request: the request in which they were posted (``posted_requests``).
+        """
         if self._room.refusal:
             await self._refuse(send, 503, "No more reports can be stored now. Please post these reports again later.")
             return

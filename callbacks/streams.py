@@ -124,7 +124,12 @@ async def store_one_by_one(
 ) -> None:
     """Add posted bodies that came through the same relays to ``reports``, each as an entry. Raises Redis errors.
 
-    *requests* has for each body the request in which it was posted, empty if it was not kept (``posted_requests``).
+    Args:
+        redis: where the stream is.
+        bodies: the bodies.
+        requests: for each body, the request in which it was posted; empty if it was not kept (``posted_requests``).
+        via: the relays of other ledgers through which the bodies came (``VIA``).
+        from_links: whether the links process stored the bodies (``FROM_LINKS``).
     """
     async with redis.pipeline(transaction=False) as pipe:
         for body, request in zip(bodies, requests, strict=True):

@@ -233,6 +233,15 @@ def _values(statistics: Statistics) -> list[Any]:
 def _print(
     options: CliContext, statistics: Statistics, by: str, groups: dict[str, Statistics], average: dict[str, float]
 ) -> None:
+    """Print statistics for people.
+
+    Args:
+        options: the options of the command line.
+        statistics: the sums.
+        by: the subject of each row.
+        groups: the statistics of each row.
+        average: the daily average; empty if there is none.
+    """
     out = console()
     figures = Table(box=None, pad_edge=False, show_header=False)
     figures.add_column()
