@@ -1,4 +1,4 @@
-"""The data of the page Now: the live campaigns and senders with their rates, and the findings that need a person."""
+"""The data of the page Now: the live campaigns and senders with their rates, and the findings that need attention."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence

@@ -52,17 +52,17 @@ BAR_ORDER: Final = (
 MEANINGS: Final[Mapping[MessageState, str]] = MappingProxyType(
     {
         MessageState.PENDING: "not sent yet",
-        MessageState.SENDING: "may have been sent; the response decides",
-        MessageState.ACCEPTED: "the provider took it; a report is awaited",
-        MessageState.DELIVERED: "a report says that it arrived",
-        MessageState.FAILED: "a report says that it did not arrive",
+        MessageState.SENDING: "may have been sent; the provider's response is not here yet",
+        MessageState.ACCEPTED: "the provider accepted the message; no report has come yet",
+        MessageState.DELIVERED: "a report says that the message arrived",
+        MessageState.FAILED: "a report says that the message did not arrive",
         MessageState.NO_REPORT: "sent; no report came in time",
-        MessageState.REJECTED: "the provider refused it",
+        MessageState.REJECTED: "the provider rejected the message",
         MessageState.IN_DOUBT: "may have been sent; a report decides",
-        MessageState.GIVEN_UP: "nobody can say whether it was sent",
-        MessageState.SUPPRESSED: "kept back by a rule of ours",
-        MessageState.EXPIRED: "the validity ended before it was sent",
-        MessageState.CANCELLED: "somebody cancelled the campaign",
+        MessageState.GIVEN_UP: "may have been sent; the message is not sent again",
+        MessageState.SUPPRESSED: "not sent, because of a rule such as an opt-out",
+        MessageState.EXPIRED: "the validity ended before the message was sent",
+        MessageState.CANCELLED: "the campaign was cancelled before the message was sent",
     }
 )
 

@@ -26,7 +26,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 def pause_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
     """Return the effect of a pause of a campaign."""
     return Effect(
-        summary=f"{unsent_in_words(view, settings, f)} wait until somebody resumes the campaign.",
+        summary=f"{unsent_in_words(view, settings, f)} wait until the campaign is resumed.",
         lines=["Messages that are on their way to the provider arrive within seconds."],
         is_possible=view.state is CampaignState.RUNNING,
     )
@@ -36,7 +36,9 @@ def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f:
     """Return the effect of a resume of a campaign."""
     lines = list[str]()
     if view.state is CampaignState.BRAKED:
-        lines.append(f"It stopped itself: {view.reason}. Resume it when that is fixed, or it stops again.")
+        lines.append(
+            f"The campaign was braked: {view.reason}. Solve this problem first, or the campaign is braked again."
+        )
     if sender.waits_for_resume(view.plan.chain):
         lines.append(f"Nothing is sent yet, because sender {view.plan.sender} is stopped too.")
     return Effect(
@@ -63,7 +65,7 @@ def cancel_effect(view: CampaignView, settings: Settings, f: Formats) -> Effect:
 def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
     """Return the effect that the pause of a sender has on its live campaigns."""
     return Effect(
-        summary=f"{campaigns_in_words(views, settings, f)} wait until somebody resumes the sender.",
+        summary=f"{campaigns_in_words(views, settings, f)} wait until the sender is resumed.",
         lines=["Campaigns that are submitted later wait too.", *_named(views)],
     )
 

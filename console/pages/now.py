@@ -1,4 +1,4 @@
-"""The page Now: findings that need a person, and the running campaigns with their rates."""
+"""The page Now: findings that need attention, and the running campaigns with their rates."""
 
 from starlette.responses import Response
 

@@ -44,7 +44,10 @@ def bind_slots(
 def _variables(
     table: CampaignTable, template: Template, heading: Heading, *, max_length: int, document: Document
 ) -> list[Variable]:
-    """Bind one variable to each slot. The arguments are those of ``bind_slots``."""
+    """Bind one variable to each slot. The arguments are those of ``bind_slots``.
+
+    Raises InputInvalid with all mistakes in the variables.
+    """
     mistakes: list[str] = []
     max_bound = len(template.slots) + MAX_MISTAKES  # mistakes beyond these are not shown
     bound: list[Variable] = []

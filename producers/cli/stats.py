@@ -261,7 +261,7 @@ def _figure_rows(statistics: Statistics) -> Iterator[tuple[str, str, str]]:
         yield "recovered", f"{sum(statistics.recovered.values()):,}", f"{percent:.1f} % of those tried again"
     without_price = f"{counted(statistics.unpriced_parts, 'part')} had no price" if statistics.unpriced_parts else ""
     yield "cost", format_rupees(statistics.cost), without_price
-    yield "money kept", format_rupees(statistics.money_kept), ""
+    yield "money saved", format_rupees(statistics.money_kept), ""
     times = statistics.delivery_times
     if times.messages:
         percentiles = [times.percentile_s(percent) or 0 for percent in (50, 90, 99)]
@@ -280,7 +280,7 @@ def _print_codes(options: CliContext, out: PlainConsole, statistics: Statistics)
     providers = settings.providers.values() if settings else ()
     rules = [provider.response_rules for provider in providers] or [TIMES_MOBILE_RESPONSES]
     table = Table("state", "code", box=None, pad_edge=False)
-    for heading in ("messages", "whose"):
+    for heading in ("messages", "origin"):
         table.add_column(heading, justify="right" if heading == "messages" else "left")
     table.add_column("meaning")
     table.add_column("what to do")
@@ -293,7 +293,7 @@ def _print_codes(options: CliContext, out: PlainConsole, statistics: Statistics)
 def _print_kept_back(out: PlainConsole, statistics: Statistics) -> None:
     if not statistics.kept_back:
         return
-    table = Table("kept back", box=None, pad_edge=False)
+    table = Table("not sent", box=None, pad_edge=False)
     for heading in ("messages", "parts", "would have cost"):
         table.add_column(heading, justify="right")
     for kept in statistics.kept_back:

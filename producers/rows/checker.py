@@ -13,7 +13,7 @@ from producers.recipients.epoch_dates import EPOCH_DATE, is_epoch_in_date_column
 from producers.recipients.guarded_cells import is_rejects
 from producers.rows.custom_values import CustomColumns
 from producers.rows.damage import UNREADABLE, DamageCheck, DamageKind
-from producers.rows.doubts import DoubtCounter
+from producers.rows.doubtful_values import DoubtfulValueCounter
 from producers.rows.link_columns import LinkColumns
 from producers.rows.numbers import FOREIGN, NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, may_be_too_long, too_long
@@ -102,7 +102,7 @@ class RowChecker:
         """The first refused rows for each message, and for a limited number of messages."""
         self.parts_counter = PartsCounter(slot_source.template)
         self.whitelists = whitelists
-        self.doubts = DoubtCounter(slot_source.template.slots)
+        self.doubts = DoubtfulValueCounter(slot_source.template.slots)
         self._slot_source = slot_source
         self._custom = custom or CustomColumns({})
         self._links = links or LinkColumns()

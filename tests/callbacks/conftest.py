@@ -45,7 +45,7 @@ def receiver_url(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPath
     started = Processes(tmp_path_factory.mktemp("receiver"))
     _, url = started.receiver(redis_server.url)
     with SyncRedis.from_url(redis_server.url) as redis:
-        while not redis.exists(CALLBACK_SECRETS):  # tests that come later look for keys that they left
+        while not redis.exists(CALLBACK_SECRETS):  # later tests compare the keys in Redis
             time.sleep(0.01)
     yield url
     started.end()

@@ -1,4 +1,4 @@
-"""Reports that no reconciler applies are seen."""
+"""The watch finds reports that no reconciler applies."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def watching(redis: Redis, clock: FakeClock) -> AsyncIterator[list[Any]]:
 
 
 async def looked(clock: FakeClock, times: int) -> None:
-    """Return when the watch waits after so many looks."""
+    """Return when the watch waits after *times* looks at the backlog."""
 
     async def waits() -> bool:
         return clock.slept.count(WATCH_EVERY_S) >= times
@@ -53,7 +53,7 @@ async def test_a_stored_body_waits_until_a_reconciler_finishes_it(redis: Redis) 
     assert backlog.entries == 1
     assert 0 <= backlog.oldest_s < 5
     reader = StreamReader(redis, REPORTS, "reconcilers")
-    await reader.read(10, block_ms=1)  # makes the group
+    await reader.read(10, block_ms=1)  # creates the consumer group
     entries = await reader.read(10, block_ms=1)
     assert (await read_backlog(redis)).entries == 1
     await reader.finish([entry.id for entry in entries])

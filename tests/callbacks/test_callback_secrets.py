@@ -33,7 +33,7 @@ async def started(
 
 
 async def change(redis: Redis, *, ago_s: float = 0) -> None:
-    """Change the secret from the first to the second."""
+    """Change the callback secret from the first to the second."""
     async with started(redis, FIRST), started(redis, SECOND, FIRST):
         await redis.hincrby(CALLBACK_SECRETS, "changed_ms", int(-ago_s * 1000))
 

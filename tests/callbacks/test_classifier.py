@@ -1,4 +1,4 @@
-"""Whose a row of a report is."""
+"""Whether the row of a report is about our message, or another system's."""
 
 import msgspec
 import pytest
@@ -45,7 +45,7 @@ def test_clicks_a_thousand_seconds_apart_have_different_digests() -> None:
 
     digests = {report.digest for report in alone().classify(clicks).reports}
 
-    assert len(digests) > 40  # of fifty numbers below a thousand some may be equal
+    assert len(digests) > 40  # some of fifty numbers below a thousand may be equal
 
 
 def test_the_same_click_has_the_same_digest_and_another_has_another() -> None:

@@ -1,4 +1,4 @@
-"""Rows that could not be used: kept, counted, replayed."""
+"""Rows that could not be used: they are kept, counted and replayed."""
 
 import asyncio
 from typing import Any, cast
@@ -171,7 +171,7 @@ async def test_the_oldest_rows_are_deleted_when_a_stream_takes_too_many_bytes(re
 
 
 async def test_entries_that_the_receivers_user_in_redis_may_write_keep_nobody_from_the_others(redis: Redis) -> None:
-    """Any fields, in any encoding: each is listed or counted, and a copy that cannot be read stays."""
+    """An entry with any fields in any encoding is listed or counted, and a copy that cannot be read stays."""
     letters = DeadLetters(redis)
     refused = DeadLetterReason.FORWARD_REFUSED.value
     for fields in (

@@ -1,4 +1,4 @@
-"""A real receiver over real HTTP: what is answered, and what is in the stream when it is."""
+"""A real receiver over real HTTP: the responses, and the contents of the stream when a response arrives."""
 
 import asyncio
 import signal
@@ -170,7 +170,7 @@ async def test_a_huge_body_is_refused_without_reading_it_all(redis: Redis, http:
             sent += 60_000
             yield b" " * 60_000
 
-    with suppress(httpx.WriteError, httpx.ReadError):  # it may hang up while the poster still writes
+    with suppress(httpx.WriteError, httpx.ReadError):  # the receiver may close the connection before the body ends
         assert (await http.post(PATH, content=endless())).status_code == 413
     assert sent < 3 * MAX_DISCARDED_BYTES
     assert await redis.keys() == []
@@ -254,7 +254,7 @@ async def test_sigterm_lets_what_is_under_way_finish_but_does_not_wait_for_a_bod
         writer.write(head + GOOD[:10])
         await writer.drain()
     async with httpx.AsyncClient(base_url=url) as http:
-        assert (await http.post(PATH, content=GOOD)).status_code == 200  # so the beginnings before it were read
+        assert (await http.post(PATH, content=GOOD)).status_code == 200  # so the receiver read the parts before
     process.send_signal(signal.SIGTERM)
 
     async def listens_no_more() -> bool:
@@ -285,7 +285,7 @@ def test_settings_that_are_wrong_are_all_named_and_end_it_with_2(processes: Proc
 async def test_through_a_change_of_the_secret_no_poster_gets_404(
     redis: Redis, redis_url: str, processes: Processes
 ) -> None:
-    """Two receivers; the first starts again with the new secret, while the second knows only the old one."""
+    """Two receivers: the first starts again with the new secret, while the second knows only the old secret."""
     new = "the-new-secret-path-of-the-tests"
     _, not_yet_changed = processes.receiver(redis_url)
     await eventually(lambda: redis.exists(CALLBACK_SECRETS))
@@ -295,7 +295,7 @@ async def test_through_a_change_of_the_secret_no_poster_gets_404(
         async def post(url: str, secret: str) -> int:
             return (await http.post(f"{url}/callbacks/{secret}", content=GOOD)).status_code
 
-        assert await post(not_yet_changed, new) == 404  # the poster did not know it yet
+        assert await post(not_yet_changed, new) == 404  # the provider does not use the new secret yet
         _, changed = processes.receiver(redis_url, DISPATCH_CALLBACK_SECRET=new, DISPATCH_CALLBACK_SECRET_OLD=SECRET)
 
         async def are_recorded(secrets: int) -> bool:

@@ -1,4 +1,4 @@
-"""Reports from the stream into a real ledger."""
+"""The reconciler applies reports from the stream to a real ledger."""
 
 import asyncio
 from typing import Any
@@ -88,7 +88,7 @@ async def test_entries_that_come_in_short_succession_are_processed_together(redi
     await settle(reconciler)
     await accept(redis, posted("delivered", row(sent.meta(0))))
     await settle(reconciler, steps=1)
-    assert await sent.count(MessageState.DELIVERED) == 1  # at once after a pause
+    assert await sent.count(MessageState.DELIVERED) == 1  # a report after a pause is applied at once
     next_step = asyncio.create_task(reconciler.step())
     await clock.advance(0.049)
     for index in (1, 2):
@@ -126,7 +126,7 @@ async def test_foreign_forged_unknown_and_bad_rows_become_dead_letters_and_ours_
         posted("delivered", row(sent.meta(999)), {"ts": 1}),
         b"no json",
     )
-    await redis.xadd(REPORTS, {BODY: posted("delivered", row(sent.meta(4)))})  # by hand, as people do
+    await redis.xadd(REPORTS, {BODY: posted("delivered", row(sent.meta(4)))})  # an entry that a person added
     await redis.xadd(REPORTS, {"x": "y"})
     await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 2

@@ -107,7 +107,7 @@ async def test_an_entry_that_cannot_be_classified_is_given_up_whole(redis: Redis
 
 
 class Killed(BaseException):
-    """The end of a reconciler's process: nothing catches this error, and nothing is tidied up."""
+    """The end of a reconciler's process: no code catches this error, and no cleanup runs."""
 
 
 class Deadly(ReportApplier):
@@ -124,7 +124,7 @@ class Deadly(ReportApplier):
 
 
 async def outlive(redis: Redis, applier: ReportApplier) -> int:
-    """Start a reconciler after each that died, until all is settled; return how many died."""
+    """Start a reconciler after each death, until all reports are settled; return the number of deaths."""
     deaths = 0
     reconciler = make_reconciler(redis, applier, claim_after_ms=0)
     for _ in range(100):
@@ -139,7 +139,7 @@ async def outlive(redis: Redis, applier: ReportApplier) -> int:
 
 
 async def hand_out(redis: Redis, *, deliveries: int) -> None:
-    """Hand everything in the stream to readers that die of something else, so often."""
+    """Deliver all entries of the stream *deliveries* times to readers that die for another reason."""
     dying = StreamReader(redis, REPORTS, GROUP, "dying")
     while not await dying.read(100, block_ms=1):
         pass
@@ -353,5 +353,5 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
             return []
 
     await asyncio.wait_for(make_reconciler(redis, Stopping(redis)).run(stop), 30)
-    await settle(make_reconciler(redis))  # which claims after the usual 15 s
+    await settle(make_reconciler(redis))  # this reconciler claims entries after the usual 15 s
     assert await sent.count(MessageState.DELIVERED) == 1

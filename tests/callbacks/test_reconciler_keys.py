@@ -1,4 +1,4 @@
-"""A change of the id key: no reconciler hands a report of ours to another system, whichever keys it has."""
+"""A change of the id key: no reconciler relays a report about our messages, whichever keys it has."""
 
 import asyncio
 
@@ -41,7 +41,7 @@ async def test_a_running_reconciler_without_the_new_key_relays_no_report_of_an_i
         await asyncio.wait_for(running.run(asyncio.Event()), 30)
     assert await payloads(redis, RELAY) == []
     assert await DeadLetters(redis).count() == {}
-    await settle(make_reconciler(redis, relaying=True, keys=BOTH))  # the other handed the entry back
+    await settle(make_reconciler(redis, relaying=True, keys=BOTH))  # the first reconciler returned the entry
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await payloads(redis, RELAY) == [FOREIGN]
     assert await is_settled(redis)
@@ -139,7 +139,7 @@ async def test_real_reconcilers_through_a_change_host_by_host(
     await eventually(lambda: is_settled(redis))
     restarted = processes.reconciler(redis_url, **relay)
     assert await asyncio.to_thread(restarted.wait, 20) == 2
-    if second_host.poll() is not None:  # it met a report of a new id
+    if second_host.poll() is not None:  # the host read a report with an id of the new key
         assert second_host.returncode == 2
     assert first_host.poll() is None
     assert await payloads(redis, RELAY) == []

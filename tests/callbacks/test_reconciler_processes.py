@@ -50,7 +50,7 @@ async def test_every_acknowledged_report_is_applied_through_kills_and_restarts_o
             http = httpx.AsyncClient(base_url=url, timeout=60)
 
             async def deliver(index: int) -> None:
-                """Post until it is acknowledged, as a provider does."""
+                """Post a report until the receiver acknowledges the report, as a provider does."""
 
                 async def is_acknowledged() -> bool:
                     body = posted("delivered", row(sent.meta(index)))
@@ -75,7 +75,7 @@ async def test_every_acknowledged_report_is_applied_through_kills_and_restarts_o
                 await asyncio.gather(*map(deliver, range(250, total)))
 
             held: Any = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1000)
-            # As if the time had passed after which what the dead hold is claimed.
+            # Make the entries of dead reconcilers old enough to be claimed.
             await StreamReader(redis, REPORTS, GROUP, "dead").renew(
                 [entry["message_id"] for entry in held], idle_ms=CLAIM_AFTER_MS
             )

@@ -12,7 +12,7 @@ from tests.kit.callbacks import posted, row
 
 @pytest.fixture
 async def limited(redis: Redis) -> AsyncIterator[Redis]:
-    """A Redis whose maxmemory is twice what is used."""
+    """A Redis whose maxmemory is twice the used memory."""
     used = int((await redis.info("memory"))["used_memory"])
     await redis.config_set("maxmemory", 2 * used)
     yield redis

@@ -1,4 +1,4 @@
-"""Reading the body of a request whole, within a size and a time."""
+"""Reading the whole body of a request, within limits of size and time."""
 
 import asyncio
 from collections.abc import Iterator

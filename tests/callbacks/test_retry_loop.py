@@ -14,7 +14,7 @@ from tests.kit.clock import FakeClock
 
 
 def steps(stop: asyncio.Event, *outcomes: Exception | None) -> Callable[[], Awaitable[None]]:
-    """Return a step that has these outcomes, one after another, and then sets the stop."""
+    """Return a step that has these outcomes, one after another, and then sets *stop*."""
     following = iter(outcomes)
 
     async def step() -> None:

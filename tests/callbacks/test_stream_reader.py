@@ -1,4 +1,4 @@
-"""Reading a stream together, against a real server."""
+"""Several readers of one stream on a real server."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def reader(redis: Redis, name: str) -> StreamReader:
 
 
 async def read(from_: StreamReader, count: int = 10) -> list[bytes]:
-    """Read payloads; the first read of all makes the group and returns nothing."""
+    """Read payloads; the very first read creates the consumer group and returns nothing."""
     for _ in range(2):
         if entries := await from_.read(count, block_ms=1):
             return [entry.payload for entry in entries]

@@ -1,4 +1,4 @@
-"""Many posted bodies, one durable write."""
+"""One durable write stores many posted bodies."""
 
 import asyncio
 from typing import Any
@@ -114,7 +114,7 @@ async def test_nobody_waits_longer_than_the_timeout(redis: Redis) -> None:
     clock = FakeClock()
     writer = ReportStreamWriter(redis, timeout_s=3.0, clock=clock)
     await writer.put(b"0")
-    await redis.client_pause(60_000, all=False)  # writes only
+    await redis.client_pause(60_000, all=False)  # pauses writes only
     try:
         puts = [asyncio.create_task(writer.put(b"%d" % number)) for number in range(1, 4)]
         await clock.advance(2.9)

@@ -30,19 +30,19 @@ from tests.chaos.verdict import RunVerdict
 from times_dispatch.demo.processes import ProcessFailed
 
 LEASE_S = 15.0
-"""The lease of workers in production."""
+"""The lease of workers in production, in seconds."""
 
 _RUN_TIMEOUT_S = 480.0
 _ENDS_WITHIN_S = 60.0
-"""A process with a run of its own may take so much longer: for its start, its figures and its end."""
+"""Seconds that a run in its own process may take longer, for the start, the figures and the end of the process."""
 _MIN_WIDTH = 110
-"""Columns of output that is not a terminal: tables are unreadable when they are broken at 80."""
+"""Width of output that is not a terminal, in columns: tables that are wrapped at 80 columns are unreadable."""
 
 _MAX_SEED = 2**31 - 1
 
 
 def _seeds(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
-    """Return the seeds of a text like 7,11,42."""
+    """Return the seeds in a text such as 7,11,42."""
     try:
         seeds = [int(seed) for seed in value.split(",") if value]
     except ValueError:
@@ -53,8 +53,8 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 
 @click.command()
-@click.option("--seed", type=click.IntRange(0, _MAX_SEED), help="Repeats a run's faults. [default: another each time]")
-@click.option("--seeds", default="", callback=_seeds, help="Several seeds, one after the other, with commas: 7,11,42.")
+@click.option("--seed", type=click.IntRange(0, _MAX_SEED), help="Seed of the faults. [default: a random number]")
+@click.option("--seeds", default="", callback=_seeds, help="Several seeds, for one run after another: 7,11,42.")
 @click.option("--busy", "is_busy", is_flag=True, help=f"Keep every core {BUSY_SHARE:.0%} busy with other work.")
 @click.option(
     "--only", "wanted", multiple=True, help="A scenario's name, or its beginning; can be given more than once."
@@ -70,7 +70,7 @@ def main(
     is_busy: bool,
     as_json: bool,
 ) -> None:
-    """Send campaigns through real processes while everything goes wrong: each fault alone, then all together."""
+    """Send campaigns through real processes while faults are injected: first each fault alone, then all together."""
     signal.signal(signal.SIGTERM, _interrupt)
     out = Console(highlight=False, soft_wrap=True, stderr=as_json)
     out.width = max(out.width, _MIN_WIDTH)
@@ -120,14 +120,14 @@ def _chosen(wanted: tuple[str, ...]) -> list[RunPlan]:
 def _run_group(
     plans: Sequence[RunPlan], seed: int, out: Console, keep: Path | None, *, is_busy: bool
 ) -> list[dict[str, Any]]:
-    """Run plans side by side, a single plan in this process; return the runs as objects for JSON.
+    """Run plans side by side, or a single plan in this process; return the runs as objects for JSON.
 
     Args:
         plans: The runs.
-        seed: The seed of all of them.
-        out: Where their figures are shown.
-        keep: A folder for their logs; None keeps none.
-        is_busy: Whether other work keeps the cores busy already.
+        seed: The seed of all runs.
+        out: The console on which the figures are shown.
+        keep: A folder for the logs of the runs; None keeps no logs.
+        is_busy: Whether other work already keeps the cores busy.
     """
     if len(plans) == 1:
         (plan,) = plans
@@ -135,7 +135,7 @@ def _run_group(
             return [{"run": plan.name, "seed": seed, **_run(plan, seed, out, keep)}]
     results = []
     for told, result in run_side_by_side(plans, seed=seed, keep=keep, timeout_s=_RUN_TIMEOUT_S + _ENDS_WITHIN_S):
-        _print(told.splitlines()[1:-1], out)  # without the seed and the result of the process
+        _print(told.splitlines()[1:-1], out)  # without the line of the seed and the line of the result
         results.append(result)
     return results
 

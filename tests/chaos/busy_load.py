@@ -1,7 +1,7 @@
-"""Keeps every core busy with other work during a run, as on a machine that has more to do than the dispatcher.
+"""Keeps every core busy with other work during a run, as on a machine with other busy processes.
 
 ``python -m tests.chaos.busy_load SHARE SECONDS`` is one such process: it computes for a share of the time,
-sleeps for the rest, and ends by itself after so many seconds.
+sleeps for the rest of the time, and ends after SECONDS.
 """
 
 import os
@@ -20,11 +20,11 @@ _CYCLE_S = 0.1
 
 @contextmanager
 def busy_machine(share: float, *, max_s: float) -> Iterator[None]:
-    """Keep every core busy for a share of the time while the context is entered; a share of 0 does nothing.
+    """Keep every core busy for a share of the time inside the context; a share of 0 does nothing.
 
     Args:
-        share: From 0 to 1.
-        max_s: Seconds after which the processes end by themselves, should this process hang.
+        share: The share of the time, from 0 to 1.
+        max_s: Seconds after which the processes end by themselves, in case this process hangs.
     """
     with TemporaryDirectory(prefix="times-dispatch-load-") as folder:
         command = [sys.executable, "-m", "tests.chaos.busy_load", f"{share:g}", f"{max_s:g}"]

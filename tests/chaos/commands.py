@@ -1,4 +1,4 @@
-"""Runs the ``dispatch`` command line beside the event loop."""
+"""Runs the ``dispatch`` command line without blocking the event loop."""
 
 import asyncio
 import subprocess
@@ -29,7 +29,7 @@ class FinishedCommand(NamedTuple):
 async def dispatch(testbed: ChaosTestbed, *arguments: str) -> FinishedCommand:
     """Run a command to its end; raise ``CommandStuck``."""
     began_s = time.time()
-    process = subprocess.Popen(  # noqa: ASYNC220  # asyncio's own would start a thread
+    process = subprocess.Popen(  # noqa: ASYNC220  # asyncio's subprocess functions would start a thread
         [str(Path(sys.executable).parent / "dispatch"), *arguments],
         env=testbed.stack.environment,
         stdin=subprocess.DEVNULL,
@@ -55,13 +55,13 @@ async def dispatch(testbed: ChaosTestbed, *arguments: str) -> FinishedCommand:
 async def dispatch_until_ok(
     testbed: ChaosTestbed, *arguments: str, unless: str | None = None, within_s: float = 60.0
 ) -> FinishedCommand:
-    """Repeat a command until it succeeds, as a person would while Redis is in trouble.
+    """Repeat a command until it succeeds, like a person while Redis is unavailable.
 
     Args:
-        testbed: The processes that the command talks to.
+        testbed: The processes that the command uses.
         arguments: The command's name and arguments.
-        unless: A text of an error message that counts as success.
-        within_s: Seconds after which the command is not repeated any more.
+        unless: A text; an error message that contains the text counts as success.
+        within_s: Seconds after which the command is no longer repeated.
 
     Raises:
         CommandStuck: The command did not succeed in time.

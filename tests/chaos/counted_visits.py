@@ -1,4 +1,4 @@
-"""The visits of tracked links: those that were answered, by the sandbox's journal, and those that were counted."""
+"""The visits of tracked links: the answered visits in the sandbox's journal, and the counted visits in the ledger."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -13,14 +13,14 @@ from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Entry, ReportEntry
 
 _VISITS_IN_BLOCK = 1024
-"""Visits in a field of the ledger's hash, as in ``lua/apply_reports.lua``."""
+"""How many visits one field of the ledger's hash stores, as in ``lua/apply_reports.lua``."""
 
 
 class CampaignVisits(msgspec.Struct, frozen=True):
     """The visits of one campaign, by their ids."""
 
     answered: set[str]
-    """Visits that the recipient was redirected for."""
+    """Visits that were answered with a redirect."""
     counted: set[str]
     """Visits that the ledger has noted as counted."""
     clicked: int
@@ -28,12 +28,12 @@ class CampaignVisits(msgspec.Struct, frozen=True):
 
     @property
     def lost(self) -> set[str]:
-        """Return the visits that were answered and not counted."""
+        """Return the visits that were answered but not counted."""
         return self.answered - self.counted
 
     @property
     def counted_twice(self) -> int:
-        """Return how many more clicks were counted than there are visits."""
+        """Return by how many the counted clicks exceed the counted visits."""
         return self.clicked - len(self.counted)
 
 

@@ -1,4 +1,4 @@
-"""A clock of the Redis process that can be set, by libfaketime."""
+"""A clock of the Redis process that can be set with libfaketime."""
 
 import os
 import shutil
@@ -26,12 +26,12 @@ def find_library() -> Path | None:
 
 
 def is_required() -> bool:
-    """Whether a missing libfaketime is an error: in continuous integration nothing may be left out silently."""
+    """Return whether a missing libfaketime is an error: in continuous integration no scenario may be skipped."""
     return os.environ.get("CI", "").lower() in {"1", "true"}
 
 
 class FakedClock:
-    """The wall clock of a process, in seconds beside the true one; its monotonic clock is the true one."""
+    """The wall clock of a process, with an offset in seconds; the monotonic clock of the process has no offset."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="times-dispatch-clock-"))
@@ -39,13 +39,13 @@ class FakedClock:
         self.set(0)
 
     def set(self, offset_s: float) -> None:
-        """Set the clock so many seconds before (below 0) or after the true time."""
+        """Set the offset of the clock from the true time, in seconds; a negative offset is before the true time."""
         new = self._offset.with_suffix(".new")
         new.write_text(f"{offset_s:+g}\n", "ascii")
-        new.rename(self._offset)  # the process must never read half of a file
+        new.rename(self._offset)  # the process must never read a partly written file
 
     def server(self) -> Path:
-        """Return an executable that is the Redis server on this clock."""
+        """Return the path of an executable that runs the Redis server with this clock."""
         library = find_library()
         assert library, HOW_TO_INSTALL
         script = self._folder / find_server().name

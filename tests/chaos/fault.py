@@ -1,4 +1,4 @@
-"""What a fault is: an action that injects it into a target, and an action that ends it."""
+"""The definition of a fault: an action that injects the fault into a target, and an action that ends the fault."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from tests.chaos.testbed import ChaosTestbed
 
 FaultAction = Callable[[ChaosTestbed, str, float], Awaitable[None]]
-"""Acts on a target. The last argument is a random number from 0 to 1, for whatever the fault leaves open."""
+"""Acts on a target. The last argument is a random number from 0 to 1, for a choice that the action makes."""
 
 
 @dataclass(frozen=True)
 class ChaosFault:
-    """A failure, or an action of an operator, that lasts for a while and is then undone."""
+    """A failure, or an action of an operator, that lasts for some time and is then undone."""
 
     name: str
     duration_s: tuple[float, float]

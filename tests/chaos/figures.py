@@ -14,14 +14,14 @@ from tests.chaos.testbed import MessageKey, Span
 from times_dispatch.ledger.states import SENT, MessageState
 
 GAP_S = 20.0
-"""The longest allowed gap without a send."""
+"""The longest allowed gap without a send, in seconds."""
 PAUSE_S = 1.0
 """Seconds after the end of a pause command from which no push may arrive."""
 MAX_SENDING_EXCESS = 0.05
 MAX_ARRIVING_EXCESS = 0.10
-"""How far the fullest second may exceed the rate, by the ledger's times and by the sandbox's."""
+"""By what share the fullest second may exceed the rate: by the ledger's times, and by the sandbox's times."""
 MAX_OPEN_PER_WORKER = 400
-"""The most messages that a worker can have been sending, if Redis could not say how many there were."""
+"""The most messages that a worker can have been sending, for a loss while Redis could not answer."""
 NEVER_ACCEPTED = "not accepted in the end"
 ACCEPTED_TWICE = "rows accepted more than once"
 WRONG_STATISTICS = "statistics against books and recount, differences"
@@ -29,7 +29,7 @@ LOST_WORKERS = "in doubt after a worker was lost"
 ARRIVING = "most in a second, arriving"
 SENT_IN_A_SECOND = "most in a second, sent"
 _MIN_SEEN_SHARE = 0.75
-"""The share of the time that the monitor must have sampled; with less, gaps are not proved."""
+"""The share of the time that the monitor must have sampled; with a smaller share, gaps may be missed."""
 _MAX_EXAMPLES = 12
 _MAX_STANDSTILL_LINES = 120
 
@@ -53,12 +53,12 @@ def figures(observations: Observations, *, gap_s: float) -> list[ChaosFigure]:
 
 
 def accepted_twice(observations: Observations) -> ChaosFigure:
-    """Count messages that the provider accepted more than once, under one id or under the ids of two attempts."""
+    """Count messages that the provider accepted more than once, with one id or with the ids of two attempts."""
     return _must_be_zero(ACCEPTED_TWICE, _per_campaign(observations, lambda outcome: outcome.comparison.accepted_twice))
 
 
 def in_no_single_state(observations: Observations) -> ChaosFigure:
-    """Count messages in no state or in two: by the submitted files, by the records, and by the counters."""
+    """Count messages in no state or in two states, by the submitted files, the records and the counters."""
 
     def count(outcome: CampaignOutcome) -> int:
         view, states = outcome.view, outcome.comparison.states
@@ -69,7 +69,7 @@ def in_no_single_state(observations: Observations) -> ChaosFigure:
 
 
 def differences(observations: Observations) -> ChaosFigure:
-    """Count messages that differ between the ledger and the books, and accepted ids that belong to no message."""
+    """Count messages that differ between ledger and books, and accepted ids that belong to no message."""
     counted = _per_campaign(observations, lambda outcome: outcome.comparison.differences)
     examples = [example for outcome in observations.campaigns.values() for example in outcome.comparison.examples]
     unknown_ids = observations.accepted_ids - sum(
@@ -84,7 +84,7 @@ def differences(observations: Observations) -> ChaosFigure:
 
 
 def wrong_statistics(observations: Observations) -> ChaosFigure:
-    """Count numbers of the statistics that are not those of the books, or not those of a recount."""
+    """Count numbers in the statistics that differ from the books or from a recount."""
     counted = _per_campaign(observations, lambda outcome: len(outcome.wrong_statistics))
     examples = [example for outcome in observations.campaigns.values() for example in outcome.wrong_statistics]
     examples += observations.wrong_rollups
@@ -94,7 +94,7 @@ def wrong_statistics(observations: Observations) -> ChaosFigure:
 
 
 def undecided(observations: Observations) -> ChaosFigure:
-    """Count messages that are still in doubt, or given up although the provider had accepted and reported them."""
+    """Count messages that are in doubt, or that were given up although the provider accepted and reported them."""
 
     def count(outcome: CampaignOutcome) -> int:
         return outcome.comparison.states[MessageState.IN_DOUBT] + outcome.comparison.undecided_in_books
@@ -117,7 +117,7 @@ def unfinished(observations: Observations) -> ChaosFigure:
 
 
 def never_accepted(observations: Observations) -> ChaosFigure:
-    """Count messages that the provider never accepted: there are none if messages in doubt were sent again by command.
+    """Count messages that the provider never accepted; must be 0 if messages in doubt were sent again by command.
 
     Suppressed messages do not count: a recipient who replied STOP to an earlier campaign is suppressed in later ones. A
     message is given up if its recipient replied STOP while the first attempt was in doubt, because the second attempt
@@ -140,7 +140,7 @@ def lost_workers(observations: Observations) -> ChaosFigure:
     """Compare the messages put in doubt with the messages that lost workers were sending, in number and one by one."""
     losses = observations.events.lost_workers
     seen = {key: at for key, at in observations.monitor.put_in_doubt.items() if observations.span.contains(at)}
-    # The end of upkeep's log can be lost with its worker, and the monitor samples only now and then.
+    # The end of upkeep's log can be lost with its worker, and the monitor takes only a few samples per second.
     in_doubt = max(len(seen), sum(count for _, count in observations.put_in_doubt))
     allowed = sum(MAX_OPEN_PER_WORKER if lost.open is None else len(lost.open) for lost in losses)
     known = set[MessageKey]().union(*(lost.open or () for lost in losses))
@@ -164,7 +164,7 @@ def lost_workers(observations: Observations) -> ChaosFigure:
 
 
 def max_gap(observations: Observations, max_s: float) -> ChaosFigure:
-    """Return the longest time in which a sender could have sent and did not."""
+    """Return the longest time in which a sender could have sent but did not send."""
     begin_s, end_s = observations.span.begin_s, observations.span.end_s
     gaps = {
         sender: observations.monitor.max_gap_s(sender, times_s, begin_s=begin_s, end_s=end_s)
@@ -204,7 +204,7 @@ def late_after_pause(observations: Observations) -> ChaosFigure:
     is_proved = bool(found_sending) or not tried
     if not is_proved:
         why.append(f"{tried} pauses were tried, none of them while messages were being sent")
-    # On an overloaded machine the command can run too late, or fail.
+    # On an overloaded machine the command can start too late, or fail.
     only_unproved = number == 0 and not is_proved
     return ChaosFigure(
         "pushes later than 1 s after a pause",
@@ -218,7 +218,7 @@ def late_after_pause(observations: Observations) -> ChaosFigure:
 
 
 def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXCESS) -> ChaosFigure:
-    """Return how far the fullest second of any sender exceeded its rate, by the times of arrival at the provider."""
+    """Return by what share the fullest second of a sender exceeded its rate, by times of arrival at the provider."""
     excesses = {
         sender: rate_excess(times_s, observations.events.rates[sender])
         for sender, times_s in observations.arrivals_s.items()
@@ -228,7 +228,7 @@ def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXC
 
 
 def sending(observations: Observations) -> ChaosFigure:
-    """Return how far the fullest second of any sender exceeded its rate, by the ledger's times of sending."""
+    """Return by what share the fullest second of a sender exceeded its rate, by the ledger's send times."""
     excesses = {}
     for sender, changes in observations.events.rates.items():
         campaigns = [outcome for outcome in observations.campaigns.values() if outcome.view.plan.sender == sender]
@@ -247,7 +247,7 @@ def stops(observations: Observations) -> ChaosFigure:
 
 
 def not_measured(measured: Sequence[ChaosFigure], expected: Sequence[str]) -> list[ChaosFigure]:
-    """Return a figure that does not hold for each figure that a script should have measured, and did not."""
+    """Return, for each figure that a script should have measured but did not, a figure that does not hold."""
     names = {figure.name for figure in measured}
     return [ChaosFigure(name, "not measured", "measured", False) for name in expected if name not in names]
 

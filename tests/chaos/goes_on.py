@@ -1,4 +1,4 @@
-"""How soon each campaign goes on after the death of a worker, by the times of arrival at the provider."""
+"""How soon each campaign continues after the death of a worker, by the times of arrival at the provider."""
 
 import time
 from bisect import bisect_left
@@ -12,7 +12,7 @@ from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _LAST_PUSHES_S = 0.5
-"""What a dead worker had written arrives within this time."""
+"""Seconds within which pushes that a dead worker had already written arrive."""
 _MAX_EXAMPLES = 8
 
 
@@ -23,9 +23,9 @@ class _Wait:
 
 
 async def note_kill(testbed: ChaosTestbed, name: str, *, min_pending: int = 50) -> None:
-    """Note that a worker is killed now, and which campaigns have something to send.
+    """Note that a worker is killed now, and which campaigns have messages to send.
 
-    Fewer messages than *min_pending* may all be opened before the kill: then the campaign has nothing to go on with.
+    Campaigns with fewer pending messages than *min_pending* are ignored, as all their messages may be opened already.
     """
     unsent = set()
     for campaign in testbed.campaigns:
@@ -36,7 +36,7 @@ async def note_kill(testbed: ChaosTestbed, name: str, *, min_pending: int = 50) 
 
 
 def goes_on(observations: Observations) -> ChaosFigure:
-    """Return the longest time from a kill to the next arrival of a campaign that had something to send."""
+    """Return the longest time from a kill to the next arrival of a message of a campaign that had messages to send."""
     waits = [_wait(kill, campaign, observations) for kill in observations.events.kills for campaign in kill.unsent]
     waits.sort(key=lambda wait: -wait.seconds)
     longest = waits[0].seconds if waits else 0.0

@@ -1,4 +1,4 @@
-"""Finds the messages that a lost worker was sending, from the ledger's records, before upkeep repairs anything."""
+"""Finds, in the ledger's records, the messages that a lost worker was sending, before upkeep takes its batches."""
 
 import asyncio
 import time
@@ -24,8 +24,8 @@ _RENEWAL_SHARE = 0.2
 async def record_lost_worker(testbed: ChaosTestbed, name: str) -> None:
     """Record that a worker was killed, or frozen for longer than its leases, with the messages that it was sending.
 
-    Those messages stay ``sending`` until the leases expire; messages of live workers do not. So they are the messages
-    that are ``sending`` now and, with the same time of sending, still are when every push of a live worker has ended.
+    The lost worker's messages stay ``sending`` until its leases expire. So they are the messages that are ``sending``
+    now, and that are still ``sending``, with the same send time, when every push of a live worker has ended.
     """
     lost = LostWorker(time.time(), name)
     testbed.events.lost_workers.append(lost)
@@ -47,7 +47,7 @@ async def in_doubt_after_loss(testbed: ChaosTestbed, view: CampaignView) -> set[
 
 
 async def _sending(testbed: ChaosTestbed, before_s: float) -> dict[MessageKey, int] | None:
-    """Return the messages that are ``sending``, with their times of sending; None if Redis does not answer in time."""
+    """Return the messages that are ``sending``, with their send times; None if Redis does not answer in time."""
     while time.time() < before_s:
         try:
             sending = {}

@@ -19,7 +19,7 @@ from times_dispatch.provider.failures import Failure
 
 _INTERVAL_S = 0.2
 _MAX_SAMPLE_GAP_S = 1.0
-"""The time between two samples that are further apart is not counted as a gap."""
+"""Seconds: a longer time between two samples is not counted as a gap."""
 
 
 _WORKER_LOST = f"push:{Failure.WORKER_LOST}"
@@ -27,11 +27,11 @@ _PRESSURE = Path("/proc/pressure/cpu")
 
 
 class MonitorSample(NamedTuple):
-    """The state at one moment."""
+    """The state of the run at one moment."""
 
     at_s: float
     able_to_send: frozenset[str]
-    """Senders that have messages to send and are not held."""
+    """Senders that have messages to send and are not held back."""
 
 
 class Monitor:
@@ -45,9 +45,9 @@ class Monitor:
         self.put_in_doubt: dict[MessageKey, float] = {}
         """Messages that were in doubt because their worker was lost, with the time of the first such sample."""
         self.max_wakeup_delay_s = 0.0
-        """The longest delay of a short sleep: it shows how overloaded the machine was."""
+        """The longest delay of a short sleep, in seconds; a long delay shows an overloaded machine."""
         self.pressure = 0.0
-        """Share of the time in which some process waited for a CPU; 0 if the system does not say."""
+        """Share of the time in which some process waited for a CPU; 0 if the system does not provide it."""
 
     async def run(self) -> None:
         """Take samples until ``stop`` is called."""
@@ -61,13 +61,13 @@ class Monitor:
             await asyncio.sleep(_INTERVAL_S)
 
     def stop(self) -> None:
-        """Take no more samples."""
+        """Let ``run`` end."""
         self._stopped = True
 
     def max_gap_s(self, sender: str, sent_s: list[float], *, begin_s: float, end_s: float) -> float:
-        """Return the longest time in which the sender could have sent and did not; *sent_s* are sorted.
+        """Return the longest time in which the sender could have sent but did not send; *sent_s* are sorted.
 
-        A time counts if the sender had messages to send, was not held, and all processes that sending needs were up.
+        A time counts if the sender had messages to send, was not held back, and all processes that sending needs ran.
         """
         gap = longest = 0.0
         for sample, following in pairwise(self.samples):
@@ -81,7 +81,7 @@ class Monitor:
         return longest
 
     def seen(self, *, begin_s: float, end_s: float) -> float:
-        """Return the share of the time in which samples were close enough to each other to notice a gap."""
+        """Return the share of the time in which samples were close enough to each other to show a gap."""
         spans = [
             following.at_s - sample.at_s
             for sample, following in pairwise(self.samples)

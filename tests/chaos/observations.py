@@ -1,4 +1,4 @@
-"""All data about a run: the ledger, message by message, the sandbox's journal, the workers' logs and the event log."""
+"""All data about a run: every message in the ledger, the sandbox's journal, the workers' logs and the event log."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -40,11 +40,11 @@ class CampaignOutcome:
     view: CampaignView
     comparison: Comparison
     arrivals_s: list[float]
-    """Times at which its pushes reached the sandbox, sorted; seconds since the epoch."""
+    """Times at which the campaign's pushes reached the sandbox, sorted; seconds since the epoch."""
     wrong_statistics: list[str] = field(default_factory=list)
-    """How its statistics differ from the books, and from a recount of its messages."""
+    """Differences between the campaign's statistics and the books, and between them and a recount of its messages."""
     visits: CampaignVisits | None = None
-    """The visits of its tracked links; None without links."""
+    """The visits of the campaign's tracked links; None without links."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Observations:
     arrivals_s: dict[str, list[float]]
     """Times at which pushes reached the sandbox, by sender, sorted; seconds since the epoch."""
     accepted_ids: int
-    """Different ids of these campaigns that the sandbox accepted."""
+    """Distinct ids of these campaigns that the sandbox accepted."""
     put_in_doubt: list[tuple[float, int]]
-    """When upkeep took batches from lost workers, and how many messages it put in doubt."""
+    """When upkeep took batches from lost workers, and how many messages upkeep put in doubt."""
     events: EventLog
     monitor: Monitor
     wrong_rollups: list[str] = field(default_factory=list)
-    """How the statistics of days differ from a recount of all messages."""
+    """Differences between the statistics of days and a recount of all messages."""
     not_sent_in_time: dict[CampaignId, list[str]] = field(default_factory=dict)
-    """What is known about each campaign that did not finish, or whose messages were not all sent."""
+    """Details about each campaign that did not finish, or that has unsent messages."""
 
     def of(self, span: Span, ids: Collection[CampaignId]) -> "Observations":
-        """Return the data of a span of time and of these campaigns."""
+        """Return the data of these campaigns in a span of time."""
         events = self.events
         campaigns = {campaign: outcome for campaign, outcome in self.campaigns.items() if campaign in ids}
         return replace(
@@ -98,12 +98,12 @@ class Observations:
         return sum(outcome.view.total for outcome in self.campaigns.values())
 
     def count(self, *states: MessageState) -> int:
-        """Return the number of messages in these states, by their records."""
+        """Return the number of messages whose records have one of these states."""
         return sum(outcome.comparison.states[state] for outcome in self.campaigns.values() for state in states)
 
 
 async def collect(testbed: ChaosTestbed, monitor: Monitor, *, recounts: bool = True) -> Observations:
-    """Read all data; nothing may be sent or reported any more. With *recounts*, recount the statistics too."""
+    """Read all data after all messages are sent and reported. With *recounts*, recount the statistics too."""
     redis = connect(testbed.ledger_url)
     queries = Queries(redis)
     ids = CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode())
@@ -151,7 +151,7 @@ async def collect(testbed: ChaosTestbed, monitor: Monitor, *, recounts: bool = T
 
 
 async def _recount(redis: Redis) -> dict[str, list[str]]:
-    """Return how counters differ from a recount of all messages, by campaign or rollup."""
+    """Return the differences between counters and a recount of all messages, by campaign or rollup."""
     recounted = await Recount(redis).all()
     found: defaultdict[str, list[str]] = defaultdict(list)
     for each in recounted.differences:

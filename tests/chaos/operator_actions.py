@@ -13,7 +13,7 @@ from tests.chaos.testbed import ChaosTestbed, Pause, RateChange, Span
 
 
 async def _pause_campaign(testbed: ChaosTestbed, sender: str, _random: float) -> None:
-    """Pause a campaign of the sender that sends, unless Redis is away."""
+    """Pause a campaign of the sender that is sending, unless Redis is away."""
     try:
         campaign = await testbed.sending_campaign(sender)
     except RedisError:
@@ -35,7 +35,7 @@ async def _resume_campaign(testbed: ChaosTestbed, sender: str, _random: float) -
 
 
 async def _pause_sender(testbed: ChaosTestbed, sender: str, _random: float) -> None:
-    """Pause the sender once a campaign of it sends."""
+    """Pause the sender when one of its campaigns is sending."""
     with suppress(RedisError):
         await testbed.sending_campaign(sender)
     command = await dispatch(testbed, "sender", "pause", sender, "--yes")
@@ -63,7 +63,7 @@ async def _set_rate(testbed: ChaosTestbed, sender: str, rate_per_s: float) -> No
 
 
 def end_last(spans: Sequence[Span]) -> None:
-    """End the last span now, unless it has ended before."""
+    """End the last span now, unless it has already ended."""
     if spans:
         spans[-1].end_s = min(spans[-1].end_s, time.time())
 

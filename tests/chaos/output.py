@@ -1,4 +1,4 @@
-"""Shows a run: a line for each scenario, the table of figures, and details of figures that do not hold."""
+"""Prints a run: a line for each scenario, the table of figures, and details of figures that do not hold."""
 
 import re
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def run_as_json(verdict: RunVerdict) -> dict[str, Any]:
 
 
 def machine_load(verdict: RunVerdict) -> str:
-    """Return how busy the machine was: on an overloaded machine, figures that are times mean little."""
+    """Return a sentence about the load of the machine: on an overloaded machine, measured times are unreliable."""
     monitor = verdict.result.observations.monitor
     return (
         f"some process on this machine waited for a CPU {monitor.pressure:.0%} of the time; "
@@ -86,7 +86,7 @@ def failure_lines(verdict: RunVerdict) -> Iterator[str]:
 
 
 def event_lines(testbed: ChaosTestbed) -> Iterator[str]:
-    """Yield all actions and the ends of all logs; long numbers are masked, in case one is a recipient's."""
+    """Yield all actions and the ends of all logs; long numbers are masked, because they may be phone numbers."""
     yield "actions:"
     for at_s, action in testbed.events.actions:
         yield f"  {datetime.fromtimestamp(at_s, UTC):%H:%M:%S.%f} {action}"

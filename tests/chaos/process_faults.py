@@ -44,7 +44,7 @@ async def _stop(testbed: ChaosTestbed, name: str, _random: float) -> None:
     began = time.monotonic()
     process = testbed.process(name)
     process.send(signal.SIGTERM)
-    while process.running and time.monotonic() - began < 2 * STOPS_WITHIN_S:  # there is no event to wait for
+    while process.running and time.monotonic() - began < 2 * STOPS_WITHIN_S:  # Process has no event to wait for
         await asyncio.sleep(0.02)
     testbed.events.stops_s.append(time.monotonic() - began)
     process.kill()
@@ -61,5 +61,5 @@ STOPPED = ChaosFault("SIGTERM", (0.0, 1.0), _stop, _start)
 
 
 def frozen_past(lease_s: float) -> ChaosFault:
-    """Return a freeze that is a little longer than the lease: the worker wakes up while others have its batches."""
+    """Return a freeze that is slightly longer than the lease: the worker resumes while others have its batches."""
     return ChaosFault("frozen past its leases", (lease_s, lease_s + 3.0), _freeze_past_the_lease, _thaw)

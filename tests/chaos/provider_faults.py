@@ -29,7 +29,7 @@ async def _refuse(testbed: ChaosTestbed, _target: str, random_value: float) -> N
 
 
 async def _put(testbed: ChaosTestbed, faults: dict[str, Any]) -> None:
-    """Set these faults and no others; repeat the request while the sandbox refuses connections."""
+    """Set these faults and remove all others; repeat the request while the sandbox refuses connections."""
     until = time.monotonic() + _CONNECT_TIMEOUT_S
     while True:
         try:

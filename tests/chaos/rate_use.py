@@ -1,14 +1,13 @@
-"""Finds the time in which a sender used least of its rate."""
+"""Finds the time in which a sender used the smallest share of its rate."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
 
 def least_used(times_s: Sequence[float], *, rate_per_s: float, seconds: float) -> float:
-    """Return the smallest share of the rate that was used in any span of so many seconds; *times_s* are sorted.
+    """Return the smallest share of the rate that was used in any span of this many seconds; *times_s* are sorted.
 
-    Every span counts that lies between the first message and the last, wherever it begins. Without such a span the
-    share is 0.
+    A span may begin at any time, and lies between the first message and the last. Without such a span the share is 0.
     """
     least = float("inf")
     for first, begins_s in enumerate(times_s):

@@ -1,4 +1,4 @@
-"""Faults of Redis: killed and restarted, frozen, out of memory, read-only, or closing its clients' connections."""
+"""Faults of Redis: it is killed and restarted, freezes, runs out of memory, is read-only, or drops its clients."""
 
 import asyncio
 import signal
@@ -44,7 +44,7 @@ async def _make_room(testbed: ChaosTestbed, _target: str, _random: float) -> Non
 
 
 async def _demote(testbed: ChaosTestbed, _target: str, _random: float) -> None:
-    """Make Redis a replica of an unreachable server, as after a failover: Redis keeps its data and refuses writes."""
+    """Make Redis a replica of an unreachable server, as after a failover: Redis keeps its data but refuses writes."""
     testbed.down.add(REDIS)
     await _retry_command(testbed, "REPLICAOF", *_UNREACHABLE_PRIMARY)
 
@@ -55,7 +55,7 @@ async def _promote(testbed: ChaosTestbed, _target: str, _random: float) -> None:
 
 
 async def _drop_clients(testbed: ChaosTestbed, _target: str, random_value: float) -> None:
-    """Close every connection again and again: calls fail in the middle, and the clients repeat them."""
+    """Close every connection repeatedly: calls fail in the middle, and the clients repeat these calls."""
     testbed.down.add(REDIS)
     until = time.monotonic() + 0.5 + 1.5 * random_value
     while time.monotonic() < until:
@@ -94,11 +94,11 @@ REDIS_FAULTS = (KILLED, FROZEN, FULL, READ_ONLY, DROPS_CLIENTS)
 def away_past(lease_s: float) -> ChaosFault:
     """Return a kill of Redis for longer than the lease.
 
-    No worker can renew its leases, and no worker may be treated as dead.
+    No worker can renew its leases, but no worker may be treated as dead.
     """
     return ChaosFault("away past the leases", (lease_s + 2.0, lease_s + 5.0), _kill, _restart)
 
 
 def frozen_past(lease_s: float) -> ChaosFault:
-    """Return a freeze of Redis for longer than the lease; Redis' clock goes on meanwhile."""
+    """Return a freeze of Redis for longer than the lease; the clock of Redis continues."""
     return ChaosFault("frozen past the leases", (lease_s + 2.0, lease_s + 5.0), _freeze, _thaw)

@@ -1,4 +1,4 @@
-"""A replica of the testbed's Redis, which follows its primary through a wire and can be promoted."""
+"""A replica of the testbed's Redis, which replicates through a ``Wire`` and can be promoted."""
 
 import time
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from tests.chaos.wire import Wire
 from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed
 
 MAX_LAG_S = 1
-"""The primary's ``min-replicas-max-lag``: after this time without a sign of its replica it takes no writes."""
+"""The primary's ``min-replicas-max-lag``, in seconds: it refuses writes if its replica is silent for longer."""
 _IN_STEP_WITHIN_S = 20.0
 
 
@@ -18,7 +18,7 @@ class Replica:
 
     def __init__(self, primary: EmbeddedServer) -> None:
         self.wire = Wire()
-        """Between the two servers."""
+        """The connection between the two servers."""
         self.is_promoted = False
         self._primary = primary
         self._server: EmbeddedServer | None = None
@@ -36,7 +36,7 @@ class Replica:
         return self._server.port
 
     def start(self) -> None:
-        """Start the replica, wait until it is in step, and let the primary write only while it is."""
+        """Start the replica, wait until it follows, and let the primary accept writes only while it follows."""
         password = urlsplit(self._primary.url).password or ""
         self.wire.start(self._primary.port)
         self._server = EmbeddedServer(appendonly=True, password=password, options={"masterauth": password})
@@ -47,13 +47,13 @@ class Replica:
             until = time.monotonic() + _IN_STEP_WITHIN_S
             while replica.info("replication")["master_link_status"] != "up":
                 if time.monotonic() > until:
-                    raise EmbeddedServerFailed("the replica did not come into step with its primary")
+                    raise EmbeddedServerFailed("the replica did not connect to its primary in time")
                 time.sleep(0.05)
             primary.config_set("min-replicas-max-lag", MAX_LAG_S)
             primary.config_set("min-replicas-to-write", 1)
 
     def catch_up(self) -> None:
-        """Wait until the replica has all that its primary had when the wait began."""
+        """Wait until the replica has all data that the primary had when the wait began."""
         with Redis.from_url(self.url) as replica, Redis.from_url(self._primary.url) as primary:
             offset = primary.info("replication")["master_repl_offset"]
             until = time.monotonic() + _IN_STEP_WITHIN_S
@@ -63,13 +63,13 @@ class Replica:
                 time.sleep(0.005)
 
     def promote(self) -> None:
-        """Make the replica a primary; the old primary goes on serving."""
+        """Make the replica a primary; the old primary continues to serve."""
         with Redis.from_url(self.url) as replica:
             replica.replicaof("NO", "ONE")
         self.is_promoted = True
 
     def follow(self) -> None:
-        """Make the old primary the replica of the new one, as a failover's supervisor does once it reaches it."""
+        """Make the old primary a replica of the new primary, as Sentinel does when it reaches the old primary."""
         with Redis.from_url(self._primary.url) as old:
             old.config_set("min-replicas-to-write", 0)
             try:
@@ -78,7 +78,7 @@ class Replica:
                 raise EmbeddedServerFailed(f"the old primary cannot follow: {type(error).__name__}") from error
 
     def stop(self) -> None:
-        """End both the server and the wire."""
+        """End the server and the wire."""
         if self._server:
             self._server.stop()
         self.wire.stop()

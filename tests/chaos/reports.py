@@ -14,7 +14,7 @@ _TIMEOUT_S = 60.0
 
 
 async def wait_for_reports(testbed: ChaosTestbed) -> None:
-    """Tell the sandbox to post all reports now, and wait until the ledger has them, and all clicks."""
+    """Let the sandbox post all reports now, and wait until the ledger has all reports and all clicks."""
     with suppress(httpx.TransportError):
         await testbed.sandbox.post("/sandbox/flush", timeout=_TIMEOUT_S)
     ends = time.monotonic() + _TIMEOUT_S

@@ -1,4 +1,4 @@
-"""Runs scenarios one after the other, waits until every message is decided, and collects the observations."""
+"""Runs scenarios one after another, waits until every message has a final state, and collects the observations."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 
 _RESEND_TIMEOUT_S = 60.0
 _SETTLE_TIMEOUT_S = 30.0
-"""Seconds after the end of its validity at which a campaign must be finished, with no message in doubt."""
+"""Seconds after the end of its validity within which a campaign must finish, with no message in doubt."""
 
 
 class ChaosRunFailed(Exception):
@@ -96,7 +96,7 @@ async def _run_scenario(testbed: ChaosTestbed, scenario: Scenario, progress: Pro
 
 
 async def _submit_and_inject(testbed: ChaosTestbed, scenario: Scenario) -> None:
-    """Submit the campaigns; when the first are submitted, inject all sequences of faults, and wait for their ends."""
+    """Submit the campaigns; after the first submits, inject all sequences of faults, and wait for their end."""
     at_once = [spec for spec in scenario.campaigns if not spec.at_s]
     later = [spec for spec in scenario.campaigns if spec.at_s]
     try:
@@ -136,7 +136,7 @@ async def _inject(testbed: ChaosTestbed, sequence: FaultSequence, seed: str, beg
 async def _wait_until_finished(
     testbed: ChaosTestbed, campaigns: Sequence[CampaignId], *, within_s: float
 ) -> list[CampaignView]:
-    """Wait until campaigns have finished, or until the time limit; unfinished campaigns are a figure, not an error.
+    """Wait until campaigns have finished, or until the time limit; unfinished campaigns make a figure fail.
 
     Raises ``ProcessFailed`` if a process has ended by itself.
     """
@@ -164,7 +164,7 @@ async def _wait_for_end_of_validity(testbed: ChaosTestbed) -> None:
 
 
 async def _views(testbed: ChaosTestbed, campaigns: Sequence[CampaignId]) -> list[CampaignView]:
-    """Read campaigns; while Redis is away, try again."""
+    """Read campaigns; repeat the calls while Redis is away."""
     by_sender: defaultdict[str, list[CampaignId]] = defaultdict(list)
     for campaign in campaigns:
         by_sender[testbed.campaigns[campaign]].append(campaign)

@@ -1,4 +1,4 @@
-"""What a scenario is: campaigns, the faults that are injected while they are sent, and what is measured."""
+"""The definition of a scenario: campaigns, the faults that are injected meanwhile, and the measurements."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tests.chaos.schedule import FaultSequence
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
 
 Script = Callable[[ChaosTestbed], Coroutine[None, None, None]]
-"""Acts on the testbed; whatever it measures goes into ``EventLog.measured``."""
+"""Acts on the testbed, and writes its measurements to ``EventLog.measured``."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class CampaignSpec:
     sender: str
     messages: int
     at_s: float = 0.0
-    """When it is submitted, in seconds after the scenario's first campaigns, which have 0."""
+    """When the campaign is submitted, in seconds after the first campaigns of the scenario, which have 0."""
     in_doubt: str = "give_up"
     rate_per_s: float = 0.0
-    """The campaign's own rate limit; 0 means none."""
+    """The campaign's own rate limit, in messages per second; 0 means no limit."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Scenario:
     campaigns: tuple[CampaignSpec, ...]
     fault_sequences: tuple[FaultSequence, ...] = ()
     validity_s: int = 120
-    """Validity of the campaigns."""
+    """Validity of the campaigns, in seconds."""
     script: Script | None = None
-    """Acts and measures beside the faults, once the first campaigns are submitted."""
+    """A function that acts and measures while the faults are injected, after the first campaigns are submitted."""
 
     @property
     def messages(self) -> int:
@@ -45,20 +45,20 @@ class Scenario:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Scenarios that run one after the other on one testbed."""
+    """Scenarios that run one after another on one testbed."""
 
     name: str
     scenarios: list[Scenario]
     options: TestbedOptions = field(default_factory=TestbedOptions)
     is_light: bool = False
-    """Whether the run leaves most of the machine idle, so that another run of this kind can go on beside it."""
+    """Whether the run leaves most of the machine idle, so that another such run can run at the same time."""
     is_busy: bool = False
     """Whether other work keeps every core busy during the run."""
     resends: bool = False
-    """Whether messages in doubt at the end are sent again by command; if not, the campaigns' policies decide."""
+    """Whether a command sends messages in doubt again at the end; if not, the campaigns' policies decide."""
     measures: tuple[str, ...] = ()
     """Names of figures that the scenarios' scripts must have measured."""
     judges: tuple[Callable[[Observations], ChaosFigure], ...] = ()
-    """More figures, which are computed from the observations of the whole run."""
+    """Further figures, which are computed from the observations of the whole run."""
     without: tuple[str, ...] = ()
     """Names of figures that this plan's faults make meaningless."""

@@ -1,4 +1,4 @@
-"""The scenarios: the campaigns that are sent, and the faults meanwhile; each kind of fault alone, then all together."""
+"""The scenarios: campaigns and the faults meanwhile; first each kind of fault alone, then all kinds together."""
 
 from tests.chaos import process_faults, redis_faults
 from tests.chaos.conditions import (
@@ -46,7 +46,7 @@ def alone(lease_s: float) -> list[Scenario]:
     killed, frozen, stopped = process_faults.KILLED, process_faults.FROZEN, process_faults.STOPPED
     zombie = process_faults.frozen_past(lease_s)
     away = redis_faults.away_past(lease_s), redis_faults.frozen_past(lease_s)  # the seed chooses one of them
-    # Scenarios that leave messages in doubt come first, because doubt is resolved at the end of the validity.
+    # Scenarios that leave messages in doubt run first, because doubt is resolved at the end of the validity.
     return [
         Scenario(
             "provider leaves doubt",
@@ -56,8 +56,8 @@ def alone(lease_s: float) -> list[Scenario]:
         Scenario("workers killed", _campaigns(20), (FaultSequence((killed,), WORKERS, until_s=20, pause_s=(4, 8)),)),
         Scenario(
             "workers frozen",
-            # The other campaigns have one batch that outlasts a lease: the frozen worker wakes up when another worker
-            # has sent half of it.
+            # Each other campaign has one batch that takes longer than a lease: the frozen worker resumes when
+            # another worker has sent half of it.
             _campaigns(25) + (CampaignSpec(UNLIMITED, 1_000, rate_per_s=80),) * 6,
             (
                 FaultSequence((zombie,), WORKERS[:1], until_s=20, first_s=1),
@@ -107,10 +107,10 @@ def brief(lease_s: float) -> Scenario:
         FaultSequence((killed,), OTHERS, until_s=9, first_s=2),
         FaultSequence((redis_faults.KILLED, redis_faults.DROPS_CLIENTS), ("redis",), until_s=9, first_s=4),
         FaultSequence(EVERYTHING, ("provider",), until_s=9, first_s=1),
-        # First of all: a pause proves nothing for batches whose worker is dead.
+        # At the very start, because a pause proves nothing for batches whose worker is dead.
         FaultSequence((CAMPAIGN_PAUSED,), (LIMITED,), until_s=3, first_s=0.5),
         FaultSequence((RATE_CHANGED,), (LIMITED,), until_s=9, first_s=8),
-        # Early enough that the worker runs again before it is frozen, however long its pushes take.
+        # Early, so that the worker runs again before it is frozen, even if its pushes take long.
         FaultSequence((stopped,), WORKERS[1:], until_s=1, first_s=0.5),
     )
     campaigns = (
@@ -118,12 +118,12 @@ def brief(lease_s: float) -> Scenario:
         CampaignSpec(UNLIMITED, 2_000, at_s=3),
         CampaignSpec(UNLIMITED, 600, rate_per_s=40),
     )
-    # The batch of the last campaign outlasts a lease: the frozen worker wakes up when others have sent half of it.
+    # The last campaign's batch takes longer than a lease: the frozen worker resumes when others have sent half of it.
     return Scenario("in brief", (*campaigns, campaigns[-1]), fault_sequences)
 
 
 def _campaigns(seconds: int) -> tuple[CampaignSpec, ...]:
-    """Return campaigns that take so many seconds without faults."""
+    """Return campaigns that take this many seconds without faults."""
     return (
         CampaignSpec(LIMITED, 400 * seconds),
         CampaignSpec(UNLIMITED, 100 * seconds, at_s=2, in_doubt="resend"),

@@ -1,4 +1,4 @@
-"""Sets the times and targets of faults from a seed, so that a run can be repeated."""
+"""Chooses the times and targets of faults with a seed, so that a run can be repeated."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FaultSequence:
-    """Faults that are injected one after the other; faults of different sequences can overlap."""
+    """Faults that are injected one after another; faults of different sequences can overlap."""
 
     faults: tuple[ChaosFault, ...]
     targets: tuple[str, ...]
     until_s: float
-    """No fault begins later than this."""
+    """The latest time at which a fault may begin."""
     first_s: float = 2.0
-    """When the first fault begins. All times are seconds since the scenario's first campaigns were submitted."""
+    """When the first fault begins. All times are seconds since the first campaigns of the scenario were submitted."""
     pause_s: tuple[float, float] = (1.0, 4.0)
-    """The shortest and the longest pause between the end of a fault and the beginning of the next."""
+    """The shortest and the longest pause between the end of a fault and the beginning of the next fault."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class ScheduledFault:
     target: str
     duration_s: float
     random_value: float
-    """From 0 to 1; passed to the fault's actions."""
+    """A number from 0 to 1, which is passed to the fault's actions."""
 
 
 def schedule(sequence: FaultSequence, seed: str) -> list[ScheduledFault]:
-    """Return the faults of a sequence with their times. Every fault occurs once, in random order, before any recurs."""
+    """Return the faults of a sequence with their times. All faults occur once, in random order, before any recurs."""
     rng = random.Random(seed)
     faults, targets = _shuffled(sequence.faults, rng), _shuffled(sequence.targets, rng)
     scheduled, at_s = [], sequence.first_s

@@ -1,4 +1,4 @@
-"""The settings of a chaos run: the sandbox as the provider, three senders, short time-outs."""
+"""The settings of a chaos run: the sandbox as the provider, three senders and short time-outs."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,12 +10,12 @@ RATES = MappingProxyType({LIMITED: 400.0, SLOW: 200.0, UNLIMITED: 0.0})
 """Rate limits of the senders, in messages per second; 0 means no limit."""
 
 TOTAL_TIMEOUT_S = 3.0
-"""Shorter than in production, so that a stalled request costs only seconds."""
+"""Seconds; shorter than in production, so that a stalled request does not take long."""
 
 MAX_IN_FLIGHT = 200
-"""Pushes in flight of each worker. The sandbox notes the time of a request when it reads the request. A larger burst of
-the sender without a limit would delay its reading by a tenth of a second, and requests of the other senders would seem
-to arrive in a burst."""
+"""Pushes in flight of each worker. The sandbox notes the time of a request when it reads the request. With more pushes
+of the sender without a limit, the sandbox would read requests a tenth of a second late, and requests of the other
+senders would seem to arrive in a burst."""
 
 SANDBOX: dict[str, Any] = {
     "latency_min_ms": 5,
@@ -36,21 +36,21 @@ SANDBOX: dict[str, Any] = {
         "backoff_max_ms": 2_000,
     },
 }
-"""Every message gets its report, early or late. Some reports are duplicated, contradicted, forged or foreign.
+"""Every message gets its report, early or late. Some reports are duplicated, contradictory, forged or foreign.
 
-Many reports arrive after a lease has expired. Otherwise every message of a lost worker would be decided by its report
-before upkeep takes the batch.
+Many reports arrive after a lease has expired. Otherwise a report would decide every message of a lost worker before
+upkeep takes the batch.
 """
 
 
 CLICKS: dict[str, Any] = {"share": 0.3, "max_clicks": 3, "delay_max_ms": 8_000}
-"""The recipients who click tracked links, in runs with links."""
+"""The number of recipients who click tracked links, in runs with links."""
 
 LINKS_DOMAIN = "go.chaos.in"
 
 
 def sandbox_options(seed: int, *, with_links: bool) -> dict[str, Any]:
-    """Return the configuration of the sandbox; with links, all clicks are those of recipients."""
+    """Return the configuration of the sandbox; with links, only the recipients of the run click."""
     options = {**SANDBOX, "seed": seed}
     return {**options, "clicks": CLICKS, "reports": {**SANDBOX["reports"], "clicked": 0.0}} if with_links else options
 
@@ -65,9 +65,9 @@ def dispatch_toml(
     """Return the text of ``dispatch.toml`` for all processes.
 
     Args:
-        lease_s: the lease of workers.
-        rates: the senders with their rates, in messages per second; 0 is no limit.
-        lanes: the senders that have lanes, and how many.
+        lease_s: the lease of workers, in seconds.
+        rates: the senders with their rates, in messages per second; 0 means no limit.
+        lanes: the number of lanes of each sender that has lanes.
         with_links: whether the senders may use tracked links.
     """
     senders = "".join(
@@ -112,10 +112,10 @@ def campaign_toml(
 
     Args:
         name: the campaign's name.
-        sender: its sender.
-        validity: its validity, as in ``120s``.
-        in_doubt: what becomes of messages in doubt.
-        rate_per_s: its own rate limit; 0 means none.
+        sender: the campaign's sender.
+        validity: the campaign's validity, such as ``120s``.
+        in_doubt: the policy for messages in doubt.
+        rate_per_s: the campaign's own rate limit; 0 means no limit.
         with_links: whether each recipient gets a tracked link.
     """
     text = 'template = "order"\nvariables = ["{name}", "{order}", "Rs {amount}"]'

@@ -1,4 +1,4 @@
-"""Runs that leave most of the machine idle go on side by side, each in a process of its own."""
+"""Runs plans that leave most of the machine idle at the same time, each in its own process."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ _AT_ONCE = 2
 
 
 def groups(plans: Sequence[RunPlan]) -> list[list[RunPlan]]:
-    """Return the plans in groups that run one after the other; the plans of a group run side by side."""
+    """Return the plans in groups that run one after another; the plans of a group run at the same time."""
     light = [plan for plan in plans if plan.is_light]
     alone = [[plan] for plan in plans if not plan.is_light]
     return alone + [light[first : first + _AT_ONCE] for first in range(0, len(light), _AT_ONCE)]
@@ -34,12 +34,12 @@ class _Child:
 def run_side_by_side(
     plans: Sequence[RunPlan], *, seed: int, keep: Path | None, timeout_s: float
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Run plans at the same time; return for each what its process told, and the run as an object for JSON.
+    """Run plans at the same time; return, for each plan, the output of its process and the run as an object for JSON.
 
     Args:
         plans: The runs; each has one scenario.
-        seed: The seed of all of them.
-        keep: A folder for their logs; None keeps none.
+        seed: The seed of all runs.
+        keep: A folder for the logs of the runs; None keeps no logs.
         timeout_s: Seconds after which a run is ended.
     """
     with tempfile.TemporaryDirectory(prefix="times-dispatch-runs-") as folder:

@@ -1,7 +1,7 @@
-"""Campaigns that stand still: when nothing of a campaign has moved for a while, its state is kept, for the report.
+"""Campaigns that stand still: the state of a campaign without progress is stored, for the report of the run.
 
-A campaign that did not finish, or whose messages expired, shows that something stood still earlier. By the end of the
-run its leases are gone, so they are read when the campaign stands still.
+A campaign that did not finish, or whose messages expired, stood still earlier. At the end of the run the campaign's
+leases no longer exist, so the leases are read while the campaign stands still.
 """
 
 import time
@@ -18,11 +18,11 @@ from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import MessageState
 
 STANDS_STILL_AFTER_S = 8.0
-"""A campaign with something to send that has not moved for this time stands still. Limits and pauses are shorter."""
+"""Seconds without progress after which a campaign with messages to send stands still. Limits and pauses are shorter."""
 _LOOK_EVERY_S = 4.0
 _MAX_LEASES = 6
 _LOG_LINES = 4
-"""Of each process."""
+"""The number of log lines of each process."""
 _LOG_TAIL_BYTES = 4_000_000
 _MAX_LINE = 300
 _QUEUES = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked")
@@ -31,15 +31,15 @@ _BATCHES_OUT = ("batches_out", "batches_out:own")
 
 @dataclass(frozen=True)
 class Standstill:
-    """How a campaign stood when it had not moved for a while."""
+    """The state of a campaign that stands still."""
 
     at_s: float
     still_s: float
     view: CampaignView
     queues: list[str] = field(default_factory=list)
-    """Where the campaign waits for its turn, and its batches that are handed out."""
+    """The queues in which the campaign waits, and the number of its batches that are issued."""
     leases: list[str] = field(default_factory=list)
-    """Its leases: batch, time to the end, and whether a worker has taken the batch."""
+    """The campaign's leases: batch, time to the end, and whether a worker has taken the batch."""
 
     def lines(self) -> Iterator[str]:
         at = f"{datetime.fromtimestamp(self.at_s, UTC):%H:%M:%S}"
@@ -49,16 +49,16 @@ class Standstill:
 
 
 class StandstillWatch:
-    """Notices campaigns that do not move, from the monitor's samples."""
+    """Notices campaigns without progress in the monitor's samples."""
 
     def __init__(self) -> None:
         self.found: dict[CampaignId, Standstill] = {}
-        """The last time that each campaign stood still."""
+        """The state of each campaign when it last stood still."""
         self._moved: dict[CampaignId, tuple[tuple[int, ...], float]] = {}
         self._looked: defaultdict[CampaignId, float] = defaultdict(float)
 
     async def look(self, redis: Redis, views: Sequence[CampaignView], now_s: float) -> None:
-        """Take the views of campaigns that are live; read more about those that stand still."""
+        """Take the views of live campaigns; read the queues and leases of campaigns that stand still."""
         for view in views:
             unsent = view.counts[MessageState.PENDING], view.counts[MessageState.SENDING]
             counts, since_s = self._moved.get(view.id, ((), now_s))
@@ -103,7 +103,7 @@ async def _read(redis: Redis, view: CampaignView, now_s: float, still_s: float) 
 
 
 def describe(view: CampaignView) -> str:
-    """Return a campaign's state, its reason, and its counts per message state."""
+    """Return a campaign's state, the reason of the state, and its counts per message state."""
     counts = ", ".join(f"{state.label} {count:,}" for state, count in view.counts.items() if count)
     reason = f" ({view.reason})" if view.reason else ""
     left_s = view.plan.valid_until_ms / 1000 - time.time()
@@ -112,7 +112,7 @@ def describe(view: CampaignView) -> str:
 
 
 def log_lines(campaign: CampaignId, logs: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the last lines of each process' log that name a campaign."""
+    """Yield the last lines of the logs of all processes that name a campaign."""
     for name, log in logs.items():
         if not log.exists():
             continue
@@ -124,7 +124,7 @@ def log_lines(campaign: CampaignId, logs: Mapping[str, Path]) -> Iterator[str]:
 
 
 def explain(view: CampaignView, found: Standstill | None, logs: Mapping[str, Path]) -> list[str]:
-    """Return all that is known about a campaign that was not sent in time."""
+    """Return the details about a campaign that was not sent in time."""
     lines = [f"campaign {view.id} ({view.plan.name}) of {view.plan.sender}: {describe(view)}"]
     lines += [f"  {line}" for line in (found.lines() if found else ["it never stood still for long"])]
     said = list(log_lines(view.id, logs))

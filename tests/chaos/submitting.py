@@ -1,4 +1,4 @@
-"""Submits campaigns through the command line, and decides messages in doubt, also while Redis is in trouble."""
+"""Submits campaigns through the command line, and decides messages in doubt, also while Redis is unavailable."""
 
 import asyncio
 import json
@@ -16,20 +16,20 @@ from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _FIRST_COPIED_NUMBER = 917_000_000_000
-"""Far from the numbers of ``recipients``."""
+"""A phone number far from the phone numbers of ``recipients``."""
 _COPIES_AT_ONCE = 16
 
 
 async def submit(
     testbed: ChaosTestbed, spec: CampaignSpec, *, name: str, validity_s: int, began_s: float = 0.0
 ) -> CampaignId:
-    """Submit a campaign at its time and return its id; a submit that fails is repeated.
+    """Submit a campaign at its time and return its id; repeat a submit that fails.
 
     Args:
         testbed: The processes.
         spec: The campaign.
-        name: Its name; a number is added.
-        validity_s: Its validity, in seconds.
+        name: The campaign's name, to which a number is added.
+        validity_s: The campaign's validity, in seconds.
         began_s: The time from which ``spec.at_s`` counts, in seconds since the epoch.
     """
     number = len(list(testbed.stack.folder.glob("*.csv"))) + 1
@@ -57,15 +57,15 @@ async def submit(
 async def copy_campaign(
     testbed: ChaosTestbed, plan: Plan, *, sender: str, count: int, messages: int, rate_per_s: float = 0.0
 ) -> list[CampaignId]:
-    """Write campaigns with one plan straight into the ledger, because a command for each would take minutes.
+    """Write campaigns with one plan directly to the ledger, because a command for each campaign would take minutes.
 
     Args:
         testbed: The processes.
         plan: The plan of a campaign that was submitted.
         sender: The sender of the copies.
         count: Number of copies.
-        messages: Messages of each, in one batch, all to different numbers.
-        rate_per_s: The limit of each; 0 means none.
+        messages: Messages of each copy, in one batch, all to different numbers.
+        rate_per_s: The rate limit of each copy; 0 means no limit.
     """
     submissions = Submissions(testbed.redis)
     copied = msgspec.structs.replace(plan, sender=SenderId(sender), rate_per_s=rate_per_s)
@@ -95,7 +95,7 @@ def _recipients(first: int, count: int) -> Recipients:
 
 
 async def resend(testbed: ChaosTestbed) -> None:
-    """Send every message in doubt again, by command."""
+    """Send every message in doubt again, with ``dispatch resolve``."""
     for campaign in testbed.campaigns:
         if (await testbed.queries.campaign(campaign)).counts[MessageState.IN_DOUBT]:
             await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend", "--yes")

@@ -1,6 +1,6 @@
-"""The table of a seed: each figure of all its runs, as the worst of them had it.
+"""The table of a seed: each figure with its worst value in all runs of the seed.
 
-``python -m tests.chaos.summary RUN.json`` prints a table of all seeds of such a file for docs/guarantees.md.
+``python -m tests.chaos.summary RUN.json`` prints a table of all seeds of this file for docs/guarantees.md.
 """
 
 import json
@@ -42,7 +42,7 @@ def summary_table(runs: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def markdown(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of a table with a column for each seed, in which each figure is as the worst run had it."""
+    """Yield the lines of a table with a column for each seed, which has each figure's worst value."""
     seeds = list(dict.fromkeys(run["seed"] for run in runs))
     cells: dict[str, dict[int, Mapping[str, Any]]] = {}
     for run in runs:

@@ -14,7 +14,7 @@ from tests.chaos.verdict import RunVerdict
 
 LEASE_S = 4.0
 GAP_S = LEASE_S + 5.0
-"""As much longer than the lease as in production, where the gap is 20 s and the lease 15 s."""
+"""The gap in proportion to the lease, as in production, where the gap is 20 s and the lease 15 s."""
 
 
 @pytest.mark.processes
@@ -26,8 +26,8 @@ def test_whatever_goes_wrong_every_message_is_accepted_exactly_once() -> None:
         events = result.observations.events
         details = "\n".join([*failure_lines(verdict), *event_lines(testbed)])
         assert not [figure.name for figure in verdict.figures if not figure.holds and not figure.needs_quiet], details
-        # Without a worker that was lost while it was sending, nothing is proved.
+        # The run proves something only if a worker was lost while it was sending.
         assert any(lost.open for lost in events.lost_workers), details
         assert events.stops_s, details
-        # However busy the machine is, no sender may reach twice its rate.
+        # Even on a busy machine, no sender may reach twice its rate.
         assert arriving(result.observations, max_excess=1.0).holds, details

@@ -35,7 +35,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
 
 ANSWERED = {f"0-{number}" for number in range(500)}
-"""Ids of visits, as many as the figure needs."""
+"""As many ids of visits as the figure needs."""
 
 
 @pytest.mark.parametrize("sender", [SLOW, UNLIMITED])

@@ -1,4 +1,4 @@
-"""The visits that chaos reads from the ledger and from the journal are those that were counted and answered."""
+"""Chaos reads the counted visits from the ledger, and the answered visits from the journal."""
 
 import random
 from pathlib import Path

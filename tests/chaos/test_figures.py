@@ -23,7 +23,7 @@ OPEN = {(CAMPAIGN, 0, index) for index in range(3)}
 
 
 def good() -> Observations:
-    """Thirty seconds at ten messages a second, with a pause after the tenth and a lost worker at the twentieth."""
+    """Thirty seconds at ten messages per second, with a pause after ten seconds and a lost worker after twenty."""
     sent_s = [100 + number / 10 for number in range(360) if not 110.5 <= 100 + number / 10 < 116.5][:MESSAGES]
     counts = dict.fromkeys(MessageState, 0) | {MessageState.DELIVERED: MESSAGES}
     view = CampaignView(

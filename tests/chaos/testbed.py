@@ -1,4 +1,4 @@
-"""The testbed: the whole stack of real processes, the faults in force at the moment, and a log of all actions."""
+"""The testbed: the whole stack of real processes, the present faults, and a log of all actions."""
 
 import asyncio
 import os
@@ -45,21 +45,21 @@ class Span:
     end_s: float = float("inf")
 
     def contains(self, at_s: float) -> bool:
-        """Whether a time lies in the span."""
+        """Return whether a time lies in the span."""
         return self.begin_s <= at_s < self.end_s
 
 
 @dataclass
 class Pause(Span):
-    """A pause, from the end of the command that asked for it to the resume."""
+    """A pause, from the end of the pause command to the resume."""
 
     asked_s: float = field(kw_only=True)
-    """When the command was started; the pause acts at some time before the command ends."""
+    """When the command was started; the pause takes effect at some time before the command ends."""
 
 
 @dataclass
 class RateChange:
-    """A change of a rate: the rate is certainly in force from ``end_s`` on, and possibly from ``begin_s`` on."""
+    """A change of a rate: the rate is in force after ``end_s`` at the latest, and after ``begin_s`` at the earliest."""
 
     span: Span
     rate_per_s: float
@@ -72,12 +72,12 @@ class LostWorker:
     at_s: float
     name: str
     open: set[MessageKey] | None = None
-    """The messages that it was sending; None if Redis was away and could not say."""
+    """The messages that the worker was sending; None if Redis was away and could not be read."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A worker that was killed, with the campaigns that had something to send."""
+    """A worker that was killed, and the campaigns that had messages to send."""
 
     at_s: float
     name: str
@@ -98,9 +98,9 @@ class EventLog:
     cancelled: set[CampaignId] = field(default_factory=set)
     """Campaigns that were cancelled."""
     kills: list[Kill] = field(default_factory=list)
-    """Kills after which every campaign must go on soon (``goes_on``)."""
+    """Kills after which every campaign must continue soon (``goes_on``)."""
     opened_alone: int = 0
-    """Messages that a primary without replicas opened, and that its promoted replica does not know."""
+    """Messages that a primary without replicas opened, and that its promoted replica does not have."""
     measured: list[ChaosFigure] = field(default_factory=list)
     """Figures that scripts of scenarios measured."""
     reported_in_doubt: int = 0
@@ -109,17 +109,17 @@ class EventLog:
 
 @dataclass(frozen=True)
 class TestbedOptions:
-    """What a run needs beside the usual stack."""
+    """Options of the stack that some runs need."""
 
     __test__ = False  # for pytest, which takes classes of this name for tests
 
     workers: int = 2
     rates: Mapping[str, float] = field(default_factory=lambda: RATES)
-    """Rate limits of the senders; 0 means no limit."""
+    """Rate limits of the senders, in messages per second; 0 means no limit."""
     lanes: Mapping[str, int] = field(default_factory=dict)
-    """The senders that have lanes, and how many."""
+    """The number of lanes of each sender that has lanes."""
     wires: tuple[str, ...] = ()
-    """Processes that reach Redis through a wire of their own; "" is for all others, and for commands."""
+    """Processes that reach Redis through their own wire; "" stands for all other processes and for commands."""
     has_replica: bool = False
     """Whether Redis has a replica, which follows through the wire ``REPLICATION``."""
     links: bool = False
@@ -127,14 +127,14 @@ class TestbedOptions:
     fakes_clock: bool = False
     """Whether the clock of the Redis process can be set (``clock``); needs libfaketime."""
     stack: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the stack that override those of the chaos suite."""
+    """Arguments of the stack that override the arguments of the chaos suite."""
 
 
 class ChaosTestbed:
     """The stack with its faults.
 
-    Enter the context outside of any event loop, because the processes are started there; then ``open`` the clients
-    inside of an event loop.
+    Enter the context outside of any event loop, because entering it starts the processes; then ``open`` the clients
+    inside an event loop.
     """
 
     def __init__(self, *, seed: int, lease_s: float, options: TestbedOptions | None = None) -> None:
@@ -154,10 +154,10 @@ class ChaosTestbed:
         }
         self.stack = Stack(**{**arguments, **options.stack})
         self.wires = {name: Wire() for name in options.wires}
-        """Wires to Redis, by the process that uses them."""
+        """Wires to Redis, by the process that uses the wire."""
         self.replica = Replica(self.stack.redis) if options.has_replica else None
         self.down: set[str] = set()
-        """Names of processes that are killed, frozen or failing at the moment."""
+        """Names of processes that are now killed, frozen or failing."""
         self.events = EventLog(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in options.rates.items()})
         self.standstills = StandstillWatch()
         self._background: list[asyncio.Task[None]] = []
@@ -166,9 +166,9 @@ class ChaosTestbed:
         self.campaigns: dict[CampaignId, str] = {}
         """All submitted campaigns, with their senders."""
         self.unwatched: set[CampaignId] = set()
-        """Campaigns that the monitor does not sample, because they are too many."""
+        """Campaigns that the monitor does not sample, because there are too many of them."""
         self.sent: dict[CampaignId, int] = {}
-        """Number of messages of each campaign, by its recipients file."""
+        """Number of messages of each campaign, according to its recipients file."""
 
     def __enter__(self) -> Self:
         with ExitStack() as if_it_fails:
@@ -208,20 +208,20 @@ class ChaosTestbed:
 
     async def open(self) -> None:
         """Open the clients on the running event loop."""
-        # Short time-outs and no retries: the monitor must notice at once when Redis is away.
+        # Short time-outs and no retries, so that the monitor notices at once when Redis is away.
         self.redis: Redis = connect(self.ledger_url, socket_timeout_s=1.0, retries=0)
         self.queries = Queries(self.redis)
         self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
 
     async def reconnect(self) -> None:
-        """Open the ledger's client again, because another server has become the primary."""
+        """Open the ledger's client again after another server has become the primary."""
         old = self.redis
         self.redis = connect(self.ledger_url, socket_timeout_s=1.0, retries=0)
         self.queries = Queries(self.redis)
         await old.aclose()
 
     def start_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the faults; ``wait_for_background`` waits for its end."""
+        """Run a coroutine while faults are injected; ``wait_for_background`` waits for its end."""
         self._background.append(asyncio.create_task(coroutine))
 
     async def wait_for_background(self) -> None:
@@ -236,7 +236,7 @@ class ChaosTestbed:
 
     @property
     def ledger_url(self) -> str:
-        """The URL of the server that is the primary at the moment, without a wire."""
+        """The URL of the present primary, without a wire."""
         return self.replica.url if self.replica and self.replica.is_promoted else self.stack.redis.url
 
     def process(self, name: str) -> Process:
@@ -244,7 +244,7 @@ class ChaosTestbed:
         return self.stack.processes[name]
 
     def lower_priority(self, name: str) -> None:
-        """Lower the priority of a process below the sandbox's, because the sandbox measures times of arrival."""
+        """Give a process a lower priority than the sandbox, because the sandbox measures times of arrival."""
         if name != "sandbox" and (pid := self.process(name).pid):
             os.setpriority(os.PRIO_PGRP, pid, min(_MAX_NICENESS, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
 
@@ -260,13 +260,13 @@ class ChaosTestbed:
 
     @property
     def can_send(self) -> bool:
-        """Whether all processes that sending needs are up: Redis, beat, and a worker."""
+        """Whether all processes that sending needs are running: Redis, beat, and a worker."""
         return not self.down & {REDIS, "beat"} and not set(self.stack.worker_names) <= self.down
 
     async def sending_campaign(self, sender: str, *, within_s: float = 8.0) -> CampaignId | None:
-        """Return a running campaign of the sender, one that sends if any does within this time.
+        """Return a running campaign of the sender; prefer a campaign that sends within this time.
 
-        A pause is tried on a campaign that sends, because only such a campaign shows when the pause acts.
+        A pause is tried on a campaign that sends, because only such a campaign shows when the pause takes effect.
         """
         unsent: dict[CampaignId, int] = {}
         end = asyncio.get_running_loop().time() + within_s

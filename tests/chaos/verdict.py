@@ -15,7 +15,7 @@ class RunVerdict:
 
     result: ChaosResult
     gap_s: float
-    """The longest allowed gap without a send."""
+    """The longest allowed gap without a send, in seconds."""
 
     @cached_property
     def figures(self) -> list[ChaosFigure]:

@@ -1,4 +1,4 @@
-"""A wire between a process and Redis that can be slow, or cut: a proxy on 127.0.0.1 in a process of its own.
+"""A wire between a process and Redis, which can be slow or cut: a proxy on 127.0.0.1 in its own process.
 
 ``python -m tests.chaos.wire`` prints its port and reads one ``WireState`` for each line of its standard input. It
 prints an empty line when the state is in force. It ends when its standard input ends.
@@ -20,16 +20,16 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class WireState(msgspec.Struct, frozen=True):
-    """How a wire is at the moment."""
+    """The present behaviour of a wire."""
 
     target: int
     """The port to which new connections lead."""
     delay_s: float = 0.0
-    """How long the wire keeps each piece of an answer."""
+    """How long the wire delays each piece of an answer, in seconds."""
     is_silent: bool = False
-    """Whether everything sent is lost, in both directions, without an error: a partition of the network."""
+    """Whether all data is lost in both directions without an error, as in a network partition."""
     hangs_up: bool = False
-    """Whether all connections that are open at this moment are closed."""
+    """Whether all open connections are closed once, when this state takes effect."""
 
 
 class Wire:
@@ -61,7 +61,7 @@ class Wire:
         is_silent: bool | None = None,
         hangs_up: bool = False,
     ) -> None:
-        """Change what is given, and return when the change is in force; see ``WireState``."""
+        """Change the given fields of the ``WireState``, and return when the change is in force."""
         self._state = WireState(
             target=self._state.target if target is None else target,
             delay_s=self._state.delay_s if delay_s is None else delay_s,
@@ -83,7 +83,7 @@ class Wire:
 
 
 class _Proxy:
-    """The process' side: passes bytes on as the state says."""
+    """The proxy in the process of the wire; it forwards bytes according to the state."""
 
     def __init__(self) -> None:
         self.state = WireState(0)
@@ -103,7 +103,7 @@ class _Proxy:
         assert task
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        # A hang-up cancels the task. asyncio would log the end of a task that stays cancelled.
+        # Closing the connections cancels the task. asyncio would log the end of a task that stays cancelled.
         with suppress(OSError, asyncio.CancelledError):
             await self._connect(reader, writer)
         writer.close()
@@ -134,7 +134,7 @@ class _Proxy:
         raise ConnectionResetError
 
     async def _pass_on_late(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass each piece on after the delay; pieces that arrive meanwhile wait beside it, not behind it."""
+        """Forward each piece after the delay, which begins for each piece at its own arrival."""
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

@@ -8,7 +8,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.console_users import ConsoleRole, write_users
 
 OPEN = {"/login", "/health", "/logout", "/look"}
-"""Addresses that need no login: they show and change nothing of the ledger."""
+"""Addresses that need no login: they neither show nor change anything in the ledger."""
 
 
 def _paths(rig: ConsoleRig, method: str) -> list[str]:

@@ -29,7 +29,7 @@ async def test_an_unavailable_ledger_is_a_page_and_the_first_page_still_opens(tm
         await rig.close()
     assert (now.status_code, "nothing works without Redis" in now.text) == (200, True)
     # The number is unknown while Redis is away, so a 0 would be wrong.
-    assert "Live campaigns – Still to send – Workers – Reports that wait –" in text_of_page(now.text)
+    assert "Live campaigns – Still to send – Workers – Report backlog –" in text_of_page(now.text)
     assert "No campaign is live" not in now.text
     assert "The running campaigns cannot be read now." in now.text
     assert "nothing works without Redis" in system.text

@@ -1,4 +1,4 @@
-"""Foreign names stay texts on every page, and do not change the text around them."""
+"""Names from outside stay plain text on every page, and do not change the text around them."""
 
 import pytest
 

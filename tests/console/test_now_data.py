@@ -104,7 +104,7 @@ async def test_a_reading_costs_a_few_commands_for_each_sender_however_often_it_i
     before = (await redis.info("stats"))["total_commands_processed"]
     assert len((await reader.read()).campaigns) == 10
     commands = (await redis.info("stats"))["total_commands_processed"] - before
-    # Its counters, its live and its ended campaigns, the script and its two commands, and each campaign with its codes.
+    # For each sender: counters, live and ended campaigns, a script with two commands, each campaign with its codes.
     assert commands <= 15 * 10
 
 
@@ -122,8 +122,8 @@ async def test_so_many_campaigns_are_live_that_most_get_no_card(redis: Redis, le
     now = await reader.read()
     whole_views = (await redis.info("commandstats"))["cmdstat_hgetall"]["calls"]
     assert (now.live, len(now.campaigns), now.not_shown) == (62, 20, 42)
-    assert whole_views <= 2 * len(now.campaigns) + 10, "only what is shown is read whole, each campaign with its codes"
-    assert now.campaigns[0].view.id == "braked01", "what needs a person is first, old as it is"
+    assert whole_views <= 2 * len(now.campaigns) + 10, "only shown campaigns are read whole, each with its codes"
+    assert now.campaigns[0].view.id == "braked01", "a campaign that needs a person is first, however old"
     assert {item.view.state for item in now.campaigns[1:]} == {CampaignState.PAUSED}
     assert any("braked01" in finding.problem for finding in now.needs_person)
     assert now.unsent == sum(view.unsent for view in await ledger.queries.live(SENDER)) == 126

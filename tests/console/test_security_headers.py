@@ -1,4 +1,4 @@
-"""Every response has the headers, and no page needs what they forbid."""
+"""Every response has the headers, and no page needs a feature that the headers forbid."""
 
 import re
 

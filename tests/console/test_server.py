@@ -1,4 +1,4 @@
-"""The process itself: it starts, serves, says that it lives, and stops after a signal."""
+"""The console process: it starts, serves pages, writes heartbeats, and stops after a signal."""
 
 import os
 import signal

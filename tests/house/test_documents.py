@@ -20,6 +20,7 @@ _PATH = re.compile(
 )
 _QUOTED_TEST = re.compile(r"`(tests/[\w/]+\.py)`:\s+(?:… )?([^|;)`]+)")
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+_NAME_IN_FILE = re.compile(r"`(\w+)` (?:in|of) `([\w/]+\.py)`")
 _MADE_UP = re.compile(r"NAME|PATH|FILE")
 
 
@@ -62,6 +63,22 @@ def test_every_path_and_test_that_a_document_names_exists() -> None:
                 missing.append(f"{tree.name(path)}: {span}")
             files = [file for file in _PATH.findall(span) if not _MADE_UP.search(file)]
             missing.extend(f"{tree.name(path)}: {file}" for file in files if f"/{file}/" not in _files())
+    assert not missing, "\n".join(missing)
+
+
+def test_every_name_that_a_document_places_in_a_file_is_in_the_file() -> None:
+    placed = [
+        (path, name, file)
+        for path in tree.DOCUMENTS
+        for name, file in _NAME_IN_FILE.findall(_without_blocks(path))
+        if (tree.ROOT / file).is_file()
+    ]
+    assert placed
+    missing = [
+        f"{tree.name(path)}: {name} in {file}"
+        for path, name, file in placed
+        if not re.search(rf"\b{name}\b", (tree.ROOT / file).read_text("utf-8"))
+    ]
     assert not missing, "\n".join(missing)
 
 

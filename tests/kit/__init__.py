@@ -1,1 +1,1 @@
-"""What tests of several rooms share: fakes, rigs and data. Fixtures stay in each folder's conftest."""
+"""Fakes, test rigs and data that tests of several folders share. Fixtures are in the ``conftest.py`` of each folder."""

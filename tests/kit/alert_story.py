@@ -1,4 +1,4 @@
-"""What happens to a real stack, and what people are told of it by alerts."""
+"""A real stack with a webhook, for tests of the alerts that faults of the stack cause."""
 
 import json
 import time
@@ -17,11 +17,11 @@ from times_dispatch.ledger.model import CampaignId
 WITHIN_S = 300.0
 """How long a test waits for an alert or its end."""
 OVER = "over after "
-"""What the text of an alert that is over has."""
+"""Words that only the text of an ended alert contains."""
 
 
 class Story:
-    """What happens to a stack, and what its target was told of it."""
+    """Causes events in a stack, and reads the alerts that the stack sends to a webhook."""
 
     def __init__(self, stack: Stack, webhook: Webhook) -> None:
         self.stack, self._webhook = stack, webhook
@@ -35,13 +35,13 @@ class Story:
         return submit(self.stack, campaign_file(self.stack, name, extra=extra), rows)
 
     def dispatch(self, *words: str) -> str:
-        """Run a command, which must succeed."""
+        """Run ``dispatch`` with these arguments, fail unless the command succeeds, and return its output."""
         done = run(["dispatch", *words], self.stack.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def faults(self, **faults: object) -> None:
-        """Let the provider misbehave."""
+        """Set faults of the sandbox."""
         url = f"{self.stack.sandbox_url}/sandbox/faults"
         httpx.post(url, json=faults, trust_env=False, timeout=60).raise_for_status()
 
@@ -50,21 +50,21 @@ class Story:
         return [each["kind"] for each in json.loads(self.dispatch("alerts", "list", "--json"))["open"]]
 
     def wait_for(self, kind: AlertKind, *, words: str) -> None:
-        """Wait until people were told something with these words."""
+        """Wait until an alert whose text contains these words was sent."""
         self.until(lambda: any(words in text for text in self._webhook.texts), f"{kind}: {words}")
 
     def wait_for_end(self, kind: AlertKind) -> None:
-        """Wait until no alert of a kind is open."""
+        """Wait until no alert of this kind is open."""
         self.until(lambda: kind not in self.open_kinds(), f"the end of {kind}")
 
     def until(self, reached: Callable[[], bool], what: str) -> None:
-        """Wait until something is so."""
+        """Wait until *reached* returns true; fail after ``WITHIN_S`` seconds, and name *what* in the failure."""
         until = time.monotonic() + WITHIN_S
         while not reached():
-            assert time.monotonic() < until, f"waited too long for {what}; told: {self._webhook.texts}"
+            assert time.monotonic() < until, f"waited too long for {what}; alerts sent: {self._webhook.texts}"
             time.sleep(0.5)
 
     def lines(self, words: str, *, over: bool) -> list[str]:
-        """Return the lines with some words that tell of a beginning, or of an end."""
+        """Return the lines of alerts with these words: lines about the end of alerts if *over*, else other lines."""
         every = [line for text in self._webhook.texts for line in text.splitlines()]
         return [line for line in every if words in line and (OVER in line) is over]

@@ -1,4 +1,4 @@
-"""Ended campaigns, archives in a folder, and what is left of a campaign in Redis, for tests of the archive."""
+"""Ended campaigns, archives in a folder, and searches for the remains of a campaign in Redis, for tests of archives."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ YEAR_S = 366 * 86_400
 
 
 def rule_for(folder: Path | str, *, live_s: int = 0, archive_s: int = YEAR_S) -> RetentionRule:
-    """Return a rule by which campaigns are archived as soon as they end."""
+    """Return a retention rule that archives campaigns as soon as they end."""
     return RetentionRule(folder=str(folder), live_s=live_s, archive_s=archive_s)
 
 
@@ -72,7 +72,7 @@ async def ended_campaign(ledger: Ledger, messages: int = 7, *, campaign: str = C
 
 
 async def keys_with_word(redis: Redis, word: str) -> list[str]:
-    """Return the keys that have a word in their name or anywhere in their value, sorted."""
+    """Return, sorted, the keys that contain a word in their name or anywhere in their value."""
     dumped = await Ledger(redis).dump()
     return sorted(key for key, value in dumped.items() if word in key or word.encode() in repr(value).encode())
 

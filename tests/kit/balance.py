@@ -1,4 +1,4 @@
-"""Compares the counters of campaigns with their records, batches and leases; everything is read in one round trip."""
+"""Compares the counters of campaigns with their records, batches and leases, all read in one round trip."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _KINDS = (BatchKey.RECIPIENTS, BatchKey.MESSAGES)
 
 
 async def assert_balanced(redis: Redis, views: Sequence[CampaignView]) -> None:
-    """Fail unless the counters of these campaigns, which stand still, equal the sums over their records."""
+    """Fail unless the counters of these campaigns equal the sums over their records; nothing may change meanwhile."""
     async with redis.pipeline(transaction=False) as pipe:
         for view in views:
             sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
@@ -55,7 +55,7 @@ def _assert_records_balanced(view: CampaignView, batches: Sequence[Any]) -> None
     failed, held_back = _codes(records, "rig"), _codes(records, "ug")
     assert _errors(view, "push") == {code: count for code, count in failed.items() if code not in SUPPRESSION_REASONS}
     assert _errors(view, "report") == _codes(records, "f")
-    # A message whose second attempt was suppressed is given up, and keeps the code.
+    # A message whose second attempt was suppressed is given up, and keeps the code of the suppression.
     assert _errors(view, "suppressed") == {
         code: count for code, count in held_back.items() if code in SUPPRESSION_REASONS
     }
@@ -66,22 +66,22 @@ def _assert_records_balanced(view: CampaignView, batches: Sequence[Any]) -> None
 def _assert_batches_balanced(
     view: CampaignView, number_out: int, batches_out: set[str], leases: set[str], batches: Sequence[Any]
 ) -> None:
-    """Fail unless the batches that are out, held and due agree.
+    """Fail unless the batches out, the leases and the records of a campaign agree.
 
     Args:
         view: the campaign.
-        number_out: how many of its batches are out, by its own hash.
-        batches_out: the batches of its sender and group that are out.
-        leases: the batches of its sender that have a deadline.
-        batches: the rows and records of each batch, and whether somebody holds the batch.
+        number_out: the number of batches out according to the campaign's hash.
+        batches_out: the members of the set of batches out of the campaign's sender and turn group.
+        leases: the batches of the campaign's sender that have a deadline.
+        batches: the rows and records of each batch, and whether a worker holds the batch.
     """
     assert batches_out <= leases
     assert sum(member.startswith(f"{view.id}:") for member in batches_out) == number_out
     for number, (_, records, held) in enumerate(batches):
         size = len(records or b"") // (1 + RECORD_WIDTH)
         is_sending = b"s" in (records or b"")[:size]
-        assert held or not is_sending, f"nobody holds batch {number}, and messages of it are being sent"
-        assert not held or f"{view.id}:{number}" in leases, f"batch {number} is held without a deadline"
+        assert held or not is_sending, f"no worker holds batch {number}, but some of its messages are being sent"
+        assert not held or f"{view.id}:{number}" in leases, f"the lease of batch {number} has no deadline"
 
 
 def _errors(view: CampaignView, origin: str) -> dict[int, int]:

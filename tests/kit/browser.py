@@ -1,4 +1,4 @@
-"""A real browser for tests of the console: Debian's Chromium, steered by Playwright."""
+"""A real browser for tests of the console: Debian's Chromium, controlled by Playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """Run a Chromium without a window."""
+    """Run a headless Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -33,7 +33,7 @@ class RunningConsole(Protocol):
 
     @property
     def console_url(self) -> str:
-        """The address of the first page, without a slash at its end."""
+        """The URL of the console's first page, without a slash at the end."""
 
     @property
     def console_users(self) -> dict[str, str]:
@@ -41,7 +41,7 @@ class RunningConsole(Protocol):
 
 
 class ConsoleVisit:
-    """A tab in which somebody is logged in, and everything that its console complained about."""
+    """A browser tab with a logged-in user, and the errors that the browser reported for the tab."""
 
     def __init__(self, context: BrowserContext, stack: RunningConsole) -> None:
         self.page: Page = context.new_page()
@@ -70,11 +70,11 @@ class ConsoleVisit:
         return self.page.inner_text("main")
 
     def wider_than_the_window(self) -> int:
-        """Return by how many pixels the page is wider than its window."""
+        """Return the difference in pixels between the width of the page and the width of the window."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"))
 
     def violations(self) -> list[str]:
-        """Return what axe finds against WCAG 2.2 AA, with the elements."""
+        """Return the violations of WCAG 2.2 AA that axe finds, with the elements concerned."""
         violations = Axe().run(self.page, options={"runOnly": _WCAG}).response["violations"]
         return [f"{each['id']}: {node['html'][:160]}" for each in violations for node in each["nodes"]]
 
@@ -87,10 +87,10 @@ def visiting(
 
     Args:
         browser: the browser.
-        stack: whose console is visited.
-        role: the role, which is the name of the user too; empty: nobody logs in.
+        stack: the stack with the console.
+        role: the role and the name of the user who logs in; empty if no user logs in.
         width: the width of the window in pixels.
-        dark: whether the person prefers dark colours.
+        dark: whether the browser asks for dark colours.
     """
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", reduced_motion="reduce"

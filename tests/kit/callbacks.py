@@ -1,4 +1,4 @@
-"""What tests of callbacks share: a campaign whose messages are sent, posted bodies, and the real processes."""
+"""A campaign whose messages are sent, posted bodies, and the real processes, for tests of callbacks."""
 
 import asyncio
 import os
@@ -58,12 +58,12 @@ async def payloads(redis: Redis, stream: str) -> list[bytes]:
 
 
 async def stored(redis: Redis) -> list[bytes]:
-    """Return the bodies that no reconciler has finished."""
+    """Return the stored bodies that no reconciler has applied and deleted."""
     return [body for payload in await payloads(redis, REPORTS) for body in unpack(payload)]
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 120.0) -> Any:
-    """Call again and again until the answer is true, and return it."""
+    """Repeat a call until its result is true, and return the result."""
     async with asyncio.timeout(within_s):
         while not (answer := await check()):
             await asyncio.sleep(0.02)
@@ -71,7 +71,7 @@ async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 1
 
 
 class SentCampaign:
-    """A campaign in the ledger whose messages the provider has accepted, all of them."""
+    """A campaign in the ledger of which the provider has accepted all messages."""
 
     def __init__(self, redis: Redis, ids: CorrelationIds, campaign: CampaignId, total: int) -> None:
         self.campaign = campaign
@@ -154,7 +154,7 @@ class Processes:
     def receiver(
         self, redis_url: str, command: Sequence[str] = ("-m", "callbacks.receiver"), **environment: str
     ) -> tuple[subprocess.Popen[bytes], str]:
-        """Start a receiver, or the links process, and wait until it listens; return it with its base URL."""
+        """Start a receiver, or the links process, wait until the process listens, and return it with its base URL."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -177,7 +177,7 @@ class Processes:
         return self.start("-m", "callbacks.reconciler", redis_url=redis_url, **environment)
 
     def watched_receiver(self, redis_url: str, **environment: str) -> tuple[Watched, str]:
-        """Start a receiver whose memory and stalls are measured; return its figures and its base URL."""
+        """Start a receiver whose memory and stalls are measured; return the measurements and the base URL."""
         figures = self._folder / "receiver.figures"
         command = ("-m", "tests.kit.watched", "callbacks.receiver", str(figures))
         process, url = self.receiver(redis_url, command, **environment)

@@ -10,7 +10,7 @@ from times_dispatch.clock import SystemClock
 
 
 class FakeClock:
-    """Implements ``times_dispatch.clock.Clock``; time passes only in ``advance``, or at once with *auto*."""
+    """Implements ``times_dispatch.clock.Clock``; time passes only in ``advance``, and with *auto* in each sleep."""
 
     def __init__(self, *, now: float = 1_000.0, epoch: float = 1_790_000_000.0, auto: bool = False) -> None:
         self._now = now
@@ -19,7 +19,7 @@ class FakeClock:
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
         self._number = count()
         self.slept: list[float] = []
-        """Every wait that was asked for, in seconds."""
+        """The length of every sleep that was asked for, in seconds."""
 
     def monotonic(self) -> float:
         return self._now
@@ -51,7 +51,7 @@ class FakeClock:
 
     @asynccontextmanager
     async def timeout(self, seconds: float) -> AsyncIterator[None]:
-        """Expires only in ``advance``, also with *auto*: what it guards takes no time of this clock."""
+        """Expire only in ``advance``, also with *auto*: the guarded operation takes no time of this clock."""
         loop = asyncio.get_running_loop()
         due = asyncio.Event()
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._number), due))
@@ -68,7 +68,7 @@ class FakeClock:
                 expiring.cancel()
 
     async def advance(self, seconds: float) -> None:
-        """Let running tasks reach their waits, then let time pass; each sleeper runs before the next one is due."""
+        """Let running tasks reach their waits, then let time pass; a sleeping task runs before the next task is due."""
         await _run_tasks()
         until = self._now + seconds
         while self._sleepers and self._sleepers[0][0] <= until:
@@ -80,7 +80,7 @@ class FakeClock:
         await _run_tasks()
 
     async def stall(self, seconds: float) -> None:
-        """Let time pass in one step, as it does for a process that does not run meanwhile; then run who was due."""
+        """Let time pass in one step, as for a process that does not run meanwhile; then run the tasks that are due."""
         await _run_tasks()
         self._now += seconds
         await self.advance(0)
@@ -92,13 +92,13 @@ async def _run_tasks() -> None:
 
 
 class SkippingClock(SystemClock):
-    """The system's clock, which a test may set forward; for tests that also wait for a real Redis."""
+    """The system's clock, which a test can set forward; for tests that also wait for a real Redis."""
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
 
     def skip(self, seconds: float) -> None:
-        """Set the clock forward; a wait that has begun is not shortened."""
+        """Set the clock forward by *seconds*; a wait that has begun is not shortened."""
         self._ahead_s += seconds
 
     def monotonic(self) -> float:

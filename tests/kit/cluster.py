@@ -8,7 +8,7 @@ from times_dispatch.demo.redis_cluster import SLOTS
 
 
 def one_tag_each(names: Iterable[str], *, primaries: int = 3) -> list[str]:
-    """Return names whose tags are on different primaries of a cluster that was just started, one for each primary."""
+    """Return one name for each primary of a new cluster; the hash tag of each name is on the name's primary."""
     chosen: dict[int, str] = {}
     for name in names:
         chosen.setdefault(key_slot(name.encode()) * primaries // SLOTS, name)

@@ -57,7 +57,7 @@ def watch(stack: Stack, campaign: CampaignId, *, timeout_s: float) -> None:
 
 
 def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tuple[CampaignView, Comparison]:
-    """Wait until every report has arrived, then compare the ledger with the sandbox's books."""
+    """Wait until every delivery report has arrived, then compare the ledger with the sandbox's books."""
     return asyncio.run(_compare(stack, campaign, within_s))
 
 

@@ -1,4 +1,4 @@
-"""A console for tests: the application itself without a socket, and browsers that keep cookies."""
+"""The console's application without a socket, and clients that keep cookies, for tests."""
 
 import re
 from base64 import b64encode
@@ -28,7 +28,7 @@ SECRET = "a-secret-of-the-console-for-tests-only"
 PASSWORD = "correct horse battery"
 NAMES = {ConsoleRole.VIEWER: "vera", ConsoleRole.OPERATOR: "omar", ConsoleRole.OWNER: "olga"}
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-"""Hashes that cost nothing, for tests."""
+"""A password hasher that uses little CPU time and memory, for tests."""
 BASE_URL = "https://console.test"
 
 
@@ -52,7 +52,7 @@ class Browser:
 
 
 class ConsoleRig:
-    """The application, its resources, and the browsers that look at it."""
+    """The console's application, its resources, and browsers that request its pages."""
 
     def __init__(self, resources: ConsoleResources) -> None:
         self.resources = resources
@@ -60,7 +60,7 @@ class ConsoleRig:
         self.browsers = list[Browser]()
 
     def browser(self, *, address: str = "127.0.0.1") -> Browser:
-        """Return a browser in which nobody is logged in."""
+        """Return a browser without a session."""
         browser = Browser(self.application, address=address)
         self.browsers.append(browser)
         return browser
@@ -79,7 +79,7 @@ class ConsoleRig:
 
 
 def signed(session: dict[str, Any], *, secret: str = SECRET) -> str:
-    """Return the cookie of a session."""
+    """Return a session as a signed cookie."""
     return itsdangerous.TimestampSigner(secret).sign(b64encode(msgspec.json.encode(session))).decode()
 
 
@@ -90,10 +90,10 @@ def make_rig(
 
     Args:
         redis: the ledger.
-        redis_url: its address.
-        folder: gets the settings file and the users file.
+        redis_url: the URL of the ledger.
+        folder: the folder into which the settings file and the users file are written.
         settings: the text of the settings file.
-        clock: the clock of logins.
+        clock: the clock that limits logins and sessions.
     """
     path = folder / "dispatch.toml"
     path.write_text(settings)
@@ -116,14 +116,14 @@ class _Texts(HTMLParser):
 
 
 def text_of_page(html: str) -> str:
-    """Return what a person reads on a page, with single blanks."""
+    """Return the visible text of a page, with single spaces between the words."""
     parser = _Texts()
     parser.feed(html)
     return " ".join(" ".join(parser.texts).split())
 
 
 async def sent_campaign(ledger: Ledger, *, messages: int = 30, **changes: Any) -> CampaignId:
-    """Submit and send a campaign whose messages end in many states, with reports, and clicks on links.
+    """Submit and send a campaign; its messages get different states, delivery reports, and clicks on links.
 
     Args:
         ledger: the ledger.

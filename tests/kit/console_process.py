@@ -21,13 +21,13 @@ class ConsoleProcess:
     """The console in a process of its own."""
 
     def __init__(self, folder: Path, redis_url: str, *, port: int, table: str) -> None:
-        """Write the settings of a console that is not started yet.
+        """Write the settings of a console that is started later.
 
         Args:
-            folder: where the process runs.
-            redis_url: the ledger.
+            folder: the working directory of the process.
+            redis_url: the URL of the ledger.
             port: the port on 127.0.0.1 on which the console listens.
-            table: the settings below ``[console]``.
+            table: the TOML lines below ``[console]``.
         """
         self.port = port
         (folder / "dispatch.toml").write_text(f"{SETTINGS}\n[console]\n{table}\n")
@@ -42,12 +42,12 @@ class ConsoleProcess:
 
     @property
     def peak_mb(self) -> float:
-        """The most memory that the process ever had."""
+        """The peak memory of the process, in MiB."""
         return peak_mb(self.process.pid)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run the console for the time of a block."""
+        """Run the console inside a ``with`` block."""
         self.process.start()
         try:
             until = time.monotonic() + _STARTS_WITHIN_S
@@ -60,7 +60,7 @@ class ConsoleProcess:
             self.process.stop()
 
     def is_healthy(self) -> bool:
-        """Say whether the console answers."""
+        """Return whether the console answers its health check."""
         with suppress(httpx.HTTPError):
             return self.get("/health") == 200
         return False

@@ -1,4 +1,4 @@
-"""A reconciler that is killed after it applied a group and before it finishes it; started with REDIS_URL ID_KEY."""
+"""A reconciler that dies after it applied reports and before it deletes them. Its arguments are REDIS_URL ID_KEY."""
 
 import asyncio
 import os

@@ -10,7 +10,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 
 
 class Failover:
-    """A primary and its replica behind one address. Connections from before ``happen`` stay with the old primary."""
+    """A primary and its replica behind one address. Connections opened before ``happen`` stay with the old primary."""
 
     def __init__(self, primary: EmbeddedServer, replica: EmbeddedServer) -> None:
         self._primary = primary
@@ -22,7 +22,7 @@ class Failover:
     async def happen(self) -> None:
         """Promote the replica, route new connections to it, and make the old primary its replica.
 
-        The old primary accepts no write from the comparison of the two servers on, so that no write is lost.
+        The old primary accepts no writes after the replication offsets are compared, so that no write is lost.
         """
         async with Redis.from_url(self._primary.url) as old, Redis.from_url(self._replica.url) as new:
             async with asyncio.timeout(60):
@@ -39,7 +39,7 @@ class Failover:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Failover"]:
-        """Listen on the address while the context is entered."""
+        """Listen on the address inside the context."""
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         try:
@@ -51,7 +51,7 @@ class Failover:
             await asyncio.gather(*self._open, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # asyncio logs the cancelled task of a coroutine that is given to start_server; this task is ours.
+        # The task is made here, because asyncio logs the cancellation of a task that start_server made.
         task = asyncio.create_task(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)

@@ -1,4 +1,4 @@
-"""A provider that the test scripts, on the other side of a client of the workers."""
+"""A fake provider behind the workers' HTTP client; the test decides its replies."""
 
 import asyncio
 import time
@@ -26,27 +26,27 @@ def described_provider(nickname: str = "times", endpoint: str = "http://127.0.0.
 
 
 class Arrived(NamedTuple):
-    """One push as the provider saw it."""
+    """One push that the provider received."""
 
     at: float
-    """On the monotonic clock."""
+    """Time of arrival, in seconds of the monotonic clock."""
     to: str
     text: str
     id: str
 
 
 Reply = httpx.Response | Exception | None
-"""How the provider answers a push, or the error that the push meets; None accepts the push."""
+"""The provider's response to a push, or the error that the push raises; None accepts the push."""
 
 
 class FakeProvider(httpx.AsyncBaseTransport):
-    """Stands for the provider on the other side of a client; ``reply`` decides what a push gets."""
+    """Replaces the HTTP transport of a client; ``reply`` returns the reply to each push."""
 
     def __init__(self) -> None:
         self.arrived: list[Arrived] = []
         self.reply: Callable[[Arrived], Reply] = lambda _: None
         self.may_answer = asyncio.Event()
-        """While it is not set, those pushes stay in flight that ``is_held`` names."""
+        """While this event is not set, pushes for which ``is_held`` returns true stay in flight."""
         self.may_answer.set()
         self.is_held: Callable[[Arrived], bool] = lambda _: True
         self.in_flight = 0
@@ -56,7 +56,7 @@ class FakeProvider(httpx.AsyncBaseTransport):
         return [push.id for push in self.arrived]
 
     def script(self, *replies: Reply) -> None:
-        """Reply to the next pushes like this, and accept those after them."""
+        """Give these replies to the next pushes, in this order, and accept all later pushes."""
         coming = iter(replies)
         self.reply = lambda _: next(coming, None)
 

@@ -1,6 +1,7 @@
-"""A console whose day is short: ``python -m tests.kit.fast_console SPEED`` is ``python -m console`` with a quick clock.
+"""The console with a fast clock: ``python -m tests.kit.fast_console SPEED`` replaces ``python -m console``.
 
-The waits between two readings, and the life of a stream, are SPEED times shorter; logins last as long as elsewhere.
+The waits between two readings of the ledger, and the life of an event stream, are SPEED times shorter. Sessions last
+as long as in the real console.
 """
 
 import asyncio

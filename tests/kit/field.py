@@ -1,4 +1,4 @@
-"""Writes workbooks, and shows what becomes of the values in a recipients file: what would be sent, and what refused."""
+"""Writes recipients files with one value per row, and checks which values would be sent and which refused."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +25,12 @@ text = "Value: {{#var#}}. - TIMESM"
 """
 
 NUMBERS = [str(9_876_543_210 + number) for number in range(100)]
-"""Mobile numbers that are made up."""
+"""Invented mobile numbers."""
 
 
 @dataclass
 class Checked:
-    """What a submit would do with a file."""
+    """The result of the checks of a submit."""
 
     values: list[str] = field(default_factory=list)
     """The values that would be sent, in the order of the rows."""
@@ -50,8 +50,8 @@ def check_values(
     Args:
         recipients: path of the recipients file; the campaign file and the settings are written beside it.
         variable: the campaign's variable.
-        sender: more lines of the sender's table.
-        more: more tables of the settings.
+        sender: further lines of the sender's table.
+        more: further tables of the settings.
         keep_rejects: whether the refused rows are written to the rejects file.
 
     Raises:
@@ -78,7 +78,7 @@ def check_values(
 
 
 def csv_with(path: Path, *values: str, heading: str = "to,value") -> Path:
-    """Write a CSV file with one row for each value, which is written as it is given."""
+    """Write a CSV file with one row for each value; the values are not quoted or escaped."""
     rows = [f"{number},{value}" for number, value in zip(NUMBERS, values, strict=False)]
     return _write(path, "\n".join([heading, *rows, ""]))
 

@@ -1,4 +1,4 @@
-"""Workers that share their wake-ups, as the worker processes of one queue do."""
+"""Workers that share their wake-ups like the worker processes of one Celery queue."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from times_dispatch.ledger.ready_batches import BatchReady
 
 
 class Fleet:
-    """Gives each wake-up to the next worker, whoever asked for the wake-up."""
+    """Gives each wake-up to the next worker in turn."""
 
     def __init__(self) -> None:
         self.workers: list[Worker] = []

@@ -10,11 +10,11 @@ from redis import Redis
 
 
 class Flower:
-    """Listens to events as Flower does."""
+    """Receives Celery's events in the same way as Flower."""
 
     def __init__(self, app: Celery) -> None:
         self.events: list[dict[str, Any]] = []
-        self.state: Any = State()  # the stubs know nothing of its tables
+        self.state: Any = State()  # the type stubs do not describe the tables of State
         self._connection = app.connection_for_read()
         receiver: Any = app.events.Receiver(self._connection, handlers={"*": self._on_event})
         self._consumer = receiver.get_consumers(self._connection.Consumer, self._connection.default_channel)[0]
@@ -33,7 +33,7 @@ class Flower:
         self.state.event(event)
 
     def receive(self, count: int) -> list[dict[str, Any]]:
-        """Return the next events, as many as asked for."""
+        """Return the next *count* events."""
         seen = len(self.events)
         deadline = time.monotonic() + 30
         while len(self.events) < seen + count and time.monotonic() < deadline:
@@ -43,7 +43,7 @@ class Flower:
 
     @property
     def row(self) -> Any:
-        """The row, where there is only one."""
+        """The only row."""
         (row,) = self.state.tasks.values()
         return row
 

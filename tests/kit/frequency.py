@@ -19,7 +19,7 @@ TEXT = "Dear {#var#}"
 
 
 def leases_at(redis: Redis, epoch_s: float) -> BatchLeases:
-    """The worker's side of the ledger at a moment that stands still."""
+    """Return the ledger's calls for workers, with a clock that stands still at *epoch_s*."""
     clock = f"local function now_us()\n  return {epoch_s * 1_000_000:.0f}\nend\n"
     with replaced_lib("clock", clock):
         return BatchLeases(redis)
@@ -28,6 +28,15 @@ def leases_at(redis: Redis, epoch_s: float) -> BatchLeases:
 def check_of(
     lease: Lease, limit: FrequencyLimit, *, word: str = "hi", first: int = 0, last: int = 100
 ) -> FrequencyCheck:
+    """Return the check that a worker sends for a stretch of its batch.
+
+    Args:
+        lease: the lease of the batch.
+        limit: the frequency cap.
+        word: the variable part of the texts.
+        first: the index of the first message of the stretch.
+        last: the index after the last message of the stretch.
+    """
     numbers = lease.recipients.to[first:last]
     return FrequencyCheck(
         limit,
@@ -39,7 +48,7 @@ def check_of(
 
 
 class SendingCampaign:
-    """A campaign of one batch, at work."""
+    """A campaign of one batch that a worker holds."""
 
     def __init__(self, ledger: Ledger, campaign: CampaignId, lease: Lease) -> None:
         self.ledger = ledger
@@ -73,7 +82,7 @@ class SendingCampaign:
         await self.ledger.leases.release(self.lease)
 
     async def take_again(self) -> None:
-        """Take the batch once more, whether or not it is handed out already; what waits has waited long enough."""
+        """End the waits of blocked campaigns and batches, issue the batch unless it is issued, and take it again."""
         for member in await self.ledger.redis.zrange(f"{hash_tag(SENDER)}:blocked", 0, -1):
             await self.ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {text(member): 1})
         await self.ledger.issue()
@@ -87,5 +96,5 @@ async def sending(ledger: Ledger, campaign: str, messages: int = 3, **changes: A
 
 
 async def period_start(ledger: Ledger, period_s: int = 1800) -> int:
-    """Return when the next period begins (epoch, seconds): a moment after which no entry is expired yet."""
+    """Return the start of the next period, in seconds since the epoch; no entry made in that period is expired yet."""
     return (await ledger.now_ms() // 1000 // period_s + 1) * period_s

@@ -1,4 +1,4 @@
-"""Compressed bodies without the time of their compression, so that each process names a test's parameters alike."""
+"""Compressed bodies without a timestamp, so that each process gives the same ids to a test's parameters."""
 
 import gzip
 

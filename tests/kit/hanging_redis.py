@@ -1,4 +1,4 @@
-"""A Redis that hangs: a proxy that passes a number of commands on, and then keeps what clients send."""
+"""A Redis that hangs: a proxy that forwards a number of commands, and then holds back all data of clients."""
 
 import contextlib
 import socket
@@ -11,13 +11,13 @@ _NO_LIMIT = 1 << 40
 
 
 class HangingRedis:
-    """Passes what clients send on to a server, until ``hang_after`` pieces were passed.
+    """Forwards data of clients to a server, until the number of pieces given to ``hang_after`` was forwarded.
 
-    A piece is what one read of a socket returns: a command or a pipeline.
+    A piece is the data that one read of a socket returns: a command or a pipeline.
 
     Args:
         target: The port of the server.
-        context: The certificate; None is without TLS.
+        context: The TLS context of the proxy; None for no TLS.
     """
 
     def __init__(self, target: int, context: ssl.SSLContext | None = None) -> None:
@@ -27,25 +27,25 @@ class HangingRedis:
         self._goes_on = threading.Event()
         self._allowed = _NO_LIMIT
         self.pieces = 0
-        """Pieces that were passed on since the last ``hang_after``."""
+        """Number of pieces that were forwarded since the last ``hang_after``."""
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
     def hang_after(self, pieces: int = _NO_LIMIT) -> None:
-        """Pass so many pieces on from now on, and then hang."""
+        """Forward this many further pieces, and then hang."""
         with self._lock:
             self._allowed, self.pieces = pieces, 0
             self._goes_on.clear()
 
     def go_on(self) -> None:
-        """Pass everything on, also what was kept."""
+        """Forward the data that was held back, and all further data."""
         self.hang_after()
         self._goes_on.set()
 
     def close(self) -> None:
-        """End; what was kept is lost."""
+        """Close all connections; data that was held back is lost."""
         for sock in (self._listener, *self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -87,7 +87,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def hanging_redis(target: int, context: ssl.SSLContext | None = None) -> Iterator[HangingRedis]:
-    """Run the proxy in threads, with the arguments of ``HangingRedis``."""
+    """Run a ``HangingRedis`` with these arguments in threads."""
     proxy = HangingRedis(target, context)
     try:
         yield proxy

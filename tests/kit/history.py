@@ -1,4 +1,4 @@
-"""Counters of days as the scripts would have kept them, so that a sender has a history."""
+"""Statistics of past days in the form that the scripts write, so that a sender has a history."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from times_dispatch.ledger.statistics.delivery_times import bucket_of
 from times_dispatch.ledger.statistics.rollups import RollupKey
 
 TEMPLATE = "history"
-"""A template that no campaign of a test has, so that a test's own messages do not count twice."""
+"""A template that no campaign of a test has, so that the messages of a test are not counted twice."""
 
 
 async def count_day(
@@ -26,7 +26,17 @@ async def count_day(
     sender: SenderId = SENDER,
     provider: str = PROVIDER,
 ) -> None:
-    """Let a day have so many messages; *delivered* of them were delivered within a time, and no other has a report."""
+    """Write the statistics of a day: some messages were delivered, and the others have no report.
+
+    Args:
+        redis: the ledger.
+        day: the day.
+        sent: the number of messages that the provider accepted.
+        delivered: how many of these messages were delivered.
+        within_s: the time from the sending to the delivery of each message, in seconds.
+        sender: the sender of the messages.
+        provider: the provider of the messages.
+    """
     key = RollupKey(day, sender, provider, TEMPLATE)
     fields = {
         MessageState.ACCEPTED.value: sent - delivered,
@@ -40,6 +50,15 @@ async def count_day(
 async def count_days_before(
     redis: Redis, today: date, *, days: int = 5, sent: int = 1_000, share: float = 0.9, **more: Any
 ) -> None:
-    """Let the days before today have messages of which a share was delivered, by default within ten seconds."""
+    """Write the statistics of the days before today.
+
+    Args:
+        redis: the ledger.
+        today: the day after the last day with messages.
+        days: the number of days.
+        sent: the number of messages of each day.
+        share: the share of the messages that was delivered, from 0 to 1.
+        more: arguments of ``count_day``.
+    """
     for number in range(1, days + 1):
         await count_day(redis, today - timedelta(days=number), sent=sent, delivered=int(sent * share), **more)

@@ -1,4 +1,4 @@
-"""A server that answers as an attacker likes: without an end, or byte by byte."""
+"""A server of an attacker: it sends a response without an end, or sends the response byte by byte."""
 
 import socket
 import threading
@@ -29,7 +29,7 @@ SLOW_MAIL = {"a slow mail server": b"220-hello\r\n" * 10_000}
 
 
 class HostileServer:
-    """A server that sends bytes to whoever connects, as long as they are taken, and keeps what it gets."""
+    """A server that sends bytes to each client until the client disconnects, and stores the data that clients send."""
 
     def __init__(self, first: bytes, then: bytes, *, slow: bool = False) -> None:
         self.sent = self.connections = 0

@@ -1,4 +1,4 @@
-"""Campaigns of senders with lanes, submitted as a producer submits them."""
+"""Campaigns of senders with lanes, submitted in the same way as by a producer."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -14,7 +14,7 @@ from times_dispatch.ledger.submission import Submissions
 
 
 def people(messages: int, *, first: int = 0) -> Recipients:
-    """Return recipients with different numbers, as a producer reads them from a file."""
+    """Return recipients with different numbers, in the form in which a producer reads them from a file."""
     rows = range(first, first + messages)
     return Recipients(
         first,
@@ -50,7 +50,17 @@ async def submit_in_lanes(
     sealed: Sequence[int] | None = None,
     **changes: Any,
 ) -> CampaignId:
-    """Submit a campaign; *sealed* are the lanes that are sealed, by default all; *changes* are of the plan."""
+    """Submit a campaign of a sender with lanes.
+
+    Args:
+        redis: the ledger.
+        recipients: the recipients, one per message.
+        lanes: the number of lanes.
+        batch_size: messages of a full batch.
+        campaign: the id of the whole campaign.
+        sealed: the numbers of the lanes that are sealed; all lanes by default.
+        changes: fields of the plan.
+    """
     submissions, plan, numbers = Submissions(redis), plan_of(**changes), count(1)
     claimed = await submissions.claim(campaign, plan.sender, CampaignId(campaign))
     plans = await plans_of_lanes(

@@ -1,4 +1,4 @@
-"""The whole ledger for tests: all its classes on one Redis, short calls, and a check that the counters balance."""
+"""The whole ledger for tests: all its classes on one Redis, short calls, and a check of the counters."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ _READERS: dict[bytes, Callable[[Pipeline, str], object]] = {
     b"list": lambda pipe, key: pipe.lrange(key, 0, -1),
     b"stream": Pipeline.xrange,
 }
-"""What reads all of a key, by the key's type."""
+"""For each type of key, a function that reads the whole value."""
 
 SENDER = SenderId("TIMESM")
 PROVIDER = "times"
@@ -43,7 +43,7 @@ CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0, b"u": 31}
 
 
 def plan(**changes: Any) -> Plan:
-    """A plan without limits that is valid until 2100, with *changes* of its fields."""
+    """Return a plan without limits that is valid until 2100; *changes* replace fields of the plan."""
     fields: dict[str, Any] = {
         "name": "diwali-sale",
         "sender": SENDER,
@@ -58,7 +58,7 @@ def plan(**changes: Any) -> Plan:
 
 
 def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Recipients:
-    """A batch whose numbers, lines and names follow from the index."""
+    """Return a batch whose phone numbers, lines and names are computed from the index."""
     indexes = range(first, first + count)
     return Recipients(
         first=first,
@@ -78,7 +78,7 @@ async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 class Ledger:
-    """All classes of the ledger on one Redis, with short calls for tests."""
+    """All classes of the ledger on one Redis, and short calls for tests."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
@@ -89,7 +89,7 @@ class Ledger:
         self.maintenance = Maintenance(redis)
         self.queries = Queries(redis)
         self.records_are_as_scripts_wrote = True
-        """Whether statistics can equal the records: a test that moves messages in time has to say no."""
+        """Whether the statistics must equal the records; a test that changes times in records sets this to False."""
 
     async def submit(
         self,
@@ -112,7 +112,7 @@ class Ledger:
             campaign: The campaign's id, which is also its fingerprint.
             sealed: Whether the campaign is sealed.
             parts: SMS parts of each message; one each by default.
-            brake: When the campaign stops itself; never by default.
+            brake: The rule of the campaign's automatic brake; no rule by default.
             price_micros: The price of a part, in millionths of a rupee.
             opted_out: Indexes of messages whose numbers have opted out.
             changes: Fields of the plan.
@@ -155,7 +155,7 @@ class Ledger:
     async def record(
         self, lease: Lease, block: Block, letters: bytes, consequence: Consequence | None = None, **more: Any
     ) -> int:
-        """Record a result for each message of a block, or one result for all of them; a letter is a ``PushResult``."""
+        """Record results of a block: one letter (a ``PushResult``) for each message, or one letter for all messages."""
         if len(letters) == 1:
             letters *= len(block.messages)
         results = [
@@ -166,7 +166,7 @@ class Ledger:
         return await self.leases.record(lease, results, consequence, provider=chain[block.chain_index], **more)
 
     async def push(self, results: bytes = b"a", lease: Lease | None = None) -> Lease:
-        """Open all messages of a batch (by default the next one), record the results, and keep the lease."""
+        """Open all messages of a batch (by default of the next batch), record the results, and keep the lease."""
         lease = lease or await self.take()
         await self.record(lease, await self.open(lease), results)
         return lease
@@ -180,7 +180,7 @@ class Ledger:
     async def report(
         self, *kinds: Any, index: int = 0, attempt: int = 0, code: int = 901, ts: int = 1_795_000_000
     ) -> list[ReportEffect]:
-        """Apply reports of these kinds about one message, in this order and in one call."""
+        """Apply reports of these kinds about one message in one call, in this order."""
         reports = [
             DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + offset)
             for offset, kind in enumerate(kinds)
@@ -194,7 +194,7 @@ class Ledger:
         return [message async for message in self.queries.messages(campaign)]
 
     async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
-        """The states of all messages, one letter each."""
+        """Return the states of all messages, one letter each."""
         return "".join(message.record.state for message in await self.messages(campaign))
 
     async def state(self, campaign: CampaignId = CAMPAIGN) -> CampaignState:
@@ -210,7 +210,7 @@ class Ledger:
         return float(await self.redis.hget(f"{hash_tag(SENDER)}:sender", name) or 0)
 
     async def now_ms(self) -> int:
-        """The time of the scripts' clock: that of Redis, unless the test stopped the clock."""
+        """Return the time of the scripts' clock: the time of Redis, unless the test stopped the clock."""
         stopped_us = await self.redis.get(STOPPED_AT)
         if stopped_us is not None:
             return int(stopped_us) // 1000
@@ -218,7 +218,7 @@ class Ledger:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def seconds_until(self, key: str, member: str) -> float:
-        """Seconds from now until the time that is the score of a member of a sorted set."""
+        """Return the seconds from now until the time that is the score of a member of a sorted set."""
         at_ms = await self.redis.zscore(key, member)
         assert at_ms is not None
         return (at_ms - await self.now_ms()) / 1000
@@ -253,7 +253,7 @@ class Ledger:
         return await eventually(self.issue)
 
     async def end_day(self) -> None:
-        """Turn today's counts into yesterday's."""
+        """Change the date of today's counts to yesterday."""
         key = f"{hash_tag(SENDER)}:sender"
         for field in ("day", "full_day"):
             if await self.redis.hexists(key, field):
@@ -267,7 +267,7 @@ class Ledger:
         await self.make_all_due()
 
     async def end_report_wait(self, campaign: CampaignId = CAMPAIGN) -> None:
-        """Make every report overdue."""
+        """Set the wait for reports so that every missing report is overdue."""
         await self.redis.hset(campaign_key(SENDER, campaign), "report_wait_ms", -1)
         await self.make_all_due()
 
@@ -277,7 +277,7 @@ class Ledger:
             await self.redis.zadd(f"{hash_tag(SENDER)}:settle_due", {text(member): 1})
 
     async def dump(self) -> dict[str, Any]:
-        """The content of all keys."""
+        """Return the values of all keys."""
         keys = sorted(text(key) for key in await self.redis.keys())
         async with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:

@@ -1,4 +1,4 @@
-"""The calls of the command line that tests make one after the other."""
+"""Calls of the command line that tests make one after another."""
 
 LEDGER_CALLS = [
     "status --json",
@@ -42,4 +42,4 @@ LEDGER_CALLS = [
     "check campaign.toml --recipients people.csv",
     "cancel @ --yes",
 ]
-"""All commands that use the ledger, in an order in which they work; ``@`` stands for the campaign."""
+"""All commands that use the ledger, in an order in which each succeeds; ``@`` stands for the campaign's id."""

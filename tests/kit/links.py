@@ -59,11 +59,11 @@ async def submit_with_links(
     key: bytes = LINK_KEY,
     valid_until_ms: int = VALID_UNTIL_MS,
 ) -> LinkedCampaign:
-    """Submit a campaign with two tracked links, one of them with a value of each row.
+    """Submit a campaign with two tracked links; one of the links contains a value of each row.
 
     Args:
         redis: the ledger.
-        customers: the value of each row.
+        customers: the values of the rows, one per message.
         batch_size: messages in a batch.
         has_opt_out: whether recipients can opt out at the address of a link.
         key: the link key.
@@ -85,7 +85,7 @@ async def submit_with_links(
 async def submit_with_links_in_lanes(
     redis: Redis, *, lanes: int, customers: Sequence[str], batch_size: int = 2
 ) -> LinkedCampaign:
-    """Submit a campaign as ``submit_with_links`` does, for a sender with lanes."""
+    """Submit the campaign of ``submit_with_links`` for a sender with lanes."""
     campaign = CampaignId(new_campaign_id())
     plan = await _plan(redis, campaign)
     await submit_in_lanes(
@@ -111,6 +111,15 @@ async def _plan(
     key: bytes = LINK_KEY,
     valid_until_ms: int = VALID_UNTIL_MS,
 ) -> Plan:
+    """Return the plan of a campaign with links.
+
+    Args:
+        redis: the ledger.
+        campaign: the campaign's id.
+        has_opt_out: whether recipients can opt out at the address of a link.
+        key: the link key.
+        valid_until_ms: the end of the validity, in milliseconds since the epoch.
+    """
     links = TrackedLinks(
         prefix=PREFIX,
         targets=list(TARGETS),
@@ -146,7 +155,16 @@ def application(
     stop_word: str = "STOP",
     max_visits_a_minute: int = MAX_VISITS_A_MINUTE,
 ) -> LinksApplication:
-    """Return an application of the test's ledger; see ``LinksApplication`` for the arguments."""
+    """Return an application of the test's ledger.
+
+    Args:
+        redis: the ledger.
+        keys: the link keys, the newest first.
+        clock: the clock of the link directory and of the application.
+        room: says whether clicks may be stored; a room with the default limits by default.
+        stop_word: the stop word that an opt-out stores.
+        max_visits_a_minute: visits of one link that are answered in a minute.
+    """
     return LinksApplication(
         redis,
         LinkDirectory(redis, keys, clock=clock),
@@ -167,7 +185,7 @@ async def serving_links(links: LinksApplication) -> AsyncIterator[httpx.AsyncCli
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         server = make_server(links, "127.0.0.1:0", limits=DEFAULT_SERVER_LIMITS, refusals=RefusalLog())
-        logging.getLogger("uvicorn.access").propagate = True  # the server turned it off, for all tests of the process
+        logging.getLogger("uvicorn.access").propagate = True  # the server turned it off for all tests
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         await server.startup(sockets=[listener])

@@ -1,4 +1,4 @@
-"""A real little HTTP server that gets forwarded reports, and misbehaves as a test asks."""
+"""A real HTTP server that receives forwarded reports; a test chooses its faults."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,11 +9,11 @@ import msgspec
 from aiohttp import web
 
 Misbehaviour = Callable[[list[tuple[str, dict[str, Any]]]], int | None]
-"""Gets the events of a post; returns the status to answer, 0 to cut the connection, -1 to hang, None to take it."""
+"""Gets the events of a post; returns the HTTP status, 0 to cut the connection, -1 to hang, or None to accept."""
 
 
 class MirrorHost:
-    """The other system: keeps the events that it took, in order."""
+    """The other system: stores the events that it accepted, in order."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, dict[str, Any]]] = []
@@ -22,11 +22,11 @@ class MirrorHost:
         self.headers: list[dict[str, str]] = []
         self.misbehave: Misbehaviour = lambda _: None
         self.takes_before_misbehaving = False
-        """Whether a post whose answer is lost was taken all the same."""
+        """Whether the host accepts the events of a post also when it answers with a fault."""
         self.url = ""
 
     def of(self, meta: str) -> list[str]:
-        """Return the events that were taken about a message: the first time that each came."""
+        """Return the accepted events about a message, in the order of their first arrival."""
         return list(dict.fromkeys(_name(event, row) for event, row in self.taken if row["meta"] == meta))
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -51,7 +51,7 @@ def _name(event: str, row: dict[str, Any]) -> str:
 
 @asynccontextmanager
 async def serving_mirror() -> AsyncIterator[MirrorHost]:
-    """Serve a host on a free port of 127.0.0.1."""
+    """Serve a ``MirrorHost`` on a free port of 127.0.0.1."""
     host = MirrorHost()
     application = web.Application(client_max_size=16 * 1024 * 1024)
     application.router.add_post("/sms/generic", host.answer)

@@ -1,4 +1,4 @@
-"""What a look at the ledger saw, for tests of alerts: nothing is wrong unless the test says so."""
+"""Observations of the ledger for tests of alerts; an observation has a problem only if the test adds the problem."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ NOW_MS = 1_790_000_000_000
 
 
 def processes(*kinds: ProcessKind, seen: dict[str, int] | None = None) -> ProcessesSeen:
-    """Return living processes, one of each kind; *seen* has the times at which kinds were last seen."""
+    """Return live processes, one of each kind; *seen* overrides the times at which kinds were last seen."""
     alive = [
         ProcessSeen(
             record=HeartbeatRecord(kind=kind, version="1", host="web1", pid=7, started_ms=0), silent_s=1, ahead_s=0
@@ -29,7 +29,7 @@ def processes(*kinds: ProcessKind, seen: dict[str, int] | None = None) -> Proces
 
 
 def observation(**changes: Any) -> Observation:
-    """Return a look that saw a worker, beat, and nothing that is wrong."""
+    """Return an observation with a worker, a beat process and no problem."""
     fields: dict[str, Any] = {
         "now_ms": NOW_MS,
         "processes": processes(ProcessKind.WORKER, ProcessKind.BEAT),
@@ -70,7 +70,7 @@ def campaign_view(state: CampaignState, *, name: str = "diwali-sale", **changes:
 
 
 def sender_view(**changes: Any) -> SenderView:
-    """Return a sender that nothing stops."""
+    """Return a sender without a pause, a brake or a back-off."""
     fields: dict[str, Any] = {
         "id": SENDER,
         "rate_per_s": 0.0,

@@ -1,4 +1,4 @@
-"""Tests with a single Redis notice what a cluster would refuse: a command or transaction with keys of several slots."""
+"""Refuses, on a single Redis, commands and transactions with keys of several hash slots, as a cluster does."""
 
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _TESTS = str(Path(__file__).parents[1])
 
 @contextmanager
 def refusing_mixed_slots() -> Iterator[None]:
-    """Let a command or a transaction of the product fail that a cluster would refuse; tests may do what they like."""
+    """Refuse a command or transaction of the product with keys of several hash slots; allow the calls of tests."""
     execute_command, execute_transaction = Redis.execute_command, Pipeline._execute_transaction
 
     def checked_command(self: Redis, *args: Any, **options: Any) -> Any:
@@ -38,7 +38,7 @@ def refusing_mixed_slots() -> Iterator[None]:
 
 
 def _is_called_by_a_test() -> bool:
-    """Say whether the nearest caller outside of redis-py is a test."""
+    """Return whether the nearest caller outside of redis-py is a test."""
     frame = sys._getframe(1)
     while frame.f_back and (frame.f_code.co_filename == __file__ or "redis" in Path(frame.f_code.co_filename).parts):
         frame = frame.f_back

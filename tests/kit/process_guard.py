@@ -1,6 +1,6 @@
-"""Refuses to start a process in a test without the marker ``processes``, because ``make fast`` runs this test.
+"""Refuses to start a process in a test without the marker ``processes``, because ``make fast`` runs such tests.
 
-The reader of workbooks and Parquet files is allowed: it starts within a tenth of a second, and ends with its test.
+The reader process of workbooks and Parquet files is allowed: it starts in a tenth of a second, and ends with the test.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ def _refuse(popen: subprocess.Popen[Any], arguments: Any, *others: Any, **option
     if isinstance(arguments, list) and CHILD in arguments:
         _start(popen, arguments, *others, **options)
         return
-    popen.returncode = 0  # an object that was never begun would complain when it is deleted
+    popen.returncode = 0  # an object without a started process would raise in its destructor
     pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
 
 
@@ -28,5 +28,5 @@ def refusing_processes() -> AbstractContextManager[Any]:
 
 
 def allowing_processes() -> AbstractContextManager[Any]:
-    """Allow a fixture to start the server that all tests of the run, or of a file, share."""
+    """Allow a fixture to start the server that all tests of the run or of a file share."""
     return patch.object(subprocess.Popen, "__init__", _start)

@@ -1,4 +1,4 @@
-"""Heartbeats of processes that a test only claims to run."""
+"""Heartbeats of processes that do not run."""
 
 from redis.asyncio import Redis
 
@@ -6,6 +6,6 @@ from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 
 
 async def let_run(redis: Redis, *kinds: ProcessKind) -> None:
-    """Let one process of each kind have sent a heartbeat just now."""
+    """Write a heartbeat of one process of each kind, sent just now."""
     for kind in kinds:
         await Heartbeat(redis, kind).beat()

@@ -59,7 +59,7 @@ Run = Callable[..., Result]
 
 
 def load_settings(path: Path, redis_url: str = "", **variables: str) -> Settings:
-    """Load settings from a file; with the address of a Redis they have a ledger and a broker."""
+    """Load settings from a file; the settings have a ledger and a broker only if *redis_url* is not empty."""
     if not redis_url:
         return load(path, variables, need=frozenset[Need]())
     return load(path, {"DISPATCH_REDIS_URL": redis_url, **variables}, need=frozenset({Need.LEDGER}))
@@ -76,7 +76,7 @@ def csv_of(rows: Iterable[Sequence[str]], heading: str = "to,name,amount") -> st
 
 
 def chunk_of(*rows: Sequence[str], first_line: int = 2) -> Chunk:
-    """Return rows as a chunk of consecutive lines."""
+    """Return rows as a chunk with consecutive line numbers."""
     return Chunk(range(first_line, first_line + len(rows)), rows, ())
 
 
@@ -88,7 +88,7 @@ def read_rows(file: RecipientsFile) -> tuple[list[tuple[int, list[str]]], list[t
 
 
 class ProcessDied(Exception):
-    """Stands for whatever ends a process in the middle of a submit."""
+    """Simulates the end of a process in the middle of a submit."""
 
 
 def die_after(batches: int) -> Callable[[RowPass], None]:
@@ -104,19 +104,19 @@ def die_after(batches: int) -> Callable[[RowPass], None]:
 
 
 async def only_campaign(redis: Redis) -> CampaignId:
-    """Return the id of the one campaign in the ledger."""
+    """Return the id of the only campaign in the ledger."""
     [view] = await Queries(redis).campaigns()
     return view.id
 
 
 def campaign_mistakes(path: Path, settings: Settings) -> list[str]:
-    """Return what is wrong with a campaign file and its variables, without the file's folder."""
+    """Return the mistakes in a campaign file and its variables, without the path of the file's folder."""
     with pytest.raises(InputInvalid) as invalid:
         Campaign(path, settings).slot_source(HEADING)
     return [mistake.removeprefix(f"{path.parent}/") for mistake in invalid.value.mistakes]
 
 
 def show(run: Run, campaign: str) -> dict[str, Any]:
-    """Return what ``dispatch show --json`` prints."""
+    """Return the output of ``dispatch show --json``."""
     answer: dict[str, Any] = json.loads(run("show", campaign, "--json").stdout)
     return answer

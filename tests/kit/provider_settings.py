@@ -1,4 +1,4 @@
-"""Settings with three providers, all of them the sandbox, for tests of commands that talk to a provider."""
+"""Settings with three providers at one sandbox, for tests of commands that send requests to a provider."""
 
 from click.testing import Result
 
@@ -69,5 +69,5 @@ SECRETS = ("hush-hush", "c-secret", "guess-me", "0123456789abcdef", "9876543210"
 
 
 def has_no_secret(result: Result) -> bool:
-    """Say whether a command printed neither a credential nor the whole number."""
+    """Return whether the output of a command contains neither a credential nor a whole phone number."""
     return not [secret for secret in SECRETS if secret in result.stdout + result.stderr]

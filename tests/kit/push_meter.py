@@ -17,7 +17,7 @@ class PushMeter:
     def __init__(self, stack: Stack) -> None:
         self.accepted = 0
         self.gaps_s: dict[str, float] = {}
-        """The longest time between two messages of each sender, from its first message to its last."""
+        """For each sender, the longest time between two of its messages, in seconds."""
         self._stack = stack
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -32,7 +32,7 @@ class PushMeter:
 
     @property
     def max_gap_s(self) -> float:
-        """The longest time in which the provider got no message of a sender, between two messages of the sender."""
+        """The longest time between two messages of the same sender, in seconds."""
         return max(self.gaps_s.values(), default=0.0)
 
     def _watch(self) -> None:

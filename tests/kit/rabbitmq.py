@@ -1,4 +1,4 @@
-"""A real RabbitMQ on a free port, with a data folder and a node name of its own, that ends with the tests."""
+"""A real RabbitMQ on a free port, with its own data folder and node name; it ends with the tests."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ MISSING = "RabbitMQ is not installed: apt-get install --no-install-recommends ra
 
 
 class RabbitServer:
-    """One node, and the port mapper of Erlang that the node needs; both are ended by their process ids."""
+    """A RabbitMQ node and the Erlang port mapper (epmd) that the node needs; both are stopped by their process ids."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-rabbit-"))
@@ -28,7 +28,7 @@ class RabbitServer:
         environment = {
             **clean_environment(),
             "HOME": str(self.folder),
-            # The node replaces the script that starts it, so that its process id is known.
+            # The node replaces the script that starts it, so the script's process id is the node's.
             "NOTIFY_SOCKET": str(self.folder / "nobody"),
             "ERL_EPMD_PORT": str(mapper_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -51,11 +51,11 @@ class RabbitServer:
 
     @property
     def url(self) -> str:
-        """The address for ``DISPATCH_BROKER_URL``."""
+        """The URL for ``DISPATCH_BROKER_URL``."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def start(self) -> None:
-        """Start the node, or start it again with its data, and return when it takes connections."""
+        """Start the node, or restart it with its data, and return when the node accepts connections."""
         if not self._mapper.running:
             self._mapper.start()
         self._node.start()
@@ -67,15 +67,15 @@ class RabbitServer:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End the node as a crash would."""
+        """Kill the node without a clean shutdown."""
         self._node.kill()
 
     def freeze(self) -> None:
-        """Let the node answer nothing."""
+        """Suspend the node, so that it answers nothing."""
         self._node.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen node go on."""
+        """Resume a suspended node."""
         self._node.send(signal.SIGCONT)
 
     def stop(self) -> None:
@@ -107,7 +107,7 @@ class RabbitServer:
 
 
 def rabbitmq() -> RabbitServer:
-    """Return a server that is not started yet; where RabbitMQ is missing, skip the test, and fail it in CI."""
+    """Return a server that is not started yet. If RabbitMQ is not installed, the test is skipped, and fails in CI."""
     if not _SCRIPT.exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
     return RabbitServer()

@@ -1,4 +1,4 @@
-"""The receiver on a real socket, in the process of the test, and what its stored reports mean to the reconciler."""
+"""The receiver on a real socket in the test's process, and the report events that the reconciler reads."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ from times_dispatch.provider.correlation_ids import CorrelationIds
 
 PATH = f"/callbacks/{SECRET}"
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Clients without TLS: each would read all certificates of the system, which takes longer than most tests."""
+"""A context without certificates: a client would load all certificates of the system, which takes too long."""
 
 
 @asynccontextmanager
@@ -41,7 +41,7 @@ async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
             ) as client:
                 yield client
         finally:
-            # Server.shutdown() would sleep for a tenth of a second, once for each test.
+            # Server.shutdown() would sleep for a tenth of a second in each test.
             for listening in server.servers:
                 listening.close()
             for connection in list(server.server_state.connections):
@@ -49,5 +49,5 @@ async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def classified(redis: Redis) -> ClassifiedReports:
-    """Return what the reconciler reads in the reports that are stored now."""
+    """Return the report events that the reconciler reads from the stored reports."""
     return ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=False).classify(await stored(redis))

@@ -1,4 +1,4 @@
-"""Reconcilers in the test's own process, and entries as the receiver stores them."""
+"""Reconcilers in the test's process, and stream entries in the form in which the receiver stores them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from times_dispatch.provider.correlation_ids import CorrelationIds
 
 
 async def accept(redis: Redis, *bodies: bytes) -> None:
-    """Put bodies into the stream as one entry, as the receiver does."""
+    """Add bodies to the stream as one entry, like the receiver."""
     await redis.xadd(REPORTS, {BODY: pack(bodies)})
 
 
@@ -39,7 +39,22 @@ def make_reconciler(
     hide: Hide | None = None,
     **limits: Any,
 ) -> Reconciler:
-    """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
+    """Make a reconciler that does not wait for new entries, and claims entries of dead reconcilers at every step.
+
+    Args:
+        redis: the ledger.
+        applier: applies the reports; a new applier by default.
+        classifier: reads the reports; made of *keys*, *relaying* and *stop_words* by default.
+        relaying: whether reports about messages of other systems are relayed.
+        stop_words: the first words of stop replies.
+        name: the name of the consumer; chosen by the reconciler by default.
+        keys: the id key and the old id key; empty for no key.
+        clock: the clock of the reconciler.
+        dead_numbers: the rule for dead numbers.
+        forwarding: the forwarding of reports; no forwarding by default.
+        hide: replaces forgotten phone numbers in bodies; None leaves bodies as they are.
+        limits: fields of ``ReconcilerLimits``.
+    """
     key, old_key = (key.encode() for key in keys)
     return Reconciler(
         redis,
@@ -56,7 +71,7 @@ def make_reconciler(
 
 
 async def settle(*reconcilers: Reconciler, steps: int = 3) -> None:
-    """Let reconcilers step; the very first step of all makes the group."""
+    """Let each reconciler make this many steps; the first step of all creates the consumer group."""
     for _ in range(steps):
         for reconciler in reconcilers:
             await reconciler.step()

@@ -1,4 +1,4 @@
-"""A Redis whose clock a test sets back and forward, or stops; the host's clock stays."""
+"""A clock of the scripts that a test sets back, sets forward or stops; the host's clock does not change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class MovedClock:
         self._redis = redis
 
     async def set_ahead(self, seconds: float) -> None:
-        """Let Redis' clock be so many seconds ahead of the real time; behind it if below 0."""
+        """Set how many seconds the clock is ahead of the real time; a negative number sets the clock back."""
         await self._redis.set("test:ahead_s", seconds)
 
 
@@ -43,18 +43,18 @@ def moved_clock(redis: Redis) -> Iterator[MovedClock]:
 
 
 class StoppedClock:
-    """The clock that the scripts read; the time passes only when the test says so."""
+    """The clock that the scripts read; its time changes only when the test sets it."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def set(self, seconds: float) -> None:
-        """Let the time be so many seconds since the epoch."""
+        """Set the time, in seconds since the epoch."""
         await self._redis.set(STOPPED_AT, round(seconds * 1e6))
 
 
 @contextmanager
 def stopped_clock(redis: Redis) -> Iterator[StoppedClock]:
-    """Give the scripts that are made inside this context a clock that stands still; the test sets it first."""
+    """Give the scripts that are made inside this context a clock that stands still; the test must set the time."""
     with replaced_lib("clock", _STOPPED):
         yield StoppedClock(redis)

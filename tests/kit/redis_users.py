@@ -15,7 +15,7 @@ FILE = Path(__file__).parents[2] / "redis-users.acl"
 
 
 def read_users(file: Path = FILE) -> Mapping[str, list[str]]:
-    """Return the rules of each user of the file."""
+    """Return the ACL rules of each user in the file."""
     lines = [line.split() for line in file.read_text("utf-8").splitlines() if line.startswith("user ")]
     return {name: rules for _, name, *rules in lines}
 
@@ -39,7 +39,7 @@ def service(name: str) -> dict[str, Any]:
 
 
 def secrets_of(name: str) -> set[str]:
-    """Return the variables that docker-compose.yml gives a service as files, without the end ``_FILE``."""
+    """Return the variables that docker-compose.yml gives a service as files, without the suffix ``_FILE``."""
     return {variable.removesuffix("_FILE") for variable in service(name)["environment"] if variable.endswith("_FILE")}
 
 
@@ -47,7 +47,7 @@ PROCESS_USERS = sorted(set(read_users()) - {"default", "admin"})
 
 
 def add_users(redis: Redis, password: str, file: Path = FILE) -> None:
-    """Give a server the users of processes and of people; its default user stays as it is."""
+    """Add the users of processes and of people to a server; the default user does not change."""
     for name, rules in read_users(file).items():
         if name != "default":
             redis.execute_command(  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def add_users(redis: Redis, password: str, file: Path = FILE) -> None:
 
 @contextmanager
 def server_with_users() -> Iterator[EmbeddedServer]:
-    """Run a server of its own with the users of processes and of people; their password is ``mellon``."""
+    """Run a separate server with the users of processes and of people; the password of each user is ``mellon``."""
     with EmbeddedServer() as server:
         with Redis.from_url(server.url) as redis:
             add_users(redis, "mellon")
@@ -75,7 +75,7 @@ class StackWithUsers(Stack):
         return f"redis://{user}:{self.users_password}@127.0.0.1:{self.redis.port}/0"
 
     def environment_of(self, process: str) -> dict[str, str]:
-        """Return the variables of a process without the secrets that docker-compose.yml does not give it."""
+        """Return the variables of a process, with only the secrets that docker-compose.yml gives to the process."""
         mine = secrets_of(process.partition("-")[0])
         everything = super().environment_of(process)
         return {name: value for name, value in everything.items() if name not in _SECRETS or name in mine}

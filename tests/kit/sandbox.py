@@ -32,7 +32,7 @@ def correlation_id(number: int, campaign: str = "campaign") -> str:
 
 
 class ReportReceiver:
-    """Takes posted reports; ``statuses`` are answered first, then 200."""
+    """Receives posted reports; the first responses have the HTTP statuses in ``statuses``, all later ones 200."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -43,7 +43,7 @@ class ReportReceiver:
 
     @property
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
-        """Event and data of all rows in the order they came."""
+        """The event and the data of all rows, in the order of their arrival."""
         bodies = [body if isinstance(body, list) else [body] for body in self.bodies]
         return [(group["event"], row) for body in bodies for group in body for row in group["data"]]
 
@@ -54,14 +54,14 @@ class ReportReceiver:
 
 
 class SandboxClient:
-    """Pushes to one sandbox, each push over a connection of its own."""
+    """Pushes to one sandbox; each push has its own connection."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
         self._session = session
 
     async def push(self, *, authorization: str = BASIC, **changes: Any) -> tuple[int, bytes, Any]:
-        """POST the good submission with changes (``None`` leaves a key out); returns status, body and headers."""
+        """POST a valid submission with changes (``None`` removes a key); return status, body and headers."""
         keys = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
         headers = {"Content-Type": "application/JSON", "Authorization": authorization}
         return await self.post("/ct/api/v1/message", orjson.dumps(keys), headers)
@@ -75,7 +75,7 @@ class SandboxClient:
             return response.status, await response.read()
 
     async def get_raw(self, path: str) -> tuple[int, bytes]:
-        """GET a path that is escaped already."""
+        """GET a path that is already escaped."""
         async with self._session.get(URL(self.url + path, encoded=True)) as response:
             return response.status, await response.read()
 
@@ -83,12 +83,12 @@ class SandboxClient:
         return orjson.loads((await self.get("/sandbox/books"))[1])
 
     async def until(self, condition: Callable[[Any], object]) -> None:
-        """Wait until the books meet a condition, at most a few seconds."""
+        """Wait until the books meet a condition; fail after a few seconds."""
         for _ in range(1_000):
             if condition(await self.books()):
                 return
             await asyncio.sleep(0.005)
-        raise AssertionError("the books never met the condition")
+        raise AssertionError("the books did not meet the condition in time")
 
     async def accepted(self) -> list[Any]:
         return [orjson.loads(line) for line in (await self.get("/sandbox/accepted"))[1].splitlines()]
@@ -123,9 +123,9 @@ async def run_sandbox(config: SandboxConfig) -> AsyncIterator[SandboxClient]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, checking it often, at most a few seconds."""
+    """Wait until a condition is true; fail after a few seconds."""
     for _ in range(1_000):
         if condition():
             return
         await asyncio.sleep(0.005)
-    raise AssertionError("the condition never held")
+    raise AssertionError("the condition was not true in time")

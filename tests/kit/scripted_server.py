@@ -1,4 +1,4 @@
-"""An HTTP server on a real socket that follows a test's script and keeps every request that it has read."""
+"""An HTTP server on a real socket that runs a test's script and stores every request that it has read."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ ACCEPTED = b'{"transactionId": 205538399, "state": "SUBMIT_ACCEPTED", "statusCod
 
 @dataclass
 class Received:
-    """One request, completely read."""
+    """A request that was read completely."""
 
     line: str
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class ScriptedConnection:
         return received
 
     async def answer(self, body: bytes = ACCEPTED, *, status: str = "200 OK", headers: str = "") -> None:
-        """Write a whole answer; *headers* are complete header lines, each with its line end."""
+        """Write a whole response; *headers* are complete header lines, each with its line end."""
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         await self.write(head.encode() + body)
 
@@ -108,7 +108,7 @@ async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
 
 
 async def hold(connection: ScriptedConnection) -> None:
-    """Read one request and never answer it."""
+    """Read one request and do not answer the request."""
     await connection.request()
     await connection.client_gone()
 

@@ -12,7 +12,7 @@ from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 
 NOON_S = 1_893_825_420
-"""4 January 2030, 12:07 in India; Redis' own clock is years behind."""
+"""4 January 2030, 12:07 in India, in seconds since the epoch; the real clock of Redis is years behind."""
 RULE = RetryRule(codes=[912, 914], after_s=[900, 3_600], at_most=2)
 MINUTE_S = 60
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -32,7 +32,7 @@ class Tries:
         await self.ledger.send_all()
 
     async def later(self, seconds: float, *, decided_ms: int = 0) -> Settled:
-        """Let time pass, and let upkeep settle what is due; *decided_ms* as in ``Maintenance.settle_overdue``."""
+        """Let time pass, and settle the messages that are due; *decided_ms* as in ``Maintenance.settle_overdue``."""
         self.now_s += int(seconds)
         await self._set_clock()
         return await self.ledger.maintenance.settle_overdue(SENDER, decided_ms=decided_ms)

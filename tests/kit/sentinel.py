@@ -19,13 +19,13 @@ _READY_WITHIN_S = 30.0
 
 
 class SentinelGroup:
-    """Replicas and sentinels of a primary that somebody else starts and ends; ``close`` ends them by their ids.
+    """Replicas and sentinels of a primary. The caller starts and stops the primary; ``close`` stops the other servers.
 
     Args:
-        primary: The server; it must run when ``start`` is called.
-        password: The primary's password; empty without one.
+        primary: The primary, which must run when ``start`` is called.
+        password: The primary's password; empty if it has none.
         replicas: Number of replicas.
-        down_after_ms: After this silence a sentinel takes the primary for dead.
+        down_after_ms: The sentinels' setting ``down-after-milliseconds``.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class SentinelGroup:
         return f"redis+sentinel://{login}{hosts}/0?master={MASTER}"
 
     def start(self) -> None:
-        """Start replicas and sentinels, and return when all replicas are in step and the sentinels know each other."""
+        """Start replicas and sentinels; return when replicas follow the primary and sentinels know each other."""
         try:
             self._start()
         except BaseException:
@@ -95,7 +95,7 @@ class SentinelGroup:
         return state["num-slaves"] == self._number and state["num-other-sentinels"] == SENTINELS - 1 and self.in_step()
 
     def in_step(self) -> bool:
-        """Return whether every replica has a link to its primary."""
+        """Return whether every replica is connected to its primary."""
         for replica in self.replicas:
             with self.client(replica) as redis:
                 if redis.info("replication").get("master_link_status") != "up":
@@ -107,12 +107,12 @@ class SentinelGroup:
         return Redis.from_url(server.url, socket_timeout=5)
 
     def primary_port(self) -> int:
-        """Return the port of the primary as the first sentinel knows it."""
+        """Return the port of the primary that the first sentinel names."""
         with Redis(port=self.ports[0], socket_timeout=1) as sentinel:
             return int(sentinel.sentinel_master(MASTER)["port"])
 
     def cut_links(self) -> None:
-        """Let no replica follow the primary any more; both sides stay alive."""
+        """Disconnect all replicas from the primary; all servers continue to run."""
         for replica in self.replicas:
             with self.client(replica) as redis:
                 redis.config_set("masterauth", "wrong")
@@ -120,19 +120,19 @@ class SentinelGroup:
             redis.client_kill_filter(_type="replica")
 
     def restore_links(self) -> None:
-        """Let replicas follow again whichever server is the primary."""
+        """Let the replicas follow the present primary again."""
         for replica in self.replicas:
             with self.client(replica) as redis:
                 redis.config_set("masterauth", self._password)
 
     def wait_for_failover(self, within_s: float = 30.0) -> float:
-        """Wait until a sentinel names another primary; return the seconds."""
+        """Wait until a sentinel names another primary; return the duration in seconds."""
         began = time.monotonic()
         _wait(lambda: self.primary_port() != self.primary.port, within_s)
         return time.monotonic() - began
 
     def configure(self, name: str, value: object, *servers: EmbeddedServer) -> None:
-        """Change a setting of the primary and of all replicas, or of these servers."""
+        """Change a setting of these servers; by default, of the primary and all replicas."""
         for server in servers or (self.primary, *self.replicas):
             with self.client(server) as redis:
                 redis.config_set(name, value)
@@ -150,12 +150,12 @@ class SentinelGroup:
 
 
 class SentinelGroupBehindTls:
-    """TLS in front of each server of a group: clients reach all servers over TLS, and the servers each other without.
+    """TLS in front of each server of a group: clients connect with TLS, and the servers reach each other without TLS.
 
-    The sentinels name the ports without TLS; clients get the ports with TLS instead.
+    The sentinels announce the ports without TLS; in the answers to clients, these ports are replaced by the TLS ports.
 
     Args:
-        group: The group, which runs.
+        group: The group, which must run.
         certificates: The certificates; the URL names their CA.
     """
 
@@ -179,7 +179,7 @@ class SentinelGroupBehindTls:
         return f"{url}&ssl_ca_certs={quote(str(self._ca), safe='')}"
 
     def close(self) -> None:
-        """End the servers of TLS."""
+        """Stop the TLS servers."""
         self._opened.close()
 
 

@@ -1,4 +1,4 @@
-"""A valid settings file and its environment, for tests that change one thing in them."""
+"""A valid settings file and its environment variables, for tests that change one setting or variable."""
 
 from collections.abc import Callable
 
@@ -27,10 +27,10 @@ VARIABLES = {
 }
 
 Loader = Callable[..., Settings]
-"""Loads a file with the given text, and ``VARIABLES`` with the given changes; None removes a variable."""
+"""Loads a settings file with this text, and ``VARIABLES`` with these changes; None removes a variable."""
 
 Mistakes = Callable[..., list[str]]
-"""Does the same with settings that are not valid, and returns the mistakes."""
+"""Loads settings that are not valid, and returns the mistakes; the arguments are those of ``Load``."""
 
 
 def with_sender(*lines: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs the ``dispatch`` command on a pseudo-terminal, as a person does who answers its questions."""
+"""Runs the ``dispatch`` command on a pseudo-terminal, and types answers to its questions."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Answered(NamedTuple):
-    """What a command printed on the terminal, and its exit code."""
+    """The output of a command on the terminal, and its exit code."""
 
     exit_code: int
     output: str
@@ -27,15 +27,15 @@ def answer(
     variables: Mapping[str, str] = {},
     meanwhile: Callable[[], object] | None = None,
 ) -> Answered:
-    """Run ``dispatch`` with stdin, stdout and stderr on a terminal on which some keys are typed.
+    """Run ``dispatch`` with stdin, stdout and stderr on a terminal, and type some keys.
 
     Args:
         arguments: the arguments of the command.
         folder: the working directory.
         redis_url: the address of the ledger.
-        keys: what is typed, with a line break at the end.
-        variables: more environment variables.
-        meanwhile: is called when the command has asked, before the keys are typed.
+        keys: the keys to type, with a line break at the end.
+        variables: further environment variables.
+        meanwhile: a function that is called after the question is printed and before the keys are typed.
     """
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from producers.cli import main; main()", *arguments]
@@ -43,7 +43,7 @@ def answer(
     try:
         if not meanwhile:
             os.write(ours, keys.encode())
-        with subprocess.Popen(  # the arguments are written in the test
+        with subprocess.Popen(  # only tests choose the arguments
             command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment
         ) as process:
             os.close(theirs)
@@ -59,7 +59,7 @@ def answer(
 
 
 def _read_until(terminal: int, end: str) -> str:
-    """Return what is printed until a text comes."""
+    """Return the output up to and including a text."""
     output = b""
     while end.encode() not in output:
         output += os.read(terminal, 65_536)  # fails if the command ends without the text
@@ -67,12 +67,12 @@ def _read_until(terminal: int, end: str) -> str:
 
 
 def _read_all(terminal: int) -> str:
-    """Return what is printed until the command has closed the terminal."""
+    """Return the output until the command closes the terminal."""
     output = b""
     while True:
         try:
             piece = os.read(terminal, 65_536)
-        except OSError:  # Linux reports with this error that no process has the terminal open
+        except OSError:  # Linux raises this error when no process has the terminal open
             return output.decode()
         if not piece:
             return output.decode()

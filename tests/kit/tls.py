@@ -1,4 +1,4 @@
-"""TLS in front of a Redis without TLS, and a rogue server that writes down what a client tells it."""
+"""TLS in front of a Redis without TLS, and a rogue server that stores the data that clients send."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ import trustme
 
 
 class Certificates:
-    """A CA with a server's and a client's certificate, and a server's certificate of a CA that nobody knows."""
+    """A CA with certificates for a server and a client, and a server's certificate from an unknown CA."""
 
     def __init__(self, folder: Path) -> None:
         ca = trustme.CA()
@@ -29,7 +29,7 @@ class Certificates:
         }
 
     def server(self, kind: str, *, wants_client: bool = False) -> ssl.SSLContext:
-        """Return the context of a server whose certificate is of this kind."""
+        """Return the TLS context of a server with this kind of certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issued[kind].configure_cert(context)
         if wants_client:
@@ -39,12 +39,12 @@ class Certificates:
 
 
 class TlsServer:
-    """Passes what a client sends on to a server without TLS, or answers nothing; keeps what it got in ``received``.
+    """Forwards a client's data to a server without TLS, or stores the data in ``received`` and answers nothing.
 
     Args:
-        context: The certificate.
-        forward_to: The port of the server; None: nothing is answered.
-        replaced: Texts in the answers of the server, each with what the client gets instead, of the same length.
+        context: The TLS context with the certificate.
+        forward_to: The port of the server without TLS; None to answer nothing.
+        replaced: Texts in the answers of the server, each with a replacement of the same length.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ def _copy(source: socket.socket, target: socket.socket, replaced: Mapping[bytes,
 def tls_server(
     context: ssl.SSLContext, forward_to: int | None = None, *, replaced: Mapping[bytes, bytes] | None = None
 ) -> Iterator[TlsServer]:
-    """Run a server in threads, with the arguments of ``TlsServer``; without a port, the server is the rogue one."""
+    """Run a ``TlsServer`` with these arguments in threads; without a port, the server is the rogue server."""
     server = TlsServer(context, forward_to, replaced=replaced)
     try:
         yield server

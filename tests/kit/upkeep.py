@@ -1,4 +1,4 @@
-"""Rounds of upkeep with what they sent to Flower and to workers."""
+"""Rounds of upkeep, with the campaigns that they sent to Flower and the batches for which they woke workers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from workers.upkeep import Upkeep
 
 
 class Rounds:
-    """An upkeep, with the workers that it wakes and the people to whom it shows campaigns."""
+    """An upkeep that notes its wake-ups of workers and its updates of Flower."""
 
     def __init__(self, redis: Redis, *, lease_s: float = 15.0, **options: Any) -> None:
         self.redis = redis
@@ -37,7 +37,7 @@ class Rounds:
         return True
 
     async def pretend_rounds(self, milliseconds: int = 10_000) -> None:
-        """Pretend that there have been rounds for this long."""
+        """Write to the ledger that rounds of upkeep began this many milliseconds ago."""
         seconds, microseconds = await self.redis.time()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         await self.redis.set("upkeep:since", now_ms - milliseconds, px=9_000)

@@ -24,28 +24,28 @@ _NEEDS = {
 
 
 class Watched:
-    """The figures of a process that ``tests.kit.watched`` runs."""
+    """The measurements of a process that ``tests.kit.watched`` runs."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", figures: Path) -> None:
         self.process = process
         self._figures = figures
 
     def forget(self) -> None:
-        """Forget the stalls so far, those of the start above all."""
+        """Forget all stalls so far, such as the stalls of the start."""
         self._figures.unlink(missing_ok=True)
 
     @property
     def stall_ms(self) -> float:
-        """The longest stall since ``forget``."""
+        """The longest stall since ``forget``, in milliseconds."""
         return float(self._figures.read_text() or 0) if self._figures.exists() else 0.0
 
     @property
     def peak_mb(self) -> float:
-        """The most memory that the process ever had."""
+        """The peak memory of the process, in MiB."""
         return peak_mb(self.process.pid)
 
     def check(self, what: str, *, max_stall_ms: float = 50, max_mb: float = 300) -> None:
-        """Print the figures, and fail beyond their bounds."""
+        """Print the measurements, and fail if a measurement exceeds its bound."""
         assert self.process.poll() is None, "the process ended"
         print(f"{what}: {self.peak_mb:.0f} MB at most, {self.stall_ms:.0f} ms of stall at most")  # noqa: T201
         assert self.peak_mb < max_mb
@@ -58,7 +58,7 @@ async def _watch(figures: Path) -> None:
         before_s = time.process_time()
         await asyncio.sleep(0.001)
         stall_s = time.process_time() - before_s
-        if not figures.exists():  # noqa: ASYNC240  # a look at a file of the test
+        if not figures.exists():  # noqa: ASYNC240  # a short read of a file of the test
             max_s = 0.0
         if stall_s > max_s:
             max_s = stall_s

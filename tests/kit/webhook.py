@@ -1,4 +1,4 @@
-"""An HTTP server that takes what apprise posts, or refuses it."""
+"""An HTTP server that accepts or refuses the posts of apprise."""
 
 import json
 import threading
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class Webhook:
-    """A running server, with what it was posted."""
+    """A running server, and the bodies that were posted to it."""
 
     def __init__(self) -> None:
         self.status = 200
-        """What the server answers."""
+        """The HTTP status of the server's responses."""
         self.hangs = threading.Event()
-        """While it is set, the server answers nothing."""
+        """While this event is set, the server answers nothing."""
         self.posted: list[dict[str, Any]] = []
         self.paths: list[str] = []
         webhook = self
@@ -40,7 +40,7 @@ class Webhook:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def url(self, path: str = "a-secret-token") -> str:
-        """Return the address as apprise takes it."""
+        """The URL of the server in the form that apprise needs."""
         return f"json://127.0.0.1:{self._server.server_port}/hook/{path}"
 
     @property
@@ -58,7 +58,7 @@ class Webhook:
 
 @contextmanager
 def running_webhook() -> Iterator[Webhook]:
-    """Run a webhook during a block."""
+    """Run a webhook inside a ``with`` block."""
     webhook = Webhook()
     try:
         yield webhook

@@ -14,7 +14,7 @@ Cell = str | int | float | None
 
 
 def write_workbook(path: Path, rows: Sequence[Sequence[Cell]], *, first_row: int = 1) -> Path:
-    """Write one sheet whose first row has the number *first_row*; None leaves a cell out."""
+    """Write one sheet whose first row has the number *first_row*; None omits a cell."""
     body = ""
     for number, row in enumerate(rows, first_row):
         cells = "".join(_cell(f"{chr(65 + column)}{number}", cell) for column, cell in enumerate(row))

@@ -1,4 +1,4 @@
-"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that the test scripts."""
+"""Workers without Celery: dispatchers in the test's event loop, a real Redis, and a fake provider."""
 
 import asyncio
 import random
@@ -41,17 +41,17 @@ CAMPAIGN = CampaignId("diwali01")
 ID_KEY = b"an-id-key-of-enough-bytes"
 YEAR_2100_MS = 4_102_444_800_000
 AT_ONCE = FailurePolicy(pauses_s=(0.0,))
-"""A batch that failed is tried again as soon as upkeep comes by."""
+"""A policy that tries a batch again in the first round of upkeep after its failure."""
 
 
 class Worker:
-    """A dispatcher, and what Celery does around it."""
+    """A dispatcher, called in the same way as by Celery's tasks."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
         self._runs: set[asyncio.Task[WorkEnd]] = set()
         self.ended: list[WorkEnd] = []
-        """Why the work on each batch ended."""
+        """The reason why the work on each batch ended."""
 
     def wake(self, refs: Sequence[BatchRef], *, is_urgent: bool = False) -> None:
         for ref in refs:
@@ -69,7 +69,7 @@ class Worker:
             self.ended.append(run.result())
 
     async def quiet(self, within_s: float = 120.0) -> None:
-        """Wait until it has nothing to do."""
+        """Wait until the worker has no batch."""
         async with asyncio.timeout(within_s):
             while self._runs:
                 await asyncio.wait(self._runs)
@@ -82,17 +82,17 @@ class WorkerRig:
         self.redis = redis
         self.provider = provider
         self.second_provider = FakeProvider()
-        """Stands for the provider with the nickname ``second``."""
+        """The provider with the nickname ``second``."""
         self.leases = BatchLeases(redis)
         self.control = Control(redis)
         self.maintenance = Maintenance(redis)
         self.queries = Queries(redis)
         self.woken: list[BatchReady] = []
-        """Batches for which a worker asked that workers be woken."""
+        """Batches for which a worker woke workers."""
         self._turn = 0
         """How many times ``keep_up`` woke a worker."""
         self.refusals: list[IdKeyRefused | LedgerNewer] = []
-        """Why workers had to end."""
+        """The reasons for which workers had to end."""
 
     async def submit(
         self,
@@ -106,9 +106,17 @@ class WorkerRig:
         opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known).
+        """Submit a whole campaign, as a producer does.
 
-        ``opted_out`` are indexes within the first batch; ``changes`` are of the plan.
+        Args:
+            messages: the number of messages.
+            batch_size: messages of a full batch.
+            campaign: the campaign's id.
+            parts: SMS parts of each message.
+            parts_known: the number of rows of each batch whose parts are stored; by default all rows.
+            slots: the number of slots of the text; each slot gets the name of the row.
+            opted_out: indexes, within the first batch, of messages whose numbers have opted out.
+            changes: fields of the plan.
         """
         fields: dict[str, Any] = {
             "name": "diwali-sale",
@@ -160,10 +168,26 @@ class WorkerRig:
         wake: Callable[[Sequence[BatchReady]], None] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
-        """A worker that wakes nobody but itself, unless ``wake`` passes its wake-ups to others.
+        """Run a worker, which wakes only itself unless ``wake`` is given.
 
-        ``rates`` are of the senders, ``sender_options`` of each of them; ``dead_codes`` are of ``[dead_numbers]``,
-        ``options`` of ``[worker]``; the others are the dispatcher's.
+        Args:
+            rates: the rate per second of each sender; 0 for no limit.
+            redis: the worker's connection to the ledger; the connection of the test by default.
+            id_key: the id key.
+            old_id_key: the old id key; empty for no key.
+            max_batches: how many batches the worker works on at the same time.
+            full_at: how many batches may wait for a place.
+            chain: the providers of each sender.
+            make_client: makes the client of a provider; a client of the fake provider by default.
+            sender_options: further settings of each sender.
+            timings: the timings of batches; the defaults of the product if None.
+            clock: the clock of the dispatcher.
+            name: the name of the worker.
+            failure_policy: how long a batch waits after an error.
+            dead_codes: the codes in ``[dead_numbers]``.
+            wait_for_replicas: how many replicas must confirm a write.
+            wake: wakes workers for batches.
+            options: settings of ``[worker]``.
         """
         file = SettingsFile.model_validate(
             {
@@ -228,7 +252,15 @@ class WorkerRig:
         clock: Clock = SYSTEM_CLOCK,
         capacity: int = 10,
     ) -> BatchWorker:
-        """The next batch that is owed: taken, and not yet at work."""
+        """Issue and take a batch, and return its ``BatchWorker``, which is not started.
+
+        Args:
+            lease_deadline: when the lease ends, in seconds of the monotonic clock.
+            leases: the ledger's calls for workers; those of the rig by default.
+            timings: the timings of the batch; the defaults of the product if None.
+            clock: the clock of the batch.
+            capacity: how many messages may be open at the same time.
+        """
         (ref,) = await self.issue()
         lease = await self.leases.take(ref)
         assert lease
@@ -244,34 +276,34 @@ class WorkerRig:
         return BatchWorker(lease, plan, context, opening_lock=OpeningLock(), lease_deadline=lease_deadline)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
-        """Hand out batches as upkeep does, and wake the worker for them."""
+        """Issue batches like upkeep, and wake the worker for these batches."""
         ready = await self.leases.issue(sender)
         if worker:
             worker.wake_for(ready)
         return [batch.ref for batch in ready]
 
     async def send(self, **options: Any) -> Worker:
-        """Let one worker send all it is given."""
+        """Run one worker until it has sent all issued batches."""
         async with self.worker(**options) as worker:
             await self.issue(worker)
             await worker.quiet()
         return worker
 
     async def keep_up(self, *workers: Worker, sender: SenderId = SENDER) -> None:
-        """Wake the workers in turn for batches that nobody took and for the next ones, as a round of upkeep does."""
+        """Wake the workers in turn for batches that no worker took and for the next batches, like a round of upkeep."""
         ready = [*(await self.maintenance.expire_leases(sender)).ready, *(await self.leases.issue(sender))]
         for batch in ready:
             self._turn += 1
             workers[self._turn % len(workers)].wake_for([batch])
 
     async def send_until_stopped(self, *, campaign: CampaignId = CAMPAIGN, **options: Any) -> Worker:
-        """Let one worker send, with upkeep, until the campaign does not run any more."""
+        """Run one worker and upkeep until the campaign no longer runs."""
         async with self.worker(**options) as worker:
             async with asyncio.timeout(120):
                 while (await self.view(campaign)).state is CampaignState.RUNNING:
                     await self.keep_up(worker)
                     await worker.quiet()
-                    await asyncio.sleep(0.002)  # for Redis' clock
+                    await asyncio.sleep(0.002)  # time must also pass in Redis
         return worker
 
     async def expire_leases(self, *refs: BatchRef) -> None:
@@ -287,7 +319,7 @@ class WorkerRig:
         return [message async for message in self.queries.messages(campaign)]
 
     async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
-        """One letter per message."""
+        """Return the states of the messages, one letter each."""
         return "".join(message.record.state for message in await self.messages(campaign))
 
     async def count(self, state: MessageState, campaign: CampaignId = CAMPAIGN) -> int:
@@ -305,11 +337,11 @@ class WorkerRig:
 
 
 async def _nothing(*_: object) -> None:
-    """Stand for what a dispatcher does for its batches."""
+    """Replace a function of the dispatcher that batches call."""
 
 
 def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any) -> WorkerContext:
-    """What batches share, in a process with ten pushes at most in flight; ``changes`` replace some of it."""
+    """Return the context of a process with at most ten pushes in flight; ``changes`` replace some fields."""
     fields: dict[str, Any] = {
         "leases": BatchLeases(redis),
         "clients": {},
@@ -326,7 +358,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
 
 
 async def until(reached: Callable[[], Any], *, within_s: float = 120.0) -> None:
-    """Ask again and again until the answer (which may be awaitable) is true."""
+    """Repeat a call until its result, which may be awaitable, is true; fail after *within_s* seconds."""
     async with asyncio.timeout(within_s):
         while True:
             reply = reached()

@@ -69,7 +69,7 @@ def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def worker_runs(redis_url: str) -> None:
-    """A worker that sent a heartbeat just now, so that no command says that none runs."""
+    """A worker that sent a heartbeat just now, so that no command warns about a missing worker."""
 
     async def beat() -> None:
         async with connect(redis_url) as redis:
@@ -80,6 +80,6 @@ def worker_runs(redis_url: str) -> None:
 
 @pytest.fixture
 def submitted(run: Run, campaign: Path, write: WriteFile) -> str:
-    """A campaign of three messages that nobody sends."""
+    """A campaign of three messages that no worker sends."""
     write("people.csv", csv_of(people(3)))
     return str(json.loads(run("submit", str(campaign), "--recipients", "people.csv", "--json").stdout)["campaign"])

@@ -21,7 +21,7 @@ def draft_with(campaign: Path, recipients: Path, write: WriteFile, redis_url: st
 
 
 class DraftWith:
-    """Makes drafts of the same two files with other settings."""
+    """Makes drafts of the same two files with different settings."""
 
     def __init__(self, write: WriteFile, redis_url: str, *paths: Path) -> None:
         self._write, self._redis_url, self._paths = write, redis_url, paths

@@ -1,4 +1,4 @@
-"""A first folder has all files that a first campaign needs, and no file that is there is changed."""
+"""A first folder gets all files that a first campaign needs, and no existing file is changed."""
 
 from pathlib import Path
 

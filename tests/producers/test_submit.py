@@ -136,7 +136,7 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
         Draft(campaign, recipients, settings=settings),
         settings=settings,
         redis=redis,
-        batch_size=7,  # the stored size holds
+        batch_size=7,  # the stored batch size is used
         now=NOW + timedelta(hours=1),
     )
 
@@ -176,7 +176,7 @@ async def test_changed_settings_stop_an_unfinished_submit(
 async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
 ) -> None:
-    """Otherwise somebody in a stored batch would be in the next batch as well."""
+    """Otherwise a person of a stored batch would be in the next batch as well."""
     with pytest.raises(ProcessDied):
         await submit(
             Draft(campaign, recipients, settings=settings),
@@ -324,7 +324,7 @@ async def test_two_runs_at_once_make_one_campaign(
 
 @pytest.fixture
 async def full_above(redis: Redis) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Set maxmemory to so many bytes more than are used."""
+    """Set maxmemory to the used memory plus some bytes."""
 
     async def set_room(more_bytes: int) -> None:
         used = (await redis.info("memory"))["used_memory"]
@@ -350,7 +350,7 @@ async def test_a_campaign_that_would_not_fit_is_refused_at_its_first_batch(
     used = (await redis.info("memory"))["used_memory"]
     many = write("many.csv", csv_of(people(60_000)))
     draft = Draft(campaign, many, settings=settings)
-    await full_above(int(used) // 9 + 600_000)  # so that about 0.5 MB are left below the share; 1.3 MB of records come
+    await full_above(int(used) // 9 + 600_000)  # leaves about 0.5 MB below the share; the records need 1.3 MB
     with pytest.raises(CommandFailed, match=r"does not fit into Redis: it needs about [\d.]+ MB more"):
         await submit(draft, settings=settings, redis=redis, now=NOW)
     view = await Queries(redis).campaign(await only_campaign(redis))

@@ -1,4 +1,4 @@
-"""The submit of a campaign whose sender has lanes, when it breaks off and is run again."""
+"""The submit of a campaign whose sender has lanes, when the submit is interrupted and run again."""
 
 from pathlib import Path
 

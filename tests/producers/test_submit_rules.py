@@ -27,7 +27,7 @@ from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-"""In India."""
+"""Noon in India."""
 WITH_END = CAMPAIGN + "finish_by = 2026-11-08T13:00:00\n"
 
 
@@ -110,7 +110,7 @@ async def test_an_opt_out_between_two_runs_moves_no_message(
 
     submitted = await submit(draft, settings=settings, redis=redis)
 
-    # What was stored stays as it was; the worker suppresses the other when its block is opened.
+    # Stored rows stay as they were; a worker suppresses the other opted-out message when its block is opened.
     assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 1, 2)
     messages = [message async for message in Queries(redis).messages(submitted.campaign)]
     assert [message.line for message in messages] == list(range(2, 27))

@@ -1,4 +1,4 @@
-"""Time-outs of blocks, by the system's clock and by the tests'."""
+"""Time-outs of ``async with`` blocks, by the system's clock and by the tests' clock."""
 
 import asyncio
 

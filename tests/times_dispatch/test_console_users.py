@@ -102,7 +102,7 @@ def test_a_pipe_and_a_device_are_refused_at_once(tmp_path: Path) -> None:
 def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
     users = _users(tmp_path / "users.toml")
     write_users(users.path, {})
-    os.truncate(users.path, 10**12)  # a hole, which takes no room on the disk
+    os.truncate(users.path, 10**12)  # a sparse file, which takes no space on the disk
     with pytest.raises(ConsoleUsersInvalid, match="it has more than 16,000,000 bytes"):
         users.all()
 

@@ -27,7 +27,7 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 def problem(url: str) -> str:
-    """Return why the options of a URL cannot be used; one line without the password."""
+    """Return why the options of a URL cannot be used, in one line without the password."""
     with pytest.raises(ValueError, match=r"^.+$") as invalid:
         check_options(url)
     assert "swordfish" not in str(invalid.value)
@@ -145,7 +145,7 @@ def test_advice_on_the_scheme_comes_only_where_tls_may_be_on_one_side(
 
 
 def test_a_server_that_sends_a_tls_alert_is_not_said_to_have_no_tls(certificates: Certificates) -> None:
-    """For instance because the client has no certificate, or the server has old versions of TLS only."""
+    """A server sends such an alert, for instance, to a client without a certificate or with new TLS versions only."""
     server = certificates.server("trusted", wants_client=True)
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -153,7 +153,7 @@ def test_a_server_that_sends_a_tls_alert_is_not_said_to_have_no_tls(certificates
     client = client_context.wrap_bio(to_client, to_server, server_hostname="localhost")
     peer = server.wrap_bio(to_server, to_client, server_side=True)
     for side in (client, peer, client, peer):
-        with contextlib.suppress(ssl.SSLError):  # each waits for the other, until the server refuses
+        with contextlib.suppress(ssl.SSLError):  # each side waits for the other side, until the server refuses
             side.do_handshake()
     with pytest.raises(ssl.SSLError, match="_ALERT_") as refused:
         client.do_handshake()

@@ -20,7 +20,7 @@ KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
 
 
-@pytest.mark.slow  # sends at rates
+@pytest.mark.slow  # sends at limited rates
 async def test_hundreds_of_batches_of_several_senders_share_one_process(rig: WorkerRig) -> None:
     senders = ("TIMESM", "OTHERS", "THIRDS")
     for sender in senders:
@@ -40,7 +40,7 @@ async def test_no_more_pushes_are_in_flight_than_the_process_may_have(rig: Worke
     async with rig.worker(max_in_flight=7) as worker:
         await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 7)
-        assert (await rig.states()).count("s") == 7  # nothing is opened that could not be pushed at once
+        assert (await rig.states()).count("s") == 7  # no message is opened that cannot be pushed at once
         rig.provider.may_answer.set()
         await worker.quiet()
     assert await rig.states() == "a" * 40

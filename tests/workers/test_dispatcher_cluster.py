@@ -1,4 +1,4 @@
-"""Campaigns on a cluster whose nodes die and whose slots move: every row goes out once, whatever happens."""
+"""Campaigns on a cluster whose nodes die and whose slots move: every row is sent once, whatever happens."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 
 @asynccontextmanager
 async def _upkeep(rig: WorkerRig, wake: Callable[[Any], Awaitable[None]]) -> AsyncIterator[None]:
-    """Rounds of upkeep in the background, as beat makes them."""
+    """Run rounds of upkeep in the background, as beat starts them."""
 
     async def show(_: Any) -> bool:
         return True
@@ -69,7 +69,15 @@ async def _upkeep(rig: WorkerRig, wake: Callable[[Any], Awaitable[None]]) -> Asy
 async def _send_through(
     cluster: EmbeddedCluster, provider: FakeProvider, trouble: Callable[[], None], *, after: int, max_in_doubt: int
 ) -> None:
-    """Send a campaign of each sender, with trouble in the middle, and compare the ledger with what arrived."""
+    """Send a campaign of each sender through some trouble, and compare the ledger with the messages that arrived.
+
+    Args:
+        cluster: the cluster with the ledger.
+        provider: the provider that gets the messages.
+        trouble: disturbs the cluster once.
+        after: how many messages have arrived when the trouble begins.
+        max_in_doubt: how many messages may be in doubt in the end.
+    """
     async with connect(cluster.url) as redis:
         rig = WorkerRig(redis, provider)
         campaigns = [
@@ -143,7 +151,8 @@ async def test_a_primary_that_is_killed_loses_and_doubles_nothing(
         killed = cluster.owner(sender)
         killed.kill()
         cluster.wait_for_owner(sender, other_than=killed)
-        killed.start()  # as the replica of the new primary, for which the openings of blocks wait
+        # The node becomes a replica of the new primary, and the opening of blocks waits for this replica.
+        killed.start()
 
     await _send_through(
         cluster,
@@ -211,7 +220,7 @@ async def test_one_sender_in_four_lanes_loses_and_doubles_nothing_when_a_primary
         assert set(await rig.states(campaign)) <= {"a", "i"}
         await rig.check_counters()
     arrived = Counter(push.to for push in provider.arrived)
-    assert set(arrived.values()) == {1}, "somebody was texted twice"
+    assert set(arrived.values()) == {1}, "a message was sent twice"
     assert sorted(arrived) == people(messages).to, "a message is lost"
     assert len(set(provider.ids)) == messages
     assert max_per_second(sorted(times_ms)) <= rate * 1.05

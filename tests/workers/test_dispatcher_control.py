@@ -1,4 +1,4 @@
-"""A command acts on a worker that waits, long before the wait would end.
+"""A command reaches a waiting worker long before the wait would end.
 
 The worker asks the ledger again every ``max_sleep_s``. The tests measure the waits that the worker asks for, because a
 busy machine takes longer.
@@ -28,7 +28,7 @@ class RecordingClock(SystemClock):
         await super().sleep(seconds)
 
     def batch_waits(self) -> int:
-        """How many waits batches asked for."""
+        """Return how many waits batches asked for."""
         return sum(seconds not in DISPATCHER_WAITS for seconds in self.waits)
 
     def max_batch_wait_s(self) -> float:
@@ -51,7 +51,7 @@ async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_send_time
     async with rig.worker(rates={SENDER: 0.02}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) == 1)
-        await until(lambda: clock.batch_waits() >= 2)  # for its next send time, in 50 seconds
+        await until(lambda: clock.batch_waits() >= 2)  # the batch waits for its next send time, in 50 seconds
         await rig.control.set_rate(SENDER, 20)
         await until(lambda: len(rig.provider.ids) >= 2, within_s=20)
         assert clock.max_batch_wait_s() <= 0.5

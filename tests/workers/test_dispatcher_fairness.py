@@ -1,4 +1,4 @@
-"""Who is served first: small campaigns behind large ones, urgent ones before all, batches after a death or an error."""
+"""The order of work: small campaigns beside large ones, urgent ones first, and batches after a death or an error."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ async def test_a_small_campaign_is_begun_within_five_seconds_behind_a_huge_one(
         huge_before = len(_pushes_of(rig, HUGE))
         await rig.issue(worker)
         await until(lambda: _pushes_of(rig, SMALL))
-        # Five seconds by the sender's own rate, which no delay of the machine shortens.
+        # The limit is five seconds by the sender's own rate, which no delay of the machine shortens.
         assert _before_first(rig, SMALL, of=HUGE) - huge_before <= 5 * rate_per_s
     assert await rig.count(MessageState.IN_DOUBT, HUGE) == 0
 
@@ -62,7 +62,7 @@ async def test_urgent_work_begins_at_once_in_a_worker_full_of_slow_bulk(rig: Wor
         bulk_before = len(rig.provider.arrived)
         await rig.issue(worker, OTP)
         await until(lambda: _pushes_of(rig, URGENT))
-        # Bulk takes 12 s more, at 15/s together. Half a second of it would be 8 messages.
+        # The bulk campaigns need 12 s more at 15/s together; half a second of them would be 8 messages.
         assert [push.id.startswith(URGENT) for push in rig.provider.arrived].index(True) - bulk_before <= 30
 
 
@@ -72,7 +72,7 @@ async def test_urgent_work_is_pushed_while_the_provider_answers_nothing_to_bulk(
     await rig.submit(400, campaign=HUGE)
     async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_in_flight=50) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 49)  # one is kept
+        await until(lambda: rig.provider.in_flight == 49)  # one permit is kept free
         await rig.submit(5, campaign=URGENT, sender=OTP, urgent=True)
         await rig.issue(worker, OTP)
         await until(lambda: rig.count(MessageState.ACCEPTED, URGENT))
@@ -80,6 +80,22 @@ async def test_urgent_work_is_pushed_while_the_provider_answers_nothing_to_bulk(
         rig.provider.may_answer.set()
         await worker.quiet()
     assert await rig.states(HUGE) == "a" * 400
+
+
+async def test_a_lowered_rate_frees_the_places_of_batches_for_other_senders(rig: WorkerRig) -> None:
+    rig.provider.may_answer.clear()
+    await rig.submit(1_600, campaign=HUGE)
+    async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_batches=8, max_in_flight=80) as worker:
+        await rig.issue(worker)
+        await until(worker.dispatcher.is_full)
+        await until(lambda: rig.provider.in_flight >= 70)
+        await rig.control.set_rate(SENDER, 5.0)
+        rig.provider.may_answer.set()
+        await rig.submit(1, campaign=SMALL, sender=OTP, text=OTHER_TEXT)
+        huge_before = len(_pushes_of(rig, HUGE))
+        await rig.issue(worker, OTP)
+        await until(lambda: _pushes_of(rig, SMALL))
+        assert _before_first(rig, SMALL, of=HUGE) - huge_before <= 9 * 5  # of 1,500 at 5/s
 
 
 async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: WorkerRig) -> None:
@@ -91,7 +107,7 @@ async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: Worke
         bulk_before = len(_pushes_of(rig, HUGE))
         await rig.issue(worker)
         await until(lambda: len(_pushes_of(rig, URGENT)) == 10)
-        assert len(_pushes_of(rig, HUGE)) - bulk_before <= 20  # a block of a second, of the 190 that are left
+        assert len(_pushes_of(rig, HUGE)) - bulk_before <= 20  # at most a block of one second, of 190 messages
 
 
 async def _upkeep(
@@ -119,7 +135,7 @@ async def test_a_batch_that_a_full_worker_could_not_begin_is_begun_elsewhere_one
         await until(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
         await until(lambda: dying.dispatcher._waiting.count(is_urgent=False))
-        await until(lambda: woken_for[CampaignId("waiting1")] >= 3)  # by the worker that cannot begin
+        await until(lambda: woken_for[CampaignId("waiting1")] >= 3)  # the full worker is woken
         dying.dispatcher._waiting.take_all()
         workers[:] = [other]
         woken_before = woken_for[CampaignId("waiting1")]

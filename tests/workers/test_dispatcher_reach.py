@@ -26,11 +26,11 @@ pytestmark = pytest.mark.slow  # a back-off lasts half a second at least
 
 TIMINGS = BatchTimings(lost_after_s=0.2, pass_on_after_s=0.02)
 WITHIN_S = 240.0
-"""Bounds liveness only, on a machine however busy."""
+"""This time only limits the wait for progress, on a machine however busy."""
 
 
 class CutOff:
-    """The network of a worker without a way to the provider ``times``."""
+    """The network of a worker that cannot reach the provider ``times``."""
 
     def __init__(self, rig: WorkerRig) -> None:
         self._rig = rig
@@ -54,7 +54,7 @@ class CutOff:
 
 @asynccontextmanager
 async def fleet_of(rig: WorkerRig, cut_off: CutOff, *, healthy: int, **options: Any) -> AsyncIterator[Fleet]:
-    """Run a worker that is cut off, the first one, and some that are not."""
+    """Run one worker that is cut off, as the first worker, and *healthy* other workers."""
     fleet = Fleet()
     options["sender_options"] = {"repeat_after": "0m"}  # two campaigns of a test have the same text
     async with AsyncExitStack() as stack:
@@ -72,7 +72,7 @@ async def keep_up_until_sent(rig: WorkerRig, fleet: Fleet, campaign: str, messag
 
 
 def count_openings(worker: Worker) -> Counter[str]:
-    """Count from now on what the ledger answers when the worker asks for a block."""
+    """From now on, count the ledger's answers to the worker's requests for blocks."""
     leases, counts = worker.dispatcher._context.leases, Counter[str]()
     real = leases.open_block
 

@@ -1,4 +1,4 @@
-"""A worker that stops begins nothing, lets pushes in flight end, and hands everything else back at once."""
+"""A stopping worker begins nothing, lets pushes in flight end, and releases its other messages at once."""
 
 import asyncio
 import signal
@@ -30,7 +30,7 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
         await rig.issue(first)
         await until(lambda: rig.provider.in_flight == 3)
         stopping = asyncio.create_task(first.dispatcher.stop())
-        await asyncio.sleep(0.05)  # time in which it must not begin anything
+        await asyncio.sleep(0.05)  # in this time the worker must not begin a push
         assert len(rig.provider.ids) == 3
         rig.provider.may_answer.set()
         await stopping
@@ -127,7 +127,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
                 pushed_by = len(provider.ids)
                 assert await _stopped(worker) < grace_s + 8
                 await worker.quiet()
-    assert len(provider.ids) <= pushed_by + 5  # those of the block that was open
+    assert len(provider.ids) <= pushed_by + 5  # only messages of the open block
     assert worker.ended == [BatchEnd.LEDGER_DEADLINE_PASSED]
 
 
@@ -195,7 +195,7 @@ async def test_many_batches_are_cut_short_together_and_not_one_after_the_other(r
     async with rig.worker(grace_s=0.6) as worker:
         await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 30)
-        assert await _stopped(worker) < 15 * 0.6  # the grace of each of the 15 batches, one after the other
+        assert await _stopped(worker) < 15 * 0.6  # less than the grace of 15 batches one after another
     assert await rig.states() == "i" * 30
 
 

@@ -22,7 +22,7 @@ NEW_KEY = b"the-new-id-key-of-enough-bytes"
 
 
 class Watch:
-    """A watch of a process that has only the first key, and what it did."""
+    """The watch of a process that has only the first key, and the errors that the watch reported."""
 
     def __init__(self, redis: Redis, clock: FakeClock) -> None:
         self.refusals: list[IdKeyRefused | LedgerNewer] = []

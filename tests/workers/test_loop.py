@@ -21,7 +21,7 @@ async def _thread_name() -> str:
 
 
 def test_many_threads_wait_while_one_loop_works(loop: LoopThread) -> None:
-    all_wait = asyncio.Barrier(20)  # one after the other would never pass
+    all_wait = asyncio.Barrier(20)  # threads that wait one after another would never pass
 
     async def wait() -> str:
         async with asyncio.timeout(30), all_wait:

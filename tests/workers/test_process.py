@@ -45,7 +45,7 @@ SECRETS = ("shop-user", "hunter2", "an-id-key-of-enough-bytes", "919800000", "na
 
 
 class ProviderServer:
-    """A provider on a real socket; while ``may_answer`` is not set pushes get no answer."""
+    """A provider on a real socket; while ``may_answer`` is not set, pushes get no answer."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []

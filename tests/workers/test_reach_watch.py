@@ -1,4 +1,4 @@
-"""A process with a lost provider looks for signs of the provider, and rests otherwise."""
+"""While a provider is lost, the watch looks for signs of the provider; otherwise the watch does nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ LOST = OUTCOMES[Failure.UNREACHABLE]
 
 
 class FakeClient(Client):
-    """Counts the connections that were asked for, and makes one or not as the test says."""
+    """A client that counts attempts to connect; ``is_reached`` says whether they succeed."""
 
     def __init__(self) -> None:
         super().__init__(described_provider(), FakeProvider())

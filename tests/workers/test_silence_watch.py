@@ -1,4 +1,4 @@
-"""The silence brake on a real Redis: counters of days go in, and promotional messages stop and go on."""
+"""The silence brake on a real Redis: the counters of days stop promotional messages and let them continue."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
@@ -28,7 +28,7 @@ class Rig(NamedTuple):
     watch: SilenceWatch
 
     async def look(self, at_s: float, *, sent: int, reported: int = 0, watch: SilenceWatch | None = None) -> None:
-        """Let the day have these counters at noon plus *at_s* seconds, and look."""
+        """Set the counters of the day and the time, noon plus *at_s* seconds, and let the watch observe once."""
         await self.clock.set(NOON_S + at_s)
         await count_day(self.ledger.redis, TODAY, sent=sent, delivered=reported)
         await self.ledger.redis.delete(sender_key(SENDER, SenderKey.SILENCE_LOOKED))
@@ -145,7 +145,7 @@ async def test_reports_that_wait_for_a_reconciler_hold_nothing(rig: Rig) -> None
     assert await rig.silent() == []
     await redis.delete(REPORTS)
     await rig.look(320, sent=2_000, reported=90)
-    assert await rig.silent() == []  # the wait begins anew
+    assert await rig.silent() == []  # the wait begins again
 
 
 async def test_senders_without_live_campaigns_or_outside_of_the_settings_are_not_looked_at(redis: Redis) -> None:

@@ -1,4 +1,4 @@
-"""A round of upkeep: what it repairs, whom it wakes, what it shows, and what it leaves alone."""
+"""A round of upkeep: its repairs, its wake-ups, the campaigns that it shows, and the data that it must not change."""
 
 import asyncio
 import random
@@ -206,7 +206,7 @@ async def test_a_short_lease_still_expires(rig: WorkerRig) -> None:
     (ref,) = await rig.issue()
     assert await rig.leases.take(ref)
     await rounds.round()
-    assert await rig.redis.pttl("upkeep:since") > 2_000  # longer than what lies between two rounds
+    assert await rig.redis.pttl("upkeep:since") > 2_000  # longer than the time between two rounds
     await rounds.pretend_rounds(400)
     await _expire_leases(rig, ref)
     await rounds.round()

@@ -61,12 +61,12 @@ async def test_a_clock_that_was_set_back_does_not_switch_the_repair_of_leases_of
     await ledger.submit(3)
     await upkeep.round()
     lease = await ledger.take(BatchRef(SENDER, CAMPAIGN, 0))
-    await ledger.open(lease)  # its worker dies now
+    await ledger.open(lease)  # the worker with the lease dies now
     await clock.set_ahead(0)
     await upkeep.round()
     since = await redis.get("upkeep:since")
     assert abs(int(since or 0) - await ledger.now_ms()) < 5_000
-    assert await ledger.states() == "sss", "the holder gets a moment to renew"
+    assert await ledger.states() == "sss", "the holder gets time to renew the lease"
     await _let_leases_expire(redis, 0)
     if back_s <= 60:  # the lease may still run, for at most a minute
         await ledger.expire_leases(lease.ref)
@@ -90,7 +90,7 @@ async def test_a_clock_that_is_set_forward_within_a_round_ends_no_lease_of_a_wor
         left[0] -= 1
         if left[0] == -1:
             await clock.set_ahead(HOUR_S)
-            await execute("DEL", "upkeep:since")  # expires by the clock that was set
+            await execute("DEL", "upkeep:since")  # the key expires by the new clock
         return await execute(*command, **options)
 
     monkeypatch.setattr(redis, "execute_command", set_clock_before_a_call)
@@ -139,7 +139,7 @@ async def test_nothing_is_ended_or_settled_while_the_clocks_differ(
     await redis.hset(KEY, "until_ms", YEAR_2100_MS)
     await redis.zadd(f"{hash_tag(SENDER)}:validity_ends", {CAMPAIGN: YEAR_2100_MS})
     await upkeep.round()
-    assert await ledger.states() == "ninpppppp", "once the clocks agree, what is overdue is settled"
+    assert await ledger.states() == "ninpppppp", "once the clocks agree, overdue messages are settled"
 
 
 @pytest.mark.parametrize("missed_start", ["send", "skip", "ask"])

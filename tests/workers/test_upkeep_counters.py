@@ -57,7 +57,7 @@ async def test_counters_that_do_not_add_up_without_any_event_are_logged_once(
     for _ in range(3):
         await rounds.round()
     assert (await rig.view(campaigns[3])).state is CampaignState.BRAKED
-    await rig.redis.flushall()  # the fixture's balance would find it as well
+    await rig.redis.flushall()  # otherwise the fixture's check of the counters would fail
 
 
 async def test_a_few_campaigns_are_audited_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:

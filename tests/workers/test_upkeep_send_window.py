@@ -73,7 +73,7 @@ async def clock(redis: Redis) -> AsyncIterator[BothClocks]:
 
 
 async def _wake_nobody(_: Sequence[BatchReady]) -> None:
-    """Stand for the broker."""
+    """Wake no worker, in place of the broker."""
 
 
 async def _show(_: list[CampaignView]) -> bool:
@@ -84,7 +84,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     redis: Redis, clock: BothClocks
 ) -> None:
     ledger = Ledger(redis)
-    ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # nobody renews, and the clock is set far ahead
+    ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # no worker renews the lease, and the clock is set far ahead
     upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
@@ -137,7 +137,7 @@ async def test_a_campaign_keeps_the_send_window_of_its_own_zone_over_a_change_of
 
 
 async def _out(ledger: Ledger) -> list[BatchRef]:
-    """The batches that are handed out."""
+    """Return the batches that are out."""
     members = await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1)
     parts = [scripts.text(member).partition(":") for member in members]
     return [BatchRef(SENDER, CampaignId(campaign), int(number)) for campaign, _, number in parts]

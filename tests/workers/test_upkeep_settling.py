@@ -1,4 +1,4 @@
-"""Upkeep settles what waited long enough only when all stored reports are applied."""
+"""Upkeep settles overdue messages only when all stored reports are applied."""
 
 from collections.abc import Sequence
 

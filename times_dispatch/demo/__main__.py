@@ -19,6 +19,7 @@ from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.demo.processes import ProcessFailed, run, start
+from times_dispatch.demo.redis_server import EmbeddedServerFailed
 from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.demo.statistics_comparison import comparison_table, differing, read_numbers, recount
 from times_dispatch.demo.tables import ledger_and_books_table
@@ -80,7 +81,7 @@ def _demo() -> int:
         _start(stack)
         succeeded = _campaign(stack)
         stack.check()
-    except ProcessFailed as failed:
+    except (ProcessFailed, EmbeddedServerFailed) as failed:
         out.print(str(failed), style="red", markup=False)
         succeeded = False
     except KeyboardInterrupt:
@@ -124,7 +125,7 @@ def _up(settings: str | None, kept: Path | None) -> int:
         while True:
             time.sleep(1)
             stack.check()
-    except ProcessFailed as failed:
+    except (ProcessFailed, EmbeddedServerFailed) as failed:
         out.print(str(failed), style="red", markup=False)
         return 1
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import fcntl
 import importlib.util
 import shutil
 import signal
@@ -22,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 _START_TIMEOUT_S = 10.0
+_LOCK_FILE = "in-use.lock"
 _STOP_TIMEOUT_S = 10.0
 _PORT_ATTEMPTS = 5
 
@@ -107,6 +109,8 @@ class EmbeddedServer:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._killer: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
+        """The locked file in the folder: two servers that write to one folder would damage each other's data."""
 
     @property
     def url(self) -> str:
@@ -131,6 +135,7 @@ class EmbeddedServer:
         executable = find_server(self._executable)
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="times-dispatch-redis-"))
+        self._lock = self._lock or _lock_folder(self._directory)
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             if self._any_port:
                 self.port = self._choose_port()
@@ -138,10 +143,10 @@ class EmbeddedServer:
             try:
                 self._launch(executable, self._directory)
             except EmbeddedServerFailed:
-                self.kill()
+                self._end(signal.SIGKILL)
                 # Another process may have taken the free port meanwhile.
                 if not self._any_port or attempt == _PORT_ATTEMPTS:
-                    self._clean_up()
+                    self.stop()
                     raise
             else:
                 self._any_port = False
@@ -150,11 +155,13 @@ class EmbeddedServer:
     def stop(self) -> None:
         """End the server with SIGTERM, so that its append-only file is complete, and remove the temporary folder."""
         self._end(signal.SIGTERM)
+        self._unlock()
         self._clean_up()
 
     def kill(self) -> None:
         """End the server with SIGKILL, as a crash would, and keep its data."""
         self._end(signal.SIGKILL)
+        self._unlock()
 
     def restart(self) -> None:
         """Kill the server if it runs, and start it on the same port with the same data."""
@@ -176,7 +183,6 @@ class EmbeddedServer:
         self.stop()
 
     def _launch(self, executable: Path, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         options = {**self._options, **({"cluster-port": str(self.bus_port)} if self.bus_port else {})}
         lines = [f'{key} "{_escaped(value)}"' for key, value in options.items()]
         settings = "\n".join([*lines, f"port {self.port}", f'dir "{_escaped(str(directory))}"', ""])
@@ -228,10 +234,32 @@ class EmbeddedServer:
             self._process.wait()
         self._process = None
 
+    def _unlock(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
     def _clean_up(self) -> None:
         if self._temporary and self._directory:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
+
+
+def _lock_folder(directory: Path) -> IO[bytes]:
+    """Return a locked file of the folder, which is made if needed; the end of this process ends the lock."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / _LOCK_FILE).open("wb")
+    except OSError as error:
+        raise EmbeddedServerFailed(f"the folder {directory} cannot be used: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise EmbeddedServerFailed(
+            f"another Redis uses the folder {directory}; stop that Redis, or name another folder"
+        ) from None
+    return file
 
 
 def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:

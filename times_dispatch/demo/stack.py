@@ -183,7 +183,7 @@ class Stack:
         return [f"worker-{number}" for number in range(1, self._workers + 1)]
 
     def start(self, *, progress: Callable[[str], None] = lambda _name: None) -> None:
-        """Start all processes and return when they are ready; raise ``ProcessFailed``.
+        """Start all processes and return when they are ready; raise ``ProcessFailed`` or ``EmbeddedServerFailed``.
 
         *progress* is called with the name of each process before the wait for it.
         """

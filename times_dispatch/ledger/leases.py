@@ -28,8 +28,6 @@ from times_dispatch.ledger.ready_batches import BatchReady, ready_batches
 from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-BATCHES_OUT_S = 2.0
-"""How many seconds of messages, at the sender's rate, the batches out of a sender hold."""
 REPLICAS_WAIT_S = 1.0
 """How many seconds a worker waits after a block that too few replicas have."""
 
@@ -89,7 +87,6 @@ class BatchLeases:
         """Issue batches until enough batches of the sender are out; the caller wakes a worker for each."""
         reply = await self._issue(
             sender,
-            batches_out_s=BATCHES_OUT_S,
             unlimited_batches=self._unlimited_batches,
             lease_ms=self._lease_ms,
             host_ms=int(self._clock.time() * 1000),

@@ -34,13 +34,13 @@ PROGRAMS = [
 
 
 async def rows(redis: Redis) -> list[tuple[str, dict[str, Any]]]:
-    """Return the event and the row of everything that was stored."""
+    """Return the event and the row of everything that is stored."""
     bodies = [msgspec.json.decode(body) for body in await stored(redis)]
     return [(event["event"], row) for body in bodies for event in body for row in event["data"]]
 
 
 async def reconcile(redis: Redis) -> None:
-    """Apply everything that was stored."""
+    """Apply all stored reports."""
     classifier = ReportClassifier(IDS, relaying=False, stop_words=["STOP"])
     reconciler = Reconciler(redis, ReportApplier(redis), classifier, IdKeyGuard(redis, ID_KEY.encode()))
     stop = asyncio.Event()
@@ -187,7 +187,7 @@ async def test_a_made_up_code_costs_no_call_to_redis(
     for character in "ABCDEFGHIJ":
         await client.get(good[:-1] + character)
     after = (await redis.info("stats"))["total_commands_processed"]
-    assert after - before <= 3  # INFO itself, and at most one code that could have been ours
+    assert after - before <= 3  # INFO itself, and at most one code that is valid by chance
 
 
 async def test_links_expire_seven_days_after_the_validity(redis: Redis, campaign: LinkedCampaign) -> None:
@@ -229,7 +229,7 @@ async def test_a_post_opts_out_within_a_second(
     assert answer.status_code == 200
     began = time.monotonic()
     await reconcile(redis)
-    assert time.monotonic() - began < 10  # a second, if the machine is quiet
+    assert time.monotonic() - began < 10  # takes a second on a quiet machine
     assert await OptOuts(redis).contains(["919876500000", "919876500001"]) == [Listed.NOT_LISTED, Listed.OPTED_OUT]
 
 
@@ -283,7 +283,7 @@ async def test_every_one_of_many_clicks_at_once_is_stored(
 
     assert {answer.status_code for answer in answers} == {302}
     assert len({row["id"] for _, row in await rows(redis)}) == 100
-    assert await redis.xlen("reports") < 100  # clicks shared writes
+    assert await redis.xlen("reports") < 100  # several clicks share one write
 
 
 async def test_the_health_of_the_process_and_of_redis_can_be_asked(client: httpx.AsyncClient) -> None:

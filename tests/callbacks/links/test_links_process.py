@@ -53,7 +53,7 @@ async def test_a_receiver_that_answers_clicks_gives_them_the_limit_of_the_links(
     try:
         _, url = processes.receiver(redis_url, ("-m", "callbacks.receiver"), DISPATCH_LINK_KEY=LINK_KEY.decode())
         clients = [httpx.AsyncClient(base_url=url, headers={"user-agent": BROWSER}) for _ in range(6)]
-        answers = [await client.get(campaign.path(0)) for client in clients]  # each keeps its connection
+        answers = [await client.get(campaign.path(0)) for client in clients]  # each client keeps its connection
         for client in clients:
             await client.aclose()
     finally:

@@ -1,4 +1,4 @@
-"""Relaying what is not ours to a real little HTTP host."""
+"""The relay of foreign reports to a small real HTTP server."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ from tests.kit.clock import FakeClock
 
 
 class RelayHost:
-    """The other system: gives the answers that a test sets, and keeps what it was posted."""
+    """The other system: it gives the answers that a test sets, and records the posted bodies."""
 
     def __init__(self) -> None:
         self.posted: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Forwarding to a real little HTTP host that fails, hangs and dies: nothing is lost, and each message is in order."""
+"""Forwarding to a small real HTTP server that fails, hangs and dies: nothing is lost, and each message is in order."""
 
 import asyncio
 import random
@@ -59,7 +59,7 @@ def click(meta: str, number: int) -> ForwardedEvent:
 
 
 async def queue_clicks(redis: Redis, metas: Sequence[str], count: int) -> None:
-    """Queue clicks of each message, numbered from 0, as if each came in an entry of its own."""
+    """Queue clicks of each message, numbered from 0; each click has an entry id of its own."""
     queue = ForwardQueue(redis)
     now_ms = int((await redis.time())[0]) * 1000
     events = [(meta, number) for number in range(count) for meta in metas]

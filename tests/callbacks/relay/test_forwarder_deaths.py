@@ -1,4 +1,4 @@
-"""Reconcilers with forwarding, as processes that are killed in the middle: nothing is lost, each message in order."""
+"""Reconciler processes with forwarding that are killed: no event is lost, and the events of a message stay in order."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ async def test_copies_survive_the_death_of_reconcilers_and_come_in_order(
         if number in {3, 7}:
             await eventually(lambda: asyncio.sleep(0, mirror.posts > 0))
             running.pop(0).kill()
-            await redis.delete(FORWARD_OWNER)  # instead of waiting for the end of the lease
+            await redis.delete(FORWARD_OWNER)  # so that the test need not wait for the end of the lease
             running.append(processes.reconciler(redis_url, **environment))
 
     async def is_over() -> bool:
@@ -68,7 +68,7 @@ async def test_a_host_that_hangs_delays_no_report(
         return await sent.count(MessageState.DELIVERED) == sent.total and not await redis.xlen(REPORTS)
 
     await eventually(is_applied)
-    assert time.monotonic() - began < 60  # a fraction of a second, if the machine is quiet
+    assert time.monotonic() - began < 60  # takes a fraction of a second on a quiet machine
     process.terminate()
     assert await asyncio.to_thread(process.wait, 120) == 0
     assert (await read_forward_backlog(redis)).events == sent.total * 3 // 2

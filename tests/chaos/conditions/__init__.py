@@ -1,5 +1,5 @@
-"""Conditions that last: a slow, full, old or divided ledger, jumping clocks, crowded workers.
+"""Lasting conditions: a slow, full or divided ledger, clocks that jump, workers with too much work.
 
-Each module is one scenario on a testbed of its own: ``plan`` returns the run, a script acts and measures, and functions
-that begin with ``judge`` compare what was measured with the guarantee.
+Each module is one scenario on its own testbed: ``plan`` returns the run, a script acts and measures, and functions
+whose names begin with ``judge`` compare the measurements with the guarantee.
 """

@@ -1,6 +1,6 @@
 """*busy cores*: other work keeps every core busy while two senders send at their rates.
 
-A worker that is late must neither send denser afterwards, nor let a part of the rate go unused.
+A worker that is late must neither exceed the rate afterwards, nor leave a part of the rate unused.
 """
 
 from tests.chaos.figure import ChaosFigure

@@ -13,20 +13,20 @@ from tests.chaos.submitting import submit
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
 
 _FORWARD_S = 600.0
-"""Beyond the validity of the campaigns."""
+"""A jump beyond the end of the validity of the campaigns, in seconds."""
 _BACK_S = -90.0
 _VALIDITY_S = 180
 _KILLED, _ALIVE = "worker-1", "worker-2"
 _NOTICES_WITHIN_S = 5.0
-"""A worker renews its leases more often than this, and then notices which of them it has lost."""
+"""A worker renews its leases within this time, and notices then which leases it has lost."""
 LEASES_LOST = "leases that a live worker lost to a jump of the clock"
 
 
 def plan() -> RunPlan:
     """Return the run.
 
-    The ledger's own times of sending mean nothing while its clock jumps. The leases of the dead worker end at once when
-    the clock is set back, so nobody can count what the worker had open.
+    The send times in the ledger are not comparable while its clock jumps. The leases of the dead worker end at once if
+    the clock is set back, so the messages that the worker had open cannot be counted.
     """
     campaigns = CampaignSpec(LIMITED, 10_000), CampaignSpec(SLOW, 5_000)
     scenario = Scenario("clock back and forward", campaigns, validity_s=_VALIDITY_S, script=_jump)
@@ -43,7 +43,7 @@ def plan() -> RunPlan:
 
 
 def judge(log: Path) -> ChaosFigure:
-    """Count the batches that a worker ended because their leases went to another worker, by the worker's log."""
+    """Count, in the logs of the workers, the batches that a worker ended because another worker took the lease."""
     return at_most(LEASES_LOST, log.read_text("utf-8", "replace").count('"ended":"lease lost"'), 0)
 
 

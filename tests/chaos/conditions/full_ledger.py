@@ -1,7 +1,7 @@
-"""*ledger full*: Redis is above its maxmemory in the middle of campaigns, until a person raises it.
+"""*ledger full*: Redis uses more memory than its maxmemory in the middle of campaigns, until maxmemory is raised.
 
-Nothing new may be sent then. But what came of pushes is recorded, reports that were stored are applied, and a campaign
-can be cancelled. The reconcilers are frozen for a moment before, so that reports wait when Redis is full.
+No new message may be sent while Redis is full. But results of pushes are recorded, stored reports are applied, and a
+campaign can be cancelled. The reconcilers are frozen for a moment before, so that reports wait when Redis is full.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ UNAPPLIED = "stored reports that are not applied while the ledger is full"
 CANCELLED = "cancelled while the ledger is full, within"
 GOES_ON = "sent again after maxmemory is raised, within"
 _FULL_SHARE = 0.8
-"""Of the memory in use: scripts that take memory are refused, whatever the others free."""
+"""maxmemory as a share of the memory in use: Redis refuses scripts that need memory, even if others free memory."""
 _FULL_S = 15.0
 _RECONCILERS = ("reconciler-1", "reconciler-2")
 _REPORTS_WAIT_S = 2.0
 _CANCEL_WITHIN_S = 10.0
 _SENT_WITHIN_S = 20.0
 _TO_CANCEL = CampaignSpec(UNLIMITED, 40_000, rate_per_s=20)
-"""Large, and hardly begun: its rows are most of what the ledger holds."""
+"""A large campaign that has hardly begun, whose rows take most of the ledger's memory."""
 
 
 def plan() -> RunPlan:
@@ -49,26 +49,26 @@ def plan() -> RunPlan:
 
 
 def judge_opened(pending: int, pending_later: int) -> ChaosFigure:
-    """Count the messages that were opened while Redis was full; if nothing was pending, nothing is proved."""
+    """Count the messages that were opened while Redis was full; without pending messages the figure does not hold."""
     if not pending:
         return ChaosFigure(OPENED, "nothing was pending", "0", False)
     return at_most(OPENED, pending - pending_later, 0)
 
 
 def judge_reports(stored: int, unapplied: int) -> ChaosFigure:
-    """Count the reports that were stored and are not applied; if none was stored, nothing is proved."""
+    """Count the stored reports that are not applied; without stored reports the figure does not hold."""
     if not stored:
         return ChaosFigure(UNAPPLIED, "no report was stored", "0", False)
     return at_most(UNAPPLIED, unapplied, 0, why=[f"{stored:,} reports were stored"])
 
 
 def judge_cancel(took_s: float) -> ChaosFigure:
-    """Compare the time until the cancel succeeded."""
+    """Compare the time until the cancel succeeded with its limit."""
     return at_most(CANCELLED, round(took_s, 1), _CANCEL_WITHIN_S, unit=" s")
 
 
 def judge_goes_on(took_s: float) -> ChaosFigure:
-    """Compare the time until something was sent again."""
+    """Compare the time until a message was sent again with its limit."""
     return at_most(GOES_ON, round(took_s, 1), _SENT_WITHIN_S, unit=" s")
 
 
@@ -81,7 +81,7 @@ async def _fill(testbed: ChaosTestbed) -> None:
         await process_faults.FROZEN.inject(testbed, name, 0.0)
     await asyncio.sleep(_REPORTS_WAIT_S)
     used = (await testbed.redis.info("memory"))["used_memory"]
-    testbed.down.add(REDIS)  # nobody must send meanwhile
+    testbed.down.add(REDIS)  # no worker may send meanwhile
     testbed.log_action("redis: above its maxmemory")
     await testbed.redis.config_set("maxmemory", int(used * _FULL_SHARE))
     full_at = time.monotonic()
@@ -109,14 +109,14 @@ async def _cancel(testbed: ChaosTestbed, campaign: CampaignId) -> float:
 
 
 async def _stored_reports(testbed: ChaosTestbed) -> list[DeliveryReport]:
-    """Return the reports of ours that wait in the stream."""
+    """Return the reports about our messages that wait in the stream."""
     classifier = ReportClassifier(CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode()), relaying=False)
     entries: Any = await testbed.redis.xrange(REPORTS)
     return classifier.classify(body for _, fields in entries for body in unpack(fields[BODY])).reports
 
 
 async def _unapplied(testbed: ChaosTestbed, stored: list[DeliveryReport]) -> int:
-    """Apply reports again; return how many of them changed something or could not be applied."""
+    """Apply reports again; return how many reports changed a message or could not be applied."""
     try:
         return (await ReportApplier(testbed.redis).apply(stored)).count(ReportEffect.APPLIED)
     except RedisError:

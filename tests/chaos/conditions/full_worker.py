@@ -1,4 +1,4 @@
-"""*full worker killed*: a worker whose places are all taken dies, with wake-ups in its memory."""
+"""*full worker killed*: a worker dies that works on as many batches as it may, and has more wake-ups in memory."""
 
 import asyncio
 import time
@@ -15,19 +15,19 @@ from times_dispatch.ledger.states import MessageState
 FULL = "campaigns begun by the full worker before its death"
 _SENDERS = MappingProxyType(dict.fromkeys(("CHAOSD", "CHAOSE", "CHAOSF", "CHAOSG"), 0.0))
 _CAMPAIGNS_OF_EACH = 64
-"""As many batches of campaigns with a rate of their own as one sender has out at once."""
+"""The number of batches of campaigns with their own rate that one sender has out at once."""
 _RATE_PER_S, _MESSAGES = 2.0, 80
 _VALIDITY_S = 360
-"""Long enough for a machine that cannot keep up with so many campaigns: the wait for another worker is what counts."""
+"""Seconds, enough for a machine that is slow with so many campaigns: only the wait for another worker is judged."""
 _PLACES = 173
-"""Batches that a worker has at work at once (``workers/process.py``), without the places that are kept for urgent ones
-(``workers/dispatcher.py``)."""
+"""The number of batches that a worker works on at once (``workers/process.py``), without the places that are kept for
+urgent batches (``workers/dispatcher.py``)."""
 _FULL, *_OTHERS = "worker-1", "worker-2", "worker-3"
 _FILLS_WITHIN_S = 15.0
 _KILLED_WITHIN_S = 3.0
-"""The kill follows the look at all campaigns within this time, also on a busy machine."""
+"""Seconds within which the kill follows the reading of all campaigns, also on a busy machine."""
 _OTHERS_READY_S = 6.0
-"""The other workers have room and nothing to do when the full one dies."""
+"""The other workers, which have capacity and no work when the full worker dies."""
 
 
 def plan() -> RunPlan:
@@ -37,7 +37,7 @@ def plan() -> RunPlan:
 
 
 def judge(begun: int, campaigns: int) -> ChaosFigure:
-    """Say whether the scenario proves something: the worker must be full, and more campaigns must wait."""
+    """Fail unless the worker was full and more campaigns waited; otherwise the scenario proves nothing."""
     return ChaosFigure(FULL, f"{begun} of {campaigns}", f"≥ {_PLACES}, not all", _PLACES <= begun < campaigns)
 
 
@@ -55,7 +55,7 @@ async def _kill_full_worker(testbed: ChaosTestbed) -> None:
     until = time.monotonic() + _FILLS_WITHIN_S
     while (begun := await _begun(testbed)) < _PLACES and time.monotonic() < until:
         await asyncio.sleep(0.3)
-    await asyncio.sleep(2)  # wake-ups of the rest come into the worker's memory
+    await asyncio.sleep(2)  # wake-ups for the remaining batches reach the worker's memory
     testbed.events.measured.append(judge(await _begun(testbed), len(testbed.campaigns)))
     for name in _OTHERS:
         await process_faults.STOPPED.recover(testbed, name, 0.0)

@@ -1,10 +1,10 @@
-"""*failover with the old primary alive*: a partition, a promoted replica, and an old primary that serves on.
+"""*failover with the old primary alive*: a partition, a promoted replica, and an old primary that continues to serve.
 
-The old primary has ``min-replicas-to-write 1``: from a second or two after the partition it takes no writes. Everything
-but worker-1 goes over to the new primary at once; worker-1 stays with the old one until the partition is over.
+The old primary has ``min-replicas-to-write 1``: a second or two after the partition it refuses writes. All processes
+except worker-1 use the new primary at once; worker-1 stays with the old primary until the partition is over.
 
-The replica has every report that was acknowledged: replication is asynchronous, and what a failover loses otherwise is
-measured by ``tests.failover``. So the books and the ledger must be equal in the end.
+The script promotes the replica only when it has every acknowledged report, so the books and the ledger must be equal in
+the end. ``tests.failover`` measures what a failover with asynchronous replication loses otherwise.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TWICE = "accepted twice in the first seconds"
 _ALONE = "worker-1"
 _PARTITION_S = 20.0
 _WINDOW_S = MAX_LAG_S + 2.0
-"""After this time the primary has noticed that it is alone: the lag, and two rounds of Redis' own timer."""
+"""Seconds after which the primary knows that it has no replica: the lag, and two rounds of Redis' timer."""
 
 
 def plan() -> RunPlan:
@@ -41,15 +41,15 @@ def plan() -> RunPlan:
         is_light=True,
         measures=(LONELY,),
         judges=(judge_twice,),
-        # For some seconds both primaries serve, each with the whole rate; what the new one never got to know is lost.
+        # For some seconds both primaries serve, each with the whole rate; writes that reach only the old one are lost.
         without=(ACCEPTED_TWICE, LOST_WORKERS, ARRIVING, SENT_IN_A_SECOND, WRONG_STATISTICS),
     )
 
 
 def judge(pending: list[int | None]) -> ChaosFigure:
-    """Compare what was pending on the old primary when it had noticed that it is alone, and when the partition ended.
+    """Compare the pending messages on the old primary when it began to refuse writes and when the partition ended.
 
-    Nothing is proved if nothing was pending there, or if the old primary did not answer.
+    The figure fails if no message was pending there, or if the old primary did not answer: then it proves nothing.
     """
     first, last = pending[0], pending[-1]
     if not first or last is None:
@@ -58,7 +58,7 @@ def judge(pending: list[int | None]) -> ChaosFigure:
 
 
 def judge_twice(observations: Observations) -> ChaosFigure:
-    """Compare the second copies with what the old primary opened and the new one does not know."""
+    """Compare the number of second copies with the messages that only the old primary opened."""
     twice = sum(outcome.comparison.accepted_twice for outcome in observations.campaigns.values())
     in_window = observations.events.opened_alone
     return ChaosFigure(TWICE, f"{twice:,}", f"≤ {in_window:,} opened in {_WINDOW_S:g} s", twice <= in_window)
@@ -70,7 +70,7 @@ async def _divide(testbed: ChaosTestbed) -> None:
     await asyncio.sleep(6)
     old = connect(testbed.stack.redis.url, socket_timeout_s=1.0, retries=0)
     testbed.log_action("the network is divided: worker-1 and the old primary are alone")
-    wires[""].change(is_silent=True)  # from here on nothing but worker-1 gets an answer from the old primary
+    wires[""].change(is_silent=True)  # from here on only worker-1 gets answers from the old primary
     replica.catch_up()
     replica.wire.change(is_silent=True)
     replica.promote()

@@ -1,8 +1,8 @@
-"""*links process killed*: recipients click tracked links while the links process dies again and again.
+"""*links process killed*: recipients click tracked links while the links process is killed several times.
 
-Receiver and reconcilers die meanwhile too, and Redis freezes shortly before some of the kills. Each recipient clicks up
-to three times, and tries again if there is no answer. A click that was answered with a redirect must be counted, and no
-click twice.
+Receiver and reconcilers are killed too, and Redis freezes shortly before some of the kills. Each recipient clicks up to
+three times, and repeats a click without an answer. Each click that was answered with a redirect must be counted exactly
+once.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from tests.chaos.testbed import REDIS, ChaosTestbed, TestbedOptions
 CLICKS = "clicks that were redirected, and lost or counted twice"
 _ANSWERS_WITHIN_S = 20.0
 _ANSWERS_FOR_S = 0.7
-"""How long the links process answers clicks before the next fault."""
+"""How long the links process answers clicks before the next fault, in seconds."""
 _MIN_REDIRECTS = 500
-"""With fewer redirects the run proves little."""
+"""The number of redirects that a run needs in order to prove something."""
 
 
 async def _kill_while_redis_is_frozen(testbed: ChaosTestbed, name: str, random_value: float) -> None:
-    """Kill a process while clicks wait to be stored: one that was answered before it was stored is lost."""
+    """Kill a process while clicks wait to be stored; a click that was answered before it was stored is lost."""
     await redis_faults.FROZEN.inject(testbed, REDIS, random_value)
     await asyncio.sleep(0.5 + random_value)
     await process_faults.KILLED.inject(testbed, name, random_value)
@@ -48,7 +48,7 @@ _KILLED_WHILE_FROZEN = ChaosFault(
 
 
 def _while_it_answers(fault: ChaosFault) -> ChaosFault:
-    """Return a fault that waits until the links process has answered clicks for a while: only then it proves much."""
+    """Return a fault that is injected after the links process has answered clicks for a while."""
 
     async def inject(testbed: ChaosTestbed, name: str, random_value: float) -> None:
         ends = time.monotonic() + _ANSWERS_WITHIN_S
@@ -81,13 +81,13 @@ def plan() -> RunPlan:
         TestbedOptions(links=True),
         is_light=True,
         judges=(judge,),
-        # The sandbox clicks too, and reads pushes late meanwhile.
+        # The sandbox also makes the clicks, and therefore reads pushes late.
         without=(ARRIVING,),
     )
 
 
 def judge(observations: Observations) -> ChaosFigure:
-    """Say whether each redirect was counted exactly once, and whether there were enough of them."""
+    """Compare redirects with counted clicks: each must be counted once, and there must be enough redirects."""
     visits = {campaign: outcome.visits for campaign, outcome in observations.campaigns.items() if outcome.visits}
     redirects = sum(len(each.answered) for each in visits.values())
     unanswered = sum(len(each.counted - each.answered) for each in visits.values())

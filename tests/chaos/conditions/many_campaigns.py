@@ -1,4 +1,4 @@
-"""*many campaigns of one text*: some hundreds of campaigns of one template within half an hour."""
+"""*many campaigns of one text*: several hundred campaigns of one template within half an hour."""
 
 import asyncio
 import time
@@ -22,8 +22,8 @@ _VALIDITY_S = 300
 _WITHIN_S = 90.0
 MAX_SHARE = 1.5
 """The limit of the work for a message, as a share of the work without the other campaigns. If the check for repeated
-texts looked at each campaign, the work would be many times as much. Processor time is measured, and not the rate, which
-depends on the other work of the machine."""
+texts read each campaign, the work would be many times greater. The measure is processor time, because a rate depends on
+the other work of the machine."""
 
 
 def plan() -> RunPlan:
@@ -32,7 +32,7 @@ def plan() -> RunPlan:
 
 
 def judge(alone_us: float, among_us: float) -> ChaosFigure:
-    """Compare the processor time of Redis for a message, in microseconds, with the time without the other campaigns."""
+    """Compare the processor time of Redis for a message, in microseconds, with and without the other campaigns."""
     share = among_us / alone_us if alone_us else float("inf")
     return ChaosFigure(
         NAME,
@@ -44,7 +44,7 @@ def judge(alone_us: float, among_us: float) -> ChaosFigure:
 
 
 async def _crowd(testbed: ChaosTestbed) -> None:
-    await _work_us(testbed, times=1)  # the first campaign has no earlier messages of its text
+    await _work_us(testbed, times=1)  # the first campaign of a text has no earlier messages to compare with
     alone_us, campaign = await _work_us(testbed)
     plan = (await testbed.queries.campaign(campaign)).plan
     testbed.log_action(f"{_CAMPAIGNS} campaigns of one text begin")
@@ -57,10 +57,10 @@ async def _crowd(testbed: ChaosTestbed) -> None:
 
 
 async def _work_us(testbed: ChaosTestbed, *, times: int = _TIMES) -> tuple[float, CampaignId]:
-    """Return the least processor time of Redis for a message of some campaigns, and the last of the campaigns."""
+    """Send some campaigns; return the smallest processor time of Redis for a message, and the last of the campaigns."""
     least_us = float("inf")
     for _ in range(times):
-        await wait_for_reports(testbed)  # the reports of earlier campaigns are work too
+        await wait_for_reports(testbed)  # the reports of earlier campaigns would be counted as work
         began_us = await _used_us(testbed)
         campaign = await submit(testbed, _MEASURED, name="measured", validity_s=_VALIDITY_S)
         await _finish(testbed, [campaign])

@@ -1,4 +1,4 @@
-"""*sender in lanes*: a sender whose rate is shared out to four lanes, while workers and reconcilers are killed."""
+"""*sender in lanes*: a sender with four lanes sends while workers and reconcilers are killed."""
 
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ NAME = "campaigns that are in all lanes"
 _WORKERS = ("worker-1", "worker-2")
 _OTHERS = ("reconciler-1", "reconciler-2", "beat")
 _SECONDS = 20
-"""How long the campaigns take without faults."""
+"""How long the campaigns take without faults, in seconds."""
 
 
 def plan() -> RunPlan:
@@ -36,13 +36,13 @@ def plan() -> RunPlan:
 
 
 def in_all_lanes(observations: Observations) -> ChaosFigure:
-    """Say whether the campaigns were spread over the lanes: each lane must have a part of each campaign."""
+    """Fail unless the campaigns were spread over the lanes: each lane must have a part of each campaign."""
     lanes = [[lane.total for lane in outcome.view.lanes] for outcome in observations.campaigns.values()]
     return judge(lanes)
 
 
 def judge(lanes: list[list[int]]) -> ChaosFigure:
-    """Compare the messages in the lanes of each campaign."""
+    """Count the campaigns that have messages in all lanes."""
     whole = sum(len(of_campaign) == LANES and min(of_campaign) > 0 for of_campaign in lanes)
     why = [f"messages in the lanes: {of_campaign}" for of_campaign in lanes]
     return ChaosFigure(NAME, f"{whole} of {len(lanes)}", "all", whole == len(lanes) > 0, why)

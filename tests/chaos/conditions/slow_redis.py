@@ -1,4 +1,4 @@
-"""*Redis slow*: every answer of Redis takes from 0.05 to 0.5 seconds, for long."""
+"""*Redis slow*: for a long time, every answer of Redis takes from 0.05 to 0.5 seconds."""
 
 import asyncio
 import time
@@ -16,30 +16,30 @@ from workers.batch.timings import BatchTimings
 _DELAYS_S = (0.5, 0.3, 0.2, 0.1, 0.05)
 _STEP_S = 10.0
 _SETTLES_WITHIN_S = 2.0
-"""What is sent in this time after a change of the delay does not count."""
+"""Seconds after a change of the delay in which sent messages are not counted."""
 _BEGINS_WITHIN_S = 20.0
-"""Both campaigns begin in this time, before Redis becomes slow: a start takes many calls and is not measured."""
+"""Seconds in which both campaigns begin, before Redis becomes slow: a start needs many calls and is not measured."""
 _WORKERS = 2
 _PUSH_S = 0.1
-"""About the time of a push, with the wait for a group of results."""
+"""About the duration of a push and of the wait for a group of results, in seconds."""
 _START_WITHIN_S = BatchTimings().start_within_s
-"""The pushes of a block begin within this time after the ledger was last asked about the block."""
+"""Seconds from the last call about a block, within which the pushes of the block must begin."""
 _MESSAGES = {UNLIMITED: 80_000, SLOW: 12_000}
-"""More than can be sent in all steps."""
+"""More messages than can be sent in all steps."""
 _IN_BATCHES_OUT = {UNLIMITED: 16_000, SLOW: 1_000}
-"""With fewer messages left no batch is issued any more. Then all batches may be at one of the workers, and what the
-other one could send does not count."""
+"""With fewer messages left, no further batch is issued. Then all batches may be at one worker, and the messages that
+the other worker could send are not expected."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one sender sent while each answer took so long."""
+    """The messages of one sender that were sent during one delay of the answers."""
 
     sender: str
     delay_s: float
     messages: int
     seconds: float
-    """The time in which the sender had enough to send for both workers."""
+    """The time in which the sender had enough messages for both workers."""
 
 
 def plan() -> RunPlan:
@@ -50,11 +50,11 @@ def plan() -> RunPlan:
 
 
 def expected_per_s(sender: str, delay_s: float) -> float:
-    """Return how many messages two workers can send at most when each call takes so long.
+    """Return the most messages per second that two workers can send with this duration of each call.
 
-    A message of a sender without a limit keeps one of the worker's places for two calls (opening and recording) and its
-    push. A block of a sender with a limit takes two calls if it has to be confirmed (opening and confirmation). What is
-    left of the time for its pushes after the second call is time in which messages go out at the rate.
+    A message of a sender without a limit uses capacity of the worker during two calls (opening and recording) and its
+    push. A block of a sender with a limit needs two calls if it must be confirmed (opening and confirmation). Messages
+    are sent at the rate in the time that remains for the block's pushes after the second call.
     """
     rate = RATES[sender]
     if not rate:
@@ -63,7 +63,7 @@ def expected_per_s(sender: str, delay_s: float) -> float:
 
 
 def judge(step: Step) -> ChaosFigure:
-    """Compare a step with a third of what the round trips allow."""
+    """Compare a step with a third of the messages that the round trips allow."""
     must_be = expected_per_s(step.sender, step.delay_s) / 3
     is_per_s = step.messages / step.seconds if step.seconds else 0.0
     return ChaosFigure(

@@ -1,7 +1,7 @@
-"""*reconcilers away over the end of the validity*: reports that are stored but not applied when doubt is decided.
+"""*reconcilers away over the end of the validity*: reports are stored but not applied when upkeep decides about doubt.
 
-Pushes are reset after the provider accepted them, so they are in doubt, and their reports wait in the stream because no
-reconciler lives. The campaigns' policy is "resend": a second copy of a delivered message must not go out.
+Connections are reset after the provider accepted the pushes, so the messages are in doubt. Their reports wait in the
+stream because no reconciler runs. The campaigns' policy is "resend": a delivered message must not be sent again.
 """
 
 from callbacks.streams import REPORTS
@@ -26,7 +26,7 @@ def plan() -> RunPlan:
 
 
 def judge(in_doubt: int, waiting: int) -> ChaosFigure:
-    """Say whether the scenario proves something: messages must be in doubt, and reports must wait."""
+    """Fail unless messages were in doubt and reports waited; otherwise the scenario proves nothing."""
     return ChaosFigure(WAITED, f"{in_doubt:,}, {waiting:,} reports", "some", in_doubt > 0 and waiting > 0)
 
 

@@ -1,4 +1,4 @@
-"""The figures of a campaign are those of the ledger."""
+"""The figures of a campaign equal the figures of the ledger."""
 
 from datetime import date
 

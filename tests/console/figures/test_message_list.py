@@ -13,7 +13,15 @@ USUAL = PageLimits()
 async def _indexes(
     redis: Redis, ledger: Ledger, wanted: MessageFilter, *, count: int = 100, limits: PageLimits = USUAL
 ) -> list[int]:
-    """Return the indexes of all messages that fit, page by page."""
+    """Return the indexes of all messages that match a filter, page by page.
+
+    Args:
+        redis: the Redis of the ledger.
+        ledger: the ledger with one campaign.
+        wanted: the filter.
+        count: how many messages a page has at most.
+        limits: how many batches one page reads at most.
+    """
     view, indexes, after = await ledger.view(), list[int](), -1
     while True:
         page = await list_messages(redis, view, wanted, after=after, count=count, shows_people=False, limits=limits)

@@ -81,9 +81,9 @@ async def test_second_tries_are_listed_by_what_became_of_them(redis: Redis, ledg
     assert await _listed(redis, ledger, recovered=True) == []
     view = await ledger.view()
     [batch] = [batch async for batch in read_batches(redis, view)]
-    # Two attempts: the first failed and was tried again, the provider accepted both.
+    # Two attempts: the first attempt failed and was tried again; the provider accepted both attempts.
     key = f"{{TIMESM}}:c:{CAMPAIGN}:{CampaignKey.ATTEMPTS}"
     await redis.hset(key, "1", bytes([0, 0, 0, 1, 3, 1, 0, 0, 1, 1]))
     assert await tried_again(redis, view, batch, tries=1, recovered=False) == {1}
     assert await tried_again(redis, view, batch, tries=2, recovered=False) == set()
-    assert await tried_again(redis, view, batch, tries=None, recovered=True) == set()  # it is not delivered
+    assert await tried_again(redis, view, batch, tries=None, recovered=True) == set()  # the message is not delivered

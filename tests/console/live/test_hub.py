@@ -1,4 +1,4 @@
-"""Events for viewers: first every piece, then what changed; and the end of streams."""
+"""Events for viewers: first all pieces, then the changed pieces; and the end of streams."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from console.live.subject import EVERY_S, WAKE_EVERY_S, Piece, Pieces
 from tests.kit.clock import FakeClock
 
 QUIET = "event: ledger\ndata: \n\n"
-"""What a stream sends when nothing has changed for a while: a browser tells no script of an empty line."""
+"""The event that a stream sends when nothing has changed for a while: a browser tells no script of an empty line."""
 
 
 class Source:

@@ -1,4 +1,4 @@
-"""A subject is read while somebody looks, and rendered once for viewers of one kind."""
+"""A subject is read while it has viewers, and rendered once for all viewers of one kind."""
 
 import asyncio
 from itertools import pairwise
@@ -13,7 +13,7 @@ from times_dispatch.ledger.model import CampaignId
 
 
 class Source:
-    """Counts its readings, and fails when told to."""
+    """A source that counts its readings, and fails if the test says so."""
 
     def __init__(self) -> None:
         self.readings = 0
@@ -40,7 +40,7 @@ async def test_a_subject_is_read_only_while_somebody_looks() -> None:
     subject.enter()
     subject.enter()
     await _some_time(clock, 3)
-    assert 3 <= source.readings <= 4  # two viewers, one reader
+    assert 3 <= source.readings <= 4  # two viewers share each reading
     subject.leave()
     subject.leave()
     before = source.readings
@@ -76,7 +76,7 @@ async def test_viewers_of_one_kind_share_what_was_rendered_and_get_only_what_cha
     assert subject.number == now  # nothing changed
     figures["failed"] = 3
     await _some_time(clock, 1)
-    both = subject.message("viewer", render, after=after)  # a viewer who was slow
+    both = subject.message("viewer", render, after=after)  # for a viewer who missed the first change
     assert both == change + b"event: failed\ndata: 3\n\n"
     assert subject.message("viewer", render, after=0) == both + b"event: ledger\ndata: \n\n"
     subject.leave()

@@ -1,4 +1,4 @@
-"""The page of a campaign equals ``dispatch stats`` and ``dispatch show``, and shows people to operators only."""
+"""The page of a campaign equals ``dispatch stats`` and ``dispatch show``, and shows recipients to operators only."""
 
 import asyncio
 import html as html_entities
@@ -63,7 +63,7 @@ async def test_the_figures_equal_those_of_dispatch_stats(viewer: Browser, ledger
     assert f"Clicks {figures['clicked']:,} of {figures['clickers']:,} recipients" in page
     assert f"Parts sent {figures['parts']:,}" in page
     assert f"Cost so far {F.rupees(Decimal(figures['cost_rupees']))}" in page
-    assert f"Money kept {F.rupees(Decimal(figures['money_kept_rupees']))}" in page
+    assert f"Money saved {F.rupees(Decimal(figures['money_kept_rupees']))}" in page
     assert f"CTR {figures['click_rate_percent']:.1f} %" in page
     for name, words in (("median_s", "Median"), ("p90_s", "90 %"), ("p99_s", "99 %")):
         assert f"{words} {F.duration(figures['delivery_times'][name])}" in page
@@ -150,13 +150,13 @@ async def test_replies_opt_outs_clicks_by_link_and_what_was_kept_back_lead_to_th
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN) + ":statistics", "kept_parts:duplicate", 4)
     html = (await operator.get(f"/campaigns/{CAMPAIGN}")).text
     page = text_of_page(html)
-    clicks = 6 + 2  # those of sent_campaign come without a link
+    clicks = 6 + 2  # the clicks of sent_campaign have no link
     assert f"Clicks {clicks} of" in page
     assert "link 1: 1 , link 3: 1 , not known: 6" in page
     href = f'href="/campaigns/{CAMPAIGN}/messages'
     assert f'{href}?replied=1"><span>Replies</span><b>2</b>' in html
     assert f'{href}?opted_out=1"><span>Opt-outs</span><b>1</b>' in html
-    kept = html.partition('<table aria-label="Kept back"')[2].partition("</table>")[0]
+    kept = html.partition('<table aria-label="Not sent"')[2].partition("</table>")[0]
     assert f'{href}?state=suppressed&amp;code=31">1</a>' in kept
     assert "duplicate" in kept
     assert "the rejects file of the submit lists them" in page

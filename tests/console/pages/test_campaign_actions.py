@@ -1,4 +1,4 @@
-"""Actions show their effect, need a confirmation, and stand in the trail with the name of the user."""
+"""Actions show their effect, need a confirmation, and are recorded in the trail with the name of the user."""
 
 import pytest
 from redis.asyncio import Redis
@@ -21,7 +21,7 @@ async def test_a_pause_and_a_resume_stand_in_the_trail_with_the_user(
 ) -> None:
     await ledger.submit(3)
     page = text_of_page((await operator.get(f"{PATH}/pause")).text)
-    assert "3 messages wait until somebody resumes the campaign." in page
+    assert "3 messages wait until the campaign is resumed." in page
     response = await operator.post(f"{PATH}/pause", {"state": "running", "reason": "a wrong price"})
     assert response.headers["location"] == PATH
     assert "The campaign is paused." in (await operator.get(PATH)).text

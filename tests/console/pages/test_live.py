@@ -120,4 +120,4 @@ async def test_shared_pieces_are_the_same_for_each_role_but_for_what_operators_m
 
 def _pieces(message: str) -> dict[str, str]:
     events = (event.split("\n", 1) for event in message.removesuffix("\n\n").split("\n\n"))
-    return {name: "" if name == "event: read" else data for name, data in events}  # the second may be another one
+    return {name: "" if name == "event: read" else data for name, data in events}  # the time may be a second later

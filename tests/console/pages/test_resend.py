@@ -25,7 +25,7 @@ async def test_a_resend_shows_number_and_cost_and_makes_a_campaign(
     await sent_campaign(ledger, provider="tm", template="bill")
     failed = (await ledger.view()).counts[MessageState.FAILED]
     choice = text_of_page((await operator.get(PATH)).text)
-    assert f"failed: {failed} (a report says that it did not arrive)" in choice
+    assert f"failed: {failed} (a report says that the message did not arrive)" in choice
     page = text_of_page((await operator.get(f"{PATH}?state=failed")).text)
     assert f"{failed} messages in {failed} parts" in page
     response = await operator.post(PATH, {"state": "failed", "messages": str(failed)})

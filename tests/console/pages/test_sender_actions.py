@@ -13,7 +13,7 @@ async def test_a_sender_is_paused_and_resumed_with_its_campaigns_named(
 ) -> None:
     await ledger.submit(3)
     page = text_of_page((await operator.get(f"{PATH}/pause")).text)
-    assert "1 live campaign with 3 messages wait until somebody resumes the sender." in page
+    assert "1 live campaign with 3 messages wait until the sender is resumed." in page
     assert "diwali-sale" in page
     await operator.post(f"{PATH}/pause", {"reason": "holiday"})
     assert (await ledger.queries.sender(SENDER)).pause_reason == "holiday"

@@ -72,7 +72,7 @@ async def test_the_figures_of_today_lead_to_the_campaigns_that_sent_today_whenev
 async def test_each_number_of_messages_of_the_senders_is_a_link(viewer: Browser, ledger: Ledger) -> None:
     await sent_campaign(ledger)
     for path in ("/senders", f"/senders/{SENDER}"):
-        html = (await viewer.get(path)).text.partition('id="codes-title"')[0]  # its codes are no numbers of messages
+        html = (await viewer.get(path)).text.partition('id="codes-title"')[0]  # codes are no numbers of messages
         assert re.findall(r'<td class="n">(?:[\d,]+|Rs [^<]*)</td>', html) == []
         assert '<div class="figure">' not in html
 

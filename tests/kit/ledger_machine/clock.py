@@ -1,4 +1,4 @@
-"""The clock of the state machine: the time of the scripts, of Redis and of the host is one number."""
+"""The clock of the state machine: one number is the time of the scripts, of Redis and of the host."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.kit.redis_clock import STOPPED_AT, stopped_clock
 from times_dispatch.clock import SystemClock
 
 NOON_US = 1_893_825_420_000_000
-"""4 January 2030, 12:07 in India. Redis' own clock is years behind, so that no key expires during a test."""
+"""4 January 2030, 12:07 in India. The real clock of Redis is years behind, so that no key expires during a test."""
 
 
 class MachineClock(SystemClock):

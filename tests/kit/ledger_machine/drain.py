@@ -1,4 +1,4 @@
-"""Finishes all campaigns of a random sequence: whatever was done before, no message may be lost."""
+"""Finishes all campaigns at the end of a random sequence of steps, to check that no message is lost."""
 
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_machine.clock import MachineClock
@@ -9,7 +9,7 @@ from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.scripts import text
 
 PAUSE_US = 61_000_000
-"""Longer than a campaign or a batch can be out of turn."""
+"""Longer than any wait after which a campaign or batch gets its next turn, in microseconds."""
 MAX_ROUNDS = 5
 MAX_OPENINGS = 2_000
 
@@ -37,11 +37,11 @@ async def finish_all(ledger: Ledger, clock: MachineClock) -> None:
         await _send_all(ledger, clock)
         await ledger.maintenance.end_pending(SENDER)
     for view in await ledger.queries.campaigns():
-        if view.plan.retry:  # such a campaign waits for its reports
+        if view.plan.retry:  # a campaign with second tries waits for its reports
             await ledger.end_validity(view.id)
             await ledger.maintenance.end_pending(SENDER)
     for view in await ledger.queries.campaigns():
-        assert view.unsent == 0, f"{view.id} is {view.state}, and {view.unsent} messages of it are not sent"
+        assert view.unsent == 0, f"{view.id} is {view.state}, but {view.unsent} of its messages are not sent"
         assert view.state in {"finished", "cancelled"}
     await ledger.assert_counters_add_up()
 
@@ -53,7 +53,7 @@ async def _send_all(ledger: Ledger, clock: MachineClock) -> None:
             lease = await ledger.take(ref)
             while isinstance(opened := await ledger.open_block(lease), Block | Wait):
                 openings += 1
-                assert openings < MAX_OPENINGS, "the campaigns come to no end"
+                assert openings < MAX_OPENINGS, "the campaigns do not end"
                 if isinstance(opened, Wait):
                     await _pass(ledger, clock, int(opened.seconds * 1e6))
                 else:

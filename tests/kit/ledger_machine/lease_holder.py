@@ -15,7 +15,7 @@ class WorkerBlock(NamedTuple):
 
 
 class LeaseHolder:
-    """A worker that took a lease; it keeps its blocks, also after another worker has got the batch."""
+    """A worker that took a lease. The worker remembers its blocks, also after another worker has taken the batch."""
 
     def __init__(self, batch_key: BatchKey, lease: Lease) -> None:
         self.batch_key = batch_key
@@ -27,7 +27,7 @@ class LeaseHolder:
         self.last: OpenedBlock | None = None
         self.blocks: dict[int, WorkerBlock] = {}
         self.results: dict[tuple[int, int], str] = {}
-        """The result of each push, by block and index: a push has one result, however often the worker records it."""
+        """The result of each push, by block and index; a worker that records a push again records the same result."""
 
     @property
     def last_block(self) -> int:

@@ -1,7 +1,7 @@
-"""Lost seconds: a power cut or a failover puts an earlier state of the server back, and workers live on.
+"""Lost seconds: a power cut or a failover restores an earlier state of the server, and the workers continue.
 
-Messages that were pushed in the lost seconds are pending again. Such a message may be sent a second time, but only as
-long as no evidence of the push has come: a result of a worker that still holds the batch, or a delivery report.
+Messages that were pushed in the lost seconds are pending again. Such a message may be sent a second time, but only
+until evidence of the push arrives: a result from a worker that still holds the batch, or a delivery report.
 """
 
 import copy
@@ -16,7 +16,7 @@ from tests.kit.ledger_model.model import Model
 from times_dispatch.ledger.report_applier import ReportApplier
 
 RESTART_US = [1_000_000, 2_500_000]
-"""How long it takes until the server is back: tokens are never given twice because the clock goes on."""
+"""Durations of a restart, in microseconds. A restart takes time, so a fencing token made from the clock is new."""
 
 
 class ServerSnapshot(NamedTuple):
@@ -28,7 +28,7 @@ class ServerSnapshot(NamedTuple):
 
 
 class LostSecondsSteps(RepeatedSteps):
-    """What a server does that lost its last seconds."""
+    """The steps of a server that loses its last seconds."""
 
     snapshot: ServerSnapshot | None = None
 
@@ -53,12 +53,12 @@ class LostSecondsSteps(RepeatedSteps):
         self.seen.opened.update(lost)
         self.unproved = {key for key in self.unproved if key[0][0] in model.campaigns} | set(lost)
         self.workers = [worker for worker in self.workers if worker.batch_key[0] in model.campaigns]
-        # A call of before the restart cannot come again, and the applier remembers campaigns that are gone.
+        # A call from before the restart is not repeated, and the old applier remembers campaigns that are gone.
         self.calls.clear()
         self.ledger.report_applier = ReportApplier(self.ledger.redis)
 
     def lose_seconds(self, data: st.DataObject) -> None:
-        """Let workers work between the snapshot and the power cut, and work on after the restart."""
+        """Let workers work between the snapshot and the power cut, and also after the restart."""
         self.take_a_snapshot(data)
         self.work(data)
         self.put_the_snapshot_back(data)
@@ -72,4 +72,4 @@ class LostSecondsSteps(RepeatedSteps):
         kind = data.draw(st.sampled_from(["delivered", "clicked", "failed"]))
         self.apply(batch_key, [(index, attempt, kind, 901)])
         message = self.model.campaigns[batch_key[0]].batch(batch_key[1])[index]
-        assert message.state != "p", "a report of ours proves a push, and the message is still pending"
+        assert message.state != "p", "a report about one of our pushes was applied, but the message is still pending"

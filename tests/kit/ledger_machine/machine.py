@@ -1,4 +1,4 @@
-"""The state machine with all its steps, and how often it takes each of them."""
+"""The state machine with all its steps, and the frequency of each step."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -23,7 +23,7 @@ WEIGHTED_STEPS = [step for step, weight in STEPS.items() for _ in range(weight)]
 
 
 class LedgerMachine(LostSecondsSteps):
-    """All steps in one rule: Hypothesis leaves whole rules out of many examples, and work must be in each of them."""
+    """All steps in one rule. Hypothesis omits whole rules from many examples, but each example needs workers' steps."""
 
     @rule(data=st.data(), steps=st.lists(st.sampled_from(WEIGHTED_STEPS), min_size=5, max_size=15))
     def act(self, data: st.DataObject, steps: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What people do: they stop, resume, cancel and resolve, and raise budgets; and time passes."""
+"""Steps of people, who stop, resume, cancel and resolve, and raise budgets; and a step in which time passes."""
 
 from typing import Any
 
@@ -12,18 +12,21 @@ from times_dispatch.ledger.protocol import ControlAction
 
 MILLISECOND_US = 1_000
 HOW_RESOLVED: list[Any] = ["sent", "resend", "resend"]
+CHANGED_RATES = [0.0, 4.0, 50.0]
 STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
 
 
 class PeopleSteps(MachineState):
-    """What people do."""
+    """The steps of people, and a step in which time passes."""
 
     def time_passes(self, data: st.DataObject) -> None:
         self.pass_us(data.draw(st.sampled_from(STEPS_MS)) * MILLISECOND_US)
 
     def act_as_a_person(self, data: st.DataObject) -> None:
-        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
-        if action == "sender":
+        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "rate", "sender"]))
+        if action == "rate":
+            self.set_rate(data.draw(st.sampled_from(CHANGED_RATES)))
+        elif action == "sender":
             self.stop_sender(data.draw(st.sampled_from(["", "", "pause", "times", "second"])))
         else:
             self.control(self.some_campaign(data), action)
@@ -40,8 +43,12 @@ class PeopleSteps(MachineState):
         if action == "resume" and state in {"running", "finished"}:
             self.seen.stopped.discard(name)
 
+    def set_rate(self, rate_per_s: float) -> None:
+        self.run(self.ledger.control.set_rate(SENDER, rate_per_s))
+        self.model.pace.rate_per_s = rate_per_s
+
     def stop_sender(self, what: str) -> None:
-        """Resume the sender, and then pause it, or brake it at a provider."""
+        """Resume the sender, and then pause the sender or brake it at a provider."""
         resumed = self.run(self.ledger.control.resume_sender(SENDER))
         assert resumed == self.model.resume_sender(decided_us=self.model.now_us)
         if what == "pause":

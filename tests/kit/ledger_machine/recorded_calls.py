@@ -27,7 +27,7 @@ class RecordedCall(NamedTuple):
 def recorded_calls() -> Iterator[list[RecordedCall]]:
     """Append every call of a script inside this context to the list."""
     calls: list[RecordedCall] = []
-    ordered = Script._ordered  # every way to call a script comes through here
+    ordered = Script._ordered  # every call of a script uses this method
 
     def record(script: Script, arguments: Mapping[str, Any]) -> list[Argument]:
         calls.append(RecordedCall(script, dict(arguments)))

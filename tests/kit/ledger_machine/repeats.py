@@ -1,4 +1,4 @@
-"""Repeated calls: a call of a script comes again after other things happened, and does no harm.
+"""Repeated calls: the same call of a script runs again after other steps, and does no harm.
 
 The Redis client repeats a call whose reply was lost, and the first copy of a call may reach the server late.
 """
@@ -27,7 +27,7 @@ from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import text
 
 WITHOUT_EFFECT = {"record", "release", "expire_leases", "begin", "add_batch", "seal"}
-"""Scripts whose repeated call must change no byte of the ledger."""
+"""Scripts that must change no byte of the ledger when their call is repeated."""
 AS_THE_MODEL = {
     "take",
     "issue",
@@ -41,7 +41,7 @@ AS_THE_MODEL = {
     "set_send_window",
     "renew",
 }
-"""Scripts whose repeated call must do what the model does."""
+"""Scripts that must have the same effect as the model when their call is repeated."""
 RECENT = 60
 """How many of the last calls are repeated."""
 REPORT = struct.Struct(">HBcHI")
@@ -50,7 +50,7 @@ MAX_CLOCK_DIFFERENCE_MS = 60_000
 
 
 class RepeatedSteps(UpkeepSteps):
-    """What repeated calls do."""
+    """The steps that repeat calls of scripts."""
 
     def repeat_calls(self, data: st.DataObject) -> None:
         calls = [call for call in self.calls if call.name in WITHOUT_EFFECT | AS_THE_MODEL][-RECENT:]
@@ -109,7 +109,7 @@ class RepeatedSteps(UpkeepSteps):
             expected: object = self.model.open(batch_key, opening)
         except ModelLeaseLost:
             expected = LeaseLost
-        assert opened == expected, f"a repeated call of open_block got {opened}, and not {expected}"
+        assert opened == expected, f"a repeated call of open_block returned {opened} instead of {expected}"
 
     def repeat_control(self, call: RecordedCall, arguments: dict[str, Any]) -> None:
         name, action = arguments["campaign"], str(arguments["action"])

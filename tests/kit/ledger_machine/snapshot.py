@@ -1,4 +1,4 @@
-"""Copies of all keys of the ledger, as a disk or a replica has them."""
+"""Copies of all keys of the ledger, like the copy on a disk or a replica."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ async def dump_all(redis: Redis) -> dict[bytes, Any]:
 
 
 async def put_back(redis: Redis, dumps: dict[bytes, Any]) -> None:
-    """Replace all keys by those of an earlier moment."""
+    """Replace all keys by the keys of an earlier dump."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.flushdb()
         for key, dump in dumps.items():

@@ -1,4 +1,4 @@
-"""What the rules of all subjects share: the ledger, its model, the workers, and what must stay true."""
+"""The state that the rules of all subjects share: the ledger, its model, the workers, and the invariants."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.submission import BrakeRule
 
 SIZES = [3, 3, 30]
-"""Messages of a batch: few, so that reports and outcomes often concern the same message, or many."""
+"""Numbers of messages of a batch: few, so that reports and outcomes often concern the same message, or many."""
 MAX_CAMPAIGNS = 5
 CHAINS = [("times",), ("times", "second"), ("second", "times")]
 SENDER_RATES = [0.0, 0.0, 50.0]
@@ -49,7 +49,7 @@ MessageKey = tuple[BatchKey, int, int]
 
 
 class Observed(NamedTuple):
-    """What the machine knows besides the model, in order to check what the model does not."""
+    """Facts that the machine observed, for checks that do not depend on the model."""
 
     opened: dict[MessageKey, tuple[int, int] | None]
     """The token and block that last opened each attempt; None after the attempt was given back."""
@@ -57,11 +57,11 @@ class Observed(NamedTuple):
     arrived: set[tuple[str, int]]
     """Messages with a click, a reply or an intermediate report."""
     stopped: set[str]
-    """Campaigns that were paused or braked and not resumed since."""
+    """Campaigns that were paused or braked, and that were not resumed afterwards."""
 
 
 class MachineState(RuleBasedStateMachine):
-    """The ledger and its model, always at the same time."""
+    """The ledger and its model, whose clocks always show the same time."""
 
     def __init__(
         self,
@@ -176,11 +176,11 @@ class MachineState(RuleBasedStateMachine):
     def note_opened(self, batch_key: BatchKey, token: int, number: int, messages: list[tuple[int, int]]) -> None:
         """Fail if a message is opened that must not be opened; remember the others."""
         name, size = batch_key[0], self.model.campaigns[batch_key[0]].size
-        assert name not in self.seen.stopped, f"{name} is sent, and nobody resumed it"
+        assert name not in self.seen.stopped, f"{name} is sent, although nobody resumed the campaign"
         for index, attempt in messages:
             key = (batch_key, index, attempt)
             is_known = self.seen.opened.get(key) is not None
-            assert not is_known or key in self.unproved, f"{key} is opened twice, and was not given back"
+            assert not is_known or key in self.unproved, f"{key} is opened twice, but was not given back"
             self.unproved.discard(key)
             assert (name, batch_key[1] * size + index) not in self.seen.delivered | self.seen.arrived
             self.seen.opened[key] = (token, number)
@@ -196,7 +196,7 @@ class MachineState(RuleBasedStateMachine):
         assert self.seen.delivered <= delivered, "a message left the state delivered"
         stopped = {name for name, campaign in self.model.campaigns.items() if campaign.is_stopped()}
         self.seen = self.seen._replace(delivered=delivered, stopped=self.seen.stopped | stopped)
-        self.pass_us(1_000)  # so that no two decisions of people are made at the same time
+        self.pass_us(1_000)  # two decisions of people must not have the same time
 
     def teardown(self) -> None:
         """Finish all campaigns: no message may be lost."""

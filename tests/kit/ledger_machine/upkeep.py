@@ -1,4 +1,4 @@
-"""What upkeep does, and what delivery reports do."""
+"""Steps of upkeep, and steps in which delivery reports arrive."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
 REACTION = 914
-"""A click or reply with this code has a digest, so it counts as a reaction; without one it only proves a push."""
+"""Clicks and replies with this code get a digest and count as reactions; without a digest they only prove a push."""
 UPKEEP = ["lapse", "lapse", "renew", "settle", "end", "window", "window"]
 LATE_EVENTS = [
     "the validity ends",
@@ -27,7 +27,7 @@ TEN_YEARS_MS = 3_650 * 86_400_000
 
 
 class UpkeepSteps(WorkSteps):
-    """What upkeep and the reconciler do."""
+    """The steps of upkeep and of the reconciler."""
 
     def report(self, data: st.DataObject) -> None:
         begun = [
@@ -64,7 +64,7 @@ class UpkeepSteps(WorkSteps):
                 self.seen.arrived.add((name, report.index))
             if report.index < len(campaign.messages):
                 message = campaign.messages[report.index]
-                if message.state == "f" or message.has_failed:  # the attempt that had arrived failed
+                if message.state == "f" or message.has_failed:  # the attempt that was known to have arrived has failed
                     self.seen.arrived.discard((name, report.index))
             if effect is ReportEffect.APPLIED:
                 self.unproved = {key for key in self.unproved if key[:2] != (batch_key, report.index - first)}

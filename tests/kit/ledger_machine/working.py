@@ -1,4 +1,4 @@
-"""What workers do: batches are issued, taken, opened, recorded and released, also by workers that are too late."""
+"""Steps of workers: they issue, take, open, record and release batches, also after they lost their lease."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -51,10 +51,10 @@ Answer = TypeVar("Answer")
 
 
 class WorkSteps(PeopleSteps):
-    """What workers do."""
+    """The steps of workers."""
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
-        """Do the same in the ledger and in the model; return the ledger's answer, or None if both lost the lease."""
+        """Make a call in the ledger and in the model; return the ledger's answer, or None if both lost the lease."""
         try:
             answer = self.run(real())
         except LeaseLost:
@@ -66,7 +66,7 @@ class WorkSteps(PeopleSteps):
         assert (answer is LeaseLost) == (expected is ModelLeaseLost), (answer, expected)
         if answer is LeaseLost:
             return None
-        assert plain(answer) == expected, f"the ledger answers {answer}, and the model {expected}"
+        assert plain(answer) == expected, f"the ledger answers {answer}, but the model answers {expected}"
         result: Answer = answer
         return result
 
@@ -80,7 +80,7 @@ class WorkSteps(PeopleSteps):
             self.compare()
 
     def revive(self, data: st.DataObject) -> None:
-        """Resume all that is stopped, and submit another campaign if nothing can be sent then."""
+        """Resume the sender and all campaigns, and submit another campaign if no message can be sent then."""
         self.stop_sender("")
         for name in self.model.campaigns:
             self.raise_budget(name)
@@ -103,7 +103,7 @@ class WorkSteps(PeopleSteps):
             self.take(batch_key)
 
     def work_take(self, data: st.DataObject) -> None:
-        """Take any batch: held by another worker, not issued, or free."""
+        """Try to take any batch: a batch that another worker holds, a batch that is not issued, or a free batch."""
         self.take(data.draw(st.sampled_from(self.batch_keys())))
 
     def take(self, batch_key: BatchKey) -> None:
@@ -113,13 +113,13 @@ class WorkSteps(PeopleSteps):
             self.add_worker(batch_key, lease)
 
     def add_worker(self, batch_key: BatchKey, lease: Lease) -> None:
-        assert all(lease.token > worker.lease.token for worker in self.workers), "a token is not the greatest"
+        assert all(lease.token > worker.lease.token for worker in self.workers), "an old token is as great"
         self.workers.append(LeaseHolder(batch_key, lease))
 
     def work_open(self, data: st.DataObject) -> None:
         worker = self.some_worker(data)
         opened = self.open(worker, data.draw(st.sampled_from([1, 2, 3, 30])))
-        # Mostly a worker does what the ledger's answer asks for.
+        # In most cases the worker does what the ledger's answer demands.
         if isinstance(opened, Wait) and data.draw(st.booleans()):
             self.pass_us(int(opened.seconds * 1e6))
         elif isinstance(opened, BatchClosed | Drained) and data.draw(st.integers(0, 3)):
@@ -139,7 +139,7 @@ class WorkSteps(PeopleSteps):
         )
 
     def work_unreplicated(self, data: st.DataObject) -> None:
-        """Open a block that no replica gets: its messages are pending again, and nobody is given the block."""
+        """Open a block that reaches no replica: its messages become pending again, and no worker gets the block."""
         self.open(
             self.some_worker(data),
             4,
@@ -147,7 +147,7 @@ class WorkSteps(PeopleSteps):
         )
 
     def work_confirm(self, data: st.DataObject) -> None:
-        """Ask about an open block that came late, mostly about the last one."""
+        """Ask whether an open block that arrived late may be pushed; in most cases, ask about the last block."""
         worker = self.some_worker(data)
         if not worker.blocks:
             return
@@ -168,9 +168,9 @@ class WorkSteps(PeopleSteps):
         )
 
     def open(self, worker: LeaseHolder, most: int, *, leases: BatchLeases | None = None) -> Opened | None:
-        """Open a block for a worker; return the ledger's answer, None if the lease is lost.
+        """Open a block for a worker; return the ledger's answer, or None if the lease is lost.
 
-        ``leases`` may be leases that wait in vain for a replica.
+        ``leases`` may be a ``BatchLeases`` that waits in vain for a replica.
         """
         operation, token = new_operation(), worker.lease.token
         call = OpenCall(token, operation, worker.last_block, most, self.words[worker.batch_key[0]])
@@ -216,7 +216,7 @@ class WorkSteps(PeopleSteps):
         self.note_opened(worker.batch_key, worker.lease.token, block.number, block.messages)
 
     def work_again(self, data: st.DataObject) -> None:
-        """Repeat the last call of open_block that gave a block, whatever happened since."""
+        """Repeat the last call of open_block that returned a block, also if other calls came after it."""
         worker = self.some_worker(data)
         if worker.last and self.model.out[worker.batch_key].operation == worker.operation:
             opened = self.run(
@@ -258,7 +258,7 @@ class WorkSteps(PeopleSteps):
             key = (worker.batch_key, index, attempt)
             if letter not in "pb":
                 self.unproved.discard(key)
-            # Only a message that is being sent can be given back, not after another result of the same block.
+            # A message can be given back only while it is being sent, and not after another result of the same block.
             if self.seen.opened.get(key) == (token, number) and letter in "pb" and batch[index].state == "p":
                 self.seen.opened[key] = None
 
@@ -272,7 +272,7 @@ class WorkSteps(PeopleSteps):
         )
 
     def work_late_worker(self, data: st.DataObject) -> None:
-        """Let any worker that ever took a lease act on it."""
+        """Let a worker use its lease, also if the lease is lost."""
         worker = data.draw(st.sampled_from(self.workers[-6:]))
         match data.draw(st.sampled_from(["open", "record", "release"])):
             case "open":

@@ -14,10 +14,10 @@ class OpenCall(NamedTuple):
     token: int
     operation: str
     last_block: int
-    """The number of the last block that the worker was given."""
+    """The number of the last block that the worker got."""
     max_messages: int
     word: str
-    """What the texts of the batch have in common."""
+    """The variable part of the texts, the same for all messages of the batch."""
 
 
 class OpenedBlock(NamedTuple):
@@ -35,17 +35,17 @@ class IssuedBatch:
     taken_us: int = 0
     blocks: int = 0
     worker_block: int = 0
-    """The last block that the worker said it was given, when it opened the next block."""
+    """The last block that the worker had got, as the worker said when it opened the next block."""
     first_pending: int = 0
     is_out: bool = True
-    """Whether the batch counts among the batches out: it has messages to open, and its turn is not over."""
+    """Whether the batch counts among the batches out: the batch has messages to open, and its turn is not over."""
     waits_until_ms: int = 0
     operation: str = ""
     opened: OpenedBlock | None = None
 
 
 class Chosen(NamedTuple):
-    """The messages of a batch that a block may have."""
+    """The messages of a batch that a block may contain."""
 
     indexes: list[int]
     suppressed: dict[int, int]
@@ -55,4 +55,4 @@ class Chosen(NamedTuple):
     unit_us: int
     next_index: int
     too_large: int
-    """The parts of the message that did not fit into a limit of parts; 0 if all fitted."""
+    """The parts of the message that did not fit into a limit of parts; 0 if all messages fitted."""

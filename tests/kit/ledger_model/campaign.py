@@ -11,7 +11,7 @@ from times_dispatch.ledger.submission import BrakeRule
 BatchKey = tuple[str, int]
 """A campaign and the number of one of its batches."""
 LAST_OPENING_MS = 900
-"""No block is opened so shortly before the send window closes."""
+"""No block is opened in this time before the send window closes."""
 MAY_CONTINUE = {"running", "paused", "braked"}
 
 
@@ -27,16 +27,16 @@ class Message:
     sent_ms: int = 0
     """Milliseconds from the campaign's creation to the send time; 0 if the message was never sent."""
     has_failed: bool = False
-    """Whether an earlier attempt failed, and the message was sent again for that."""
+    """Whether an earlier attempt failed, and the message was therefore sent again."""
     tried_again: set[int] = field(default_factory=set)
     """The attempts that failed and were followed by a second try."""
 
     def tries(self) -> int:
-        """How many second tries the message had."""
+        """Return how many second tries the message had."""
         return sum(attempt < self.attempt for attempt in self.tried_again)
 
     def keep_failure(self) -> None:
-        """Fail again, because the second try was not sent."""
+        """Return to the state failed, because the second try was not sent."""
         self.state, self.attempt = "f", self.attempt - 1
 
 
@@ -45,7 +45,7 @@ class ModelCampaign:
     size: int
     messages: list[Message]
     policy: str
-    """What becomes of doubt: give_up or resend."""
+    """The policy for messages in doubt: give_up or resend."""
     brake: BrakeRule
     chain: tuple[str, ...]
     created_ms: int
@@ -65,20 +65,20 @@ class ModelCampaign:
     """0 means no limit."""
     parts_out: int = 0
     is_paced_by_parts: bool = False
-    """Whether rates count SMS parts; else they count messages."""
+    """Whether rates count SMS parts; otherwise rates count messages."""
     send_window: tuple[int, int] | None = None
     """When the send window opens and closes, in epoch milliseconds; None if the campaign sends at any hour."""
     unopened_state: str = ""
-    """What the messages became that were in batches without records when the campaign ended."""
+    """The state that messages in batches without records got when the campaign ended."""
     cursor: int = 0
     """The number of the first batch that was never issued."""
     waits_until_ms: dict[int, int] = field(default_factory=dict)
-    """When batches may be issued whose pending messages wait for messages of other campaigns."""
+    """For batches whose pending messages wait for messages of other campaigns: when the batch may be issued."""
     rule: RetryRule | None = None
     waiting: set[int] = field(default_factory=set)
     """The indexes of failed messages that wait for a second try."""
     reacted: set[int] = field(default_factory=set)
-    """The indexes of messages to which somebody reacted; only with a rule."""
+    """The indexes of messages with a reaction; empty for a campaign without a rule."""
     begun: set[int] = field(default_factory=set)
     due: set[int] = field(default_factory=set)
     pushes: deque[bool] = field(default_factory=deque)
@@ -131,7 +131,7 @@ class ModelCampaign:
             self.send_window = opens_ms, closes_ms
 
     def why_closed(self, now_ms: int) -> str:
-        """Return why no message may be opened because of the campaign itself; empty if messages may be opened."""
+        """Return the campaign's reason why no message may be opened; empty if the campaign has none."""
         if self.state != "running":
             return self.state
         if self.expired:
@@ -139,7 +139,7 @@ class ModelCampaign:
         return "outside_send_window" if self.is_outside_send_window(now_ms) else ""
 
     def second_try_ms(self, message: Message) -> int:
-        """When the second try of a failed message is due; the times of its reports lie before its sending."""
+        """Return when the second try of a failed message is due, counted from the send time in this model."""
         assert self.rule
         after_ms = self.rule.after_s[min(message.tries(), len(self.rule.after_s) - 1)] * 1000
         step_ms = min(60_000, after_ms // 10)
@@ -156,7 +156,7 @@ class ModelCampaign:
         )
 
     def forbid_second_tries(self, number: int, indexes: Collection[int]) -> None:
-        """Note that somebody reacted to messages of a batch: they get no second try."""
+        """Note reactions to messages of a batch: these messages get no second try."""
         first = number * self.size
         reacted = {first + index for index in indexes if index < len(self.batch(number))} if self.rule else set[int]()
         self.reacted |= reacted
@@ -170,7 +170,7 @@ class ModelCampaign:
         self.waiting.discard(index)
 
     def may_send_again(self) -> bool:
-        """Whether the rule may bring second tries."""
+        """Return whether second tries are possible: a message waits for one, or an open message could still fail."""
         is_open = any(message.state in "ai" for message in self.messages)
         return bool(self.rule and not self.expired and (self.waiting or is_open))
 

@@ -1,4 +1,4 @@
-"""How messages end without a result: their campaign is over, their report is overdue, or their doubt is settled."""
+"""Endings of messages without a result: the campaign is over, the report is overdue, or the doubt is settled."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class ModelSettled(NamedTuple):
 
 
 def end_pending(model: Model) -> int:
-    """End the pending messages of all campaigns that are over; return how many."""
+    """End the pending messages of all campaigns that are over; return the number of messages."""
     return sum(
         end_campaign(model, name, "x" if campaign.state == "cancelled" else "e")
         for name, campaign in model.campaigns.items()
@@ -29,7 +29,7 @@ def end_pending(model: Model) -> int:
 
 
 def end_campaign(model: Model, name: str, state: str) -> int:
-    """Give the state to the pending messages of a campaign, if the campaign is over in this way; return how many."""
+    """End pending messages of a campaign that was cancelled (state "x") or expired ("e"); return their number."""
     campaign, ended = model.campaigns[name], 0
     if not (campaign.state == "cancelled" if state == "x" else campaign.expired):
         return 0
@@ -56,7 +56,7 @@ def end_campaign(model: Model, name: str, state: str) -> int:
 
 
 def settle_overdue(model: Model) -> tuple[int, int, int, int]:
-    """Return the numbers of messages without a report, given up, sent again after doubt, and after a failure."""
+    """Settle all due batches; return the numbers of messages: no report, given up, requeued, begun second tries."""
     due = sorted(
         (f"{name}:{number}", name, number) for name, campaign in model.campaigns.items() for number in campaign.due
     )
@@ -70,14 +70,22 @@ def settle_overdue(model: Model) -> tuple[int, int, int, int]:
 
 
 def resolve(model: Model, name: str, how: str) -> int:
-    """Settle all messages in doubt of a campaign as a person decided now; return how many."""
+    """Settle all messages in doubt of a campaign by a decision of a person now; return the number of messages."""
     batches = range(model.campaigns[name].batches)
     settled = [settle(model, name, number, how, decided_ms=model.now_ms + 1) for number in batches]
     return sum(batch.requeued + batch.as_sent for batch in settled)
 
 
 def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 0) -> ModelSettled:
-    """Settle the messages of a batch by the policy, or as a person decided at *decided_ms*."""
+    """Settle the messages of a batch.
+
+    Args:
+        model: the model.
+        name: the campaign.
+        number: the batch.
+        how: ``policy``, or the decision of a person: ``sent`` or ``resend``.
+        decided_ms: when the person decided, in milliseconds since the epoch.
+    """
     campaign = model.campaigns[name]
     if number not in campaign.begun:
         campaign.due.discard(number)
@@ -119,7 +127,7 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
 
 
 def _state_after_doubt(campaign: ModelCampaign, message: Message, how: str, *, is_over: bool) -> str:
-    """Return the new state of a message in doubt; empty if it stays in doubt."""
+    """Return the new state of a message in doubt; empty if the message stays in doubt."""
     if how == "sent":
         return "a"
     if how == "resend":

@@ -1,4 +1,4 @@
-"""The frequency caps of a sender: the entries of texts and phones, and what they forbid."""
+"""The frequency caps of a sender: the entries of texts and phones, and the messages that the entries forbid."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +14,7 @@ NO_LIMIT = FrequencyLimit()
 
 
 class ModelEntry(NamedTuple):
-    """A message that was opened."""
+    """The entry of a message that was opened."""
 
     campaign: str
     message: int
@@ -34,9 +34,9 @@ class CapAnswer(NamedTuple):
     """Whether a message may be sent: yes if both fields are 0."""
 
     code: int = 0
-    """Why the message is suppressed."""
+    """The code of the suppression; 0 if the message is not suppressed."""
     wait_ms: int = 0
-    """How long the message waits."""
+    """How long the message must wait, in milliseconds."""
 
 
 Find = Callable[[str, int], Message]
@@ -97,12 +97,12 @@ class FrequencyCaps:
         return "sent" if message.attempt > entry.attempt else sent_status(message.state, 0)
 
     def kept(self, index: int, now_s: int, find: Find) -> list[ModelEntry]:
-        """Return the entries of a phone in this period that still matter."""
+        """Return the entries of a phone in this period, without the entries of messages that were not sent."""
         entries = self.phones.get((now_s // self.limit.period_s, index), [])
         return [entry for entry in entries if self._sent_status_of_attempt(entry, now_s, find) != "unsent"]
 
     def add(self, block: list[tuple[ModelEntry, str]], now_s: int, find: Find) -> None:
-        """Add the entries of the messages of a block, each with its text, before the messages are sending."""
+        """Add entries for the messages of a block, each with its text, before the messages become ``sending``."""
         if self.limit.repeat_after_s:
             period = now_s // self.limit.repeat_after_s
             size_class = int(self.text_entries[period] >= FIRST_CLASS_ENTRIES)
@@ -116,7 +116,7 @@ class FrequencyCaps:
 
 
 def sent_status(state: str, attempts: int) -> str:
-    """Return whether a message was sent; *attempts* counts its pushes before the last one."""
+    """Return ``sent``, ``unsent`` or ``undecided``; *attempts* is the number of pushes before the last push."""
     if state in "si":
         return "undecided"
     if state not in "pruex":

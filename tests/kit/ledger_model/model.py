@@ -1,5 +1,6 @@
 """One sender and its campaigns: batches are issued, taken, opened, recorded and released."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ DAY_MS = 86_400_000
 AHEAD_US, TOLERANCE_US, MAX_OWN_BURST_US = 40_000, 10_000, 50_000
 TURN_US = 2_000_000
 """The shortest turn of a campaign."""
+BATCHES_OUT_S = 2.0
+"""How many seconds of messages the batches out of a sender hold."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Model:
         return not self.is_paused and self.full_day != self.today() and not campaign.why_closed(self.now_ms)
 
     def reachable(self, name: str) -> set[int]:
-        """Return the batches of a campaign with pending messages that the next turns of the campaign must issue."""
+        """Return the batches with pending messages that the ledger must issue in the next turns of the campaign."""
         campaign = self.campaigns[name]
         if not self.may_issue(name) or isinstance(self.providers.choose(campaign.chain, self.now_us), str):
             return set()
@@ -75,7 +78,7 @@ class Model:
         }
 
     def issue(self, issued: Sequence[BatchKey], *, must_issue: bool = True) -> None:
-        """Issue these batches; fail unless the ledger may issue them, and issued one if none was out.
+        """Issue the batches that the ledger issued; fail if the ledger may not issue them, or had to issue more.
 
         *must_issue* is false if the caller's clock differs from Redis' clock so much that no campaign starts.
         """
@@ -84,7 +87,7 @@ class Model:
         busy = {groups[name] for name, _ in self.out}
         for name, number in issued:
             campaign = self.campaigns[name]
-            assert self.may_issue(name), f"{name} does not run, and a batch of it is issued"
+            assert self.may_issue(name), f"{name} does not run, but one of its batches is issued"
             assert (name, number) not in self.out, f"batch {number} of {name} is issued twice"
             assert number <= campaign.cursor, f"batch {number} of {name} is issued before batch {campaign.cursor}"
             campaign.cursor = max(campaign.cursor, number + 1)
@@ -95,7 +98,7 @@ class Model:
             assert not waiting or any(groups[name] == group for name, _ in issued), f"nothing is issued: {reachable}"
 
     def take(self, batch_key: BatchKey, token: int) -> bool:
-        """Take a batch with the next token; return whether that was possible."""
+        """Take a batch with the next token; return whether the batch could be taken."""
         out = self.out.get(batch_key)
         if out is None or out.token:
             return False
@@ -113,21 +116,33 @@ class Model:
     # Open
 
     def end_turn(self, batch_key: BatchKey, token: int) -> None:
-        """End the turn of a batch; fail if it may not end. Whether others wait, the model does not know."""
+        """End the turn of a batch; fail if the turn is too short. The model ignores whether other campaigns wait."""
         out = self.out[batch_key]
         assert self.holds(batch_key, token), "the turn of another worker's batch ends"
-        assert out.operation, "a turn ends before it has begun"
-        assert self.now_us - out.taken_us >= TURN_US, "a turn ends early"
+        if not self._must_leave(batch_key):
+            assert out.operation, "a turn ends before it has begun"
+            assert self.now_us - out.taken_us >= TURN_US, "a turn ends early"
         out.is_out = False
 
+    def _must_leave(self, batch_key: BatchKey) -> bool:
+        """Say whether a batch must wait for the rate, and more batches of its group are out than the rate needs."""
+        campaign, out = self.campaigns[batch_key[0]], self.out[batch_key]
+        if not self.pace.rate_per_s or campaign.pace.rate_per_s or self._why_too_early(campaign) != "rate_limit":
+            return False
+        group, size = campaign.turn_group(), campaign.size if out.operation else 1
+        are_out = sum(
+            other.is_out and self.campaigns[name].turn_group() == group for (name, _), other in self.out.items()
+        )
+        return are_out > max(2, math.ceil(BATCHES_OUT_S * self.pace.rate_per_s / size) + 1)
+
     def open(self, batch_key: BatchKey, call: OpenCall) -> OpenedBlock | str:
-        """Open a block, or return the reason why none can be opened."""
+        """Open a block, or return the reason why no block can be opened."""
         if not self.holds(batch_key, call.token):
             raise ModelLeaseLost
         out, campaign = self.out[batch_key], self.campaigns[batch_key[0]]
         if out.opened and out.operation == call.operation:
             return out.opened
-        if call.last_block < out.worker_block:  # an earlier call that is repeated late
+        if call.last_block < out.worker_block:  # an earlier call, which is repeated late
             raise ModelLeaseLost
         provider = self._provider_for(out, campaign, call.last_block)
         if isinstance(provider, str):
@@ -137,14 +152,14 @@ class Model:
             out.first_pending, out.is_out = len(batch), False
             return "copy_on_its_way" if out.waits_until_ms else "drained"
         if reason := self._why_too_early(campaign):
-            return reason
+            return "turn_over" if self._must_leave(batch_key) else reason
         chosen = self._choose(batch_key, call, 1 if provider.is_probe else call.max_messages)
         if not chosen.indexes and chosen.too_large:
             return self._no_parts_left(campaign, chosen.too_large)
         return self._mark_sending(batch_key, call, provider, chosen)
 
     def _provider_for(self, out: IssuedBatch, campaign: ModelCampaign, last_block: int) -> Choice | str:
-        """Return the provider for a block, or the reason why the campaign or the sender opens none."""
+        """Return the provider for a block, or the reason why the campaign or the sender opens no block."""
         if last_block > out.blocks:
             return "blocks_lost"
         if reason := campaign.why_closed(self.now_ms) or ("sender_paused" if self.is_paused else ""):
@@ -152,7 +167,7 @@ class Model:
         return self.providers.choose(campaign.chain, self.now_us)
 
     def _send_times(self, campaign: ModelCampaign) -> tuple[int, int, int | None]:
-        """Return the next send time, the time between two, and when the campaign's own rate below it allows a push."""
+        """Return the next send time, the interval of send times, and the next time by the campaign's own rate."""
         main, own = (self.pace, campaign.pace) if self.pace.rate_per_s else (campaign.pace, Pace())
         own_us = None
         if own.rate_per_s:
@@ -163,7 +178,7 @@ class Model:
         return main.next_us(self.now_us, earliest_us=self.now_us - TOLERANCE_US), main.unit_us, own_us
 
     def _ahead_us(self, campaign: ModelCampaign) -> int:
-        """Return how far ahead of the clock a campaign gets send times: 0 while an urgent batch is out."""
+        """Return how far ahead of the clock the send times of a campaign may be: 0 while an urgent batch is out."""
         has_rate = self.pace.rate_per_s or campaign.pace.rate_per_s
         if not has_rate or campaign.urgent:
             return AHEAD_US
@@ -276,14 +291,14 @@ class Model:
             self.providers[campaign.chain[provider.chain_index]].probe_us = self.now_us + 1_000_000
 
     def confirm(self, batch_key: BatchKey, token: int, block: int, *, provider: str, units: int) -> int | None:
-        """Return in how many microseconds a block may be pushed after all; None if it may not.
+        """Return in how many microseconds a late block may be pushed; None if the block may not be pushed.
 
         Args:
             batch_key: The batch.
             token: The fencing token of the worker.
             block: The number of the block.
             provider: The provider of the block.
-            units: How many messages need new send times; 0 if the block keeps its own.
+            units: How many messages need new send times; 0 if the block keeps its send times.
         """
         if not self.holds(batch_key, token) or self.out[batch_key].blocks != block:
             raise ModelLeaseLost
@@ -318,7 +333,7 @@ class Model:
         return self.released[batch_key][1]
 
     def reclaim(self, batch_key: BatchKey) -> int:
-        """Put the sending messages of a batch in doubt; return how many there were."""
+        """Put the ``sending`` messages of a batch in doubt; return their number."""
         name, number = batch_key
         campaign, out = self.campaigns[name], self.out.pop(batch_key)
         batch = campaign.batch(number)
@@ -334,7 +349,7 @@ class Model:
         return len(lost)
 
     def expire_leases(self, batch_keys: list[BatchKey]) -> tuple[int, int, list[BatchKey]]:
-        """Expire leases; return numbers of reclaimed batches and messages in doubt, and batches that go out again."""
+        """Expire leases; return the numbers of reclaimed batches and messages in doubt, and the batches to wake for."""
         reclaimed, in_doubt, woken = 0, 0, []
         for batch_key in sorted(batch_keys, key=lambda batch_key: f"{batch_key[0]}:{batch_key[1]}"):
             campaign = self.campaigns[batch_key[0]]

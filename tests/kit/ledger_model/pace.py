@@ -1,4 +1,4 @@
-"""The pace of a sender or a campaign: GCRA, as ``lua/lib/pacing.lua`` says."""
+"""The pace of a sender or a campaign: GCRA, as described in ``lua/lib/pacing.lua``."""
 
 from dataclasses import dataclass
 

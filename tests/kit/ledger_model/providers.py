@@ -14,7 +14,7 @@ ANSWERED_LATELY_US = 5_000_000
 
 
 class Pushed(NamedTuple):
-    """What a group of results says about its provider."""
+    """How many messages of a group of results the provider accepted and rejected, and how many were suppressed."""
 
     accepted: int
     rejected: int
@@ -36,7 +36,7 @@ class ModelProvider:
     back_offs: int = 0
     back_off_reason: str = ""
     answered_us: int = 0
-    """When the provider last accepted or rejected a message, to a second."""
+    """When the provider last accepted or rejected a message, with a precision of about a second."""
     probe_us: int = 0
     """When the next probe may be sent."""
 
@@ -52,7 +52,7 @@ class Providers:
         return self.by_name.setdefault(name, ModelProvider())
 
     def resumed(self, *, decided_us: int) -> "Providers":
-        """Return the providers after a resume of the sender: only back-offs that began after the decision go on."""
+        """Return the providers after a resume of the sender: only back-offs that began after the decision continue."""
         later = {name: provider for name, provider in self.by_name.items() if provider.back_off_since_us > decided_us}
         return Providers({name: replace(provider, is_braked=False) for name, provider in later.items()})
 
@@ -65,7 +65,7 @@ class Providers:
         return "backing_off" if usable else "provider_braked"
 
     def conclude(self, name: str, pushed: Pushed, consequence: Consequence, now_us: int) -> bool:
-        """Begin, extend or end a back-off; return whether the sender is to be braked at the provider."""
+        """Begin, extend or end a back-off; return whether the sender must be braked at the provider."""
         provider, asked_us, brakes = self[name], round(consequence.at_least_s * 1e6), False
         is_answered_lately = provider.answered_us > now_us - ANSWERED_LATELY_US
         if (pushed.accepted or pushed.rejected) and now_us - provider.answered_us > ANSWERED_EVERY_US:

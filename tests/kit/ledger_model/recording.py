@@ -1,4 +1,4 @@
-"""The results of pushes: what a record of results changes in the messages, the parts and the brakes of the model."""
+"""The results of pushes, which change the messages, the parts and the brakes of the model."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def record(
         batch_key: The batch.
         token: The fencing token of the worker.
         results: One result for each message.
-        consequence: What the results mean.
+        consequence: The consequence of the results for the sender and the campaign.
         provider: The provider through which the messages were pushed.
     """
     if not model.holds(batch_key, token):
@@ -93,7 +93,7 @@ def _apply(message: Message, result: str, code: int) -> None:
 
 
 def _take_back(message: Message) -> bool:
-    """Note that a later attempt was not sent after a report had proved the earlier one; return whether that fails."""
+    """Return to the attempt that a report proved, as the later attempt was not sent; return whether it had failed."""
     message.block = 0
     if message.state == "a" and message.has_failed and message.code:
         message.keep_failure()
@@ -103,7 +103,7 @@ def _take_back(message: Message) -> bool:
 
 
 def _regain(model: Model, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
-    """Record what became of a message in a block that the ledger lost; return whether that changed it."""
+    """Record the result of a message in a block that the ledger lost; return whether the message changed."""
     if message.state != "p" or result.result in "pb":
         return False
     message.state, message.block = result.result, result.block
@@ -130,6 +130,15 @@ def _return_parts(model: Model, campaign: ModelCampaign, unsent: list[Message]) 
 
 
 def _conclude(model: Model, campaign: ModelCampaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
+    """Change back-offs and brakes after results.
+
+    Args:
+        model: the model.
+        campaign: the campaign of the messages.
+        provider: the provider of the messages.
+        pushed: counts of the results.
+        consequence: the consequence of the results for the sender and the campaign.
+    """
     is_braked = model.providers.conclude(provider, pushed, consequence, model.now_us)
     if is_braked or consequence.brake == BrakeTarget.SENDER:
         model.brake_provider(provider)

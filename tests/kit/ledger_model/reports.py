@@ -1,4 +1,4 @@
-"""What delivery reports do to the messages of the model."""
+"""The effects of delivery reports on the messages of the model."""
 
 from collections.abc import Collection
 
@@ -18,7 +18,7 @@ ModelReport = tuple[int, int, str, int]
 def apply_reports(
     model: Model, batch_key: BatchKey, reports: list[ModelReport], *, reacted: Collection[int] = ()
 ) -> list[ReportEffect]:
-    """Apply reports about one batch; return the effect of each. Somebody *reacted* to the messages of these indexes."""
+    """Apply reports about a batch; return the effect of each. *reacted* has the indexes of messages with reactions."""
     campaign = model.campaigns[batch_key[0]]
     if batch_key[1] >= campaign.batches:
         return [ReportEffect.UNKNOWN] * len(reports)
@@ -69,7 +69,7 @@ def apply_reports(
 
 
 def attempt_after_report(message: Message, attempt: int, kind: str) -> int:
-    """Return the attempt that the record of a message is about after a report changed its state."""
+    """Return the attempt in the record of a message after a report changed the message's state."""
     is_under_way = message.state not in "pig"
     if attempt >= message.attempt:
         return attempt
@@ -79,7 +79,15 @@ def attempt_after_report(message: Message, attempt: int, kind: str) -> int:
 
 
 def state_after_report(message: Message, attempt: int, kind: str, *, waits: bool, has_reaction: bool) -> str:
-    """Return the state that a report gives to a message; empty if it changes nothing."""
+    """Return the state that a report gives to a message; empty if the state does not change.
+
+    Args:
+        message: the message.
+        attempt: the attempt that the report is about.
+        kind: the kind of the report.
+        waits: whether the message waits for a second try.
+        has_reaction: whether somebody reacted to the message.
+    """
     if waits and attempt > message.attempt and kind != "delivered":
         return "f" if kind == "failed" else "a"
     is_of_failed = message.has_failed and message.state in NOT_ACCEPTED and attempt < message.attempt

@@ -14,7 +14,7 @@ PRICED = SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part 
 
 @pytest.fixture
 def priced(write: WriteFile) -> Settings:
-    """A sender with a price, and a cap for the day."""
+    """A sender with a price and a daily cap."""
     return load(write("dispatch.toml", PRICED), {}, need=frozenset[Need]())
 
 

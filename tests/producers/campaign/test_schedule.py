@@ -25,7 +25,7 @@ def ms(moment: datetime) -> int:
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
 def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run with the machine's clock in another zone, and in this one."""
+    """Run each test in the time zone of New York, and in the time zone of India."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", request.param)
         time.tzset()
@@ -45,7 +45,7 @@ def campaign_with(write: WriteFile, settings: Settings, *lines: str) -> Campaign
 
 
 def refusal(campaign: Campaign, now: datetime) -> str:
-    """Return the one reason why it cannot be sent, without the folder."""
+    """Return the only reason why a campaign cannot be sent, without the folder of its file."""
     with pytest.raises(InputInvalid) as invalid:
         campaign.check(now)
     [mistake] = invalid.value.mistakes

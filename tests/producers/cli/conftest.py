@@ -36,7 +36,7 @@ def provider_folder(sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def provider_run(provider_folder: Path, redis_url: str) -> Run:
-    """Run the command line beside settings with three providers; None takes a variable away."""
+    """Run the command line beside settings with three providers; the value None removes a variable."""
 
     def run_dispatch(
         *arguments: str, random_below: Callable[[int], int] | None = None, **changes: str | None

@@ -1,4 +1,4 @@
-"""``dispatch alerts``: what is listed, and the test message to targets that take it and to those that do not."""
+"""``dispatch alerts``: the list, and the test message to targets that accept the message and to targets that do not."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def some(redis_url: str) -> None:
-    """Keep an open alert, one that nobody was told of yet, and one that is over."""
+    """Keep an open alert, an alert of which nobody is notified yet, and an alert that is over."""
 
     async def write() -> None:
         async with connect(redis_url) as redis:

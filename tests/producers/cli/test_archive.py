@@ -49,7 +49,7 @@ READS = [
 
 
 def without_archiving(output: str) -> Any:
-    """Leave the entry about the archiving itself out of an output."""
+    """Return an output without the entry about the archiving itself."""
     try:
         value = json.loads(output)
     except ValueError:
@@ -319,7 +319,7 @@ def lose_redis(redis_url: str) -> None:
         redis.flushall()
 
 
-@pytest.mark.slow  # eight commands for each of the commands: two seconds together
+@pytest.mark.slow  # eight commands in each test: two seconds together
 @pytest.mark.parametrize("command", [command for command in READS if command[0] != "audit"], ids=" ".join)
 def test_a_command_that_reads_prints_the_same_after_the_loss_of_redis_and_a_rebuild(
     run: Run, ended: str, redis_url: str, command: tuple[str, ...]

@@ -59,7 +59,7 @@ def test_an_unknown_name_gets_the_most_similar_name(run: Run, write: WriteFile) 
     [
         "name",
         "last",
-        pytest.param("beginning", marks=pytest.mark.slow),  # a sweep of all commands for each kind of words
+        pytest.param("beginning", marks=pytest.mark.slow),  # runs all commands for each kind of words
         pytest.param("id", marks=pytest.mark.slow),
     ],
 )

@@ -137,7 +137,7 @@ def _path_types(command: click.Command) -> Iterator[tuple[str, click.Path]]:
 
 
 def test_no_path_is_refused_by_click_in_place_of_the_command_that_reads_it() -> None:
-    """A person who may not read ``dispatch.toml`` can still pause, and an unreadable file gets one line of ours."""
+    """People who may not read ``dispatch.toml`` can still pause; the command reports an unreadable file in one line."""
     paths = list(_path_types(main))
     assert len(paths) > 10
     assert [name for name, kind in paths if kind.readable] == []

@@ -1,4 +1,4 @@
-"""What commands say of a campaign that is damaged in the ledger: one line, and the others are as they were."""
+"""Commands say in one line that a campaign is damaged in the ledger, and show other campaigns as before."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``dispatch complaints``: what is kept, refused and listed."""
+"""``dispatch complaints``: complaints that are stored, refused and listed."""
 
 import json
 import time

@@ -12,11 +12,11 @@ from producers.cli import COMMANDS, CliTimeouts, main
 from tests.kit.producers import Run, WriteFile
 
 PATIENT = CliTimeouts(completion_s=60)
-"""The ledger is waited for however busy the machine is."""
+"""The completion waits for the ledger, however busy the machine is."""
 
 
 def _suggested(*words: str, redis_url: str, timeouts: CliTimeouts = PATIENT) -> list[str]:
-    """Return what the shell suggests for the last of the words after ``dispatch``."""
+    """Return the shell's suggestions for the last of the words after ``dispatch``."""
     environment = {
         "_DISPATCH_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(["dispatch", *words]),
@@ -102,7 +102,7 @@ def test_a_ledger_that_is_away_or_hangs_gives_no_suggestion_within_a_second(run:
         for port in (1, silent.getsockname()[1]):
             started_s = time.monotonic()
             assert _suggested("show", "", redis_url=f"redis://127.0.0.1:{port}/0", timeouts=usual) == []
-            assert time.monotonic() - started_s < 6  # on a busy machine; without a bound there is no end
+            assert time.monotonic() - started_s < 6  # enough for a busy machine; without a time-out the call never ends
     for url in ("", "http://nothing", "redis://127.0.0.1:port/0"):
         assert _suggested("show", "", redis_url=url, timeouts=usual) == []
 
@@ -138,7 +138,7 @@ def test_a_pipe_or_device_in_the_place_of_the_settings_suggests_nothing_at_once(
     for settings in (str(tmp_path / "pipe"), "/dev/zero"):
         for command in (("show",), ("template", "check"), ("provider", "check")):
             assert _suggested("--settings", settings, *command, "", redis_url=redis_url) == []
-    assert time.monotonic() - started_s < 25  # a pipe of the settings may give nothing for 30 s
+    assert time.monotonic() - started_s < 25  # other commands may wait 30 s for a pipe
 
 
 def test_a_pipe_in_the_place_of_the_env_file_suggests_nothing_at_once(tmp_path: Path) -> None:
@@ -146,4 +146,4 @@ def test_a_pipe_in_the_place_of_the_env_file_suggests_nothing_at_once(tmp_path: 
     started_s = time.monotonic()
     settings = str(tmp_path / "dispatch.toml")
     assert _suggested("--settings", settings, "show", "", redis_url="redis://127.0.0.1:1/0") == []
-    assert time.monotonic() - started_s < 25  # a pipe may give nothing for 30 s
+    assert time.monotonic() - started_s < 25  # other commands may wait 30 s for a pipe

@@ -1,4 +1,4 @@
-"""Commands that cannot be undone say what they would do, and ask; tried on a terminal with the real command."""
+"""Commands that cannot be undone print what they would do, and ask; the tests run the real command on a terminal."""
 
 import asyncio
 from pathlib import Path

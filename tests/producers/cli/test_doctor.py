@@ -52,7 +52,7 @@ def test_an_address_that_is_missing_is_a_mistake_of_the_settings(run: Run) -> No
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """The port of a server that takes connections, and reads nothing."""
+    """The port of a server that accepts connections, and reads nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

@@ -58,7 +58,7 @@ def grep(redis_url: str, folder: Path, word: str = NATIONAL) -> list[str]:
                 case b"stream":
                     entries: Any = redis.xrange(key)
                     pieces += [piece for _, fields in entries for pair in fields.items() for piece in pair]
-            whole = [key + piece for piece in pieces]  # the last digits may be a field below the others in the key
+            whole = [key + piece for piece in pieces]  # the key may have the first digits, and a field the last digits
             if any(wanted in piece or wanted in unpacked(piece) for piece in [*pieces, *whole]):
                 matches.append(key.decode())
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -80,7 +80,7 @@ def submit(run: Run, *, name: str = "people.csv", count: int = 3) -> str:
 
 
 async def leave_traces(redis_url: str) -> None:
-    """Let the number stand everywhere where a number can stand."""
+    """Write the number to every place where a number can be stored."""
     async with connect(redis_url) as redis:
         await DeadNumbers(redis, DeadNumberRule(frozenset({910}), 180)).add({NUMBER: 910})
         await SendTestReports(redis).remember_number(7, NUMBER)
@@ -117,7 +117,7 @@ def test_a_report_that_a_reconciler_holds_is_waited_for_and_named(run: Run, arch
         async with connect(redis_url) as redis:
             await accept(redis, b'[{"from":"+919000000001"}]')
             reader = StreamReader(redis, REPORTS, RECONCILERS)
-            assert await reader.read(1, block_ms=1) == []  # makes the group
+            assert await reader.read(1, block_ms=1) == []  # creates the consumer group
             assert len(await reader.read(1, block_ms=1)) == 1
 
     asyncio.run(hold())
@@ -266,7 +266,7 @@ def test_forgetting_without_an_archive_must_be_asked_for(run: Run, monkeypatch: 
     refused = run("forget", NUMBER, "--yes")
     assert refused.exit_code == 2
     assert "--unsealed deletes also the records" in refused.stderr
-    assert run("forget", NUMBER, "--yes", "--unsealed").exit_code == 1  # without a key
+    assert run("forget", NUMBER, "--yes", "--unsealed").exit_code == 1  # the key is missing
     monkeypatch.setenv("DISPATCH_FORGET_KEY", KEYS["DISPATCH_FORGET_KEY"])
     done = run("forget", NUMBER, "--unsealed")
     assert done.exit_code == 2

@@ -1,4 +1,4 @@
-"""A first folder, and all that its commands do, with real processes."""
+"""The folder that ``dispatch init`` makes, and the commands that it prints, with real processes."""
 
 import json
 import os

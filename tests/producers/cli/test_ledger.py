@@ -177,4 +177,4 @@ def test_a_redis_that_hangs_is_named_after_two_seconds(run: Run, command: str) -
 
     assert done.exit_code == 2
     assert done.stderr == f"Redis at 127.0.0.1:{server.port} is unavailable: no answer in time\n"
-    assert 1.5 < took_s < 15  # less than four time-outs of five seconds
+    assert 1.5 < took_s < 15  # less than four time-outs of five seconds each

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 Run = Callable[..., Result]
 
 MAY_END_WITH = {"status": {0, 1, 2}, "check": {0, 1}}
-"""The exit codes of commands that say with them that something is to be done: here no worker runs."""
+"""The exit codes with which these commands report that something is to be done: no worker runs in these tests."""
 
 
 @pytest.fixture(scope="module")

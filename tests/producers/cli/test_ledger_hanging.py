@@ -1,4 +1,4 @@
-"""A Redis that stops answering while a command runs is said at once, and does not keep the command."""
+"""A command reports at once that Redis stopped answering, and ends soon."""
 
 import json
 import re
@@ -28,7 +28,7 @@ SOON_S = 15.0
 LONG = ("report @", "stats --recount", "optout export", "reports replay")
 """These commands wait for Redis."""
 SAYS_IT_ELSEWHERE = ("status", "check")
-"""These commands say what they found without Redis, and in it that Redis does not answer."""
+"""These commands print the results that need no Redis, and among them that Redis does not answer."""
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_several_nodes_that_hang_are_named_before_all_were_asked(
     capsys: pytest.CaptureFixture[str],
     address: str,
 ) -> None:
-    # All nodes together have more time than one, and the line may not wait for the last of them.
+    # All nodes together have a longer time-out than one node, and the message may not wait for the last node.
     timeouts = replace(SHORT, tell_silence_after_s=0.05)
     with hanging_redis(redis_server.port) as other:
         proxy.hang_after(0)
@@ -165,7 +165,7 @@ def test_behind_tls_it_is_the_same(submitted: str, redis_server: EmbeddedServer,
             assert done.returncode == 2
             assert re.fullmatch(
                 "Redis at .* (did not answer in time; run .*|.*: no answer in time; if it has no TLS, .*)",
-                done.stderr.splitlines()[-1],  # a busy machine says before that it waits
+                done.stderr.splitlines()[-1],  # on a busy machine, other lines come before
             )
 
 

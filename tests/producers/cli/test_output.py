@@ -18,7 +18,7 @@ _LINE = "cancels for good: " + "campaign " * 12
 
 @contextmanager
 def _terminal(columns: int, rows: list[str]) -> Iterator[TextIO]:
-    """Yield a terminal to print on; at the end, add what was printed to the rows."""
+    """Yield a terminal to print on; at the end, add the printed lines to *rows*."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     reader = os.fdopen(ours, "rb", buffering=0)

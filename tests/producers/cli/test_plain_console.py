@@ -1,4 +1,4 @@
-"""A console that fits what it prints to the terminal's width, and cuts no word."""
+"""A console that wraps its output at the terminal's width, and cuts no word."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Pausing and resuming whole senders, of one or of all, by ``dispatch pause`` and ``dispatch resume``."""
+"""``dispatch pause`` and ``dispatch resume`` for one sender and for all senders."""
 
 import json
 

@@ -14,7 +14,7 @@ def test_statistics_are_printed_as_tables_as_json_and_as_csv(run: Run) -> None:
     assert {"reason": "on the opt-out list", "messages": 1, "parts": 1, "cost_rupees": "0"} in program["kept_back"]
     (day,) = program["rows"]
     assert "on the opt-out list" in run("stats").stdout
-    assert "kept back" in run("stats", "--campaign", campaign).stdout
+    assert "not sent" in run("stats", "--campaign", campaign).stdout
     heading, row = run("stats", "--by", "sender", "--csv").stdout.splitlines()
     assert heading.startswith("sender,sent,delivered,errors,")
     assert row.startswith("TIMESM,0,0,0,")

@@ -166,7 +166,7 @@ def test_an_edited_file_is_submitted_again_only_with_yes(run: Run, submitted: st
     with Redis.from_url(redis_url) as redis:
         before = set(redis.keys())
         refused = run(*SUBMIT)
-        assert set(redis.keys()) <= before  # keys that expire may leave
+        assert set(redis.keys()) <= before  # keys with an expiry may be gone
 
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert re.fullmatch(

@@ -43,7 +43,7 @@ class PolledQueries(Queries):
 
 @pytest.fixture
 async def running(campaign: Path, recipients: Path, settings: Settings, redis: Redis) -> CampaignId:
-    """A campaign that nobody sends."""
+    """A running campaign that no worker sends."""
     return (await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)).campaign
 
 
@@ -142,7 +142,7 @@ def test_several_campaigns_are_watched_until_all_have_ended(run: Run, submitted:
 
 
 async def _finish(redis_url: str, campaign: str, *, resolves: bool) -> None:
-    """Finish a campaign with all messages in doubt, because its worker is lost, or accepted, by a person's decision."""
+    """Finish a campaign: the lost worker leaves all messages in doubt, or a person's decision makes them accepted."""
     redis, sender, id_ = connect(redis_url), SenderId("TIMESM"), CampaignId(campaign)
     leases = BatchLeases(redis)
     lease = await leases.take(BatchRef(sender, id_, 0))
@@ -174,7 +174,7 @@ def test_ctrl_c_ends_the_watching_and_says_that_the_campaigns_go_on(
     run: Run, submitted: str, write: WriteFile, redis_url: str, number: int
 ) -> None:
     campaigns = [submitted, _submit_more(run, write)][:number]
-    # A shell that starts the tests in the background lets all of its processes ignore the signal.
+    # If a shell starts the tests in the background, all of its processes ignore the signal.
     script = "import signal; signal.signal(2, signal.default_int_handler); from producers.cli import main; main()"
     command = [sys.executable, "-c", script, "--redis-url", redis_url, "watch"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}

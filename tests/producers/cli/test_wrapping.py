@@ -1,4 +1,4 @@
-"""A long line goes on in the next line of a terminal at a blank."""
+"""A line that is longer than the terminal is wide is broken at a blank."""
 
 import pytest
 

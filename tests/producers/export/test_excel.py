@@ -76,4 +76,4 @@ def test_a_workbook_that_is_given_up_is_closed_without_a_warning(tmp_path: Path)
     writer.close()
     writer.close()
     del writer
-    gc.collect()  # an open archive would complain here
+    gc.collect()  # an archive that is still open would warn here

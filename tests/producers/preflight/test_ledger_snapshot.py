@@ -11,7 +11,7 @@ from tests.kit.producers import CAMPAIGN, WriteFile, csv_of, people
 from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-"""In India."""
+"""Noon in India."""
 
 
 async def test_the_snapshot_has_the_parts_of_today(

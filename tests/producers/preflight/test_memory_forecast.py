@@ -43,7 +43,7 @@ async def test_the_estimate_is_near_what_the_ledger_takes(redis: Redis) -> None:
     size = CampaignSize(repeats_are_checked=False)
     for first in range(0, messages, batch):
         size.add(recipients(first, batch))
-    await ledger.submit(3, campaign="warmup01")  # the scripts and the sender's own keys
+    await ledger.submit(3, campaign="warmup01")  # loads the scripts, and creates the sender's own keys
     await ledger.send_all()
     before = (await read_memory(redis)).used_bytes
     await ledger.submit(messages, batch_size=batch)

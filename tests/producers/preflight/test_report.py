@@ -19,7 +19,7 @@ from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-"""In India."""
+"""Noon in India."""
 
 
 def settings_of(write: WriteFile, text: str = SETTINGS) -> Settings:
@@ -93,7 +93,7 @@ async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
 def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run with the machine's clock in another zone, and in this one."""
+    """Run each test in the time zone of New York, and in the time zone of India."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", request.param)
         time.tzset()

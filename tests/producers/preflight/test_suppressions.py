@@ -35,7 +35,7 @@ LIMIT = FrequencyLimit(repeat_after_s=1_800, max_messages=2, period_s=86_400)
 
 
 async def send_all(redis_url: str) -> None:
-    """Send what is submitted, as a worker does."""
+    """Send the submitted campaign, as a worker does."""
     async with connect(redis_url) as redis:
         leases = BatchLeases(redis)
         [view] = [view for view in await Queries(redis).live(SENDER) if view.unsent]
@@ -54,7 +54,7 @@ async def send_all(redis_url: str) -> None:
 
 @pytest.fixture
 def sent(run: Run, write: WriteFile, redis_url: str) -> Run:
-    """Three bills that were sent just now; five people stand in the file now, one of them on the opt-out list."""
+    """Three bills were sent just now; the file has five people now, and one of them is on the opt-out list."""
     write("dispatch.toml", CAPPED)
     run("submit", "campaign.toml", "--recipients", "customers.csv")
     asyncio.run(send_all(redis_url))
@@ -153,7 +153,7 @@ def test_check_says_how_many_rows_have_dead_numbers_also_without_any_opt_out(
 
 @pytest.fixture
 async def failed(campaign: Path, write: WriteFile, settings: Settings, redis: Redis, redis_url: str) -> CampaignId:
-    """A campaign of five messages that were sent just now, of which all failed."""
+    """A campaign of five messages that were sent just now, all of which failed."""
     draft = Draft(campaign, write("customers.csv", csv_of(people(5))), settings=settings)
     made = await submit(draft, settings=settings, redis=redis)
     await send_all(redis_url)
@@ -170,7 +170,7 @@ async def test_a_survey_counts_what_would_be_suppressed_by_reason(
     survey = await resender.survey()
     assert (survey.messages, survey.suppressed) == (5, Suppressions(1, 1, Repetitions(same_text=3)))
     later = await resender.survey(after_s=3_600)
-    assert later.suppressed == Suppressions(1, 1), "half an hour later the text may go again"
+    assert later.suppressed == Suppressions(1, 1), "half an hour later the text may be sent again"
 
 
 async def test_messages_of_earlier_resends_are_not_counted(

@@ -67,7 +67,7 @@ def test_rows_keep_their_order_over_chunks_and_row_groups(tmp_path: Path) -> Non
     file.use({0})
 
     assert read_rows(file)[0] == [(n + 2, [str(n), str(n)]) for n in range(count)]
-    assert read_rows(file)[0][-1] == (count + 1, [str(count - 1)] * 2)  # it can be read again
+    assert read_rows(file)[0][-1] == (count + 1, [str(count - 1)] * 2)  # the file can be read again
     assert file.fraction() == 1.0
 
 

@@ -20,7 +20,7 @@ def content_id(number: int) -> str:
 
 
 def row(number: int = 1, /, **changes: object) -> PortalRow:
-    """Return a good row, but for some changes."""
+    """Return a good row with some changes."""
     fields = {
         "line": number + 1,
         "content_id": content_id(number),

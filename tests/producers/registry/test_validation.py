@@ -7,7 +7,7 @@ CONTENT_ID = "1107161786534401928"
 
 
 def problems(write: WriteFile, text: str, *, content_id: str = CONTENT_ID, sender: str = "") -> list[str]:
-    """Return the problems of a template of TIMESM, with more lines in the sender's table."""
+    """Return the problems of a template of TIMESM; *sender* adds lines to the sender's table."""
     table = f'[templates.new]\nsender = "TIMESM"\ncontent_id = "{content_id}"\ntext = "{text}"\n'
     settings = SETTINGS.replace("rate_per_s = 500", f"rate_per_s = 500\n{sender}") + table
     return template_problems("new", load_settings(write("dispatch.toml", settings)))

@@ -1,4 +1,4 @@
-"""Campaigns that cannot be resent now, and what the refusal says."""
+"""Campaigns that cannot be resent now, and the text of the refusal."""
 
 from pathlib import Path
 from typing import Any

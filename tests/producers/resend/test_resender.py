@@ -36,7 +36,7 @@ ODD_FAILED_912 = ["d0", "f912"]
 
 
 async def settle(redis: Redis, campaign: CampaignId, outcomes: list[str]) -> None:
-    """Write states and codes into the records of a campaign, such as ``f912``; they repeat until its end."""
+    """Write outcomes such as ``f912`` into the records of a campaign; the list repeats until the last message."""
     whole = await Queries(redis).campaign(campaign)
     for view in whole.lanes or [whole]:
         counts = dict.fromkeys(MessageState, 0)

@@ -1,4 +1,4 @@
-"""Resends of campaigns whose sender has lanes: each message once, in the lane of its number, also after a break-off."""
+"""Resends for senders with lanes: each message once, in the lane of its number, also after an interruption."""
 
 import asyncio
 from collections import Counter
@@ -53,7 +53,7 @@ async def failed_lines(redis: Redis, campaign: CampaignId) -> list[int]:
 
 
 async def sent_lines(redis: Redis, campaign: CampaignId) -> list[int]:
-    """Return the lines of a campaign's messages, after a look that each is in the lane of its number."""
+    """Check that each message of a campaign is in the lane of its number; return the lines of the messages."""
     view, lines = await Queries(redis).campaign(campaign), list[int]()
     for number, lane in enumerate(view.lanes):
         for batch in range(lane.batches):
@@ -81,7 +81,7 @@ async def test_a_resend_has_the_chosen_messages_in_the_lanes_of_their_numbers(
     assert await resends(redis, parent) == [view.id]
     trail = await Trail(redis).newest(list(lane_senders(SENDER, 3)), limit=10)
     noted = [(entry.action, entry.campaign) for entry in trail if entry.actor == "asha@host"]
-    assert noted == [("resent", parent), ("submitted", view.id)], "once, not in each lane"
+    assert noted == [("resent", parent), ("submitted", view.id)], "each entry once, not in each lane"
     keys = [str(key) for key in await redis.keys("{TIMESM/*}:c:*")]
     assert not [key for key in keys if parent in key], "no other lane has a key of the parent's first lane"
 
@@ -124,7 +124,7 @@ async def test_a_resend_in_lanes_that_breaks_off_is_finished_by_the_same_command
     [broken_off] = await resends(redis, parent)
     assert {lane.state for lane in (await Queries(redis).campaign(broken_off)).lanes} == {CampaignState.SUBMITTING}
     kept = await sent_lines(redis, broken_off)
-    await settle(redis, parent, ["f912"])  # what is stored stays, and messages that failed meanwhile may follow
+    await settle(redis, parent, ["f912"])  # stored messages stay, and messages that failed meanwhile may follow
 
     result = await resender.submit(now=NOW)
 

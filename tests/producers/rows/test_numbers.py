@@ -6,7 +6,7 @@ from producers.recipients.cell_text import tidy
 from producers.rows.numbers import NumberSet, normalise_numbers, without_prefix
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
-# What real columns hold, what looks like it, and what could put the lines of a column out of step.
+# Cells of real columns, cells that look like numbers, and cells that could shift the lines of a column.
 raws = st.lists(
     st.from_regex(r"(\+|0|00)?(91)?[ -]?[5-9][0-9]{4}[ -]?[0-9]{5}", fullmatch=True)
     | st.from_regex(r"[6-9][0-9]{8,10}", fullmatch=True)

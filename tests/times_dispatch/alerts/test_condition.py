@@ -1,4 +1,4 @@
-"""The words of alerts hold no phone number and steer no terminal."""
+"""The texts of alerts contain no phone number and no terminal control characters."""
 
 import pytest
 

@@ -47,4 +47,4 @@ def test_every_kind_has_a_condition_or_an_event() -> None:
         finished=[campaign_view(CampaignState.FINISHED)],
     )
     kinds = {condition.kind for condition in (*conditions(now, AlertSettings()), *events(now))}
-    assert set(AlertKind) - kinds == {AlertKind.REDIS_AWAY}  # told without the ledger
+    assert set(AlertKind) - kinds == {AlertKind.REDIS_AWAY}  # this alert is sent without the ledger

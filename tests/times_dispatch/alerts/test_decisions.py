@@ -1,4 +1,4 @@
-"""When an alert begins and ends, and who is told of it: limits of times just below and at the limit."""
+"""The beginning and the end of alerts, and the targets that are notified: times just below and at each limit."""
 
 import msgspec
 import pytest

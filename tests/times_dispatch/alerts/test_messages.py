@@ -1,4 +1,4 @@
-"""The words of one alert and of many."""
+"""The text of a message about one alert, and about many alerts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A campaign that finished is seen by exactly one look, whatever happens between two looks."""
+"""Exactly one observation sees a finished campaign, whatever happens between two observations."""
 
 from redis.asyncio import Redis
 
@@ -35,7 +35,7 @@ async def test_a_campaign_that_was_submitted_and_finished_between_two_looks_is_s
     second = await look(redis, first.watched)
     third = await look(redis, second.watched)
     seen = [[view.id for view in now.finished] for now in (first, second, third)]
-    # A campaign that finishes in the millisecond of the look is seen by the next look.
+    # The next observation sees a campaign that finishes in the millisecond of an observation.
     assert sorted(seen) == [[], [], [sent.campaign]]
 
 

@@ -1,4 +1,4 @@
-"""The alert that the ledger is away, which no ledger keeps."""
+"""The alert about an unavailable ledger, which no ledger stores."""
 
 import pytest
 

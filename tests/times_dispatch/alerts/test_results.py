@@ -1,4 +1,4 @@
-"""What became of messages: when that is worth an alert, just below and at each limit."""
+"""Alerts about the results of messages: values just below and at each limit."""
 
 import pytest
 
@@ -59,11 +59,11 @@ def test_messages_in_doubt_of_all_providers_of_a_sender_count_together(second: i
         (day(100, 99), USUAL, False),  # too few reports today
         (day(100, 100), USUAL, True),
         (day(100, 100, sent=430), USUAL, False),  # most messages of today have no report yet
-        (day(100, 100), day(930, 69, days=20), False),  # too few reports before
+        (day(100, 100), day(930, 69, days=20), False),  # too few reports on earlier days
         (day(100, 100), day(930, 70, days=20), True),
-        (day(100, 100), day(9_300, 700, days=2), False),  # too few days before
+        (day(100, 100), day(9_300, 700, days=2), False),  # too few earlier days
         (day(100, 100), day(9_300, 700, days=3), True),
-        (day(85, 115), day(5_000, 5_000, days=20), False),  # half fail usually: chance explains 42 % of 200
+        (day(85, 115), day(5_000, 5_000, days=20), False),  # usually half of them fail: chance explains 42 % of 200
         (day(78, 122), day(5_000, 5_000, days=20), True),
         (NOTHING, NOTHING, False),
     ],

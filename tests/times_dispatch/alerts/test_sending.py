@@ -1,4 +1,4 @@
-"""What keeps messages from going out: limits just below and at the limit, and the words."""
+"""Alerts about messages that cannot be sent: values just below and at each limit, and the texts."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The whole way of an alert, also over two processes, restarts and targets that take nothing."""
+"""Alerts from the observation to the targets, also with two processes, restarts and targets that accept nothing."""
 
 import asyncio
 import signal
@@ -30,7 +30,7 @@ SECRET = "a-secret-token-of-the-test"
 
 
 class Recorder:
-    """A target that keeps what it is notified, and refuses it while it has a reason."""
+    """A target that records each notification, and refuses notifications while ``reason`` is set."""
 
     def __init__(self) -> None:
         self.notified = list[str]()
@@ -137,7 +137,7 @@ async def test_a_target_that_failed_gets_the_alert_when_it_takes_messages_again(
     oncall.reason = "HTTP 500"
     await rounds(one := service(braked.redis, oncall=oncall))
     oncall.reason = ""
-    await braked.redis.delete("{alerts}:targets")  # the pause of half a minute
+    await braked.redis.delete("{alerts}:targets")  # ends the pause of half a minute
     await rounds(one)
     assert oncall.notified == [BRAKED]
     assert (await read_target_states(braked.redis))["oncall"].failures == 0
@@ -203,7 +203,7 @@ async def test_the_process_tells_of_missing_workers_once_with_only_the_rights_of
                 assert await asyncio.to_thread(started[0].wait, 120) == 0
                 restarted = processes.start(*command, redis_url=url, **variables)
                 await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
-                await asyncio.sleep(12)  # more than a look of the restarted process: the silence itself is tested
+                await asyncio.sleep(12)  # enough for an observation by the restarted process, which must send nothing
                 assert restarted.poll() is None, processes.logs()
                 refused = await redis.acl_log()
             finally:

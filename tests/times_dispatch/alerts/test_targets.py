@@ -1,4 +1,4 @@
-"""What a webhook and a mail server get, and what is said of those that take nothing; a secret is in no text."""
+"""The messages to a webhook and a mail server, and the errors of targets that accept nothing; no text has a secret."""
 
 import logging
 import sys
@@ -23,7 +23,7 @@ SECRET = "a-secret-token"
 
 
 def target(url: str) -> AppriseTarget:
-    return AppriseTarget("oncall", Secret(url), clock=FakeClock(auto=True))  # what the settings have
+    return AppriseTarget("oncall", Secret(url), clock=FakeClock(auto=True))  # the class that the settings use
 
 
 async def test_a_webhook_gets_title_text_and_level(webhook: Webhook) -> None:

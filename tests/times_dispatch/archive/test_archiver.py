@@ -41,7 +41,7 @@ def die_before(step: str, count: int = 1):  # type: ignore[no-untyped-def]
 
 
 async def everything(redis: Redis, campaign: str = CAMPAIGN) -> tuple[object, ...]:
-    """All that a reader sees of a campaign, wherever it is."""
+    """Return everything that a reader sees of a campaign, in Redis or in the archive."""
     reader = catalog(redis)
     view = await reader.campaign(CAMPAIGN)
     messages = [
@@ -142,7 +142,7 @@ async def test_a_report_during_the_attempt_is_in_the_archive_and_not_lost(ledger
     await ended_campaign(ledger)
     archiver = retention(ledger.redis, tmp_path)
     commits = 0
-    commit = archiver._archiver._states.commit  # the moment between the verification and the commit
+    commit = archiver._archiver._states.commit  # is called between the verification and the commit
 
     async def commit_after_a_report(*arguments, **named):  # type: ignore[no-untyped-def]
         nonlocal commits

@@ -203,7 +203,7 @@ async def test_a_ledger_on_a_cluster_is_archived_read_and_forgets_numbers(tmp_pa
             campaign = await ended_campaign(ledger)
             before = await _messages(redis, campaign)
             await ledger.submit(3, campaign="second01")
-            for index in range(20):  # on all nodes
+            for index in range(20):  # keys on all nodes
                 await SendTestReports(redis).remember_number(index, "919800000001")
             await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))
             assert await ArchiveStates(redis).find(campaign)

@@ -1,4 +1,4 @@
-"""Campaigns of senders with lanes in the archive: people see one campaign, also while its lanes are in two places."""
+"""Archived campaigns of senders with lanes: people see one campaign, also while only some lanes are archived."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -144,7 +144,7 @@ async def test_a_submit_that_was_cancelled_before_it_began_all_lanes_is_archived
     for lane in view.lanes[:3]:
         await end(ledger, lane)
     for key in await ledger.redis.keys(f"{{{view.lanes[3].plan.sender}}}:*{view.lanes[3].id}*"):
-        await ledger.redis.delete(key)  # as if it had never begun
+        await ledger.redis.delete(key)  # as if the lane had never begun
     assert (await retention(ledger.redis, tmp_path).run()).archived == [campaign]
     archived = await catalog(ledger.redis).campaign(campaign)
     assert [lane.id for lane in archived.lanes] == [lane.id for lane in view.lanes[:3]]

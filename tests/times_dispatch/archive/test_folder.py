@@ -18,7 +18,7 @@ from times_dispatch.archive.folder import ArchiveFolder
 
 @pytest.fixture(params=["local", "memory"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveFolder:
-    """A folder on the disk, and one in another storage."""
+    """A folder on the disk, and a folder in another storage."""
     return ArchiveFolder(str(tmp_path / "a") if request.param == "local" else f"memory://{tmp_path.name}")
 
 
@@ -172,12 +172,12 @@ def test_no_file_of_an_archive_is_written_through_a_link(tmp_path: Path) -> None
 
 
 class ClientRefuses(Exception):
-    """An error of the client of a storage: no OSError, and of no class that fsspec knows."""
+    """An error of a storage's client that is no OSError and no class that fsspec knows."""
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the package of a client be loaded."""
+    """Pretend that the package of a storage's client is loaded."""
     errors = SimpleNamespace(BotoCoreError=ClientRefuses, ClientError=ClientRefuses)
     monkeypatch.setitem(sys.modules, "botocore.exceptions", errors)
 

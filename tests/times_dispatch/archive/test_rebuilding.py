@@ -23,7 +23,7 @@ async def rebuild(ledger: Ledger, folder: Path) -> RebuildResult:
 
 
 async def rollups_of(reader: StatisticsReader) -> dict[RollupKey, dict[str, int]]:
-    """Return all rollups without counters that are 0 again."""
+    """Return all rollups without the counters that are 0."""
     rollups = {key: amounts async for key, amounts in reader.rollups(RollupFilter())}
     return {key: {name: amount for name, amount in amounts.items() if amount} for key, amounts in rollups.items()}
 

@@ -13,7 +13,7 @@ DAY_S = 86_400
 
 
 async def move_back(ledger: Ledger, campaign: CampaignId, days: float) -> None:
-    """Let a campaign have been created and finished some days earlier."""
+    """Move the creation and the end of a campaign *days* into the past."""
     key = campaign_key(SENDER, campaign)
     created_ms = 0
     for name in ("created_ms", "finished_ms", "last_sent_ms"):

@@ -162,7 +162,7 @@ async def test_workers_can_be_woken_again_after_a_restart_of_the_broker(app_at: 
         app = app_at(server.url)
         await wake_workers(app, _batches(1))
         server.kill()
-        for urgent in (False, True):  # a queue that is known already, and one that has to be declared
+        for urgent in (False, True):  # a queue that is already declared, and a queue that is not
             with pytest.raises(BrokerUnavailable):
                 await wake_workers(app, _batches(1, urgent=urgent))
         server.restart()
@@ -183,7 +183,7 @@ def test_a_broker_that_is_away_for_long_is_looked_for_every_second(
     monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
     connection = getattr(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), end)()
     with pytest.raises(OperationalError):
-        connection.clone().ensure_connection(note, 50)  # as Celery asks for it
+        connection.clone().ensure_connection(note, 50)  # with the arguments of Celery's own call
     assert pauses == [1] * 50
     assert sum(slept) == 50
 

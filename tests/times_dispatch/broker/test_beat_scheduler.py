@@ -1,4 +1,4 @@
-"""Two real beats: one sends the messages for upkeep, and the other takes over within five seconds."""
+"""Two real beat processes: one sends the messages for upkeep, and the other takes over within five seconds."""
 
 import json
 import signal
@@ -24,11 +24,11 @@ from times_dispatch.ledger.scripts import text
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a lease of beat lasts 2.5 s
 
 STARTS_WITHIN_S = 300.0
-"""Bounds liveness only, on a machine however busy."""
+"""This time only limits the wait for the start, on a machine however busy."""
 TAKES_OVER_WITHIN_S = 5.0
-"""The promise: the lease of the dead beat, the next renewal of the other one, and its next message a second later."""
+"""The guaranteed time: the lease of the dead beat, the next renewal by the other beat, and a message a second later."""
 BUSY_S = 30.0
-"""The bound of a takeover on a busy machine; the lease of a beat that is not replaced lasts for ever."""
+"""The limit for a takeover on a busy machine; without a takeover, the lease of the dead beat stays for ever."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -68,7 +68,7 @@ class Beats:
             if all(str(beat.pid) in seen for beat in self.beats):
                 return
             is_over = time.monotonic() > deadline or not all(beat.running for beat in self.beats)
-            assert not is_over, f"listed are the processes {sorted(seen)}\n{self.output()}"
+            assert not is_over, f"the listed processes are {sorted(seen)}\n{self.output()}"
             time.sleep(0.05)
 
 
@@ -98,7 +98,7 @@ def test_one_of_two_beats_works_and_after_kill_9_the_other_takes_over_within_fiv
 def test_a_clean_stop_hands_over_at_once(beats: Beats) -> None:
     beats.holder().stop()
     token, until_ms = beats.redis.hmget(BEAT_LEASE, [BeatField.TOKEN, BeatField.UNTIL_MS])
-    # Released, or already taken by the other beat: nothing waits for the end of the lease.
+    # The lease is released, or the other beat has taken it: no beat waits for the end of the lease.
     assert (text(token or b""), text(until_ms or b"")) == ("1", "0") or text(token or b"") == "2"
     assert beats.gap_until(2) <= BUSY_S
 

@@ -27,7 +27,7 @@ def test_every_way_to_redis_drops_what_is_no_message(url: str, transport: type[k
 def test_a_connection_that_is_lost_while_a_message_is_unacknowledged_is_closed_without_an_error(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The steps are those of Celery's consumer: it collects the connection, and closes it afterwards."""
+    """Do the steps of Celery's consumer, which collects the connection and closes it afterwards."""
     connection = celery_app(Settings(redis_url=redis_url, broker_url=redis_url)).connection_for_read()
     channel: Any = connection.default_channel
     with connection.SimpleQueue("lost") as queue:

@@ -141,8 +141,8 @@ async def test_a_second_try_in_doubt_counts_by_the_second_try_and_its_parts_by_b
 @pytest.mark.parametrize(
     ("entries", "retry"),
     [
-        ([accepted(event="failed", code="912"), accepted(1)], RULE),  # the second try was accepted after all
-        ([accepted(event="delivered")], RULE),  # there should have been no second try
+        ([accepted(event="failed", code="912"), accepted(1)], RULE),  # the second try was accepted
+        ([accepted(event="delivered")], RULE),  # a delivered message gets no second try
         ([accepted(event="failed", code="912")], None),
     ],
 )
@@ -160,7 +160,7 @@ FAILED_AND_CLICKED = accepted(event="failed", code="912", clicked=1)
 @pytest.mark.parametrize(
     ("entries", "attempt", "retry", "differences", "failed"),
     [
-        ([FAILED_AND_CLICKED], 1, RULE, 0, 0),  # in doubt whether the second try was sent
+        ([FAILED_AND_CLICKED], 1, RULE, 0, 0),  # it is in doubt whether the second try was sent
         ([accepted(event="failed", code="912", replied=1)], 1, RULE, 0, 0),
         ([FAILED_AND_CLICKED, accepted(1)], 1, RULE, 0, 1),
         ([FAILED_AND_CLICKED], 0, RULE, 1, 1),  # the failed report is lost: there was no second try

@@ -84,6 +84,21 @@ def test_a_server_frozen_by_sigstop_can_still_be_stopped(durable: EmbeddedServer
     assert not durable.running
 
 
+def test_a_second_server_is_refused_in_the_folder_of_a_first_one(durable: EmbeddedServer, tmp_path: Path) -> None:
+    second = EmbeddedServer(directory=tmp_path)
+    with pytest.raises(EmbeddedServerFailed, match=f"another Redis uses the folder {tmp_path}; stop that Redis"):
+        second.start()
+    durable.stop()
+    with second, Redis.from_url(second.url) as redis:
+        assert redis.ping()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedServerFailed, match=r"the folder \S+/file/data cannot be used: Not a directory"):
+        EmbeddedServer(directory=tmp_path / "file" / "data").start()
+
+
 @pytest.mark.parametrize("password", ["plain", 'sp ace"quo\\te', "@:/?#%"])
 def test_a_password_is_needed_and_stands_in_no_command_line(password: str) -> None:
     with EmbeddedServer(password=password) as server:

@@ -1,4 +1,4 @@
-"""Clients that read nothing of a response, and bytes that wait to be parsed; tests/hostile has what strangers send."""
+"""Clients that read nothing of a response, and bytes that wait to be parsed; tests/hostile has hostile requests."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ async def _large(_scope: Any, _receive: Any, send: Any) -> None:
 async def _connections(
     requests: list[bytes], *, stalled_timeout_s: float, application: Any = _endless
 ) -> tuple[Any, list[Any], Any]:
-    """Return a server, whose responses do not end by default, with connections that have sent a request each."""
+    """Return a server and connections that have each sent a request; by default the server's responses do not end."""
     config = uvicorn.Config(application, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
     state = ServerStateWithLoad(ServerLoad(ServerLimits(stalled_timeout_s=stalled_timeout_s)))
@@ -86,7 +86,7 @@ async def test_a_client_that_reads_slowly_gets_all() -> None:
 
 
 class _SlowClock(FakeClock):
-    """Goes on by more than the time of a turn whenever it is read."""
+    """A clock that advances by more than the time of a turn at each reading."""
 
     def monotonic(self) -> float:
         self._now += 1.0
@@ -94,7 +94,7 @@ class _SlowClock(FakeClock):
 
 
 class _Transport(asyncio.Transport):
-    """Keeps what is written; its client ends the stream as soon as it is read again after a pause."""
+    """A transport that records the written bytes; its client ends the stream when reading resumes after a pause."""
 
     def __init__(self, written: bytearray) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ async def test_a_body_that_waits_to_be_parsed_is_not_lost_when_its_client_ends_t
 
 
 def _deferring() -> tuple[BoundedProtocol, bytearray, list[bytes]]:
-    """Return a connection that defers what it receives second, what it writes, and the bodies of its requests."""
+    """Return a connection that defers the second received piece, with its written bytes and its requests' bodies."""
     bodies = list[bytes]()
 
     async def read(_scope: Any, receive: Any, send: Any) -> None:

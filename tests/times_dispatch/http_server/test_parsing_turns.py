@@ -8,7 +8,7 @@ from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns
 
 
 class _SlowClock(FakeClock):
-    """Goes on by some time whenever it is read."""
+    """A clock that advances by *step_s* at each reading."""
 
     def __init__(self, step_s: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhi
         turns.wait(_Connection(name, pieces, parsed))
     assert not turns.has_time()
     await asyncio.sleep(0)
-    assert parsed == ["a"]  # the second look at the clock is beyond the time of a turn
+    assert parsed == ["a"]  # at the second reading of the clock, the time of a turn is over
     for _ in range(10):
         await asyncio.sleep(0)
     assert parsed == ["a", "b", "c", "a", "c", "a"]

@@ -75,7 +75,7 @@ def test_requests_under_way_are_bounded_in_total_and_for_each_client_of_a_proxy(
     load = ServerLoad(LIMITS)
     connection = Connection()
     assert [load.begin(connection, "1.1.1.1") for _ in range(3)] == [True, True, False]
-    assert not load.begin(connection, "2.2.2.2")  # the fourth in total
+    assert not load.begin(connection, "2.2.2.2")  # this is the fourth request in total
     for client in ("1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2"):
         load.end(connection, client, is_idle=False)
     assert (load.requests, load.begin(connection, "1.1.1.1")) == (0, True)

@@ -1,4 +1,4 @@
-"""An event stops the server; requests in progress are answered, and the signals stay as they are."""
+"""An event stops the server; requests in progress are answered, and the signal handlers do not change."""
 
 import asyncio
 import signal

@@ -13,13 +13,13 @@ from tests.kit.second_tries import Tries
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run these tests on the loop of the processes that use the ledger; it is faster than the loop of asyncio."""
+    """Run these tests on uvloop, like the processes that use the ledger; uvloop is faster than the loop of asyncio."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
 async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
-    """An empty ledger; at the end of the test its books must balance."""
+    """An empty ledger; at the end of the test its counters must add up."""
     ledger = Ledger(redis)
     yield ledger
     await ledger.assert_counters_add_up()
@@ -27,7 +27,7 @@ async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
 
 @pytest.fixture
 async def tries(redis: Redis) -> AsyncIterator[Tries]:
-    """Second tries on a stopped clock; at the end of the test the books must balance."""
+    """Second tries on a stopped clock; at the end of the test the counters must add up."""
     with machine_clock(redis) as clock:
         ledger = Ledger(redis)
         yield Tries(ledger, clock)

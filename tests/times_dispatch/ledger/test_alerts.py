@@ -1,4 +1,4 @@
-"""The lease of the process that decides about alerts, and what is kept."""
+"""The lease of the process that decides about alerts, and the stored alerts."""
 
 import pytest
 from redis.asyncio import Redis

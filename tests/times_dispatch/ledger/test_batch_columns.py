@@ -34,4 +34,4 @@ async def test_a_damaged_batch_is_named(ledger: Ledger, kind: BatchKey) -> None:
     await ledger.redis.set(batch_key(SENDER, CAMPAIGN, kind, 0), b"damaged")
     with pytest.raises(CampaignDamaged, match="batch 1 cannot be read"):
         _ = [batch async for batch in read_batches(ledger.redis, await ledger.view())]
-    await ledger.redis.flushall()  # the fixture reads every batch
+    await ledger.redis.flushall()  # the fixture reads every batch, and would fail at the damaged batch

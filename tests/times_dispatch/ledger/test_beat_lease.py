@@ -1,4 +1,4 @@
-"""Of several beats one holds the lease; the fencing token grows with each new holder."""
+"""One of several beat processes holds the lease; the fencing token grows with each new holder."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -45,7 +45,7 @@ async def test_of_two_beats_one_holds_the_lease_and_the_other_gets_it_after_a_cl
         assert first.token == 1
     assert first.token == 0
     assert await working_beat(redis) == ""
-    async with running(redis, third):  # nothing advances its clock, so it asks once
+    async with running(redis, third):  # nothing advances the clock of this beat, so it asks once
         await until(lambda: third.token)
         assert third.token == 2
         assert await why_ignored(redis, token=1, sent_ms=third.now_ms) == "of a replaced beat"
@@ -59,7 +59,7 @@ async def test_a_message_is_old_after_five_seconds_of_the_ledgers_clock(
     seconds, microseconds = await redis.time()
     sent_ms = int(seconds) * 1000 + int(microseconds) // 1000 - round(age_s * 1000)
     assert await why_ignored(redis, token=1, sent_ms=sent_ms) == reason
-    assert await why_ignored(redis, token=0, sent_ms=0) == ""  # a beat of an older version
+    assert await why_ignored(redis, token=0, sent_ms=0) == ""  # a beat of an older version sends no token
 
 
 async def test_a_beat_whose_host_has_a_wrong_clock_knows_the_time_of_the_ledger(redis: Redis) -> None:

@@ -1,4 +1,4 @@
-"""Limits in SMS parts, of a campaign and of a sender's day; they act when messages are opened, so none is exceeded."""
+"""The budget of a campaign and the daily cap of a sender, in SMS parts: opened messages never exceed these limits."""
 
 import asyncio
 
@@ -121,7 +121,7 @@ async def test_parts_of_the_day_come_back_and_other_senders_do_not_care(ledger: 
     await ledger.submit(3, campaign=OTHER, sender=SenderId("SHOPPY"))
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert isinstance(await ledger.open_block(lease), Wait), "who is being sent to may be suppressed"
+    assert isinstance(await ledger.open_block(lease), Wait), "an opened message may yet be suppressed and free parts"
     await ledger.record(lease, block, b"ra")
     block = await ledger.open(lease)
     assert len(block.messages) == 1

@@ -1,4 +1,4 @@
-"""Pages of campaigns: order, filters, and the border between pages."""
+"""Pages of campaigns: order, filters, and the boundary between pages."""
 
 from datetime import date, datetime
 from functools import partial
@@ -28,7 +28,7 @@ async def _ids(
     max_examined: int = 400,
     **fields: object,
 ) -> list[str]:
-    """Return the ids of all campaigns that fit, page by page."""
+    """Return the ids of all campaigns that match the filter, in the order of the pages."""
     pages, ids, after = CampaignPages(redis, max_examined=max_examined), list[str](), None
     while True:
         page = await pages.page(CampaignFilter(**fields), count=count, after=after, order=order)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class SilentServer(NamedTuple):
 
     port: int
     connections: list[asyncio.StreamWriter]
-    """All that were ever made."""
+    """All connections that were ever made."""
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_more_calls_than_connections_wait_instead_of_failing(redis_url: st
 
 @asynccontextmanager
 async def _counting_round_trips(port: int) -> AsyncIterator[tuple[int, list[int]]]:
-    """Serve a proxy to a port; yield its port, and for each connection how many times a request followed a reply."""
+    """Serve a proxy to a port; yield the proxy's port, and the number of round trips of each connection."""
     trips = list[int]()
     open_writers = list[asyncio.StreamWriter]()
 
@@ -107,7 +107,7 @@ async def _counting_round_trips(port: int) -> AsyncIterator[tuple[int, list[int]
 
 
 async def test_a_new_connection_takes_one_round_trip_before_its_first_command(guarded: EmbeddedServer) -> None:
-    """A call that finds no free connection waits for the handshake: with a slow Redis, longer than for its reply."""
+    """A call without a free connection waits for the handshake; with a slow Redis each round trip takes long."""
     async with _counting_round_trips(guarded.port) as (proxy, trips):
         async with connect(f"redis://:{PASSWORD}@127.0.0.1:{proxy}/0") as client:
             await client.ping()
@@ -166,7 +166,7 @@ async def test_the_retries_of_a_connection_to_a_server_that_stalls_do_not_multip
     async with connect(f"redis://127.0.0.1:{silent.port}/0", retries=2, socket_timeout_s=0.5) as client:
         with pytest.raises(RedisTimeout):
             await client.ping()
-    assert len(silent.connections) == 3  # nested they would be nine
+    assert len(silent.connections) == 3  # with nested retries there would be nine connections
 
 
 async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:

@@ -57,7 +57,7 @@ async def test_every_open_connection_goes_over_to_the_new_primary(write: Callabl
     "refusal",
     [
         ReadOnlyError("You can't write against a read only replica."),
-        # Redis 6.2, in a script
+        # the error of a script in Redis 6.2
         ResponseError(
             "Error running script (call to f_1): @user_script:9: READONLY You can't write against a replica."
         ),

@@ -12,12 +12,12 @@ from redis.exceptions import RedisError
 from times_dispatch.ledger.connection import connect
 
 GREETING = 3
-"""Replies that a client waits for: those to HELLO, to SELECT, and to its first command."""
+"""The number of replies that a client waits for: to HELLO, to SELECT, and to the client's first command."""
 
 
 @asynccontextmanager
 async def _dropping(port: int, drops: Callable[[int], bool]) -> AsyncIterator[int]:
-    """Serve a proxy to a port that drops a connection before the reply for whose number *drops* is true."""
+    """Serve a proxy to *port*, which drops a connection before reply n if ``drops(n)`` is true; yield its own port."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: bool) -> None:

@@ -1,4 +1,4 @@
-"""Connections that nobody uses any more are closed, also those that the server has closed before."""
+"""Unused connections are closed, also connections that the server has closed before."""
 
 import asyncio
 from typing import cast

@@ -153,7 +153,7 @@ async def test_pausing_or_resuming_one_sender_leaves_the_others_alone(ledger: Le
 
 
 async def _in_doubt(ledger: Ledger, *, batches: int = 2, **changes: Any) -> None:
-    """Submit a campaign of batches of three messages: in doubt, accepted, in doubt."""
+    """Submit a campaign in batches of three messages, which are in doubt, accepted, and in doubt."""
     await ledger.submit(3 * batches, **changes)
     await ledger.send_all(b"iai")
 

@@ -27,7 +27,7 @@ async def test_a_number_is_hidden_in_dead_letters_that_come_after_it_was_forgott
     await redis.xadd(LONG_FOREIGN_DEAD_LETTERS, {"reason": "forged", "b": b"9876543210" + b"x" * 70_000})
     assert await bodies.hide_new() == 11
     kept = await _bodies(redis, DEAD_LETTERS)
-    # What was there before is for the command that forgets the number.
+    # Entries from before the first call stay: the command that forgets a number changes them.
     assert sorted(kept) == sorted([b"<from>9876543210", *[b"<from>98765 43211", b"<from>10000 00000"] * 10])
     entries: Any = await redis.xrevrange(DEAD_LETTERS, count=1)
     assert entries[0][1] == {b"reason": b"unreadable", b"b": b"<from>10000 00000", b"detail": b"d"}

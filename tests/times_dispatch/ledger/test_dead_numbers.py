@@ -59,7 +59,7 @@ async def test_more_numbers_than_one_call_takes_are_all_noted(redis: Redis) -> N
     assert await numbers.find("919876501001") is None
 
 
-@pytest.mark.slow  # notes 100,000 numbers: with fewer, the ranges would not be as full as after a year
+@pytest.mark.slow  # stores 100,000 numbers: with fewer, the ranges would not be as full as after a year
 async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(redis: Redis) -> None:
     numbers = {f"919{index % 4_000:04}{index * 7 % 100_000:05}": 910 for index in range(100_000)}
     before = (await redis.info("memory"))["used_memory"]

@@ -1,7 +1,7 @@
-"""Evidence beats records: a signed report, or a worker's own outcome, proves a push that the ledger lost.
+"""A signed report, or a worker's own outcome, proves a push of which the ledger lost the record.
 
-A power cut (``appendfsync everysec``) or a failover may take the ledger's last second with it. A test plays that by
-putting an earlier copy of some keys back.
+A power cut (``appendfsync everysec``) or a failover may lose the last second of the ledger. A test simulates this loss:
+the test restores an earlier copy of some keys.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ kinds = pytest.mark.parametrize(("kind", "state"), [("delivered", "d"), ("failed
 
 
 class Snapshot:
-    """What was on disk: every key of the ledger, as it was at one moment."""
+    """A copy of every key of the ledger at one moment, like a copy on the disk."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._redis = ledger.redis
@@ -53,7 +53,7 @@ async def _open(ledger: Ledger, lease: Lease, last_block: int, max_messages: int
 
 
 async def _resent(ledger: Ledger, messages: int = 3) -> None:
-    """Let the first of some messages be pending with its second id."""
+    """Submit messages, of which the first is pending with its second correlation id."""
     await ledger.submit(messages)
     await ledger.send_all(b"i" + b"a" * (messages - 1))
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
@@ -137,7 +137,7 @@ async def test_a_report_about_a_batch_that_the_campaign_does_not_have_is_unknown
     assert await ledger.dump() == before
 
 
-# Which attempt is on the wire
+# The attempt of the newest push
 
 
 @pytest.mark.parametrize("kind", ["intermediate", "clicked", "replied"])

@@ -1,4 +1,4 @@
-"""Messages to one number over all campaigns of a sender: what is suppressed, what waits, and what may go."""
+"""Messages to one number over all campaigns of a sender: which are suppressed, which wait, and which may be sent."""
 
 from collections.abc import Sequence
 
@@ -116,7 +116,7 @@ async def test_each_state_of_the_copy_decides(ledger: Ledger, state: bytes, atte
     await ledger.redis.setrange(messages, 1, bytes([attempt]))
     await second.open()
     assert await second.states() == expected
-    await ledger.redis.flushdb()  # the counters know nothing of it
+    await ledger.redis.flushdb()  # the counters do not count this change
 
 
 @pytest.mark.parametrize("what", ["records", "campaign", "registry", "damaged"])
@@ -138,7 +138,7 @@ async def test_a_copy_whose_record_is_gone_counts_as_sent(ledger: Ledger, limit:
         await ledger.redis.lpush(f"{key}:m:0", "nonsense")
     await second.open(limit)
     assert await ledger.redis.getrange(f"{campaign_key(SENDER, second.campaign)}:m:0", 0, 0) == b"u"
-    await ledger.redis.flushdb()  # the counters know nothing of it
+    await ledger.redis.flushdb()  # the counters do not count this change
 
 
 async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_attempt(ledger: Ledger) -> None:
@@ -149,7 +149,7 @@ async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_atte
     (ref,) = await ledger.issue()
     first.lease = await ledger.take(ref)
     await second.open()
-    assert await second.states() == "ppp", "the copies will go again"
+    assert await second.states() == "ppp", "the copies will be sent again"
     assert await first.send(results=b"r") == "ggg"
     await second.release()
     await second.take_again()
@@ -214,7 +214,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
     first.lease = await ledger.take(ref)
     block = await first.open(TWO_A_DAY)
     await second.open(TWO_A_DAY)
-    assert await second.states() == "p", "one went, one is on its way"
+    assert await second.states() == "p", "one message was sent, and one is being sent"
     await ledger.record(first.lease, block, b"p")
     assert await third.send(TWO_A_DAY) == "a"
     await first.open_block(TWO_A_DAY)
@@ -294,7 +294,7 @@ async def test_an_entry_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit,
         )
         await ledger.leases.open_block(first.lease, max_messages=500, operation=new_operation(), check=check)
     taken = (await ledger.redis.info("memory"))["used_memory"] - before
-    # The size of recent numbers depends on how many numbers share a prefix: here few do.
+    # The memory for a number depends on how many numbers share a prefix; in this test few numbers do.
     assert taken / len(numbers) < most
 
 

@@ -1,4 +1,4 @@
-"""Messages that wait because the fate of a copy in another campaign is open, and the batches of such messages."""
+"""Messages that wait because a copy in another campaign is sending or in doubt, and the batches of such messages."""
 
 import pytest
 

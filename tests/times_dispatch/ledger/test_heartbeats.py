@@ -1,4 +1,4 @@
-"""Processes say that they live, and people see which processes run."""
+"""Processes write heartbeats, and people see which processes run."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Which processes may start, and go on, while the key of the correlation ids is changed."""
+"""The processes that may start, or may continue, while the id key is changed."""
 
 import asyncio
 from typing import Any
@@ -19,13 +19,13 @@ async def record(redis: Redis) -> dict[str, str]:
 
 
 async def pass_time(redis: Redis, seconds: int) -> None:
-    """Let the last change of the key be older by so many seconds."""
+    """Make the last change of the key *seconds* older."""
     await redis.hincrby(ID_KEY, "changed_ms", -seconds * 1000)
 
 
 @pytest.fixture
 async def changed(redis: Redis) -> Redis:
-    """A ledger whose key was changed from the first to the second."""
+    """A ledger whose id key was changed from the first key to the second key."""
     await IdKeyGuard(redis, FIRST).register()
     await IdKeyGuard(redis, SECOND, FIRST).register()
     return redis

@@ -60,7 +60,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "key_of_campaign(other)": set(CampaignField),
     "key_of_campaign(args.resend_of)": {RESEND_PREFIX},
     "key_of_codes(campaign_key)": {f"{origin}:" for origin in CodeOrigin},
-    "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
+    "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua has the pace of a sender or of a campaign
     "lease_key": set(LeaseField),
     "heartbeat_key": set(HeartbeatField),
     "beat_key": set(BeatField),
@@ -78,14 +78,14 @@ HASHES: Mapping[str, AbstractSet[str]] = {
         *(f"{name}:" for name in ("campaign_number", "id")),
     },
 }
-"""What stands for a hash in the scripts, and its fields."""
+"""The expressions that stand for a hash in the scripts, and the fields of each hash."""
 WITH_VALUES = {"HSET", "HSETNX", "HINCRBY"}
 DYNAMIC = {"LAST", "SHARE", "SEEN", "BAD"}
 """Endings of fields whose names ``lib/brakes.lua`` puts together."""
 
 
 def _arguments(text: str) -> Iterator[str]:
-    """Cut what stands after an opening bracket into arguments, up to its closing bracket."""
+    """Split the text after an opening bracket into arguments, up to the matching closing bracket."""
     depth, start, in_string = 0, 0, False
     for at, char in enumerate(text):
         in_string ^= char == "'"
@@ -103,7 +103,7 @@ def _arguments(text: str) -> Iterator[str]:
 
 
 def _fields_used() -> Iterator[tuple[str, str]]:
-    """Yield each hash and field that the scripts read or write, where both stand in the call."""
+    """Yield each pair of a hash and a field of calls in the scripts that name both."""
     for call in re.finditer(r"redis\.call\('(H\w+)', ", ALL_LUA):
         key, *arguments = _arguments(ALL_LUA[call.end() :])
         step = 2 if call[1] in WITH_VALUES else 1
@@ -148,7 +148,7 @@ def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
     in_lua = re.search(rf"'(?:stat:)?{field}(?:'|:)", ALL_LUA) or by_brakes
     is_reaction = field in {Stat.CLICKED, Stat.REPLIED} or field.startswith(
         "link_"
-    )  # the kind of a report is its counter's name
+    )  # the kind of a report is also the name of its counter
     assert in_lua or is_reaction or f"{type(field).__name__}.{field.name}" in ALL_PYTHON
 
 

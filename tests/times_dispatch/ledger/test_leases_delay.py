@@ -34,7 +34,7 @@ async def open_with(ledger: Ledger, lease: Lease, delay_s: float) -> Block:
 async def test_the_delay_of_one_worker_delays_all_and_becomes_shorter_slowly(
     ledger: Ledger, clock: MovedClock, limit: str
 ) -> None:
-    """It becomes shorter by 2 % of the time that passes, and grows at once."""
+    """The delay shrinks by 2 % of the time that passes, and grows at once."""
     await ledger.submit(10, batch_size=5, rate_per_s=1_000.0 if limit == "campaign" else 0.0)
     await ledger.control.set_rate(SENDER, 1_000.0 if limit == "sender" else 0.0)
     slow, quick = [await ledger.take(ref) for ref in await ledger.issue()]

@@ -236,7 +236,7 @@ async def test_a_campaign_whose_providers_are_all_unavailable_does_not_stop_anot
     assert (await ledger.open(await ledger.take(ref))).chain_index == B
     before = await ledger.dump()
     assert await ledger.issue() == []
-    assert await ledger.dump() == before, "a campaign that is passed over keeps its turn"
+    assert await ledger.dump() == before, "a skipped campaign keeps its turn"
     await ledger.control.resume_sender(SENDER)
     assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN]
 
@@ -245,14 +245,14 @@ async def test_a_campaign_whose_providers_are_all_unavailable_does_not_stop_anot
 async def test_a_campaign_that_waits_long_for_its_providers_makes_room_for_another(
     ledger: Ledger, own_rate_per_s: float
 ) -> None:
-    await ledger.control.configure_rate(SENDER, 1)  # a window of two batches
+    await ledger.control.configure_rate(SENDER, 1)  # two batches may be out
     await ledger.submit(300, batch_size=150, provider="A", rate_per_s=own_rate_per_s)
     refs = await ledger.issue()
     leases = [await ledger.take(ref) for ref in refs]
     await _fail(ledger, leases[0], A, AWAY._replace(at_least_s=30.0))
-    assert isinstance(await ledger.open_block(leases[0]), Wait), "nobody else is there"
+    assert isinstance(await ledger.open_block(leases[0]), Wait), "no other campaign waits"
     await ledger.submit(3, campaign="another2", provider="A", rate_per_s=own_rate_per_s)
-    assert isinstance(await ledger.open_block(leases[0]), Wait), "the other could not go either"
+    assert isinstance(await ledger.open_block(leases[0]), Wait), "the other campaign could not be sent either"
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
     for lease in leases:
         assert await ledger.open_block(lease) == BatchClosed("backing_off")

@@ -1,4 +1,4 @@
-"""Handing out batches: how many at a time, and of which campaigns."""
+"""The issue of batches: how many at a time, and of which campaigns."""
 
 from collections.abc import Awaitable, Callable
 

@@ -35,7 +35,7 @@ IDLE_S = 1.1
 MIN_PAUSE_S = 0.001
 """A call to Redis takes about this long."""
 MAX_LATE_S = (AHEAD_US + TOLERANCE_US) / 1e6
-"""A worker that asks later than this loses send times, as it must."""
+"""A worker that asks later than this rightly loses send times."""
 
 
 class Case(NamedTuple):
@@ -62,9 +62,9 @@ class Sent(NamedTuple):
     """The result of a case: when messages were sent, and when workers asked."""
 
     sent: list[list[tuple[int, int]]]
-    """Time in milliseconds and cost of each message, in order, for each campaign."""
+    """The time in milliseconds and the cost of each message, in order, for each campaign."""
     asked: list[tuple[float, float]]
-    """When a worker asked, and how long it had to wait; both in seconds."""
+    """The times at which a worker asked, and how long the worker had to wait; both in seconds."""
 
 
 class Results(dict[str, Sent]):
@@ -128,7 +128,7 @@ async def _run(ledger: Ledger, clock: StoppedClock, sender: SenderId, case: Case
 
 
 class Taker:
-    """A worker that takes one batch after the other; several of them ask in turn."""
+    """A worker that takes one batch after another; several workers ask in turn."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class Taker:
 
 @pytest.fixture
 async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
-    """An empty ledger whose time stands still; at the end of the test its books must balance."""
+    """An empty ledger whose time stands still; at the end of the test its counters must add up."""
     with stopped_clock(redis) as clock:
         await clock.set(time.time())
         ledger = Ledger(redis)
@@ -179,7 +179,7 @@ async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
 
 
 def max_cost_per_second(sent: Sequence[tuple[int, int]]) -> int:
-    """The highest cost within any second, wherever it begins."""
+    """Return the highest cost within any second, at whatever time the second begins."""
     times = [at for at, _ in sent]
     sums = [0, *accumulate(cost for _, cost in sent)]
     return max(sums[bisect_left(times, at + 1000)] - sums[index] for index, at in enumerate(times))
@@ -190,13 +190,13 @@ def of_sender(result: Sent) -> list[tuple[int, int]]:
 
 
 def asked_s(result: Sent) -> float:
-    """The seconds in which a worker was asking or waiting as long as it had to."""
+    """Return the seconds in which workers asked, or waited no longer than they had to."""
     asked = sorted(result.asked)
     return sum(min(after - before, wait_s + MAX_LATE_S) for (before, wait_s), (after, _) in pairwise(asked))
 
 
 LIMITED = [
-    pytest.param(sender, marks=pytest.mark.slow if sender == "FASTER" else ())  # sixteen thousand messages
+    pytest.param(sender, marks=pytest.mark.slow if sender == "FASTER" else ())  # sends 16,000 messages
     for sender, case in CASES.items()
     if case.rate_per_s and not case.own_rate_per_s
 ]
@@ -224,7 +224,7 @@ def test_a_campaign_keeps_to_a_limit_of_its_own_and_uses_it(
     results: Results, sender: str, campaign: int, rate_per_s: float, share: float
 ) -> None:
     sent = results[sender].sent[campaign]
-    # The campaign uses send times of its sender, which can be earlier or later than its own.
+    # The campaign uses send times of its sender, which can be earlier or later than the campaign's own send times.
     assert max_cost_per_second(sent) <= rate_per_s * (1 + (2 * AHEAD_US + TOLERANCE_US) / 1e6) + 1
     assert len(sent) >= share * rate_per_s * asked_s(results[sender]) - 2
 
@@ -371,7 +371,7 @@ async def test_no_second_exceeds_the_rate_and_a_worker_that_waits_as_long_as_ask
         opened = await ledger.open_block(lease, limit)
         if isinstance(opened, Wait):
             assert opened.seconds > 0
-            assert after_s < wait_s, "the worker waited as long as it had to, and has to wait again"
+            assert after_s < wait_s, "the worker waited as long as required, and must wait again"
             wait_s = opened.seconds
             continue
         if isinstance(opened, Drained):

@@ -21,7 +21,7 @@ async def test_parts_are_what_costs_where_parts_are_counted(ledger: Ledger) -> N
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     sent = [message.record.sent_ms for message in (await ledger.messages())[:3]]
-    late_ms = TOLERANCE_US / 1000  # the first send time has passed by this much
+    late_ms = TOLERANCE_US / 1000  # how far in the past the first send time may be
     assert [at - sent[0] for at in sent] == pytest.approx([0, 30 - late_ms, 40 - late_ms], abs=1)
 
 

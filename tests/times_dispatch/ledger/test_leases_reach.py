@@ -1,4 +1,4 @@
-"""The ledger between workers that reach a provider and one that does not."""
+"""The ledger with workers that reach a provider and a worker that does not."""
 
 import pytest
 

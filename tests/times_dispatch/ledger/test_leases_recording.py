@@ -126,7 +126,7 @@ async def test_outcomes_that_are_written_twice_count_once(
     await ledger.end_back_off()
     before = await ledger.dump()
     assert await ledger.record(lease, block, results, consequence, part_disagreements=1) == 0
-    assert await ledger.dump() == before, "the backing off began anew"
+    assert await ledger.dump() == before, "the sender backed off again"
 
 
 @pytest.mark.parametrize("again", list(b"arip"))

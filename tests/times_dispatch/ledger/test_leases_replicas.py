@@ -1,4 +1,4 @@
-"""What a primary that is cut off from its replica opens: nothing, with the settings that docs/guarantees.md names."""
+"""A primary that is cut off from its replica opens nothing, with the settings that docs/guarantees.md names."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +29,7 @@ def servers() -> Iterator[tuple[EmbeddedServer, EmbeddedServer]]:
 
 @pytest.fixture
 async def primary(servers: tuple[EmbeddedServer, EmbeddedServer]) -> AsyncIterator[Redis]:
-    """The primary, once the replica follows it."""
+    """The primary, after the replica has connected."""
     async with connect(servers[0].url) as redis:
 
         async def has_replica() -> bool:
@@ -47,7 +47,7 @@ async def replica(servers: tuple[EmbeddedServer, EmbeddedServer], primary: Redis
 
 
 async def _cut_off(replica: Redis) -> None:
-    """Promote the replica; the old primary does not know, and still serves."""
+    """Promote the replica; the old primary does not notice, and still serves clients."""
     await replica.replicaof("NO", "ONE")
 
 
@@ -70,7 +70,7 @@ async def test_a_lonely_primary_with_min_replicas_to_write_opens_nothing(primary
             await asyncio.sleep(0.05)
     with pytest.raises(ResponseError, match="NOREPLICAS") as refused:
         await ledger.open_block(lease)
-    assert is_transient(refused.value), "the ledger is away: the worker waits, and nothing is damaged"
+    assert is_transient(refused.value), "the ledger is unavailable: the worker waits, and no batch is damaged"
     with pytest.raises(RedisUnavailable, match="too few replicas"):
         await check(primary)
     assert await ledger.states() == "pppppp"
@@ -104,13 +104,13 @@ async def test_a_block_that_no_replica_has_in_time_is_returned_unsent(
     await _cut_off(replica)
     assert await waiting.open_block(lease, max_messages=3, operation=new_operation()) == Wait(1.0, "replicas")
     assert await ledger.states() == "ppp"
-    assert isinstance(await ledger.open_block(lease), Block), "nothing was used up"
+    assert isinstance(await ledger.open_block(lease), Block), "the refused call left the batch ready to open"
 
 
 async def test_the_repetition_of_an_opening_on_another_connection_waits_as_well(
     primary: Redis, replica: Redis, waiting: BatchLeases
 ) -> None:
-    """The script writes nothing when it is repeated, and WAIT knows only what its own connection wrote."""
+    """A repeated script writes nothing, and WAIT counts only the writes of its own connection."""
     ledger = Ledger(primary)
     await ledger.submit(3)
     lease, operation = await ledger.take(), new_operation()

@@ -23,7 +23,7 @@ HUGE, SMALL = CampaignId("huge0001"), CampaignId("small001")
 
 @pytest.fixture
 async def still_ledger(redis: Redis) -> AsyncIterator[Ledger]:
-    """An empty ledger whose time stands still; at the end of the test its books must balance."""
+    """An empty ledger whose time stands still; at the end of the test its counters must add up."""
     with machine_clock(redis) as clock:
         await clock.write(redis)
         ledger = Ledger(redis)
@@ -32,7 +32,7 @@ async def still_ledger(redis: Redis) -> AsyncIterator[Ledger]:
 
 
 async def _work_for(ledger: Ledger, lease: Lease, milliseconds: int) -> None:
-    """Move the moment at which a batch was taken into the past."""
+    """Move the time at which a batch was taken *milliseconds* into the past."""
     key = batch_key(lease.ref.sender, lease.ref.campaign, "b", lease.ref.number)  # type: ignore[arg-type]
     await ledger.redis.hset(key, "taken_ms", await ledger.now_ms() - milliseconds)
 
@@ -58,10 +58,10 @@ async def test_a_turn_ends_after_two_seconds_when_another_campaign_waits(still_l
     await still_ledger.leases.release(lease)
 
 
-async def test_a_turn_does_not_end_while_no_other_campaign_waits(ledger: Ledger) -> None:
-    lease, *_ = await _huge_at_work(ledger)
-    await _work_for(ledger, lease, 60_000)
-    assert isinstance(await ledger.open_block(lease), Wait)
+async def test_a_turn_does_not_end_while_no_other_campaign_waits(still_ledger: Ledger) -> None:
+    lease, *_ = await _huge_at_work(still_ledger)
+    await _work_for(still_ledger, lease, 60_000)
+    assert isinstance(await still_ledger.open_block(lease), Wait)
 
 
 async def test_a_batch_that_is_at_its_end_within_a_second_goes_on_to_it(ledger: Ledger) -> None:
@@ -109,6 +109,54 @@ async def test_the_batch_whose_turn_ended_is_the_next_of_its_campaign(ledger: Le
     await ledger.leases.release(second)
     assert await ledger.issue() == [BatchRef(SENDER, HUGE, first.ref.number)]
     assert (await ledger.states(HUGE))[:7] == "appaaap"
+
+
+@pytest.mark.parametrize(("opened_before", "left"), [(True, 4), (False, 9)])
+async def test_batches_leave_until_as_many_are_out_as_a_lowered_rate_needs(
+    still_ledger: Ledger, opened_before: bool, left: int
+) -> None:
+    """At 4/s, four batches of three messages are issued; nine would be of one message each."""
+    await still_ledger.submit(90, campaign=HUGE)
+    leases = [await still_ledger.take(ref) for ref in await still_ledger.issue()]
+    for lease in leases if opened_before else ():
+        await still_ledger.record(lease, await still_ledger.open(lease, 1), b"a")
+    await still_ledger.control.set_rate(SENDER, 4)
+    opened = [await still_ledger.open_block(lease, 1) for lease in leases]
+    assert isinstance(opened[0], Block)
+    assert opened[1 : -left + 1] == [TURN_OVER] * (16 - left)
+    assert all(isinstance(reply, Wait) for reply in opened[-left + 1 :])
+    for lease in leases[1 : -left + 1]:
+        assert await still_ledger.issue() == []
+        await still_ledger.leases.release(lease)
+    assert await still_ledger.issue() == []
+    await still_ledger.record(leases[0], opened[0], b"a")
+    await still_ledger.control.set_rate(SENDER, 0)
+    assert [ref.number for ref in await still_ledger.issue()][: 16 - left] == list(range(16 - left, 0, -1))
+
+
+async def test_a_batch_opens_a_block_although_more_batches_of_a_smaller_size_are_out(still_ledger: Ledger) -> None:
+    await still_ledger.control.set_rate(SENDER, 4)
+    await still_ledger.submit(30, batch_size=30, campaign=HUGE)
+    await still_ledger.submit(90, batch_size=1, campaign=SMALL)
+    large, *small = [await still_ledger.take(ref) for ref in await still_ledger.issue()]
+    assert (large.ref.campaign, len(small)) == (HUGE, 8)
+    await still_ledger.open(small[0])
+    assert isinstance(await still_ledger.open_block(large, 1), Wait)
+
+
+@pytest.mark.parametrize("sender_rate", [0, 4])
+async def test_batches_of_campaigns_with_a_rate_of_their_own_do_not_leave(
+    still_ledger: Ledger, sender_rate: float
+) -> None:
+    for number in range(8):
+        await still_ledger.submit(90, campaign=f"slow00{number:02}", rate_per_s=0.1)
+    leases = [await still_ledger.take(ref) for ref in await still_ledger.issue()]
+    assert len(leases) == 16
+    for lease in leases[:7]:
+        await still_ledger.record(lease, await still_ledger.open(lease, 1), b"a")
+    await still_ledger.control.set_rate(SENDER, sender_rate)
+    await still_ledger.record(leases[7], await still_ledger.open(leases[7], 1), b"a")
+    assert all([isinstance(await still_ledger.open_block(lease, 1), Wait) for lease in leases])
 
 
 async def test_the_65th_campaign_with_a_limit_of_its_own_waits_for_a_turn_and_not_for_a_batch(ledger: Ledger) -> None:
@@ -170,7 +218,7 @@ async def test_behind_hundreds_of_campaigns_that_cannot_go_the_next_is_reached_a
     assert await ledger.issue() == [BatchRef(SENDER, SMALL, 0)]
     before = await ledger.dump()
     assert await ledger.issue() == []
-    assert await ledger.dump() == before  # none of the others is looked at again
+    assert await ledger.dump() == before  # the second call examines no other campaign
     await ledger.control.resume_sender(SENDER)
     assert len(await ledger.issue()) == 15
     assert await ledger.redis.zcard(BLOCKED) == 0
@@ -237,7 +285,7 @@ async def test_no_start_is_missed_because_many_campaigns_start_at_the_same_minut
         await ledger.move_start(-1_000, CampaignId(f"c{number:07}"))
     await ledger.issue()
     assert await ledger.redis.zcard(waiting) == 150
-    # A minute later, after calls without a gap.
+    # Simulate a minute of calls without a gap.
     for number in range(250):
         await ledger.redis.hset(campaign_key(SENDER, CampaignId(f"c{number:07}")), "start_ms", start_at_ms - 170_000)
     await ledger.redis.hincrby(pace, "starts_since_ms", -69_000)

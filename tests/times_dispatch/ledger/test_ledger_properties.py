@@ -1,7 +1,7 @@
 """Property tests of the ledger's scripts: random interleavings, compared with a reference model after each step.
 
 Several workers act, some of them after losing their leases; reports of every kind arrive at any time; people pause,
-cancel and resolve; upkeep runs; calls are repeated late; and the server loses its last seconds.
+cancel and resolve; upkeep runs; calls are repeated late; and the server loses its last seconds of writes.
 ``LEDGER_EXAMPLES=3000 pytest tests/times_dispatch/ledger/test_ledger_properties.py`` tries more examples and shrinks a
 failure.
 """
@@ -27,7 +27,7 @@ EXAMPLES = int(LONGER or min(20, settings().max_examples))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
 STEPS = 3
 LEASE_S = 100 * 86_400
-"""Leases end only when the machine says so."""
+"""Leases end only when the state machine of the test ends them."""
 
 
 def test_no_sequence_breaks_the_sum_of_the_counters_opens_twice_or_loses_a_message(

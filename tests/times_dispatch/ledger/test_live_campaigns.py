@@ -1,4 +1,4 @@
-"""The figures of live campaigns; each must equal that of the campaign's whole view."""
+"""The figures of live campaigns: each figure must equal the figure in the campaign's whole view."""
 
 import msgspec
 import pytest
@@ -189,7 +189,7 @@ async def test_a_lane_that_ended_counts_and_a_lane_in_the_archive_hides_the_camp
     campaign = await submit_in_lanes(ledger.redis, people(40), lanes=2)
     view = await ledger.queries.campaign(campaign)
     sender = view.lanes[0].plan.sender
-    await ledger.redis.srem(f"{hash_tag(sender)}:live", campaign)  # as if its first lane had ended
+    await ledger.redis.srem(f"{hash_tag(sender)}:live", campaign)  # as if the campaign's first lane had ended
     [(_, _, live)] = (await reader.read()).senders
     assert live == [_of(view)]
     key = campaign_key(sender, campaign)

@@ -116,12 +116,12 @@ async def test_a_campaign_that_was_not_shown_in_time_is_returned_to_another(ledg
     await ledger.maintenance.shown({SENDER: [CampaignId("another1")]}, worker="killed")
     assert await ledger.maintenance.take_changed(SENDER, worker="other") == []
     showing = f"{hash_tag(SENDER)}:showing"
-    for not_before_ms in (1, 4_102_444_800_000):  # the time is over, or the clock was set back
+    for not_before_ms in (1, 4_102_444_800_000):  # the time to show the campaign is over, or the clock was set back
         for member in await ledger.redis.zrange(showing, 0, -1):
             await ledger.redis.zadd(showing, {text(member): not_before_ms})
         assert await ledger.maintenance.take_changed(SENDER, worker="other") == [CAMPAIGN]
     await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="killed")
-    assert await ledger.redis.zcard(showing) == 1, "only the worker that has it can say that it showed it"
+    assert await ledger.redis.zcard(showing) == 1, "only the worker that took a campaign can report it as shown"
     await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="other")
     assert not await ledger.redis.exists(showing)
 
@@ -178,7 +178,8 @@ async def test_a_lease_that_is_renewed_while_the_clock_is_set_is_kept(ledger: Le
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease)
-    decided_ms = await ledger.now_ms() - set_by_s * 1000  # upkeep decided before the clock was set by that
+    # Upkeep decided before the clock was set by *set_by_s*.
+    decided_ms = await ledger.now_ms() - set_by_s * 1000
 
     expired = await ledger.maintenance.expire_leases(SENDER, decided_ms=decided_ms)
 

@@ -1,4 +1,4 @@
-"""Second tries: failed messages with a code of the campaign's rule are sent again, once each time is due."""
+"""Second tries: failed messages with a code of the campaign's rule are sent again when they are due."""
 
 import pytest
 

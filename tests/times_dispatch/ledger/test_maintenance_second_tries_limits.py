@@ -102,7 +102,7 @@ async def test_no_second_try_begins_after_the_validity_though_it_was_decided_bef
     await tries.fail()
     assert await tries.later(20 * MINUTE_S, decided_ms=until_ms - 1) == Settled()
     assert (await tries.ledger.states(), await tries.waiting()) == ("f", 1)
-    assert await tries.ledger.redis.hget(KEY, "until_ms") == str(until_ms).encode(), "it gets no longer"
+    assert await tries.ledger.redis.hget(KEY, "until_ms") == str(until_ms).encode(), "the validity gets no longer"
     assert await tries.ledger.maintenance.end_pending(SENDER) == 0
     assert (await tries.ledger.states(), await tries.waiting()) == ("f", 0)
     assert await tries.ledger.state() is CampaignState.FINISHED
@@ -224,7 +224,7 @@ async def test_a_repeated_settlement_changes_nothing(tries: Tries) -> None:
 async def test_the_second_try_of_a_push_that_the_ledger_lost_is_not_made_twice(tries: Tries) -> None:
     await tries.begin(1)
     await tries.fail()
-    # The ledger lost the second try itself, and its report comes.
+    # The ledger lost the record of the second try, and a report about the second try arrives.
     await tries.ledger.report("clicked", attempt=1, ts=tries.now_s)
     assert (await tries.ledger.states(), await tries.attempts(), await tries.waiting()) == ("a", [1], 0)
     assert (await tries.ledger.view()).parts == 2

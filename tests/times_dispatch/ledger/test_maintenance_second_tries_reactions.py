@@ -1,4 +1,4 @@
-"""A click or a reply stops a second try at any moment, and the failed report before it is never lost."""
+"""A click or a reply stops a second try at any moment, and the earlier failed report is never lost."""
 
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ reactions = pytest.mark.parametrize("reaction", REACTIONS)
 
 
 class Message(NamedTuple):
-    """What the ledger says of the only message."""
+    """The state, the attempt and the code of the only message in the ledger."""
 
     state: str
     attempt: int
@@ -52,7 +52,7 @@ async def _react(tries: Tries, reaction: str, attempt: int = 0) -> ReportEffect:
 
 
 async def _second_try(tries: Tries) -> None:
-    """Let the only message fail, and its second try be pending."""
+    """Let the only message fail; its second try is pending afterwards."""
     await tries.begin(1)
     await tries.fail()
     assert await tries.later(16 * MINUTE_S) == Settled(second_tries=1)
@@ -168,7 +168,7 @@ async def test_a_second_try_of_which_nothing_is_known_waits_for_its_report(
     lease, _ = await _open(tries)
     if moment == "sending":
         await _react(tries, reaction)
-    await tries.ledger.leases.release(lease)  # a worker that was lost
+    await tries.ledger.leases.release(lease)  # the worker was lost
     if moment == "given up":
         await tries.ledger.end_validity()
         assert await tries.ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=1)

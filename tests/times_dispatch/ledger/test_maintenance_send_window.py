@@ -71,7 +71,7 @@ async def test_when_the_send_window_closes_the_batch_is_released_and_the_rest_is
 
 
 async def test_messages_opened_at_the_last_moment_have_begun_when_the_send_window_closes(ledger: Ledger) -> None:
-    """A push begins at most 750 ms after its opening was asked for (workers/batch/batch_worker.py)."""
+    """A push begins at most 750 ms after the worker asked for its block (workers/batch/batch_worker.py)."""
     await ledger.submit(6, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -113,7 +113,7 @@ async def test_messages_resent_after_the_validity_keep_to_the_send_window(ledger
     await ledger.leases.release(await ledger.push(b"iaa"))
     assert await ledger.state() is CampaignState.FINISHED
     await ledger.close_send_window()
-    await _set_send_window(ledger, -2_000, -1_000)  # upkeep forgets the campaign
+    await _set_send_window(ledger, -2_000, -1_000)  # upkeep tracks the campaign no longer
     await ledger.end_validity()
     await ledger.maintenance.settle_overdue(SENDER)
     assert await ledger.states() == "paa"

@@ -1,4 +1,4 @@
-"""The used memory is noted every ten minutes, and tells how long the rest lasts."""
+"""The used memory is recorded every ten minutes; the history tells how long the free memory lasts."""
 
 from collections.abc import Iterator
 
@@ -68,7 +68,7 @@ async def test_the_rest_lasts_as_long_as_the_growth_of_the_last_day_says(
         ({72: 70 * MB}, Memory(60 * MB, 100 * MB)),
         ({72: 10 * MB}, Memory(60 * MB, 0)),
     ],
-    ids=["noted for less than an hour", "does not grow", "no limit"],
+    ids=["recorded for less than an hour", "does not grow", "no limit"],
 )
 async def test_nobody_says_how_long_memory_lasts_that_has_no_pace_or_no_limit(
     redis: Redis, redis_clock: StoppedClock, noted: dict[int, int], memory: Memory

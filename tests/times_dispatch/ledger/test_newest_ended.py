@@ -31,7 +31,7 @@ async def test_a_campaign_of_which_a_lane_is_live_has_not_ended(ledger: Ledger) 
     await ledger.submit(1)
     [view] = await ledger.queries.live(SENDER)
     await _end(ledger, "ended001", 1_000)
-    await ledger.redis.zadd(f"{{{SENDER}}}:ended", {CAMPAIGN: 2_000})  # as its first lane is, which ended sooner
+    await ledger.redis.zadd(f"{{{SENDER}}}:ended", {CAMPAIGN: 2_000})  # as if the first lane ended before the others
     views = await newest_ended(ledger.redis, [SENDER], [view.id], limit=1, damaged=[])
     assert [each.id for each in views] == ["ended001"]
 

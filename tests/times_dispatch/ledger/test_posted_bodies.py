@@ -36,11 +36,11 @@ async def test_an_entry_that_a_reconciler_holds_stays_and_one_that_is_relayed_is
     redis: Redis, stream: str, group: str, outcome: tuple[int, int]
 ) -> None:
     reader = StreamReader(redis, stream, group)
-    assert await reader.read(1, block_ms=1) == []  # makes the group
+    assert await reader.read(1, block_ms=1) == []  # creates the consumer group
     await redis.xadd(stream, fields_of(pack([NAMING]), b""))
     [held] = await reader.read(1, block_ms=1)
     assert await PostedBodies(redis).hide(NUMBER) == outcome
-    await reader.finish([held.id])  # the reader goes on with the entry that it has in memory
+    await reader.finish([held.id])  # the reader continues with its own copy of the entry
     left = await reader.read(10, block_ms=1)
     assert [unpack(entry.payload) for entry in left] == [[HIDDEN]] * outcome[0]
 

@@ -82,7 +82,7 @@ def test_kinds_and_effects_of_reports() -> None:
     assert _constants(source) == {
         effect.name: effect.value
         for effect in ReportEffect
-        if effect is not ReportEffect.ARCHIVED  # by Python
+        if effect is not ReportEffect.ARCHIVED  # only Python uses this effect
     }
 
 
@@ -132,6 +132,6 @@ def test_a_reason_of_a_person_stands_as_it_is(reason: str) -> None:
 
 
 def test_no_script_replies_english_to_python() -> None:
-    """Only the message of an error, which goes to the log, has more than one word."""
+    """Only the texts of errors, which go to the log, have more than one word."""
     texts = {text for text in re.findall(r"'([^'\n]*)'", ALL_LUA) if re.search(r"[a-z] [a-z]", text)}
     assert texts == {"DAMAGED records of ", " bytes for ", " is too long ago"}

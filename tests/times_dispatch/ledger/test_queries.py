@@ -1,4 +1,4 @@
-"""What people see of the ledger; the counters are checked at the end of every test of the ledger."""
+"""The views of the ledger for people; the counters are checked at the end of every test of the ledger."""
 
 from collections.abc import Awaitable, Callable
 
@@ -73,7 +73,7 @@ async def test_campaigns_are_listed_with_the_newest_first(ledger: Ledger) -> Non
 
 
 async def _end(ledger: Ledger, campaign: str, created_ms: int) -> None:
-    """Submit a campaign that was created at this time, and cancel it."""
+    """Submit a campaign that was created at the given time, and cancel the campaign."""
     await ledger.submit(1, campaign=campaign)
     await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), "created_ms", created_ms)
     await ledger.control.campaign(SENDER, CampaignId(campaign), ControlAction.CANCEL)

@@ -104,5 +104,14 @@ def test_a_transaction_id_that_is_no_plain_number_is_known_to_be_there_and_not_k
 
 
 def _packed(attempt: int, block: int, code: int, sent: int, reported_s: int) -> bytes:
-    """Return a record without its transaction, as the scripts pack it."""
+    """Return a record without its transaction, as the scripts pack the record.
+
+    Args:
+        attempt: the attempt of the message.
+        block: the number of the block.
+        code: the provider's code.
+        sent: the provider's index in the chain (highest 4 bits), and the milliseconds from the campaign's creation to
+            the push (36 bits).
+        reported_s: the time in the delivery report, in epoch seconds; 0 if there was no report.
+    """
     return struct.pack(">BHH", attempt, block, code) + sent.to_bytes(5, "big") + struct.pack(">I", reported_s)

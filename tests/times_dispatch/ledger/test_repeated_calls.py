@@ -10,26 +10,26 @@ repeated call is harmless:
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
 | ``control`` pause, brake | stops a campaign that was resumed meanwhile: nothing is sent, and people see the stop |
-| ``control`` resume | passes the time of the decision: resumes no campaign that was stopped later (fixed) |
+| ``control`` resume | passes the time of the decision: resumes no campaign that was stopped later |
 | ``control`` cancel | a cancelled campaign stays cancelled |
 | ``append_to_trail``, entries of all trails | an entry that was written twice is shown once |
 | ``set_silence`` | holds messages back or ends the holding back; the next observation corrects a wrong change |
-| ``resume_sender`` | passes the time of the decision: ends no later pause, brake or back-off (fixed) |
-| pause and brake of a sender | stop the sender again, at the time of the repetition: nothing is sent, as people see |
-| rate, budget, ``optout remove`` | a plain write, which the command line does not repeat: the person decides (fixed) |
+| ``resume_sender`` | passes the time of the decision: ends no later pause, brake or back-off |
+| pause and brake of a sender | stop the sender again, at the time of the repetition; people see the stop |
+| rate, budget, ``optout remove`` | a plain write, which the command line does not repeat: the person decides |
 | ``optout add`` | a number that was removed meanwhile is on the list again, and gets no message |
-| ``configure_rate`` | changes the rate of the settings only if the stored rate is the rate that was read (fixed) |
+| ``configure_rate`` | changes the rate of the settings only if the stored rate is the rate that was read |
 | daily cap of the settings | a plain write of the same value; no command sets the cap |
 | ``issue`` | issues the next batches; upkeep wakes workers again for the batches of the lost answer |
 | ``take`` | the same operation gets its own lease again or a new lease, never the lease of another operation |
 | ``renew``, ``release`` | fenced by the token, which is given out only once |
-| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (fixed) |
+| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | gives later send times again; the send times of the first call stay unused |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by the state of the ledger at the time of the call |
 | ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and requeues a message at most once |
-| ``settle_overdue`` by a person | passes the time of the decision: leaves messages that were sent later (fixed) |
+| ``settle_overdue`` by a person | passes the time of the decision: leaves messages that were sent later |
 | ``apply_reports`` | in any order, any number of times |
 | ``forget_messages`` | changes only the recipients that the caller has read |
 | ``restore_archived`` | a campaign that Redis already has does not change |

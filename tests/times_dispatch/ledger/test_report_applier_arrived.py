@@ -1,4 +1,4 @@
-"""Clicks, replies and events on the way: each proves that a push arrived, so that message is not sent again."""
+"""Clicks, replies and intermediate reports: each proves that a push arrived, so the message is not sent again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Clicks, replies and opt-outs that delivery reports tell."""
+"""Clicks, replies and opt-outs that arrive in delivery reports."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Visits of tracked links with ids: each counts once, and takes one bit."""
+"""Visits of tracked links with ids: each visit counts once, and takes one bit."""
 
 import random
 

@@ -17,7 +17,7 @@ async def _store(redis: Redis, *, age_s: float = 0.0) -> bytes:
 
 
 async def _reconciler(redis: Redis, *, has_left: bool = False) -> None:
-    """Let a reconciler read what is stored, and leave if it is to."""
+    """Let a reconciler read the stored reports; with *has_left*, the reconciler then leaves its group."""
     await redis.xgroup_create(REPORTS, RECONCILERS, id="0", mkstream=True)
     await redis.xreadgroup(RECONCILERS, "one", {REPORTS: ">"})
     if has_left:

@@ -1,4 +1,4 @@
-"""Every script is loaded again when Redis has forgotten it, and changes nothing when it is refused memory."""
+"""Every script is loaded again when Redis has lost the script, and changes nothing when Redis refuses memory."""
 
 import re
 import shutil
@@ -213,7 +213,7 @@ RUN_WHEN_FULL = {
     "queue_copies",
     "remove_copies",
 }
-"""Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
+"""Scripts that free, shorten or overwrite data, and scripts that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
 
 

@@ -1,4 +1,4 @@
-"""What keeps a sender from a provider, in words and for which messages."""
+"""The reasons why a sender does not use a provider, in words, and the messages for which each reason holds."""
 
 import pytest
 

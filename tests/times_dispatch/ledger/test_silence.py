@@ -1,4 +1,4 @@
-"""When reports are missing, and what a silent provider takes: limits just below and at the limit."""
+"""When reports count as missing, and what is sent to a silent provider: values just below and at each limit."""
 
 from datetime import date
 from typing import Any
@@ -48,7 +48,7 @@ def history(*, reported: int = 1_000, sent: int = 1_200, days: int = 3, within_s
         (history(days=2), False),
         (history(sent=3_333), True),
         (history(sent=3_334), False),  # fewer than 30 % have a report
-        (DeliveryCounts(days=9, sent=2_000, failed=2_000), False),  # nothing was delivered: no time is known
+        (DeliveryCounts(days=9, sent=2_000, failed=2_000), False),  # nothing was delivered: no delivery time is known
         (DeliveryCounts(), False),
     ],
 )
@@ -62,7 +62,7 @@ def test_a_report_is_missed_after_three_times_the_usual_time_and_after_the_short
 ) -> None:
     usual = usual_reports(history(within_s=within_s), min_wait_s=300)
     assert usual
-    assert usual.wait_s == pytest.approx(wait_s, rel=0.1)  # the times are exact to a tenth
+    assert usual.wait_s == pytest.approx(wait_s, rel=0.1)  # the recorded times are exact to 10 %
 
 
 def test_where_reports_take_hours_silence_says_nothing() -> None:
@@ -85,7 +85,7 @@ def missing(record: SilenceRecord, at_s: float) -> int:
 def test_reports_are_missing_when_20_were_to_be_expected_and_have_waited_long_enough(
     sent: int, at_s: float, expected: int
 ) -> None:
-    # 80 % get a report, 95 % of them within the wait: 27 messages let expect 20.5 reports.
+    # 80 % get a report, 95 % of them within the wait: 20.5 reports are expected for 27 messages.
     record = look(look(None, 0, 0), 10, sent)
     assert missing(look(record, at_s, 9_000), at_s) == expected
 
@@ -151,7 +151,8 @@ async def test_promotional_messages_are_held_back_from_a_silent_provider_and_oth
     with machine_clock(redis) as clock:  # the clock stands still: the provider is tried again in half a second
         await clock.write(redis)
         ledger = Ledger(redis)
-        assert await SilenceStore(redis).hold(SENDER, PROVIDER, REASON, wait_s=0.5)  # soon: a batch is issued and waits
+        # The wait is short, because an issued batch waits so long.
+        assert await SilenceStore(redis).hold(SENDER, PROVIDER, REASON, wait_s=0.5)
         service = await _opened(ledger, "service")
         assert isinstance(service, Block)
         assert len(service.messages) == 6

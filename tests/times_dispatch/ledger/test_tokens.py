@@ -51,7 +51,7 @@ async def test_the_lock_of_a_dead_holder_expires(redis: Redis) -> None:
     await eventually(lambda: _is_gone(redis, f"token:{NAME}:lock"))
     async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired:
         assert acquired
-        await dead.__aexit__(None, None, None)  # the late holder releases nothing that is not its own
+        await dead.__aexit__(None, None, None)  # the late holder must not release the lock of another holder
         async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired_too:
             assert not acquired_too
 
@@ -78,7 +78,7 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
     async def grant(_: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.05)  # slow enough for all others to ask
+        await asyncio.sleep(0.05)  # slow enough that all other caches ask
         return httpx.Response(200, json={"access_token": f"token-{asked}", "expires_in": 60})
 
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
@@ -89,7 +89,7 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
             transport=httpx.MockTransport(grant),
             store=RedisTokenStore(redis),
             request_timeout_s=30,
-            get_timeout_s=30,  # however busy the machine is
+            get_timeout_s=30,  # enough for a busy machine
         )
         for _ in range(10)
     ]

@@ -25,7 +25,7 @@ async def test_a_number_without_campaign_is_not_found(redis: Redis) -> None:
     await LinkNumbers(redis).number(SENDER, CampaignId("diwali01"))
 
     assert await LinkNumbers(redis).find(SENDER, 2) is None
-    assert await LinkNumbers(redis).find(SENDER, 1) is None  # numbered, and not begun
+    assert await LinkNumbers(redis).find(SENDER, 1) is None  # the campaign has a number, and has not begun
 
 
 def test_the_values_of_links_are_read_from_a_packed_batch() -> None:

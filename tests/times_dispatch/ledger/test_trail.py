@@ -76,7 +76,7 @@ async def test_a_resume_is_in_the_trail_only_if_it_ends_a_stop_of_some_lane(ledg
     control = Control(ledger.redis, actor=ASHA)
     await control.with_lanes(SENDER, 2)
     first, second = (sender_key(lane, SenderKey.SENDER) for lane in lane_senders(SENDER, 2))
-    await ledger.redis.hset(first, f"answered_us@{PROVIDER}", 1)  # remains of every push
+    await ledger.redis.hset(first, f"answered_us@{PROVIDER}", 1)  # every push leaves this field
     await control.resume_sender(SENDER)
     assert await entries(ledger) == []
     backs_off: Any = {f"back_off_count@{PROVIDER}": 1, f"back_off_reason@{PROVIDER}": "overloaded"}

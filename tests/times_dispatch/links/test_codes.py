@@ -69,7 +69,7 @@ def test_no_code_with_one_changed_character_names_a_message_of_the_campaign() ->
     refs = [ref for text in changed if (ref := CODES.parse(text))]
 
     assert not [ref for ref in refs if ref.number <= 100 and ref.message < 10_000_000]
-    assert len(refs) <= 3  # of 671, each with one chance in 370,000
+    assert len(refs) <= 3  # each of the 671 codes is valid with a chance of 1 in 370,000
 
 
 def test_another_sender_and_another_key_have_other_codes() -> None:

@@ -1,4 +1,4 @@
-"""The numbers of today and yesterday are those of the moment; those of older days are ten minutes old at most."""
+"""The numbers of today and yesterday are current; the numbers of older days are at most ten minutes old."""
 
 from datetime import date, timedelta
 

@@ -115,7 +115,7 @@ def test_a_real_prometheus_scrapes_the_process_and_evaluates_every_rule(promethe
     def evaluated() -> bool:
         (group,) = prometheus.get("rules")["groups"]
         states = {rule["name"]: rule["state"] for rule in group["rules"]}
-        # No worker runs, and a minute has not passed.
+        # No worker runs, so the alert is pending in its first minute.
         return all(rule["health"] == "ok" for rule in group["rules"]) and states["DispatchNoWorker"] != "inactive"
 
     _until(evaluated, Path("/dev/null"))
@@ -177,7 +177,7 @@ def test_the_rules_fire_and_stay_quiet_as_their_cases_say() -> None:
 
 @pytest.fixture(scope="module")
 def validator() -> Any:
-    """The schema of dashboards. To import its library takes two seconds, which no other process of tests need spend."""
+    """Return a validator for dashboards; the import of its library takes two seconds, so only these tests import it."""
     jsonschema = importlib.import_module("jsonschema")
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 
@@ -197,7 +197,7 @@ def test_the_dashboard_follows_the_schema_of_grafanas_dashboards(validator: Any)
         ({"tiles": []}, "Additional properties are not allowed"),
     ],
 )
-@pytest.mark.slow  # the same
+@pytest.mark.slow  # to import the validator takes two seconds
 def test_the_schema_finds_mistakes(validator: Any, change: dict[str, Any], error: str) -> None:
     assert any(error in found.message for found in validator.iter_errors({**DASHBOARD, **change}))
 

@@ -122,7 +122,7 @@ async def test_messages_count_in_the_minute_in_which_they_were_sent(redis: Redis
     began_s = time.time()
     await send_campaign(redis, CorrelationIds(ID_KEY.encode()), total=20)
     sent = list[int]()
-    for later_s in (60, 120):  # the campaign may have been sent in two minutes
+    for later_s in (60, 120):  # the messages may have been sent in two different minutes
         clock = FakeClock(epoch=began_s + later_s)
         snapshot = await read_snapshot(redis, _queues, days=1, max_memory_share=0.9, clock=clock)
         assert snapshot.ledger

@@ -1,4 +1,4 @@
-"""The login of the metrics, scrapes that come at once, and an unavailable Redis."""
+"""The login of the metrics process, simultaneous scrapes, and an unavailable Redis."""
 
 import asyncio
 import signal

@@ -147,7 +147,7 @@ async def test_cancelling_a_push_raises_and_leaves_the_doubt_to_the_caller() -> 
 
 
 class Endless(httpx.AsyncByteStream):
-    """A body that drips for ever, and knows whether it was closed."""
+    """A body that never ends, and records whether it was closed."""
 
     closed = False
 

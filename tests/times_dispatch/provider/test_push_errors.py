@@ -1,4 +1,4 @@
-"""Every line of the allow-list, and what is not on it, against a real socket."""
+"""Every error of the allow-list, and errors that are not in the list, against a real socket."""
 
 import asyncio
 import socket
@@ -54,7 +54,7 @@ async def read_a_byte_and_reset(connection: ScriptedConnection) -> None:
     connection.reset()
 
 
-# What is provably not sent: each yields what to push to, and the server that must not have read a request.
+# Cases provably not sent: each yields the target of a push, and the server that must not have read a request.
 
 Proof = tuple[str, dict[str, Any], Server | None]
 
@@ -194,7 +194,7 @@ def test_every_line_of_the_allow_list_has_its_proof() -> None:
     assert {failure for failure, _ in PROOFS} | {Failure.POOL_TIMEOUT} == set(NOT_SENT)
 
 
-# What is in doubt: the server has read the request, or may have.
+# Cases in doubt: the server has read the request, or may have read the request.
 
 
 async def read_and_close(connection: ScriptedConnection) -> None:
@@ -292,7 +292,7 @@ async def test_an_idle_connection_that_the_server_closes_costs_no_second_copy(
     async def answer_one_and_close(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer()
-        await asyncio.sleep(closes_after_s)  # so that it falls before, into and after the next request
+        await asyncio.sleep(closes_after_s)  # so that the close comes before, during or after the next request
 
     async with serving(answer_one_and_close) as server:
         provider = preset(nickname="tm", username="u", password="p", endpoint=server.url)

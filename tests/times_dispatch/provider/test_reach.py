@@ -1,4 +1,4 @@
-"""A process notes which providers give it no response, and what it may open for them."""
+"""A process records which providers give it no response, and how many messages it may open for them."""
 
 import pytest
 

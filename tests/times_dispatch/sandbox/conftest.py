@@ -18,7 +18,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start a sandbox with the given parts of its configuration; it stops with the test."""
+    """Start a sandbox with the given parts of its configuration; the sandbox stops at the end of the test."""
     async with AsyncExitStack() as stack:
 
         async def start(**config: Any) -> SandboxClient:
@@ -45,7 +45,7 @@ async def receiver() -> AsyncIterator[ReportReceiver]:
 
 @pytest.fixture
 async def links_server() -> AsyncIterator[ReportReceiver]:
-    """A server that redirects every request; ``bodies`` holds the paths, and ``statuses`` are answered first."""
+    """A server that redirects every request; ``bodies`` holds the paths, and ``statuses`` are the first answers."""
     answered = ReportReceiver()
 
     async def redirect(request: web.BaseRequest) -> web.Response:

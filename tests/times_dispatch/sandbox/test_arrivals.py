@@ -6,7 +6,7 @@ from times_dispatch.sandbox.arrivals import SECOND_NS, Arrivals
 
 
 def max_per_second(stamps: list[int]) -> int:
-    """Count in the plainest way: for each arrival, those in the second that it begins."""
+    """Return the maximum of arrivals in a second, by a plain count of the second after each arrival."""
     return max((sum(begin <= stamp < begin + SECOND_NS for stamp in stamps) for begin in stamps), default=0)
 
 

@@ -177,7 +177,7 @@ async def test_the_journal_keeps_the_books_over_a_restart(
     early = len(receiver.rows)
     assert 0 < early < 12
     with path.open("ab") as journal:
-        journal.write(b'["arrival","TIME')  # what a kill in the middle of a write leaves
+        journal.write(b'["arrival","TIME')  # an unfinished line, as after a kill
     after = await start(journal=str(path), reports=slow)
     assert (await after.books())["all"] == kept["all"]
     await after.flush()

@@ -1,4 +1,4 @@
-"""The configuration of the sandbox, when it is no file."""
+"""The configuration of the sandbox, when its path is no regular file."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from times_dispatch.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultT
 
 
 async def raw_push(client: SandboxClient, **changes: str) -> bytes:
-    """Push over a bare socket and read to its end."""
+    """Push over a bare socket; return all bytes up to the end of the connection."""
     body = orjson.dumps({**GOOD, **changes})
     address = urlsplit(client.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -92,7 +92,7 @@ async def test_a_stall_does_not_hold_up_the_end_of_the_sandbox(start: Start) -> 
     pushing = asyncio.create_task(client.push())
     await client.until(lambda books: books["all"]["faults"])
     pushing.cancel()
-    # The fixture cancels the sandbox: the test would take a minute if the stall were waited for.
+    # The fixture cancels the sandbox, because the end of the stall would take a minute.
 
 
 @pytest.mark.parametrize(("fault", "accepted"), [(Fault.GARBAGE_BEFORE, 0), (Fault.GARBAGE_AFTER, 1)])

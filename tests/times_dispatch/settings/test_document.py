@@ -120,7 +120,7 @@ def test_every_value_of_any_file_is_found_at_its_line(
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return  # a key of one table that is the heading of another
+        return  # a key of one table is the name of another table
 
     document = Document("a.toml", text)
 

@@ -32,7 +32,7 @@ def test_the_file_gives_variables_and_its_paths_begin_at_its_folder(settings_pat
         {"DISPATCH_REDIS_URL": "redis://other/0", "DISPATCH_ID_KEY": "b", "DISPATCH_CALLBACK_SECRET_FILE": "/c"},
         {"DISPATCH_REDIS_URL_FILE": "/a", "DISPATCH_ID_KEY_FILE": "/b", "DISPATCH_CALLBACK_SECRET": "c"},
     ],
-    ids=["the same form", "the other form"],
+    ids=["same form as the file", "other form than the file"],
 )
 def test_the_environment_overrides_the_file_in_either_form(settings_path: Path, given: dict[str, str]) -> None:
     assert with_env_file(given, settings_path) == given

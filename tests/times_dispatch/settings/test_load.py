@@ -168,7 +168,7 @@ def test_addresses_of_the_environment_override_those_of_the_file(loaded: Loader)
         "http://me:pw@proxy.example:3128",
     )
     for value in (provider.username, provider.password, provider.endpoint, provider.proxy):
-        assert type(value) is str  # encoders take no subclass
+        assert type(value) is str  # encoders accept no subclass of str
     assert settings.callbacks.listen == "0.0.0.0:8080"
     assert settings.callbacks.public_url == "https://sms.example"
     assert settings.relay_url == "https://b.example/relay"

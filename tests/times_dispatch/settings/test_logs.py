@@ -14,12 +14,12 @@ from times_dispatch.settings import logs
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
-    """Where the lines go; logging is as it was afterwards."""
+    """The stream of log lines; the configuration of logging is restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     quiet = [logging.getLogger(name) for name in logs.QUIET]
     before = [(logger.level, logger.propagate) for logger in quiet]
-    for logger in quiet:  # a server of another test may have cut its logger off
+    for logger in quiet:  # a server of another test may have set this to False
         logger.propagate = True
     yield io.StringIO()
     root.handlers[:] = handlers

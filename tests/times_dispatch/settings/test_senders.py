@@ -11,7 +11,7 @@ from times_dispatch.settings.load import load
     ("header", "category", "valid"),
     [
         ("TIMESM", "service", True),
-        ("TIMESM", "promotional", True),  # former service explicit templates kept their letters
+        ("TIMESM", "promotional", True),  # headers of the former category "service explicit" have letters
         ("timesm", "government", True),
         ("567890", "promotional", True),
         ("567890", "service", False),

@@ -15,7 +15,7 @@ scripts = st.sampled_from("0०০੦૦୦௦౦೦൦٠۰０")
 
 @given(prefixes, mobiles, separators)
 def test_an_indian_mobile_number_is_recognised_in_all_its_forms(prefix: str, mobile: str, between: list[str]) -> None:
-    # A dot before the last digit or two would make a decimal number of it, and is left to its own test.
+    # A dot before the last one or two digits would make a decimal number, which has a test of its own.
     *between, near_end, nearer_end, at_end = between
     marks = [*between, *(mark.replace(".", "") for mark in (near_end, nearer_end)), at_end.replace(".", " ")]
     raw = marks[0] + prefix + "".join(mark + digit for mark, digit in zip(marks[1:], mobile, strict=False)) + marks[-1]

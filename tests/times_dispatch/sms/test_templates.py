@@ -57,7 +57,7 @@ def test_a_text_with_a_changed_character_outside_the_slots_does_not_match(
     filled: tuple[Template, list[str]], data: st.DataObject
 ) -> None:
     template, _ = filled
-    # Values without a letter of the literals: otherwise a slot may rightly take in what was changed.
+    # The values have no letter of the literals; otherwise a slot could rightly match the changed character.
     template = Template("".join(f"{literal}{{#numeric#}}" for literal in template.literals) + "z")
     pieces = [piece for literal in template.literals for piece in (literal, "42")][:-1]
     changeable = [index for index in range(0, len(pieces), 2) if pieces[index]]
@@ -173,7 +173,7 @@ def test_a_value_has_a_maximal_length(length: int, max_length: int, fits: bool) 
 
 @pytest.mark.parametrize(("max_length", "fits"), [(5, False), (6, True)])
 def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(max_length: int, fits: bool) -> None:
-    # The number must be "125 34": what follows the other 5 is none, as it begins with a blank.
+    # The number must be "125 34": the text after the second 5 begins with a blank, so it is no number.
     assert Template("{#var#}5{#cbn#}").matches("5125 34", max_length) is fits
 
 

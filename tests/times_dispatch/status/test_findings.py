@@ -95,5 +95,5 @@ def test_the_most_serious_finding_comes_first_and_many_stops_become_one_line() -
     found = _found(redis=RedisStatus(max_bytes=MB, last_write_ok=False), stops=stops)
     assert found[0][0] is Severity.CRITICAL
     assert found[-1] == (Severity.NOTE, "campaign 18: paused")
-    assert (Severity.WARNING, "campaign 24: paused") in found, "what nobody paused is told, however many are paused"
+    assert (Severity.WARNING, "campaign 24: paused") in found, "a campaign that no person paused is always named"
     assert (Severity.WARNING, "5 more senders and campaigns are stopped") in found

@@ -1,4 +1,4 @@
-"""The status tells what runs, and what is wrong with what to do, the most serious first."""
+"""The status lists the running processes, and each problem with its remedy, the most serious problem first."""
 
 import msgspec
 import pytest
@@ -38,7 +38,7 @@ async def _let_all_run(redis: Redis) -> None:
 
 
 def _serious(status: DeploymentStatus) -> list[StatusFinding]:
-    """Return the findings but the notes and what the tests' own Redis is warned for."""
+    """Return the findings without notes and without the warning about the tests' own Redis."""
     return [item for item in status.findings if item.severity != Severity.NOTE and "appendonly" not in item.problem]
 
 

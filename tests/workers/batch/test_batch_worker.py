@@ -1,4 +1,4 @@
-"""What becomes of a batch's messages, whatever the provider says and whoever intervenes."""
+"""The results of a batch's messages, for all answers of a provider and all actions of people."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def test_messages_that_were_not_sent_are_sent_later_with_the_same_id(rig: 
     await rig.send()
     first, second = rig.provider.arrived
     assert first.id == second.id
-    assert second.at - first.at >= 0.5  # it backed off
+    assert second.at - first.at >= 0.5  # the sender backed off
     assert await rig.states() == "a"
     assert (await rig.view()).codes == {"retry:2": 1}
 
@@ -173,7 +173,7 @@ async def test_a_lost_lease_starts_no_push_and_writes_nothing(rig: WorkerRig) ->
         zombie = rig.provider.ids.copy()
         rig.provider.may_answer.set()
         await worker.quiet()
-    assert worker.ended == [BatchEnd.LEASE_LOST, BatchEnd.DONE]  # and then the batch was handed out again
+    assert worker.ended == [BatchEnd.LEASE_LOST, BatchEnd.DONE]  # after the lost lease, the batch was issued again
     assert await rig.states() == "iiaaaa"
     assert set(rig.provider.ids[2:]).isdisjoint(zombie)
     assert len(set(rig.provider.ids)) == 6
@@ -220,7 +220,7 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     assert await rig.states() == "ppppp"
     batch.on_lease_renewed(lease_deadline=clock.monotonic() + 15)
     async with asyncio.timeout(30):
-        while not run.done():  # between two answers of Redis
+        while not run.done():  # the clock advances between two answers of Redis
             await clock.advance(0.01)
     assert await rig.states() == "aaaaa"
 
@@ -269,7 +269,7 @@ async def test_pushes_of_a_paced_sender_start_at_their_send_times(rig: WorkerRig
     await rig.submit(40)
     await rig.send(rates={SENDER: 100})
     late_ms, steps_ms = await _pace(rig)
-    assert min(late_ms) > -5  # none before its send time; both clocks are read in milliseconds
+    assert min(late_ms) > -5  # no push before its send time; both clocks are read in milliseconds
     assert sorted(late_ms)[20] < 100
     assert sum(steps_ms) >= 39 * 10 - 15
 
@@ -331,7 +331,7 @@ async def test_a_wake_up_for_an_unknown_campaign_is_nothing_owed(rig: WorkerRig)
 async def test_a_worker_that_learns_that_the_ledger_lost_a_block_pushes_nothing_twice(rig: WorkerRig) -> None:
     await rig.submit(250, batch_size=250)
     leases = Forgetful(rig.redis)
-    batch = await rig.batch(leases=leases, clock=FakeClock(auto=True))  # on which no call to the ledger is late
+    batch = await rig.batch(leases=leases, clock=FakeClock(auto=True))  # by this clock no call to the ledger is late
     assert await batch.work() == "blocks_lost"
     await rig.send()
     assert sorted(rig.provider.ids) == sorted(set(rig.provider.ids))
@@ -371,7 +371,7 @@ async def _outlasts(rig: WorkerRig, ms: float) -> bool:
 
 
 async def _redis_ahead_ms(rig: WorkerRig) -> tuple[float, float]:
-    """How long the answer took, and by how many milliseconds Redis' clock is ahead of ours."""
+    """Return how many seconds the answer took, and by how many milliseconds Redis' clock is ahead of ours."""
     asked_at = time.monotonic()
     seconds, microseconds = await rig.redis.time()
     answered_at = time.monotonic()
@@ -380,8 +380,8 @@ async def _redis_ahead_ms(rig: WorkerRig) -> tuple[float, float]:
 
 
 async def _pace(rig: WorkerRig) -> tuple[list[float], list[int]]:
-    """By how many milliseconds each push came after its send time, and what lay between the send times."""
-    # By the fastest of some answers, which says best when Redis read its clock.
+    """Return how late each push was after its send time, and the gaps between the send times, in milliseconds."""
+    # The fastest of some answers shows most exactly when Redis read its clock.
     _, ahead_ms = min([await _redis_ahead_ms(rig) for _ in range(20)])
     created_ms = (await rig.view()).created_ms
     sent = {f"9198{message.index:08}": message.record.sent_ms for message in await rig.messages()}

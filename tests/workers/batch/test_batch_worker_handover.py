@@ -1,4 +1,4 @@
-"""Two providers of a sender: what goes to the second, and what never does."""
+"""Two providers of a sender: the messages that go to the second provider, and the messages that never do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -34,7 +34,7 @@ async def test_when_the_first_refuses_connections_everything_arrives_at_the_seco
     await rig.submit(120, batch_size=40, fallbacks=["second"])
 
     def client(description: Provider) -> Client:
-        # Of the first a real one, with nobody listening.
+        # The first provider has a real client, and a port on which no server listens.
         nowhere = described_provider("times", f"http://127.0.0.1:{unused_tcp_port}/ct")
         return Client(nowhere) if description.nickname == "times" else rig.client(description)
 
@@ -56,7 +56,7 @@ async def test_when_the_first_refuses_the_account_the_rest_goes_through_the_seco
     assert await rig.states() == "a" * 30
     assert len(rig.second_provider.ids) == 30
     assert set(rig.second_provider.ids) == _ids(range(30))
-    assert set(rig.provider.ids) < set(rig.second_provider.ids)  # they were refused, so they are not doubled
+    assert set(rig.provider.ids) < set(rig.second_provider.ids)  # the first provider refused these messages
     for sender in (SENDER, SenderId("OTHERS")):
         (held,) = (await rig.queries.sender(sender)).unavailable
         assert (held.provider, held.brake) == ("times", "authentication failure (2070)")
@@ -76,7 +76,7 @@ async def test_a_fallback_that_refuses_its_account_is_braked_for_every_sender_th
 
 @asynccontextmanager
 async def _resetting() -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that reads a whole request, and then resets the connection; with the requests it read."""
+    """Serve requests: each is read whole, and then its connection is reset. Yield the URL and the list of requests."""
     read: list[bytes] = []
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,7 +121,7 @@ async def test_a_first_that_asks_for_two_minutes_is_left_alone_while_the_second_
     assert held.backing_off_until_ms > (await rig.view()).created_ms + 100_000
 
 
-@pytest.mark.slow  # sends at a rate
+@pytest.mark.slow  # sends at a limited rate
 async def test_a_first_that_is_back_is_found_by_one_message_and_gets_the_rest(rig: WorkerRig) -> None:
     await rig.submit(100, fallbacks=["second"])
     back = asyncio.Event()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 class LateLeases(BatchLeases):
-    """A ledger whose answers take a while on their way, as long as the lists say; then they are quick."""
+    """A ledger whose first answers take as many seconds as the lists say; later answers are quick."""
 
     def __init__(
         self, redis: Redis, clock: SkippingClock, *, openings_s: list[float], confirmations_s: list[float]
@@ -65,7 +65,7 @@ class LateLeases(BatchLeases):
         return confirmed
 
     def _let_take(self, seconds: float, asked_at: float) -> None:
-        """Let a call seem to have taken so long, however long it took on a busy machine."""
+        """Make a call last *seconds* by the batch's clock, however long the call took on a busy machine."""
         self._skipping.skip(asked_at + seconds - self._skipping.monotonic())
 
     @property
@@ -74,7 +74,7 @@ class LateLeases(BatchLeases):
 
 
 async def _work_until(batch: BatchWorker, is_enough: Callable[[], bool]) -> None:
-    """Let a batch work until a condition holds, and then until it has stopped."""
+    """Let a batch work until a condition holds, then stop the batch."""
     working = asyncio.create_task(batch.work())
     async with asyncio.timeout(120):
         while not is_enough():
@@ -199,7 +199,7 @@ async def test_a_block_gets_new_send_times_once_it_is_later_than_a_send_time_and
 async def test_a_block_is_as_short_as_its_pushes_need_after_a_round_trip_that_takes_a_little_longer(
     rig: WorkerRig, opening_s: float, rate: float
 ) -> None:
-    """Otherwise every block is confirmed, and each confirmation takes a round trip and gives send times away.
+    """Otherwise every block is confirmed, and each confirmation takes a round trip and wastes send times.
 
     A block may begin with a send time that has just passed, and its last message takes one interval.
     """
@@ -217,9 +217,9 @@ async def test_a_block_is_as_short_as_its_pushes_need_after_a_round_trip_that_ta
 async def test_a_block_is_so_short_that_all_of_it_is_pushed_behind_the_delay_of_the_other_workers(
     rig: WorkerRig,
 ) -> None:
-    """The ledger took 0.5 s and takes 0.3 s now, but all workers still push 0.5 s later than the send times.
+    """Calls to the ledger took 0.5 s and now take 0.3 s, but all workers still push 0.5 s later than the send times.
 
-    A longer block would be pushed earlier than that, beside those of other workers, or its end not in time.
+    With a longer block, the worker would push earlier than the other workers, or push the end of the block too late.
     """
     delay_s, rate = 0.5, 100
     await rig.submit(1_000, batch_size=1_000)
@@ -234,7 +234,7 @@ async def test_a_block_is_so_short_that_all_of_it_is_pushed_behind_the_delay_of_
     left_s = [max_s - block.delay_s - ahead_s for block, ahead_s in pairs if isinstance(block, Block)]
     assert leases.blocks[1].delay_s > 0.3
     assert min(left_s[1:]) >= -0.001
-    assert max(leases.asked_ahead_s[2:]) > AHEAD_S, "no shorter than it must be"
+    assert max(leases.asked_ahead_s[2:]) > AHEAD_S, "blocks are no shorter than necessary"
 
 
 async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: WorkerRig) -> None:
@@ -246,14 +246,14 @@ async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: Wor
     first, second, third, fourth, fifth, *_ = leases.asked_for
     assert first == fifth == MAX_BLOCK
     assert MAX_BLOCK > second > third > fourth >= 10
-    assert batch.counts["accepted"] == 1_000  # on a busy machine some of them are returned, and begun later
+    assert batch.counts["accepted"] == 1_000  # on a busy machine some messages are returned, and begun later
 
 
 @pytest.mark.parametrize(("rate", "least", "most"), [(0, 100, MAX_BLOCK), (200, 11, 75), (1, 2, 3)])
 async def test_a_batch_asks_for_no_more_messages_than_the_rate_allows_until_the_next_block(
     rig: WorkerRig, rate: float, least: int, most: int
 ) -> None:
-    """For each message that it asks for it keeps a permit from the batches of other senders.
+    """For each message that a batch asks for, the batch keeps a permit from the batches of other senders.
 
     At most the send times of 0.36 s are given out at once.
     """
@@ -327,11 +327,11 @@ async def test_a_slow_ledger_slows_down_and_stops_nothing(rig: WorkerRig, delay_
 async def test_a_sender_with_a_rate_uses_it_as_far_as_the_round_trips_to_the_ledger_allow(
     rig: WorkerRig, delay_s: float, share: float
 ) -> None:
-    """The share of the rate is counted over 4 s, from 2 s after the first push on.
+    """The share of the rate is counted over 4 s, which begin 2 s after the first push.
 
-    Before that each script is called once by its text, and the worker learns how long calls take. With calls of 0.5 s,
-    0.2 s of the 0.75 s are left for the pushes of a block, and a block comes every 0.5 s: 0.4 of the rate can go, and
-    half of that must.
+    In the first 2 s each script is loaded, and the worker measures how long calls take. With calls of 0.5 s, 0.2 s of
+    the 0.75 s are left for the pushes of a block, and a block comes every 0.5 s: the worker can use 0.4 of the rate,
+    and must use half of that.
     """
     rate, settles_s, seconds = 100, 2.0, 4.0
     port = rig.redis.connection_pool.connection_kwargs["port"]

@@ -130,7 +130,7 @@ def test_whatever_happens_no_permit_is_lost_or_made_and_the_order_holds(
             assert capacity.free >= 0
         while not all(task.done() for task in asked):
             await _settle()
-            assert held[0] or all(task.done() for task in asked), "somebody waits while all permits are free"
+            assert held[0] or all(task.done() for task in asked), "a batch waits while all permits are free"
             capacity.release(held[0], share=SHARE)
             held[0] = 0
         assert capacity.free + held[0] == permits
@@ -166,9 +166,7 @@ async def test_the_kept_permits_are_there_for_urgent_batches_whatever_the_others
     capacity.release(8, share=SHARE)
     assert await waiting == 1
     assert await capacity.take(20, lookahead=6, share=SHARE) == 13
-    assert (
-        await capacity.take(20, is_urgent=True, share=SHARE) == 2
-    )  # also if the others took more permits than there are
+    assert await capacity.take(20, is_urgent=True, share=SHARE) == 2  # also if the others took more permits than exist
 
 
 async def test_a_waiter_whose_permit_an_urgent_batch_took_waits_on() -> None:
@@ -186,17 +184,17 @@ async def test_a_waiter_whose_permit_an_urgent_batch_took_waits_on() -> None:
 
 
 async def test_the_first_to_ask_leaves_others_what_they_lack_of_an_equal_part() -> None:
-    """A greedy share asks for everything; a modest one asks a moment later each time."""
+    """A greedy share asks for all permits; each time, a modest share asks a moment later."""
     capacity, greedy, modest = Capacity(100), CapacityShare(), CapacityShare()
     assert await capacity.take(100, share=greedy) == 100
     capacity.release(10, share=greedy)
     assert await capacity.take(30, share=modest) == 10
     assert modest.lacks == 20
     capacity.release(50, share=greedy)
-    assert await capacity.take(100, share=greedy) == 30, "20 are left"
+    assert await capacity.take(100, share=greedy) == 30, "20 permits are left"
     assert await capacity.take(30, share=modest) == 20
     capacity.release(10, share=greedy)
-    assert await capacity.take(100, share=greedy) == 1, "those that are lacked are not free, but it need not wait"
+    assert await capacity.take(100, share=greedy) == 1, "the missing permits are not free, but the share need not wait"
     capacity.release(1, share=greedy)
     assert await capacity.take(100, share=modest) == 10
     modest.held, modest.lacks = 50, 50

@@ -30,13 +30,13 @@ async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(r
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 2 cannot be worked on: ValueError")
     assert BatchEnd.FAILED in worker.ended
     assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1] * 8
-    await rig.redis.flushall()  # the fixture's balance could not read the rows either
+    await rig.redis.flushall()  # the fixture's check of the counters could not read the rows either
 
 
 @pytest.mark.parametrize(
     "broken",
     [{"slots": 2}, {"text": "Dear {#nobody#}"}, {"text": "Dear {#var#} {#var#}"}],
-    ids=["too many columns", "a template that cannot be", "too few columns"],
+    ids=["too many columns", "an invalid template", "too few columns"],
 )
 async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is_pushed(
     rig: WorkerRig, broken: dict[str, object]
@@ -49,7 +49,7 @@ async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is
     assert view.state is CampaignState.BRAKED
     assert view.reason.startswith("batch ")
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1))
-    assert await rig.states() == "p" * 150  # what was opened and never begun is not in doubt
+    assert await rig.states() == "p" * 150  # messages that were opened and never begun are not in doubt
     assert await rig.lease_count() == 0
 
 
@@ -137,7 +137,7 @@ async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_b
     async def unwritable(*_: object, **__: object) -> int:
         raise struct.error(text)
 
-    text = str(["Dear", "Asha"])  # made here, because the log quotes the source
+    text = str(["Dear", "Asha"])  # built here, because the log quotes the line of source that raises the error
 
     monkeypatch.setattr(BatchLeases, "record", unwritable)
     with capture_logs() as logs:

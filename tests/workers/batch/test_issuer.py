@@ -14,7 +14,7 @@ PAUSE_S = 0.5
 
 
 class Rig:
-    """An issuer whose background is a list, and the batches for which it woke workers."""
+    """An issuer that puts its background tasks into a list, and the batches for which the issuer woke workers."""
 
     def __init__(self, redis: Redis) -> None:
         self.background = list[Coroutine[Any, Any, None]]()

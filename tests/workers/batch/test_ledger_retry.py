@@ -73,7 +73,7 @@ async def test_after_a_stop_the_first_failure_after_the_grace_ends_the_batch() -
 
 
 async def _assert_nothing_is_sent(provider: FakeProvider, clock: SkippingClock, *, of: int = 50) -> None:
-    """Wait until no push was sent for a while: messages that were opened before may no longer be pushed."""
+    """Wait until no push was sent for a while: messages that were opened earlier must not be pushed any more."""
     clock.skip(BatchTimings().start_within_s)
     sent = -1
     async with asyncio.timeout(120):
@@ -173,7 +173,7 @@ async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: Fa
 
 
 class Lossy:
-    """Loses the answers of this many calls to the ledger, after the script has run."""
+    """A ledger that loses the answers of this many calls, after the script has run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
         self.calls: list[dict[str, Any]] = []

@@ -32,7 +32,7 @@ def a_plan(**changes: Any) -> Plan:
 
 
 class Handler:
-    """Notes when each push begins."""
+    """Records when each push begins."""
 
     is_urgent = False
 
@@ -169,7 +169,7 @@ async def test_after_a_stop_all_go_back(interval_s: float) -> None:
 
 async def test_an_error_in_the_pacing_returns_the_messages_after_it_and_fails_the_batch() -> None:
     scene = PacingScene(cost_unit="parts")
-    scene.pacer._parts = [1]  # of the first message only
+    scene.pacer._parts = [1]  # the parts of the first message only
     await scene.start(interval_s=0.001, starts_in_s=-0.01)
     await scene.settle()
     assert isinstance(scene.run.unexpected, IndexError)

@@ -38,14 +38,14 @@ class SharedPace:
         self._next_at = NOW
 
     def open(self, now: float, ahead_s: float) -> tuple[float, int]:
-        """Give out the send times until so many seconds from now; return the first, and how many there are."""
+        """Give out the send times of the next *ahead_s* seconds; return the first send time, and their number."""
         first = max(self._next_at, now - TOLERANCE_US / 1e6)
         messages = max(0, int((now + ahead_s - first) / self.interval_s) + 1)
         self._next_at = first + messages * self.interval_s
         return first, messages
 
     def confirm(self, now: float, messages: int) -> float:
-        """Return the first of so many new send times."""
+        """Give out new send times for some messages; return the first send time."""
         first = max(self._next_at, now)
         self._next_at = first + messages * self.interval_s
         return first
@@ -88,7 +88,7 @@ class StalledWorker:
             await self._wait(self._rng.uniform(0.0, 0.02))
 
     async def _call(self, script: Callable[[float], T]) -> tuple[float, float, T]:
-        """Call the ledger; return when it was asked, when the script was executed, and the reply."""
+        """Call the ledger; return the times of the call and of the script's execution, and the reply."""
         asked_at = self._clock.monotonic()
         await self._wait(self._rng.uniform(0.0, 0.005))
         executed_at = self._clock.monotonic()
@@ -104,7 +104,7 @@ class StalledWorker:
 
 
 async def pushed_s(rate: float, *, workers: int, stalls_s: Iterator[tuple[float, float]], rng: Random) -> list[float]:
-    """Return when workers pushed that were stalled together; *stalls_s* yields times between stalls, and stalls."""
+    """Return when workers pushed that stalled together; *stalls_s* yields the time until a stall, and its length."""
     clock, pace = FakeClock(now=NOW), SharedPace(rate)
     stalled = [StalledWorker(clock, pace, rng) for _ in range(workers)]
     tasks = [asyncio.create_task(worker.work()) for worker in stalled]
@@ -120,7 +120,7 @@ async def pushed_s(rate: float, *, workers: int, stalls_s: Iterator[tuple[float,
 
 
 def excess(moments: list[float], rate: float) -> float:
-    """Return how far the fullest second exceeds the rate, as a share of the rate; one message more does not count."""
+    """Return the excess of the fullest second over the rate, as a share of the rate; one extra message is allowed."""
     return (max_per_second([int(at * 1000) for at in moments]) - 1) / rate - 1
 
 

@@ -1,4 +1,4 @@
-"""How many pushes are in flight at once, in which order, how many may wait, and what becomes of those at a stop."""
+"""The number and the order of pushes in flight, how many pushes may wait, and the end of waiting pushes at a stop."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from workers.batch.push_queue import MAX_LOOKAHEAD, PushQueue, QueuedPush
 
 
 class WaitingHandler:
-    """Does pushes that take as long as a test wants."""
+    """A handler whose pushes take as long as a test wants."""
 
     is_urgent = False
 
@@ -131,7 +131,7 @@ async def test_when_pushes_take_long_nothing_may_wait_any_more() -> None:
     await clock.advance(0.0501)
     assert queue.lookahead() > 0
     await clock.advance(0.049)
-    assert queue.lookahead() > 0  # it has not looked again
+    assert queue.lookahead() > 0  # the queue has not looked again
     await clock.advance(0.0011)
     assert queue.lookahead() == 0
 

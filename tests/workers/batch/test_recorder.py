@@ -1,4 +1,4 @@
-"""When results are written, and what is written together."""
+"""When results are written, and which results are written together."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ NOW = 1_000.0
 
 
 class FakeRecording:
-    """A ledger that notes each group of results."""
+    """A ledger that records each group of results."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []

@@ -103,7 +103,7 @@ async def test_the_list_is_looked_up_once_for_a_batch_and_again_only_when_it_cha
         await rig.submit(100, campaign=SECOND, text="Hello {#var#}")
         await rig.issue(worker)
         await worker.quiet()
-    assert asked == [100, 100, 100], "the process hears of the change with the first block of the second batch"
+    assert asked == [100, 100, 100], "the process notices the change with the first block of the second batch"
 
 
 async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
@@ -151,7 +151,7 @@ async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
         await asked.wait()
     assert rig.provider.arrived == []
     await rig.expire_leases(ref)
-    # Nobody could write that they were never begun.
+    # No worker could record that the messages were never begun.
     assert set(await rig.states()) <= {"p", "i"}
 
 
@@ -300,7 +300,7 @@ async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
     assert await rig.states() == "ria"
     await rig.submit(3, campaign=SECOND)
     await rig.send(sender_options=sender_options)
-    assert await rig.states(SECOND) == "apu", "what is in doubt is decided later"
+    assert await rig.states(SECOND) == "apu", "a message with a copy in doubt is decided later"
     await rig.control.resolve(SENDER, CAMPAIGN, "sent")
     async with rig.worker(sender_options=sender_options) as worker:
         await until(lambda: rig.issue(worker))

@@ -4,7 +4,6 @@
 -- worker for each batch.
 --
 -- Arguments
---   batches_out_s      how many seconds of messages, at the sender's rate, the batches out should hold
 --   unlimited_batches  how many batches are out for a sender, or a campaign, without a rate limit
 --   lease_ms           a batch that no worker takes within this time is issued again
 --   host_ms            the caller's own clock (epoch, milliseconds): while Redis' clock differs by more than a
@@ -30,9 +29,8 @@ local MISSED_AFTER_MS = 60000
 -- The same limit as MAX_DIFFERENCE_S in ledger/redis_clock.py.
 local MAX_CLOCK_DIFFERENCE_MS = 60000
 
-local args = arguments({'batches_out_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
-local batches_out_s, lease_ms = tonumber(args.batches_out_s), tonumber(args.lease_ms)
-local unlimited_batches = tonumber(args.unlimited_batches)
+local args = arguments({'unlimited_batches', 'lease_ms', 'host_ms'})
+local unlimited_batches, lease_ms = tonumber(args.unlimited_batches), tonumber(args.lease_ms)
 local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
 local sender_key = key_of_sender('sender')
 local now = now_us()
@@ -130,7 +128,7 @@ end
 -- Return how many batches of this size may be out at a rate.
 local function max_batches_out(rate, batch_size)
   if not rate or rate <= 0 then return unlimited_batches end
-  return math.max(2, math.ceil(batches_out_s * rate / batch_size) + 1)
+  return batches_for_rate(rate, batch_size)
 end
 
 -- Issue the next batch of a campaign: the first of its redo list, or else the first batch that was never issued.

@@ -328,14 +328,16 @@ end
 local hashes = {campaign = campaign, campaign_key = campaign_key, sender = sender, sender_key = sender_key}
 local main = main_pace(hashes, now, tolerance_us, tonumber(args.delay_us))
 local own = own_pace(hashes, now, ahead_us + tolerance_us)
-if is_turn_over(lease, main, own) then
+main.max_ahead_us = max_ahead_of(campaign, main)
+local is_early = main.send_time_us > now + main.max_ahead_us
+local smallest_size = lease.operation and tonumber(campaign.batch_size) or 1
+if is_turn_over(lease, main, own) or (is_early and is_surplus(campaign_key, sender.rate, smallest_size)) then
   end_turn(id, campaign_key, batch_member(id, batch_number))
   return closed('turn_over')
 end
 if own and own.send_time_us > now then return wait((own.send_time_us - now) / 1000, 'campaign_limit') end
 local first_send_time_us = main.send_time_us
-main.max_ahead_us = max_ahead_of(campaign, main)
-if first_send_time_us > now + main.max_ahead_us then
+if is_early then
   return wait(math.max(1, (first_send_time_us - now - main.max_ahead_us) / 1000), 'rate_limit')
 end
 

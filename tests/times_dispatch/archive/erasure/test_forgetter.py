@@ -50,7 +50,7 @@ async def test_a_push_that_is_under_way_is_waited_for_and_nothing_is_sent_after_
     forgetting = asyncio.create_task(forgetter(redis, tmp_path, clock=clock).forget(NUMBER))
     await until(lambda: clock.slept)
     assert (await OptOuts(redis).contains([NUMBER]))[0]
-    await ledger.record(lease, block, b"apa")  # a provider that was busy: the message would be sent again
+    await ledger.record(lease, block, b"apa")  # the provider was busy, so the message would be sent again
     await clock.advance(clock.slept[0])
     result = await forgetting
     assert (result.messages, result.sealed) == (1, 1)

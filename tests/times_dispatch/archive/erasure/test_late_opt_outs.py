@@ -65,6 +65,6 @@ async def test_an_archive_that_cannot_be_read_holds_up_no_other_reply(redis: Red
     await LateStops(redis).add([(CAMPAIGN, 5), (CampaignId("zzzzzzzz"), 1)])
     result = await retention(redis, tmp_path).run()
     assert [campaign for campaign, _ in result.failed] == [CAMPAIGN]
-    assert await LateStops(redis).all() == [(CAMPAIGN, 5)]  # the other campaign is unknown, and its reply is let go
+    assert await LateStops(redis).all() == [(CAMPAIGN, 5)]  # the other campaign is unknown, and its reply is dropped
     manifest.write_bytes(content)
     assert (await retention(redis, tmp_path).run()).opted_out == 1

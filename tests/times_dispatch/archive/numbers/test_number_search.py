@@ -1,4 +1,4 @@
-"""The search for a number in archives: which files it needs, and what it says of files that are missing or changed."""
+"""The search for a number in archives: the files that it reads, and its answer about missing or changed files."""
 
 from pathlib import Path
 

@@ -58,7 +58,7 @@ async def test_a_user_who_may_not_ask_for_the_nodes_is_told_so(secured: Embedded
 
 @pytest.fixture
 def proxies(secured: EmbeddedCluster, tmp_path: Path) -> Iterator[tuple[Certificates, list[TlsServer]]]:
-    """A TLS server before each node, whose port the node announces."""
+    """A TLS proxy in front of each node; the node announces the port of its proxy."""
     certificates = Certificates(tmp_path)
     with ExitStack() as stack:
         servers = [

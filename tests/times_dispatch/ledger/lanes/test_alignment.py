@@ -23,7 +23,7 @@ async def lanes_of(redis: Redis, campaign: str) -> list[CampaignView]:
 
 
 async def stop(redis: Redis, lane: CampaignView, state: CampaignState) -> None:
-    """Stop one lane as a script does, which knows no other lane."""
+    """Stop one lane, as a script does, without a change to any other lane."""
     key = f"{{{lane.plan.sender}}}:c:{lane.id}"
     await redis.hset(key, mapping={"state": state.value, "reason": "too many rejections", "stopped_us": 1})
 
@@ -158,7 +158,7 @@ async def test_lanes_follow_each_other_while_another_lane_is_damaged(redis: Redi
     await alignment.align([lanes[3]])
     await clock.advance(1.1)
 
-    with pytest.raises(RedisError):  # it says so, after the other lanes were paused
+    with pytest.raises(RedisError):  # the error is raised after the other lanes were paused
         await alignment.align([])
 
     states = [await redis.hget(f"{{{lane.plan.sender}}}:c:{lane.id}", "state") for lane in lanes[::2] + lanes[3:]]

@@ -113,7 +113,7 @@ async def test_a_campaign_of_which_one_lane_has_ended_is_live_and_listed_once(re
 
 
 async def of_an_older_version(redis: Redis, minor: int | None) -> None:
-    """Make the heartbeats of all workers those of a version with another minor schema, or of one that writes none."""
+    """Give the heartbeats of all workers another minor schema, or no schema, as an older version does."""
     for key in await redis.keys("{processes}:p:worker:*"):
         record = msgspec.json.decode(await redis.hget(key, "record") or b"")
         del record["minor"]
@@ -124,10 +124,10 @@ async def of_an_older_version(redis: Redis, minor: int | None) -> None:
 async def test_no_campaign_in_lanes_begins_while_a_worker_runs_that_knows_no_lanes(redis: Redis) -> None:
     await Heartbeat(redis, ProcessKind.WORKER).beat()
     assert len(await plans(redis, plan_of())) == 4
-    await of_an_older_version(redis, None)  # the versions before there was a record of the schema write none
+    await of_an_older_version(redis, None)  # versions older than the record of the schema write no schema
     with pytest.raises(WorkerTooOld, match="is of a version that knows no lanes"):
         await plans(redis, plan_of())
-    assert len(await plans(redis, plan_of(sender="OTHERS"), lanes=1)) == 1, "a sender without lanes is not concerned"
+    assert len(await plans(redis, plan_of(sender="OTHERS"), lanes=1)) == 1, "a sender without lanes is not affected"
 
 
 async def test_no_campaign_with_links_in_lanes_begins_while_a_worker_runs_that_would_make_other_codes(
@@ -140,4 +140,4 @@ async def test_no_campaign_with_links_in_lanes_begins_while_a_worker_runs_that_w
     await of_an_older_version(redis, 1)
     with pytest.raises(WorkerTooOld, match="is of a version that knows no tracked links in lanes"):
         await plans(redis, with_links)
-    assert len(await plans(redis, plan_of())) == 4, "a campaign without links is not concerned"
+    assert len(await plans(redis, plan_of())) == 4, "a campaign without links is not affected"

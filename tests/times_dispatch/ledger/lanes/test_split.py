@@ -14,7 +14,7 @@ def test_each_row_is_in_one_batch_and_each_number_in_one_lane(sizes: list[int], 
     for rows in sizes:
         batches.append(people(rows, first=first))
         first += rows
-    if lanes == 1:  # then the batches stay as the reader of the file cut them
+    if lanes == 1:  # with one lane, the batches stay as the reader of the file made them
         assert [batch.recipients for batch in lane_batches(batches, lanes=1, size=size)] == batches
         return
 

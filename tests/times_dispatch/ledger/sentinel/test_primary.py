@@ -1,4 +1,4 @@
-"""The primary is found through sentinels that answer, answer late, know nothing, or know of fewer failovers."""
+"""The search for the primary: sentinels that answer, answer late, know no primary, or know of fewer failovers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,13 +14,13 @@ from times_dispatch.ledger.sentinel.url import parse
 
 
 class FakeSentinel:
-    """Speaks as much of the protocol as a client needs; ``port`` 0 answers that it knows no such name."""
+    """A sentinel with the commands that a client needs; with ``port`` 0 it answers that the name is unknown."""
 
     def __init__(self, port: int, *, epoch: int = 0, flags: str = "master", is_mute: bool = False) -> None:
         self.listens_at = 0
         self.asked = 0
         self.commands = list[bytes]()
-        """The names of all commands that it got."""
+        """The names of all commands that the sentinel received."""
         self._primary, self._epoch, self._flags, self._is_mute = port, epoch, flags, is_mute
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ async def test_one_sentinel_that_answers_is_enough(unused_tcp_port: int) -> None
 
 
 async def test_a_distant_sentinel_is_asked_in_two_round_trips() -> None:
-    """Each command of the handshake takes a round trip of the second within which a sentinel must answer."""
+    """A sentinel must answer within a second, and each command of the handshake takes a round trip of that second."""
     sentinel = FakeSentinel(7001)
     async with listening(sentinel) as url:
         assert await PrimaryFinder(parse(url)).address() == ("127.0.0.1", 7001)

@@ -100,7 +100,7 @@ DAYS = 130
 
 
 async def _write_rollups(ledger: Ledger) -> None:
-    """Write rollups of two senders on many days: more than one call adds up."""
+    """Write rollups of two senders for so many days that one call cannot add up all of them."""
     pipe = ledger.redis.pipeline()
     for sender, factor in ((SENDER, 1), (OTHER, 10)):
         pipe.sadd(SENDERS, sender)

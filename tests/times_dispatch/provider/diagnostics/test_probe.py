@@ -49,7 +49,7 @@ async def test_the_probe_asks_without_sending_a_message(status: str, ok: bool, s
 
 async def test_the_probe_says_why_the_provider_cannot_be_reached() -> None:
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # and does not listen
+        bound.bind(("127.0.0.1", 0))  # the socket does not listen
         (result,) = await probe_provider(provider(f"http://127.0.0.1:{bound.getsockname()[1]}/x"))
     assert not result.ok
     assert result.message.endswith("/x: connection refused")

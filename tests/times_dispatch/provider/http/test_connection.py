@@ -1,4 +1,4 @@
-"""Which bytes are an answer, and to what: servers that write it in every way that HTTP/1.1 allows, and in others."""
+"""Which bytes are the response to a request: servers that write in every way HTTP/1.1 allows, and in other ways."""
 
 import asyncio
 import socket
@@ -81,7 +81,7 @@ def writing(*pieces: bytes) -> Callable[[ScriptedConnection], object]:
 @pytest.mark.parametrize("size", [1_000_000, 7, 1], ids=["whole", "in-sevens", "byte-by-byte"])
 async def test_an_answer_is_read_however_it_is_framed_and_cut(answer: bytes, size: int) -> None:
     if size == 1 and len(answer) > 1000:
-        pytest.skip("nothing that the short ones do not say")
+        pytest.skip("a long response in single bytes tests nothing more than a short one")
     pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
     async with serving(writing(*pieces)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         for _ in range(2):
@@ -106,7 +106,7 @@ async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
     async def answer_and_reset(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
-        await asyncio.sleep(0.02)  # a reset overtakes what was not read yet
+        await asyncio.sleep(0.02)  # a reset discards bytes that the client has not read
         connection.reset()
 
     async with serving(answer_and_reset) as server, sending(server.url) as sender:
@@ -149,7 +149,7 @@ async def test_bytes_that_a_server_sends_unasked_close_the_connection_and_answer
         await connection.request()
         await connection.answer(b"body")
         if connection.server.connections == 1:
-            await asyncio.sleep(0.01)  # so that it comes by itself
+            await asyncio.sleep(0.01)  # so that the second response arrives separately
             await connection.write(b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n")
             await connection.client_gone()
             said.set()

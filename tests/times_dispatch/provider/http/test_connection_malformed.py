@@ -1,4 +1,4 @@
-"""Malformed heads that come in pieces: how they are cut changes neither the outcome nor the work by much."""
+"""Malformed heads that arrive in pieces: the pieces never change the outcome, and hardly change the work."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ MALFORMED = [
 
 
 class _Wire:
-    """What a connection writes to, without a socket."""
+    """A transport without a socket, to which a connection writes."""
 
     def write(self, _data: bytes) -> None: ...
 
@@ -37,7 +37,7 @@ class _Wire:
 
 
 async def _outcome(pieces: Iterator[bytes]) -> RawResponse | BaseException | None:
-    """Return the response or the error that the pieces make; None if more bytes are needed."""
+    """Return the response or the error that results from the pieces; None if more bytes are needed."""
     connection = Connection()
     connection.connection_made(cast("asyncio.BaseTransport", _Wire()))
     waiting = connection.exchange(b"GET / HTTP/1.1\r\n\r\n", 1e18)

@@ -1,4 +1,4 @@
-"""Connections to a provider over TLS: they resume sessions, and verify the server all the same."""
+"""Connections to a provider over TLS: they resume sessions, and still verify the server."""
 
 import asyncio
 import ssl
@@ -41,7 +41,7 @@ async def server(context: ssl.SSLContext) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def silent_for_the_first(context: ssl.SSLContext) -> AsyncIterator[int]:
-    """Serve a port whose first connection gets no answer; all others go on to a server."""
+    """Serve a port whose first connection gets no answer; all other connections are passed to a server."""
     seen, open_writers = list[asyncio.Task[None]](), list[asyncio.StreamWriter]()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

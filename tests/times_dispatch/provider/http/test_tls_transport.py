@@ -1,4 +1,4 @@
-"""Exchanges over TLS: a response is read however records and packets cut it, and every end of a connection is told."""
+"""Exchanges over TLS: a response is read however records and packets cut it, and every end is reported."""
 
 import asyncio
 import socket
@@ -198,7 +198,7 @@ async def test_a_response_without_a_length_that_may_be_cut_is_taken_only_if_no_p
     async def script(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
-        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # TLS does not end
+        connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # TCP ends without the end of TLS
         await connection.client_gone()
 
     async with connected(certificates, script) as connection:

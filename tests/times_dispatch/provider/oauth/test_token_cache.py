@@ -23,7 +23,7 @@ GET_TIMEOUT_S = 0.2
 
 
 class TokenServer(httpx.AsyncBaseTransport):
-    """Grants token-1, token-2 and so on, unless told otherwise."""
+    """Grants token-1, token-2 and so on, unless ``replies`` has other answers."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -79,7 +79,7 @@ async def processes() -> AsyncIterator[TokenProcesses]:
 
 
 async def settle() -> None:
-    """Let tasks in the background run as far as they can without time passing."""
+    """Let tasks in the background run as far as they can while the clock stands still."""
     for _ in range(50):
         await asyncio.sleep(0)
 

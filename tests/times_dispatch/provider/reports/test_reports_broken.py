@@ -1,4 +1,4 @@
-"""What is not quite a report, or not at all: nothing of it breaks out, and nothing is lost."""
+"""Malformed reports, and bodies that are no reports: the parser raises no unexpected error, and loses no row."""
 
 import json
 from time import process_time
@@ -110,10 +110,10 @@ def test_a_text_without_an_end_is_not_searched_again_and_again() -> None:
     begin = process_time()
     with pytest.raises(ReportsUnreadable):
         parse(b"[" * 1_000 + b'"' + b'\\"' * 20_000)
-    assert process_time() - begin < 1  # five seconds if each quote begins a search to the end
+    assert process_time() - begin < 1  # a search to the end from each quote would take five seconds
 
 
-@pytest.mark.slow  # 272 bodies for each field, some of which are read in a slow and careful way: ten seconds together
+@pytest.mark.slow  # 272 bodies for each field, some of which a slower parser reads: ten seconds together
 @pytest.mark.parametrize("field", ["event", "data", "ts", "meta", "code", "extra"])
 def test_nesting_near_the_recursion_limit_never_breaks_out(field: str) -> None:
     for depth in range(150, 1100, 7):
@@ -122,7 +122,7 @@ def test_nesting_near_the_recursion_limit_never_breaks_out(field: str) -> None:
         inner = b"{" + b",".join(b'"%b":%b' % (name.encode(), value) for name, value in fields.items()) + b"}"
         event, data = (deep if field == "event" else b'"failed"'), (deep if field == "data" else inner)
         group = b'{"event":' + event + b',"data":' + data + b"}"
-        # Alone in an array, as it is kept, a row is one level deeper than it may have come.
+        # A stored row stands alone in an array, so the row may be one level deeper than in the posted body.
         assert_read_or_refused(group, kept_may_be_too_deep=True)
         assert_read_or_refused(b"\xef\xbb\xbf" + group, kept_may_be_too_deep=True)
 
@@ -198,7 +198,7 @@ def test_no_row_is_lost(posted: list[Any]) -> None:
     try:
         parsed = parse(json.dumps(posted, allow_nan=False).encode())
     except ValueError:
-        return  # NaN is no JSON; what it costs has tests of its own
+        return  # NaN is no JSON; other tests cover bodies with NaN
     expected = 0
     for group in posted:
         data = group.get("data") if isinstance(group, dict) else None

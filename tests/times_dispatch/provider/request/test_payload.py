@@ -223,7 +223,7 @@ literals = anything.filter(lambda text: "$" not in text)
 def test_a_template_is_filled_in_once_whatever_surrounds_its_placeholders(
     pieces: list[tuple[str, str]], text: str, pin: str
 ) -> None:
-    # A blank after each name, or the next literal could make a longer name of it.
+    # Without the blank after each name, the next literal could make the name longer.
     template = "".join(f"{literal}$${name} " for literal, name in pieces)
     message = push(text, custom={"pin": pin})
     filled = {"To": message.to, "Body": text, "From": message.sender, "pin": pin}

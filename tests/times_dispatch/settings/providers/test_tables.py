@@ -42,7 +42,7 @@ def other(more: str = "", *, payload: str = "", answers: str = "") -> str:
 
 @pytest.fixture
 def built(loaded: Loader) -> Callable[..., Provider]:
-    """Load a file with the one provider *other*, and return that."""
+    """Load a file with the single provider *other*, and return this provider."""
 
     def build(more: str = "", *, payload: str = "", answers: str = "", **variables: str) -> Provider:
         settings = loaded(other(more, payload=payload, answers=answers), **NO_CREDENTIALS, **variables)

@@ -1,4 +1,4 @@
-"""The machine's zone must not matter."""
+"""The tests run in several time zones of the machine."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"])
 def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run with the machine's clock in several zones."""
+    """Run each test in several time zones of the machine."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", request.param)
         time.tzset()

@@ -135,7 +135,7 @@ def test_a_window_opens_and_closes_on_days_when_clocks_are_set(
     opens = window.next_opening(moment)
     closes = window.next_closing(opens)
 
-    assert moment <= opens < moment + timedelta(hours=50)  # an hour that is not there opens a day later
+    assert moment <= opens < moment + timedelta(hours=50)  # a window in a skipped hour opens a day later
     assert window.is_open(opens)
     assert opens < closes <= opens + timedelta(hours=25)
     assert 0 <= window.open_s(moment, moment + timedelta(days=3)) <= 3 * 86_400

@@ -6,6 +6,8 @@
 local URGENT_GROUP = 'urgent'
 local COMMON_GROUP = 'common'
 local OWN_GROUP = 'own'
+-- How many seconds of messages, at the rate, the batches out should hold.
+local BATCHES_OUT_S = 2
 
 -- Return the keys of a group as a table: rotation and batches_out.
 local function keys_of_group(group)
@@ -65,4 +67,20 @@ end
 local function end_turn(id, campaign_key, member)
   mark_not_out(campaign_key, member)
   if redis.call('ZREM', turn_group_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
+end
+
+-- Return how many batches of this size may be out at a rate.
+local function batches_for_rate(rate, batch_size)
+  return math.max(2, math.ceil(BATCHES_OUT_S * rate / batch_size) + 1)
+end
+
+-- Say whether more batches of a campaign's group are out than the sender's rate needs, as after the rate was lowered.
+-- Each batch out has a place in a worker, which batches of other senders may need. Campaigns with a rate limit of their
+-- own have places of their own.
+--   batch_size  messages of a batch; 1 for a batch without an opened block, so that each issued batch opens a block:
+--               the batches out exceed what is issued at this rate, whatever their size, only if the rate was lowered
+local function is_surplus(campaign_key, rate, batch_size)
+  if tonumber(rate or '0') <= 0 or has_own_limit(campaign_key) then return false end
+  local out = redis.call('SCARD', turn_group_of(campaign_key).batches_out)
+  return out > batches_for_rate(tonumber(rate), batch_size)
 end

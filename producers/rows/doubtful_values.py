@@ -8,7 +8,7 @@ from times_dispatch.sms.slot_rules import Claim
 from times_dispatch.sms.templates import Slot
 
 
-class DoubtCounter:
+class DoubtfulValueCounter:
     """Counts the doubtful values of good rows, by the claim that makes them doubtful."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:

@@ -1,9 +1,9 @@
-from producers.rows.doubts import DoubtCounter
+from producers.rows.doubtful_values import DoubtfulValueCounter
 from times_dispatch.sms.templates import Template
 
 
 def warnings(text: str, *values: list[str], operator: str = "") -> list[str]:
-    counter = DoubtCounter(Template(text, operator).slots)  # type: ignore[arg-type]
+    counter = DoubtfulValueCounter(Template(text, operator).slots)  # type: ignore[arg-type]
     counter.add(values)
     counter.add(values)
     return list(counter.warnings())
