@@ -156,8 +156,8 @@ class LiveCampaigns:
     async def read(self) -> LiveWork:
         """Return every sender with its live campaigns; the cost grows with the number of live campaigns.
 
-        Later readings by the same reader take less than half of the first one's processor time: plans never change, so they
-        are read once, and a campaign with the same reply as before keeps its figures.
+        Later readings by the same reader take less than half of the first one's processor time: plans never change, so
+        they are read once, and a campaign with the same reply as before keeps its figures.
         """
         self._before, self._known = (self._known if self._script else {}), {}
         damaged = list[CampaignDamaged]()
