@@ -289,7 +289,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._under_way = cycle
-        self._load.starts.start(partial(self._start_if_connected, cycle, app))
+        if self._load.starts.may_start():
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._load.starts.wait(partial(self._start_if_connected, cycle, app))
 
     def _start_if_connected(self, cycle: RequestResponseCycle, app: Any) -> None:
         if not cycle.disconnected:

@@ -13,8 +13,6 @@ MAX_TURN_S: Final = 0.002
 """How long connections parse in one turn. The parsed requests are answered in the next turn, which takes several times
 as long.
 """
-MAX_STARTS: Final = 16
-"""How many requests start in one turn: the longest page that strangers get takes about a millisecond."""
 
 
 class DeferringConnection(Protocol):
@@ -44,7 +42,9 @@ class StartingTurns:
     the requests before them were answered in the same turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_starts: int) -> None:
+        """Make the turns of a server that has started no request yet; at most *max_starts* requests start in a turn."""
+        self._max_starts = max_starts
         self._waiting: deque[Callable[[], object]] = deque()
         self._started = 0
         """The number of requests that started in this turn."""
@@ -52,26 +52,25 @@ class StartingTurns:
     @property
     def is_full(self) -> bool:
         """Whether no further request starts in this turn."""
-        return self._started >= MAX_STARTS
+        return self._started >= self._max_starts
 
-    def start(self, start: Callable[[], object]) -> None:
-        """Call a function that starts a request, in this turn or a later one."""
-        self._waiting.append(start)
+    def may_start(self) -> bool:
+        """Count a request that starts now; return False if this turn is full and the request must wait."""
         if self._started == 0:
             asyncio.get_running_loop().call_soon(self._begin_turn)
-        if not self.is_full:
-            self._start_next()
-
-    def _start_next(self) -> None:
+        if self._started >= self._max_starts:
+            return False
         self._started += 1
-        self._waiting.popleft()()
+        return True
+
+    def wait(self, start: Callable[[], object]) -> None:
+        """Call *start*, which starts a request, in a later turn."""
+        self._waiting.append(start)
 
     def _begin_turn(self) -> None:
         self._started = 0
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin_turn)
-        while self._waiting and not self.is_full:
-            self._start_next()
+        while self._waiting and self.may_start():
+            self._waiting.popleft()()
 
 
 class ParsingTurns:

@@ -41,6 +41,10 @@ class ServerLimits:
     """
     max_requests: int = 2048
     """The maximum number of current requests; further requests get 503."""
+    max_starts: int = 16
+    """The maximum number of requests that start in one turn of the event loop. Their answers should take a few
+    milliseconds together: the longest page that strangers get takes about a millisecond.
+    """
     max_per_address: int = 256
     """The maximum number of connections (behind a trusted proxy, of current requests) of one address."""
     max_visits_per_address: int = 0
@@ -101,7 +105,7 @@ class ServerLoad:
         self.limits = limits
         self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
-        self.starts = StartingTurns()
+        self.starts = StartingTurns(limits.max_starts)
         self.turns = ParsingTurns(self.starts)
         self.held_bytes = 0
         """The number of bytes of all current requests."""
