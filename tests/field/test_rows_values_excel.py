@@ -137,7 +137,9 @@ def test_a_date_in_iso_form_is_shown_in_the_format_of_its_cell(
     path = workbook_with(tmp_path / "a.xlsx", (7, number_format))
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    sheet = re.sub(r'(<c r="B2"[^>]*)><v>7</v>', rf'\1 t="d"><v>{moment}</v>', parts["xl/worksheets/sheet1.xml"].decode())
+    sheet = re.sub(
+        r'(<c r="B2"[^>]*)><v>7</v>', rf'\1 t="d"><v>{moment}</v>', parts["xl/worksheets/sheet1.xml"].decode()
+    )
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (parts | {"xl/worksheets/sheet1.xml": sheet.encode()}).items():
             archive.writestr(name, content)

@@ -228,7 +228,20 @@ def test_the_day_zero_of_a_program_is_no_value(tmp_path: Path, cell: str) -> Non
 
 @pytest.mark.parametrize(
     "word",
-    ["- NA -", "Missing", "(missing)", "not found", "Not Given", "DBNull", "None.", "null.", "()", "[ ]", "''", "♦ Not Applicable"],
+    [
+        "- NA -",
+        "Missing",
+        "(missing)",
+        "not found",
+        "Not Given",
+        "DBNull",
+        "None.",
+        "null.",
+        "()",
+        "[ ]",
+        "''",
+        "♦ Not Applicable",
+    ],
 )
 def test_words_of_programs_and_people_for_no_value_are_refused(tmp_path: Path, word: str) -> None:
     assert check_values(csv_with(tmp_path / "a.csv", word)).refused == ["value holds a word for no value"]
