@@ -25,7 +25,8 @@ _MIDNIGHT = re.compile(
     r"((?:[A-Za-z]{3,9}, )?(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)"
     r"|[A-Za-z]{3,9} {1,2}\d\d?,? \d{4}|\d\d[A-Z]{3}\d{4}(?=:)|\d{8}(?= 00:00:00)))"
     r"(?:(?:[T ]|(?<=[A-Z]{3}\d{4}):|(?<=\d{4}-\d\d-\d\d)-)0?0[:.]00(?:[:.]00(?:\.0+)?)?"
-    r"(?: ?Z| UTC| GMT| IST| ?[+-]\d\d(?::?\d\d)?(?: [A-Z]{3,4})?(?: m=[+-][0-9.]+)?| Asia/Kolkata)?(?:\[[\w/]{1,30}\])?"
+    r"(?: ?Z| UTC| GMT| IST| ?[+-]\d\d(?::?\d\d)?(?: [A-Z]{3,4})?(?: m=[+-][0-9.]+)?| Asia/Kolkata)?"
+    r"(?:\[[\w/]{1,30}\])?"
     r"|,?(?: at)? 12[:.]00(?:[:.]00(?:[.:]0+)?)? ?AM)",
     re.IGNORECASE,
 )
@@ -104,12 +105,10 @@ def tidy(cell: str) -> str:
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
     if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am", "99"):
-        if midnight := _MIDNIGHT.fullmatch(text):
-            return midnight[1]
+        if found := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text):
+            return found[1]
         if time := _DAY_ZERO.fullmatch(text):
             return time[1] + (time[2] or "").upper().removesuffix("Z")
-        if time := _UNIX_DAY_ZERO.fullmatch(text):
-            return time[1]
         if midnight := _UNIX_MIDNIGHT.fullmatch(text):
             return f"{midnight[1]}{midnight[2] or midnight[3] or ''}"
         if moment := _ISO_MOMENT.fullmatch(text):

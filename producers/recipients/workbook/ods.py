@@ -87,8 +87,8 @@ def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
 def _shown(cell: ET.Element) -> str:
     """Return the text of a cell.
 
-    A program that gives dates no style, such as pandas, writes a text with the month first, 11/05/26, or a text of Unix,
-    Thu Nov  5 10:30:00 2026, which no person has seen. In such a cell, the text is taken from the date's value.
+    A program that gives dates no style, such as pandas, writes a text with the month first, 11/05/26, or a text of
+    Unix, Thu Nov  5 10:30:00 2026, which no person has seen. In such a cell, the text is taken from the date's value.
     """
     text = "\n".join(_paragraph(child) for child in cell if child.tag == f"{_TEXT}p")
     if cell.get(f"{_OFFICE}value-type") in ("float", "currency", "percentage"):
