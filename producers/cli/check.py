@@ -56,8 +56,8 @@ def check(
 
     The report says which rows would be refused and why, what the campaign costs, and when it would start and finish.
     With a ledger, the report also counts the sender's other campaigns, the opt-out list, dead numbers and the frequency
-    caps, and names a recent campaign to the same people, about which submit asks. Exits with 1 if messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest in
-    the report is for submit --checked.
+    caps, and names a recent campaign to the same people, about which submit asks. Exits with 1 if messages of good rows
+    would not be sent, with 2 if nothing can be sent at all. The digest in the report is for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
