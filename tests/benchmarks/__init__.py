@@ -1,1 +1,1 @@
-"""Tests of what the benchmarks write into the ledger."""
+"""Tests of the data that the benchmarks write to the ledger, and of their computations."""

@@ -1,4 +1,4 @@
-"""The benchmark of the console finds the number of delivered messages in the events that the console sends."""
+"""The benchmark of the console finds the number of delivered messages in the events of the console."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page about sizes shows what the measured costs give."""
+"""The page about sizes shows the results that follow from the measured costs."""
 
 from pathlib import Path
 

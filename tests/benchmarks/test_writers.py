@@ -1,4 +1,4 @@
-"""The benchmarks write their campaigns straight into the ledger: the ledger reads these as its own."""
+"""The benchmarks write campaigns directly to the ledger in the form that the ledger reads."""
 
 from redis.asyncio import Redis
 

@@ -1,4 +1,4 @@
-"""Alerts of a real stack: each is told when it begins and when it is over, and only as often as the rule says."""
+"""A real stack sends each alert at its beginning and at its end, and repeats an alert only by the rule."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.ledger.alerts import AlertKind
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow]  # an alert is over half a minute after its condition
+pytestmark = [pytest.mark.processes, pytest.mark.slow]  # an alert ends half a minute after its condition
 
 _ALERTS = """
 [alerts]
@@ -114,4 +114,4 @@ def test_each_kind_of_alert_is_told_once_and_its_end_too(stack: Stack, ops: Webh
     story.wait_for(AlertKind.REDIS_AWAY, words="Redis")
     stack.redis.start()
     story.wait_for_end(AlertKind.REDIS_AWAY)
-    assert len(again.texts) <= repeated + 1  # after the end nothing is repeated
+    assert len(again.texts) <= repeated + 1  # after its end an alert is not repeated

@@ -1,4 +1,4 @@
-"""Alerts about what reports say and where their copies go, told by real processes when they begin and when they end."""
+"""Real processes send alerts about low delivered shares and waiting copies of reports, at their beginnings and ends."""
 
 import asyncio
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_copies_that_wait_and_a_low_share_of_deliveries_are_told_once_and_their_
         pytest.skip("the day in India ends during this test, and with it the messages of today")
     story = Story(stack, ops)
     asyncio.run(_write_history(stack, now))
-    stack.processes["alerts"].stop()  # it reads once in six hours what is usual
+    stack.processes["alerts"].stop()  # the process reads the usual share once in six hours
     stack.processes["alerts"].start()
 
     _reported(stack, story.campaign("half-delivered", 400))
@@ -108,6 +108,6 @@ def _all_reports_say_delivered(stack: Stack) -> None:
 
 
 def _copies(other_system: Webhook) -> set[str]:
-    """Return the ids of the messages of which a copy was taken: reports come twice sometimes, and so do copies."""
-    posts = cast("list[list[dict[str, Any]]]", other_system.posted)  # a post is an array, and no alert
+    """Return the ids of the messages whose copies were accepted, without doubles: some reports are posted twice."""
+    posts = cast("list[list[dict[str, Any]]]", other_system.posted)  # a post of copies is an array, unlike an alert
     return {row["meta"] for post in posts for group in post for row in group["data"]}

@@ -1,4 +1,4 @@
-"""A broker of its own, Redis or RabbitMQ: whatever it loses or doubles, every message is sent once."""
+"""With a separate broker, Redis or RabbitMQ, that loses and doubles wake-ups, every message is sent once."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ Broker = RabbitServer | EmbeddedServer
 
 @contextmanager
 def _deployment(broker: Broker) -> Iterator[tuple[Stack, Celery]]:
-    """Run a stack whose broker is apart from its ledger."""
+    """Run a stack whose broker is separate from its ledger."""
     with ExitStack() as opened:
         opened.enter_context(broker)
         stack = Stack(
@@ -118,7 +118,7 @@ def _wait_for_sent(stack: Stack, campaign: CampaignId, messages: int) -> None:
 
 
 def _lose_and_double(app: Celery, campaign: CampaignId, stop: threading.Event) -> None:
-    """Empty the queues, or send every wake-up of the campaign twice, in turn; give up when the test ends."""
+    """Send every wake-up of the campaign twice and empty the queues, in turn, until the test ends."""
     batches = [
         BatchReady(BatchRef(SenderId("TIMESM"), campaign, number), name="broker", batches=BATCHES, urgent=False)
         for number in range(BATCHES)

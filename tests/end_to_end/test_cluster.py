@@ -1,4 +1,4 @@
-"""The whole system with its ledger on a cluster of three primaries, each with a replica."""
+"""The whole system with its ledger on a cluster of three primaries and a replica of each primary."""
 
 import json
 import random
@@ -131,7 +131,7 @@ def test_one_sender_in_lanes_is_one_campaign_whose_reports_all_come_back_though_
         assert comparison.examples == []
         books = stack.books()["all"]
         assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
-        assert max_per_second(comparison.sent_ms) <= 200 * 1.05 + len(view.lanes)  # each lane has a pace of its own
+        assert max_per_second(comparison.sent_ms) <= 200 * 1.05 + len(view.lanes)  # each lane has its own pace
         shown = show(stack, campaign)
         assert (shown["id"], shown["sender"], shown["total"]) == (campaign, "TIMESM", 3_000)
         assert [row["id"] for row in json.loads(run(["dispatch", "list", "--json"], stack.environment).stdout)] == [

@@ -46,7 +46,7 @@ _STRUCTURE = """() => {
             .map((button) => button.outerHTML.slice(0, 160)),
     };
 }"""
-"""Headings in their order, elements without a name, header cells without a scope, targets below 24 pixels."""
+"""Returns headings in their order, elements without a name, header cells without a scope, and small targets."""
 PAGES = (
     "/",
     "/campaigns",
@@ -81,13 +81,23 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def ended(stack: Stack) -> str:
-    """A campaign that has ended, and whose reports have come."""
+    """A campaign that has ended, with all its reports."""
     return _campaign(stack, "ended-campaign", 400, wait=True)
 
 
 def _campaign(
     stack: Stack, name: str, messages: int, *, wait: bool = False, seed: int = 1, extra: str = ""
 ) -> CampaignId:
+    """Submit a campaign, and return its id.
+
+    Args:
+        stack: the processes.
+        name: the campaign's name.
+        messages: the number of messages.
+        wait: whether the call returns only after all reports have arrived.
+        seed: the seed of the recipients.
+        extra: further lines of the campaign file.
+    """
     rows = stack.folder / f"{name}.csv"
     recipients.write(rows, messages, seed=seed, wrong=False)
     campaign = submit(stack, campaign_file(stack, name, extra=extra), rows)

@@ -1,6 +1,6 @@
-"""Pages that stay open for long neither leak nor stall; and they come back after every interruption.
+"""Pages that stay open for a long time neither leak nor stall, and they recover after every interruption.
 
-A console with a quick clock pushes in minutes what a page gets in hours: each event is swapped into the page as always.
+A console with a fast clock sends in minutes the events of hours; the page handles each event as usual.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from times_dispatch.ledger.states import MessageState
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("console-day"), needs_chromium]
 
 SPEED = 40
-"""A reading each 12 ms instead of 0.5 s, and a new stream after 90 s instead of an hour."""
+"""The factor of the clock: a reading every 12 ms instead of 0.5 s, and a new stream after 90 s instead of an hour."""
 MESSAGES = 40
 WARM_UP_EVENTS = 500
 EVENTS = 3_000
@@ -46,12 +46,12 @@ document.addEventListener("htmx:sseMessage", () => { window.swapped += 1; });
 
 
 class Size(NamedTuple):
-    """What a tab and the console process hold."""
+    """The objects that a tab holds."""
 
     nodes: float
     listeners: float
     heap: float
-    """Bytes of the heap of JavaScript, after a garbage collection."""
+    """Bytes of the JavaScript heap after a garbage collection."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def _messages_moving(server: EmbeddedServer) -> Iterator[None]:
-    """Let messages change their states all the time, there and back, so that each reading differs from the last."""
+    """Change the states of messages forth and back continuously, so that each reading differs from the last reading."""
     ended = threading.Event()
 
     def move() -> None:
@@ -124,7 +124,7 @@ def _swapped(page: Page, number: int) -> bool:
 
 
 def _swap(pages: Sequence[Page], events: int, server: EmbeddedServer) -> None:
-    """Let at least so many events be swapped into each page."""
+    """Return when at least this many events have been swapped into each page."""
     for page in pages:
         page.evaluate("window.swapped = 0")
     with _messages_moving(server):
@@ -133,7 +133,7 @@ def _swap(pages: Sequence[Page], events: int, server: EmbeddedServer) -> None:
 
 
 def _size_at_rest(page: Page) -> Size:
-    """Return what a tab holds when it has collected its garbage: a busy tab of a busy machine puts that off."""
+    """Return the smallest size of a tab within some seconds, because a busy machine delays the garbage collection."""
     smallest, until = _size(page), time.monotonic() + _REST_S
     while time.monotonic() < until:
         time.sleep(1)
@@ -168,7 +168,7 @@ def test_an_open_page_holds_as_much_after_thousands_of_events_as_before(
         with SyncRedis.from_url(redis_server.url) as redis:
             _show_delivered(redis, 33)
         _until(lambda: _delivered(campaign.page) == "33", "the last number on the page")
-        # A stream ends after an hour: the browser says so with this word, and opens another stream.
+        # A stream ends after an hour: the browser reports the end with this word, and opens another stream.
         assert {*now.complaints, *campaign.complaints} <= {"[object Event]"}
 
 
@@ -195,7 +195,7 @@ def test_a_page_comes_back_after_the_console_and_redis_were_killed_and_started_a
         _until(lambda: _moved(redis, 9), "Redis to come back")
         _until(lambda: _delivered(visit.page) == "9", "the number after Redis came back")
         note.wait_for(state="detached", timeout=_WITHIN_S * 1000)
-        assert visit.page.evaluate("window.stays") is True  # the page was never loaded anew
+        assert visit.page.evaluate("window.stays") is True  # the page was never reloaded
 
 
 def _moved(redis: "SyncRedis", number: int) -> bool:

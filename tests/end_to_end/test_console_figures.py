@@ -1,4 +1,4 @@
-"""Each figure of the console is as long as its list, and equals command line, export, metrics, recount and books."""
+"""Each figure of the console equals the length of its list, and command line, export, metrics, recount and books."""
 
 import asyncio
 import csv
@@ -81,7 +81,7 @@ def console(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def campaign(stack: Stack) -> CampaignId:
-    """A campaign with each kind of end: two providers, second tries, dead numbers, opt-outs, clicks, lost reports."""
+    """A campaign whose messages end in all ways, with two providers, second tries, opt-outs, clicks, lost reports."""
     rows = stack.folder / "customers.csv"
     recipients.write(rows, ROWS, seed=5, wrong=False)
     with rows.open(encoding="utf-8", newline="") as file:
@@ -98,7 +98,7 @@ def _sent(stack: Stack, campaign: CampaignId) -> CampaignId:
     watch(stack, campaign, timeout_s=120)
     until = time.monotonic() + 120
     before: dict[str, Any] = {}
-    # Reports get lost on purpose, so that nothing tells the end: nothing waits, and nothing has changed for a while.
+    # The sandbox loses reports on purpose, so the campaign is at rest when nothing waits and nothing has changed.
     while time.monotonic() < until:
         waiting, shown = stack.books()["reports"], show(stack, campaign)
         if shown["retries_waiting"] or waiting["pending"] or waiting["pending_clicks"]:
@@ -118,7 +118,7 @@ def _page(console: httpx.Client, path: str) -> str:
 
 
 def _listed(console: httpx.Client, path: str) -> int:
-    """Return how many messages all pages of a list have."""
+    """Return the number of messages on all pages of a list."""
     listed = 0
     while path:
         html = _page(console, path)
@@ -129,7 +129,7 @@ def _listed(console: httpx.Client, path: str) -> int:
 
 
 def _figures(html: str) -> list[tuple[str, int]]:
-    """Return the address of each list of messages, with the number that links to it; a code is no number."""
+    """Return the address of each list of messages and the number in the link to the list; codes are left out."""
     found = []
     for href, inner in _FIGURE.findall(html):
         bold = re.search(r"<b>([\d,]+)</b>", inner) or re.fullmatch(r"\s*([\d,]+)\s*", inner)
@@ -199,7 +199,7 @@ def test_a_resend_is_what_its_preview_says_and_both_campaigns_keep_their_figures
     stack: Stack, console: httpx.Client, campaign: CampaignId
 ) -> None:
     failed = show(stack, campaign)["states"]["failed"]
-    # Some reports never come, so that second tries may still follow: nothing is resent before their end.
+    # Some reports never arrive, so that second tries may still follow; before their end no resend is possible.
     refused = console.get(f"/campaigns/{campaign}/resend?state=failed")
     assert refused.status_code == 200
     assert "wait until it is finished, or cancel it first" in text_of_page(refused.text)

@@ -1,4 +1,4 @@
-"""Console, metrics and alerts on a cluster, behind Sentinel, and behind Sentinel over TLS."""
+"""Console, metrics and alerts work with a ledger on a cluster, behind Sentinel, and behind Sentinel over TLS."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class StackBehindTls(StackBehindSentinel):
         self.tls: SentinelGroupBehindTls | None = None
 
     def redis_url(self, process: str) -> str:
-        """Return the URL of the sentinels, over TLS once they run."""
+        """Return the URL of the sentinels; with TLS, as soon as the servers of TLS run."""
         return self.tls.url if self.tls else super().redis_url(process)
 
     def start(self, **options: Any) -> None:
@@ -104,7 +104,7 @@ def test_pages_streams_metrics_and_alerts_show_a_campaign(kind: str, tmp_path: P
         assert "Redis does not answer" not in text_of_page(page.text)
         for path in ("/live/now", f"/live/campaigns/{campaign}"):
             assert _first_events(stack, path, cookie) >= {"ledger"}
-        # The metrics process may be the last one to begin.
+        # The metrics process may be the last process to start.
         _until(lambda: counts.items() <= _metrics(stack, "dispatch_messages").items(), "the metrics")
 
         if isinstance(stack, StackBehindSentinel):
@@ -115,7 +115,7 @@ def test_pages_streams_metrics_and_alerts_show_a_campaign(kind: str, tmp_path: P
 def _lose_the_primary(
     stack: StackBehindSentinel, campaign: CampaignId, cookie: dict[str, str], counts: dict[str, int]
 ) -> None:
-    """Let the sentinels choose another primary; console and metrics find it by themselves."""
+    """Let the sentinels choose another primary, and wait until console and metrics have found it."""
     stack.group.primary.kill()
     stack.group.wait_for_failover(within_s=_WITHIN_S)
 
@@ -128,7 +128,7 @@ def _lose_the_primary(
 
 
 def _status(stack: Stack, path: str, cookie: dict[str, str]) -> int:
-    """Return the status of a page: 503 if the console waited too long for Redis, as behind TLS on a busy machine."""
+    """Return the HTTP status of a page; it is 503 if Redis answered too late, as over TLS on a busy machine."""
     return httpx.get(stack.console_url + path, headers=cookie, timeout=60).status_code
 
 
@@ -144,7 +144,7 @@ def _first_events(stack: Stack, path: str, cookie: dict[str, str]) -> set[str]:
 
 
 def _metrics(stack: Stack, family: str) -> dict[str, int]:
-    """Return a family's sums by state."""
+    """Return the sums of a metric family by the label ``state``."""
     sums = dict[str, int]()
     try:
         text = httpx.get(stack.metrics_url, timeout=60).text

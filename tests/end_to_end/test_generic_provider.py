@@ -1,4 +1,4 @@
-"""A provider that only the settings describe: a form body, OAuth tokens, a header, and its own answer codes."""
+"""A provider without a preset, which only the settings describe: a form body, OAuth tokens, a header, answer codes."""
 
 import json
 import re
@@ -136,7 +136,7 @@ def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
     asked = stack.books()["tokens"]["asked"]
     shown = until_held(stack, campaign)
     arrivals = stack.books()["all"]["arrivals"]
-    time.sleep(3.0)  # there is no event to wait for: the silence itself is tested
+    time.sleep(3.0)  # the test waits for a time, because it tests that nothing is sent
     books = stack.books()
 
     assert books["all"]["arrivals"] == arrivals

@@ -1,4 +1,4 @@
-"""A sender with two providers, the first of which is away, from the command line to the books of the second."""
+"""A sender with two providers, of which the first is away, from the command line to the books of the second."""
 
 from collections.abc import Iterator
 

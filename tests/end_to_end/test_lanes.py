@@ -1,4 +1,4 @@
-"""A sender in lanes, with processes: tracked links, second tries and a resend, against the books of the sandbox."""
+"""A sender with lanes on a real stack: tracked links, second tries and a resend agree with the sandbox's books."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def stack() -> Iterator[Stack]:
 
 
 def ended(stack: Stack, campaign: CampaignId) -> dict[str, Any]:
-    """Wait until a campaign has finished and all its reports and clicks are counted; return what ``show`` prints."""
+    """Wait until a campaign has finished with all reports and clicks; return the output of ``dispatch show --json``."""
     until = time.monotonic() + 90
     while time.monotonic() < until:
         shown, books = show(stack, campaign), stack.books()

@@ -1,4 +1,4 @@
-"""The pacing of real workers against a sender's limit, by the ledger's times and by the sandbox's books."""
+"""Real workers keep and use a sender's rate, by the ledger's send times and by the sandbox's books."""
 
 import os
 import time
@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.alone]
 RATE = 200
 MESSAGES = 3_000
 MIN_USED = 0.7
-"""Of the rate, on a busy machine; a quiet one uses 97 % and more, as the suite in ``tests/chaos`` measures. Workers
-that share the rate in fixed thirds, or wait for their turns, use less."""
+"""The smallest share of the rate that must be used, on a busy machine; a quiet machine uses at least 97 %, as the suite
+in ``tests/chaos`` measures. Workers that shared the rate in fixed thirds, or waited for their turns, would use less."""
 MAX_ARRIVING = 1.5
-"""Of the rate, in a second at the provider: a busy machine delays messages into the next second; on a quiet one at most
-1.1 arrive. Three workers that do not know of each other send 3."""
+"""The largest factor of the rate that may arrive in one second: a busy machine delays messages into the next second; on
+a quiet machine the factor is at most 1.1. Three workers without a shared pace would reach 3."""
 IDLE_S = float(os.environ.get("IDLE_S", "5"))
-"""Seconds without sending; IDLE_S=60 in the environment makes it a minute."""
+"""Seconds without sending; the environment variable ``IDLE_S`` changes the time."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def stack() -> Iterator[Stack]:
 
 def test_three_workers_keep_and_use_a_senders_limit_also_after_an_idle_time(stack: Stack) -> None:
     first = send(stack, "paced", MESSAGES)
-    time.sleep(IDLE_S)  # there is no event to wait for: the idle time itself is tested
+    time.sleep(IDLE_S)  # the test waits for a time, because it tests the idle time itself
     second = send(stack, "after-idle", 600)
 
     for sent_ms, seconds, messages in (first, second):

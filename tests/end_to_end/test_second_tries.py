@@ -1,4 +1,4 @@
-"""Second tries from the campaign file to the delivery, with workers and reconcilers that are killed meanwhile."""
+"""Second tries from the campaign file to the delivery, while workers and reconcilers are killed."""
 
 import asyncio
 import json
@@ -81,13 +81,13 @@ def test_failed_messages_are_sent_again_as_the_rule_says_and_the_books_agree(sta
 
 
 def _is_open(shown: dict[str, Any]) -> bool:
-    """Say whether messages of a campaign are sent, wait for their reports, or wait for second tries."""
+    """Return whether messages of a campaign are unsent, wait for their reports, or wait for second tries."""
     states = shown["states"]
     return bool(states["pending"] + states["sending"] + states["accepted"] + shown["retries_waiting"])
 
 
 def _tries(stack: Stack, books: dict[str, Accepted]) -> dict[int, list[Accepted]]:
-    """Return the accepted attempts of each message, in their order."""
+    """Return the accepted attempts of each message, in order."""
     ids = CorrelationIds(stack.environment["DISPATCH_ID_KEY"].encode())
     tries = defaultdict[int, list[Accepted]](list)
     for entry in sorted(books.values(), key=lambda entry: entry.n):

@@ -1,4 +1,4 @@
-"""A provider stops reporting: promotional messages stop, service messages go on, and all goes on when reports come."""
+"""While delivery reports are missing, promotional messages stop and service messages continue; reports end the stop."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.states import CampaignState
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow]  # reports have to be missing for some ten seconds
+pytestmark = [pytest.mark.processes, pytest.mark.slow]  # reports must be missing for about ten seconds
 
 PROMOTIONAL, SERVICE = SenderId("567890"), SenderId("TIMESM")
 CAMPAIGN = 'name = "offer"\nsender = "567890"\ntemplate = "festive-offer"\nvariables = ["{name}", "499"]\n'
@@ -82,12 +82,12 @@ def test_promotional_messages_stop_while_reports_are_missing_and_go_on_by_themse
     _faults(stack, reports_held=True)
     wait_until(lambda: _silent(stack, PROMOTIONAL))
     assert "no delivery report for" in show(stack, promotional)["reason"]
-    time.sleep(1)  # pushes that were under way
+    time.sleep(1)  # pushes that were in flight
     before, began_s = _accepted(stack, PROMOTIONAL), time.monotonic()
     service = submit(stack, campaign_file(stack, "shipped"), rows)
     watch(stack, service, timeout_s=60)
     probes = _accepted(stack, PROMOTIONAL) - before
-    # A probe after three seconds, and each later one after twice the time.
+    # The first probe comes after three seconds, and each later probe after twice the time.
     assert probes <= 2 + (time.monotonic() - began_s) / 3
     assert show(stack, service)["state"] == "finished"
 

@@ -1,4 +1,4 @@
-"""Tracked links from the campaign file to the counted click, with recipients who fetch their links."""
+"""Tracked links from the campaign file to the counted click, with simulated recipients who click their links."""
 
 import time
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_every_click_that_was_redirected_is_counted_though_the_links_process_is_
 
     assert books["all"]["accepted"] == ROWS
     assert ROWS * 0.4 < made < ROWS * 0.6
-    # A click may be stored although its answer is lost with the process; then its recipient clicks once more.
+    # A click may be stored although its answer is lost with the process; then the recipient clicks again.
     assert made <= clicks <= made + ClicksConfig().concurrency
     assert show(stack, campaign)["statistics"]["clickers"] == made
     stack.check()

@@ -1,6 +1,6 @@
-"""``python -m tests.failover [--messages N]``: each setting through each failover, and a table for docs/guarantees.md.
+"""``python -m tests.failover [--messages N]``: runs each failover with each setting; prints docs/guarantees.md's table.
 
-It takes about six minutes.
+The command takes about six minutes.
 """
 
 import argparse

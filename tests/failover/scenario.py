@@ -1,4 +1,4 @@
-"""One failover under load with one setting, and what was lost."""
+"""One failover under load with one setting, and the losses."""
 
 import signal
 import time
@@ -17,12 +17,12 @@ from times_dispatch.ledger.model import CampaignId
 _BEHIND_S: Final = 3.0
 _FROZEN_S: Final = 12.0
 _BEGUN: Final = 1_000
-"""The failover begins when so many messages have been sent."""
+"""The number of sent messages at which the failover begins."""
 _SENDS_WITHIN_S: Final = 120.0
 
 
 class Setting(StrEnum):
-    """How the deployment guards against what a failover can lose."""
+    """The setting of the deployment that limits the losses of a failover."""
 
     NONE = "none"
     MIN_REPLICAS = "min-replicas-to-write 1"
@@ -30,7 +30,7 @@ class Setting(StrEnum):
 
 
 class Event(StrEnum):
-    """What happens to the primary."""
+    """The fault of the primary."""
 
     KILLED = "primary killed"
     KILLED_BEHIND = "links of the replicas cut for 3 s, then primary killed"
@@ -38,7 +38,7 @@ class Event(StrEnum):
 
 
 class Loss(NamedTuple):
-    """What came of one campaign through one failover."""
+    """The outcome of one campaign during one failover."""
 
     setting: Setting
     event: Event
@@ -46,19 +46,19 @@ class Loss(NamedTuple):
     accepted_twice: int
     not_sent: int
     differences: int
-    """Messages of which the ledger says something else than the provider's books."""
+    """Messages whose state in the ledger disagrees with the provider's books."""
     in_doubt: int
-    """Messages of which the ledger does not say whether they were pushed, after all reports came."""
+    """Messages that are still in doubt in the ledger after all reports arrived."""
     in_doubt_accepted: int
-    """Those of them that the provider has accepted."""
+    """Messages in doubt that the provider has accepted."""
     failover_s: float
-    """From the event until the sentinels named another primary."""
+    """Seconds from the event until the sentinels named another primary."""
     gap_s: float
-    """The longest time in which the provider got no message."""
+    """The longest time, in seconds, in which the provider got no message."""
 
 
 def run(setting: Setting, event: Event, *, messages: int) -> Loss:
-    """Send a campaign through a failover, and compare the ledger with the provider's books."""
+    """Send a campaign during a failover, and compare the ledger with the provider's books."""
     settings = SETTINGS.read_text("utf-8").replace("rate_per_s = 800", "rate_per_s = 400")
     if setting is Setting.WAIT:
         settings = settings.replace("wait_for_replicas = 0", "wait_for_replicas = 1")

@@ -8,10 +8,10 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow]  # a failover takes secon
 
 MESSAGES = 2_400
 MAX_GAP_S = 75.0
-"""For a busy machine; ``python -m tests.failover`` measures the gap. Workers that do not find the new primary send no
-more at all."""
+"""Seconds, for a busy machine; ``python -m tests.failover`` measures the gap. Workers that do not find the new primary
+send no further message."""
 MAX_OPEN = 2 * 2 * 20
-"""Two workers with two batches each, and blocks of a twentieth of a second at 400/s."""
+"""The messages of two workers with two batches each, and with blocks of a twentieth of a second at 400/s."""
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ def test_a_failover_by_sentinel_under_load_loses_nothing_and_sends_nothing_twice
 ) -> None:
     loss = run(setting, event, messages=MESSAGES)
     assert (loss.accepted_twice, loss.not_sent, loss.differences, loss.in_doubt_accepted) == (0, 0, 0, 0)
-    # A block that was given back on the old primary alone: nothing of it was pushed, and the new one cannot know.
+    # Messages of a block that was given back only on the old primary, so that the new primary does not know it.
     assert loss.in_doubt <= MAX_OPEN
     assert loss.gap_s < MAX_GAP_S

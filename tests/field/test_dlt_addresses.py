@@ -1,4 +1,4 @@
-"""E-mail and UPI addresses, which are no links."""
+"""E-mail and UPI addresses are not links."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Callback numbers in the groupings and places in which people write them; all numbers are made up."""
+"""Callback numbers in the groupings and places in which people write them; all numbers are invented."""
 
 import pytest
 
@@ -451,6 +451,21 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
         ("For claim: 022 6786 7777. 30 days to file", ["022 6786 7777"]),
         ("Claims 022 6786 7777. 30 days to file", ["022 6786 7777"]),
         ("Ph. 98450. 12345", ["98450. 12345"]),
+        ("MSEDCL care 1912/1800-233-3435", ["1912", "1800-233-3435"]),
+        ("Report fraud at 1930 or cybercrime.gov.in", ["1930"]),
+        ("Women in distress call 181 or 1091", ["181", "1091"]),
+        ("Dial 112 or 2 for help, or 100 seats", ["112"]),
+        ("ಸಹಾಯಕ್ಕಾಗಿ 1912 ಕರೆ ಮಾಡಿ", ["1912"]),
+        ("1000 फोन बिके", []),
+        ("M-9300012345 T-0755-2551234", ["9300012345", "0755-2551234"]),
+        ("Grievance: 0124 - 612 3456", ["0124 - 612 3456"]),
+        ("Ref: 0124_3456789", []),
+        ("Policy 080/23456789", []),
+        ("call 65000,70000 people", []),
+        ("NAV 1800.1234 on 26-11", []),
+        ("Shift 1800-0600", []),
+        ("Turnover 9876543210 for FY26", []),
+        ("Zoom meeting 987 654 3210", []),
     ],
 )
 def test_the_groups_and_the_words_around_digits_tell_a_number_to_call(text: str, numbers: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Categories in the words of portals and panels."""
+"""The words that portals and panels use for categories."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Searching foreign text takes time in proportion to its length."""
+"""Searching a foreign text takes time in proportion to the length of the text."""
 
 import time
 

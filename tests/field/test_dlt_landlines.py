@@ -1,4 +1,4 @@
-"""Landlines whose area code begins with 6 to 8, and mobiles of ranges that the number library does not know yet."""
+"""Landlines with an area code that begins with 6 to 8, and mobiles in ranges that the number library does not have."""
 
 import pytest
 

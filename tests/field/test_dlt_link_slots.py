@@ -1,4 +1,4 @@
-"""Links in link slots: any length up to 40, and the forms that Vi drops."""
+"""Links in link slots may have up to 40 characters; Vi drops some forms of links."""
 
 import pytest
 

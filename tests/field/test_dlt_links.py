@@ -1,4 +1,4 @@
-"""What phones make clickable, and nothing else."""
+"""The check finds texts that phones make clickable, and no other texts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Columns of downloads under the names that portals and panels give them."""
+"""Columns of downloads are found by the names that portals and panels use."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Status", "Final Status", "Approval", "Template Status (DLT)", "Status on Portal"])
 def test_the_column_of_the_status_is_found(tmp_path: Path, name: str) -> None:
-    """A status that is not found would let rejected templates in."""
+    """Without the column of the status, rejected templates would be imported."""
     path = tmp_path / "a.csv"
     path.write_text(f"Template ID,{name},Content,Approval Date\n{ID},Rejected,Hello,27-11-2026\n")
 

@@ -1,4 +1,4 @@
-"""Spellings of slots that portals and people use, refused with the right spelling."""
+"""Wrong spellings of slots, used by portals and people, are refused with the right spelling."""
 
 from pathlib import Path
 

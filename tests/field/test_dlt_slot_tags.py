@@ -1,4 +1,4 @@
-"""Tags of slots as the portals of five operators export them in 2026, beside the long tags of TRAI's direction."""
+"""Tags of slots in the exports of five operators' portals in 2026, and the long tags of TRAI's direction."""
 
 import pytest
 

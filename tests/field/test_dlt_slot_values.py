@@ -1,4 +1,4 @@
-"""Values of typed slots as sources of 2026 allow them."""
+"""Values of typed slots that sources of 2026 allow and refuse."""
 
 import pytest
 

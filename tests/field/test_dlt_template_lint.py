@@ -1,4 +1,4 @@
-"""``dispatch template check``: what portals and operators object to in a text, with date and source."""
+"""``dispatch template check`` shows the rules of portals and operators that a text breaks, with date and source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bodies of delivery reports as other gateways, languages and middleware write them, posted over a real socket."""
+"""Bodies of delivery reports in the forms of other gateways, languages and middleware, posted over a real socket."""
 
 import json
 from collections.abc import AsyncIterator
@@ -66,9 +66,9 @@ WRAPPINGS: dict[str, tuple[Any, str]] = {
     "an envelope of a topic": ({"Type": "Notification", "Message": json.dumps([REPORT, SECOND])}, JSON),
     "an event of a cloud": ({"specversion": "1.0", "id": "1", "data": {"reports": [REPORT, SECOND]}}, JSON),
     "an answer of SOAP in JSON": ({"Envelope": {"Body": {"Reports": {"Report": [REPORT, SECOND]}}}}, JSON),
-    "UTF-16 without a mark": (json.dumps([REPORT, SECOND]).encode("utf-16-le"), JSON),
+    "UTF-16 without a byte order mark": (json.dumps([REPORT, SECOND]).encode("utf-16-le"), JSON),
     "UTF-32": (json.dumps([REPORT, SECOND]).encode("utf-32"), JSON),
-    "an escape that JSON has not": (
+    "an escape that JSON does not have": (
         json.dumps([{**REPORT, "description": "Z"}, SECOND]).replace("Z", r"Couldn\'t reach C:\x"),
         JSON,
     ),
@@ -95,18 +95,24 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "blanks around": ({"Event ": "delivered", " ts": NOW_S, "meta ": META}, JSON),
     "headings": ({"Delivery Status": "Delivered", "Delivered At": f"{UTC}Z", "Correlation Id": META}, JSON),
     "a status with a name": ({"status": {"id": 5, "name": "DELIVERED_TO_HANDSET"}, "ts": NOW_S, "meta": META}, JSON),
-    "the names of one gateway": (
+    "field names of one gateway": (
         [{"messageId": "0A", "status": "delivered", "err-code": "0", "client-ref": META, "message-timestamp": INDIA}],
         JSON,
     ),
-    "the names of another": (
+    "field names of a second gateway": (
         {"results": [{"doneAt": f"{UTC}.000+0000", "callbackData": META, "status": {"name": "DELIVERED_TO_HANDSET"}}]},
         JSON,
     ),
-    "the names of a third": (urlencode({"externalId": META, "deliveredTS": NOW_S * 1000, "status": "DELIVRD"}), FORM),
-    "the names of a fourth": (urlencode({"MessageStatus": "delivered", "clientReference": META, "ts": NOW_S}), FORM),
+    "field names of a third gateway": (
+        urlencode({"externalId": META, "deliveredTS": NOW_S * 1000, "status": "DELIVRD"}),
+        FORM,
+    ),
+    "field names of a fourth gateway": (
+        urlencode({"MessageStatus": "delivered", "clientReference": META, "ts": NOW_S}),
+        FORM,
+    ),
     "semicolons": (f"event=delivered;ts={NOW_S};meta={META}", FORM),
-    "a mark of order": ("\ufeff" + urlencode(REPORT), FORM),
+    "a byte order mark": ("\ufeff" + urlencode(REPORT), FORM),
     "rows by index": (
         f"event=delivered&data[0][ts]={NOW_S}&data[0][meta]={META}",
         FORM,
@@ -225,7 +231,7 @@ async def test_more_forms_of_times_are_read(redis: Redis, http: httpx.AsyncClien
         posted("absent subscriber", row(META)),
         [{"event": 1, "data": [row(META)]}],
         {"status": 0, "ts": NOW_S, "meta": META},
-        posted("delivered", {"ts": "22/11/2026 03:56:40", "meta": META}),
+        posted("delivered", {"ts": "05/11/2026 03:56:40", "meta": META}),
         posted("delivered", {"ts": "05-06-2026 10:30", "meta": META}),
         posted("delivered", {"ts": "22-Nov-2026 13:56:40 PM", "meta": META}),
         posted("delivered", {"ts": "22-Foo-2026 03:56:40", "meta": META}),

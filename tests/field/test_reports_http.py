@@ -209,6 +209,8 @@ async def test_a_word_whose_meaning_is_not_certain_is_kept_and_not_applied(
         "22-Nov-2026 05:26:40",
         "22 nov 2026 05:26:40 IST",
         "21-Nov-2026 23:56:40 +0000",
+        "22/11/2026 05:26:40",
+        "11/22/2026 5:26:40 AM",
         "261122052640",
         261122052640,
         str(1_795_305_400),
@@ -224,7 +226,7 @@ async def test_times_are_read_as_gateways_write_them(redis: Redis, http: httpx.A
 
 
 @pytest.mark.parametrize(
-    "ts", ["2026-11-22", "05:26:40", "22/11/2026 05:26", "11-22-2026 05:26:40", "2026-13-22 05:26:40", "now"]
+    "ts", ["2026-11-22", "05:26:40", "05/11/2026 05:26", "11-05-2026 05:26:40", "2026-13-22 05:26:40", "now"]
 )
 async def test_a_time_that_is_not_certain_is_kept_and_not_applied(
     redis: Redis, http: httpx.AsyncClient, ts: object
@@ -252,7 +254,7 @@ async def test_a_put_is_read_like_a_post(redis: Redis, http: httpx.AsyncClient) 
 
 
 async def test_chunks_that_end_with_a_bare_line_feed_are_refused(redis: Redis, http: httpx.AsyncClient) -> None:
-    """A proxy may read such chunks otherwise: a second request could hide in them."""
+    """A proxy may read such chunks differently, so that the chunks could hide a second request."""
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     writer.write(head + b"%x\n%b\n0\n\n" % (len(BODY), BODY))

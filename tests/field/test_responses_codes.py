@@ -1,4 +1,4 @@
-"""``dispatch show`` explains every code: the provider's, our own, and those of delivery reports."""
+"""``dispatch show`` explains every code: the provider's codes, our codes, and the codes of delivery reports."""
 
 import json
 import re

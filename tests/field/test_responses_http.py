@@ -1,4 +1,4 @@
-"""Responses in forms that servers and proxies send, each read by a client over a real socket."""
+"""Responses in the forms of servers and proxies, each read by a client over a real socket."""
 
 import asyncio
 import gzip
@@ -40,13 +40,13 @@ def writing(*pieces: bytes) -> Callable[[ScriptedConnection], Awaitable[None]]:
             await connection.request()
             for piece in pieces:
                 await connection.write(piece)
-                await asyncio.sleep(0.001)  # so that each piece is read by itself
+                await asyncio.sleep(0.001)  # so that each piece is read separately
 
     return script
 
 
 async def outcome_of(response: bytes, *, size: int = 1_000_000) -> Outcome:
-    """Push twice to a server that answers with these bytes, in pieces of a size; the two outcomes must be equal."""
+    """Push twice to a server that answers with these bytes, in pieces of *size* bytes; both outcomes must be equal."""
     pieces = [response[at : at + size] for at in range(0, len(response), size)]
     async with serving(writing(*pieces)) as server:
         first, second = await outcomes(server, 2)
@@ -224,7 +224,7 @@ async def test_a_response_with_another_transfer_coding_ends_with_its_connection(
 
 @pytest.mark.parametrize("end", [b"\n", b"\n\r"])
 async def test_chunks_that_do_not_end_as_chunks_do_are_in_doubt(end: bytes) -> None:
-    """RFC 9112 lets a client read bare line feeds in the head, and not around chunks."""
+    """RFC 9112 lets a client accept bare line feeds in the head, but not around chunks."""
     response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + end.join([CHUNK, ACCEPTED, b"0", b""])
     outcome = await outcome_of(response)
     assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.UNREADABLE_RESPONSE)

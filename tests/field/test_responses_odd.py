@@ -1,4 +1,4 @@
-"""Odd responses of servers, proxies and firewalls: each outcome must be the one that is certain, over a real socket."""
+"""Odd responses of servers, proxies and firewalls over a real socket: an outcome is decided only if it is certain."""
 
 import asyncio
 import gzip
@@ -154,8 +154,14 @@ RESPONSES: dict[str, tuple[bytes, Verdict]] = {
         DOUBT,
     ),
     "an empty chunk first": (in_chunks() + b"%x\r\n%b\r\n0\r\n\r\n" % (len(ACCEPTED), ACCEPTED), DOUBT),
-    "said to be chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + ACCEPTED, DOUBT),
-    "chunks without saying so": (until_the_end(in_chunks(ACCEPTED).partition(b"\r\n\r\n")[2], version=b"1.1"), DOUBT),
+    "a plain body said to be chunked": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + ACCEPTED,
+        DOUBT,
+    ),
+    "chunks without the header": (
+        until_the_end(in_chunks(ACCEPTED).partition(b"\r\n\r\n")[2], version=b"1.1"),
+        DOUBT,
+    ),
     "a length beside chunks": (in_chunks(ACCEPTED, headers=b"Content-Length: 5\r\n"), ACCEPT),
     "chunked twice": (in_chunks(ACCEPTED).replace(b": chunked", b": chunked, chunked"), ACCEPT),
     # Encodings
@@ -168,16 +174,16 @@ RESPONSES: dict[str, tuple[bytes, Verdict]] = {
     ),
     "deflate": (with_body(zlib.compress(ACCEPTED), b"Content-Encoding: deflate\r\n"), ACCEPT),
     "br": (with_body(b"\x8b\x35\x80" + ACCEPTED + b"\x03", b"Content-Encoding: br\r\n"), DOUBT),
-    "br that is none": (with_body(ACCEPTED, b"Content-Encoding: br\r\n"), ACCEPT),
+    "br that is not compressed": (with_body(ACCEPTED, b"Content-Encoding: br\r\n"), ACCEPT),
     "zstd": (with_body(b"\x28\xb5\x2f\xfd\x04\x58\x01", b"Content-Encoding: zstd\r\n"), DOUBT),
     "UTF-8": (with_body(ACCEPTED.replace(b"ok", "ठीक".encode())), ACCEPT),
     "Latin-1": (with_body(ACCEPTED.replace(b"ok", b"Envoy\xe9"), b"Content-Type: text/json; charset=l1\r\n"), ACCEPT),
-    "a mark of order": (with_body(b"\xef\xbb\xbf" + ACCEPTED, b"Content-Type: text/plain\r\n"), ACCEPT),
-    "UTF-16 with a mark": (
+    "a byte order mark": (with_body(b"\xef\xbb\xbf" + ACCEPTED, b"Content-Type: text/plain\r\n"), ACCEPT),
+    "UTF-16 with a byte order mark": (
         with_body(ACCEPTED.decode().encode("utf-16"), b"Content-Type: application/json; charset=utf-16\r\n"),
         DOUBT,
     ),
-    "UTF-16 without a mark": (with_body(ACCEPTED.decode().encode("utf-16-le")), DOUBT),
+    "UTF-16 without a byte order mark": (with_body(ACCEPTED.decode().encode("utf-16-le")), DOUBT),
     # Documents
     "JSON as a page": (with_body(ACCEPTED, b"Content-Type: text/html; charset=UTF-8\r\n"), ACCEPT),
     "JSON among blank lines": (with_body(b"\r\n\r\n" + ACCEPTED + b"\r\n\r\n\0"[:-1]), ACCEPT),
@@ -281,7 +287,7 @@ async def test_a_date_to_wait_for_is_a_number_of_seconds() -> None:
 
 
 async def test_a_response_before_the_request_was_read_is_the_response_to_it() -> None:
-    """A proxy may refuse by the head alone, and close."""
+    """A proxy may refuse a request after reading its head, and close the connection."""
 
     async def refuse(connection: ScriptedConnection) -> None:
         await connection.reader.readuntil(b"\r\n\r\n")
@@ -291,7 +297,7 @@ async def test_a_response_before_the_request_was_read_is_the_response_to_it() ->
 
 
 async def test_a_response_between_two_requests_is_the_response_to_none() -> None:
-    """Servers write a 408, or a page, on a connection that nothing was sent on, before they close it."""
+    """Before a server closes an idle connection, it may write a 408 or a page."""
 
     async def write_between(connection: ScriptedConnection) -> None:
         await connection.request()

@@ -1,4 +1,4 @@
-"""Recipients files as programs write them: CSV, JSON Lines and Parquet."""
+"""Recipients files in the forms that programs write: CSV, JSON Lines and Parquet."""
 
 import uuid
 from datetime import date, datetime, time
@@ -129,7 +129,7 @@ def test_json_lines_have_the_columns_of_all_rows(tmp_path: Path, rows: str, valu
 
 
 INT128 = Path(__file__).parent / "files" / "int128.parquet"
-"""A file of Polars with a column of the type Int128, which pyarrow does not know."""
+"""A file written by Polars with a column of the type Int128, which pyarrow does not support."""
 FLOATS_IN_JSON = ("0.1000000015", "824.8200073242", "824.8200073242188", "77.209021123")
 
 

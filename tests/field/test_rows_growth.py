@@ -1,4 +1,4 @@
-"""Checking a foreign cell takes time in proportion to its length."""
+"""Checking a foreign cell takes time in proportion to the length of the cell."""
 
 import time
 

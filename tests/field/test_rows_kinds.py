@@ -1,4 +1,4 @@
-"""Files that lie about their kind, and workbooks that are damaged: each is refused for what it is, in one line."""
+"""Files with a wrong suffix and damaged workbooks are refused in one line that names the real kind or the damage."""
 
 import zipfile
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_workbook_called_csv_is_named_with_its_suffix(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["kinds.xls", "a.xlsx"])
 @pytest.mark.parametrize(
     "cut",
-    # Each case starts a reader, so that all take some seconds; make fast has one of three.
+    # Each case starts a reader, so that all cases take some seconds; make fast runs every third case.
     [pytest.param(cut, marks=() if cut % 660 == 40 else pytest.mark.slow) for cut in range(40, 4000, 220)],
 )
 def test_a_damaged_workbook_is_refused_in_one_line(tmp_path: Path, name: str, cut: int) -> None:

@@ -1,4 +1,4 @@
-"""Ids of templates in portals' workbooks: an id that is kept as a number has lost digits."""
+"""Ids of templates in workbooks of portals: an id that is stored as a number has lost digits."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rejects file when it is submitted in its turn: nobody gets a second message, and nothing bad becomes good."""
+"""A submit of a rejects file sends no second message to a number, and accepts no row that is still wrong."""
 
 import csv
 from pathlib import Path

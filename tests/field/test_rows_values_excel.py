@@ -1,4 +1,4 @@
-"""Values of workbooks, as a person sees them in the sheet."""
+"""Values of workbooks become the texts that a person sees in the sheet."""
 
 import shutil
 import zipfile
@@ -97,7 +97,7 @@ SEEN: list[tuple[object, str, str]] = [
     (1499.5, "#,##0.00 [$€-407]", "1,499.50 €"),
     (9876543210, "00000 00000", "98765 43210"),
 ]
-"""A value, its number format, and what the sheet shows."""
+"""A value, the value's number format, and the text that the sheet shows."""
 
 
 def test_a_value_is_what_the_sheet_shows(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every kind of value of every format becomes a plain text, which can be packed into a batch, or refuses its row."""
+"""Each kind of value in each format becomes a plain text that can be packed into a batch, or its row is refused."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Texts in cells, in the forms in which exporters and people write them; all formats share what is tested here."""
+"""Texts in cells in the forms in which exporters and people write them; the rules are the same for all formats."""
 
 from pathlib import Path
 

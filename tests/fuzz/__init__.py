@@ -1,1 +1,1 @@
-"""Feeds foreign input at random to what reads it, for as long as wanted: ``python -m tests.fuzz --minutes 10``."""
+"""Gives random input to the functions that read foreign input: ``python -m tests.fuzz --minutes 10``."""

@@ -1,4 +1,4 @@
-"""Prints how many inputs each target was given; ends with an error of hypothesis that shows the smallest bad input."""
+"""Prints how many inputs each target got; a failure is an error of hypothesis that shows the smallest bad input."""
 
 import argparse
 import contextlib
@@ -50,7 +50,7 @@ def _reports(body: bytes) -> None:
 
 
 def _posts(post: bytes) -> None:
-    """Read a post; its first byte chooses the content type."""
+    """Read a post; the first byte of the input chooses the content type."""
     kind = _CONTENT_TYPES[post[0] % len(_CONTENT_TYPES)] if post else ""
     with contextlib.suppress(ReportsUnreadable):
         read(json_in(post[1:], kind) if post[1:] else json_in_query(post))
@@ -102,7 +102,7 @@ TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any]]] = {
     "ids": (_id, _ids),
 }
 OF_BYTES = frozenset({"reports", "posts", "compressed posts", "answers and codes", "CSV"})
-"""The targets that take bytes; the others take texts."""
+"""The targets that take bytes; all other targets take texts."""
 
 
 def _counted(name: str, target: Callable[[Any], None], counts: dict[str, int]) -> Callable[..., None]:
@@ -114,7 +114,7 @@ def _counted(name: str, target: Callable[[Any], None], counts: dict[str, int]) -
 
 
 def run(minutes: float) -> dict[str, int]:
-    """Give inputs to each target in turn until the time is over; return how many inputs each got."""
+    """Give inputs to each target in turn until the time is over; return how many inputs each target got."""
     counts = dict.fromkeys(TARGETS, 0)
     options = settings(
         max_examples=_INPUTS_PER_ROUND, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -127,7 +127,7 @@ def run(minutes: float) -> dict[str, int]:
 
 
 def run_by_coverage(minutes: float) -> dict[str, int]:
-    """Let atheris give inputs to each target, for equal times; return how many inputs each got.
+    """Let atheris give inputs to each target for equal times; return how many inputs each target got.
 
     Raises:
         CalledProcessError: a target failed; its output shows the input.
@@ -137,11 +137,11 @@ def run_by_coverage(minutes: float) -> dict[str, int]:
     for name in TARGETS:
         command = [sys.executable, "-m", "tests.fuzz.coverage_guided", name, str(seconds)]
         with tempfile.TemporaryDirectory() as folder:  # atheris writes the inputs that fail into its folder
-            done = subprocess.run(  # our own module
+            done = subprocess.run(  # a module of this project
                 command, cwd=folder, env=environment, text=True, stderr=subprocess.PIPE, check=False
             )
         if done.returncode:
-            print(done.stderr)  # noqa: T201  # the input, and where it fails
+            print(done.stderr)  # noqa: T201  # the input, and the place of the failure
             done.check_returncode()
         counts[name] = int(re.findall(r"Done (\d+) runs", done.stderr)[-1])
     return counts

@@ -1,6 +1,6 @@
-"""Input that atheris chooses by the branches that earlier input took: ``python -m tests.fuzz --coverage``.
+"""Input that atheris chooses by the branches that earlier inputs took: ``python -m tests.fuzz --coverage``.
 
-Atheris is no dependency of the project, because there is none for every version of Python: ``pip install atheris``.
+Atheris is no dependency of the project, because it does not support every version of Python: ``pip install atheris``.
 """
 
 import importlib
@@ -22,7 +22,7 @@ _READERS: Final = [
     "times_dispatch.provider.reports",
     "times_dispatch.sms.templates",
 ]
-"""The modules whose branches count; atheris needs minutes for the tables of the others."""
+"""The modules whose branches count; atheris would need minutes to instrument all modules."""
 _REPORTS: Final = b'[{"event":"failed","data":[{"ts":1764240000,"meta":"x","code":"901","url":"u"}]}]'
 _SEEDS: Final = {
     "reports": _REPORTS,
@@ -34,11 +34,11 @@ _SEEDS: Final = {
     "templates": b"Dear {#var#}, {#numeric#} of {#url#}",
     "ids": b"0123456789abcdefghijklmnopqrstuv",
 }
-"""A right input for each target, which atheris changes: it would not find the form of JSON by itself."""
+"""A valid input for each target, which atheris changes; without it, atheris would not find the form of JSON."""
 
 
 def main() -> None:
-    """Give inputs to the target that the first argument names, for as many seconds as the second says."""
+    """Give inputs to a target; the first argument names the target, and the second is the number of seconds."""
     name, seconds = sys.argv[1], int(sys.argv[2])
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=_READERS):

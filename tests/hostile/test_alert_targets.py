@@ -1,4 +1,4 @@
-"""Targets of alerts that redirect, or answer without an end or very slowly: memory, time, processes, and the log."""
+"""Alert targets that redirect, or that answer without an end or very slowly, cost bounded memory and time."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ MAX_MB = 300
 MAX_OWN_MB = 20
 MAX_STALL_MS = 50
 LOOK_S = 2.0
-"""How long the answer is looked at before the time of the attempt is over."""
+"""How long the test reads the answer before the end of the attempt's time, in seconds."""
 
 ENDLESS = {**ENDLESS_HTTP, **ENDLESS_MAIL}
 SLOW = {**SLOW_HTTP, **SLOW_MAIL}
@@ -54,7 +54,7 @@ async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCapture
 async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_time(kind: str) -> None:
     first, then = ENDLESS.get(kind, (SLOW.get(kind, b""), b""))
     own, peak_mb, stall_ms, clock, answered_at = psutil.Process(), 0.0, 0.0, FakeClock(), 0.0
-    others = set(own.children())  # of other tests in this process
+    others = set(own.children())  # the child processes of other tests in this process are not counted
     with hostile_server(first, then, slow=kind in SLOW) as hostile:
         target = AppriseTarget("ops", url(kind, hostile.port), clock=clock)
         before_mb = own.memory_info().rss / 1e6
@@ -63,7 +63,7 @@ async def test_an_answer_without_an_end_is_ended_and_takes_neither_memory_nor_ti
         while not sending.done():
             turn = time.thread_time()
             await asyncio.sleep(0.005)
-            stop.set()  # one attempt shows it
+            stop.set()  # one attempt is enough
             answered_at = answered_at or (time.monotonic() if hostile.connections else 0.0)
             if answered_at and time.monotonic() > answered_at + LOOK_S:
                 await clock.advance(SEND_WITHIN_S)

@@ -1,4 +1,4 @@
-"""What a provider, a token server or another system answers to our requests: memory, stalls, time, certificates."""
+"""Hostile answers of a provider, a token server or another system cost bounded memory, time and stalls."""
 
 import asyncio
 import os
@@ -21,14 +21,14 @@ from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.push import Push
 
-# The process alone starts none, but coverage, which the other tests run with, would be measured as a stall.
+# The tests start no process, but in the other runs coverage is active, whose work would be measured as a stall.
 pytestmark = pytest.mark.processes
 
 MAX_MORE_MB = 100
 MAX_STALL_MS = 50
 TIMEOUT_S = 2.0
 AT_ONCE = 4
-"""Requests at the same time."""
+"""The number of requests at the same time."""
 PUSH = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
 
 HEADS = {
@@ -38,7 +38,7 @@ HEADS = {
     "with a length below zero": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc", b""),
     "with a long number": (b'HTTP/1.1 200 OK\r\nContent-Length: 200004\r\n\r\n{"a":' + b"9" * 199_998 + b"}", b""),
     "with a deep document": (b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000, b""),
-    "with a document that is no UTF-8": (b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a":"\xff"}', b""),
+    "with a document that is not UTF-8": (b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a":"\xff"}', b""),
     "with numbers of a status": (b"HTTP/1.1 99999999999 OK\r\nContent-Length: 0\r\n\r\n", b""),
     "a switch of the protocol": (b"HTTP/1.1 101 a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", b"x" * 65_536),
 }
@@ -46,7 +46,7 @@ ANSWERS = {**ENDLESS_HTTP, **HEADS, **{kind: (bytes_, b"") for kind, bytes_ in S
 
 
 async def push(_: Redis, url: str, ca_file: str = "") -> bool:
-    """Push a message; return whether it is said to be sent or refused for good."""
+    """Push a message; return whether the outcome is accepted or rejected."""
     provider = timesmobile_post(
         nickname="tm",
         username="user",
@@ -62,7 +62,7 @@ async def push(_: Redis, url: str, ca_file: str = "") -> bool:
 
 
 async def push_with_token(_: Redis, url: str, ca_file: str = "") -> bool:
-    """Ask the same server for an OAuth token first."""
+    """Push a message after a request for an OAuth token to the same server."""
     base = timesmobile_get(nickname="tm", username="", password="p", endpoint=url)
     auth = ClientCredentials(token_url=url, client_id="user", client_secret="hush")
     provider = msgspec.structs.replace(
@@ -74,7 +74,7 @@ async def push_with_token(_: Redis, url: str, ca_file: str = "") -> bool:
 
 
 async def relay(redis: Redis, url: str, _: str = "") -> bool:
-    """Post reports as the relay and the forwarder do; return whether they are said to be taken."""
+    """Post reports like the relay and the forwarder; return whether the post counts as accepted."""
     async with RelayPoster(redis, url, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as poster:
         await poster.prepare()
         results = await asyncio.gather(*(poster.post(b"[]") for _ in range(AT_ONCE)))
@@ -106,8 +106,8 @@ async def test_no_answer_fills_or_stalls_a_process(redis: Redis, by: str, answer
     assert server.connections
     assert more_mb < MAX_MORE_MB
     assert max(stalls) < MAX_STALL_MS
-    assert seconds < 60  # a few time-outs, on a busy machine too; without one, an answer has no end
-    # A provider's or token server's answer must be read; another system has taken a post when the head says so.
+    assert seconds < 60  # a few time-outs, also on a busy machine; without time-outs the answers do not end
+    # An answer of a provider or a token server must be readable; of another system, the status alone decides.
     assert not is_taken or by == "another system"
 
 

@@ -1,4 +1,4 @@
-"""A folder of the archive in which somebody else can write: memory, time, foreign files, and one line each time."""
+"""Foreign files in the folder of the archive cost bounded memory and time, and each is refused in one line."""
 
 import os
 import random
@@ -54,7 +54,7 @@ def file_of(folder: Path, kind: str) -> Path:
 
 
 def sparse(path: Path, size: int, end: bytes = b"") -> None:
-    """Make a file of a size that takes no room on the disk."""
+    """Make a sparse file, which takes no space on the disk."""
     with path.open("wb") as file:
         file.truncate(size)
         file.seek(size - len(end))
@@ -90,7 +90,7 @@ REPLACED: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "deep JSON": lambda path: path.write_bytes(b"[" * 1_000_000),
-    "JSON that is no UTF-8": lambda path: path.write_bytes(b'{"campaign":"\xff"}'),
+    "JSON that is not UTF-8": lambda path: path.write_bytes(b'{"campaign":"\xff"}'),
     "JSON of many counters": lambda path: path.write_bytes(
         path.read_bytes().rstrip(b"}\n") + b',"x":{' + b",".join(b'"%d":1' % n for n in range(150_000)) + b"}}"
     ),
@@ -233,7 +233,7 @@ async def test_a_list_without_an_end_is_refused(names: str, monkeypatch: pytest.
 
 
 class _Endless(BytesIO):
-    """An object whose size is said to be small, and which gives bytes as long as somebody reads."""
+    """An object that states a small size, but returns bytes without an end."""
 
     given = 0
 

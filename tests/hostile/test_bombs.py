@@ -1,4 +1,4 @@
-"""Recipients files that unpack to gigabytes, crash their reader or hang: one line, and no process is left behind."""
+"""Recipients files that unpack to gigabytes, crash their reader or hang are refused in one line; no reader remains."""
 
 import re
 import signal
@@ -37,7 +37,7 @@ ODS_START = (
 
 
 def _sheet(path: Path, pieces: list[bytes]) -> Path:
-    """Write a workbook whose sheet is made of these pieces."""
+    """Write a workbook whose sheet consists of these pieces."""
     plain = write_workbook(path.with_name("plain.xlsx"), [("to",), ("98",)])
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in source.namelist():
@@ -69,7 +69,7 @@ def lying_sizes(folder: Path) -> Path:
 
 
 def nested(folder: Path) -> Path:
-    """Return a workbook in whose sheet another workbook stands."""
+    """Return a workbook whose sheet contains another workbook."""
     return _sheet(folder / "a.xlsx", [large_sheet(folder).read_bytes()])
 
 
@@ -82,14 +82,14 @@ def many_parts(folder: Path) -> Path:
 
 
 def large_string(folder: Path) -> Path:
-    """Return a workbook with a cell of 400 MB, which is within the bytes that a file may unpack to."""
+    """Return a workbook with a cell of 400 MB, which is less than the limit of unpacked bytes."""
     cell = b'<row r="2"><c r="A2" t="inlineStr"><is><t>'
     end = b"</t></is></c></row></sheetData></worksheet>"
     return _sheet(folder / "a.xlsx", [(SHEET_START + ROWS).encode(), cell, *[b"a" * 10_000_000] * 40, end])
 
 
 def wide_blanks(folder: Path) -> Path:
-    """Return a sheet of OpenDocument whose cell asks for 2,000,000,000 blanks."""
+    """Return an OpenDocument sheet with a cell of 2,000,000,000 repeated blanks."""
     cell = "<table:table-row><table:table-cell><text:p><text:s text:c='2000000000'/></text:p></table:table-cell>"
     end = "</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
     path = folder / "a.ods"
@@ -108,7 +108,7 @@ def large_parquet(folder: Path) -> Path:
 
 
 def dictionary_parquet(folder: Path) -> Path:
-    """Return a file whose thousand rows all have one value of 3 MB, which the file holds once."""
+    """Return a file with a thousand rows that share one value of 3 MB, which the file stores once."""
     path = folder / "a.parquet"
     values = arrow.DictionaryArray.from_arrays(arrow.array([0] * 1_000, arrow.int32()), arrow.array(["a" * 3_000_000]))
     parquet.write_table(arrow.table({"to": values}), path, compression="zstd", write_statistics=False)
@@ -124,7 +124,7 @@ def many_rows(folder: Path) -> Path:
 class Bomb(NamedTuple):
     write: Callable[[Path], Path]
     reason: str
-    """Matches the refusal."""
+    """A pattern that matches the refusal."""
 
 
 BOMBS = [
@@ -142,12 +142,12 @@ BOMBS = [
 
 
 def _readers() -> list[psutil.Process]:
-    """Return the readers that this process has started and that still run."""
+    """Return the running readers that this process has started."""
     return [child for child in psutil.Process().children() if reader.CHILD in child.cmdline()]
 
 
 def _refusal(rows: Iterator[Chunk]) -> str:
-    """Return the only line of the refusal that reading the rest of the rows ends with."""
+    """Read the remaining rows, and return the only line of the refusal that ends the reading."""
     with pytest.raises(InputInvalid) as invalid:
         for _ in rows:
             pass
@@ -159,7 +159,7 @@ def _rows(path: Path, limits: ReaderLimits) -> Iterator[Chunk]:
     yield from open_recipients(path, limits=limits).chunks()
 
 
-@pytest.mark.slow  # unpacking some hundred megabytes takes seconds
+@pytest.mark.slow  # unpacking hundreds of megabytes takes seconds
 @pytest.mark.parametrize("bomb", BOMBS, ids=[bomb.write.__name__ for bomb in BOMBS])
 def test_a_file_that_unpacks_to_too_much_is_refused_in_one_line(bomb: Bomb, tmp_path: Path) -> None:
     path = bomb.write(tmp_path)

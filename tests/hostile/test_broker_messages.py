@@ -1,4 +1,4 @@
-"""Messages in the broker that this project did not send: no worker ends, and all go on."""
+"""Foreign messages in the broker neither end workers nor keep them from their work."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def _packed(content: object) -> str:
 
 
 def message(*arguments: object, task: object = "batch", **fields: object) -> str:
-    """Return an entry of a queue, as Celery writes it."""
+    """Return an entry of a queue in the form in which Celery writes it."""
     entry: dict[str, Any] = {
         "body": _packed([arguments or ("TIMESM", "abcdefgh", 0), {}, _EMBED]),
         "content-encoding": "utf-8",
@@ -63,7 +63,7 @@ HOSTILE: dict[str, str | bytes] = {
     "null": "null",
     "an empty object": "{}",
     "no properties": json.dumps({"body": "x", "headers": {}}),
-    "properties of null": message(properties=None),
+    "null as properties": message(properties=None),
     "no tag": message(properties={}),
     "a list as tag": with_properties(delivery_tag=[1]),
     "a text as delivery": with_properties(delivery_info="x"),

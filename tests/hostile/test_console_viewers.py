@@ -1,4 +1,4 @@
-"""What people with a login, and those who say so, can do to the console: its streams, its memory, its users."""
+"""Viewers can exhaust neither streams nor memory of the console, and a forged header logs nobody in."""
 
 import socket
 import sys
@@ -29,7 +29,7 @@ USERS = {name: ConsoleUser(name=name, role=role, password=CHEAP.hash(PASSWORD)) 
 
 @pytest.fixture
 def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
-    """A console with a user for each role, which believes one proxy."""
+    """A console with a user for each role, which trusts the login header of one proxy."""
     write_users(tmp_path / "console-users.toml", USERS)
     port = free_port()
     table = f"public_url = 'http://127.0.0.1:{port}'\nuser_header = '{HEADER}'\ntrusted_proxies = ['{PROXY}/32']"
@@ -39,7 +39,7 @@ def console(tmp_path: Path, redis_url: str) -> Iterator[ConsoleProcess]:
 
 
 def _stream(console: ConsoleProcess, *, source: str, user: str) -> socket.socket:
-    """Open a stream as a proxy that has logged a user in, and read nothing of it."""
+    """Open a stream as a proxy that has logged a user in, without reading from the stream."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     connection.settimeout(120)
@@ -54,7 +54,7 @@ async def test_hundreds_of_viewers_that_read_nothing_take_a_bounded_memory_and_l
     console: ConsoleProcess, redis: Redis
 ) -> None:
     ledger = Ledger(redis)
-    for number in range(60):  # so that a first event has some hundred kilobytes
+    for number in range(60):  # so that the first event has some hundred kilobytes
         await ledger.submit(3, campaign=f"many{number:04}", name=f"a campaign with a name of some length {number}")
     before = console.peak_mb
     refused = 0
@@ -63,7 +63,7 @@ async def test_hundreds_of_viewers_that_read_nothing_take_a_bounded_memory_and_l
             stream = viewers.enter_context(_stream(console, source=PROXY, user="vera"))
             with suppress(TimeoutError):
                 refused += stream.recv(12).endswith(b"503")
-        # Another person still gets a stream, and pages.
+        # Another person still gets a stream and pages.
         other = viewers.enter_context(_stream(console, source=PROXY, user="omar"))
         answered = other.recv(12)
         page = console.get("/", source=PROXY, headers=[(HEADER, "omar")])
@@ -83,7 +83,7 @@ def test_the_header_of_a_login_is_believed_from_the_proxy_only(console: ConsoleP
         "with underscores": console.get("/", source=PROXY, headers=[(HEADER.replace("-", "_"), "olga")]),
         "two lines by the proxy": console.get("/", source=PROXY, headers=[(HEADER, "olga"), (HEADER, "vera")]),
         "two names on a line": console.get("/", source=PROXY, headers=[(HEADER, "olga, vera")]),
-        "a user that is none": console.get("/", source=PROXY, headers=[(HEADER, "root")]),
+        "an unknown user": console.get("/", source=PROXY, headers=[(HEADER, "root")]),
         "no user": console.get("/", source=PROXY),
         "a cookie of another secret": console.get("/", headers=[("Cookie", _cookie("another secret of the console"))]),
     }

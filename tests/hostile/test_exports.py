@@ -1,4 +1,4 @@
-"""Files that commands write: only for their owner, never through a link, and with guards before formulas."""
+"""Files that commands write are readable only for their owner, follow no link, and have guards before formulas."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What strangers, who have no login, can do to Flower: its memory, its connections, its log."""
+"""Strangers, who cannot log in, can exhaust neither Flower's memory nor its connections nor its log."""
 
 import socket
 import sys

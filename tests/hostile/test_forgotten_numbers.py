@@ -1,4 +1,4 @@
-"""A forgotten number in what the receiver cannot read: a reconciler hides the number, with its own user of Redis."""
+"""A reconciler with its own Redis user hides forgotten numbers in bodies that the receiver cannot read."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ async def test_no_dead_letter_of_the_receiver_keeps_a_forgotten_number(tmp_path:
         async with connect(server.url) as ledger:
             await ForgottenNumbers(ledger, KEY.encode()).add("919876543210")
             letters = [DeadLetter(DeadLetterReason.UNREADABLE, body, "the body is no JSON") for body in WRITTEN]
-            await DeadLetters(ledger).add(letters)  # as the receiver does, which knows no forgotten number
+            await DeadLetters(ledger).add(letters)  # like the receiver, which has no access to forgotten numbers
         environment = {
             **clean_environment(),
             "PYTHONPATH": ":".join(sys.path),

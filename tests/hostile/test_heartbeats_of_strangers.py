@@ -1,4 +1,4 @@
-"""Whoever has the Redis user of a process that strangers reach can neither end other processes nor blind people."""
+"""The Redis user of an exposed process can neither end other processes nor hide them from people."""
 
 import json
 import time
@@ -21,7 +21,7 @@ from times_dispatch.status.reader import read_status
 pytestmark = pytest.mark.processes
 
 EXPOSED = ("beat", "receiver", "links", "metrics", "alerts", "flower")
-"""The users that do not manage the ledger."""
+"""The Redis users of processes that do not manage the ledger."""
 NAMES = 20_000
 MAX_READ_S = 0.5
 
@@ -69,7 +69,7 @@ RECORD = {"kind": "links", "version": "1", "host": "web1", "pid": 1, "started_ms
 HOSTILE: dict[str, dict[Any, Any]] = {
     "nothing": {b"x": b"y"},
     "no JSON": {b"record": b"\xff", b"seen_ms": b"1", b"ahead_ms": b"1"},
-    "a depth": {b"record": b"[" * 100_000, b"seen_ms": b"1", b"ahead_ms": b"1"},
+    "a deep document": {b"record": b"[" * 100_000, b"seen_ms": b"1", b"ahead_ms": b"1"},
     "another kind": {b"record": json.dumps({**RECORD, "kind": "worker"}).encode(), b"seen_ms": b"1", b"ahead_ms": b"1"},
     "a time of many digits": {b"record": json.dumps(RECORD).encode(), b"seen_ms": b"9" * 500, b"ahead_ms": b"1"},
     "no difference": {b"record": json.dumps(RECORD).encode(), b"seen_ms": b"1", b"ahead_ms": b"x"},

@@ -1,4 +1,4 @@
-"""Downloads of templates and lists of opt-outs that unpack to too much: ``[recipients]`` limits them too."""
+"""The limits of ``[recipients]`` also hold for downloads of templates and lists of opt-outs."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.kit.producers import SETTINGS
 from tests.kit.workbook import write_workbook
 
 MAX_REFUSAL_S = 20.0
-"""Far below ``max_reader_s``, and enough for a busy machine."""
+"""Seconds, far below ``max_reader_s``, and enough for a busy machine."""
 
 
 class _Import(NamedTuple):
@@ -22,10 +22,10 @@ class _Import(NamedTuple):
     command: str
     heading: tuple[str, ...]
     settings: str = ""
-    """More settings, which the command needs."""
+    """Further settings that the command needs."""
 
     def run(self, path: Path, limit: str, redis_url: str) -> Result:
-        """Import a file beside settings with a limit."""
+        """Import a file with settings that contain a limit."""
         settings = path.with_name("dispatch.toml")
         settings.write_text(f"{SETTINGS}\n{self.settings}\n[recipients]\n{limit}\n")
         arguments = ["--settings", str(settings), self.command, "import", str(path)]

@@ -1,4 +1,4 @@
-"""What strangers can do to the links process: fuzzed paths, endless heads and bodies."""
+"""Strangers who send fuzzed paths, endless heads or bodies do no harm to the links process."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ _PIECES = (
 
 
 async def answer(port: int, request: bytes) -> bytes:
-    """Send bytes, and return the beginning of what comes back; empty if the connection was closed."""
+    """Send bytes, and return the beginning of the answer; empty if the connection was closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
@@ -96,11 +96,11 @@ async def test_opt_outs_by_one_link_cannot_fill_the_stream_of_reports(redis: Red
 
 
 async def test_long_values_in_targets_take_no_more_memory_than_short_ones(redis: Redis) -> None:
-    """Clicks on messages of 40 batches, whose values have 76,000 bytes each: 3 MB, of which half a MB is remembered."""
+    """The values of 40 batches have 76,000 bytes each, 3 MB in all; the directory may remember half a MB of them."""
     customers = [f"{number:05}" + "x" * 1_895 for number in range(1_600)]
     campaign = await submit_with_links(redis, customers=customers, batch_size=40)
     directory = LinkDirectory(redis, [LINK_KEY], max_text_bytes=500_000)
-    cut_bytes = sum(map(len, customers))  # the directory also remembers the values as the ledger has them
+    cut_bytes = sum(map(len, customers))  # the directory also remembers the values in their stored form
     tracemalloc.start()
     for index in range(0, 1_600, 40):
         link = await directory.find(SENDER, campaign.path(index).rpartition("/")[2])

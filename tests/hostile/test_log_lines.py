@@ -1,4 +1,4 @@
-"""Foreign texts in log lines: bounded, on one line, and without control characters."""
+"""Foreign texts in log lines are short, on one line, and without control characters."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Campaign files full of mistakes: the time and the number of lines are bounded."""
+"""Campaign files with many mistakes are refused in bounded time with a bounded number of lines."""
 
 import time
 from collections.abc import Callable

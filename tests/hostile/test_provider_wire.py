@@ -1,4 +1,4 @@
-"""Somebody on the way to the provider: a response that was cut short never decides about a message."""
+"""A response that an attacker on the network cuts short never decides about a message."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ async def test_a_response_without_a_length_that_is_cut_anywhere_leaves_the_messa
     async def answer(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(f"HTTP/1.1 {status}\r\n\r\n".encode() + whole[: next(cuts)])
-        # The end of TCP without the end of TLS, as anybody on the way can make it.
+        # The end of TCP without the end of TLS, which any attacker on the network can cause.
         connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
         await connection.client_gone()
 
@@ -82,7 +82,7 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
             ca_file=str(certificates.ca),
             max_connections=1,
         )
-        async with Client(provider) as client:  # the pool of one connection would be empty after a connection is lost
+        async with Client(provider) as client:  # a pool of one connection would be empty after a lost connection
             outcomes = []
             for _ in range(3):
                 outcomes.append(await client.push(push))
@@ -91,8 +91,8 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
     assert errors == []
 
 
-# How deep a document can be read depends on the version of Python; so deep and without its end none can.
-@pytest.mark.parametrize("body", [b"[" * 30_000, b'{"state":"\xff'], ids=["deep", "no UTF-8"])
+# No version of Python can read a document that is so deep and has no end.
+@pytest.mark.parametrize("body", [b"[" * 30_000, b'{"state":"\xff'], ids=["deep", "not UTF-8"])
 async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_doubt(
     certificates: Certificates, body: bytes
 ) -> None:
@@ -106,7 +106,7 @@ async def test_a_document_that_is_no_utf_8_and_is_whole_decides(certificates: Ce
 
 
 async def _outcome_of_cut(certificates: Certificates, body: bytes) -> Outcome:
-    """Push a message, and answer with a body that ends with the connection, without TLS' close_notify."""
+    """Push a message, and answer with a body that ends with the connection, without the close_notify of TLS."""
 
     async def answer(connection: ScriptedConnection) -> None:
         await connection.request()

@@ -1,4 +1,4 @@
-"""The nginx configuration that docker-compose.yml uses, with a real nginx before a real receiver."""
+"""The nginx configuration of docker-compose.yml, with a real nginx in front of a real receiver."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ class Proxy:
         self._file.write_text(text)
 
     def check(self) -> str:
-        """Return what ``nginx -t`` says about the configuration."""
+        """Return the output of ``nginx -t`` about the configuration."""
         result = subprocess.run(
             [NGINX, "-t", "-c", self._file], capture_output=True, text=True, timeout=30, check=False
         )

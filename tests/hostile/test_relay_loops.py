@@ -1,4 +1,4 @@
-"""Relays that post to their own receiver, or to each other: no report goes round."""
+"""No report circulates between relays that post to their own receiver or to each other."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What somebody who knows the callback secret can do to receiver, reconciler and Redis."""
+"""A poster who knows the callback secret can neither stall nor fill receiver, reconciler and Redis."""
 
 import asyncio
 import gzip
@@ -95,18 +95,18 @@ async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
     watched.check(f"four bodies of {kind}")
 
 
-# As many rows and values as a body may have.
+# Bodies with all rows, groups, values or lines that are allowed.
 TINY |= {
     "rows in other objects": b'{"r":[' + b",".join([b'{"ts":1,"meta":"a","event":"delivered"}'] * 19_000) + b"]}",
     "objects in other objects": b'{"a":[' + b",".join([b'{"b":{"c":{"d":{"e":{}}}}}'] * 11_000) + b"]}",
-    "keys that count": b'{"event":"x","data":{' + b",".join(b'"%d":0' % key for key in range(59_000)) + b"}}",
-    "names of others": b'[{"event":"failed","data":[' + b",".join([b'{"x-y":1,"client-ref":"a"}'] * 19_000) + b"]}]",
-    "so many rows": b"[" + b",".join([b"0"] * (MAX_ROWS - 1)) + b"]",
-    "so many rows of an unknown event": b'[{"event":"x","data":[{"ts":1,"meta":"a"}' + b",{}" * (MAX_ROWS - 2) + b"]}]",
-    "so many groups": b"[" + b",".join([b'{"event":"delivered","data":[{}]}'] * (MAX_ROWS - 1)) + b"]",
-    "so many values": b"[" + b",".join([b'{"ts":1,"b":"2","c":{}}'] * (MAX_ROWS - 1)) + b"]",
-    "so many values to be corrected": b'["\n",' + b",".join([b'{"a":1,"b":[2],"c":{}}'] * (MAX_ROWS - 2)) + b"]",
-    "so many lines": b"\n".join([b'{"ts":1,"a":2}'] * (MAX_ROWS - 1)),
+    "many keys": b'{"event":"x","data":{' + b",".join(b'"%d":0' % key for key in range(59_000)) + b"}}",
+    "other field names": b'[{"event":"failed","data":[' + b",".join([b'{"x-y":1,"client-ref":"a"}'] * 19_000) + b"]}]",
+    "all rows": b"[" + b",".join([b"0"] * (MAX_ROWS - 1)) + b"]",
+    "all rows of an unknown event": b'[{"event":"x","data":[{"ts":1,"meta":"a"}' + b",{}" * (MAX_ROWS - 2) + b"]}]",
+    "all groups": b"[" + b",".join([b'{"event":"delivered","data":[{}]}'] * (MAX_ROWS - 1)) + b"]",
+    "all values": b"[" + b",".join([b'{"ts":1,"b":"2","c":{}}'] * (MAX_ROWS - 1)) + b"]",
+    "all values to be corrected": b'["\n",' + b",".join([b'{"a":1,"b":[2],"c":{}}'] * (MAX_ROWS - 2)) + b"]",
+    "all lines": b"\n".join([b'{"ts":1,"a":2}'] * (MAX_ROWS - 1)),
 }
 
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -115,7 +115,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "members": lambda: gzip.compress(b"") * 50_000,
     "a mebibyte": lambda: gzip.compress(filled(b"[0", b",0", b"]")),
 }
-"""Made where they are used: making them takes a second, which every run of other tests would pay."""
+"""Functions that make the bodies, because making them takes a second, which runs of other tests should not spend."""
 
 
 @pytest.mark.parametrize("kind", BOMBS)

@@ -1,4 +1,4 @@
-"""Least rights: each kind of process works with its own user of Redis, and can do no more."""
+"""Least rights: each kind of process works with its own Redis user, which has no further rights."""
 
 import asyncio
 import os
@@ -115,7 +115,7 @@ OTHERS = {
         "PUBLISH /0.celery.pidbox x",
     ],
 }
-"""What a user must not do with keys of other kinds of processes."""
+"""Commands that a user must not run on keys of other kinds of processes."""
 PRIVATE = {
     "recipients and their values": "GET {TIMESM}:c:1:p:0",
     "states of messages": "GET {TIMESM}:c:1:m:0",
@@ -127,7 +127,7 @@ PRIVATE = {
     "reports that wait for the relay": "XRANGE relay - +",
     "copies to be forwarded": "ZRANGE {reports}:forward:0 0 -1",
 }
-"""What holds numbers, or what people wrote, and how it is read."""
+"""Keys that contain phone numbers or texts of people, each with a command that reads the key."""
 WRITES = {
     "states of messages": "SETRANGE {TIMESM}:c:1:m:0 0 a",
     "states of campaigns": "HSET {TIMESM}:c:1 state paused",
@@ -145,7 +145,7 @@ MAY_READ = {
     "reports that wait for the relay": {"reconciler", "console", "command", "metrics"},
     "copies to be forwarded": _MANAGERS | {"metrics", "alerts"},
 }
-"""The table of docs/security.md: Redis cannot give an entry's age without the entry."""
+"""The table of docs/security.md. A user that reads the age of entries can read the entries, as Redis requires."""
 FOR_NOBODY = [
     *(
         "FLUSHALL",
@@ -290,7 +290,7 @@ async def test_a_process_that_compares_the_clocks_may_read_the_clock_of_redis(
 
 
 _OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}}
-"""Scripts that a user never runs: those that forget a number, and those that forward reports."""
+"""Scripts that a user never runs: the scripts that forget a number, and the scripts that forward reports."""
 
 
 @pytest.mark.parametrize("user", ["worker", "reconciler", "command"])
@@ -347,7 +347,7 @@ def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(t
     for inside, here in (
         ("/etc/redis-users.acl", str(FILE)),
         ("/run/secrets", str(tmp_path)),
-        ("/tmp/users", str(tmp_path / "users")),  # noqa: S108  # the path in the container
+        ("/tmp/users", str(tmp_path / "users")),  # noqa: S108  # a path in the container
         ("redis-server -", f"{find_server()} - --port {port} --bind 127.0.0.1 --dir {tmp_path}"),
     ):
         assert inside in command

@@ -1,4 +1,4 @@
-"""All commands, pages and processes work with their own users of Redis, and Redis refuses nothing."""
+"""All commands, pages and processes work with their own Redis users, and Redis refuses no command."""
 
 import json
 from collections.abc import Callable
@@ -95,7 +95,7 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
 
 
 async def test_the_console_shows_all_pages_and_acts_with_its_own_user(tmp_path: Path) -> None:
-    """Every page and every action works with the Redis user of the console, and Redis refuses nothing."""
+    """Every page and every action works with the Redis user of the console, and Redis refuses no command."""
     with EmbeddedServer() as server:
         with Redis.from_url(server.url) as admin:
             add_users(admin, "mellon")

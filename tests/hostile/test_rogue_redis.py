@@ -1,4 +1,4 @@
-"""Sentinels and nodes of a cluster that are not ours, or lie: they get no password, take no memory, hold nothing up."""
+"""Rogue sentinels and cluster nodes get no password, and cost neither memory nor the use of other servers."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ _ENDLESS = b"x" * 65_536
 
 
 class FakeServer:
-    """Speaks as much of Redis' protocol as a client needs, and answers one command as it likes."""
+    """Answers as much of the Redis protocol as a client needs, and answers one command with chosen bytes."""
 
     def __init__(self, replies: Mapping[str, bytes], *, goes_on: bool = False) -> None:
         self.port = 0
@@ -57,13 +57,13 @@ async def running(server: FakeServer, *, tls: ssl.SSLContext | None = None) -> A
 
 
 def mapped(fields: Mapping[str, object]) -> bytes:
-    """Return a map of texts, as sentinels answer."""
+    """Return a map of texts in the form of an answer of Sentinel."""
     words = [str(word).encode() for pair in fields.items() for word in pair]
     return b"%%%d\r\n" % len(fields) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
 def state(**changes: object) -> bytes:
-    """Return what a sentinel says of a primary."""
+    """Return the answer of a sentinel about a primary."""
     return mapped({"ip": "127.0.0.1", "port": 2222, "flags": "master", "config-epoch": 1, **changes})
 
 
@@ -74,10 +74,10 @@ STRANGE = {
     "a number": b":1\r\n",
     "one text": b"*1\r\n$2\r\nip\r\n",
     "without a port": mapped({"ip": "127.0.0.1", "flags": "master", "config-epoch": 9}),
-    "a port that is none": state(port=99_999, **{"config-epoch": 9}),
+    "a port above 65,535": state(port=99_999, **{"config-epoch": 9}),
     "a port that is a word": state(port="x", **{"config-epoch": 9}),
     "an epoch without end": state(**{"config-epoch": "9" * 400}),
-    "bytes that are no text": b"*2\r\n$2\r\n\xff\xfe\r\n$1\r\nx\r\n",
+    "bytes that are not text": b"*2\r\n$2\r\n\xff\xfe\r\n$1\r\nx\r\n",
     "no protocol": b"\x00\x01\x02\r\n",
     "a billion elements": b"*1000000000\r\n",
     "deep": b"*1\r\n" * 100,
@@ -118,7 +118,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(params=["of an unknown CA", "of another host"])
 def attacker(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[TlsServer]:
-    """A server that writes down what a client tells it."""
+    """A server that stores the data that clients send."""
     with tls_server(certificates.server(request.param)) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""Hostile names through every command of ``dispatch``: no traceback, and nothing that steers the terminal."""
+"""Hostile names in every command of ``dispatch`` cause no traceback, and write no control characters."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ MARKUP = "[/x][bold red]"
 HOSTILE = f"{MARKUP}\x1b]0;owned\x07\u202ecod\u2066\x9b2J\n\u200b\udcff:smile:"
 FILE = HOSTILE.replace("/", "")
 ESCAPES = f"{MARKUP}\x1b]0;\u202e"
-"""The same on one line of a file."""
+"""A hostile text that fits on one line of a file."""
 PRINTABLE = "[/x][bold red] :smile:"
-"""What a campaign's name may be: no control character passes its check."""
+"""A hostile name of a campaign; the check of names allows no control characters."""
 _RICH = re.compile(r"\r?\x1b\[[0-9;?]*[A-Za-z]")
-"""What rich writes to a terminal: colours and movements of the cursor. The hostile text has other escapes."""
+"""Escapes of rich: colours and movements of the cursor. The hostile text has other escapes."""
 MAX_OUTPUT = 5_000
-"""Characters that one call of a command may write about its few hostile texts."""
+"""The number of characters that one call of a command may write about its few hostile texts."""
 _NUMBER = ("--country-code", "91", "--number", "9876543210")
 
 Invoke = Callable[..., Result]
@@ -156,11 +156,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "reports replay": [(), ("--reason", HOSTILE)],
     "sandbox": [("--config", FILE), ("--config", "sandbox.toml"), ("--port", HOSTILE)],
 }
-"""Arguments of every command; ``@`` stands for the id of the hostile campaign. The data is hostile in each call."""
+"""Arguments of every command; ``@`` stands for the id of the hostile campaign. Each call handles hostile data."""
 
 
 class _HostileProvider(BaseHTTPRequestHandler):
-    """Answers every request with a reason that is hostile."""
+    """Answers every request with a hostile reason."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
@@ -227,7 +227,7 @@ FILES = {
 
 @pytest.fixture
 def hostile(tmp_path: Path, redis_url: str, provider_url: str, monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    """Return a function that runs the command line where files, provider and ledger hold hostile texts."""
+    """Return a function that runs the command line with hostile texts in files, provider and ledger."""
     monkeypatch.chdir(tmp_path)
     for name, content in {**FILES, "dispatch.toml": PROVIDER_SETTINGS.format(url=provider_url) + SETTINGS}.items():
         (tmp_path / name).write_text(content, "utf-8", "surrogateescape")
@@ -246,7 +246,7 @@ def hostile(tmp_path: Path, redis_url: str, provider_url: str, monkeypatch: pyte
 
 
 def _make_hostile(redis: SyncRedis, campaign: str) -> None:
-    """Write into the ledger what another program, or an older version, could have written."""
+    """Write hostile texts to the ledger that another program or an older version could have written."""
     text = HOSTILE.replace("\udcff", "")
     key = f"{{TIMESM}}:c:{campaign}"
     stored = redis.hget(key, "plan")
@@ -270,7 +270,7 @@ async def _add_dead_letter(redis_url: str) -> None:
 
 
 def _control_characters(text: str) -> list[str]:
-    """Return the characters of an output that a terminal must not get."""
+    """Return the characters of an output that must not reach a terminal."""
     plain = _RICH.sub("", text)
     return [char for char in plain if not (char.isprintable() or char in "\n\t\u200c\u200d")]
 
@@ -282,7 +282,7 @@ def test_the_calls_name_every_command() -> None:
 @pytest.mark.parametrize(
     "terminal",
     [
-        pytest.param("", id="a file", marks=pytest.mark.slow),  # four seconds together; a terminal gets the same texts
+        pytest.param("", id="a file", marks=pytest.mark.slow),  # four seconds; the other case has the same texts
         pytest.param("1", id="a terminal"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Recipients files of text (CSV, JSON Lines) that have no end, no line, or too much of anything: memory and time."""
+"""Endless or huge lines, cells and columns in CSV and JSON Lines cost bounded memory and time."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def lines(first: bytes, line: Callable[[int], bytes], count: int) -> Callable[[P
 
 
 BELOW = 3_900_000
-"""Bytes of a line just below the bound."""
+"""The size of a line just below the bound, in bytes."""
 FILES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "CSV whose first line has no end": ("csv", repeated(b"to,", b"x", 500)),
     "CSV whose second line has no end": ("csv", repeated(b"to,name\n9876543210,", b"x", 500)),
@@ -66,12 +66,13 @@ FILES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "CSV of NULs": ("csv", repeated(b"to,name\n", b"\0", 200)),
     "CSV of carriage returns": ("csv", repeated(b"to,name\n", b"\r", 5)),
     "JSON Lines whose first line has no end": ("jsonl", repeated(b'{"to":"9876543210","x":"', b"x", 500)),
-    "JSON Lines of depth": ("jsonl", repeated(b'{"to":"9876543210"}\n{"to":', b"[", 200)),
+    "JSON Lines with a deep document": ("jsonl", repeated(b'{"to":"9876543210"}\n{"to":', b"[", 200)),
     "JSON Lines of columns": ("jsonl", repeated(b'{"to":"9876543210"', b',"x":1', 50, b"}\n")),
     "JSON Lines of digits": ("jsonl", repeated(b'{"to":', b"9", 200, b"}\n")),
     "CSV of rows at the bound": ("csv", lines(b"to,name\n", lambda _: b"ab," * (BELOW // 3) + b"\n", 20)),
+    "CSV of blanks at quotes at the bound": ("csv", lines(b"to,name\n", lambda _: b'"a" ,' * (BELOW // 5) + b"\n", 5)),
     "CSV of columns at the bound": ("csv", lines(b"to" + b",x" * 16_383 + b"\n", lambda _: b"9876543210\n", 5_000)),
-    "JSON Lines of depth at the bound": ("jsonl", lines(b'{"to":"9"}\n', lambda _: b"[" * BELOW + b"\n", 20)),
+    "JSON Lines of deep documents at the bound": ("jsonl", lines(b'{"to":"9"}\n', lambda _: b"[" * BELOW + b"\n", 20)),
     "JSON Lines of digits at the bound": ("jsonl", lines(b"", lambda _: b'{"to":' + b"9" * BELOW + b"}\n", 5)),
     "JSON Lines of new columns": ("jsonl", lines(b'{"to":"9"}\n', lambda number: b'{"c%d":"x"}\n' % number, 1_000_000)),
     "JSON Lines of a row of columns": (
@@ -82,7 +83,7 @@ FILES: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-@pytest.mark.slow  # files of hundreds of megabytes
+@pytest.mark.slow  # the files have hundreds of megabytes
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_text_neither_fills_nor_holds_a_command(name: str, tmp_path: Path) -> None:
     ending, write = FILES[name]

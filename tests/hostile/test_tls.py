@@ -1,4 +1,4 @@
-"""TLS to Redis and to the broker: a server that is not ours gets no password, from no kind of process."""
+"""TLS to Redis and to the broker: no kind of process sends its password to a rogue server."""
 
 import sys
 import time
@@ -79,7 +79,7 @@ async def test_a_producer_names_the_brokers_certificate_and_gives_no_password(
     assert_nothing_received(rogue)
 
 
-@pytest.mark.slow  # the broker's client asks sentinels again for some seconds
+@pytest.mark.slow  # the broker's client repeats its calls to sentinels for some seconds
 async def test_a_sentinel_that_is_not_ours_gets_no_password_from_the_ledger_or_the_broker(
     rogue: TlsServer, certificates: Certificates, redis_url: str
 ) -> None:

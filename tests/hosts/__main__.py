@@ -1,6 +1,6 @@
-"""``python -m tests.hosts [--only WORDS]``: every scenario, and a table for docs/guarantees.md.
+"""``python -m tests.hosts [--only WORDS]``: runs every scenario, and prints a table for docs/guarantees.md.
 
-It takes about eight minutes. Needs root on Linux, for the namespaces, and libfaketime for the clocks.
+The command takes about eight minutes. It needs root on Linux for the namespaces, and libfaketime for the clocks.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Hosts in network namespaces behind one switch; links between two of them can be cut.
+"""Hosts in network namespaces behind one switch; the link between any two hosts can be cut.
 
-A namespace lives as long as a process in it, and these processes end with the test: nothing is left behind.
+A namespace exists while a process runs in it, and these processes end with the test, so that no namespace remains.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Final
 from times_dispatch.demo.processes import Process, clean_environment
 
 DATA: Final = "data"
-"""The host of the test itself, and of Redis, receiver and reconciler."""
+"""The host of the test, of Redis, and of the receiver and the reconciler."""
 PROVIDER: Final = "provider"
 WORKERS: Final = ("worker-1", "worker-2")
 _LAST_BYTES: Final = {DATA: 1, PROVIDER: 20, "worker-1": 31, "worker-2": 32}
@@ -26,7 +26,7 @@ _TOOLS: Final = ("ip", "bridge", "unshare", "nsenter")
 
 
 def missing() -> str:
-    """Return why this machine has no namespaces for us; empty if it has."""
+    """Return why this machine does not provide network namespaces; empty if it does."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need root on Linux"
     if lacking := [tool for tool in _TOOLS if not shutil.which(tool)]:
@@ -60,16 +60,16 @@ class Network:
         return ["nsenter", f"--net=/proc/{self._pids[host]}/ns/net", *command]
 
     def cut(self, one: str, other: str) -> None:
-        """Let two hosts reach each other no more; both reach all others."""
+        """Cut the link between two hosts; both hosts still reach all other hosts."""
         for host in (one, other):
             self._run(_SWITCH, "bridge", "link", "set", "dev", self._ports[host], "isolated", "on")
 
     def cut_off(self, host: str) -> None:
-        """Let a host reach nobody."""
+        """Cut all links of a host."""
         self._run(_SWITCH, "ip", "link", "set", self._ports[host], "down")
 
     def heal(self) -> None:
-        """Let all hosts reach each other."""
+        """Restore all links."""
         for port in self._ports.values():
             self._run(_SWITCH, "bridge", "link", "set", "dev", port, "isolated", "off")
             self._run(_SWITCH, "ip", "link", "set", port, "up")
@@ -119,7 +119,7 @@ class Network:
         self._run(host, "ip", "link", "set", end, "up")
 
     def _unplug(self, end: str) -> None:
-        with suppress(subprocess.SubprocessError):  # the other ends go with their namespaces
+        with suppress(subprocess.SubprocessError):  # the other ends are deleted with their namespaces
             self._run(DATA, "ip", "link", "delete", end)
 
     def _run(self, host: str, *command: str) -> None:

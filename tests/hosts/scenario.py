@@ -1,4 +1,4 @@
-"""The scenarios: what happens to the network or to a clock, and what came of six campaigns meanwhile."""
+"""The scenarios: a fault of the network or of a clock, and the outcome of six campaigns."""
 
 import asyncio
 import time
@@ -19,9 +19,9 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
 
 CUT_S: Final = 30.0
-"""Twice as long as a lease."""
+"""The duration of a cut, in seconds: twice as long as a lease."""
 _LEARNS_WITHIN_S: Final = 15.0
-"""So long after a cut a worker knows of the cut: an acknowledgement is missing for 6 s, a response for 3 s more."""
+"""Seconds until a worker notices a cut: an acknowledgement is missing for 6 s, and a response for 3 s more."""
 _MEASURED_S: Final = 5.0
 _BATCH_SIZE: Final = 200
 _SENDS_WITHIN_S: Final = 150.0
@@ -47,21 +47,21 @@ class Outcome(NamedTuple):
     accepted_twice: int
     not_sent: int
     differences: int
-    """Messages of which the ledger says something else than the provider's books."""
+    """Messages whose state in the ledger disagrees with the provider's books."""
     in_doubt: int
-    """Messages of which the ledger does not say whether they were pushed, after all reports came."""
+    """Messages that are still in doubt in the ledger after all reports arrived."""
     in_doubt_accepted: int
-    """Those of them that the provider has accepted."""
+    """Messages in doubt that the provider has accepted."""
     taken_over: int
-    """Batches of the host that was cut off which another worker took."""
+    """Batches of the cut-off host that another worker took."""
     taken_over_s: float
-    """How long after the cut the last of them was taken."""
+    """Seconds from the cut until another worker took the last of these batches."""
     rate_before: float
-    """How many messages a second all senders together sent before a cut; 0 without a cut."""
+    """Messages per second of all senders together before a cut; 0 without a cut."""
     rate_meanwhile: float
-    """How many messages a second all senders together sent from some seconds after the cut until its end; 0 without."""
+    """Messages per second of all senders together from some seconds after the cut to its end; 0 without a cut."""
     max_gap_s: float
-    """The longest time in which the provider got no message of a sender that had some to send."""
+    """The longest time, in seconds, in which the provider got no message of a sender with messages to send."""
 
 
 def why_skipped(trouble: Trouble) -> str:
@@ -74,8 +74,8 @@ def run(trouble: Trouble, *, messages: int, until_taken_over_s: float = 0.0) -> 
     """Send a campaign of each sender through a scenario.
 
     Args:
-        trouble: what happens.
-        messages: how many messages a campaign has.
+        trouble: the fault.
+        messages: the number of messages of each campaign.
         until_taken_over_s: a cut ends when other workers took the batches, but not later than after these seconds; 0
             for a cut of ``CUT_S``, in which the rate is measured.
     """
@@ -121,7 +121,7 @@ def run(trouble: Trouble, *, messages: int, until_taken_over_s: float = 0.0) -> 
 
 
 def _measure_rate(meter: PushMeter, seconds: float) -> float:
-    """Return how many messages a second all senders together send now."""
+    """Return the messages per second that all senders together send now."""
     accepted, began = meter.accepted, time.monotonic()
     time.sleep(seconds)
     return (meter.accepted - accepted) / (time.monotonic() - began)
@@ -147,7 +147,7 @@ _HAPPENS: Final[dict[Trouble, Callable[[Network], None]]] = {
 
 
 async def _submit(stack: HostsStack, messages: int) -> list[tuple[SenderId, CampaignId]]:
-    """Write a campaign of each sender straight into the ledger; upkeep wakes the workers for them."""
+    """Write a campaign of each sender directly to the ledger; upkeep wakes the workers for the campaigns."""
     campaigns = []
     async with connect(stack.redis.url) as redis:
         rig = WorkerRig(redis, FakeProvider())

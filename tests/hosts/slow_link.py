@@ -1,6 +1,7 @@
-"""A proxy that delivers everything late: ``python -m tests.hosts.slow_link PORT HOST PORT SECONDS``.
+"""A proxy that delays all data: ``python -m tests.hosts.slow_link PORT HOST PORT SECONDS``.
 
-It listens on 127.0.0.1. Each direction takes half of the seconds. Pieces keep their order, and none waits for another.
+The proxy listens on 127.0.0.1. Each direction takes half of SECONDS. Pieces keep their order, and do not wait for each
+other.
 """
 
 import asyncio

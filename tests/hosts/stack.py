@@ -1,4 +1,4 @@
-"""All processes on several hosts: Redis, receiver and reconciler on one, the provider on another, two with workers."""
+"""All processes on four hosts: Redis, receiver and reconciler on one, the provider on another, workers on two."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ TEXT: Final = "Dear {#var#}, your order has been shipped. - TIMES"
 CONTENT_ID: Final = "1207161786534401928"
 _HOSTS: Final = {"sandbox": PROVIDER, "worker-1": WORKERS[0], "beat": WORKERS[0], "worker-2": WORKERS[1]}
 _ON_FAKED_CLOCK: Final = Path(__file__).parent / "on_faked_clock"
-_PASSWORD: Final = "a-password-of-redis"  # of this test
+_PASSWORD: Final = "a-password-of-redis"  # the sender's name ends with the number of the sender
 _SENDER = """
 [senders.{name}]
 category = "service"
@@ -45,8 +45,8 @@ class HostsStack(Stack):
 
     Args:
         network: The hosts.
-        ahead_s: By how many seconds the clock of a host is ahead; missing hosts have the true time.
-        round_trip_s: How long a message and its answer take between workers and all others.
+        ahead_s: By how many seconds the clock of each host is ahead; hosts that are left out have the true time.
+        round_trip_s: The seconds that a message and its answer take between workers and all other hosts.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class HostsStack(Stack):
         return self.redis.url.replace("127.0.0.1", "127.0.0.1" if host == DATA else self.network.address(DATA))
 
     def start(self, **options: Any) -> None:
-        """Start everything, and the second beat."""
+        """Start all processes and the second beat."""
         super().start(**options)
         self._start("beat-2", [sys.executable, "-m", "celery", "--quiet", "-A", "workers.beat", "beat"])
 

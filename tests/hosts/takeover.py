@@ -1,4 +1,4 @@
-"""How soon other workers take the batches of a host that was cut off: a batch gets a new fencing token."""
+"""Measures how soon other workers take the batches of a cut-off host: such a batch gets a new fencing token."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _EVERY_S = 0.2
 
 
 class TakeoverWatch:
-    """A context manager that looks at all leases five times a second from its beginning: the moment of a cut."""
+    """A context manager that is entered at the moment of a cut, and reads all leases five times per second."""
 
     def __init__(self, redis_url: str, campaigns: Sequence[tuple[SenderId, CampaignId]], batches: int) -> None:
         self._keys = [
@@ -27,11 +27,11 @@ class TakeoverWatch:
         self._began_at = 0.0
         self._at_first: dict[str, int] = {}
         self.taken_over_s: dict[str, float] = {}
-        """Seconds from the beginning until a batch that was leased then had another token."""
+        """For each batch that was leased at the beginning, the seconds until the batch had another token."""
         self._first_leases_ended = threading.Event()
 
     def wait_until_taken_over(self, within_s: float) -> None:
-        """Wait until no lease of the beginning lasts and a batch was taken over, but no longer than *within_s*."""
+        """Wait until all leases of the beginning have ended and a batch was taken over, at most *within_s* seconds."""
         self._first_leases_ended.wait(within_s)
 
     def _tokens(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The short form of ``python -m tests.hosts``: a host cut off from Redis, and the parts that the scenarios stand on."""
+"""The short form of ``python -m tests.hosts``: a host that is cut off from Redis, and the tools of the scenarios."""
 
 import socket
 import subprocess
@@ -20,10 +20,10 @@ pytestmark = [
 ]
 
 TAKEN_OVER_WITHIN_S = 75.0
-"""By design work goes on elsewhere within 17 s: the lease of 15 s, a second until the next round of upkeep, and the way
-to another worker. The other beat is at work long before (5 s). The promised 20 s hold on a quiet machine, and
-``python -m tests.hosts`` measures them; this bound is for a busy machine. The cut ends when the work was taken over, or
-after this time: if no other worker takes it over, it goes on only after the bound."""
+"""Seconds within which another worker must continue the work. By design 17 s are enough: the lease of 15 s, a second
+until the next round of upkeep, and the wake-up of another worker; the other beat takes over within 5 s. A quiet machine
+keeps the promised 20 s, which ``python -m tests.hosts`` measures; this bound is for a busy machine. The cut ends when
+the work was taken over, or after this time: without a takeover, the work continues only after the bound."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +39,7 @@ def network() -> Iterator[Network]:
 
 
 def _reaches(network: Network, one: str, other: str) -> bool:
-    """Say whether a connection from one host to the other is refused, and not lost."""
+    """Return whether a connection from one host to the other is refused and not lost."""
     code = (
         "import socket, sys\n"
         "try: socket.create_connection((sys.argv[1], 9), timeout=5)\n"

@@ -1,1 +1,1 @@
-"""Checks of the project itself: words, structure and documents (docs/style.md)."""
+"""Checks of the words, the structure and the documents of the project (docs/style.md)."""

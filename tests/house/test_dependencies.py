@@ -1,4 +1,4 @@
-"""The locks: every package by version and hash, as constraints.txt, pyproject.toml and the environment have them."""
+"""The locks name every package by version and hash, and agree with constraints.txt and pyproject.toml."""
 
 import re
 import tomllib
@@ -45,7 +45,7 @@ def test_a_lock_has_every_package_that_is_declared(lock: str, extras: list[str])
 
 
 def test_the_client_of_redis_is_no_older_than_the_one_that_is_tested() -> None:
-    """The connection to the ledger overrides methods of redis-py, and uses options that older versions do not know."""
+    """The connection to the ledger overrides methods of redis-py, and uses options that older versions do not have."""
     project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     (line,) = (line for line in project["dependencies"] if line.startswith("redis["))
     major, minor, *_ = CONSTRAINTS["redis"].split(".")

@@ -1,4 +1,4 @@
-"""Documents name only files, tests and sections that exist."""
+"""Documents refer only to files, tests and sections that exist."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ def _anchors(path: Path) -> set[str]:
 
 @cache
 def _files() -> str:
-    """Return the paths of all files and folders, one a line, each between slashes."""
+    """Return the paths of all files and folders, one per line, each between slashes."""
     paths = [path for folder in (*tree.CODE, "docs") for path in (tree.ROOT / folder).rglob("*")]
     return "".join(f"/{tree.name(path)}/\n" for path in (*paths, *tree.ROOT.glob("*.*")))
 
@@ -83,7 +83,7 @@ def test_every_name_that_a_document_places_in_a_file_is_in_the_file() -> None:
 
 
 def test_every_quoted_test_is_in_its_file() -> None:
-    """A document of docs/ may quote a test as words: `tests/…/test_x.py`: a form goes into the body."""
+    """A document may quote the name of a test in words after a file: `tests/…/test_x.py`: a form goes into the body."""
     missing = []
     for path in tree.ROOT.glob("docs/*.md"):
         for file, words in _QUOTED_TEST.findall(path.read_text("utf-8")):

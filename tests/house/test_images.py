@@ -1,4 +1,4 @@
-"""The container images: each foreign image is named by a whole version, so that a later build takes the same one."""
+"""Each foreign container image is named by a whole version, so that a later build uses the same image."""
 
 import re
 

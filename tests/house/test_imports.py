@@ -1,4 +1,4 @@
-"""The import rules of pyproject.toml name every module: a new one that nobody lists would be free of the rules."""
+"""The import rules of pyproject.toml name every module, because a rule has no effect on a module that it omits."""
 
 import tomllib
 from collections.abc import Collection
@@ -13,14 +13,14 @@ _LAYERS = "processes, demo, broker, settings, and five packages that know nothin
 
 
 def _below(package: str) -> set[str]:
-    """Return the modules and packages that stand directly in a package."""
+    """Return the modules and packages that are directly in a package."""
     files = (tree.ROOT / package).iterdir()
     names = {path.stem for path in files if path.suffix == ".py" or (path / "__init__.py").is_file()}
     return {f"{package}.{name}" for name in names - {"__init__"}}
 
 
 def _unnamed(contract: str, modules: Collection[str]) -> list[str]:
-    """Return the modules that a rule does not name, neither themselves nor by their package."""
+    """Return the modules that a rule names neither directly nor by their package."""
     rule = _CONTRACTS[contract]
     named = set(rule.get("source_modules") or " | ".join(rule["layers"]).split(" | "))
     return sorted(module for module in modules if not {module, module.partition(".")[0]} & named)

@@ -1,4 +1,4 @@
-"""Limits, clocks and randomness are given to the code as arguments: tests patch none of them."""
+"""Limits, clocks and randomness are arguments of the code, so that tests do not patch them."""
 
 import ast
 from collections.abc import Iterator

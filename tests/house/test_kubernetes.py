@@ -1,4 +1,4 @@
-"""The manifests of kubernetes/: valid, with as few rights as possible, and in step with docker-compose.yml."""
+"""The manifests of kubernetes/ are valid, give as few rights as possible, and agree with docker-compose.yml."""
 
 import re
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from tests.kit.redis_users import service
 FOLDER = ROOT / "kubernetes"
 _FOREIGN_KINDS = {"Kustomization", "ScaledObject"}
 _GRACE_S = 5
-"""What a worker waits for pushes in flight: ``grace_s`` of the settings."""
+"""How long a worker waits for pushes in flight, in seconds: ``grace_s`` of the settings."""
 _NAMES = {"command": "dispatch"}
-"""Deployments that have another name than their service."""
+"""Deployments whose name differs from the name of their service."""
 
 
 def _objects() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,9 +57,9 @@ def _mounted_secrets(name: str) -> set[str]:
     ids=[f"{file}-{item['kind']}" for file, item in OBJECTS if item["kind"] not in _FOREIGN_KINDS],
 )
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
-@pytest.mark.slow  # to import the validator takes two seconds, and to read the schema of each object as long again
+@pytest.mark.slow  # importing the validator takes two seconds, and reading the schema of each object two more
 def test_each_object_is_valid_for_the_oldest_and_the_newest_kubernetes(item: dict[str, Any], version: str) -> None:
-    import kubernetes_validate  # noqa: PLC0415  # takes two seconds, which every run of any test would pay
+    import kubernetes_validate  # noqa: PLC0415  # takes two seconds, which no run of other tests should spend
 
     kubernetes_validate.validate(item, version, strict=True)
 

@@ -1,4 +1,4 @@
-"""Folders stay small, and tests and code mirror each other."""
+"""Folders have few modules, and the folders of tests mirror the folders of code."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ _MAX_UNDESCRIBED = 4
 
 
 def _listed(files: Iterable[str], table: str) -> str:
-    """Return the difference between what the tree has and what ``exceptions.toml`` allows."""
+    """Return the differences between the tree and the exceptions in ``exceptions.toml``."""
     present, allowed = set(files), set(_EXCEPTIONS[table])
     lines = [f"not allowed: {file}" for file in sorted(present - allowed)]
     return "\n".join([*lines, *(f"no longer needed in exceptions.toml: {file}" for file in sorted(allowed - present))])
@@ -103,7 +103,7 @@ def _files() -> dict[str, Path]:
 
 @cache
 def _imports(path: Path) -> list[str]:
-    """Return the names of the modules that a file imports, at once or when they are needed."""
+    """Return the names of the modules that a file imports, either immediately or when they are needed."""
     names = list[str]()
     for node in tree.nodes(path):
         if isinstance(node, ast.Import):
@@ -117,7 +117,7 @@ def _imports(path: Path) -> list[str]:
 
 
 def _loaded_by(module: str) -> set[Path]:
-    """Return the files of the product that a process loads, if it begins with this module."""
+    """Return the files of the product that a process loads if it starts with this module."""
     files = _files()
     loaded, waiting = set[Path](), [module]
     while waiting:
@@ -139,7 +139,7 @@ def test_a_process_catches_everything_at_one_place_at_most(module: str) -> None:
 
 
 def test_no_name_of_a_test_begins_with_a_pronoun() -> None:
-    """A name that begins with what or it hides its subject: a batch, a message, a worker."""
+    """A name that begins with *what* or *it* does not name its subject, such as a batch, a message or a worker."""
     names = {
         f"{tree.name(path)}: {name}"
         for path in tree.modules(("tests",))
@@ -160,11 +160,11 @@ def test_no_docstring_has_three_words_or_fewer() -> None:
 
 
 def _undescribed(node: ast.AST, class_docstring: str) -> list[str]:
-    """Return the parameters of a function with more than four that its docstring does not describe."""
+    """Return the parameters that a docstring does not describe, for a function with more than four parameters."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return []
     if any("command" in ast.unparse(decorator) for decorator in node.decorator_list):
-        return []  # the help of each option describes it
+        return []  # the help text of each option describes the parameter
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     names = [argument.arg for argument in arguments if argument.arg not in {"self", "cls"}]
     docstring = f"{ast.get_docstring(node)}\n{class_docstring if node.name == '__init__' else ''}"
@@ -185,7 +185,7 @@ def test_the_docstring_of_a_function_with_more_than_four_parameters_describes_ea
 
 
 def test_code_that_reads_json_of_strangers_catches_all_that_its_reading_raises() -> None:
-    """Three unrelated errors: one that is forgotten ends in a traceback, or in a report that is refused."""
+    """Reading JSON raises three unrelated errors; an error that is not caught ends in a traceback or a lost report."""
     foreign = ("callbacks", "times_dispatch/provider", "times_dispatch/archive")
     alone = [
         f"{tree.name(path)}:{node.lineno}"
@@ -199,14 +199,15 @@ def test_code_that_reads_json_of_strangers_catches_all_that_its_reading_raises()
 
 _READS_OWN = (
     "callbacks/entry_applier.py",
+    "callbacks/streams.py",
     "times_dispatch/provider/description/json_template.py",
     "times_dispatch/provider/oauth/stored_token.py",
 )
-"""Modules that read entries of bytes, the settings, and what this project encrypted."""
+"""Modules that decode no JSON of strangers, but lists of bytes (MessagePack), the settings, and encrypted data."""
 
 
 def test_a_process_whose_automatic_garbage_collections_are_rare_collects_at_intervals() -> None:
-    """``collect_garbage`` sets the threshold and collects. A command ends soon, and the sandbox must not pause."""
+    """Only ``collect_garbage`` may set the threshold, except in commands, which end soon, and in the sandbox."""
     setting = [
         tree.name(path)
         for path in tree.modules()

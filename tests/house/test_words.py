@@ -1,4 +1,4 @@
-"""Retired words do not come back, and each class has a name of its own."""
+"""Retired words are not used again, and each class has its own name."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ def _is_test(path: Path) -> bool:
     return tree.name(path).startswith("tests/") and not tree.name(path).startswith("tests/kit/")
 
 
-@cache  # the same names occur again and again
+@cache  # the same names occur many times
 def _retired(identifier: str, *, is_lua: bool, in_a_test: bool) -> tuple[str, str] | None:
     bare = identifier.strip("_").lower()
     if is_lua and bare in _WORDS["lua"]:

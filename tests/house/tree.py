@@ -1,4 +1,4 @@
-"""What the checks read: the project's files, parsed once."""
+"""The project's files, parsed once, for the checks."""
 
 import ast
 import re
@@ -17,12 +17,12 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def name(path: Path) -> str:
-    """Return a file's path from the root, with slashes."""
+    """Return a file's path relative to the root, with slashes."""
     return path.relative_to(ROOT).as_posix()
 
 
 def modules(folders: tuple[str, ...] = PRODUCT) -> list[Path]:
-    """Return all Python files below these folders of the root."""
+    """Return all Python files in these folders of the root and in their subfolders."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -105,7 +105,7 @@ def lua_code(path: Path) -> list[str]:
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a document, or the lines of a program that hold its strings and comments."""
+    """Yield all lines of a document, or the lines of a program that contain strings or comments."""
     lines = path.read_text("utf-8").splitlines()
     if path.suffix == ".md":
         yield from enumerate(lines, 1)

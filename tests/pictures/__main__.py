@@ -1,4 +1,4 @@
-"""Takes a picture of each page of the console, at three widths and in both themes, and lists them in a page.
+"""Takes pictures of each page of the console, at three widths and in both themes, and lists the pictures in a page.
 
 Run ``python -m tests.pictures docs``. The pictures go to ``docs/console/``; the page is ``docs/console-pictures.md``.
 """
@@ -54,7 +54,7 @@ def main(folder: Path) -> None:
         run(["dispatch", "watch", ended, "--until", "reports", "--timeout", "60"], stack.environment)
         paused = _submit(stack, "weekend-sale", 4_000, seed=2)
         run(["dispatch", "pause", paused, "--reason", "the price is wrong"], stack.environment)
-        # So slow that it still runs when the last picture is taken, also on a busy machine.
+        # The campaign is slow enough to be still running when the last picture is taken, also on a busy machine.
         running = _submit(stack, "diwali-sale", 60_000, seed=3, extra="rate_per_s = 200\n")
         time.sleep(15)
         _take(browser, stack, folder / "console", ended=ended, running=running)
@@ -63,6 +63,15 @@ def main(folder: Path) -> None:
 
 
 def _submit(stack: Stack, name: str, messages: int, *, seed: int, extra: str = "") -> CampaignId:
+    """Submit a campaign, and return its id.
+
+    Args:
+        stack: the processes.
+        name: the campaign's name.
+        messages: the number of messages.
+        seed: the seed of the recipients.
+        extra: further lines of the campaign file.
+    """
     rows, path = stack.folder / f"{name}.csv", stack.folder / f"{name}.toml"
     recipients.write(rows, messages, seed=seed)
     path.write_text(_CAMPAIGN.replace('name = "diwali-sale"', f'name = "{name}"') + extra, "utf-8")
@@ -70,6 +79,15 @@ def _submit(stack: Stack, name: str, messages: int, *, seed: int, extra: str = "
 
 
 def _take(browser: Browser, stack: Stack, folder: Path, *, ended: CampaignId, running: CampaignId) -> None:
+    """Take a picture of each page, for each width and theme.
+
+    Args:
+        browser: the browser.
+        stack: the processes.
+        folder: the folder of the pictures.
+        ended: a campaign that has ended.
+        running: a campaign that is running.
+    """
     for width, height in _WIDTHS.items():
         for theme in _THEMES:
             with visiting(browser, stack, "operator", width=width, dark=theme == "dark") as visit:
@@ -100,5 +118,5 @@ def _page() -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m tests.pictures")
-    parser.add_argument("docs", type=Path, help="the folder docs, in which pictures and their page are written")
+    parser.add_argument("docs", type=Path, help="the folder docs, into which the pictures and their page are written")
     main(parser.parse_args().docs)

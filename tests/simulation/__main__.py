@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: many seeds, a process and a line for each; ends with 1 on a violation."""
+"""``python -m tests.simulation``: one process and one line for each of many seeds; exits with 1 on a violation."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from tests.simulation.run import SimulationVerdict
 
 
 def main() -> int:
-    """Run the simulation as the options say; return 0 if every invariant held."""
+    """Run the simulation with the options of the command line; return 0 if every invariant held."""
     if len(sys.argv) == 2 and sys.argv[1] == "work":
         work()
     options = _options()
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _try_safeguards(processes: int) -> int:
-    """Take out each safeguard of which a run is known: that run must fail without it, and hold with it."""
+    """Take out each safeguard with a known run: the run must fail without the safeguard, and hold with it."""
     names = [name for name, mutation in MUTATIONS.items() if mutation.seed]
     missed = 0
     with ThreadPoolExecutor(processes) as pool:
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 
 
 def line(verdict: SimulationVerdict) -> str:
-    """Return what a person reads of one run."""
+    """Return the line that describes one run."""
     ended = f"at {verdict.at_s:,.1f} s {verdict.violation}" if verdict.violation else "every invariant held"
     return (
         f"seed {verdict.seed}: {ended}; {verdict.at_s / 3600:.1f} h in {verdict.took_s:.0f} s, "

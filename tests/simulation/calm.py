@@ -1,4 +1,4 @@
-"""What must go on in a calm: each exercise makes something hard while nothing is wrong, and every check holds."""
+"""Exercises in a calm: each creates a difficult situation while no fault is in force, and every check must hold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ CAMPAIGNS_OF_ONE_TEXT = 30
 
 
 class Calm:
-    """Draws one exercise after the other."""
+    """Chooses one exercise after another at random."""
 
     def __init__(self, world: "World", faults: SimulatedFaults) -> None:
         self._world = world
@@ -26,7 +26,7 @@ class Calm:
         self._next: list[Callable[[], Awaitable[None]]] = []
 
     async def hold(self) -> None:
-        """Wait until the traces of the last faults are gone, and hold the next exercise; none is left out."""
+        """Wait until the effects of the last faults are over, and hold the next exercise; no exercise is left out."""
         world = self._world
         while world.calm_since_s() > world.loop.time():
             await asyncio.sleep(1)
@@ -36,7 +36,7 @@ class Calm:
         await asyncio.sleep(20)
 
     async def small_behind_huge(self) -> None:
-        """Submit a small campaign while a huge one of the same sender has all the places."""
+        """Submit a small campaign while a huge campaign of the same sender has all batches out."""
         operator = self._world.operator
         valid_until_ms = self._world.now_ms() + 600 * MINUTE_MS
         huge = await operator.submit("SLOWAA", 900, batch_size=300, valid_until_ms=valid_until_ms)
@@ -46,7 +46,7 @@ class Calm:
         await operator.cancel(huge)
 
     async def many_campaigns_of_one_text(self, campaigns: int = CAMPAIGNS_OF_ONE_TEXT) -> None:
-        """Submit many small campaigns of one text, and then a larger one to the same numbers."""
+        """Submit many small campaigns of one text, and then a larger campaign to the same numbers."""
         operator = self._world.operator
         for number in range(campaigns):
             await operator.submit("ONCEAA", 5, numbers_from=10_000 + 5 * number)

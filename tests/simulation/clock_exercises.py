@@ -12,7 +12,7 @@ from times_dispatch.ledger.states import MessageState
 
 
 class ClockExercises(ExerciseSteps):
-    """Each method is an exercise, and ends when the situation is over; raises ``Violation``."""
+    """Each method is an exercise; it returns when the situation is over, and raises ``Violation``."""
 
     async def clock_set_forward(self) -> None:
         """Set the server's clock beyond the validity of a campaign that has not begun."""
@@ -25,10 +25,10 @@ class ClockExercises(ExerciseSteps):
         self._set_clock(0)
 
     async def clock_set_forward_over_doubt(self) -> None:
-        """Set the server's clock beyond the validity of messages in doubt, when others were given up for good reason.
+        """Set the server's clock beyond the validity of messages in doubt, after other messages were rightly given up.
 
-        A person sends messages in doubt again. Of one campaign a provider refuses some and leaves the others in doubt;
-        the other campaign is cancelled before it sends them.
+        A person sends messages in doubt of two campaigns again. In one campaign a provider refuses some messages and
+        leaves the others in doubt; the other campaign is cancelled before it sends the messages.
         """
         self._set_behaviour(hangs_up=1.0, report_lost=1.0)
         valid_until_ms = self._world.now_ms() + 10 * MINUTE_MS
@@ -49,7 +49,7 @@ class ClockExercises(ExerciseSteps):
         self._set_clock(0)
 
     async def clock_set_forward_within_rounds(self) -> None:
-        """Set the server's clock beyond validities, again and again within rounds of upkeep."""
+        """Set the server's clock beyond validities repeatedly within rounds of upkeep."""
         self._set_behaviour(hangs_up=1.0, report_lost=1.0)
         now_ms = self._world.now_ms()
         until_ms = now_ms + 15 * MINUTE_MS
@@ -59,7 +59,7 @@ class ClockExercises(ExerciseSteps):
         await self._set_clock_within_rounds()
 
     async def clock_set_forward_over_leases(self) -> None:
-        """Set the server's clock beyond the leases of live workers, again and again within rounds of upkeep."""
+        """Set the server's clock beyond the leases of live workers repeatedly within rounds of upkeep."""
         self._set_behaviour()
         world, before = self._world, self._world.lost_leases
         campaign = await self._operator.submit("SLOWAA", 2_000, batch_size=200)
@@ -71,13 +71,13 @@ class ClockExercises(ExerciseSteps):
         await self._operator.cancel(campaign)
 
     async def _set_clock_within_rounds(self, *, times: int = 30, least_gap_s: float = 3.0) -> None:
-        """Set the server's clock forward and back again and again, while each round of upkeep takes several seconds.
+        """Set the server's clock forward and back repeatedly, while each round of upkeep takes several seconds.
 
-        Some rounds compare the clocks before the clock is set, and look for what is over afterwards.
+        Some rounds compare the clocks before the clock is set, and look for ended validities and leases afterwards.
 
         Args:
-            times: how often the clock is set.
-            least_gap_s: how long the clock is right in between, at least.
+            times: how many times the clock is set.
+            least_gap_s: the shortest time between two changes in which the clock is right, in seconds.
         """
         world = self._world
         world.active_faults += 1
@@ -95,7 +95,7 @@ class ClockExercises(ExerciseSteps):
         world.active_faults -= 1
 
     async def clock_set_back_after_a_death(self) -> None:
-        """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
+        """Kill the workers that hold leases, and set the server's clock back: other workers must continue."""
         campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
         await asyncio.sleep(3)
         self._kill_workers()

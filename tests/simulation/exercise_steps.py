@@ -1,4 +1,4 @@
-"""What all exercises have in common: how they set the world up, and how they wait and count."""
+"""Steps that all exercises share: they prepare the world, wait, and count messages."""
 
 import asyncio
 from collections import Counter
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 JUMP_S = 1_800.0
-"""By so much the server's clock is set forward or back."""
+"""By how many seconds the server's clock is set forward or back."""
 
 
 class ExerciseSteps:
-    """Steps of exercises in one world."""
+    """Steps of exercises in one simulated world."""
 
     def __init__(self, world: "World", calm: Calm) -> None:
         self._world = world
@@ -31,7 +31,7 @@ class ExerciseSteps:
         return sum(counts.values()) - counts[MessageState.PENDING] - counts[MessageState.SENDING]
 
     def _kill_workers(self) -> None:
-        """Kill all workers as by kill -9, and start as many."""
+        """Kill all workers as with kill -9, and start the same number of workers."""
         for worker in tuple(self._world.workers):
             worker.process.kill()
             self._world.workers.remove(worker)
@@ -50,7 +50,15 @@ class ExerciseSteps:
         report_lost: float = 0.0,
         report_failed: float = 0.0,
     ) -> None:
-        """Let providers accept every push and report it as delivered, apart from what is said here."""
+        """Let providers accept every push and report each message as delivered, except for these shares of 1.
+
+        Args:
+            rejected: the share of pushes that are rejected.
+            hangs_up: the share of accepted pushes whose connection is lost before the answer.
+            answer_lost: the share of accepted pushes whose answer never arrives.
+            report_lost: the share of messages without a report.
+            report_failed: the share of reports that say failed.
+        """
         for provider in self._world.providers.values():
             provider.behaviour = Behaviour(
                 rejected=rejected,
@@ -66,7 +74,7 @@ class ExerciseSteps:
             )
 
     async def _wait_until_sent(self, campaign: CampaignId, within_s: float, why_not: str) -> None:
-        """Wait until no message of a campaign is pending or sending; raises ``Violation`` when that takes too long."""
+        """Wait until no message of a campaign is pending or sending; raise ``Violation`` if that takes too long."""
         until_s = self._world.loop.time() + within_s
         while (counts := self._counts(campaign))[MessageState.PENDING] or counts[MessageState.SENDING]:
             if self._world.loop.time() > until_s:
@@ -74,7 +82,7 @@ class ExerciseSteps:
             await asyncio.sleep(1)
 
     def _counts(self, campaign: CampaignId) -> Counter[MessageState]:
-        """Return how many messages of a campaign the ledger has in each state."""
+        """Return the number of messages of a campaign in each state of the ledger."""
         key = f"{hash_tag(self._operator.submitted[campaign].plan.sender)}:c:{campaign}"
         values = self._world.server.peek([("HMGET", key, *(state.value for state in MessageState))])[0]
         counts = Counter({state: int(count or 0) for state, count in zip(MessageState, values, strict=True)})
@@ -82,5 +90,5 @@ class ExerciseSteps:
 
 
 def in_words(counts: Counter[MessageState]) -> str:
-    """Return what a person reads of the messages of a campaign."""
+    """Return the counts of a campaign's messages as a text."""
     return ", ".join(f"{count} {state.label}" for state, count in counts.items())

@@ -1,6 +1,6 @@
-"""Situations that are built step by step, each for one safeguard: they hold with it, and fail without it.
+"""Situations that are built step by step, each for one safeguard: an exercise fails without the safeguard.
 
-Nothing else happens meanwhile, so that a safeguard that is missing shows at once and with every seed.
+No other fault occurs meanwhile, so that a missing safeguard is found at once and with every seed.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 
 LEAST_SHARE = 0.8
-"""Healthy workers use at least this share of a sender's rate beside a worker that is cut off."""
+"""The share of a sender's rate that healthy workers must use at least while another worker is cut off."""
 
 
 class Exercises(ClockExercises, RetryExercises):
-    """Each method but ``hold`` is an exercise, and ends when the situation is over; raises ``Violation``."""
+    """Each method except ``hold`` is an exercise; it returns when the situation is over, and raises ``Violation``."""
 
     async def hold(self, names: list[str]) -> None:
-        """Hold exercises one after the other."""
-        await asyncio.sleep(2)  # the processes begin
+        """Hold exercises one after another."""
+        await asyncio.sleep(2)  # the processes start
         for name in names:
             await getattr(self, name)()
             for provider in self._world.providers.values():
@@ -35,13 +35,13 @@ class Exercises(ClockExercises, RetryExercises):
             await asyncio.sleep(5)
 
     async def large_block_after_many_campaigns(self) -> None:
-        """Open the largest block of a sender without a limit, when many campaigns have had the same text."""
+        """Open the largest block of a sender without a limit, after many campaigns had the same text."""
         self._operator.rates["ONCEAA"] = 0.0
         await self._operator.control.set_rate(SenderId("ONCEAA"), 0.0)
         await self._calm.many_campaigns_of_one_text(campaigns=60)
 
     async def doubt_ends_while_reports_wait(self) -> None:
-        """Let a validity end while no reconciler works, and the reports that prove the pushes wait."""
+        """Let a validity end while no reconciler works and the reports that prove the pushes wait."""
         self._set_behaviour(hangs_up=1.0)
         for reconciler in self._world.reconcilers:
             reconciler.process.freeze()
@@ -51,7 +51,7 @@ class Exercises(ClockExercises, RetryExercises):
             reconciler.process.thaw()
 
     async def resolve_is_repeated(self) -> None:
-        """Let a person far away resolve doubt and lose answers: what is resent is pushed before a call is repeated."""
+        """Let a person resolve doubt and lose answers, so that resent messages are pushed before a repeated call."""
         self._set_behaviour(hangs_up=1.0, report_lost=1.0)
         campaigns = [await self._operator.submit("FREEAA", 1) for _ in range(12)]
         await asyncio.sleep(10)
@@ -61,7 +61,7 @@ class Exercises(ClockExercises, RetryExercises):
         wire.heal()
 
     async def pushes_are_forgotten(self) -> None:
-        """Let the server forget pushes of a campaign that was paused before: then the reports of these pushes come."""
+        """Let the server forget the resume and the pushes of a campaign, and then get the reports of these pushes."""
         world, sender = self._world, SenderId("FREEAA")
         self._set_behaviour()
         campaign = await self._operator.submit(sender, 3, start_at_ms=world.now_ms() + 5_000)
@@ -81,9 +81,9 @@ class Exercises(ClockExercises, RetryExercises):
         await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
 
     async def unexpected_error_of_a_client(self) -> None:
-        """Let every push raise an error that nobody foresaw, for three seconds."""
+        """Let every push raise an unexpected error, for three seconds."""
         world = self._world
-        world.active_faults += 1  # a batch on which a worker failed waits for half a minute
+        world.active_faults += 1  # a batch waits for half a minute after an error of its worker
         for provider in world.providers.values():
             provider.behaviour.crashes = 1.0
         campaign = await self._operator.submit("SLOWAA", 60)
@@ -94,7 +94,7 @@ class Exercises(ClockExercises, RetryExercises):
         world.active_faults -= 1
 
     async def slow_ledger(self) -> None:
-        """Let every call of the ledger take half a second."""
+        """Let every call to the ledger take half a second."""
         world = self._world
         world.slow_until_s = math.inf
         for worker in world.workers:
@@ -106,7 +106,7 @@ class Exercises(ClockExercises, RetryExercises):
         world.slow_until_s = world.loop.time() + 2.0
 
     async def slow_ledger_becomes_quick(self) -> None:
-        """Let the calls of the ledger take 0.5 s, and become quick in the middle of a sender's blocks, and again."""
+        """Let calls to the ledger take 0.5 s, and become quick in the middle of a sender's blocks, several times."""
         world, sender = self._world, "FASTAA"
         begun = len(world.books.begun)
         world.slow_until_s = math.inf
@@ -124,7 +124,7 @@ class Exercises(ClockExercises, RetryExercises):
             raise Violation(Invariant.PACE, f"{most} pushes of {sender} began within a second, its rate is {rate:g}")
 
     async def wake_ups_lost(self) -> None:
-        """Let the broker lose everything for a while."""
+        """Let the broker lose all wake-ups for a while."""
         world = self._world
         world.active_faults += 1
         world.broker.lost = 1.0
@@ -135,7 +135,7 @@ class Exercises(ClockExercises, RetryExercises):
         world.active_faults -= 1
 
     async def workers_die_while_they_push(self) -> None:
-        """Kill all workers while providers have pushes of theirs in hand."""
+        """Kill all workers while providers process their pushes."""
         world = self._world
         self._set_behaviour(report_lost=1.0)
         for provider in world.providers.values():
@@ -146,13 +146,13 @@ class Exercises(ClockExercises, RetryExercises):
         await asyncio.sleep(40)
 
     async def answers_of_providers_lost(self) -> None:
-        """Let providers accept every push, and no answer arrive."""
+        """Let providers accept every push, and lose every answer."""
         self._set_behaviour(answer_lost=1.0, report_lost=1.0)
         await self._operator.submit("FREEAA", 20)
         await asyncio.sleep(60)
 
     async def workers_frozen_over_a_pause(self) -> None:
-        """Freeze all workers in the middle of their blocks, pause the campaign, and let the workers go on."""
+        """Freeze all workers in the middle of their blocks, pause the campaign, and resume the workers."""
         world, sender = self._world, SenderId("FREEAA")
         world.active_faults += 1
         self._set_behaviour()
@@ -160,7 +160,7 @@ class Exercises(ClockExercises, RetryExercises):
             provider.behaviour.latency_s = 0.5
         begun = len(world.books.begun)
         campaign = await self._operator.submit(sender, 3_000, batch_size=500)
-        while len(world.books.begun) < begun + 1_500:  # then pushes wait for others to end
+        while len(world.books.begun) < begun + 1_500:  # so that pushes wait for the end of other pushes
             await asyncio.sleep(0.01)
         for worker in world.workers:
             worker.process.freeze()
@@ -175,18 +175,18 @@ class Exercises(ClockExercises, RetryExercises):
         world.active_faults -= 1
 
     async def pause_in_a_full_server(self) -> None:
-        """Pause a campaign when the server has no memory left."""
+        """Pause a campaign while the server has no free memory."""
         campaign = await self._operator.submit("SLOWAA", 50)
         self._world.server.set_full(is_full=True)
         await self._operator.pause_while_full(campaign)
         self._world.server.set_full(is_full=False)
 
     async def small_behind_huge(self) -> None:
-        """Submit a small campaign behind a huge one of the same sender."""
+        """Submit a small campaign after a huge campaign of the same sender."""
         await self._calm.small_behind_huge()
 
     async def worker_cut_off_from_providers(self) -> None:
-        """Cut one worker off from all providers for a minute: the others send nearly as fast as ever."""
+        """Cut one worker off from all providers for a minute: the other workers must send nearly as fast as before."""
         world, sender = self._world, "SLOWAA"
         world.active_faults += 1
         self._set_behaviour()
@@ -206,7 +206,7 @@ class Exercises(ClockExercises, RetryExercises):
         world.active_faults -= 1
 
     async def provider_away_from_all(self) -> None:
-        """Let no worker reach a provider for a minute: some seconds later all go on."""
+        """Let no worker reach a provider for a minute: all workers must continue some seconds later."""
         world = self._world
         world.active_faults += 1
         self._set_behaviour()
@@ -220,7 +220,7 @@ class Exercises(ClockExercises, RetryExercises):
         world.active_faults -= 1
 
     async def sender_in_lanes(self) -> None:
-        """Let a sender in three lanes send at its rate, and pause one campaign: all lanes stop."""
+        """Let a sender with three lanes send at its rate, and pause one campaign: all lanes must stop."""
         self._set_behaviour()
         campaign = await self._operator.submit("LANEAA", 900, batch_size=100)
         await asyncio.sleep(4)

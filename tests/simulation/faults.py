@@ -1,4 +1,4 @@
-"""What goes wrong in a simulation: each fault begins at random, lasts a while, and ends."""
+"""The faults of a simulation: each begins at a random time, lasts for some time, and ends."""
 
 import asyncio
 import math
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 RECOVERS_IN_S = 45.0
-"""After most faults: a lease has to run out, and a batch on which a worker failed waits for 30 s."""
+"""Seconds until most faults have no more effect: a lease must run out, and a batch waits for 30 s after an error."""
 
 
 class SimulatedFaults:
-    """Draws faults one after the other, until it is told to stop."""
+    """Chooses faults at random, one after another, until a given time."""
 
     def __init__(self, world: "World", *, mean_gap_s: float = 30.0) -> None:
         self._world = world
@@ -52,17 +52,17 @@ class SimulatedFaults:
         ]
 
     async def run(self, until_s: float) -> None:
-        """Let faults happen until this moment of virtual time."""
+        """Inject faults until this moment of virtual time."""
         random, loop = self._world.random, self._world.loop
         while loop.time() < until_s:
             await asyncio.sleep(random.expovariate(1 / self._mean_gap_s))
             await self.happen(random.choice(self.kinds))
 
     async def happen(self, kind: Callable[[], Awaitable[None]]) -> None:
-        """Let one fault happen, from its beginning to its end."""
+        """Inject one fault, and return at its end."""
         world = self._world
         self.happened[kind.__name__] += 1
-        is_no_excuse = kind.__name__ == "wires_slow"  # a slow ledger may stop nothing
+        is_no_excuse = kind.__name__ == "wires_slow"  # while the ledger is slow, sending must continue
         world.active_faults += not is_no_excuse
         await kind()
         world.active_faults -= not is_no_excuse
@@ -73,7 +73,7 @@ class SimulatedFaults:
         await asyncio.sleep(self._world.random.uniform(least_s, max_s))
 
     async def worker_killed(self) -> None:
-        """Kill one worker as by kill -9; another is started a little later."""
+        """Kill one worker as with kill -9; start another worker a little later."""
         world = self._world
         worker = world.random.choice(world.workers)
         worker.process.kill()
@@ -82,7 +82,7 @@ class SimulatedFaults:
         world.start_worker()
 
     async def worker_stopped(self) -> None:
-        """Stop one worker as an update does; another is started a little later."""
+        """Stop one worker as in an update; start another worker a little later."""
         world = self._world
         worker = world.random.choice(world.workers)
         world.workers.remove(worker)
@@ -105,40 +105,40 @@ class SimulatedFaults:
         worker.wire.is_cut = False
 
     async def worker_cut_off_from_providers(self) -> None:
-        """Cut one worker off from all providers, and not from the server."""
+        """Cut one worker off from all providers, but not from the server."""
         worker = self._world.random.choice(self._world.workers)
         worker.way.is_cut = True
         await self._lasts(0.1, 60)
         worker.way.is_cut = False
 
     async def worker_unheard(self) -> None:
-        """Lose what one worker sends, without telling it."""
+        """Lose all calls of one worker without an error."""
         worker = self._world.random.choice(self._world.workers)
         worker.wire.is_silent = True
         await self._lasts(0.1, 40)
         worker.wire.is_silent = False
 
     async def worker_heard_late(self) -> None:
-        """Let what one worker sends arrive after it gave up waiting, and often after its leases."""
+        """Let the calls of one worker arrive after their time-out, and often after the end of the worker's leases."""
         worker = self._world.random.choice(self._world.workers)
         worker.wire.arrives_late_s = self._world.random.uniform(5, 40)
         await self._lasts(0.1, 5)
         worker.wire.arrives_late_s = 0.0
 
     async def server_away(self) -> None:
-        """Take the server away from everybody."""
+        """Refuse all connections to the server."""
         self._world.server.is_up = False
         await self._lasts(0.1, 40)
         self._world.server.is_up = True
 
     async def server_frozen(self) -> None:
-        """Freeze the server: what it is asked meanwhile it does later, when nobody waits for the answers."""
+        """Freeze the server: it executes the commands later, when no process waits for the answers."""
         self._world.server.freeze()
         await self._lasts(0.1, 20)
         self._world.server.thaw()
 
     async def server_lost_a_second(self) -> None:
-        """Let a power cut take the server's last second."""
+        """Let the server lose its last second, as in a power cut."""
         server = self._world.server
         snapshot = server.snapshot()
         await self._lasts(0.2, 1)
@@ -148,7 +148,7 @@ class SimulatedFaults:
         server.is_up = True
 
     async def server_full(self) -> None:
-        """Let the server refuse memory, while a person pauses a campaign."""
+        """Let the server refuse commands that need memory, while a person pauses a campaign."""
         world = self._world
         world.server.set_full(is_full=True)
         if world.operator.sealed:
@@ -165,7 +165,7 @@ class SimulatedFaults:
         world.server.offset_s = 0.0
 
     async def wires_slow(self) -> None:
-        """Let every call take long."""
+        """Delay every call."""
         one_way_s = self._world.random.uniform(0.02, 0.25)
         workers = list(self._world.workers)
         for worker in workers:
@@ -177,7 +177,7 @@ class SimulatedFaults:
         self._world.slow_until_s = self._world.loop.time() + 2.0
 
     async def answers_lost(self) -> None:
-        """Break connections before and after the server executed what they carried."""
+        """Break connections before and after the server executed their commands."""
         wires = [worker.wire for worker in self._world.workers]
         wires += [reconciler.wire for reconciler in self._world.reconcilers]
         wires += [self._world.operator.wire, self._world.receiver_wire]
@@ -188,7 +188,7 @@ class SimulatedFaults:
             wire.answer_loss, wire.request_loss = 0.0, 0.0
 
     async def reconciler_killed(self) -> None:
-        """Kill one reconciler; another is started a little later."""
+        """Kill one reconciler; start another reconciler a little later."""
         world = self._world
         reconciler = world.random.choice(world.reconcilers)
         reconciler.process.kill()
@@ -197,7 +197,7 @@ class SimulatedFaults:
         world.start_reconciler()
 
     async def reconciler_frozen(self) -> None:
-        """Freeze one reconciler; others claim what it holds."""
+        """Freeze one reconciler; other reconcilers claim its entries."""
         reconciler = self._world.random.choice(self._world.reconcilers)
         reconciler.process.freeze()
         await self._lasts(1, 60)
@@ -224,34 +224,34 @@ class SimulatedFaults:
         behaviour.throttled = 0.0
 
     async def provider_crashes_client(self) -> None:
-        """Let the client of a provider raise an error that nobody foresaw, now and then."""
+        """Let the client of a provider raise an unexpected error for some pushes."""
         behaviour = self._any_provider()
         behaviour.crashes = 0.006
         await self._lasts(1, 20)
         behaviour.crashes = 0.0
 
     async def provider_hangs_up(self) -> None:
-        """Let one provider accept messages and break many connections before its answer."""
+        """Let one provider accept messages and break many connections before the answer."""
         behaviour = self._any_provider()
         behaviour.hangs_up = 0.3
         await self._lasts(1, 20)
         behaviour.hangs_up = 0.0
 
     async def wake_ups_lost(self) -> None:
-        """Let the broker lose half of what it is given."""
+        """Let the broker lose half of all wake-ups."""
         self._world.broker.lost = 0.5
         await self._lasts(1, 60)
         self._world.broker.lost = 0.0
 
     async def host_clock_jumps(self) -> None:
-        """Set one worker's own clock forward or back."""
+        """Set the clock of one worker's host forward or back."""
         worker = self._world.random.choice(self._world.workers)
         worker.clock.offset_s = self._world.random.choice([-1, 1]) * self._world.random.uniform(1, 86_400)
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
 
     async def doubt_resolved_from_afar(self) -> None:
-        """Let a provider hang up often, while a person far away resolves the doubt and gets few answers."""
+        """Let a provider break many connections, while a person who gets few answers from the ledger resolves doubt."""
         world, wire = self._world, self._world.operator.far_wire
         behaviour, until_s = self._any_provider(), world.loop.time() + world.random.uniform(20, 60)
         behaviour.hangs_up = 0.4

@@ -1,6 +1,6 @@
-"""What must hold at every moment of a simulation, whatever went wrong before: the pushes.
+"""The invariants about pushes, which must hold at every moment of a simulation.
 
-``ledger_checks`` has the other half: what the ledger says.
+``ledger_checks`` has the invariants about the ledger.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 STOPS_WITHIN_S = 1.0
-"""No push starts later than this after a pause, a cancel or an opt-out has returned."""
+"""No push may start later than this after the return of a pause, a cancel or an opt-out, in seconds."""
 RATE_EXCESS = 0.10
-"""In no second more pushes start than the rate and this share of it, or one more where the share is less than one."""
+"""By what share the pushes of a second may exceed the rate; one more push than the rate is always allowed."""
 SECOND_S = 0.998
-"""A second without its ends: a worker pushes up to a millisecond before a send time."""
+"""Slightly less than a second, because a worker pushes up to a millisecond before a send time."""
 PUSHED_WITHIN_S = 1.5
-"""A message that was opened in a second that the server forgot may be pushed so long after it."""
+"""How long after a second that the server forgot a message that was opened in that second may be pushed, in seconds."""
 LOOKED_AT_S = 10.0
-"""A report that was answered so long ago must be known to whoever sends a message again."""
+"""Seconds after the answer to a report, after which no message may be sent again without regard to the report."""
 INDIA_S = 19_800
 DAY_S = 86_400
 
 
 class PushChecks:
-    """Checks each push of the providers' books once, when it has begun or was accepted."""
+    """Checks each push in the providers' books once, after its beginning and after its acceptance."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._seen = 0
         self._by_pace: defaultdict[str, list[float]] = defaultdict(list)
-        """When the last pushes of a sender, or of a campaign with a rate of its own, began."""
+        """When the last pushes began, for each sender and for each campaign with its own rate."""
         self._of_day: Counter[tuple[str, int]] = Counter()
         self._of_campaign: Counter[str] = Counter()
         self._same_text: dict[tuple[str, str, str], tuple[float, Row]] = {}
 
     def check(self) -> None:
-        """Check what was pushed since the last check."""
+        """Check the pushes since the last check."""
         books = self._world.books
         if books.overlaps:
-            raise Violation(Invariant.FENCE, f"in the hands of two at once: {books.overlaps[0]}")
+            raise Violation(Invariant.FENCE, f"pushed by two workers at once: {books.overlaps[0]}")
         for begun in books.begun[self._seen :]:
             self._check_stops(begun)
             self._check_paces(begun)
@@ -76,7 +76,7 @@ class PushChecks:
         times.append(at_s)
         in_second = len(times) - bisect_right(times, at_s - SECOND_S)
         most = max(rate + 1, rate * (1 + RATE_EXCESS))
-        if at_s <= self._world.slow_until_s:  # each worker may be late with one block
+        if at_s <= self._world.slow_until_s:  # each worker may push one block late
             most += len(self._world.workers) * max(1.0, rate / 20)
         if in_second > most and not self._world.was_forgotten(at_s, tolerance_s=2.0):
             raise Violation(Invariant.PACE, f"{in_second} pushes of {name} began within a second, its rate is {rate:g}")
@@ -108,9 +108,9 @@ class PushChecks:
             )
 
     def _second_tries(self, row: "Row", forgotten: int) -> int:
-        """Return how many second tries a message may have had: no more than its rule says, and than attempts failed.
+        """Return the largest allowed number of second tries: the limit of the rule, or the number of failed attempts.
 
-        The last attempt is no reason for itself: only attempts before it count.
+        Only failures of attempts before the last attempt count, because the last attempt cannot be its own reason.
         """
         books, rule = self._world.books, self._world.operator.submitted[row[0]].plan.retry
         assert rule

@@ -1,4 +1,4 @@
-"""Runs of the simulation, each in a process of its own: a run changes its process for good, and must end in time."""
+"""Runs of the simulation, each in its own process: a run changes its process permanently, and must end in time."""
 
 import os
 import subprocess
@@ -16,22 +16,22 @@ class RunFailed(Exception):
 
 
 class Task(msgspec.Struct):
-    """What one run is to do."""
+    """The arguments of one run."""
 
     seed: int
     storm_s: float
     night_s: float | None = None
-    """How long the quiet hours after the faults are at least; None is none."""
+    """The shortest duration of the quiet hours after the faults, in seconds; None for no quiet hours."""
     faults: list[str] | None = None
-    """The names of the faults that happen; None is all of them."""
+    """The names of the faults to inject; None for all faults."""
     exercises: list[str] | None = None
-    """The names of the exercises that are held instead of a storm; None is a storm."""
+    """The names of the exercises to hold instead of a storm; None for a storm."""
     mutation: str = ""
-    """The safeguard that is taken out of the product; empty is none."""
+    """The safeguard that is taken out of the product; empty for none."""
 
 
 def task_of(name: str, *, is_taken_out: bool) -> Task:
-    """Return the run that shows what a safeguard is for, with the safeguard or without it."""
+    """Return the run that fails without a safeguard, with the safeguard or without it."""
     mutation = MUTATIONS[name]
     return Task(
         mutation.seed,
@@ -43,7 +43,7 @@ def task_of(name: str, *, is_taken_out: bool) -> Task:
 
 
 def launch(task: Task, *, timeout_s: float = 1_800.0) -> SimulationVerdict:
-    """Run a task in a process of its own and return its verdict; raises ``RunFailed``."""
+    """Run a task in its own process and return the verdict; raise ``RunFailed``."""
     try:
         ended = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "work"],
@@ -51,7 +51,7 @@ def launch(task: Task, *, timeout_s: float = 1_800.0) -> SimulationVerdict:
             capture_output=True,
             timeout=timeout_s,
             check=False,
-            # The order of a set of texts would differ from run to run.
+            # Without a fixed hash seed, the order of a set of texts would differ between runs.
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
     except subprocess.TimeoutExpired as error:
@@ -62,11 +62,11 @@ def launch(task: Task, *, timeout_s: float = 1_800.0) -> SimulationVerdict:
 
 
 def work() -> NoReturn:
-    """Do the task that stands on standard input, and end the process."""
+    """Read a task from standard input, run it, and end the process."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     if task.mutation:
         MUTATIONS[task.mutation].apply()
     verdict = run(task.seed, storm_s=task.storm_s, night_s=task.night_s, faults=task.faults, exercises=task.exercises)
     sys.stdout.buffer.write(msgspec.json.encode(verdict))
     sys.stdout.buffer.flush()
-    os._exit(0)  # killed processes of the simulation have left tasks behind, which must not run their ends
+    os._exit(0)  # tasks of killed processes of the simulation must not run their ``finally`` blocks

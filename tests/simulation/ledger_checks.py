@@ -1,4 +1,4 @@
-"""What must hold at every moment of a simulation: the ledger's counters, records and ways out, and its progress."""
+"""The invariants about the ledger: its counters and records agree, and every pending message can make progress."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -35,24 +35,24 @@ _FIELDS = (
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
 _TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "send_windows")
-"""Where a campaign stands that gets a turn, now or later."""
+"""The sets in which a campaign is that gets a turn now or later."""
 CALM_FOR_S = 30.0
-"""In so long a calm every sender that may send has begun a push."""
+"""Seconds of calm within which every sender that may send must begin a push."""
 SLOWER_BY_S = 10.0
-"""While calls take up to 0.75 s, a round of upkeep over all senders, and the first block, take so much longer."""
+"""How many seconds longer a round of upkeep and the first block may take while calls take up to 0.75 s."""
 MAX_JUMP_S = 1_800.0
-"""The server's clock is set forward or back by this at most."""
+"""The largest change of the server's clock, in seconds."""
 _OWN_REASONS = ("cannot be worked on", "counters_mismatch", "damaged", "not in the worker")
 
 
 class Seen(NamedTuple):
-    """A campaign as the ledger has it at a moment."""
+    """The state of a campaign in the ledger at one moment."""
 
     fields: Mapping[str, bytes | None]
     counts: Mapping[bytes, int]
 
     def number(self, name: str) -> int:
-        """Return a field as a number, 0 if it is missing."""
+        """Return a field as a number; 0 if the field is missing."""
         return int(float(self.fields[name] or 0))
 
     @property
@@ -62,32 +62,32 @@ class Seen(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why it is in this state."""
+        """The reason of the state."""
         return (self.fields["reason"] or b"").decode()
 
     @property
     def unsent(self) -> int:
-        """Messages that are pending or sending."""
+        """The number of messages that are pending or sending."""
         return self.counts[b"p"] + self.counts[b"s"]
 
 
 class LedgerChecks:
-    """Looks at the ledger outside of time, between two moments."""
+    """Reads and checks the ledger between two moments of virtual time."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._last: dict[str, tuple[Mapping[bytes, int], float]] = {}
-        """The counters of each campaign when its records were last read, and when that was."""
+        """The counters of each campaign when its records were last read, and the time of the reading."""
         self._progress_s: defaultdict[str, float] = defaultdict(float)
-        """When each sender last began a push, or had no reason to."""
+        """When each sender last began a push, or had no message that it could send."""
         self._begun: set[str] = set()
         """Campaigns that have begun."""
         self._may_since: dict[str, float] = {}
-        """Since when each campaign that has something to send may send."""
+        """Since when each campaign with messages to send may send."""
         self._pushes = 0
 
     def look(self) -> dict[CampaignId, Seen]:
-        """Return all sealed campaigns as the ledger has them."""
+        """Return the state of all sealed campaigns in the ledger."""
         campaigns = list(self._world.operator.sealed)
         replies = self._world.server.peek(
             [("HMGET", self._key(campaign), *_FIELDS, *_STATES) for campaign in campaigns]
@@ -100,7 +100,7 @@ class LedgerChecks:
         return seen
 
     def check(self, *, is_calm: bool) -> None:
-        """Check everything that can be said at this moment."""
+        """Check all invariants about the ledger at this moment."""
         seen = self.look()
         now = self._world.loop.time()
         for campaign, of_campaign in seen.items():
@@ -124,17 +124,17 @@ class LedgerChecks:
         if is_valid and (seen.counts[b"e"] or self._is_given_up_early(campaign, seen, submitted)):
             early_s = (plan.valid_until_ms - now_ms) / 1000
             raise Violation(Invariant.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
-        # A message that was sent while the server's clock was slow is as much too old.
+        # A message that was sent while the server's clock was behind seems older by the same time.
         slow_s = MAX_JUMP_S if self._world.clock_was_wrong else 0.0
         if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
             raise Violation(Invariant.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
 
     def _is_given_up_early(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> bool:
-        """Say whether a message was given up although nothing but the end of the validity could end its doubt.
+        """Return whether a message was given up although only the end of the validity could end its doubt.
 
-        A message that a person sends again is given up at once if this attempt is not sent: a provider refuses it, it
-        is suppressed, or the campaign is cancelled before. The code in its record says which, and a message that a
-        clock ended has another one.
+        A message that a person sends again is given up at once if this attempt is not sent, because a provider refuses
+        the message, a rule suppresses it, or the campaign is cancelled. The code in the message's record is the
+        reason; a message that the clock ended has another code.
         """
         if not seen.counts[b"g"]:
             return False
@@ -153,7 +153,7 @@ class LedgerChecks:
         )
 
     def _records(self, campaign: CampaignId, submitted: "Submitted") -> Iterator[tuple[int, MessageRecord]]:
-        """Yield the index of each message in its campaign, and its record."""
+        """Yield the index of each message in its campaign, and the record of the message."""
         size = submitted.batch_size
         for number, first in enumerate(range(0, submitted.total, size)):
             packed = self._world.server.peek([("GET", f"{self._key(campaign)}:m:{number}")])[0]
@@ -183,7 +183,7 @@ class LedgerChecks:
             records = {chr(state): count for state, count in counted.items()}
             raise Violation(Invariant.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
         held = {member.partition(b":")[2] for member in leases if member.startswith(campaign.encode() + b":")}
-        # Batches of which all that is left waits for what becomes of copies in other campaigns.
+        # Batches whose remaining messages all wait for the outcome of copies in other campaigns.
         waits = {member.partition(b":")[2] for member in later if member.startswith(campaign.encode() + b":")}
         to_do = held | set(redo) | waits
         next_batch = seen.number("next_batch")
@@ -227,7 +227,7 @@ class LedgerChecks:
                 self._check_fair(sender, campaigns)
 
     def _waiting_for_copies(self) -> set[str]:
-        """Return the campaigns of which a batch waits for what becomes of messages in other campaigns."""
+        """Return the campaigns with a batch that waits for the outcome of messages in other campaigns."""
         lanes = self._world.lanes()
         blocked = self._world.server.peek([("ZRANGE", f"{{{lane}}}:blocked", 0, -1) for lane in lanes])
         return {member.partition(b":")[0].decode() for members in blocked for member in members}
@@ -236,7 +236,7 @@ class LedgerChecks:
         world, now = self._world, self._world.loop.time()
         within_s = 6.0 + 3.0 * len(campaigns) + (SLOWER_BY_S if now <= world.slow_until_s else 0.0)
         urgent = [campaign for campaign in campaigns if world.operator.submitted[campaign].plan.urgent]
-        if urgent:  # they get each send time that they want: the others wait
+        if urgent:  # urgent campaigns get every send time that they need, and the others wait
             self._may_since.update(dict.fromkeys(set(campaigns) - set(urgent), now))
         for campaign in urgent or campaigns:
             since_s = max(world.operator.sealed[campaign], world.calm_since_s())
@@ -264,7 +264,7 @@ class LedgerChecks:
         return may
 
     def _sender_is_held(self, sender: str) -> bool:
-        """Say whether a sender is paused, has used up its day, or backs off from a provider."""
+        """Return whether a sender is paused, has reached its daily cap, or backs off from a provider."""
         world, now_ms = self._world, self._server_ms()
         back_offs = [
             f"{ProviderField.BACK_OFF_UNTIL_US}@{name}" for name in world.settings.senders[header_of(sender)].chain
@@ -275,7 +275,7 @@ class LedgerChecks:
         return paused == b"1" or is_full or any(float(until_us or 0) > now_ms * 1000 for until_us in until)
 
     def check_end(self) -> None:
-        """Compare every record with the providers' books, when everything has come to its end."""
+        """Compare every record with the providers' books, after the end of all campaigns and reports."""
         for campaign, submitted in self._world.operator.submitted.items():
             for index, record in self._records(campaign, submitted):
                 self._check_record(campaign, index, record.state)
@@ -293,16 +293,16 @@ class LedgerChecks:
             had.remove(MessageState.ACCEPTED)
         if state in had and not is_accepted:
             raise Violation(
-                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, no provider ever had it"
+                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, but no provider accepted it"
             )
         unsent = {MessageState.EXPIRED, MessageState.CANCELLED, MessageState.SUPPRESSED, MessageState.REJECTED}
         if state in unsent and is_accepted and not self._is_excused(campaign, row):
             raise Violation(
-                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it"
+                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider accepted it"
             )
 
     def _is_excused(self, campaign: CampaignId, row: "Row") -> bool:
-        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or lost."""
+        """Return whether a message may end as unsent although a provider accepted it: second attempts, lost pushes."""
         operator, world = self._world.operator, self._world
         may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]
         return bool(may_repeat) or any(

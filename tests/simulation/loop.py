@@ -1,8 +1,8 @@
-"""An event loop on virtual time, and the processes that live on it.
+"""An event loop with virtual time, and the simulated processes that run on the loop.
 
-Nothing here waits: when no callback is ready, time jumps to the next timer. Whatever a process schedules carries the
-process in its context, so that a frozen process runs nothing until it thaws, and a killed one never runs again: not
-even its ``finally`` blocks, as after a real SIGKILL.
+The loop never waits: when no callback is ready, time jumps to the next timer. The context of each callback names its
+process, so that a frozen process runs no callback until it thaws, and a killed process never runs again: not even its
+``finally`` blocks, as after a real SIGKILL.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from times_dispatch.clock import SystemClock
 T = TypeVar("T")
 
 _KEPT: list[object] = []
-"""The tasks of all loops of this Python process: its end is the end of them."""
+"""The tasks of all loops of this Python process, which are kept until its end."""
 
 _PROCESS: contextvars.ContextVar["SimulatedProcess | None"] = contextvars.ContextVar("process", default=None)
 
 
 class SimulationStuck(Exception):
-    """Nothing is ready and nothing is scheduled, but the simulation has not ended."""
+    """No callback is ready and no timer is set, but the simulation has not ended."""
 
 
 class SimulatedProcess:
-    """One operating-system process of the simulation: what it runs can be frozen, thawed and killed as a whole."""
+    """One operating-system process of the simulation, which can be frozen, thawed and killed with all its tasks."""
 
     def __init__(self, loop: "SimulatedLoop", name: str) -> None:
         self.name = name
@@ -36,40 +36,40 @@ class SimulatedProcess:
         self._deferred: list[asyncio.Handle] = []
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """Run a coroutine as part of this process, whoever asks for it."""
+        """Run a coroutine as part of this process, even if other code calls this method."""
         context = contextvars.copy_context()
         context.run(_PROCESS.set, self)
         return self._loop.create_task(coroutine, context=context)
 
     def freeze(self) -> None:
-        """Stop as by SIGSTOP: whatever becomes ready waits until ``thaw``."""
+        """Stop as with SIGSTOP: callbacks that become ready wait until ``thaw``."""
         self.is_frozen = True
 
     def thaw(self) -> None:
-        """Go on as by SIGCONT, with everything that became ready meanwhile, in its order."""
+        """Continue as with SIGCONT: run the callbacks that became ready meanwhile, in their order."""
         self.is_frozen = False
         self._loop.put_back(self._deferred)
         self._deferred = []
 
     def kill(self) -> None:
-        """End as by SIGKILL: nothing of it runs again."""
+        """End as with SIGKILL: no callback of the process runs again."""
         self.is_alive = False
         self._deferred = []
 
     def admits(self, handle: asyncio.Handle) -> bool:
-        """Say whether a callback of this process may run now; keep it for later if the process is frozen."""
+        """Return whether a callback of this process may run now; keep it for later if the process is frozen."""
         if self.is_alive and self.is_frozen:
             self._deferred.append(handle)
         return self.is_alive and not self.is_frozen
 
 
 def current_process() -> SimulatedProcess | None:
-    """Return the process whose code is running; None in the simulation's own code."""
+    """Return the process whose code is running; None for code of the simulation itself."""
     return _PROCESS.get()
 
 
 class _Task(asyncio.Task[Any]):
-    """A task whose place in a set depends on when it was made, not on its address: sets must repeat from run to run."""
+    """A task whose hash depends on the order of creation and not on its address, so that sets have a fixed order."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], *, number: int, **options: Any) -> None:
         self._number = number
@@ -99,7 +99,7 @@ class _TimerHandle(asyncio.TimerHandle):
 
 
 class _JumpingSelector:
-    """Waits for no file: its waiting is the passing of virtual time."""
+    """A selector without files: instead of waiting, it lets virtual time pass."""
 
     def __init__(self, loop: "SimulatedLoop") -> None:
         self._loop = loop
@@ -125,7 +125,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._clock_resolution = 1e-9
 
     def create_task(self, coro: Any, **options: Any) -> "asyncio.Task[Any]":
-        """Create a task, and keep it: what a killed process left must not run its ``finally`` blocks when collected."""
+        """Create a task, and keep it: a collected task of a killed process would run its ``finally`` blocks."""
         self._tasks_made += 1
         task = _Task(coro, number=self._tasks_made, loop=self, **options)
         _KEPT.append(task)
@@ -136,9 +136,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self._virtual_s
 
     def pass_time(self, seconds: float) -> None:
-        """Let virtual time pass; called by the selector when nothing is ready."""
+        """Let virtual time pass; the selector calls this method when no callback is ready."""
         if seconds > 0:
-            # Never less than what a float of this size can tell apart, or the next timer would never be due.
+            # At least the smallest step of a float of this size, or the next timer would never be due.
             self._virtual_s += max(seconds, 1e-6)
 
     def put_back(self, handles: list[asyncio.Handle]) -> None:
@@ -148,7 +148,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
-        """Schedule a callback, as part of the process that schedules it."""
+        """Schedule a callback as part of the calling process."""
         timer = _TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
@@ -157,7 +157,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        """Make a callback ready, as part of the process that makes it so."""
+        """Make a callback ready as part of the calling process."""
         handle = _Handle(callback, args, self, context)
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
@@ -167,7 +167,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  # handed to whoever awaits the future
+        except Exception as error:  # noqa: BLE001  # passed on to the awaiting task
             future.set_exception(error)
         return future
 
@@ -179,7 +179,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
 
 class SimulatedClock(SystemClock):
-    """``times_dispatch.clock.Clock`` on virtual time; the host's clock can be set, the monotonic one cannot."""
+    """``times_dispatch.clock.Clock`` with virtual time; a run can set the host's clock, but not the monotonic one."""
 
     def __init__(self, loop: SimulatedLoop, *, epoch_s: float) -> None:
         self._loop = loop

@@ -1,7 +1,7 @@
-"""Safeguards that can be taken out of the product, to see that the simulation finds the fault that they prevent.
+"""Safeguards that can be taken out of the product, to check that the simulation finds the faults that they prevent.
 
-Each mutation is applied in the process of a run, before anything of the world is made. A mutation whose text is no
-longer in the product fails: then it has to be written anew.
+Each mutation is applied in the process of a run, before the world is created. A mutation fails if the product no longer
+contains the text that the mutation replaces: then the mutation must be rewritten.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from tests.simulation.violation import Invariant
 
 
 class Mutation(NamedTuple):
-    """Take one safeguard out of the product, for a run that must then break an invariant."""
+    """Takes one safeguard out of the product, for a run that must then break an invariant."""
 
     apply: Callable[[], None]
     kinds: frozenset[Invariant]
-    """The invariants of which one must break."""
+    """The invariants, one of which must break."""
     why: str
     faults: tuple[str, ...] | None = None
-    """Faults that show it soonest; None is all."""
+    """The faults with which the missing safeguard is found soonest; None for all faults."""
     exercises: tuple[str, ...] = ()
-    """Exercises that show it; empty is a storm."""
+    """The exercises in which the missing safeguard is found; empty for a storm."""
     seed: int = 0
-    """The seed of a run that shows it; 0 if no run is known."""
+    """The seed of a run that finds the missing safeguard; 0 if no such run is known."""
     storm_s: float = 0.0
-    """How long the storm of that run is."""
+    """The duration of the storm in that run, in seconds."""
 
 
 MUTATIONS = {

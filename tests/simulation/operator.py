@@ -1,4 +1,4 @@
-"""The people of the simulated world: they submit, pause, cancel and resolve, change rates and opt numbers out."""
+"""The people of the simulation: they submit, pause, cancel and resolve, change rates and opt numbers out."""
 
 import asyncio
 from collections import Counter
@@ -32,16 +32,16 @@ MINUTE_MS = 60_000
 
 
 class Submitted(NamedTuple):
-    """A campaign as it was submitted; of a sender with lanes, the campaign of one lane."""
+    """A submitted campaign; for a sender with lanes, the campaign of one lane."""
 
     plan: Plan
     batch_size: int
     numbers: Sequence[int]
-    """Row *i* goes to the number that many after the first."""
+    """The phone number of row *i* is the first phone number plus the value at *i*."""
 
     @property
     def total(self) -> int:
-        """The messages of the campaign."""
+        """The number of messages of the campaign."""
         return len(self.numbers)
 
 
@@ -55,14 +55,14 @@ class _Wanted(NamedTuple):
 
 
 class Operator:
-    """What people do, and what they were told: an answer that came is a promise."""
+    """The commands of people and the answers that they got; each answer is a promise that later checks use."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.wire = SimulatedWire(world.server, world.random)
         self._redis = redis = connect(self.wire)
         self.far_wire = SimulatedWire(world.server, world.random)
-        """How the person who resolves doubt reaches the server."""
+        """The wire over which the person who resolves doubt reaches the server."""
         self._far_redis = connect(self.far_wire)
         self._far_control = Control(self._far_redis)
         self.control, self.queries, self._opt_outs = Control(redis), Queries(redis), OptOuts(redis)
@@ -70,31 +70,31 @@ class Operator:
         self._wanted: dict[CampaignId, _Wanted] = {}
         self.submitted: dict[CampaignId, Submitted] = {}
         self.sealed: dict[CampaignId, float] = {}
-        """Campaigns by the moment at which the submit returned."""
+        """For each campaign, the moment at which its submit returned."""
         self.paused: dict[CampaignId, float] = {}
-        """Paused and cancelled campaigns, by the moment at which the command returned."""
+        """For each paused or cancelled campaign, the moment at which the command returned."""
         self.paused_senders: dict[str, float] = {}
         self._resuming: Counter[str] = Counter()
-        """How many people are about to resume a campaign or a sender: what is paused meanwhile may go on."""
+        """How many people are resuming each campaign or sender; a pause meanwhile may be undone."""
         self._changing: set[str] = set()
-        """Senders that have another rate for a while."""
+        """Senders whose rate is changed for a while."""
         self.opted_out: dict[str, float] = {}
-        """Numbers by the moment at which the list had them."""
+        """For each number on the opt-out list, the moment at which the command returned."""
         self.resolved: Counter[CampaignId] = Counter()
-        """How often a person began to resend what was in doubt."""
+        """How many times a person began to resend messages in doubt."""
         self.resolved_as_sent: set[CampaignId] = set()
-        """Campaigns of which a person said that what was in doubt was sent."""
+        """Campaigns whose messages in doubt a person resolved as sent."""
         self.budgets: dict[CampaignId, int] = {}
-        """The highest budget that a campaign had."""
+        """The highest budget that each campaign has had."""
         self.rates: dict[str, float] = {name: s.rate_per_s for name, s in world.settings.senders.items()}
-        """The highest rate of each sender that may hold at this moment; 0 is no limit."""
+        """The highest rate of each sender that may be in force now; 0 means no limit."""
 
     async def submit(
         self, sender: str, messages: int, *, batch_size: int = 100, numbers_from: int | None = None, **changes: Any
     ) -> CampaignId:
-        """Submit a campaign, again from the start while the ledger is away, until it is sealed.
+        """Submit a campaign; repeat the whole submit while the ledger is away, until the campaign is sealed.
 
-        Of a sender with lanes the campaign of the first lane is returned.
+        For a sender with lanes, the campaign of the first lane is returned.
         """
         campaign = CampaignId(f"{len(self._wanted):08}")
         chain = self._world.settings.senders[sender].chain
@@ -155,17 +155,17 @@ class Operator:
         if settings.lanes > 1:
             await self.control.configure_rate(header, settings.rate_per_s, lanes=settings.lanes)
         for lane, of_lane in enumerate(lanes):
-            if states[lane] is CampaignState.SUBMITTING:  # else the answer to an earlier seal was lost
+            if states[lane] is CampaignState.SUBMITTING:  # otherwise the answer to an earlier seal was lost
                 total, stored = len(numbers[lane]), sum(batch.lane == lane for batch in batches)
                 await self._submissions.seal(of_lane, plans[of_lane].sender, total=total, batches=stored)
             self.sealed.setdefault(of_lane, self._world.loop.time())
 
     def _lanes(self, campaign: CampaignId) -> list[CampaignId]:
-        """Return the campaigns of all lanes of which a campaign is that of one; without lanes the campaign itself."""
+        """Return the campaigns of all lanes, given the campaign of one lane; without lanes, the campaign itself."""
         return self.submitted[campaign].plan.lane_campaigns or [campaign]
 
     def forget(self, since_s: float) -> None:
-        """Take back what was promised since a moment that the server forgot, and submit again what is lost."""
+        """Remove the promises since a moment that the server forgot, and submit lost campaigns again."""
         promised: list[dict[Any, float]] = [self.paused, self.paused_senders, self.opted_out]
         for promises in promised:
             for name in [name for name, at_s in promises.items() if at_s >= since_s]:
@@ -191,7 +191,7 @@ class Operator:
         await self.resume(campaign)
 
     async def pause_while_full(self, campaign: CampaignId) -> None:
-        """Pause a campaign in a full server, for a while; a pause needs no memory."""
+        """Pause a campaign for a while in a full server; a pause must not need memory."""
         sender = self.submitted[campaign].plan.sender
         try:
             changed, _ = await self.control.campaign(
@@ -207,7 +207,7 @@ class Operator:
         await self.resume(campaign)
 
     def with_doubt(self) -> list[CampaignId]:
-        """Return the campaigns that have messages in doubt."""
+        """Return the campaigns with messages in doubt."""
         campaigns = list(self.sealed)
         keys = [f"{hash_tag(self.submitted[campaign].plan.sender)}:c:{campaign}" for campaign in campaigns]
         counts = self._world.server.peek([("HGET", key, MessageState.IN_DOUBT.value) for key in keys])
@@ -225,7 +225,7 @@ class Operator:
         self._resuming.subtract(lanes)
 
     async def cancel(self, campaign: CampaignId) -> None:
-        """Cancel a campaign for good."""
+        """Cancel a campaign."""
         sender = self.submitted[campaign].plan.sender
         await self.persistently(lambda: self.control.campaign(sender, campaign, ControlAction.CANCEL, reason="no more"))
         self.paused |= dict.fromkeys(self._lanes(campaign), self._world.loop.time())
@@ -239,14 +239,14 @@ class Operator:
         await self.resume_sender(sender)
 
     async def resume_sender(self, sender: str) -> None:
-        """Lift the pause, the brakes and the backing off of a sender."""
+        """End the pause, the brakes and the back-offs of a sender."""
         self.paused_senders.pop(sender, None)
         self._resuming[sender] += 1
         await self.persistently(lambda: self.control.resume_sender(SenderId(sender)))
         self._resuming[sender] -= 1
 
     async def change_rate(self, sender: str, rate_per_s: float, *, for_s: float) -> None:
-        """Give a sender another rate for a while, unless somebody else has just done so."""
+        """Change the rate of a sender for a while, unless another person has just changed it."""
         if sender in self._changing:
             return
         self._changing.add(sender)
@@ -260,7 +260,7 @@ class Operator:
         self._changing.discard(sender)
 
     async def raise_budget(self, campaign: CampaignId) -> None:
-        """Let a campaign spend as much as it needs, and go on."""
+        """Raise the budget of a campaign to its cost, and resume the campaign."""
         self.budgets[campaign] = 0
         sender = self.submitted[campaign].plan.sender
         await self.persistently(lambda: self.control.set_budget(sender, campaign, 0))
@@ -271,9 +271,9 @@ class Operator:
         self.opted_out[number] = self._world.loop.time()
 
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
-        """Decide what is in doubt; a person who got no answer does not repeat the command."""
+        """Decide about messages in doubt; a person who gets no answer does not repeat the command."""
         with suppress(RedisError):
-            if await unapplied_reports(self._far_redis):  # the command refuses as well
+            if await unapplied_reports(self._far_redis):  # the command would refuse this case too
                 return
             if how == "resend":
                 self.resolved.update(self._lanes(campaign))
@@ -282,7 +282,7 @@ class Operator:
             await self._far_control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Call until the ledger answers."""
+        """Repeat a call until the ledger answers."""
         while True:
             try:
                 return await call()
@@ -292,14 +292,14 @@ class Operator:
                 await asyncio.sleep(1)
 
     def hours_of(self, plan: Plan) -> SendWindow | None:
-        """Return the hours of the day of a campaign, if it has some."""
+        """Return the send window of a campaign, if the campaign has one."""
         if plan.send_from_min == plan.send_until_min == 0:
             return None
         return SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)
 
 
 def _rows(wanted: _Wanted) -> Iterator[Recipients]:
-    """Yield the rows of a campaign as a producer reads them from a file."""
+    """Yield the rows of a campaign in the form in which a producer reads them from a file."""
     for first in range(0, wanted.messages, wanted.batch_size):
         rows = range(first, min(first + wanted.batch_size, wanted.messages))
         yield Recipients(

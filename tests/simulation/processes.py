@@ -1,4 +1,4 @@
-"""The processes of the simulated world: workers with a part of Celery, reconcilers, and the broker between them."""
+"""The processes of the simulation: workers with a part of Celery, reconcilers, and the broker."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedWorker:
-    """One worker process: a dispatcher, upkeep, their connection, and the part of Celery that hands them work."""
+    """One worker process: a dispatcher, upkeep, their connection, and the part of Celery that gives them tasks."""
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name
@@ -58,19 +58,19 @@ class SimulatedWorker:
         self._runs: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        """Start the dispatcher, as the start of a worker process does."""
+        """Start the dispatcher, like the start of a worker process."""
         self._keep(self.process.spawn(self.dispatcher.start()))
 
     def run(self, ref: BatchRef) -> None:
-        """Take a wake-up from the broker."""
+        """Work on a wake-up from the broker."""
         self._keep(self.process.spawn(self.dispatcher.run(ref)))
 
     def do_upkeep(self) -> None:
-        """Do a round of upkeep on this worker, as it does when it takes beat's task."""
+        """Do a round of upkeep on this worker, like a worker that takes beat's task."""
         self._keep(self.process.spawn(self._round()))
 
     def stop(self) -> None:
-        """Stop as by SIGTERM."""
+        """Stop as with SIGTERM."""
         self._keep(self.process.spawn(self._stop()))
 
     async def _stop(self) -> None:
@@ -107,7 +107,7 @@ async def _shown(_: object) -> bool:
 
 
 class Broker:
-    """Celery's queue: it loses and doubles wake-ups, and gives each to any worker that can take one."""
+    """Celery's queue: it loses and doubles wake-ups, and gives each wake-up to any worker that can take it."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -115,7 +115,7 @@ class Broker:
         self.doubled = 0.01
 
     def publish(self, refs: Sequence[BatchRef]) -> None:
-        """Deliver wake-ups a little later."""
+        """Deliver wake-ups after a short delay."""
         draw = self._world.random.random
         for ref in refs:
             copies = 0 if draw() < self.lost else 2 if draw() < self.doubled else 1
@@ -131,7 +131,7 @@ class Broker:
 
 
 class SimulatedReconciler:
-    """A process that applies stored reports, with a connection to the server of its own."""
+    """A process that applies stored reports, with its own connection to the server."""
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""The simulated providers: they accept, refuse, stall and lie by a seed, keep books of their own, and post reports."""
+"""The simulated providers: a seed decides how they answer and report; they keep books, and post reports."""
 
 import asyncio
 import contextvars
@@ -27,11 +27,11 @@ READ_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 2.0
 
 Row = tuple[CampaignId, int]
-"""Campaign, and index in it."""
+"""A campaign, and the index of a message in the campaign."""
 
 
 class SimulatedAcceptance(NamedTuple):
-    """A message that a provider accepted, and when."""
+    """A message that a provider accepted, and the time of the acceptance."""
 
     attempt: int
     at_s: float
@@ -50,53 +50,53 @@ class BegunPush(NamedTuple):
 
 
 class Behaviour(msgspec.Struct):
-    """How a provider treats pushes; shares of 1, mean times."""
+    """How a provider treats pushes: shares of 1, and mean times in seconds."""
 
     latency_s: float = 0.05
     rejected: float = 0.01
     not_sent: float = 0.0
     throttled: float = 0.0
     answer_lost: float = 0.002
-    """Accepted, and the answer never comes."""
+    """The share of pushes that are accepted but never answered."""
     hangs_up: float = 0.0
-    """Accepted, and the connection is lost before the answer."""
+    """The share of pushes that are accepted, but whose connection is lost before the answer."""
     crashes: float = 0.0
-    """The client raises an error that nobody foresaw."""
+    """The share of pushes for which the client raises an unexpected error."""
     report_lost: float = 0.02
     report_doubled: float = 0.05
     report_failed: float = 0.1
     report_at_once: float = 0.05
-    """The report comes before the answer to the push."""
+    """The share of reports that arrive before the answer to the push."""
     report_contradicted: float = 0.02
-    """After the report comes another that says the opposite."""
+    """The share of reports that are followed by a report that says the opposite."""
     report_days_late: float = 0.002
     report_delay_s: float = 20.0
 
 
 class SimulatedBooks:
-    """What all providers together know. Nothing that happens to our side changes it."""
+    """The books of all providers together, which no fault of the dispatcher changes."""
 
     def __init__(self) -> None:
         self.begun: list[BegunPush] = []
         """Every push that began, in order."""
         self.accepted: defaultdict[Row, list[SimulatedAcceptance]] = defaultdict(list)
         self.in_flight: dict[Row, str] = {}
-        """The process that pushes a row at this moment."""
+        """The process that is pushing each row now."""
         self.overlaps: list[str] = []
         """Rows that two processes pushed at the same time."""
         self.refused: set[Row] = set()
         """Rows of which a provider refused a push."""
         self.known: defaultdict[Row, dict[str, list[float]]] = defaultdict(dict)
-        """For each row the reports that were answered with 200, by kind, and when each of them was."""
+        """For each row, the kinds of the reports that were answered with 200, and the time of each answer."""
         self.failed: defaultdict[Row, set[int]] = defaultdict(set)
         """The attempts of each row of which a posted report said failed. The ledger may have stored such a report
         although its post got no 200."""
         self.new: list[Row] = []
-        """Rows that were accepted since somebody emptied this list."""
+        """Rows that were accepted since this list was last emptied."""
 
 
 class SimulatedProvider:
-    """A provider with its own books, which answers and posts reports as its behaviour says."""
+    """A provider that answers and posts reports according to its ``Behaviour``."""
 
     def __init__(
         self,
@@ -113,12 +113,12 @@ class SimulatedProvider:
 
         Args:
             loop: the loop of the simulation.
-            random: draws what becomes of each push.
-            books: where it writes what it accepted.
-            name: its nickname.
+            random: decides the outcome of each push.
+            books: the books, to which the provider adds its acceptances.
+            name: the provider's nickname.
             id_key: the key of our ids.
-            post: posts a report; says whether it was answered with 200 in the end.
-            has_campaign: says whether the ledger has a campaign at this moment. A report about a campaign that it lost
+            post: posts a report; returns whether it was finally answered with 200.
+            has_campaign: returns whether the ledger now has a campaign. A report about a campaign that the ledger lost
                 becomes a dead letter.
         """
         self.name = name
@@ -132,11 +132,11 @@ class SimulatedProvider:
 
     @property
     def has_reports(self) -> bool:
-        """Whether a report is still to be posted."""
+        """Whether a report has not been posted yet."""
         return bool(self._reports)
 
     async def push(self, push: Push, may_begin: Callable[[], bool] | None) -> Outcome:
-        """Take one push as ``times_dispatch.provider.client.Client.push`` does."""
+        """Process one push; the contract is that of ``times_dispatch.provider.client.Client.push``."""
         draw, behaviour, books = self._random.random, self.behaviour, self._books
         if behaviour.not_sent and draw() < behaviour.not_sent:
             return NOT_SENT
@@ -154,7 +154,7 @@ class SimulatedProvider:
             books.overlaps.append(f"message {row[1]} of {row[0]} by {name} and {books.in_flight[row]}")
         books.in_flight[row] = name
         latency_s = self._random.expovariate(1 / behaviour.latency_s)
-        # What the provider does goes on, whatever becomes of the process that pushed.
+        # The provider continues even if the process that pushed is killed.
         self._loop.call_later(latency_s, books.in_flight.pop, row, None, context=contextvars.Context())
         fate = draw()
         if fate < behaviour.throttled:
@@ -193,7 +193,7 @@ class SimulatedProvider:
             self._schedule(correlation_id, row, other, delay_s + 60 * draw())
 
     def _schedule(self, correlation_id: str, row: Row, kind: str, delay_s: float) -> None:
-        # A context of its own: the report comes even if the process that pushed is killed.
+        # In its own context, so that the report arrives even if the process that pushed is killed.
         report = self._report(correlation_id, row, kind, delay_s)
         task = self._loop.create_task(report, context=contextvars.Context())
         self._reports.add(task)
@@ -212,7 +212,7 @@ class SimulatedProvider:
 
 
 class SimulatedWay:
-    """The way from one process to all providers."""
+    """The network between one process and all providers."""
 
     def __init__(self) -> None:
         self.is_cut = False
@@ -220,7 +220,7 @@ class SimulatedWay:
 
 
 class SimulatedClient:
-    """Stands for ``times_dispatch.provider.client.Client`` in one process."""
+    """Replaces ``times_dispatch.provider.client.Client`` in one process."""
 
     def __init__(self, provider: SimulatedProvider, way: SimulatedWay) -> None:
         self._provider = provider

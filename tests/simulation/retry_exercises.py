@@ -1,4 +1,4 @@
-"""Exercises in which reports say failed, and messages are tried again by the rule of their campaign."""
+"""Exercises in which reports say failed, and the rule of the campaign demands second tries."""
 
 import asyncio
 from collections import Counter
@@ -9,10 +9,10 @@ from times_dispatch.ledger.model import RetryRule
 
 
 class RetryExercises(ExerciseSteps):
-    """Each method is an exercise, and ends when the situation is over; raises ``Violation``."""
+    """Each method is an exercise; it returns when the situation is over, and raises ``Violation``."""
 
     async def failed_reports_lead_to_second_tries(self) -> None:
-        """Let every report say failed: each message is tried again as often as its rule says, and no more."""
+        """Let every report say failed: each message must get exactly as many second tries as the rule allows."""
         world = self._world
         self._set_behaviour(report_failed=1.0)
         rule = RetryRule(codes=[910], after_s=[60, 120], at_most=2)
@@ -32,12 +32,12 @@ class RetryExercises(ExerciseSteps):
         await asyncio.sleep(300)
 
     async def failed_reports_are_stored_without_an_answer(self) -> None:
-        """Freeze the server over reports that say failed: it stores them later, and no provider learns of that."""
+        """Freeze the server while reports say failed: it stores the reports later, but the providers get no answer."""
         world = self._world
         world.active_faults += 1
         self._set_behaviour(report_failed=1.0)
         await self._operator.submit("FREEAA", 20, retry=RetryRule(codes=[910], after_s=[60], at_most=1))
-        await asyncio.sleep(1.5)  # all are pushed, and not all are reported
+        await asyncio.sleep(1.5)  # all messages are pushed, but not all are reported
         world.server.freeze()
         await asyncio.sleep(20)
         world.server.thaw()
@@ -45,7 +45,7 @@ class RetryExercises(ExerciseSteps):
         world.active_faults -= 1
 
     async def reports_of_failure_come_at_once(self) -> None:
-        """Let each report say failed before the answer to its push comes: each message is tried again once."""
+        """Let each report say failed before the answer to the push arrives: each message must get one second try."""
         self._set_behaviour(report_failed=1.0)
         for provider in self._world.providers.values():
             provider.behaviour.report_at_once = 1.0

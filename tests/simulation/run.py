@@ -1,4 +1,4 @@
-"""One run: a world from a seed, its story, and the verdict."""
+"""One run: a world made from a seed, its story, and the verdict."""
 
 import asyncio
 import hashlib
@@ -18,17 +18,17 @@ from tests.simulation.world import World
 
 
 class SimulationVerdict(msgspec.Struct, kw_only=True):
-    """How a run ended."""
+    """The result of a run."""
 
     seed: int
     violation: str
-    """Empty if every invariant held."""
+    """The description of the broken invariant; empty if every invariant held."""
     at_s: float
-    """The virtual time at the end of the run."""
+    """The virtual time at the end of the run, in seconds."""
     quiet_s: float
-    """The virtual time of the quiet hours."""
+    """The virtual duration of the quiet hours, in seconds."""
     took_s: float
-    """The real time that the run took."""
+    """The real duration of the run, in seconds."""
     pushes: int
     checks: int
     faults: dict[str, int]
@@ -48,10 +48,10 @@ def run(
 
     Args:
         seed: the seed of all random numbers.
-        storm_s: how long faults happen.
-        night_s: how long the quiet hours are at least; None is no quiet hours.
-        faults: the names of the faults that happen; None is all faults.
-        exercises: the names of the exercises that are held instead of a storm; None is a storm.
+        storm_s: how long faults are injected, in virtual seconds.
+        night_s: the shortest duration of the quiet hours, in virtual seconds; None for no quiet hours.
+        faults: the names of the faults to inject; None for all faults.
+        exercises: the names of the exercises to hold instead of a storm; None for a storm.
     """
     started = time.monotonic()
     loop = SimulatedLoop()

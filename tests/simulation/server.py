@@ -17,7 +17,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 
 
 class ServerSnapshot(NamedTuple):
-    """What the server held at a moment."""
+    """All data of the server at one moment."""
 
     at_s: float
     dumps: dict[bytes, bytes]
@@ -25,12 +25,12 @@ class ServerSnapshot(NamedTuple):
 
 
 class SimulatedServer:
-    """One server process, reached without waiting. A seed gets the same answers in every run."""
+    """One real server process, which the simulation calls without waiting. A seed gets the same answers each time."""
 
     def __init__(self, loop: SimulatedLoop, *, epoch_s: float) -> None:
         self._folder = tempfile.mkdtemp(prefix="simulation-")
         path = str(Path(self._folder) / "socket")
-        # Small encodings keep the order of insertion: hash tables of the server have a secret order of their own.
+        # Small encodings keep the order of insertion; hash tables of the server have a random order.
         small = {"hash-max-listpack-entries": "10000", "set-max-listpack-entries": "10000"}
         self._embedded = EmbeddedServer(appendonly=False, options={"unixsocket": path, **small})
         self._embedded.start()
@@ -41,11 +41,11 @@ class SimulatedServer:
         self._told_us = 0
         self._tick = self._wire.call([("SCRIPT", "LOAD", TICK)])[0]
         self._shas: dict[str, str] = {}
-        """The script that the server really has, by the name that its client knows."""
+        """The digest of the script that the server really has, by the digest that the client uses."""
         self._delivered_us: dict[tuple[bytes, bytes], int] = {}
-        """When an entry of a stream was last handed out, by group and id, on the server's clock."""
+        """When an entry of a stream was last delivered, by group and id, on the server's clock."""
         self._seen_us: dict[tuple[bytes, bytes], int] = {}
-        """When each consumer of a group last asked for something, on the server's clock."""
+        """When each consumer of a group last sent a command, on the server's clock."""
         self._readers: dict[tuple[bytes, bytes], SimulatedProcess | None] = {}
         """The processes of consumers that wait for entries, in quiet hours."""
         self._last_id: defaultdict[bytes, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -56,7 +56,7 @@ class SimulatedServer:
         self.is_up = True
         self.is_frozen = False
         self.reads_wait_longer = 1.0
-        """The factor by which reads that wait for entries wait longer: in quiet hours nobody need ask so often."""
+        """The factor by which blocking reads wait longer in quiet hours, to make fewer reads."""
         self.calls = 0
 
     def now_us(self) -> int:
@@ -64,7 +64,7 @@ class SimulatedServer:
         return round((self._epoch_s + self._loop.time() + self.offset_s) * 1e6)
 
     def execute(self, commands: Sequence[Command]) -> list[Any]:
-        """Execute commands at this moment of virtual time; an error of the server stands in its command's place."""
+        """Execute commands at this moment of virtual time; the answer to a command that fails is the error."""
         self.calls += 1
         now_us = self.now_us()
         before: list[Command] = []
@@ -83,29 +83,29 @@ class SimulatedServer:
         ]
 
     def peek(self, commands: Sequence[Command]) -> list[Any]:
-        """Look at what the server holds, outside of time: for checks only."""
+        """Read data of the server without virtual time; for checks only."""
         return self._wire.call(commands) if commands else []
 
     def when_thawed(self, action: Callable[[], None]) -> None:
-        """Do something now, or as soon as the server process is no longer frozen."""
+        """Call a function now, or as soon as the server process is no longer frozen."""
         if self.is_frozen:
             self._queued.append(action)
         else:
             action()
 
     def freeze(self) -> None:
-        """Stop as by SIGSTOP: commands wait in its socket."""
+        """Stop as with SIGSTOP: commands wait in the server's socket."""
         self.is_frozen = True
 
     def thaw(self) -> None:
-        """Go on, with the commands that wait."""
+        """Continue, and execute the commands that wait."""
         self.is_frozen = False
         queued, self._queued = self._queued, []
         for action in queued:
             action()
 
     async def wait_for_entry(self, stream: bytes, consumer: tuple[bytes, bytes], timeout_s: float) -> None:
-        """Wait until something is added to a stream."""
+        """Wait until an entry is added to a stream."""
         if self.reads_wait_longer > 1:
             self._readers[consumer] = current_process()
         added = self._loop.create_future()
@@ -116,14 +116,14 @@ class SimulatedServer:
         self._readers.pop(consumer, None)
 
     def snapshot(self) -> ServerSnapshot:
-        """Return everything that the server holds."""
+        """Return all data of the server."""
         keys = sorted(self._wire.call([(b"KEYS", b"*")])[0])
         dumps = self._wire.call([(b"DUMP", key) for key in keys]) if keys else []
         held = {key: dump for key, dump in zip(keys, dumps, strict=True) if dump}
         return ServerSnapshot(self._loop.time(), held, dict(self._delivered_us))
 
     def put_back(self, snapshot: ServerSnapshot) -> None:
-        """Let the server hold what it held when the snapshot was made, and nothing else: what came since is lost."""
+        """Replace the data of the server by a snapshot; all later writes are lost."""
         self.set_full(is_full=False)
         restores = [(b"RESTORE", key, 0, dump) for key, dump in snapshot.dumps.items()]
         self._wire.call([(b"FLUSHALL",), *restores])
@@ -131,7 +131,7 @@ class SimulatedServer:
         self._told_us = 0
 
     def set_full(self, *, is_full: bool) -> None:
-        """Let the server refuse memory, or give memory again."""
+        """Let the server refuse commands that need memory, or accept them again."""
         self._wire.call([("CONFIG", "SET", "maxmemory", 1 if is_full else 0)])
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class SimulatedServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _translated(self, command: Command, now_us: int) -> Command | None:  # noqa: PLR0911 - a table
-        """Take the server's own clock out of a command; None if the answer needs no server."""
+        """Replace the server's real clock in a command by virtual time; return None if the answer needs no server."""
         match _name(command):
             case "TIME":
                 return None
@@ -168,7 +168,7 @@ class SimulatedServer:
         return command
 
     def _without_expiry(self, command: Command) -> Command:
-        """Let a script of ours set a key that expires."""
+        """Replace the expiry of a key by a script that sets the key and stores its virtual expiry."""
         words = [word(part) for part in command]
         at = next((at for at, word in enumerate(words) if at > 1 and word in {"PX", "EX"}), 0)
         if not at:
@@ -187,7 +187,7 @@ class SimulatedServer:
         return (*command[:at], b"%d-%d" % new, *command[at + 1 :])
 
     def _with_idle_ids(self, command: Command, now_us: int) -> Command | None:
-        """Let XCLAIM take only entries that were held long enough on the virtual clock."""
+        """Let XCLAIM claim only entries that were idle for long enough on the virtual clock."""
         group, min_idle_ms = as_bytes(command[2]), int(command[4])
         ids = [part for part in command[5:] if b"-" in as_bytes(part)]
         idle = [id_ for id_ in ids if self._idle_ms(group, as_bytes(id_), now_us) >= min_idle_ms]
@@ -202,14 +202,14 @@ class SimulatedServer:
         return (now_us - self._delivered_us.get((group, id_), now_us)) // 1000
 
     def _silent_ms(self, consumer: tuple[bytes, bytes], now_us: int) -> int:
-        """Return for how long a consumer has asked for nothing; in quiet hours a living one waits in one long read."""
+        """Return how long a consumer has sent no command; in quiet hours a live consumer waits in one long read."""
         reader = self._readers.get(consumer)
         if reader and reader.is_alive and not reader.is_frozen:
             return 0
         return max(0, now_us - self._seen_us.get(consumer, 0)) // 1000
 
     def _answered(self, command: Command, reply: Any, now_us: int) -> Any:  # noqa: PLR0912 - a table
-        """Put the virtual clock into an answer."""
+        """Replace the server's real clock in an answer by virtual time."""
         name = _name(command)
         if name in {"XREADGROUP", "XCLAIM"}:
             self._seen_us[as_bytes(command[2]), as_bytes(command[3])] = now_us

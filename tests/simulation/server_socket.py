@@ -1,4 +1,4 @@
-"""The plainest client of the server's protocol, over a Unix socket."""
+"""A minimal client of the Redis protocol over a Unix socket."""
 
 import socket
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def as_bytes(part: Any) -> bytes:
 
 
 class ServerSocket:
-    """A client that does no more than a simulation needs, because a simulation spends most of its time here."""
+    """A client with only the functions that a simulation needs, because a simulation spends most of its time here."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -34,7 +34,7 @@ class ServerSocket:
     def call(self, commands: Sequence[Command]) -> list[Any]:
         packed = []
         for command in commands:
-            if isinstance(command[0], str) and " " in command[0]:  # redis-py writes a command of two words as one
+            if isinstance(command[0], str) and " " in command[0]:  # redis-py joins a command of two words
                 command = (*command[0].split(), *command[1:])  # noqa: PLW2901
             packed.append(b"*%d\r\n" % len(command))
             for part in command:

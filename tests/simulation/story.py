@@ -1,7 +1,7 @@
-"""What happens in a simulation: a storm of faults and campaigns, a time to heal, and quiet hours.
+"""The course of a simulation: a storm of faults and campaigns, a time without faults, and quiet hours.
 
-In the quiet hours validities end, reports come days late, starts and opening hours arrive, and reconcilers may be away
-for a night; beat comes only when something is due, so that hours pass quickly.
+In the quiet hours validities end, reports arrive days late, start times and send windows begin, and reconcilers may be
+away for a night. Beat starts upkeep only when something is due, so that the simulation of hours is fast.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HEALS_WITHIN_S = 1_800.0
-"""After the last fault everything that may go has gone within this time: the campaigns are not larger."""
+"""Seconds after the last fault within which every message that may be sent must be sent."""
 PEOPLE = 3
-"""So many people give commands, each one after the other."""
+"""The number of people who give commands, each person one command after another."""
 SECOND_TRIES = RetryRule(codes=[910], after_s=[60, 600], at_most=2)
-"""The rule of some campaigns; 910 is the code of all failed reports here."""
+"""The rule for second tries of some campaigns; 910 is the code of all failed reports in the simulation."""
 MAX_S = 100 * 3_600.0
-"""In this time every report has come, and every wait for one is over."""
+"""Seconds within which every report has arrived and every wait for a report is over."""
 
 
 class Story:
-    """Tells one world what happens to it, and checks it after every step."""
+    """Injects the events of one world, and checks the world after every step."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class Story:
 
         Args:
             world: the world.
-            storm_s: how long faults happen.
-            night_s: how long the quiet hours are at least; None is no quiet hours.
-            faults: the names of the faults that happen; None is all of them.
-            exercises: the names of the exercises that are held instead of a storm; None is a storm.
+            storm_s: how long faults are injected, in virtual seconds.
+            night_s: the shortest duration of the quiet hours, in virtual seconds; None for no quiet hours.
+            faults: the names of the faults to inject; None for all faults.
+            exercises: the names of the exercises to hold instead of a storm; None for a storm.
         """
         self._world = world
         self._exercises = exercises
@@ -68,7 +68,7 @@ class Story:
         self.quiet_s = 0.0
 
     async def tell(self) -> None:
-        """Let everything happen; raises ``Violation``."""
+        """Run the whole story; raise ``Violation``."""
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
@@ -96,7 +96,7 @@ class Story:
         ]
 
     async def _troubles(self, ends_s: float) -> None:
-        """Let faults happen, two at a time; between spells of all faults there is a calm with an exercise."""
+        """Inject faults, two at a time; after each spell of faults there is a calm with an exercise."""
         world = self._world
         while world.loop.time() < ends_s:
             spell_s = world.random.uniform(40, 100) if self._calm else self._storm_s
@@ -115,7 +115,7 @@ class Story:
             raise Violation(Invariant.ERROR, world.unexpected[0])
 
     async def _heal(self) -> None:
-        """Wait until nothing is left that may go now."""
+        """End all faults, and wait until no message is left that may be sent now."""
         world = self._world
         for sender in world.settings.senders:
             await world.operator.resume_sender(sender)
@@ -131,7 +131,7 @@ class Story:
             await self._step(1)
 
     async def _apply_reports(self) -> None:
-        """Wait until every stored report is applied: only then the records are to say what the books say."""
+        """Wait until every stored report is applied, because only then must the records agree with the books."""
         world = self._world
         until_s = world.loop.time() + HEALS_WITHIN_S
         while stored := world.server.peek([("XLEN", REPORTS)])[0]:
@@ -158,11 +158,11 @@ class Story:
             await self._world.operator.resume(campaign)
 
     async def _quiet_hours(self, least_s: float) -> None:
-        """Let hours pass until every campaign has come to its end and every report has been posted."""
+        """Let hours pass until every campaign has ended and every report has been posted."""
         world = self._world
         began_s = world.loop.time()
         asleep = world.random.random() < 0.5
-        if asleep:  # reconcilers may be away for a night, over the end of validities
+        if asleep:  # reconcilers may be away for a night in which validities end
             for reconciler in world.reconcilers:
                 reconciler.process.freeze()
         world.set_quiet(is_quiet=True)
@@ -191,7 +191,7 @@ class Story:
         self.quiet_s = world.loop.time() - began_s
 
     async def _campaigns(self, ends_s: float) -> None:
-        """Submit campaigns of all kinds, one after the other."""
+        """Submit campaigns of all kinds, one after another."""
         world, random = self._world, self._world.random
         while world.loop.time() < ends_s:
             sender = random.choice(list(world.settings.senders))
@@ -221,7 +221,7 @@ class Story:
             await asyncio.sleep(random.expovariate(1 / 15))
 
     async def _commands(self, ends_s: float) -> None:
-        """Let people do one thing after the other."""
+        """Let a person give one command after another."""
         world, random, operator = self._world, self._world.random, self._world.operator
         while world.loop.time() < ends_s:
             await asyncio.sleep(random.expovariate(1 / 10))

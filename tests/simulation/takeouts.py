@@ -1,4 +1,4 @@
-"""How a safeguard is taken out of the product: by another text of a script, or by another function of a module."""
+"""Takes a safeguard out of the product: replaces a text of a Lua script, or a function of a module."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from workers.batch.message_result import MessageResult
 
 
 def in_script(name: str, before: str, after: str) -> Callable[[], None]:
-    """Make a mutation that puts one text of a script in the place of another."""
+    """Make a mutation that replaces a text of a script by another text."""
 
     def apply() -> None:
         text = scripts.script_text(name)
@@ -31,7 +31,7 @@ def in_script(name: str, before: str, after: str) -> Callable[[], None]:
 
 
 def in_lib(name: str, before: str, after: str) -> Callable[[], None]:
-    """Make a mutation that puts one text of a lib in the place of another."""
+    """Make a mutation that replaces a text of a Lua library by another text."""
 
     def apply() -> None:
         text = scripts.lib_text(name)
@@ -113,7 +113,7 @@ def each_step_reads_the_clock() -> None:
 
 
 def _each_call_reads_the_clock(name: str) -> Callable[[], None]:
-    """Make a mutation in which a step of upkeep goes by the clock at its own time, not when the clocks agreed."""
+    """Make a mutation in which a step of upkeep reads the clock itself, and not when the clocks were compared."""
 
     def apply() -> None:
         kind: Any = Maintenance

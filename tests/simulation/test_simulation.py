@@ -1,4 +1,4 @@
-"""A short form of ``make simulate``: a seed repeats itself, holds its promises, and finds what is taken out."""
+"""A short form of ``make simulate``: a seed repeats a run, invariants hold, and missing safeguards are found."""
 
 import pytest
 

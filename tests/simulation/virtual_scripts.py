@@ -1,13 +1,13 @@
-"""Virtual time for scripts: they read this time instead of the server's own clock, and keys expire by this time."""
+"""Virtual time for Lua scripts: scripts read it instead of the server's clock, and keys expire by it."""
 
 from times_dispatch.ledger.scripts import assemble
 
 CLOCK_KEY = "simulation:now_us"
 EXPIRIES_KEY = "simulation:expiries"
 COSTLY_KEY = "simulation:costly"
-"""Set once a script that opens a block has executed more than ``MAX_COMMANDS``."""
+"""A key that is set when a script that opens a block has executed more than ``MAX_COMMANDS``."""
 MAX_COMMANDS = 3_100
-"""Enough for a block of 200 messages, each with ten look-ups and a few commands for what the look-ups find."""
+"""Enough for a block of 200 messages, each with ten look-ups and a few commands for the results of the look-ups."""
 _WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
   local function keep(key, at_ms)
     real.call('ZADD', '{EXPIRIES_KEY}', at_ms, key)
@@ -51,7 +51,7 @@ _WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
   return setmetatable({{call = call}}, {{__index = real}})
 end)(redis)
 """
-"""Text that is put before every script, so that the server's own clock expires nothing."""
+"""Text that is put before every script, so that no key expires by the server's real clock."""
 EXPIRING = {
     "SET": """
 local answer = redis.call('SET', KEYS[1], unpack(ARGV, 2))
@@ -72,8 +72,8 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', '{EXPIRIES_KEY}', '-inf', ARGV[
   redis.call('ZREM', '{EXPIRIES_KEY}', key)
 end
 """
-"""A script that sets the clock which scripts read, and deletes the keys that have expired by then. The script runs in a
-full server too, because such a server refuses memory to the first write of a script only."""
+"""A script that sets the clock which scripts read, and deletes the keys that have expired by that time. The script also
+runs in a full server, because a full server refuses only the first write of a script."""
 CLOCK_LIB = f"""
 local function now_us()
   return tonumber(redis.call('GET', '{CLOCK_KEY}'))
@@ -82,6 +82,6 @@ end
 
 
 def with_virtual_time(script: str) -> str:
-    """Return a script as the server gets it: the server's own clock expires nothing that the script writes."""
+    """Return a script in the form for the server, with expiries by virtual time."""
     limit = str(MAX_COMMANDS) if script == assemble("open_block") else "-1"
     return _WITH_VIRTUAL_EXPIRY.replace("MAX_COMMANDS", limit) + script

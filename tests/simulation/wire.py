@@ -1,7 +1,7 @@
 """The wire between the Redis client and a real server: calls take virtual time, get lost, or lose their answers.
 
-The client is redis-py's own, with its pool, retries and pipelines; only its connection is ours. A command travels
-outside of the process that sent it: it reaches the server also if that process is frozen or killed meanwhile.
+The client is redis-py's, with its pool, retries and pipelines; only the connection is simulated. A command travels
+outside the process that sent it: it reaches the server even if that process is frozen or killed meanwhile.
 """
 
 import asyncio
@@ -29,39 +29,39 @@ _NO_PROCESS = contextvars.Context()
 
 
 class SimulatedWire:
-    """How one process reaches the server: how long calls take, and how often they get lost."""
+    """The connection of one process to the server: how long calls take, and how many calls are lost."""
 
     def __init__(self, server: SimulatedServer, random: Random) -> None:
         self.server = server
         self._random = random
         self.one_way_s = NORMAL_ONE_WAY_S
-        """The mean time of a command's travel, and of an answer's; a travel takes half of it to one and a half."""
+        """The mean travel time of a command or an answer, in seconds; a travel takes 0.5 to 1.5 times as long."""
         self.request_loss = 0.0
-        """The share of calls that break before the server saw them."""
+        """The share of calls that fail before the server receives them."""
         self.answer_loss = 0.0
-        """The share of calls that the server executed, and whose answer never came."""
+        """The share of calls that the server executes, but whose answer is lost."""
         self.is_cut = False
         """Whether connections are refused at once."""
         self.is_silent = False
-        """Whether nothing arrives, and nobody is told: calls end by their time-out."""
+        """Whether commands are lost without an error, so that calls end with a time-out."""
 
         self.arrives_late_s = 0.0
-        """How much later than its sender's time-out a command arrives all the same."""
+        """How many seconds after the time-out of its sender a command still arrives."""
 
     def heal(self) -> None:
-        """End whatever is wrong with the wire."""
+        """End all faults of the wire."""
         self.one_way_s, self.request_loss, self.answer_loss = NORMAL_ONE_WAY_S, 0.0, 0.0
         self.is_cut = self.is_silent = False
         self.arrives_late_s = 0.0
 
     async def connect(self) -> None:
-        """Open a connection; raises a Redis error if there is no way."""
+        """Open a connection; raise a Redis error if connections are refused."""
         await asyncio.sleep(self._travel_s())
         if self.is_cut or not self.server.is_up:
             raise exceptions.ConnectionError("connection refused")
 
     async def call(self, commands: list[Command]) -> list[Any]:
-        """Carry commands to the server, and return its answers; raises a Redis error if either way fails."""
+        """Carry commands to the server, and return the answers; raise a Redis error if commands or answers are lost."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
         loop.call_later(self._travel_s(), self._arrive, commands, answer, context=_NO_PROCESS)
@@ -112,17 +112,17 @@ class SimulatedWire:
 def _fail(answer: "asyncio.Future[list[Any]]", error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
-        answer.exception()  # whoever waited may be gone
+        answer.exception()  # the waiting task may have ended
 
 
 class _Packed(list[Command]):
-    """Commands on their way to ``send_packed_command``: they are packed for the real connection only."""
+    """Commands for ``send_packed_command`` that are not packed, because only the real connection packs commands."""
 
     __slots__ = ()
 
 
 class WireConnection(AbstractConnection):
-    """A connection of redis-py's asyncio client over a ``SimulatedWire``."""
+    """A connection of redis-py's asyncio client that uses a ``SimulatedWire``."""
 
     def __init__(self, *, wire: SimulatedWire, **options: Any) -> None:
         super().__init__(**options)
@@ -168,7 +168,7 @@ class WireConnection(AbstractConnection):
         return reply
 
     async def _blocking(self, command: Command) -> list[Any]:
-        """Execute a blocking read without blocking the server: ask again when something was added, or time is up."""
+        """Execute a blocking read without blocking the server: read again after a new entry or the end of the time."""
         at = command.index(b"BLOCK")
         server, loop = self._wire.server, asyncio.get_running_loop()
         until = loop.time() + int(command[at + 1]) / 1000 * server.reads_wait_longer
@@ -192,7 +192,7 @@ class WireConnection(AbstractConnection):
 
 
 def connect(wire: SimulatedWire, *, retries: int = 3) -> Redis:
-    """Make a client of the asyncio kind over a wire, with the retries that the product's own client has."""
+    """Make an asyncio client over a wire, with the same retries as the product's client."""
     pool = BlockingConnectionPool(
         connection_class=WireConnection,
         wire=wire,
@@ -205,6 +205,6 @@ def connect(wire: SimulatedWire, *, retries: int = 3) -> Redis:
 
 @contextmanager
 def clock_exchanged() -> Iterator[None]:
-    """Let the scripts that are made meanwhile read the simulation's clock."""
+    """Let scripts that are made inside this context read the simulation's clock."""
     with replaced_lib("clock", CLOCK_LIB):
         yield

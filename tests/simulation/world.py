@@ -1,4 +1,4 @@
-"""The simulated world: one real server, workers, reconcilers, a receiver, an operator, and two providers."""
+"""The simulated world: one real server, workers, reconcilers, a receiver, people, and two providers."""
 
 import asyncio
 import contextvars
@@ -36,7 +36,7 @@ SENDERS: dict[str, dict[str, Any]] = {
     "ONCEAA": {"rate_per_s": 30.0, "repeat_after": "30m"},
     "LANEAA": {"rate_per_s": 120.0, "lanes": 3},
 }
-"""The settings of each sender, where they are not the usual ones."""
+"""The settings of each sender that differ from the defaults."""
 CAP_OF_DAY = {"CAPPAA": 400}
 REPEAT_AFTER_S = {"ONCEAA": 1_800}
 INDIA_MS, DAY_MS = 19_800_000, 86_400_000
@@ -44,7 +44,7 @@ POST_AGAIN_AFTER_S = (10, 60, 600, 3_600, 14_400)
 
 
 class World:
-    """Everything that a simulation has; made from a seed, on a virtual loop and a real, empty server."""
+    """All parts of a simulation, made from a seed, on a virtual loop and a real, empty server."""
 
     def __init__(self, loop: SimulatedLoop, seed: int) -> None:
         self.loop = loop
@@ -55,7 +55,7 @@ class World:
         self.server = SimulatedServer(loop, epoch_s=EPOCH_S)
         self.settings = _settings()
         self.unexpected: list[str] = []
-        """Errors that no process should raise."""
+        """Errors of processes, none of which should occur."""
         self.broker = Broker(self)
         self.receiver = SimulatedProcess(loop, "receiver")
         self.receiver_wire = SimulatedWire(self.server, self.random)
@@ -78,22 +78,22 @@ class World:
         self.operator = Operator(self)
         self.caps, self.repeat_after_s = CAP_OF_DAY, REPEAT_AFTER_S
         self.clock_was_wrong = False
-        """Whether the server's clock was ever set."""
+        """Whether the server's clock has been set."""
         self.slow_until_s = -math.inf
-        """Until then calls of the ledger may have taken longer than a block may be late."""
+        """The virtual time until which calls to the ledger may have taken longer than a block may be late."""
         self.lost_leases = 0
-        """How many batches workers gave up because others had taken them."""
+        """How many batches workers gave up because other workers had taken them."""
         self.active_faults = 0
         self._calm_from_s = 0.0
         self.lost: list[tuple[float, float]] = []
-        """Spans of time that the server forgot."""
+        """Spans of time whose writes the server lost."""
         self.is_quiet = False
-        """Whether beat comes only when something is due, as nothing else happens."""
+        """Whether beat starts upkeep only when something is due, as in quiet hours."""
         self._names = 0
         self._beats = 0
 
     def lanes(self) -> list[SenderId]:
-        """Return all lanes of all senders; a sender without lanes is its own."""
+        """Return all lanes of all senders; a sender without lanes counts as one lane."""
         senders = self.settings.senders.items()
         return [lane for name, settings in senders for lane in lane_senders(SenderId(name), settings.lanes)]
 
@@ -102,11 +102,11 @@ class World:
         return round((EPOCH_S + self.loop.time()) * 1000)
 
     def later(self, seconds: float, action: Callable[..., Any], *arguments: Any) -> None:
-        """Do something later, as part of no process."""
+        """Call a function later, outside all simulated processes."""
         self.loop.call_later(seconds, action, *arguments, context=contextvars.Context())
 
     def start(self) -> None:
-        """Start the processes, and beat."""
+        """Start the processes and beat."""
         for _ in range(3):
             self.start_worker()
         for _ in range(2):
@@ -114,14 +114,14 @@ class World:
         self._beat(self._beats)
 
     def start_worker(self) -> SimulatedWorker:
-        """Start one more worker."""
+        """Start another worker."""
         worker = SimulatedWorker(self, self._name("worker"))
         self.workers.append(worker)
         worker.start()
         return worker
 
     def start_reconciler(self) -> None:
-        """Start one more reconciler."""
+        """Start another reconciler."""
         self.reconcilers.append(SimulatedReconciler(self, self._name("reconciler")))
 
     def workers_at_work(self) -> list[SimulatedWorker]:
@@ -129,14 +129,14 @@ class World:
         return [worker for worker in self.workers if worker.process.is_alive and not worker.process.is_frozen]
 
     def set_quiet(self, *, is_quiet: bool) -> None:
-        """Let beat come only when something is due, or every second again."""
+        """Let beat start upkeep only when something is due, or every second again."""
         self.is_quiet = is_quiet
         self.server.reads_wait_longer = 600.0 if is_quiet else 1.0
         self._beats += 1
         self._beat(self._beats)
 
     def put_back(self, snapshot: ServerSnapshot) -> None:
-        """Let the server lose what came since the snapshot, as in a power cut."""
+        """Let the server lose all writes since the snapshot, as in a power cut."""
         now = self.loop.time()
         self.server.put_back(snapshot)
         self.lost.append((snapshot.at_s, now))
@@ -148,20 +148,20 @@ class World:
         self.operator.forget(snapshot.at_s)
 
     def disturbed(self, *, recovers_in_s: float) -> None:
-        """Note that a fault has ended, and when its traces are gone."""
+        """Note that a fault has ended, and when its effects are over."""
         self._calm_from_s = max(self._calm_from_s, self.loop.time() + recovers_in_s)
 
     def calm_since_s(self) -> float:
-        """Return since when nothing is wrong; infinite while something is."""
+        """Return since when no fault has an effect; infinite while a fault has one."""
         is_calm = not self.active_faults and self.loop.time() >= self._calm_from_s
         return self._calm_from_s if is_calm else math.inf
 
     def was_forgotten(self, at_s: float, *, tolerance_s: float = 0.0) -> bool:
-        """Say whether the server forgot what happened at this moment."""
+        """Return whether the server lost the writes of this moment."""
         return any(start <= at_s <= end + tolerance_s for start, end in self.lost)
 
     def heal(self) -> None:
-        """End every fault; all that is whole again may now finish."""
+        """End every fault, so that all campaigns can finish."""
         self.server.is_up, self.server.offset_s = True, 0.0
         self.server.set_full(is_full=False)
         if self.server.is_frozen:
@@ -182,14 +182,14 @@ class World:
             provider.behaviour.hangs_up = 0.0
 
     def close(self) -> None:
-        """End the server, and the loop with everything that still runs."""
+        """End the server, and the loop with all its tasks."""
         self.server.close()
         self.loop.close()
 
     def next_due_s(self) -> float:
-        """Return in how many seconds the ledger has something to do; 0 if there is something now."""
+        """Return in how many seconds the next step of upkeep is due; 0 if one is due now."""
         tag = [f"{{{lane}}}:" for lane in self.lanes()]
-        # While no reconciler works, no doubt is settled, and what is due stays due.
+        # While no reconciler works, no doubt is settled, so that due batches stay due.
         is_settling = any(not reconciler.process.is_frozen for reconciler in self.reconcilers)
         names = [
             SenderKey.LEASES,
@@ -218,16 +218,16 @@ class World:
         return max(0.0, (min(times, default=float("inf")) - self.now_ms()) / 1000)
 
     def _beat(self, beats: int) -> None:
-        if beats != self._beats:  # another row of beats began
+        if beats != self._beats:  # another series of beats began
             return
         if able := self.workers_at_work():
             self.random.choice(able).do_upkeep()
-        # Some rounds before something is due: upkeep must see that it has been there all the time.
+        # Some rounds before the due time, because upkeep must see that it has run without a break.
         gap_s = min(max(1.0, self.next_due_s() - 30.0), 600.0) if self.is_quiet else 1.0
         self.later(gap_s, self._beat, beats)
 
     async def _post(self, body: bytes) -> bool:
-        """Post a report as providers do: again, later and later, while the answer is a 503."""
+        """Post a report like a provider: repeat the post with growing pauses while the answer is 503."""
         for wait_s in (*POST_AGAIN_AFTER_S, None):
             stored = self.loop.create_future()
             self.receiver.spawn(self._put(body, stored))
@@ -251,7 +251,7 @@ class World:
 
 
 def _draw_everything_from(random: Random) -> None:
-    """Let ids and unseeded generators of the product come from the seed as well, or no run could be repeated."""
+    """Seed the ids and the random generators of the product, so that a run can be repeated."""
 
     class Seeded(Random):
         def __init__(self, seed: Any = None) -> None:
@@ -261,7 +261,7 @@ def _draw_everything_from(random: Random) -> None:
     module: Any = random_module
     module.Random = Seeded
     secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
-    # The order of a set of batches must not depend on their addresses.
+    # The order of a set of batches must not depend on the addresses of the objects.
     kind: Any = BatchWorker
     kind.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))
 

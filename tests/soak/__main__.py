@@ -1,4 +1,4 @@
-"""``python -m tests.soak``: everything at once for many minutes; it fails if anything grows or is lost."""
+"""``python -m tests.soak``: load, viewers and faults for many minutes; fails if a value grows or a message is lost."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ _MAX_SEED = 2**31 - 1
 @click.option("--viewers", type=click.IntRange(0, 200), default=6, show_default=True, help="Viewers of the console.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Copy logs and the sandbox's journal into this folder.")
 def main(*, minutes: float, seed: int | None, rate: float, viewers: int, keep: Path | None) -> None:
-    """Send campaigns for many minutes while things break, and say whether anything grows."""
+    """Send campaigns for many minutes while faults are injected, and say whether a value grows."""
     signal.signal(signal.SIGTERM, _interrupt)
     plan = SoakPlan(minutes * 60, random.randrange(2**31) if seed is None else seed, rate, viewers)
     click.echo(f"seed {plan.seed}, {minutes:g} minutes, {rate:g} messages a second")

@@ -1,4 +1,4 @@
-"""Compares each campaign with the provider's books, after its validity and before it leaves Redis for the archive."""
+"""Compares each campaign with the provider's books, after the campaign's validity and before it is archived."""
 
 import asyncio
 import time
@@ -32,33 +32,33 @@ from times_dispatch.sandbox.entries import Entry, ReportEntry
 
 _EVERY_S = 10.0
 _FIRST_LOOK_S = 12.0
-"""Seconds after the end of its validity at which a campaign is compared: no click is redirected any more."""
+"""Seconds after the end of its validity at which a campaign is compared: then clicks are no longer redirected."""
 _LAST_LOOK_S = 45.0
-"""Seconds after which a difference counts; before that, a report may still be on its way through the streams."""
+"""Seconds after which a difference counts; before that, a report may still wait in a stream."""
 _CLOCK_S = 15.0
-"""Requests that were accepted so much earlier than a submit belong to earlier campaigns."""
+"""Requests that were accepted more than this many seconds before a submit belong to earlier campaigns."""
 _MAX_EXAMPLES = 20
 _OPEN = (MessageState.PENDING, MessageState.SENDING, MessageState.IN_DOUBT, MessageState.ACCEPTED)
 _ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED)
 
 
 class AuditTotals(msgspec.Struct):
-    """What the comparison of all campaigns found."""
+    """The results of the comparison of all campaigns."""
 
     campaigns: int = 0
     messages: int = 0
     accepted: int = 0
-    """Different ids of the campaigns' messages that the provider accepted."""
+    """Distinct ids of the campaigns' messages that the provider accepted."""
     accepted_twice: int = 0
     lost: int = 0
-    """Messages in no state, in two, or in none that is final."""
+    """Messages in no state, in two states, or without a final state."""
     not_sent: int = 0
-    """Messages that expired in campaigns that nobody cancelled."""
+    """Messages that expired in campaigns that were not cancelled."""
     differences: int = 0
-    """Messages, counters and statistics that are not those of the books."""
+    """Messages, counters and statistics that differ from the books."""
     clicks: int = 0
     wrong_clicks: int = 0
-    """Clicks that were redirected and not counted, or counted twice."""
+    """Clicks that were redirected but not counted, or counted twice."""
     retried: int = 0
     in_doubt: int = 0
     """Messages that were given up, because no report decided about them."""
@@ -67,16 +67,16 @@ class AuditTotals(msgspec.Struct):
     examples: list[str] = []
 
     def note(self, text: str) -> None:
-        """Keep the description of a mistake, if there are few."""
+        """Keep the description of a mistake, unless there are already many."""
         if len(self.examples) < _MAX_EXAMPLES:
             self.examples.append(text)
 
 
 class Audit:
-    """Compares campaigns while the run goes on."""
+    """Compares campaigns during the run."""
 
     def __init__(self, testbed: ChaosTestbed, submitted: Sequence[SoakCampaign]) -> None:
-        """Compare nothing yet; *submitted* are all campaigns, of which more come."""
+        """Make an audit that has not begun; *submitted* are all campaigns, to which the load adds more."""
         self._testbed = testbed
         self._ids = CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode())
         self._visits = VisitsInJournal(testbed.journal)
@@ -87,15 +87,15 @@ class Audit:
 
     @property
     def waiting(self) -> list[SoakCampaign]:
-        """The campaigns that are not compared yet, the oldest first."""
+        """The campaigns that have not been compared, the oldest first."""
         return [campaign for campaign in self._submitted if campaign.id not in self._compared]
 
     async def run(self) -> None:
-        """Compare what is due, until the task is cancelled."""
+        """Compare the due campaigns, until the task is cancelled."""
         redis = connect(self._testbed.stack.redis.url, socket_timeout_s=5.0, retries=0)
         try:
             while True:
-                # While Redis or the sandbox is away, the comparison waits.
+                # The comparison waits while Redis or the sandbox is away.
                 with suppress(RedisError, OSError, httpx.TransportError):
                     await self.look(redis)
                 await asyncio.sleep(_EVERY_S)
@@ -121,7 +121,7 @@ class Audit:
                 self._compared.add(campaign.id)
 
     async def _books(self) -> dict[str, Accepted]:
-        """Return what was accepted since the oldest waiting campaign was submitted."""
+        """Return the requests that were accepted since the oldest waiting campaign was submitted."""
         since_s = min(campaign.submitted_s for campaign in self.waiting) - _CLOCK_S
         decode: Any = msgspec.json.Decoder(Accepted).decode_lines
         books: dict[str, Accepted] = {}
@@ -134,7 +134,7 @@ class Audit:
         return books
 
     async def _compare(self, redis: Redis, campaign: SoakCampaign, books: dict[str, Accepted]) -> bool:
-        """Compare one campaign and add it to the totals; return False if it must be looked at again."""
+        """Compare one campaign and add it to the totals; return False if the campaign must be compared again later."""
         queries = Queries(redis)
         view = await queries.campaign(campaign.id)
         since_end_s = time.time() - view.plan.valid_until_ms / 1000
@@ -185,7 +185,7 @@ class Audit:
 
 
 class VisitsInJournal:
-    """The redirects that the sandbox's journal has, read as the journal grows."""
+    """The redirects in the sandbox's journal, read while the journal grows."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -194,7 +194,7 @@ class VisitsInJournal:
         self._decode = msgspec.json.Decoder(Entry).decode
 
     def read(self) -> None:
-        """Read the lines that were written since the last call."""
+        """Read the lines of the journal that were written since the last call."""
         with self._journal.open("rb") as lines:
             lines.seek(self._read_to)
             for line in lines:
@@ -208,7 +208,7 @@ class VisitsInJournal:
                     self._visits[entry.meta[:CAMPAIGN_CHARACTERS]].add(entry.visit)
 
     def of(self, campaign: str) -> set[str]:
-        """Return the redirects of a campaign."""
+        """Return the redirects of one campaign."""
         return self._visits.get(campaign, set())
 
     def forget(self, campaign: str) -> None:
@@ -216,5 +216,5 @@ class VisitsInJournal:
 
 
 def _valid_until_s(campaign: SoakCampaign) -> float:
-    """Return the time at which the validity of a campaign ends, were it submitted at once."""
+    """Return the time at which the validity of a campaign ends, if its submit took no time."""
     return campaign.submitted_s + VALIDITY_S

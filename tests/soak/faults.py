@@ -1,4 +1,4 @@
-"""Faults at random: processes killed and frozen, Redis slow, killed and frozen, and a provider that fails or leaves."""
+"""Random faults: processes are killed or frozen, Redis is slow, killed or frozen, the provider fails or is away."""
 
 import asyncio
 import random
@@ -12,11 +12,11 @@ from tests.chaos.provider_faults import EVERYTHING, IN_DOUBT, NOT_NOW
 from tests.chaos.testbed import ChaosTestbed
 
 SPARED_AFTER_SHARE = 0.35
-"""Processes that run once are killed in this share of the time only: afterwards a leak of theirs has time to show."""
+"""Processes with one instance are killed only in this first share of the time, so that later a leak can be seen."""
 PAIRED = ("worker-2", "reconciler-2")
-"""Processes that are killed all the time; the other one of each pair never is, so that a leak has time to show."""
+"""Processes that are killed throughout the run; the other process of each pair is never killed, to show a leak."""
 SINGLE = ("receiver", "links", "console", "beat")
-"""Processes that run once."""
+"""Processes with one instance."""
 SPARED = ("worker-1", "reconciler-1", "metrics", "alerts")
 """Processes that are never killed."""
 
@@ -41,20 +41,20 @@ async def _quick(testbed: ChaosTestbed, _target: str, _random: float) -> None:
 
 
 KILLED = ChaosFault("kill -9", (0.5, 3.0), _kill, _start)
-"""Unlike the fault of the chaos suite, it does not look for the messages that a worker had open."""
+"""A kill; unlike the fault of the chaos suite, it does not look for the messages that a worker had open."""
 SLOW = ChaosFault("slow", (5.0, 15.0), _slow, _quick)
 
 
 @dataclass(frozen=True)
 class FaultSource:
-    """Faults that follow each other without end; faults of several sources may overlap."""
+    """Faults that follow one another during the whole run; faults of several sources may overlap."""
 
     name: str
     faults: tuple[ChaosFault, ...]
     targets: tuple[str, ...]
     pause_s: tuple[float, float]
     until_share: float = 1.0
-    """The share of the time in which it injects faults."""
+    """The share of the run in which the source injects faults."""
 
 
 SOURCES = (
@@ -72,7 +72,7 @@ SOURCES = (
 
 
 class RandomFaults:
-    """Injects the faults of all sources until ``stop``; each fault is ended in any case."""
+    """Injects the faults of all sources until ``stop``, and ends each fault."""
 
     def __init__(
         self, testbed: ChaosTestbed, *, seconds: float, seed: int, sources: Sequence[FaultSource] = SOURCES
@@ -81,9 +81,9 @@ class RandomFaults:
 
         Args:
             testbed: the processes.
-            seconds: how long the run lasts.
+            seconds: the duration of the run.
             seed: decides the faults, their targets and their times.
-            sources: where the faults come from.
+            sources: the sources of the faults.
         """
         self._testbed = testbed
         self._seconds = seconds
@@ -91,7 +91,7 @@ class RandomFaults:
         self._sources = sources
         self._stopped = asyncio.Event()
         self._busy = set[str]()
-        """Targets that a fault is in force for."""
+        """Targets of the faults that are in force."""
         self.injected = 0
 
     def stop(self) -> None:
@@ -107,7 +107,7 @@ class RandomFaults:
         rng = random.Random(f"{self._seed}/{source.name}")
         loop = asyncio.get_running_loop()
         until = loop.time() + source.until_share * self._seconds
-        # A short run sees faults of each source, too.
+        # The first pause is short, so that a short run also gets faults of each source.
         scale = min(1.0, self._seconds / 600)
         while True:
             with suppress(TimeoutError):

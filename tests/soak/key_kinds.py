@@ -3,7 +3,7 @@
 import re
 
 STUB = "{sender}:c:<campaign>, archived"
-"""What stays in Redis of an archived campaign."""
+"""The kind of the stub that stays in Redis for an archived campaign."""
 CAMPAIGN = "{sender}:c:<campaign>"
 
 _SENDER = re.compile(r"^\{[A-Z]{3,6}\}")
@@ -28,7 +28,7 @@ KEPT = (
     "{sender}:statistics",
     STUB,
 )
-"""The beginnings of kinds that are kept for good, or for days: they may grow by so much for each campaign."""
+"""The beginnings of kinds that are kept permanently or for days: they may grow with the number of campaigns."""
 
 
 def kind_of(key: str) -> str:
@@ -39,5 +39,5 @@ def kind_of(key: str) -> str:
 
 
 def is_kept(kind: str) -> bool:
-    """Whether keys of this kind stay for good, or for days."""
+    """Return whether keys of this kind are kept permanently or for days."""
     return kind.startswith(KEPT)

@@ -1,4 +1,4 @@
-"""The load: campaigns of many kinds without end, at a steady number of messages per second."""
+"""The load: continuous campaigns of many kinds, with a constant number of messages per second."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from times_dispatch.demo import recipients
 from times_dispatch.ledger.model import CampaignId
 
 _COMMAND_WITHIN_S = 100.0
-"""A command that fails while Redis is away is repeated for so long."""
+"""Seconds for which a command that fails while Redis is away is repeated."""
 _ENDED = ("is finished", "is cancelled")
 _DONE = {"pause": _ENDED, "cancel": _ENDED, "resume": (*_ENDED, "is running")}
 """Texts of error messages that count as success."""
@@ -24,19 +24,19 @@ _DONE = {"pause": _ENDED, "cancel": _ENDED, "resume": (*_ENDED, "is running")}
 
 @dataclass(frozen=True)
 class CampaignKind:
-    """A kind of campaign, and what a person does with it."""
+    """A kind of campaign, and the commands that a person runs for it."""
 
     name: str
     sender: str
     messages: int
     share: int
-    """How often it is chosen, against the others."""
+    """How often the kind is chosen, in relation to the other kinds."""
     has_links: bool = False
     is_retried: bool = False
     is_paused: bool = False
-    """Whether it is paused after a second, and resumed some seconds later."""
+    """Whether the campaign is paused after a second, and resumed some seconds later."""
     is_cancelled: bool = False
-    """Whether it is cancelled after some seconds."""
+    """Whether the campaign is cancelled after some seconds."""
 
 
 KINDS = (
@@ -58,7 +58,7 @@ class SoakCampaign:
     kind: CampaignKind
     messages: int
     submitted_s: float
-    """Before its first push; seconds since the epoch."""
+    """A time before the campaign's first push, in seconds since the epoch."""
 
 
 class Load:
@@ -71,7 +71,7 @@ class Load:
             testbed: the processes.
             rate_per_s: messages per second, over all campaigns.
             seed: decides the order of the campaigns.
-            scale: how large campaigns are, against ``KINDS``.
+            scale: the factor of the sizes in ``KINDS``.
         """
         self._testbed = testbed
         self._rate_per_s = rate_per_s
@@ -87,7 +87,7 @@ class Load:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Submit campaigns of each kind in turn, in random order, each when the one before has had its time."""
+        """Submit campaigns of all kinds in random order, each after the time that the campaign before it needs."""
         loop = asyncio.get_running_loop()
         next_at = loop.time()
         while not self._stopped.is_set():
@@ -137,7 +137,7 @@ class Load:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
-            self._acts.discard(task)  # an error stays, for the end of run
+            self._acts.discard(task)  # a failed task is kept, so that run raises its error
 
     async def _pause(self, campaign: CampaignId) -> None:
         await asyncio.sleep(self._rng.uniform(0.5, 2.0))
@@ -150,7 +150,7 @@ class Load:
         await self._command("cancel", campaign, "--yes")
 
     async def _command(self, name: str, campaign: CampaignId, *options: str) -> None:
-        """Repeat a command until it succeeds, or until the campaign has ended by itself."""
+        """Repeat a command until it succeeds, or until the campaign has ended."""
         until = time.monotonic() + _COMMAND_WITHIN_S
         while True:
             command = await dispatch(self._testbed, name, campaign, *options)

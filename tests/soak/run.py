@@ -1,4 +1,4 @@
-"""Runs a soak: everything at once for so many minutes, then waits for the comparison of the last campaign."""
+"""Runs a soak: load, viewers and faults for some minutes, and then the wait for the audit of the last campaign."""
 
 import asyncio
 import json
@@ -21,17 +21,17 @@ from tests.soak.viewers import Viewers
 from times_dispatch.ledger.model import CampaignId
 
 _LATEST_CAMPAIGNS = 8
-"""Viewers look at one of the newest campaigns."""
+"""The number of newest campaigns from which viewers choose."""
 _ENDS_WITHIN_S = VALIDITY_S + LIVE_S + 60.0
 _PROGRESS_EVERY_S = 60.0
 _ARCHIVE_KEY = "soak-archive-key-" + "0" * 15
 _SHOWN = ("worker-1", "reconciler-1", "redis")
-"""Processes whose memory the progress shows."""
+"""Processes whose memory is shown in the lines of progress."""
 Progress = Callable[[str], None]
 
 
 class SoakPlan(NamedTuple):
-    """How long, how much."""
+    """The duration and the load of a soak."""
 
     seconds: float
     seed: int
@@ -39,23 +39,23 @@ class SoakPlan(NamedTuple):
     """Messages per second, over all campaigns."""
     viewers: int = 6
     scale: float = 1.0
-    """How large campaigns are, against ``load.KINDS``."""
+    """The factor of the sizes in ``load.KINDS``."""
 
 
 class SoakResult(NamedTuple):
-    """What a soak found."""
+    """The results of a soak."""
 
     plan: SoakPlan
     sampler: Sampler
     audit: AuditTotals
     uncompared: int
-    """Campaigns that were not compared with the books at the end."""
+    """Campaigns that had not been compared with the books at the end."""
     accepted_ids: int
-    """Different ids that the provider accepted, by its books."""
+    """Distinct ids that the provider accepted, by the provider's books."""
     accepted_again: int
-    """Ids that the provider accepted more than once, by its books."""
+    """Ids that the provider accepted more than once, by the provider's books."""
     archives: str
-    """What ``dispatch archive verify`` said."""
+    """The output of ``dispatch archive verify``."""
     archives_hold: bool
     recounted: int
     """Messages in Redis that ``dispatch stats --recount`` recounted at the end."""
@@ -86,7 +86,7 @@ def testbed(plan: SoakPlan, archive: Path) -> ChaosTestbed:
 
 
 async def soak(testbed: ChaosTestbed, plan: SoakPlan, *, progress: Progress) -> SoakResult:
-    """Run to the end; raise ``ProcessFailed`` if a process ended by itself, ``CommandStuck`` if a command did."""
+    """Run the soak; raise ``ProcessFailed`` if a process ended by itself, ``CommandStuck`` if a command hung."""
     await testbed.open()
     load = Load(testbed, rate_per_s=plan.rate_per_s, seed=plan.seed, scale=plan.scale)
     audit = Audit(testbed, load.submitted)
@@ -123,15 +123,15 @@ async def soak(testbed: ChaosTestbed, plan: SoakPlan, *, progress: Progress) -> 
 async def _result(
     testbed: ChaosTestbed, plan: SoakPlan, *, sampler: Sampler, audit: Audit, viewers: Viewers, faults: RandomFaults
 ) -> SoakResult:
-    """Read what is known at the end.
+    """Return the results at the end of a soak.
 
     Args:
         testbed: the processes.
         plan: the plan.
-        sampler: has all samples.
-        audit: has compared what it could.
-        viewers: the viewers, who have left.
-        faults: what was injected.
+        sampler: the samples of the whole run.
+        audit: the comparison of all campaigns.
+        viewers: the viewers, whose task has ended.
+        faults: the injected faults.
     """
     async with httpx.AsyncClient(base_url=testbed.stack.sandbox_url, timeout=60, trust_env=False) as client:
         books: dict[str, Any] = (await client.get("/sandbox/books")).json()["all"]
@@ -155,6 +155,15 @@ async def _result(
 
 
 def _line(load: Load, audit: Audit, faults: RandomFaults, viewers: Viewers, sampler: Sampler) -> str:
+    """Return a line that shows the progress of a soak.
+
+    Args:
+        load: the submitted campaigns.
+        audit: the comparison of all campaigns.
+        faults: the injected faults.
+        viewers: the viewers.
+        sampler: the samples.
+    """
     totals = audit.totals
     messages = sum(campaign.messages for campaign in load.submitted)
     memory_mb = {name: samples[-1].pss_mb for name, samples in sampler.processes.items() if name in _SHOWN}

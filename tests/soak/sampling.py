@@ -1,4 +1,4 @@
-"""Samples of what must not grow: memory, file handles and connections of processes; keys, streams, clients of Redis."""
+"""Samples of values that must not grow: memory, files and connections of processes; keys and clients of Redis."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ class ProcessSample(NamedTuple):
     pid: int
     age_s: float
     pss_mb: float
-    """Proportional memory: what it shares with others counts in part; in 10**6 bytes, with children."""
+    """Proportional set size (PSS) of the process and its children, in 10**6 bytes."""
     handles: int
     """Open file descriptors."""
     connections: int
@@ -56,7 +56,7 @@ class KeySample(NamedTuple):
     keys: Counter[str]
     bytes: Counter[str]
     used_bytes: int
-    """All memory that Redis uses, by its own count."""
+    """The memory that Redis uses, as Redis reports it, in bytes."""
 
 
 class Sampler:
@@ -67,9 +67,9 @@ class Sampler:
         self._stopped = asyncio.Event()
         self._began = time.monotonic()
         self.processes: defaultdict[str, list[ProcessSample]] = defaultdict(list)
-        """By the name of the process; Redis is one of them."""
+        """Samples by the name of the process; Redis is one of the processes."""
         self.redis: defaultdict[str, list[Point]] = defaultdict(list)
-        """Figures of Redis by their names."""
+        """Series of figures of Redis, by the name of the figure."""
         self.keys: list[KeySample] = []
 
     @property
@@ -78,18 +78,18 @@ class Sampler:
         return time.monotonic() - self._began
 
     def stop(self) -> None:
-        """Take no more samples."""
+        """Let ``run`` end."""
         self._stopped.set()
 
     async def run(self) -> None:
-        """Take samples; raise ``ProcessFailed`` if a process has ended by itself."""
+        """Take samples until ``stop``; raise ``ProcessFailed`` if a process has ended by itself."""
         redis = connect(self._testbed.stack.redis.url, socket_timeout_s=5.0, retries=0)
         keys_at = 0.0
         try:
             while not self._stopped.is_set():
                 self._testbed.check()
                 self._sample_processes()
-                # Redis may be killed, frozen or slow at this moment: then there is no sample.
+                # Without an answer, because Redis is killed, frozen or slow, there is no sample.
                 with suppress(RedisError, OSError):
                     await self._sample_redis(redis)
                     if self.now_s >= keys_at:
@@ -121,7 +121,7 @@ class Sampler:
 
 
 def sample_process(pid: int, at_s: float) -> ProcessSample | None:
-    """Return what a process uses; None if it ends at this moment."""
+    """Return the resources that a process uses; None if the process has ended."""
     try:
         process = psutil.Process(pid)
         members = [process, *process.children(recursive=True)]
@@ -143,13 +143,13 @@ def sample_process(pid: int, at_s: float) -> ProcessSample | None:
 
 
 def _pss(pid: int) -> int:
-    """Return the proportional memory of a process, in bytes."""
+    """Return the proportional set size (PSS) of a process, in bytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 async def sample_keys(redis: Redis, at_s: float) -> KeySample:
-    """Count all keys and their bytes by kind."""
+    """Count all keys and their bytes, by kind."""
     keys, sizes = Counter[str](), Counter[str]()
     used_bytes = (await redis.info("memory"))["used_memory"]
     cursor = 0
@@ -172,7 +172,7 @@ async def _kinds_and_sizes(redis: Redis, names: list[bytes]) -> Iterator[tuple[s
     replies = iter(await pipe.execute() if names else [])
     rows = []
     for kind in kinds:
-        size = next(replies) or 0  # None: the key has expired meanwhile
+        size = next(replies) or 0  # None means that the key has expired meanwhile
         is_stub = kind == CAMPAIGN and next(replies) in (b"archived", b"erased")
         rows.append((STUB if is_stub else kind, size))
     return iter(rows)

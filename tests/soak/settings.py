@@ -1,4 +1,4 @@
-"""The settings of a soak: three senders, short times until campaigns leave Redis, and small limits of what is kept."""
+"""The settings of a soak: three senders, short times until campaigns are archived, and small limits of stored data."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,13 @@ LIMITED, SECOND, URGENT = "SOAKA", "SOAKB", "SOAKU"
 RATES = {LIMITED: 300.0, SECOND: 200.0, URGENT: 0.0}
 """Rate limits of the senders, in messages per second; 0 means no limit. The load is below the limits."""
 VALIDITY_S = 120
-"""Validity of all campaigns: doubt ends then."""
+"""Validity of all campaigns, in seconds; at its end, doubt ends."""
 LINKS_S = 5
-"""Tracked links work for so long after the validity."""
+"""How long tracked links work after the end of the validity, in seconds."""
 LIVE_S = 600
-"""A campaign stays in Redis for so long after its end, which leaves ``audit`` nearly eight minutes."""
+"""How long a campaign stays in Redis after its end, in seconds; ``audit`` has nearly eight minutes of it."""
 ARCHIVE_S = 1_200
-"""An archived campaign is erased so long after its end."""
+"""How long after its end an archived campaign is erased, in seconds."""
 LEASE_S = 15.0
 LINKS_DOMAIN = "go.soak.in"
 RETRIED_CODE = "912"
@@ -24,12 +24,12 @@ _CATEGORIES = {URGENT: "transactional"}
 _REPORTS: dict[str, Any] = {
     **SANDBOX["reports"],
     "delay_max_ms": 8_000,
-    # These fill the dead letters up to their limit before the judged part of a long run begins.
+    # Foreign reports fill the dead letters up to their limit before the judged part of a long run begins.
     "forged": 0.05,
     "foreign": 0.05,
     "replied": 0.002,
     "clicked": 0.0,
-    # A message that is reported failed, sent again by rule and then reported delivered is accepted twice, rightly.
+    # No report says "delivered" after "failed": the second try of such a message would be a second acceptance.
     "contradicted": 0.0,
     "failed_codes": {RETRIED_CODE: 3, "901": 2, "914": 1},
 }

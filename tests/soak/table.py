@@ -1,4 +1,4 @@
-"""Shows a soak: a table of what must be zero, and a table of what must not grow, in Markdown."""
+"""Formats the results of a soak in Markdown: a table of counts, and a table of values that must not grow."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ _TOO_SHORT = "too short"
 
 
 class SoakTables:
-    """The tables of a result, and whether everything holds."""
+    """The tables of a result, and whether every row holds."""
 
     def __init__(self, result: SoakResult) -> None:
         self.result = result
@@ -19,7 +19,7 @@ class SoakTables:
 
     @property
     def holds(self) -> bool:
-        """Whether every count is as it must be, and nothing grows. A run that is too short proves only the counts."""
+        """Whether every count is as required and no value grows. A run that is too short proves only the counts."""
         return all(row.holds for row in self.counts) and not any(row.trend and row.trend.grows for row in self.growth)
 
     def lines(self) -> Iterator[str]:
@@ -34,7 +34,7 @@ class SoakTables:
 
 
 def count_rows(result: SoakResult) -> list[CountRow]:
-    """Return what is counted at the end."""
+    """Return the rows of the counts at the end of a run."""
     audit, viewers = result.audit, result.viewers
     unknown = result.accepted_ids - audit.accepted
     return [
@@ -62,7 +62,7 @@ def count_rows(result: SoakResult) -> list[CountRow]:
 
 
 def growth_line(row: GrowthRow) -> str:
-    """Return the line of a value."""
+    """Return the line of one value in the table of growth."""
     if row.trend is None:
         return f"| {row.name} | | | | | | {_TOO_SHORT} |"
     return f"| {row.name} | {' | '.join(_cells(row.trend))} | {'**GROWS**' if row.trend.grows else 'steady'} |"

@@ -1,4 +1,4 @@
-"""The verdict about a series: it must see a leak, and must not see one where there is none."""
+"""The verdict about a series finds a leak, and finds no leak in a series that only has noise."""
 
 import random
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MINUTES = 45
 
 
 def series(value: Callable[[float], float], *, noise: float = 0.5, seed: int = 1) -> list[Point]:
-    """Return a sample each five seconds; *value* takes minutes."""
+    """Return a sample every five seconds; *value* computes a sample from the time in minutes."""
     rng = random.Random(seed)
     return [(at, value(at / 60) + rng.gauss(0, noise)) for at in range(0, MINUTES * 60, 5)]
 
@@ -51,7 +51,7 @@ def test_a_handle_that_is_lost_every_minute_is_seen_and_one_in_half_an_hour_is_w
 
 
 def test_growth_just_at_the_limit_is_allowed_and_just_above_is_not() -> None:
-    # The thirds' medians are two thirds of the whole rise apart.
+    # The medians of the first and the last third differ by two thirds of the whole rise.
     at_limit = LIMIT.share * 80 * 1.5 / MINUTES
     assert not grows(series(lambda minutes: 80 + 0.95 * at_limit * minutes, noise=0))
     assert grows(series(lambda minutes: 80 + 1.1 * at_limit * minutes, noise=0))

@@ -1,4 +1,4 @@
-"""The verdicts of a soak: each of them can fail."""
+"""Each verdict of a soak can fail."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ MINUTES = 60
 
 
 def samples(leak: Mapping[str, float] | None = None, *, life_s: int = 0) -> list[ProcessSample]:
-    """Return a sample each five seconds of a process.
+    """Return samples of a process, one every five seconds.
 
     Args:
-        leak: how much it grows in a minute, by measure.
-        life_s: seconds after which it is killed and started again; 0: never.
+        leak: the growth per minute of each measure.
+        life_s: seconds after which the process is killed and started again; 0 for never.
     """
     grown = {"pss_mb": 0.0, "handles": 0.0, "connections": 0.0, "threads": 0.0, **(leak or {})}
     return [
@@ -56,13 +56,13 @@ def test_a_leak_of_a_process_is_seen(leak: dict[str, float], name: str) -> None:
 
 
 def test_only_a_worker_may_open_the_files_of_its_broker_connections() -> None:
-    opened = {"handles": 0.25}  # fifteen files in the run, as five connections
+    opened = {"handles": 0.25}  # fifteen files in the run, as many as five connections need
     assert growing(samples(opened)) == set()
     assert growing(samples(opened), "links") == {"links: file handles"}
 
 
 def test_a_process_that_is_killed_again_and_again_is_compared_at_the_same_age() -> None:
-    # Each new process begins larger than the one before: what it loads grows.
+    # Each new process begins with more memory than the process before it, because the loaded data grows.
     assert growing(samples({"pss_mb": 0.4}, life_s=150)) == {"worker at the same age: memory, MB"}
     assert growing(samples(life_s=150)) == set()
 

@@ -1,4 +1,4 @@
-"""Says whether a series of samples grows more than its noise: the medians of its thirds, its slope, and a verdict."""
+"""Decides whether a series of samples grows more than its noise, from the medians of its thirds and its slope."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -6,22 +6,22 @@ from statistics import median
 from typing import NamedTuple
 
 Point = tuple[float, float]
-"""Seconds since some moment, and a value."""
+"""A time in seconds, and a value."""
 
 _BLOCKS = 12
-"""A series is cut into this many spans of equal length. The median of each counts, because campaigns come and go."""
+"""A series is cut into this many spans of equal length. The median of each span is used, as campaigns come and go."""
 _NOISE_FACTOR = 3.0
 _MAD_TO_SIGMA = 1.4826
 _GOES_ON_SHARE = 0.2
-"""Growth goes on if at least this share of it came after the middle third; else it has stopped."""
+"""Growth continues if at least this share of the growth came after the middle third; otherwise it has stopped."""
 HOUR_S = 3600.0
 
 
 class Limit(NamedTuple):
-    """How much a value may rise over the judged time: the larger of both."""
+    """How much a value may rise over the judged time: the larger of the share and the amount."""
 
     share: float
-    """A share of its value at the start."""
+    """A share of the value at the start."""
     absolute: float
     """In the value's own unit."""
 
@@ -30,7 +30,7 @@ class Trend(NamedTuple):
     """How a value changed over the judged time."""
 
     start: float
-    """The median of the first third; likewise the next two."""
+    """The median of the first third; the next two fields are the medians of the other thirds."""
     middle: float
     end: float
     per_hour: float
@@ -38,7 +38,7 @@ class Trend(NamedTuple):
     allowed: float
     """How much the value may rise."""
     grows: bool
-    """Whether it rose more than allowed, and still rises at the end."""
+    """Whether the value rose more than allowed, and still rises at the end."""
 
 
 def trend(points: Sequence[Point], limit: Limit) -> Trend | None:
@@ -46,7 +46,7 @@ def trend(points: Sequence[Point], limit: Limit) -> Trend | None:
     blocks = _blocks(points)
     if len(blocks) < _BLOCKS:
         return None
-    slope = median((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(blocks, 2))  # Theil and Sen's
+    slope = median((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(blocks, 2))  # the Theil-Sen estimator
     centre = median(value - slope * at for at, value in blocks)
     noise = _MAD_TO_SIGMA * median(abs(value - slope * at - centre) for at, value in blocks)
     third = _BLOCKS // 3
@@ -57,7 +57,7 @@ def trend(points: Sequence[Point], limit: Limit) -> Trend | None:
 
 
 def after(points: Sequence[Point], at_s: float) -> list[Point]:
-    """Return the points after a time."""
+    """Return the points at or after a time."""
     return [point for point in points if point[0] >= at_s]
 
 

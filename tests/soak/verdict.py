@@ -1,4 +1,4 @@
-"""The verdicts of a soak: what grows, and whether every message is where the provider's books say."""
+"""The verdicts of a soak: which values grow, and whether every count is as required."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -10,13 +10,13 @@ from tests.soak.sampling import KeySample, ProcessSample, Sampler
 from tests.soak.trend import Limit, Point, Trend, after, trend
 
 WARM_UP_SHARE = 0.25
-"""What is measured in this share of a run, or of a process' life, is not judged: caches fill at first."""
+"""The first share of a run, or of a process' life, whose samples are not judged, because caches are filled then."""
 MIN_LIFE_S = 600.0
-"""A process that lived for less since its last start is judged at the same age only."""
+"""Seconds: a process that has run for less since its last start is judged only at the same age."""
 SAME_AGE_S = (30.0, 60.0)
-"""A process that is killed again and again is compared at this age."""
+"""The age, in seconds, at which the lives of a process that is killed repeatedly are compared."""
 MAX_KEPT_BYTES = 2_000.0
-"""What may stay in Redis for good for each campaign that was archived."""
+"""How many bytes may stay in Redis permanently for each archived campaign."""
 
 _MEASURES = {
     "memory, MB": ("pss_mb", Limit(0.06, 4.0)),
@@ -25,10 +25,10 @@ _MEASURES = {
     "threads": ("threads", Limit(0.10, 2.0)),
 }
 _REDIS_MEMORY = Limit(0.15, 8.0)
-"""The process has a child at times that writes the append-only file anew."""
+"""Redis sometimes has a child process that rewrites the append-only file."""
 _WORKER_HANDLES = Limit(0.10, 16.0)
-"""A worker opens a broker connection of three files for each thread that wakes workers at the same time; on two cores
-there are six threads, and one of them has its connection from the start.
+"""A worker opens a broker connection with three files for each thread that wakes workers at the same time. On two cores
+there are six threads, and one of the threads has its connection from the start.
 """
 _REDIS_LIMITS = {"connected clients": Limit(0.15, 8.0), "consumers of the stream reports": Limit(0.0, 4.0)}
 _STREAM_LIMIT = Limit(0.10, 200.0)
@@ -36,7 +36,7 @@ _USED_LIMIT = Limit(0.06, 1.0)
 _KIND_KEYS, _KIND_BYTES = Limit(0.25, 5.0), Limit(0.25, 20_000.0)
 _ALL_KEYS = Limit(0.10, 100.0)
 _NOT_JUDGED = ("sandbox",)
-"""It keeps its books in memory, and is no part of the product."""
+"""The sandbox keeps its books in memory, and is not part of the product."""
 _MB = 1e6
 
 
@@ -45,7 +45,7 @@ class GrowthRow(NamedTuple):
 
     name: str
     trend: Trend | None
-    """None: the run was too short."""
+    """None if the run was too short."""
 
 
 class CountRow(NamedTuple):
@@ -58,7 +58,7 @@ class CountRow(NamedTuple):
 
 
 def growth_rows(sampler: Sampler) -> list[GrowthRow]:
-    """Return the verdict about each value, processes first."""
+    """Return the verdicts about all values, those about processes first."""
     rows = [
         row
         for name, samples in sampler.processes.items()
@@ -69,7 +69,7 @@ def growth_rows(sampler: Sampler) -> list[GrowthRow]:
 
 
 def kept_row(samples: Sequence[KeySample]) -> CountRow:
-    """Return what an archived campaign leaves in Redis for good, from the growth of all such keys together."""
+    """Return how much an archived campaign leaves in Redis permanently, computed from the growth of all such keys."""
     name, must_be = "kept in Redis for good, for each archived campaign", f"≤ {MAX_KEPT_BYTES:,.0f} bytes"
     judged = _judged(samples)
     stubs = judged[-1].keys[STUB] - judged[0].keys[STUB] if judged else 0
@@ -80,7 +80,7 @@ def kept_row(samples: Sequence[KeySample]) -> CountRow:
 
 
 def growing_kinds(samples: Sequence[KeySample]) -> list[GrowthRow]:
-    """Return each kind of keys that grows, in number or in bytes; kinds that are kept are left out."""
+    """Return each kind of keys that grows in number or in bytes, except for kinds that are kept."""
     judged = _judged(samples)
     rows = []
     for kind in sorted({kind for sample in judged for kind in sample.keys if not is_kept(kind)}):
@@ -92,7 +92,7 @@ def growing_kinds(samples: Sequence[KeySample]) -> list[GrowthRow]:
 
 
 def process_rows(name: str, samples: Sequence[ProcessSample]) -> Iterator[GrowthRow]:
-    """Yield the verdicts about a process, from all its lives."""
+    """Yield the verdicts about a process, from the samples of all its lives."""
     lives = [list(life) for _, life in groupby(samples, key=lambda sample: sample.pid)]
     last = lives[-1]
     if last[-1].at_s - last[0].at_s >= MIN_LIFE_S:

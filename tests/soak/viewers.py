@@ -19,16 +19,16 @@ _FOLLOWS_SHARE = 0.6
 
 
 class Viewers:
-    """Several people who look at the console."""
+    """Several people who read the console."""
 
     def __init__(self, stack: Stack, campaigns: Callable[[], Sequence[CampaignId]], *, count: int, seed: int) -> None:
-        """Make viewers who have not come yet.
+        """Make viewers who have not begun.
 
         Args:
             stack: the processes.
-            campaigns: returns the campaigns that a viewer may look at now.
+            campaigns: returns the campaigns that a viewer may open now.
             count: how many people.
-            seed: decides what they look at.
+            seed: decides which pages they open.
         """
         self._stack = stack
         self._campaigns = campaigns
@@ -38,10 +38,10 @@ class Viewers:
         self.pages = 0
         self.events = 0
         self.lost = 0
-        """How often the console did not answer, because it was killed, or refused."""
+        """How often the console refused a request or did not answer, because it was killed."""
 
     async def run(self) -> None:
-        """Look until the task is cancelled."""
+        """Read pages until the task is cancelled."""
         await asyncio.gather(*(self._look() for _ in range(self._count)))
 
     async def _look(self) -> None:

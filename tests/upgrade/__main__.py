@@ -1,6 +1,6 @@
-"""``python -m tests.upgrade [--only WORDS] [--messages N]``: every walk, and a table for docs/guarantees.md.
+"""``python -m tests.upgrade [--only WORDS] [--messages N]``: runs every walk; prints a table for docs/guarantees.md.
 
-It takes about ten minutes.
+The command takes about ten minutes.
 """
 
 import argparse

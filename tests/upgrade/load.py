@@ -1,4 +1,4 @@
-"""Campaigns that always leave something to send, and the longest time in which the provider got nothing of it."""
+"""A continuous load of campaigns, and the longest time in which the provider got no message."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ _EVERY_S: Final = 0.1
 
 
 class Gap(NamedTuple):
-    """A time in which the provider got nothing, although there was something to send."""
+    """A time in which the provider got no message, although there were messages to send."""
 
     seconds: float
     during: str
@@ -26,10 +26,10 @@ class Gap(NamedTuple):
 
 
 class Load:
-    """A context manager: campaigns of one sender, one after the other, while the provider's books are watched.
+    """A context manager: submits campaigns of one sender, one after another, and watches the provider's books.
 
     Args:
-        stack: Where the campaigns are sent.
+        stack: The stack that sends the campaigns.
         messages: How many messages each campaign has.
     """
 
@@ -39,18 +39,18 @@ class Load:
         self.campaigns: list[CampaignId] = []
         self.accepted = 0
         self.gaps: list[Gap] = []
-        """All gaps of the length of at least a look at the books."""
+        """All gaps that are at least as long as the time between two readings of the books."""
         self._step = "before"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     @property
     def left(self) -> int:
-        """How many messages are submitted and not accepted."""
+        """How many messages are submitted but not accepted."""
         return len(self.campaigns) * self._messages - self.accepted
 
     def begin(self, step: str) -> None:
-        """Begin a step of the walk; submit another campaign if less than half of one is left."""
+        """Begin a step of the walk; submit another campaign if less than half a campaign is left to send."""
         self._step = step
         if self.left < self._messages / 2:
             number = len(self.campaigns)
@@ -60,7 +60,7 @@ class Load:
             self.campaigns.append(submit(self._stack, file, rows))
 
     def wait_for(self, accepted: int, *, within_s: float) -> None:
-        """Wait until the provider has accepted so many messages."""
+        """Wait until the provider has accepted this many messages."""
         until = time.monotonic() + within_s
         while self.accepted < accepted:
             if time.monotonic() > until:

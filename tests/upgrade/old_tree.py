@@ -1,4 +1,4 @@
-"""The code of the last release, out of the history of this clone."""
+"""The code of the last release, from the git history of this clone."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 def missing() -> str:
-    """Return why the last release cannot be had; empty if this clone has it."""
+    """Return why the code of the last release is not available; empty if this clone has it."""
     if not shutil.which("git"):
         return "the code of the last release needs git"
     if _git("cat-file", "-e", f"{LAST_RELEASE}^{{commit}}").returncode:
@@ -24,7 +24,7 @@ def missing() -> str:
 
 @contextmanager
 def old_tree() -> Iterator[Path]:
-    """Unpack the code of the last release into a folder, for the time of a block."""
+    """Unpack the code of the last release into a folder, which exists inside the ``with`` block."""
     with TemporaryDirectory(prefix="times-dispatch-old-") as folder:
         archive = Path(folder) / "old.tar"
         done = _git("archive", "--format=tar", f"--output={archive}", LAST_RELEASE)

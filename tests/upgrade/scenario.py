@@ -1,4 +1,4 @@
-"""One walk between the last release and this tree while a campaign goes out, and what came of the campaign."""
+"""One walk between the last release and this tree while campaigns are sent, and the outcome of the campaigns."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ from times_dispatch.ledger.model import CampaignId
 RATE_PER_S: Final = 200
 _WITHIN_S: Final = 600.0
 _ORDER: Final = ("reconciler-1", "reconciler-2", "receiver", "worker-1", "worker-2", "beat", "links")
-"""The order of docs/deploy.md in which the processes of a new version take over."""
+"""The order of docs/deploy.md in which processes are restarted with a new version."""
 
 
 class Walk(StrEnum):
-    """Which processes run which code, and when that changes."""
+    """Which version each process runs during the walk."""
 
     AT_ONCE = "everything stopped in the middle, and started as this version"
     ROLLING = "rolling restart to this version"
@@ -29,35 +29,35 @@ class Walk(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What came of all campaigns of a walk."""
+    """The outcome of all campaigns of a walk."""
 
     walk: Walk
     messages: int
     accepted_twice: int
     not_sent: int
     in_doubt: int
-    """Messages of which the ledger does not say whether they were pushed, after all reports came."""
+    """Messages that are still in doubt in the ledger after all reports arrived."""
     differences: int
-    """Messages of which the ledger says something else than the provider's books."""
+    """Messages whose state in the ledger disagrees with the provider's books."""
     recount: int
     """How many counters of the statistics differ from a recount of all messages."""
     clicks_wrong: int
-    """Clicks of the provider's books that the ledger lost or doubled."""
+    """Clicks in the provider's books that the ledger did not count, or counted twice."""
     cut_short: int
-    """Workers that could not end their pushes within the grace; what they had open may be in doubt."""
+    """Workers that could not end their pushes within the grace period; their open messages may be in doubt."""
     refused: int
-    """Commands that Redis refused to a user for want of rights."""
+    """Commands that Redis refused because a user had no right to run them."""
     before_s: float
-    """The longest time in which the provider got nothing, before the walk began."""
+    """The longest time in which the provider got no message, before the walk began."""
     gap: Gap
-    """The same from the beginning of the walk on."""
+    """The longest time in which the provider got no message, after the walk began."""
 
 
 def run(walk: Walk, old: Path, *, messages: int) -> Outcome:
     """Send campaigns through a walk, and compare the ledger with the provider's books.
 
     Args:
-        walk: what happens.
+        walk: the walk.
         old: the folder with the code of the last release.
         messages: how many messages each campaign has.
 
@@ -72,7 +72,7 @@ def run(walk: Walk, old: Path, *, messages: int) -> Outcome:
         settings=settings.replace("rate_per_s = 800", f"rate_per_s = {RATE_PER_S}"),
         sandbox={
             "latency_max_ms": 20,
-            # A person who gets no response in time clicks again, and the ledger counts both clicks.
+            # A person without a response in time would click again, and the ledger would count both clicks.
             "reports": {"delay_min_ms": 50, "delay_max_ms": 1_500, "clicked": 0.0, "timeout_ms": 60_000},
             "clicks": {"share": 0.2},
         },

@@ -1,4 +1,4 @@
-"""A copy of everything in a Redis, independent of the version of the server: for a ledger that an older release wrote.
+"""A copy of all keys of a Redis, independent of the server's version: for a ledger that an older release wrote.
 
 ``python -m tests.upgrade.write_snapshot`` writes the file ``old_ledger.msgpack.gz``.
 """
@@ -12,16 +12,16 @@ from redis import Redis
 
 FILE: Final = Path(__file__).parent / "old_ledger.msgpack.gz"
 _IDLE_MS: Final = 600_000
-"""Entries that a dead reconciler held count as held for so long."""
+"""The idle time, in milliseconds, that restored entries of a dead reconciler get."""
 
 
 class StreamGroup(msgspec.Struct, frozen=True):
-    """A consumer group, and the entries that were delivered and not acknowledged."""
+    """A consumer group, and the entries that were delivered but not acknowledged."""
 
     name: bytes
     last_id: bytes
     pending: dict[bytes, bytes]
-    """The id of an entry to the consumer that holds the entry."""
+    """For each id of an entry, the consumer that holds the entry."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -30,12 +30,12 @@ class Key(msgspec.Struct, frozen=True):
     name: bytes
     kind: str
     value: Any
-    """Bytes, or a list of items: members, pairs of field and value, of score and member, of id and fields."""
+    """Bytes, or a list: members, pairs of field and value, pairs of score and member, or pairs of id and fields."""
     groups: list[StreamGroup] = []
 
 
 class Acceptance(msgspec.Struct, frozen=True):
-    """What the provider's books had of an accepted message."""
+    """The provider's record of an accepted message."""
 
     id: str
     event: str
@@ -44,33 +44,33 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A ledger as an older release left it, and the provider's books."""
+    """The ledger that an older release wrote, and the provider's books."""
 
     taken_us: int
-    """When the copy was made, by Redis' clock."""
+    """When the copy was made, by the clock of Redis."""
     keys: list[Key]
     campaigns: dict[str, str]
-    """What the campaign stands for to its id."""
+    """The id of each campaign, by the purpose of the campaign."""
     books: list[Acceptance]
     id_key: str
-    """The key of the correlation ids, which belongs to this file only."""
+    """The key of the correlation ids, which is used only for this file."""
     opted_out: str
-    """A number that a person put on the list of opt-outs."""
+    """A number on the opt-out list."""
 
 
 def write(snapshot: Snapshot) -> int:
-    """Write the file; return its bytes."""
+    """Write the file; return its size in bytes."""
     FILE.write_bytes(gzip.compress(msgspec.msgpack.encode(snapshot), 9, mtime=0))
     return FILE.stat().st_size
 
 
 def read() -> Snapshot:
-    """Return what the file holds."""
+    """Return the snapshot in the file."""
     return msgspec.msgpack.decode(gzip.decompress(FILE.read_bytes()), type=Snapshot)
 
 
 def copy_keys(redis: Redis) -> list[Key]:
-    """Return all keys of a Redis. Times to live are left out, because they would run out before a test reads them."""
+    """Return all keys of a Redis, without times to live, which would run out before a test reads the keys."""
     return [_copy_key(redis, name) for name in sorted(redis.scan_iter(count=1_000))]
 
 

@@ -19,7 +19,7 @@ _READY_WITHIN_S: Final = 180.0
 _STOPPED_WITHIN_S: Final = 300.0
 _CUT_SHORT: Final = ("ended without Celery", "batches abandoned", "stop took too long")
 COMMANDS: Final = "commands"
-"""In place of the name of a process: the commands of the command line."""
+"""Stands for the commands of the command line where the name of a process is expected."""
 
 
 class Version(StrEnum):
@@ -30,10 +30,10 @@ class Version(StrEnum):
 
 
 class MixedStack(StackWithUsers):
-    """The stack; all processes begin with one version, and ``replace`` gives a process another one.
+    """A stack whose processes all begin with one version; ``replace`` restarts a process with another version.
 
-    The sandbox, which stands for the provider, always runs the code of this tree. Each process has the Redis user of
-    its kind, with the rights of the file that was loaded last.
+    The sandbox always runs the code of this tree. Each process has the Redis user of its kind, with the rights of the
+    ``redis-users.acl`` that was loaded last.
 
     Args:
         old: The folder with the code of the last release. Its settings count: an upgrade changes no settings.
@@ -54,11 +54,11 @@ class MixedStack(StackWithUsers):
         return {**super().environment, "PYTHONPATH": self._path_of(COMMANDS)}
 
     def environment_of(self, process: str) -> dict[str, str]:
-        """Return the variables of a process: they lead to the code of its version."""
+        """Return the variables of a process, which select the code of its version."""
         return {**super().environment_of(process), "PYTHONPATH": self._path_of(process)}
 
     def version_of(self, process: str) -> Version:
-        """Return which code a process runs, or the commands."""
+        """Return the version of a process, or of the commands."""
         return self._versions.get(process, self._begins_with)
 
     def start(self, **options: Any) -> None:
@@ -68,30 +68,30 @@ class MixedStack(StackWithUsers):
         Stack.start(self, **options)
 
     def load_users(self, version: Version) -> None:
-        """Load the rights of ``redis-users.acl`` of a version."""
+        """Load the ``redis-users.acl`` of a version."""
         with Redis.from_url(self.redis.url) as redis:
             add_users(redis, self.users_password, self._folders[version] / "redis-users.acl")
 
     def workers_cut_short(self) -> list[str]:
-        """Return the logs of workers that could not end their pushes within the grace: the machine is too slow."""
+        """Return the logs of workers that could not end their pushes within the grace period, on a slow machine."""
         logs = {log.name: log.read_text("utf-8") for log in self.folder.glob("worker-*.log")}
         return [name for name, lines in logs.items() if any(words in lines for words in _CUT_SHORT)]
 
     def refused_by_redis(self) -> list[str]:
-        """Return which commands Redis refused to which users, for want of rights."""
+        """Return the commands that Redis refused because a user had no right to run them, with the users."""
         with Redis.from_url(self.redis.url, decode_responses=True) as redis:
             return [f"{entry['username']}: {entry['object']} ({entry['context']})" for entry in redis.acl_log()]
 
     def set_commands(self, version: Version) -> None:
-        """Let commands run the code of a version from now on."""
+        """Let all further commands run the code of a version."""
         self._versions[COMMANDS] = version
 
     def replace(self, name: str, version: Version) -> None:
-        """Stop a process, and start it with a version; return when it is ready."""
+        """Stop a process, start it with a version, and return when the process is ready."""
         self.replace_at_once([name], version)
 
     def replace_at_once(self, names: list[str], version: Version) -> None:
-        """Stop some processes, and start all of them with a version."""
+        """Stop some processes, and then start all of them with a version."""
         for name in names:
             self.processes[name].send(signal.SIGTERM)
         for name in names:
@@ -108,7 +108,7 @@ class MixedStack(StackWithUsers):
         return os.pathsep.join(filter(None, (str(folder), clean_environment().get("PYTHONPATH", ""))))
 
     def _start(self, name: str, command: list[str]) -> None:
-        """Start a process; each start has a log of its own, because a ready process is known by its log."""
+        """Start a process; each start has its own log, because a line in the log shows that the process is ready."""
         self._commands[name] = command
         number = len(list(self.folder.glob(f"{name}.*.log")))
         log_name = f"{name}.{number}-{self.version_of(name)}"

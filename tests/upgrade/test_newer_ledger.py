@@ -29,7 +29,7 @@ LINE = f"the ledger has schema {MAJOR + 1}, written by times-dispatch 9.0"
 
 @pytest.fixture(scope="module")
 def newer() -> Iterator[Stack]:
-    """A stack of which only Redis runs."""
+    """A stack in which only Redis runs."""
     stack = Stack(workers=0)
     try:
         (stack.folder / "dispatch.toml").write_text(SETTINGS.read_text("utf-8"), "utf-8")

@@ -1,4 +1,4 @@
-"""A ledger that the last release left in the middle of its work is read, finished and recounted by this version."""
+"""This version reads, finishes and recounts a ledger that the last release left in the middle of its work."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ SENDER = SenderId("TIMESM")
 
 
 class OldLedger:
-    """The ledger of the snapshot, at the time at which it was taken."""
+    """The ledger of the snapshot, with a clock that begins at the time of the snapshot."""
 
     def __init__(self, redis: Redis, clock: MachineClock, taken: Snapshot) -> None:
         self.redis = redis
@@ -42,7 +42,7 @@ class OldLedger:
         await self.clock.write(self.redis)
 
     async def reconcile(self) -> None:
-        """Let a reconciler of this version take what waits, and what killed reconcilers hold."""
+        """Let a reconciler of this version apply waiting entries, and entries that killed reconcilers held."""
         reconciler = make_reconciler(self.redis, keys=(self.taken.id_key, ""), relaying=True)
         for _ in range(200):
             await reconciler.step()
@@ -98,7 +98,7 @@ async def test_reports_clicks_and_replies_that_the_last_release_stored_settle_as
             state = message.record.state
             if not (entry := said.get(ids.make(campaign, message.index, message.record.attempt))):
                 if state not in {MessageState.PENDING, MessageState.SENDING}:
-                    wrong.append(f"message {message.index} of {campaign}: {state.label}, and nobody accepted it")
+                    wrong.append(f"message {message.index} of {campaign}: {state.label}, but no provider accepted it")
                 continue
             found += 1
             expected = {"delivered": MessageState.DELIVERED, "failed": MessageState.FAILED}[entry.event]

@@ -1,4 +1,4 @@
-"""The short form of ``python -m tests.upgrade``: an upgrade and a roll-back while campaigns go out."""
+"""The short form of ``python -m tests.upgrade``: an upgrade and a roll-back while campaigns are sent."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,5 +33,5 @@ def test_a_rolling_restart_between_versions_loses_and_doubles_nothing_and_leaves
         for name in ("accepted_twice", "not_sent", "differences", "recount", "clicks_wrong", "refused")
         if getattr(outcome, name)
     } == {}
-    # On a very slow machine a worker may not get its answers within the grace.
+    # On a very slow machine a worker may not get its answers within the grace period.
     assert outcome.in_doubt == 0 or outcome.cut_short

@@ -1,9 +1,9 @@
-"""``python -m tests.upgrade.write_snapshot``: let the last release send half a campaign, and copy the ledger it leaves.
+"""``python -m tests.upgrade.write_snapshot``: lets the last release send half a campaign, and copies its ledger.
 
-The file is written once for each release and committed, so that clones without a history read it too. The copy holds a
-campaign that is done, one that is half sent, and one that is paused; reports, clicks and replies wait in the stream,
-some of them claimed by a reconciler that was killed; messages are open that a killed worker began; a body is a
-dead letter; and reports of another system wait for a relay.
+The file is written once for each release and committed, so that clones without a history have it too. The copy contains
+a finished campaign, a half-sent campaign and a paused campaign; reports, clicks and replies that wait in the stream,
+some of them claimed by a reconciler that was killed; open messages of a killed worker; a dead letter; and reports of
+another system that wait for a relay.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _OPTED_OUT = "+919876543210"
 _NO_RELAY = '# relay_url = "https://example.com/reports"'
 _RELAY = 'relay_url = "http://127.0.0.1:9/reports"'
 _STRANGE = {"forged": 0.02, "foreign": 0.02}
-"""Reports that are not ours, which wait for a relay that cannot be reached."""
+"""Reports about messages of another system, which wait for a relay that cannot be reached."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Loaded by every process on a host with a wrong clock: libfaketime 0.9 refuses the call that ``time.sleep`` makes."""
+"""Every process on a host with a wrong clock loads this module: libfaketime 0.9 does not support ``time.sleep``."""
 
 import select
 import time
