@@ -77,9 +77,9 @@ def overlaps(draft: Draft, campaigns: Sequence[SampledCampaign], progress: Progr
     return counter.overlaps
 
 
-def overlaps_in_words(found: Sequence[Overlap]) -> str:
+def overlaps_in_words(overlaps: Sequence[Overlap]) -> str:
     """Return a sentence without its full stop about at least one overlap; the first one is named."""
-    (earlier, share), *others = found
+    (earlier, share), *others = overlaps
     submitted = datetime.fromtimestamp(earlier.submitted_ms / 1000, ZoneInfo(INDIA_ZONE))
     more = f", and {counted(len(others), 'more campaign')} with half of them or more" if others else ""
     return (
