@@ -55,6 +55,8 @@ class ClassifiedReports:
         """Stop replies to test messages: the index in the message's id, and the row."""
         self.foreign_bodies: list[bytes] = []
         """Bodies that are to be relayed to the other system of the account."""
+        self.foreign_requests: list[bytes] = []
+        """The requests in which ``foreign_bodies`` were posted; each is empty if the body is to be posted as JSON."""
         self.dead_letters: list[DeadLetter] = []
         self.counts: Counter[str] = Counter()
         """How many rows are ``ours``, ``test_sends`` (also in ours), ``foreign``, ``forged`` and ``unusable``."""
@@ -63,10 +65,10 @@ class ClassifiedReports:
 class ReportClassifier:
     """Classifies the rows of posted bodies.
 
-    With a relay, rows that are not ours are relayed with no byte changed. A body without a row of ours is relayed as it
-    was posted, with its unusable rows, because the other system may be able to read them. The foreign rows of a body
-    that is partly ours are relayed as one array. An id with the form of ours and a wrong signature is forged, or looks
-    like ours by chance: its row is counted as forged and then treated as foreign.
+    With a relay, rows that are not ours are relayed with no byte changed. A body without a row of ours is relayed in
+    the request in which it was posted, with its unusable rows, because the other system may be able to read them. The
+    foreign rows of a body that is partly ours are relayed as one array. An id with the form of ours and a wrong
+    signature is forged, or looks like ours by chance: its row is counted as forged and then treated as foreign.
     """
 
     def __init__(self, ids: CorrelationIds, *, relaying: bool, stop_words: Iterable[str] = ()) -> None:
@@ -81,20 +83,26 @@ class ReportClassifier:
         self._relaying = relaying
         self._stop_words = StopWords(stop_words)
 
-    def classify(self, bodies: Iterable[bytes], *, from_links: Sequence[bool] = ()) -> ClassifiedReports:
+    def classify(
+        self, bodies: Iterable[bytes], *, requests: Sequence[bytes] = (), from_links: Sequence[bool] = ()
+    ) -> ClassifiedReports:
         """Classify the rows of bodies that the receiver or the links process stored.
 
         Args:
             bodies: the bodies.
+            requests: for each body, the request in which it was posted (``posted_requests``); if empty, none was kept.
             from_links: for each body, whether the links process stored it; if empty, the receiver stored all bodies.
         """
         classified = ClassifiedReports()
         for index, body in enumerate(bodies):
-            self._classify_body(body, classified, is_from_links=index < len(from_links) and from_links[index])
+            request = requests[index] if index < len(requests) else b""
+            self._classify_body(body, request, classified, is_from_links=index < len(from_links) and from_links[index])
             classified.ends.append(len(classified.reports))
         return classified
 
-    def _classify_body(self, body: bytes, classified: ClassifiedReports, *, is_from_links: bool) -> None:
+    def _classify_body(
+        self, body: bytes, request: bytes, classified: ClassifiedReports, *, is_from_links: bool
+    ) -> None:
         try:
             parsed = parse(body)
         except ReportsUnreadable as error:
@@ -146,7 +154,7 @@ class ReportClassifier:
         ours = len(reports) + len(classified.test_sends) - ours_before
         classified.counts["ours"] += ours
         if foreign:
-            self._add_foreign(foreign, None if ours else body, classified)
+            self._add_foreign(foreign, None if ours else (body, request), classified)
         is_relayed_whole = self._relaying and foreign and not ours
         if parsed.unusable and not is_relayed_whole:
             classified.counts["unusable"] += len(parsed.unusable)
@@ -154,8 +162,10 @@ class ReportClassifier:
                 DeadLetter(DeadLetterReason.UNUSABLE, row.raw, row.reason) for row in parsed.unusable
             )
 
-    def _add_foreign(self, events: list[ReportEvent], whole_body: bytes | None, classified: ClassifiedReports) -> None:
-        """Add the foreign rows of one body; *whole_body* is the body if none of its rows is ours, else None."""
+    def _add_foreign(
+        self, events: list[ReportEvent], whole: tuple[bytes, bytes] | None, classified: ClassifiedReports
+    ) -> None:
+        """Add the foreign rows of one body; *whole* is the body and its request if no row is ours, else None."""
         forged = [bool(_OUR_FORM.fullmatch(event.meta)) for event in events]
         classified.counts["forged"] += sum(forged)
         classified.counts["foreign"] += len(events) - sum(forged)
@@ -164,10 +174,10 @@ class ReportClassifier:
                 DeadLetter(DeadLetterReason.FORGED if is_forged else DeadLetterReason.NOT_OURS, event.raw)
                 for event, is_forged in zip(events, forged, strict=True)
             )
-        elif whole_body is not None:
-            classified.foreign_bodies.append(whole_body)
-        else:
-            classified.foreign_bodies.append(join([event.raw for event in events]))
+            return
+        body, request = whole or (join([event.raw for event in events]), b"")
+        classified.foreign_bodies.append(body)
+        classified.foreign_requests.append(request)
 
 
 def join(rows: list[bytes]) -> bytes:

@@ -30,6 +30,7 @@ from callbacks.streams import (
 )
 from times_dispatch.ledger.forgetting import spellings
 from times_dispatch.ledger.hidden_numbers import Hide, names_number
+from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests, searchable
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
@@ -145,6 +146,8 @@ class DeadLetter(NamedTuple):
     """A body that can be posted again as it is."""
     detail: str = ""
     """The mistake in the row, for people; empty if the reason says everything."""
+    request: bytes = b""
+    """The request in which the body was posted; empty if it was not kept (``posted_requests``)."""
 
 
 class StoredDeadLetter(msgspec.Struct, frozen=True):
@@ -160,6 +163,8 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
     """The length of a row that was too long to be kept, in bytes; 0 if the row was kept."""
     detail: str = ""
     """The mistake in the row, for people; empty if the reason says everything."""
+    request: bytes = b""
+    """The request in which the body was posted; empty if it was not kept (``posted_requests``)."""
 
 
 class DeadLetters:
@@ -180,32 +185,40 @@ class DeadLetters:
     async def add(self, rows: Sequence[DeadLetter]) -> None:
         """Keep rows, and count them by reason."""
         if self._hide and rows:
-            bodies = await self._hide([row.body for row in rows])
-            rows = [row._replace(body=body) for row, body in zip(rows, bodies, strict=True)]
+            bodies, requests = await hide_with_requests(
+                [row.body for row in rows], [row.request for row in rows], self._hide
+            )
+            rows = [
+                row._replace(body=body, request=request)
+                for row, body, request in zip(rows, bodies, requests, strict=True)
+            ]
         page: list[DeadLetter] = []
         page_bytes = 0
         for row in rows:
-            if page and (
-                len(page) == self._limits.written_rows or page_bytes + len(row.body) > self._limits.written_bytes
-            ):
+            size = len(row.body) + len(row.request)
+            if page and (len(page) == self._limits.written_rows or page_bytes + size > self._limits.written_bytes):
                 await self._add(page)
                 page, page_bytes = [], 0
             page.append(row)
-            page_bytes += len(row.body)
+            page_bytes += size
         if page:
             await self._add(page)
 
     async def _add(self, rows: Sequence[DeadLetter]) -> None:
         limits, streams = self._limits, set[str]()
         async with self._redis.pipeline(transaction=False) as pipe:
-            for reason, body, detail in rows:
+            for reason, body, detail, request in rows:
                 is_foreign = reason in _FOREIGN_REASONS
                 fields: dict[Any, Any] = {_REASON: reason.value, BODY: body}
                 if detail:
                     fields[_DETAIL] = detail
                 if len(body) > limits.max_row_bytes:
                     fields |= {BODY: b"", _TOO_LONG_BYTES: len(body)}
-                if limits.long_bytes < len(body) <= limits.max_row_bytes:
+                size = len(body)
+                if request and size + len(request) <= limits.max_row_bytes:
+                    fields[REQUEST] = request
+                    size += len(request)
+                if limits.long_bytes < size <= limits.max_row_bytes:
                     stream = _LONG_STREAMS[is_foreign]
                     pipe.xadd(stream, fields, maxlen=limits.max_long_rows, approximate=False)
                 else:
@@ -268,7 +281,11 @@ class DeadLetters:
         bodies = list[bytes]()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if holds_number(row.body) or holds_number(row.detail.encode())]
+                rows = [
+                    row
+                    for row in page
+                    if any(map(holds_number, (row.body, row.detail.encode(), searchable(row.request))))
+                ]
                 if rows and deletes:
                     await self._redis.xdel(stream, *(row.id for row in rows))
                 bodies += [row.body for row in rows]
@@ -288,7 +305,7 @@ class DeadLetters:
                 copies = [row for row in rows if row.reason is DeadLetterReason.FORWARD_REFUSED]
                 rows = [row for row in rows if row.reason is not DeadLetterReason.FORWARD_REFUSED]
                 if rows:
-                    await store_one_by_one(self._redis, [row.body for row in rows])
+                    await store_one_by_one(self._redis, [row.body for row in rows], [row.request for row in rows])
                 rows += await self._forward_again(copies)
                 if rows:
                     await self._redis.xdel(stream, *(row.id for row in rows))
@@ -332,6 +349,7 @@ def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
         reason=reason,
         detail=_text(fields, _DETAIL) or detail,
         body=fields.get(BODY, b""),
+        request=fields.get(REQUEST, b""),
         too_long=int(too_long)
         if (too_long := _text(fields, _TOO_LONG_BYTES)).isdecimal() and len(too_long) < 20
         else 0,

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 import structlog
-from msgspec import DecodeError
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
@@ -18,13 +17,14 @@ from callbacks.relay.forward_queue import ForwardedEvent, ForwardLimits, Forward
 from callbacks.relay.forward_rows import ForwardRows
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
-from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
+from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, posted_bodies
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.posted_requests import unpack_requests
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.log_sums import LogSums
@@ -134,12 +134,13 @@ class EntryApplier:
         """
 
         async def apply() -> AppliedEntries:
-            bodies, from_links, bodies_until = list[bytes](), list[bool](), list[int]()
+            bodies, requests, from_links, bodies_until = list[bytes](), list[bytes](), list[bool](), list[int]()
             for entry in entries:
-                bodies += posted_bodies(entry)
+                bodies += posted_bodies(entry.payload)
+                requests += unpack_requests(entry.request, len(bodies) - len(requests))
                 from_links += [entry.from_links] * (len(bodies) - len(from_links))
                 bodies_until.append(len(bodies))
-            classified = await self._classify(bodies, from_links)
+            classified = await self._classify(bodies, requests, from_links)
             ends = [0, *classified.ends]
             until = [(entry.id, ends[end]) for entry, end in zip(entries, bodies_until, strict=True)]
             results = await self._report_applier.apply(classified.reports)
@@ -158,8 +159,8 @@ class EntryApplier:
 
         A body that cannot be classified, or a report that cannot be applied, does not affect the others.
         """
-        classifiable, unclassifiable = await self._split(entry)
-        classified = await self._classify(classifiable, [entry.from_links] * len(classifiable))
+        classifiable, requests, unclassifiable = await self._split(entry)
+        classified = await self._classify(classifiable, requests, [entry.from_links] * len(classifiable))
         classified.dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in unclassifiable]
         results: list[ReportEffect | None] = []
         for report in classified.reports:
@@ -199,7 +200,11 @@ class EntryApplier:
         dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, events[index].raw) for index in without_number]
         dead_letters += await self._opt_out_of_test_sends(classified.test_send_stops)
         dead_letters += await enqueue(
-            self._redis, classified.foreign_bodies, via=applied.via, max_bytes=self._streams.max_relay_bytes
+            self._redis,
+            classified.foreign_bodies,
+            classified.foreign_requests,
+            via=applied.via,
+            max_bytes=self._streams.max_relay_bytes,
         )
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
@@ -220,11 +225,13 @@ class EntryApplier:
             if dropped := await forwarding.queue.add_all(copies[at : at + _COPIES_AT_ONCE]):
                 self._sums.error("too many reports wait to be forwarded; copies are dropped", events=dropped)
 
-    async def _classify(self, bodies: Sequence[bytes], from_links: Sequence[bool]) -> ClassifiedReports:
+    async def _classify(
+        self, bodies: Sequence[bytes], requests: Sequence[bytes], from_links: Sequence[bool]
+    ) -> ClassifiedReports:
         """Classify bodies; large bodies are classified in a thread, so that relay and renewal of claims go on."""
         if sum(map(len, bodies)) <= _MAX_LIGHT_BYTES and sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
-            return self._classifier.classify(bodies, from_links=from_links)
-        return await asyncio.to_thread(self._classifier.classify, bodies, from_links=from_links)
+            return self._classifier.classify(bodies, requests=requests, from_links=from_links)
+        return await asyncio.to_thread(self._classifier.classify, bodies, requests=requests, from_links=from_links)
 
     async def _note_dead_numbers(self, applied: AppliedEntries) -> None:
         """Note as dead the numbers that nobody has, according to the code of a failed report.
@@ -274,22 +281,25 @@ class EntryApplier:
             if not number
         ]
 
-    async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
-        """Return the bodies of an entry that can be classified, and the bodies that cannot be classified."""
+    async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """Return the bodies of an entry that can be classified, their requests, and the bodies that cannot be."""
         classifiable: list[bytes] = []
+        requests: list[bytes] = []
         unclassifiable: list[bytes] = []
 
         async def classify(body: bytes) -> None:
-            await self._classify([body], [entry.from_links])
+            await self._classify([body], [b""], [entry.from_links])
 
-        for body in posted_bodies(entry):
+        bodies = posted_bodies(entry.payload)
+        for body, request in zip(bodies, unpack_requests(entry.request, len(bodies)), strict=True):
             outcome = await attempt(partial(classify, body))
             if isinstance(outcome, Failed):
                 log.error("reports could not be classified", delivery=entry.deliveries, **failure(outcome.error))
                 unclassifiable.append(body)
             else:
                 classifiable.append(body)
-        return classifiable, unclassifiable
+                requests.append(request)
+        return classifiable, requests, unclassifiable
 
     async def _apply_alone(self, report: DeliveryReport) -> ReportEffect | None:
         """Apply one report and return its effect; None if the report cannot be applied."""
@@ -348,11 +358,3 @@ def _copies(applied: AppliedEntries, rows: ForwardRows) -> list[tuple[bytes, int
 def max_rows(body: bytes) -> int:
     """Return the maximum number of rows in a body: the number of its commas, plus one."""
     return body.count(b",") + 1
-
-
-def posted_bodies(entry: Entry) -> list[bytes]:
-    """Return the posted bodies in an entry; the payload of an entry that the receiver did not write is one body."""
-    try:
-        return unpack(entry.payload)
-    except DecodeError:
-        return [entry.payload]

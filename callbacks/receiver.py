@@ -23,6 +23,7 @@ from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReaso
 from callbacks.http.form_fields import json_in_query
 from callbacks.http.posted_body import Headers
 from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader, is_compressed
+from callbacks.http.posted_request import request_of
 from callbacks.http.server import STOP_WITHIN_S, make_server, server_limits
 from callbacks.links.application import LinksApplication
 from callbacks.links.assembly import make_links
@@ -100,7 +101,7 @@ class Receiver:
             if method in {"POST", "PUT"}:
                 await self._accept(scope, receive, send)
             elif method == "GET" and json_in_query(scope["query_string"]):
-                await self._accept_reports(b"", scope["query_string"], Headers(scope["headers"]), send)
+                await self._accept_reports(b"", b"", scope, Headers(scope["headers"]), send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
         elif self.links and self.links.serves(scope["raw_path"]):
@@ -137,7 +138,7 @@ class Receiver:
         except (UnknownEncoding, BodyDamaged) as error:
             await self._refuse_encoding(posted, f"{type(error).__name__}: {error}", send)
         else:
-            await self._accept_reports(body, scope["query_string"], headers, send)
+            await self._accept_reports(body, posted, scope, headers, send)
 
     async def _is_in_relay_loop(self, headers: Headers) -> bool:
         """Return whether the relays post in a loop: the request came through a relay of ours, or through too many."""
@@ -153,8 +154,19 @@ class Receiver:
             return False  # then the reports cannot be stored either
         return name.encode() in relays
 
-    async def _accept_reports(self, body: bytes, query: bytes, headers: Headers, send: Send) -> None:
-        """Store the reports in a body, or in the query if there is no body, and answer the request."""
+    async def _accept_reports(
+        self, body: bytes, posted: bytes, scope: AsgiMessage, headers: Headers, send: Send
+    ) -> None:
+        """Store the reports in a body, or in the query if there is no body, and answer the request.
+
+        Args:
+            body: the body without its Content-Encoding.
+            posted: the body as it came.
+            scope: the request.
+            headers: its headers.
+            send: sends the response.
+        """
+        query = scope["query_string"]
         try:
             reports = await self._reader.read(body, headers.text(b"content-type"), query)
         except ReportsUnreadable as error:
@@ -168,7 +180,8 @@ class Receiver:
                 await self._refuse_as_incomplete(send, reports.missing)
         else:  # unusable rows become dead letters, and do not affect the other rows
             via = b" ".join(relays_in(headers.text(b"via"))) if b"via" in headers else b""
-            await self._store(reports.content, reports.events, send, via=via)
+            request = request_of(scope["method"], query, headers, posted, content=reports.content)
+            await self._store(reports.content, reports.events, send, via=via, request=request)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:
         """Keep a refused body as a dead letter; if this fails, answer 503 and return False."""
@@ -195,12 +208,21 @@ class Receiver:
             message = "The body's Content-Encoding cannot be read; gzip, deflate and identity can be."
             await self._refuse(send, 415, message, headers=[(b"accept-encoding", b"gzip, deflate, identity")])
 
-    async def _store(self, body: bytes, events: int, send: Send, *, via: bytes) -> None:
+    async def _store(self, body: bytes, events: int, send: Send, *, via: bytes, request: bytes) -> None:
+        """Store reports, and answer the request.
+
+        Args:
+            body: the reports as JSON.
+            events: how many rows are report events.
+            send: sends the response.
+            via: the relays of other ledgers through which the reports came (``streams.VIA``).
+            request: the request in which they were posted (``posted_requests``).
+        """
         if self._room.refusal:
             await self._refuse(send, 503, "No more reports can be stored now. Please post these reports again later.")
             return
         try:
-            await self._writer.put(body, via=via)
+            await self._writer.put(body, via=via, request=request)
         except NotStored:
             await self._refuse(send, 503, "The reports could not be stored. Please post them again.")
         else:

@@ -25,7 +25,6 @@ from callbacks.entry_applier import (
     AppliedEntries,
     EntryApplier,
     Forwarding,
-    posted_bodies,
 )
 from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.relay.foreign_relay import ForeignRelay
@@ -33,7 +32,7 @@ from callbacks.relay.forward_queue import ForwardLimits
 from callbacks.relay.forwarder import Forwarder
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
+from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, posted_bodies, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.dead_letter_bodies import SEARCH_EVERY_S, DeadLetterBodies
@@ -43,6 +42,7 @@ from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden, Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
+from times_dispatch.ledger.posted_requests import unpack_requests
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.log_sums import LogSums
@@ -225,7 +225,7 @@ class Reconciler:
         if (wait_s := self._next_read_at - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait_s)
         entries = await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
-        is_small = len(entries) < limits.read_entries and sum(map(_size, entries)) < limits.small_read_bytes
+        is_small = len(entries) < limits.read_entries and sum(entry.size for entry in entries) < limits.small_read_bytes
         if entries and is_small:
             self._next_read_at = self._clock.monotonic() + limits.read_every_s
         return entries
@@ -276,10 +276,11 @@ class Reconciler:
 
         The bodies of an entry with several bodies first become entries of their own, each with as many deliveries.
         """
-        bodies = posted_bodies(entry)
+        bodies = posted_bodies(entry.payload)
         if len(bodies) > 1:
             log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
-            await store_one_by_one(self._redis, bodies, via=entry.via, from_links=entry.from_links)
+            requests = unpack_requests(entry.request, len(bodies))
+            await store_one_by_one(self._redis, bodies, requests, via=entry.via, from_links=entry.from_links)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
             await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])
@@ -297,10 +298,6 @@ class Reconciler:
             dead_letters=dead_letters,
             stop_replies=len(applied.stop_replies),
         )
-
-
-def _size(entry: Entry) -> int:
-    return len(entry.payload)
 
 
 async def serve(settings: Settings) -> None:

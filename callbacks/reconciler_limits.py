@@ -51,7 +51,7 @@ class ReconcilerLimits:
         group = list[Entry]()
         size = rows = 0
         for entry in entries:
-            size += len(entry.payload)
+            size += entry.size
             rows += max_rows(entry.payload)
             is_full = size > self.group_bytes or rows > self.group_rows
             if group and (one_by_one or is_full or entry.via != group[0].via):

@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from callbacks.streams import BODY, FROM_LINKS, VIA
+from callbacks.streams import BODY, FROM_LINKS, REPORTS, VIA, pack, pack_requests, posted_bodies
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.hidden_numbers import Hide
+from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests, unpack_requests
 
 CLAIM_AFTER_MS: Final = 15_000
 """An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
@@ -50,6 +51,14 @@ class Entry(NamedTuple):
     """The relays of other ledgers through which the payload came (``streams.VIA``)."""
     from_links: bool = False
     """Whether the links process wrote the entry (``streams.FROM_LINKS``)."""
+    request: bytes = b""
+    """The request in which the payload was posted, or for ``reports`` the requests of all bodies; empty if none was
+    kept (``posted_requests``)."""
+
+    @property
+    def size(self) -> int:
+        """The bytes of payload and request."""
+        return len(self.payload) + len(self.request)
 
 
 class StreamReader:
@@ -188,8 +197,20 @@ class StreamReader:
         """Return entries without forgotten phone numbers; after an error the entries stay held, to be claimed later."""
         if not self._hide or not entries:
             return entries
-        payloads = await self._hide([entry.payload for entry in entries])
-        return [entry._replace(payload=payload) for entry, payload in zip(entries, payloads, strict=True)]
+        hide = self._hide
+        payloads = iter(await hide([entry.payload for entry in entries if not entry.request]))
+        return [
+            await self._hidden_with_requests(entry, hide) if entry.request else entry._replace(payload=next(payloads))
+            for entry in entries
+        ]
+
+    async def _hidden_with_requests(self, entry: Entry, hide: Hide) -> Entry:
+        if self._stream != REPORTS:
+            (payload,), (request,) = await hide_with_requests([entry.payload], [entry.request], hide)
+            return entry._replace(payload=payload, request=request)
+        bodies = posted_bodies(entry.payload)
+        bodies, requests = await hide_with_requests(bodies, unpack_requests(entry.request, len(bodies)), hide)
+        return entry._replace(payload=pack(bodies), request=pack_requests(requests))
 
     async def _create_group(self, error: ResponseError) -> None:
         """Create the group if *error* says that it is missing; raise any other error."""
@@ -203,4 +224,5 @@ class StreamReader:
 
 
 def _entry(id_: bytes, fields: dict[bytes, bytes], deliveries: int) -> Entry:
-    return Entry(id_, fields.get(BODY, b""), deliveries, fields.get(VIA, b""), FROM_LINKS in fields)
+    payload, via, request = fields.get(BODY, b""), fields.get(VIA, b""), fields.get(REQUEST, b"")
+    return Entry(id_, payload, deliveries, via, FROM_LINKS in fields, request)

@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.streams import REPORTS, fields_of, pack
+from callbacks.streams import REPORTS, fields_of, pack, pack_requests
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,12 @@ class _TooFewReplicas(RedisError):
 class _WaitingBody(NamedTuple):
     body: bytes
     via: bytes
+    request: bytes
     stored: asyncio.Future[None]
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.request)
 
 
 class ReportStreamWriter:
@@ -76,22 +81,26 @@ class ReportStreamWriter:
         self._refused = 0
         """Bodies that failed since the last write that succeeded."""
 
-    async def put(self, body: bytes, *, via: bytes = b"") -> None:
+    async def put(self, body: bytes, *, via: bytes = b"", request: bytes = b"") -> None:
         """Return once the body is in the stream; raise ``NotStored`` if the body may not be in the stream.
 
-        *via* names the relays of other ledgers through which the body came (``streams.VIA``).
+        Args:
+            body: the JSON that was posted.
+            via: the relays of other ledgers through which the body came (``streams.VIA``).
+            request: the request in which the body was posted; empty if the body says everything (``posted_requests``).
         """
-        if self._held_bytes + len(body) > self._max_held_bytes:
+        size = len(body) + len(request)
+        if self._held_bytes + size > self._max_held_bytes:
             raise NotStored("too much is waiting to be stored")
         stored = asyncio.get_running_loop().create_future()
-        self._held_bytes += len(body)
-        self._waiting.append(_WaitingBody(body, via, stored))
+        self._held_bytes += size
+        self._waiting.append(_WaitingBody(body, via, request, stored))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         try:
             await stored
         finally:
-            self._held_bytes -= len(body)
+            self._held_bytes -= size
 
     async def _write_all(self) -> None:
         try:
@@ -103,11 +112,11 @@ class ReportStreamWriter:
 
     def _next_group(self) -> list[_WaitingBody]:
         group = [self._waiting.popleft()]
-        size = len(group[0].body)
+        size = group[0].size
         while (
             self._waiting
             and self._waiting[0].via == group[0].via
-            and (size := size + len(self._waiting[0].body)) <= self._max_group_bytes
+            and (size := size + self._waiting[0].size) <= self._max_group_bytes
         ):
             group.append(self._waiting.popleft())
         return group
@@ -116,14 +125,15 @@ class ReportStreamWriter:
         try:
             async with self._clock.timeout(self._timeout_s):
                 payload = pack([waiting.body for waiting in group])
-                await self._add(fields_of(payload, group[0].via, from_links=self._from_links))
+                request = pack_requests([waiting.request for waiting in group])
+                await self._add(fields_of(payload, group[0].via, from_links=self._from_links, request=request))
         except (RedisError, OSError) as error:
             self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
         else:
-            for _, _, stored in group:
-                if not stored.done():
-                    stored.set_result(None)
+            for waiting in group:
+                if not waiting.stored.done():
+                    waiting.stored.set_result(None)
             if self._refused:
                 log.info("reports are stored again", refused=self._refused)
                 self._refused = 0
@@ -148,7 +158,7 @@ class ReportStreamWriter:
 
     @staticmethod
     def _fail(group: MutableSequence[_WaitingBody]) -> None:
-        for _, _, stored in group:
-            if not stored.done():
-                stored.set_exception(NotStored("the reports could not be stored"))
+        for waiting in group:
+            if not waiting.stored.done():
+                waiting.stored.set_exception(NotStored("the reports could not be stored"))
         group.clear()

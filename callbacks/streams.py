@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from times_dispatch.ledger import keys
+from times_dispatch.ledger.posted_requests import REQUEST
 from times_dispatch.settings.model import CallbackSettings
 
 REPORTS: Final = keys.REPORTS
@@ -90,12 +91,27 @@ def unpack(payload: bytes) -> list[bytes]:
     return _UNPACKER.decode(payload)
 
 
+def posted_bodies(payload: bytes) -> list[bytes]:
+    """Return the bodies in the payload of an entry; the payload of an entry that the receiver did not write is one."""
+    try:
+        return unpack(payload)
+    except msgspec.DecodeError:
+        return [payload]
+
+
 _UNPACKER = msgspec.msgpack.Decoder(list[bytes])
 
 
-def fields_of(payload: bytes, via: bytes, *, from_links: bool = False) -> dict[Any, Any]:
+def pack_requests(requests: Sequence[bytes]) -> bytes:
+    """Make the field REQUEST of an entry of ``reports``; empty if no request is kept (``posted_requests``)."""
+    return pack(requests) if any(requests) else b""
+
+
+def fields_of(payload: bytes, via: bytes, *, from_links: bool = False, request: bytes = b"") -> dict[Any, Any]:
     """Return the fields of an entry of ``reports`` or ``relay``."""
     fields: dict[Any, Any] = {BODY: payload}
+    if request:
+        fields[REQUEST] = request
     if via:
         fields[VIA] = via
     if from_links:
@@ -104,12 +120,21 @@ def fields_of(payload: bytes, via: bytes, *, from_links: bool = False) -> dict[A
 
 
 async def store_one_by_one(
-    redis: Redis, bodies: Sequence[bytes], *, via: bytes = b"", from_links: bool = False
+    redis: Redis, bodies: Sequence[bytes], requests: Sequence[bytes], *, via: bytes = b"", from_links: bool = False
 ) -> None:
-    """Add posted bodies that came through the same relays to ``reports``, each as an entry. Raises Redis errors."""
+    """Add posted bodies that came through the same relays to ``reports``, each as an entry. Raises Redis errors.
+
+    Args:
+        redis: where the stream is.
+        bodies: the bodies.
+        requests: for each body, the request in which it was posted; empty if it was not kept (``posted_requests``).
+        via: the relays of other ledgers through which the bodies came (``VIA``).
+        from_links: whether the links process stored the bodies (``FROM_LINKS``).
+    """
     async with redis.pipeline(transaction=False) as pipe:
-        for body in bodies:
-            pipe.xadd(REPORTS, fields_of(pack([body]), via, from_links=from_links))
+        for body, request in zip(bodies, requests, strict=True):
+            fields = fields_of(pack([body]), via, from_links=from_links, request=pack_requests([request]))
+            pipe.xadd(REPORTS, fields)
         raise_first(await pipe.execute(raise_on_error=False))
 
 

@@ -1,8 +1,10 @@
 """The data of the page Now: the live campaigns and senders with their rates, and the findings that need attention."""
 
-from collections.abc import Hashable, Mapping
-from heapq import nsmallest
-from typing import Final
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from heapq import merge, nsmallest
+from itertools import islice
+from typing import Final, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -13,7 +15,7 @@ from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.newest_ended import newest_ended
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
@@ -28,6 +30,7 @@ _MAX_SHOWN: Final = 20
 _RATE_OVER_S: Final = 10.0
 """A rate is the mean over at least this many seconds."""
 _MAX_SAMPLES: Final = 20
+_RUNNING: Final = CampaignState.RUNNING
 STATUS_EVERY_S: Final = 1.5
 """How many seconds old the status of the processes, of Redis and of the reports may be: the status costs more to read
 than the campaigns. When a campaign or sender pauses, brakes, starts or ends, the status is read at once."""
@@ -84,6 +87,25 @@ class NowData(msgspec.Struct, frozen=True, kw_only=True):
         return [finding for finding in self.status.findings if finding.severity is not Severity.NOTE]
 
 
+class _Rates(NamedTuple):
+    """The rates of the campaigns since an earlier reading."""
+
+    before: Mapping[CampaignId, int]
+    """The counters of the earlier reading; empty before the second reading."""
+    moving: Mapping[CampaignId, float]
+    """The rates of the campaigns that sent something since then."""
+
+    def of(self, campaign: CampaignId) -> float | None:
+        """Return the rate of a campaign; None if the earlier reading does not have it."""
+        return self.moving.get(campaign, 0.0) if campaign in self.before else None
+
+    def total(self, campaigns: Sequence[LiveCampaign]) -> float | None:
+        """Return the rate of all campaigns together; None if the earlier reading has none of them."""
+        if not any(campaign.id in self.before for campaign in campaigns):
+            return None
+        return sum(self.moving[each.id] for each in campaigns if each.id in self.moving) if self.moving else 0.0
+
+
 class NowReader:
     """Reads the data, and keeps the counters of the last seconds to calculate rates."""
 
@@ -102,6 +124,7 @@ class NowReader:
         self._queues = queues
         self._max_memory_share = max_memory_share
         self._clock = clock
+        self._live = LiveCampaigns(redis, clock=clock)
         self._samples = list[tuple[float, Mapping[CampaignId, int]]]()
         self._status: DeploymentStatus | None = None
         self._status_at = 0.0
@@ -128,16 +151,15 @@ class NowReader:
         work = await self._read_work()
         senders = {sender.sender.id: sender.sender for sender in work.senders}
         live = [campaign for sender in work.senders for campaign in sender.live]
-        running = [campaign for campaign in live if campaign.state is CampaignState.RUNNING]
-        others = [campaign for campaign in live if campaign.state is not CampaignState.RUNNING]
+        stopped = [*_newest([each for each in sender.live if each.state is not _RUNNING] for sender in work.senders)]
         queries, damaged = Queries(self._redis, clock=self._clock), list[CampaignDamaged]()
         in_lanes = [campaign.id for campaign in live if campaign.plan.lane_campaigns]
         ended = await newest_ended(self._redis, list(senders), in_lanes, limit=_MAX_ENDED, damaged=damaged)
         standing = (
-            frozenset([campaign.id for campaign in running]),
+            frozenset([campaign.id for campaign in live]),
             frozenset(
                 [
-                    *((campaign.id, campaign.state, campaign.reason) for campaign in others),
+                    *((campaign.id, campaign.state, campaign.reason) for campaign in stopped),
                     *((sender.id, sender.paused, sender.day_is_used_up) for sender in senders.values()),
                     *(
                         (sender.id, each.provider, each.why)
@@ -147,39 +169,39 @@ class NowReader:
                 ]
             ),
         )
-        if self._standing not in {None, standing}:
+        if self._standing is not None and self._standing != standing:
             status = await self._status_now(is_old=True)
         self._standing = standing
         rates = self._rates(live)
-        ids = [(campaign.id, header_of(campaign.plan.sender)) for campaign in _with_card(running, others, rates)]
-        views = await queries.some(ids, damaged=damaged)
-        # The views were read a moment later than the counts: sums of the views agree with the cards of the page.
-        unsent = {campaign.id: campaign.unsent for campaign in live} | {view.id: view.unsent for view in views}
+        shown = {campaign.id: campaign for campaign in _with_card(work, stopped, rates.moving)}
+        views = await queries.some(
+            [(campaign.id, header_of(campaign.plan.sender)) for campaign in shown.values()], damaged=damaged
+        )
+        later = Counter[SenderId]()
+        for view in views:
+            later[header_of(view.plan.sender)] += view.unsent - shown[view.id].unsent
+        running = _senders(work, rates, later)
         return NowData(
             at_ms=int(self._clock.time() * 1000),
             status=self._with_damage(status, damaged),
             campaigns=[
                 RunningCampaign(
                     view=view,
-                    rate_per_s=rates.get(view.id),
+                    rate_per_s=rates.of(view.id),
                     limit_per_s=_limit(senders[header_of(view.plan.sender)].rate_per_s, view.plan.rate_per_s),
                 )
                 for view in views
             ],
             live=len(live),
-            unsent=sum(unsent.values()),
+            unsent=sum(sender.unsent for sender in running),
             ended=ended,
-            senders=[
-                _sender(sender.sender, [campaign.id for campaign in sender.live], unsent, rates)
-                for sender in work.senders
-                if sender.live
-            ],
+            senders=running,
         )
 
     async def _read_work(self) -> LiveWork:
         """Return the senders and the live campaigns; the status and the cards of one reading share the result."""
         if self._work is None:
-            self._work = await LiveCampaigns(self._redis, clock=self._clock).read()
+            self._work = await self._live.read()
         return self._work
 
     async def _status_now(self, *, is_old: bool = False) -> DeploymentStatus:
@@ -210,21 +232,23 @@ class NowReader:
         self._status = None  # so that the next reading asks again
         return NowData(at_ms=status.at_ms, status=status, campaigns=[], live=0, unsent=0, ended=[], senders=[])
 
-    def _rates(self, live: list[LiveCampaign]) -> dict[CampaignId, float]:
+    def _rates(self, live: list[LiveCampaign]) -> _Rates:
         """Keep the counters, and return the rates since the newest reading that is old enough."""
         now = self._clock.monotonic()
-        done = {campaign.id: campaign.done for campaign in live}
+        done = {campaign.id: campaign.total - campaign.unsent for campaign in live}
         before = next((sample for sample in reversed(self._samples) if now - sample[0] >= _RATE_OVER_S), None)
         before = before or next(iter(self._samples), None)
         if not self._samples or now - self._samples[-1][0] >= _RATE_OVER_S / _MAX_SAMPLES:
             self._samples = [*self._samples[-_MAX_SAMPLES:], (now, done)]
         if before is None or now <= before[0]:
-            return {}
-        return {
-            campaign: max(0, number - before[1][campaign]) / (now - before[0])
+            return _Rates({}, {})
+        then, seconds = before[1], now - before[0]
+        moving = {
+            campaign: (number - then[campaign]) / seconds
             for campaign, number in done.items()
-            if campaign in before[1]
+            if number > then.get(campaign, number)
         }
+        return _Rates(then, moving)
 
 
 def _limit(*limits_per_s: float) -> float:
@@ -232,47 +256,58 @@ def _limit(*limits_per_s: float) -> float:
 
 
 def _with_card(
-    running: list[LiveCampaign], others: list[LiveCampaign], rates: Mapping[CampaignId, float]
+    work: LiveWork, stopped: Sequence[LiveCampaign], moving: Mapping[CampaignId, float]
 ) -> list[LiveCampaign]:
     """Return the campaigns that get a card: those that are stopped, and then those that send or wait.
 
-    Of the latter, those that send are chosen before those that wait, and shown in the order of their age.
+    In each group, those that send are chosen before those that wait, and shown in the order of their age.
 
     Args:
-        running: the live campaigns that run: ten thousand of them must cost little.
-        others: the other live campaigns.
-        rates: how many messages each campaign sends in a second.
+        work: the live campaigns of each sender, the newest first: ten thousand of them must cost little.
+        stopped: the live campaigns that do not run, the newest first.
+        moving: the rates of the campaigns that send.
     """
-    by_stop: list[list[LiveCampaign]] = [[], [], []]
-    for campaign in others:
-        by_stop[0 if needs_person(campaign) else 1 if campaign.state is CampaignState.PAUSED else 2].append(campaign)
-    by_stop[2] += running
+    sends = [each for sender in work.senders for each in sender.live if each.id in moving] if moving else []
     chosen = list[LiveCampaign]()
-    for of_stop in by_stop:
+    for group, candidates in enumerate((stopped, stopped, _newest(sender.live for sender in work.senders))):
         room = _MAX_SHOWN - len(chosen)
-        if not room:
-            break
-        sends = [campaign for campaign in of_stop if rates.get(campaign.id)]
-        shown = nsmallest(room, sends, key=_newest_first)
-        if len(shown) < room:
-            shown += nsmallest(
-                room - len(shown), [each for each in of_stop if not rates.get(each.id)], key=_newest_first
-            )
-        chosen += sorted(shown, key=_newest_first)
+        shown = nsmallest(room, [each for each in sends if _group(each) == group], key=_newest_first)
+        waiting = (each for each in candidates if each.id not in moving and _group(each) == group)
+        chosen += sorted([*shown, *islice(waiting, room - len(shown))], key=_newest_first)
     return chosen
+
+
+def _group(campaign: LiveCampaign) -> int:
+    """Return the place of a campaign's group of cards: stopped by itself, paused by a person, any other."""
+    if campaign.state is _RUNNING:
+        return 2
+    return 0 if needs_person(campaign) else 1 if campaign.state is CampaignState.PAUSED else 2
+
+
+def _newest(of_senders: Iterable[Iterable[LiveCampaign]]) -> Iterator[LiveCampaign]:
+    """Yield the campaigns of all senders, the newest first; those of each sender are in this order."""
+    return merge(*of_senders, key=_newest_first)
 
 
 def _newest_first(campaign: LiveCampaign) -> tuple[int, CampaignId]:
     return -campaign.created_ms, campaign.id
 
 
-def _sender(
-    view: SenderView,
-    campaigns: list[CampaignId],
-    unsent: Mapping[CampaignId, int],
-    rates: Mapping[CampaignId, float],
-) -> RunningSender:
-    known = [rates[campaign] for campaign in campaigns if campaign in rates]
-    return RunningSender(
-        view=view, rate_per_s=sum(known) if known else None, unsent=sum(unsent[campaign] for campaign in campaigns)
-    )
+def _senders(work: LiveWork, rates: _Rates, later: Mapping[SenderId, int]) -> list[RunningSender]:
+    """Return the senders with live campaigns.
+
+    Args:
+        work: the live campaigns of each sender.
+        rates: the rates of the campaigns.
+        later: for each sender, how many more messages were unsent when the views of its cards were read, a moment
+            later: the sums agree with the cards of the page.
+    """
+    return [
+        RunningSender(
+            view=sender.sender,
+            rate_per_s=rates.total(sender.live),
+            unsent=sum([campaign.unsent for campaign in sender.live]) + later.get(sender.sender.id, 0),
+        )
+        for sender in work.senders
+        if sender.live
+    ]

@@ -85,7 +85,7 @@ async def collect_garbage(stop: asyncio.Event, *, threshold: tuple[int, int, int
 
     Args:
         stop: ends the loop.
-        threshold: the arguments of ``gc.set_threshold``; the values of before are set again at the end.
+        threshold: the arguments of ``gc.set_threshold``; the earlier values are set again at the end.
         clock: measures the time between collections.
     """
     before = gc.get_threshold()

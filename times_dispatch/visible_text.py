@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_LONG_NUMBER: Final = re.compile(r"[+(]*\d(?:[ ().-]{0,2}\d){6,}")
+_LONG_NUMBER: Final = re.compile(r"(?<![+(])[+(]*+\d(?:[ ().-]{0,2}\d){6,}")
 _JOINERS: Final = "\u200c\u200d"
 """Scripts of India need these two invisible characters to write some letters; neither controls a terminal."""
 

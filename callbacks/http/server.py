@@ -20,6 +20,8 @@ that we have closed."""
 
 BACKLOG: Final = 512
 """Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
+_MAX_STARTS: Final = 64
+"""Reports and clicks are answered within some tens of microseconds, so many requests may start in one turn."""
 
 
 class HttpServer(StoppableServer):
@@ -85,6 +87,7 @@ def server_limits(
     """
     return ServerLimits(
         max_connections=max_connections(ServerLimits.max_connections),
+        max_starts=_MAX_STARTS,
         max_per_address=max_per_address,
         max_visits_per_address=max_visits_per_address,
         trusted_proxies=callbacks.trusted_networks,

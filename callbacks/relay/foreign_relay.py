@@ -17,6 +17,7 @@ from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, fields_of, raise_fir
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.keys import RELAYS
+from times_dispatch.ledger.posted_requests import read_request
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
 
@@ -54,6 +55,7 @@ def retry_after_ms(tries: int) -> int:
 async def enqueue(
     redis: Redis,
     bodies: Sequence[bytes],
+    requests: Sequence[bytes] = (),
     *,
     via: bytes = b"",
     max_waiting: int = MAX_WAITING,
@@ -64,6 +66,7 @@ async def enqueue(
     Args:
         redis: where the stream is.
         bodies: the posted bodies.
+        requests: for each body, the request in which it was posted (``posted_requests``); if empty, none was kept.
         via: the relays of other ledgers through which the bodies came.
         max_waiting: how many bodies the stream may hold.
         max_bytes: how many bytes the stream may take; no body is added beyond that.
@@ -74,18 +77,21 @@ async def enqueue(
         return []
     waiting: int = await redis.xlen(RELAY)
     room = max(0, max_waiting - waiting)
-    if await stream_bytes(redis, RELAY) + sum(map(len, bodies)) > max_bytes:
+    if await stream_bytes(redis, RELAY) + sum(map(len, bodies)) + sum(map(len, requests)) > max_bytes:
         room = 0
-    if bodies[:room]:
+    posts = list(zip(bodies, requests or [b""] * len(bodies), strict=True))
+    if posts[:room]:
         async with redis.pipeline(transaction=False) as pipe:
-            for body in bodies[:room]:
-                pipe.xadd(RELAY, fields_of(body, via))
+            for body, request in posts[:room]:
+                pipe.xadd(RELAY, fields_of(body, via, request=request))
             raise_first(await pipe.execute(raise_on_error=False))
-    return [DeadLetter(DeadLetterReason.RELAY_FULL, body) for body in bodies[room:]]
+    return [DeadLetter(DeadLetterReason.RELAY_FULL, body, request=request) for body, request in posts[room:]]
 
 
 class ForeignRelay:
-    """Posts the bodies of its stream to one URL. Any number of processes may do so together.
+    """Posts the bodies of its stream to one URL, each in the request in which it was posted (``posted_requests``).
+
+    Any number of processes may do so together.
 
     A body is posted at least once, and again if the response was lost. After a failed connection or the status 408,
     425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
@@ -136,7 +142,10 @@ class ForeignRelay:
             async def step() -> None:
                 await self._poster.prepare()
                 entries = await self._next_entries()
-                posts = (self._poster.post(entry.payload, via=entry.via) for entry in entries)
+                posts = (
+                    self._poster.post(entry.payload, via=entry.via, request=read_request(entry.request))
+                    for entry in entries
+                )
                 results = await asyncio.gather(*posts)
                 await self._finish(entries, results)
                 if PostResult.FAILED in results and PostResult.TAKEN not in results:
@@ -168,9 +177,9 @@ class ForeignRelay:
         dead_letters: list[DeadLetter] = []
         for entry, result in zip(entries, results, strict=True):
             if result is PostResult.REFUSED:
-                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_REFUSED, entry.payload))
+                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_REFUSED, entry.payload, request=entry.request))
             elif result is PostResult.FAILED and entry.deliveries >= self._limits.max_tries:
-                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_FAILED, entry.payload))
+                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_FAILED, entry.payload, request=entry.request))
             elif result is PostResult.FAILED:
                 continue
             finished.append(entry.id)

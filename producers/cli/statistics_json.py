@@ -1,9 +1,37 @@
 """Statistics as JSON, the same in ``dispatch stats --json`` and ``dispatch show --json``."""
 
-from typing import Any
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
 
 from times_dispatch.ledger.statistics.delivery_times import MAX_ERROR, bounds_s
 from times_dispatch.ledger.statistics.figures import Statistics
+
+_AVERAGED: Final = ("sent", "delivered", "clicked", "errors")
+
+
+def daily_average(
+    statistics: Statistics, days: Iterable[str], *, since: date | None, until: date | None, today: date
+) -> dict[str, float]:
+    """Return the number of days of the chosen time, and each figure divided by it; empty without a message.
+
+    A day without messages counts too.
+
+    Args:
+        statistics: the sums over the chosen time.
+        days: the days that have messages, as ``2026-11-26``.
+        since: the first day of the chosen time; None: the first day that has messages.
+        until: the last day of the chosen time; None: today if a first day was chosen, else the last day that has
+            messages.
+        today: today in India; later days do not count.
+    """
+    with_messages = [date.fromisoformat(day) for day in days]
+    if not with_messages:
+        return {}
+    first = since or min(with_messages)
+    last = max(*with_messages, min(until or today, today)) if since or until else max(with_messages)
+    number = (last - first).days + 1
+    return {"days": number, **{name: round(getattr(statistics, name) / number, 2) for name in _AVERAGED}}
 
 
 def statistics_as_json(statistics: Statistics) -> dict[str, Any]:

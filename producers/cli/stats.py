@@ -17,7 +17,7 @@ from producers.cli.ledger import campaign_meant, settings_if_valid, with_ledger
 from producers.cli.output import console, echo
 from producers.cli.plain_console import PlainConsole
 from producers.cli.sender_control import note_unknown_sender
-from producers.cli.statistics_json import statistics_as_json
+from producers.cli.statistics_json import daily_average, statistics_as_json
 from producers.cli.types import DayType, refuse_reversed_days
 from producers.export.resend_chain import ChainFigures, chain_figures
 from times_dispatch.archive.catalog import Catalog
@@ -107,7 +107,7 @@ def stats(
             _print_chain(with_ledger(options, lambda redis: _chain(options, redis, id_)), as_json=as_json)
             return
         statistics = with_ledger(options, lambda redis: _of_campaign(redis, id_))
-        groups = dict[str, Statistics]()
+        groups, average = dict[str, Statistics](), dict[str, float]()
     else:
         chosen = RollupFilter(
             senders=[SenderId(sender)] if sender else [],
@@ -126,13 +126,17 @@ def stats(
         sums = with_ledger(options, read)
         statistics = statistics_of(sums.total)
         groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.groups.items())}
+        today = DayType().convert("today", None, None)
+        dates = groups if by == "day" else ()
+        average = daily_average(statistics, dates, since=day or since, until=day or until, today=today)
     if as_json:
         rows = {name: statistics_as_json(each) for name, each in groups.items()}
-        echo(json.dumps({**statistics_as_json(statistics), **({"by": by, "rows": rows} if not campaign else {})}))
+        of_groups = {"by": by, "rows": rows, "daily_average": average} if not campaign else {}
+        echo(json.dumps({**statistics_as_json(statistics), **of_groups}))
     elif as_csv:
         _print_csv(by, groups or {campaign or "": statistics})
     else:
-        _print(options, statistics, by, groups)
+        _print(options, statistics, by, groups, average)
 
 
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
@@ -226,7 +230,18 @@ def _values(statistics: Statistics) -> list[Any]:
     return [value(statistics) for value in _COLUMNS.values()]
 
 
-def _print(options: CliContext, statistics: Statistics, by: str, groups: dict[str, Statistics]) -> None:
+def _print(
+    options: CliContext, statistics: Statistics, by: str, groups: dict[str, Statistics], average: dict[str, float]
+) -> None:
+    """Print statistics for people.
+
+    Args:
+        options: the options of the command line.
+        statistics: the sums.
+        by: the subject of each row.
+        groups: the statistics of each row.
+        average: the daily average; empty if there is none.
+    """
     out = console()
     figures = Table(box=None, pad_edge=False, show_header=False)
     figures.add_column()
@@ -238,7 +253,10 @@ def _print(options: CliContext, statistics: Statistics, by: str, groups: dict[st
     _print_codes(options, out, statistics)
     _print_kept_back(out, statistics)
     if groups:
-        _print_rows(out, by, groups)
+        _print_bars(out, by, {name: (each.sent, each.delivered, each.errors) for name, each in groups.items()})
+        if average:
+            figures_a_day = ", ".join(f"{number:,.0f} {name}" for name, number in average.items() if name != "days")
+            out.print(f"a day on average over {counted(int(average['days']), 'day')}: {figures_a_day}")
     elif statistics.course:
         hours = {_hour(hour): (each.sent, each.delivered, each.errors) for hour, each in statistics.course.items()}
         _print_bars(out, "hour", hours)
@@ -299,17 +317,6 @@ def _print_kept_back(out: PlainConsole, statistics: Statistics) -> None:
     for kept in statistics.kept_back:
         table.add_row(kept.reason, f"{kept.messages:,}", f"{kept.parts:,}", format_rupees(kept.cost))
     out.print(table)
-
-
-def _print_rows(out: PlainConsole, by: str, groups: dict[str, Statistics]) -> None:
-    _print_bars(out, by, {name: (each.sent, each.delivered, each.errors) for name, each in groups.items()})
-    if by == "day" and len(groups) > 1:
-        days = len(groups)
-        sent, delivered, errors = (
-            sum(column) / days
-            for column in zip(*((g.sent, g.delivered, g.errors) for g in groups.values()), strict=True)
-        )
-        out.print(f"a day on average: {sent:,.0f} sent, {delivered:,.0f} delivered, {errors:,.0f} errors")
 
 
 def _print_bars(out: PlainConsole, heading: str, rows: dict[str, tuple[int, int, int]]) -> None:

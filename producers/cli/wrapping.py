@@ -3,7 +3,7 @@
 import re
 from unicodedata import category
 
-_WORD = re.compile(r" *[^ ]+")
+_WORD = re.compile(r"(?<! ) *+[^ ]++")
 _MARK = "| "
 """The beginning of each line of a sample text, after blanks."""
 

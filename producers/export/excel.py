@@ -25,7 +25,7 @@ MAX_BYTES_OF_SHEET: Final = 1_900_000_000
 _QUICK: Final = 1
 """The level of compression."""
 _END_OF_ROWS: Final = b"</sheetData>"
-_DIMENSION: Final = re.compile(rb"<dimension [^>]*/>")
+_DIMENSION: Final = re.compile(rb"<dimension [^<>]*/>")
 """The element with a sheet's range of cells, to be removed: its range, the heading, would hide the rows."""
 
 

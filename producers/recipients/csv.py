@@ -310,12 +310,14 @@ def without_blanks_at_quotes(lines: Iterable[str], delimiter: str, *, is_within_
             quotes += line.count('"')
             yield line
             continue
-        pieces, end = [], 0
+        pieces, end, counted = [], 0, 0
         for match in at_quote.finditer(line):
-            if (quotes + line.count('"', 0, match.start())) % 2 == 0:
+            quotes += line.count('"', counted, match.start())
+            counted = match.start()
+            if quotes % 2 == 0:
                 pieces.append(line[end : match.start()])
                 end = match.end()
-        quotes += line.count('"')
+        quotes += line.count('"', counted)
         yield "".join((*pieces, line[end:]))
 
 

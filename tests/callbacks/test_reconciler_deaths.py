@@ -88,11 +88,13 @@ class FailingClassifier(ReportClassifier):
         super().__init__(CorrelationIds(ID_KEY.encode()), relaying=False)
         self._fails = fails
 
-    def classify(self, bodies: Iterable[bytes], *, from_links: Sequence[bool] = ()) -> ClassifiedReports:
+    def classify(
+        self, bodies: Iterable[bytes], *, requests: Sequence[bytes] = (), from_links: Sequence[bool] = ()
+    ) -> ClassifiedReports:
         bodies = list(bodies)
         if any(map(self._fails, bodies)):
             raise ZeroDivisionError
-        return super().classify(bodies, from_links=from_links)
+        return super().classify(bodies, requests=requests, from_links=from_links)
 
 
 async def test_an_entry_that_cannot_be_classified_is_given_up_whole(redis: Redis, sent: SentCampaign) -> None:

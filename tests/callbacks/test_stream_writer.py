@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from callbacks.stream_writer import NotStored, ReportStreamWriter
-from callbacks.streams import REPORTS, unpack
+from callbacks.streams import BODY, REPORTS, pack, unpack
 from tests.kit.callbacks import payloads
 from tests.kit.clock import FakeClock
 from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.posted_requests import REQUEST
 
 
 async def stored(redis: Redis) -> list[list[bytes]]:
@@ -43,6 +44,18 @@ async def test_bodies_that_arrive_during_a_write_share_the_next(redis: Redis) ->
     entries = await stored(redis)
     assert len(entries) <= 2
     assert [body for bodies in entries for body in bodies] == [b"%d" % n for n in range(50)]
+
+
+async def test_the_requests_of_a_group_stand_beside_its_bodies(redis: Redis) -> None:
+    writer = ReportStreamWriter(redis)
+    requests = [b"", b"form", b""]
+    await writer.put(b"0")
+    await asyncio.gather(*(writer.put(b"%d" % n, request=request) for n, request in enumerate(requests, 1)))
+    entries: Any = await redis.xrange(REPORTS)
+    assert [(unpack(fields[BODY]), fields.get(REQUEST)) for _, fields in entries] == [
+        ([b"0"], None),
+        ([b"1", b"2", b"3"], pack(requests)),
+    ]
 
 
 async def test_a_group_is_cut_at_its_size_but_takes_at_least_one(redis: Redis) -> None:

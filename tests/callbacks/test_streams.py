@@ -23,7 +23,7 @@ def test_a_payload_that_nobody_packed_is_refused(payload: bytes) -> None:
 
 
 async def test_bodies_are_stored_one_by_one_in_their_order(redis: Redis) -> None:
-    await store_one_by_one(redis, [b"1", b"2"])
+    await store_one_by_one(redis, [b"1", b"2"], [b"", b""])
     assert [unpack(payload) for payload in await payloads(redis, "reports")] == [[b"1"], [b"2"]]
 
 

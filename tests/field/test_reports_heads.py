@@ -38,6 +38,37 @@ async def test_a_head_with_bare_line_feeds_is_read(redis: Redis, request_: bytes
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET /unknown HTTP/1.0\n\n"],
+        [b"GET /unknown HTTP/1.0\n", b"\n"],
+        [b"GET /unknown HTTP/1.0", b"\n\n"],
+        [b"GET /unknown HTTP/1.0\r\n", b"\r\n"],
+        [b"\n\n", b"GET /unknown HTTP/1.0\n\n"],
+        [b"GET /unknown HTTP/1.0\n", b"Host: a\n", b"\n"],
+    ],
+)
+async def test_a_head_without_fields_is_read_at_its_end(redis: Redis, pieces: list[bytes]) -> None:
+    async with receiving(redis) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"404"
+        writer.close()
+
+
+@pytest.mark.parametrize("end", [b"\n\r", b"\r\r"])
+async def test_a_head_without_fields_has_no_other_end(redis: Redis, end: bytes) -> None:
+    async with receiving(redis) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET /unknown HTTP/1.0" + end)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readline(), 0.5)
+        writer.close()
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         b"A: b\r\n c\r\n" + LENGTH,

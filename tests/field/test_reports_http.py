@@ -209,6 +209,8 @@ async def test_a_word_whose_meaning_is_not_certain_is_kept_and_not_applied(
         "22-Nov-2026 05:26:40",
         "22 nov 2026 05:26:40 IST",
         "21-Nov-2026 23:56:40 +0000",
+        "22/11/2026 05:26:40",
+        "11/22/2026 5:26:40 AM",
         "261122052640",
         261122052640,
         str(1_795_305_400),
@@ -224,7 +226,7 @@ async def test_times_are_read_as_gateways_write_them(redis: Redis, http: httpx.A
 
 
 @pytest.mark.parametrize(
-    "ts", ["2026-11-22", "05:26:40", "22/11/2026 05:26", "11-22-2026 05:26:40", "2026-13-22 05:26:40", "now"]
+    "ts", ["2026-11-22", "05:26:40", "05/11/2026 05:26", "11-05-2026 05:26:40", "2026-13-22 05:26:40", "now"]
 )
 async def test_a_time_that_is_not_certain_is_kept_and_not_applied(
     redis: Redis, http: httpx.AsyncClient, ts: object

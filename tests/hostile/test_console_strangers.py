@@ -1,7 +1,10 @@
 """Strangers, who cannot log in, can exhaust neither the console's memory nor its connections nor its log."""
 
+import os
+import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,6 +17,7 @@ from times_dispatch.demo.processes import free_port
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
 MAX_MB = 300
+MAX_STALL_MS = 50
 _MIB = 1024 * 1024
 _FIELDS = b"".join(b"X%d: aaaaaaaa\r\n" % number for number in range(3_000))
 _CHUNKED = b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -49,6 +53,22 @@ def test_endless_requests_take_no_memory(console: ConsoleProcess) -> None:
         assert sent < 30 * _MIB, what
     assert console.peak_mb < min(MAX_MB, before + 50)
     assert console.is_healthy()
+
+
+def test_a_thousand_requests_at_one_moment_are_answered_in_turns(console: ConsoleProcess) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(console.connect()) for _ in range(900)]
+        assert console.is_healthy()
+        console.figures.unlink(missing_ok=True)
+        os.kill(console.pid, signal.SIGSTOP)  # all requests arrive before the console reads
+        for connection in connections:
+            connection.sendall(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        os.kill(console.pid, signal.SIGCONT)
+        got = Counter(connection.recv(12) for connection in connections)
+    answered = got[b"HTTP/1.1 200"]
+    print(f"{answered} pages of the login at one moment: {console.stall_ms:.0f} ms of stall at most")  # noqa: T201  # the figure
+    assert answered == len(connections)
+    assert console.stall_ms < MAX_STALL_MS
 
 
 def test_silent_connections_do_not_keep_others_out(console: ConsoleProcess) -> None:

@@ -174,13 +174,12 @@ def test_pipelined_requests_are_bounded(receiver: tuple[Watched, str]) -> None:
 
 def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(receiver: tuple[Watched, str]) -> None:
     watched, url = receiver
-    sends = {
-        "tiny chunks": b"POST /callbacks/guess HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 20_000,
-        "pipelined requests": b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 30,
-    }
-    for what, data in sends.items():
+    chunks = b"POST /callbacks/guess HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 20_000
+    requests = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 30
+    for what, data, count in (("tiny chunks", chunks, 200), ("pipelined requests", requests, 1_500)):
         with ExitStack() as stack:
-            connections = [stack.enter_context(connect(url)) for _ in range(200)]
+            sources = [f"127.0.0.{2 + number // 200}" for number in range(count)]
+            connections = [stack.enter_context(connect(url, source)) for source in sources]
             os.kill(watched.process.pid, signal.SIGSTOP)  # all bytes arrive before the receiver reads
             for connection in connections:
                 connection.setblocking(False)
@@ -188,7 +187,7 @@ def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(receiver: 
                     connection.send(data)
             os.kill(watched.process.pid, signal.SIGCONT)
             assert_report_is_taken(url)
-        watched.check(f"{what} of 200 connections at one moment")
+        watched.check(f"{what} of {count:,} connections at one moment")
 
 
 def test_requests_of_strangers_log_few_lines(receiver: tuple[Watched, str], processes: Processes) -> None:

@@ -70,6 +70,7 @@ FILES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "JSON Lines of columns": ("jsonl", repeated(b'{"to":"9876543210"', b',"x":1', 50, b"}\n")),
     "JSON Lines of digits": ("jsonl", repeated(b'{"to":', b"9", 200, b"}\n")),
     "CSV of rows at the bound": ("csv", lines(b"to,name\n", lambda _: b"ab," * (BELOW // 3) + b"\n", 20)),
+    "CSV of blanks at quotes at the bound": ("csv", lines(b"to,name\n", lambda _: b'"a" ,' * (BELOW // 5) + b"\n", 5)),
     "CSV of columns at the bound": ("csv", lines(b"to" + b",x" * 16_383 + b"\n", lambda _: b"9876543210\n", 5_000)),
     "JSON Lines of deep documents at the bound": ("jsonl", lines(b'{"to":"9"}\n', lambda _: b"[" * BELOW + b"\n", 20)),
     "JSON Lines of digits at the bound": ("jsonl", lines(b"", lambda _: b'{"to":' + b"9" * BELOW + b"}\n", 5)),

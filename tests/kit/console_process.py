@@ -38,12 +38,25 @@ class ConsoleProcess:
             "DISPATCH_CONSOLE_SECRET": SECRET,
             "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{port}",
         }
-        self.process = Process("console", [sys.executable, "-m", "console"], environment=environment, folder=folder)
+        self.figures = folder / "console.figures"
+        """The file to which ``tests.kit.watched`` writes the longest stall."""
+        command = [sys.executable, "-m", "tests.kit.watched", "console.__main__", str(self.figures)]
+        self.process = Process("console", command, environment=environment, folder=folder)
 
     @property
     def peak_mb(self) -> float:
         """The peak memory of the process, in MiB."""
         return peak_mb(self.process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self.process.pid
+
+    @property
+    def stall_ms(self) -> float:
+        """The longest stall since ``figures`` was deleted."""
+        return float(self.figures.read_text() or 0) if self.figures.exists() else 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Runs the receiver or the reconciler and measures its stalls: ``python -m tests.kit.watched MODULE FILE``.
+"""Runs a process and measures its stalls: ``python -m tests.kit.watched MODULE FILE``.
 
 A stall is the CPU time that the process uses, in all threads, between two turns of a task of its event loop. Unlike the
 time of a clock, it does not grow when other processes keep the cores busy.
@@ -20,6 +20,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 _NEEDS = {
     "callbacks.receiver": (Need.LEDGER, Need.CALLBACKS),
     "callbacks.reconciler": (Need.LEDGER, Need.IDS),
+    "console.__main__": (Need.LEDGER, Need.CONSOLE),
 }
 
 

@@ -96,7 +96,7 @@ class AppriseTarget:
         except TimeoutError:
             return f"no connection within {CONNECT_WITHIN_S:.0f} s"
         except UnicodeError:
-            return "no connection: the name of the host is none"
+            return "no connection: the name of the host is invalid"
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "the host is unknown"
             return f"no connection: {reason}"

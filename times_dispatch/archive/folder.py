@@ -12,7 +12,7 @@ import errno
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import IO, Any, Final, cast
 
@@ -61,7 +61,7 @@ class ArchiveFolder:
                 f"{_without_login(url)}: the archive needs the package {error.name or error}: "
                 "pip install 'times-dispatch[files]', and what fsspec needs for this kind of URL"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, TypeError, AttributeError) as error:  # the last two: a part of the URL is missing
             raise ArchiveUnavailable(f"{_without_login(url)}: is no folder that fsspec knows") from error
         self.url = url
         self._local = LocalStorage(self._root) if isinstance(self._fs, LocalFileSystem) else None
@@ -74,7 +74,7 @@ class ArchiveFolder:
             if self._local:
                 self._local.write(archive, name, content)
             else:
-                self._fs.pipe_file(self._path(archive, name), content)
+                self._making_folders(archive, lambda: self._fs.pipe_file(self._path(archive, name), content))
 
     def clean(self, archive: str) -> int:
         """Delete unfinished files of a campaign, whose writers died; return the number of deleted files.
@@ -92,7 +92,7 @@ class ArchiveFolder:
                 with self._local.writing(archive, name) as file:
                     yield file
                 return
-            opened = self._fs.open(self._path(archive, name), "wb")
+            opened = self._making_folders(archive, lambda: self._fs.open(self._path(archive, name), "wb"))
         with closing(_StorageFile(opened, partial(self._refusals, archive, name))) as stored:
             yield cast(IO[bytes], stored)
 
@@ -196,6 +196,23 @@ class ArchiveFolder:
         self._fs.invalidate_cache()
         paths: list[str] = self._fs.ls(self._path(archive, ""), detail=False)
         yield (path.rstrip("/").rpartition("/")[2] for path in paths)
+
+    def _making_folders(self, archive: str, write: Callable[[], Any]) -> Any:
+        """Return the result of a call that writes; if a folder is missing, make the folders, and call again.
+
+        Some storages have folders, such as SFTP and SMB. In a storage of objects only a bucket can be missing: a path
+        without a slash is never made, because a bucket with a mistyped name must not be made.
+        """
+        try:
+            return write()
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) and error.errno != errno.ENOENT:
+                raise
+        for folder in (self._root, self._path(archive, "")):
+            if "/" in folder and not self._fs.exists(folder):
+                with suppress(FileExistsError):
+                    self._fs.mkdir(folder, create_parents=False)
+        return write()
 
     def _open(self, archive: str, name: str) -> IO[bytes]:
         if self._local:

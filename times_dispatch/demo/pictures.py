@@ -95,11 +95,11 @@ def _shown_lines(output: str) -> list[str]:
 
 def _print(lines: list[str], row: int, text: str) -> int:
     """Print a text without control sequences at the end of a line; return the line where it ends."""
-    for piece in re.split(r"(\r*\n|\r)", text):
+    for piece in re.split(r"(\r++\n?|\n)", text):
         if piece.endswith("\n"):
             row += 1
             lines += [""] * (row == len(lines))
-        elif piece == "\r":
+        elif piece.startswith("\r"):
             lines[row] = ""  # a program that returns to the beginning of a line prints the whole line again
         else:
             lines[row] += piece

@@ -3,17 +3,17 @@
 import asyncio
 import enum
 from collections import deque
+from functools import partial
 from typing import Any, Final, cast
 
 import httptools
-import msgspec
 import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from times_dispatch.http_server.parsing_turns import DeferringFlowControl
-from times_dispatch.http_server.server_load import ServerLoad
+from times_dispatch.http_server.server_load import ServerLoad, refuse_overload
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """The maximum size of the head of a request, and of its trailers."""
@@ -31,9 +31,6 @@ _TIMER_STEP_S: Final = 0.002
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
 _UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
-_OVERLOADED: Final = msgspec.json.encode(
-    {"status": "error", "message": "Too many requests at once. Please try again later.", "error_code": 503}
-)
 
 
 class _Phase(enum.Enum):
@@ -57,13 +54,6 @@ class ServerStateWithLoad(ServerState):
 
 class _HeadTooLong(Exception):
     """The head of a request has too many bytes or fields."""
-
-
-async def _refuse_overload(_scope: Any, _receive: Any, send: Any) -> None:
-    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_OVERLOADED))]
-    headers = [*fields, (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": _OVERLOADED})
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -102,6 +92,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request that was started last; with pipelining, uvicorn's ``cycle`` is a waiting request."""
         self._is_message_complete = True
         self._is_head_read = False
+        self._last_two_bytes = b""
+        """The end of the received bytes, as long as no field of a head was read."""
         self._head_bytes = 0
         self._received_bytes = 0
         """The number of received bytes of the current request."""
@@ -258,7 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         client = self._load.client(self._peer, self.headers, self.url)
         self._clients.append(client)
-        self.app = self._receiver if self._load.begin(self, client) else cast("Any", _refuse_overload)
+        self.app = self._receiver if self._load.begin(self, client) else cast("Any", refuse_overload)
         self._start_phase(_Phase.REQUEST, self._load.limits.request_timeout_s)
         super().on_headers_complete()
 
@@ -297,7 +289,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._under_way = cycle
-        super()._start_asgi_task(cycle, app)
+        if self._load.starts.may_start():
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._load.starts.wait(partial(self._start_if_connected, cycle, app))
+
+    def _start_if_connected(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def _end_if_complete(self) -> None:
         self._release_bytes()
@@ -310,6 +309,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received_bytes += len(data)
         try:
             self.parser.feed_data(data)
+            if not (self._is_head_read or self.headers):
+                self._last_two_bytes = (self._last_two_bytes + data[-2:])[-2:]
+                if self._last_two_bytes == b"\n\n":  # which the parser takes for one end of the first line
+                    self.parser.feed_data(b"\n")
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _HeadTooLong):
                 self._refuse_head()

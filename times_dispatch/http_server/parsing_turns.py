@@ -1,7 +1,8 @@
-"""Limits the time for which the connections of a server parse in one turn of the event loop."""
+"""Limits what the connections of a server parse, and how many requests they start, in one turn of the event loop."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -34,6 +35,44 @@ class DeferringFlowControl(FlowControl):
             super().resume_reading()
 
 
+class StartingTurns:
+    """Starts requests: immediately, or in turn with others.
+
+    Without this class, a request of each of a thousand connections would be answered in one turn of the event loop, if
+    the requests before them were answered in the same turn.
+    """
+
+    def __init__(self, max_starts: int) -> None:
+        """Make the turns of a server that has started no request yet; at most *max_starts* requests start in a turn."""
+        self._max_starts = max_starts
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._started = 0
+        """The number of requests that started in this turn."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further request starts in this turn."""
+        return self._started >= self._max_starts
+
+    def may_start(self) -> bool:
+        """Count a request that starts now; return False if this turn is full and the request must wait."""
+        if self._started == 0:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        if self._started >= self._max_starts:
+            return False
+        self._started += 1
+        return True
+
+    def wait(self, start: Callable[[], object]) -> None:
+        """Call *start*, which starts a request, in a later turn."""
+        self._waiting.append(start)
+
+    def _begin_turn(self) -> None:
+        self._started = 0
+        while self._waiting and self.may_start():
+            self._waiting.popleft()()
+
+
 class ParsingTurns:
     """Decides when connections parse: immediately, or in turn with other connections.
 
@@ -41,12 +80,14 @@ class ParsingTurns:
     event loop, and nothing else would run meanwhile.
     """
 
-    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, starts: StartingTurns, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make the turns of a server whose connections have parsed nothing yet.
 
         Args:
+            starts: nothing is parsed in a turn in which no further request starts, so that few parsed requests wait.
             clock: the clock that measures the time of a turn.
         """
+        self._starts = starts
         self._clock = clock
         self._waiting: deque[DeferringConnection] = deque()
         self._started_s: float | None = None
@@ -60,7 +101,7 @@ class ParsingTurns:
         if self._started_s is None:
             self._started_s = now_s
             asyncio.get_running_loop().call_soon(self._begin_turn)
-        return now_s - self._started_s < MAX_TURN_S
+        return not self._starts.is_full and now_s - self._started_s < MAX_TURN_S
 
     def wait(self, connection: DeferringConnection) -> None:
         """Make a connection, which must not wait yet, wait until each waiting connection has parsed a piece."""
@@ -69,7 +110,7 @@ class ParsingTurns:
     def _begin_turn(self) -> None:
         started_s = self._clock.monotonic()
         try:
-            while self._waiting:
+            while self._waiting and not self._starts.is_full:
                 connection = self._waiting.popleft()
                 if connection.parse_deferred():
                     self._waiting.append(connection)

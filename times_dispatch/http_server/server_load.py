@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from times_dispatch.http_server.parsing_turns import ParsingTurns
+import msgspec
+
+from times_dispatch.http_server.parsing_turns import ParsingTurns, StartingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network
@@ -24,6 +26,9 @@ _MAX_ADDRESS: Final = 64
 """The number of characters of an address that are read; a client may send a header with many more."""
 _SPARE_FILES: Final = 64
 """The number of files that the process has open besides its connections."""
+_OVERLOADED: Final = msgspec.json.encode(
+    {"status": "error", "message": "Too many requests at once. Please try again later.", "error_code": 503}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,10 @@ class ServerLimits:
     """
     max_requests: int = 2048
     """The maximum number of current requests; further requests get 503."""
+    max_starts: int = 16
+    """The maximum number of requests that start in one turn of the event loop. Their answers should take a few
+    milliseconds together: the longest page that strangers get takes about a millisecond.
+    """
     max_per_address: int = 256
     """The maximum number of connections (behind a trusted proxy, of current requests) of one address."""
     max_visits_per_address: int = 0
@@ -96,7 +105,8 @@ class ServerLoad:
         self.limits = limits
         self._is_visit = is_visit
         self.refusals = refusals or RefusalLog()
-        self.turns = ParsingTurns()
+        self.starts = StartingTurns(limits.max_starts)
+        self.turns = ParsingTurns(self.starts)
         self.held_bytes = 0
         """The number of bytes of all current requests."""
         self.requests = 0
@@ -261,3 +271,11 @@ def _count_down(counter: Counter[str], key: str) -> None:
     counter[key] -= 1
     if not counter[key]:
         del counter[key]
+
+
+async def refuse_overload(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer a request that ``ServerLoad.begin`` does not accept; an ASGI application."""
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_OVERLOADED))]
+    headers = [*fields, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _OVERLOADED})

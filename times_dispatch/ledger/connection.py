@@ -361,7 +361,7 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
 """The first matching class gives the reason: some classes are subclasses of others."""
 _REASONS_BY_WORDS = (
     (
-        r"unknown command.*HELLO",
+        r"\A(?>.*?unknown command).*HELLO",
         "does not know the command HELLO: it must be Redis 6.2 or newer, or Valkey, and no proxy before it",
     ),
     (r"DB index is out of range", "has no database of this number"),

@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import (
     RECONCILERS,
 )
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests
 from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.scripts import Script, text
 
@@ -62,9 +63,13 @@ class DeadLetterBodies:
             if not page:
                 break
             bodies = [fields.get(_BODY, b"") for _, fields in page]
-            for (id_, _), body, hidden in zip(page, bodies, await self._hide(bodies), strict=True):
-                if hidden != body:
-                    reply = await self._replace(SenderId(stream), group=RECONCILERS, id=id_, payload=hidden, or_held=1)
+            requests = [fields.get(REQUEST, b"") for _, fields in page]
+            hidden = zip(*await hide_with_requests(bodies, requests, self._hide), strict=True)
+            for (id_, _), body, request, (payload, kept) in zip(page, bodies, requests, hidden, strict=True):
+                if (payload, kept) != (body, request):
+                    reply = await self._replace(
+                        SenderId(stream), group=RECONCILERS, id=id_, payload=payload, request=kept, or_held=1
+                    )
                     changed += text(reply["status"]) == Status.REPLACED
             after = page[-1][0].decode()
             await self._redis.hset(DEAD_LETTERS_SEARCHED, stream, after)

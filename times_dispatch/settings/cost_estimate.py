@@ -24,6 +24,6 @@ def estimated_cost(settings: Settings, view: CampaignView, messages: int) -> Dec
     if not per_part:
         return None
     accepted = sum(view.counts[state] for state in SENT)
-    text = re.sub(r"\{#.*?#\}", "", view.plan.text)
+    text = re.sub(r"\{#[^#]*#\}", "", view.plan.text)
     parts_each = view.parts / accepted if accepted else measure(text).parts
     return per_part * round(messages * max(1, parts_each))

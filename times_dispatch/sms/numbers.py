@@ -20,7 +20,7 @@ _ONE_NUMBER = re.compile(
 )
 _EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1,6}\Z", re.IGNORECASE)
 _PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
-_MASKED = re.compile("[0-9 +-]*(?:[*\u2022\u25cf#]{3,}|[xX]{3,})[0-9xX*\u2022\u25cf# -]*")
+_MASKED = re.compile("[0-9 +-]*+(?:[*\u2022\u25cf#]{3,}+|[xX]{3,}+)[0-9xX*\u2022\u25cf# -]*+")
 _LETTERS_FOR_DIGITS: Final = str.maketrans("OoОоΟοIl|SsBZz", "00000011155822")
 """Letters, also Cyrillic and Greek, that are written, scanned or typed instead of digits."""
 _MIN_DIGITS_BESIDE_LETTERS = 7

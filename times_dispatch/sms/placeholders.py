@@ -91,7 +91,7 @@ _VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
 _VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
 
 _FULL_WIDTH = str.maketrans("｛｝＃［］＜＞％＄＠", "{}#[]<>%$@")
-_DIGITS_AT_END = re.compile(r"[_ -]*[0-9]+\Z")
+_DIGITS_AT_END = re.compile(r"(?:(?<![_ -])[_ -]++|(?<![0-9_ -]))[0-9]++\Z")
 _BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MEANT: Final = {
     "url": "url link links website web site weblink shorturl shortlink urls",

@@ -53,12 +53,13 @@ BUILTIN: dict[int, str] = {
 """The formats that files name only by a number. The short date (14, 22) is India's, as programs in India show it."""
 
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)(?:-(?P<locale>[^\]]*))?\]|'
-    r"\[(?P<elapsed>(?:h+|m+|s+)\](?:(?<=s\])\.0+)?)|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]*\]|"
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]{0,255})(?:-(?P<locale>[^\]]{0,255}))?\]|'
+    r"\[(?P<elapsed>(?:h+|m+|s+)\](?:(?<=s\])\.0+)?)|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]{0,255}\]|"
     r"(?P<general>General)|(?P<ampm>AM/PM|A/P|am/pm|a/p)|(?P<exponent>E[+-])|"
     r"(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<digit>[0#?])|(?P<symbol>[.,%@/])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
+"""The tokens of a format. Programs write formats of at most 255 characters, which bounds the pieces in brackets."""
 _INDIAN_LOCALES = frozenset({"4009", "439", "0439", "en-IN", "hi-IN"})
 _LONG_DATE, _LONG_TIME = "F800", "F400"
 

@@ -1,4 +1,5 @@
 import json
+from datetime import date, timedelta
 
 import pytest
 from redis import Redis as SyncRedis
@@ -20,6 +21,12 @@ def test_statistics_are_printed_as_tables_as_json_and_as_csv(run: Run) -> None:
     assert row.startswith("TIMESM,0,0,0,")
     assert json.loads(run("stats", "--day", day, "--json").stdout)["rows"][day]["states"] == {"suppressed": 1}
     assert json.loads(run("stats", "--until", "2020-01-01", "--json").stdout)["rows"] == {}
+    since = (date.fromisoformat(day) - timedelta(days=9)).isoformat()
+    average = {"days": 10, "sent": 0.0, "delivered": 0.0, "clicked": 0.0, "errors": 0.0}
+    assert json.loads(run("stats", "--since", since, "--until", day, "--json").stdout)["daily_average"] == average
+    shown = run("stats", "--since", since, "--until", day).stdout
+    assert "a day on average over 10 days: 0 sent, 0 delivered, 0 clicked, 0 errors" in shown
+    assert json.loads(run("stats", "--by", "sender", "--json").stdout)["daily_average"] == {}
 
 
 def test_show_and_stats_give_the_same_numbers(run: Run, submitted: str) -> None:

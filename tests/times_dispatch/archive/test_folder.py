@@ -16,10 +16,16 @@ from times_dispatch.archive.errors import ArchiveDamaged, ArchiveUnavailable
 from times_dispatch.archive.folder import ArchiveFolder
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "folders"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveFolder:
-    """A folder on the disk, and a folder in another storage."""
-    return ArchiveFolder(str(tmp_path / "a") if request.param == "local" else f"memory://{tmp_path.name}")
+    """A folder on the disk, one in a storage without folders, and one in a storage whose folders must be made."""
+    root = tmp_path / "a"
+    if request.param == "local":
+        return ArchiveFolder(str(root))
+    if request.param == "memory":
+        return ArchiveFolder(f"memory://{tmp_path.name}")
+    Path(f"{root}/{root.parent}").mkdir(parents=True)  # fsspec takes the path of the storage for a path in it too
+    return ArchiveFolder(f"dir::file://{root}")
 
 
 def test_files_are_written_read_listed_and_deleted(folder: ArchiveFolder) -> None:
@@ -83,6 +89,12 @@ def test_an_unknown_kind_of_storage_is_named_without_its_login() -> None:
         ArchiveFolder("nowhere://user:secret@host/archive")
     assert "secret" not in str(error.value)
     assert str(error.value).startswith("nowhere://host/archive: ")
+
+
+@pytest.mark.parametrize("url", ["dir:///archive", "github://archive", "zip://archive"])
+def test_a_url_without_a_part_that_its_storage_needs_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(ArchiveUnavailable):
+        ArchiveFolder(url)
 
 
 _DIES: dict[str, str] = {

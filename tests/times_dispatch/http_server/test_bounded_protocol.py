@@ -154,7 +154,7 @@ def _deferring() -> tuple[BoundedProtocol, bytearray, list[bytes]]:
     config = uvicorn.Config(read, http=BoundedProtocol, lifespan="off", log_config=None)
     config.load()
     load, written = ServerLoad(), bytearray()
-    load.turns = ParsingTurns(clock=_SlowClock())
+    load.turns = ParsingTurns(load.starts, clock=_SlowClock())
     protocol = BoundedProtocol(config, ServerStateWithLoad(load), {})
     protocol.connection_made(_Transport(written))
     return protocol, written, bodies

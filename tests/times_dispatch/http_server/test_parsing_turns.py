@@ -1,10 +1,14 @@
 """Connections that have much to parse at one moment parse it in several turns, in order."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.kit.clock import FakeClock
-from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns
+from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns, StartingTurns
+
+MAX_STARTS = 16
 
 
 class _SlowClock(FakeClock):
@@ -32,7 +36,7 @@ class _Connection:
 
 
 async def test_the_first_of_a_turn_has_time_and_the_next_turn_has_time_again() -> None:
-    turns = ParsingTurns(clock=_SlowClock(MAX_TURN_S * 0.75))
+    turns = ParsingTurns(StartingTurns(MAX_STARTS), clock=_SlowClock(MAX_TURN_S * 0.75))
     assert turns.has_time()
     assert turns.has_time()
     assert not turns.has_time()
@@ -41,7 +45,7 @@ async def test_the_first_of_a_turn_has_time_and_the_next_turn_has_time_again() -
 
 
 async def test_those_that_wait_parse_a_piece_each_in_turn_and_others_run_meanwhile() -> None:
-    turns, parsed = ParsingTurns(clock=_SlowClock(MAX_TURN_S * 1.5)), list[str]()
+    turns, parsed = ParsingTurns(StartingTurns(MAX_STARTS), clock=_SlowClock(MAX_TURN_S * 1.5)), list[str]()
     assert turns.has_time()
     for name, pieces in (("a", 3), ("b", 1), ("c", 2)):
         turns.wait(_Connection(name, pieces, parsed))
@@ -59,7 +63,7 @@ async def test_an_error_of_one_connection_does_not_end_the_turns_of_the_others()
         def parse_deferred(self) -> bool:
             raise RuntimeError
 
-    turns, parsed, errors = ParsingTurns(), list[str](), list[dict[str, Any]]()
+    turns, parsed, errors = ParsingTurns(StartingTurns(MAX_STARTS)), list[str](), list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     assert turns.has_time()
     turns.wait(Broken())
@@ -68,3 +72,75 @@ async def test_an_error_of_one_connection_does_not_end_the_turns_of_the_others()
         await asyncio.sleep(0)
     assert ([type(error["exception"]) for error in errors], parsed) == ([RuntimeError], ["a"])
     assert turns.has_time()
+
+
+def _start(turns: StartingTurns, start: Callable[[], object]) -> None:
+    if turns.may_start():
+        start()
+    else:
+        turns.wait(start)
+
+
+async def test_few_requests_start_in_one_turn_and_all_start_in_order() -> None:
+    turns, started = StartingTurns(MAX_STARTS), list[int]()
+    for number in range(3 * MAX_STARTS + 1):
+        _start(turns, partial(started.append, number))
+    counts = [len(started)]
+    while len(started) <= 3 * MAX_STARTS:
+        await asyncio.sleep(0)
+        counts.append(len(started))
+    assert counts == [MAX_STARTS, 2 * MAX_STARTS, 3 * MAX_STARTS, 3 * MAX_STARTS + 1]
+    assert started == list(range(3 * MAX_STARTS + 1))
+
+
+async def test_a_request_that_starts_when_another_ends_waits_for_those_before_it() -> None:
+    turns, started, most = StartingTurns(MAX_STARTS), list[int](), 0
+
+    async def answer(number: int) -> None:
+        started.append(number)
+        if number < 10 * MAX_STARTS:  # the next request of the connection
+            start(number + 4 * MAX_STARTS)
+
+    def start(number: int) -> None:
+        _start(turns, lambda: tasks.append(asyncio.ensure_future(answer(number))))
+
+    tasks = list[asyncio.Future[None]]()
+    for number in range(4 * MAX_STARTS):
+        start(number)
+    for _ in range(100):
+        before = len(started)
+        await asyncio.sleep(0)
+        most = max(most, len(started) - before)
+    assert started == list(range(14 * MAX_STARTS))
+    assert most <= 2 * MAX_STARTS
+
+
+async def test_a_request_that_cannot_start_does_not_stop_the_others() -> None:
+    turns, started = StartingTurns(MAX_STARTS), list[int]()
+
+    def fail() -> None:
+        raise RuntimeError
+
+    handled = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: handled.append(context))
+    for number in range(MAX_STARTS):
+        _start(turns, partial(started.append, number))
+    _start(turns, fail)
+    _start(turns, partial(started.append, MAX_STARTS))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert len(handled) == 1
+    assert started == list(range(MAX_STARTS + 1))
+
+
+async def test_nothing_is_parsed_in_a_turn_in_which_no_further_request_starts() -> None:
+    starts, parsed, started = StartingTurns(MAX_STARTS), list[str](), list[int]()
+    turns = ParsingTurns(starts, clock=FakeClock())
+    for number in range(MAX_STARTS + 1):
+        assert turns.has_time() is (number < MAX_STARTS)
+        _start(starts, partial(started.append, number))
+    turns.wait(_Connection("a", 1, parsed))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert parsed == ["a"]
+    assert len(started) == MAX_STARTS + 1

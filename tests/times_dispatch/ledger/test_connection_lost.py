@@ -1,6 +1,8 @@
 """A lost connection raises a Redis error, never an error of the event loop, and no cancellation of a call is lost."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -13,11 +15,16 @@ from times_dispatch.ledger.connection import connect
 
 GREETING = 3
 """The number of replies that a client waits for: to HELLO, to SELECT, and to the client's first command."""
+AT_ONCE = struct.pack("ii", 1, 0)
+"""The value of ``SO_LINGER`` with which the end of a connection is a reset."""
 
 
 @asynccontextmanager
-async def _dropping(port: int, drops: Callable[[int], bool]) -> AsyncIterator[int]:
-    """Serve a proxy to *port*, which drops a connection before reply n if ``drops(n)`` is true; yield its own port."""
+async def _dropping(port: int, drops: Callable[[int], bool], *, resets: bool = False) -> AsyncIterator[int]:
+    """Serve a proxy to *port*, which drops a connection before reply n if ``drops(n)`` is true; yield its own port.
+
+    With *resets*, the proxy resets the connection right after that reply instead.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: bool) -> None:
@@ -25,6 +32,9 @@ async def _dropping(port: int, drops: Callable[[int], bool]) -> AsyncIterator[in
         with suppress(OSError):
             while data := await reader.read(65_536):
                 if count and drops(number):
+                    if resets:
+                        writer.write(data)
+                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
                     break
                 number += 1
                 writer.write(data)
@@ -53,11 +63,14 @@ def _on_uvloop(main: Callable[[], object]) -> None:
         runner.run(main())  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("at", range(GREETING))
-def test_a_connection_dropped_at_any_step_of_the_greeting_is_a_redis_error(redis_url: str, at: int) -> None:
+def test_a_connection_dropped_at_any_step_of_the_greeting_is_a_redis_error(
+    redis_url: str, at: int, resets: bool
+) -> None:
     async def main() -> None:
         port = int(redis_url.rpartition(":")[2].partition("/")[0])
-        async with _dropping(port, lambda number: number >= at) as proxy:
+        async with _dropping(port, lambda number: number >= at, resets=resets) as proxy:
             for _ in range(25):
                 async with connect(f"redis://127.0.0.1:{proxy}/1", retries=0, socket_timeout_s=1) as redis:
                     ends = await asyncio.gather(*(redis.incr("n") for _ in range(4)), return_exceptions=True)

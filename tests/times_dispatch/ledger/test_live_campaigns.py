@@ -113,13 +113,62 @@ async def test_of_a_campaign_that_runs_only_the_fields_of_its_sums_are_read(
     await ledger.redis.hset(key, counter, "many")
     [(_, _, live)] = (await reader.read()).senders
     assert live == [expected]
-    reply = await Script(ledger.redis, "read_live")(SENDER, campaigns=msgspec.json.encode([CAMPAIGN]))
-    plan = await ledger.redis.hget(key, "plan")
-    assert reply["campaigns"] == [[plan, f"{expected.created_ms} {expected.sealed_ms} 3 3 0".encode()]]
+    numbers, plan = f"{expected.created_ms} {expected.sealed_ms} 3 3 0".encode(), await ledger.redis.hget(key, "plan")
+    for with_plans, values in ((1, [plan, numbers]), (0, numbers)):
+        campaigns = msgspec.json.encode([CAMPAIGN])
+        reply = await Script(ledger.redis, "read_live")(SENDER, campaigns=campaigns, with_plans=with_plans)
+        assert reply["campaigns"] == [values]
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     work = await reader.read()
     assert ([sender.live for sender in work.senders], [each.campaign for each in work.damaged]) == ([[]], [CAMPAIGN])
     await ledger.redis.hset(key, counter, 0)
+
+
+async def test_each_reading_by_one_reader_equals_that_of_a_new_reader(ledger: Ledger) -> None:
+    kept = LiveCampaigns(ledger.redis)
+
+    async def both() -> list[list[LiveCampaign]]:
+        expected = await LiveCampaigns(ledger.redis, may_run_scripts=False).read()
+        work = await kept.read()
+        assert work.senders == expected.senders
+        assert [*map(str, work.damaged)] == [*map(str, expected.damaged)]
+        return [sender.live for sender in work.senders]
+
+    await ledger.submit(3)
+    await both()
+    [[before]] = await both()
+    await ledger.open(await ledger.take(), max_messages=2)
+    [[after]] = await both()
+    assert (before.pending, after.pending, after.sending) == (3, 1, 2)
+    for action in (ControlAction.PAUSE, ControlAction.RESUME, ControlAction.BRAKE):
+        await ledger.control.campaign(SENDER, CAMPAIGN, action, reason="too many rejected")
+        [[one]] = await both()
+        assert one == (await both())[0][0]
+    assert (one.state, one.reason) == (CampaignState.BRAKED, "too many rejected")
+    await ledger.submit(2, campaign="another1")
+    assert len((await both())[0]) == 2
+    key = campaign_key(SENDER, CAMPAIGN)
+    await ledger.redis.rename(key, f"{key}:kept")
+    assert [each.id for each in (await both())[0]] == ["another1"]
+    await ledger.redis.hset(key, "archive", "stub")
+    assert [each.id for each in (await both())[0]] == ["another1"]
+    await ledger.redis.rename(f"{key}:kept", key)
+    await ledger.redis.hset(key, "p", "many")
+    assert [each.id for each in (await both())[0]] == ["another1"]
+    await ledger.redis.hset(key, "p", 1)
+    assert len((await both())[0]) == 2
+
+
+async def test_the_plan_of_a_campaign_is_read_once(ledger: Ledger) -> None:
+    for name in ("running1", "paused01"):
+        await ledger.submit(2, campaign=name)
+    await ledger.control.campaign(SENDER, CampaignId("paused01"), ControlAction.PAUSE)
+    reader, counts = LiveCampaigns(ledger.redis), list[int]()
+    for _ in range(2):
+        await ledger.redis.config_resetstat()
+        await reader.read()
+        counts.append((await ledger.redis.info("commandstats")).get("cmdstat_hget", {}).get("calls", 0))
+    assert counts == [2, 0]
 
 
 async def test_lanes_are_one_sender_with_one_campaign(ledger: Ledger, reader: LiveCampaigns) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import tracemalloc
 from typing import Any
 
@@ -8,6 +9,7 @@ from callbacks.stream_reader import StreamReader
 from callbacks.streams import BODY, FROM_LINKS, VIA, fields_of, pack, unpack
 from times_dispatch.ledger.keys import RECONCILERS, RELAY, RELAYS, REPORTS
 from times_dispatch.ledger.posted_bodies import PostedBodies
+from times_dispatch.ledger.posted_requests import REQUEST, PostedRequest, pack_request
 
 NUMBER = "919876543210"
 NAMING, OTHER = b'[{"from":"9876543210"}]', b'[{"from":"9876543211"}]'
@@ -29,6 +31,28 @@ async def test_entries_that_wait_lose_the_number_and_keep_their_other_fields(red
     ((_, relayed),) = relays
     assert relayed == {BODY: HIDDEN, VIA: b"1.1 y"}
     assert await bodies.hide(NUMBER) == (0, 0)
+
+
+async def test_requests_with_the_number_are_deleted_and_the_others_stay(redis: Redis) -> None:
+    naming, other = (
+        pack_request(PostedRequest("POST", content_encoding="gzip", body=gzip.compress(body)))
+        for body in (b"to=9876543210", b"to=9876543211")
+    )
+    requests = pack([other, naming, other])
+    await redis.xadd(REPORTS, fields_of(pack([OTHER, OTHER, NAMING]), b"", request=requests))
+    await redis.xadd(RELAY, fields_of(OTHER, b"1.1 y", request=naming))
+    await redis.xadd(RELAY, fields_of(OTHER, b"1.1 y", request=other))
+    assert await PostedBodies(redis).hide(NUMBER) == (2, 0)
+    entries: Any = await redis.xrange(REPORTS)
+    assert [(unpack(fields[BODY]), unpack(fields[REQUEST])) for _, fields in entries] == [
+        ([OTHER, OTHER, HIDDEN], [other, b"", b""])
+    ]
+    relays: Any = await redis.xrange(RELAY)
+    assert [fields for _, fields in relays] == [
+        {BODY: OTHER, VIA: b"1.1 y", REQUEST: other},
+        {BODY: OTHER, VIA: b"1.1 y"},
+    ]
+    assert await PostedBodies(redis).hide(NUMBER) == (0, 0)
 
 
 @pytest.mark.parametrize(("stream", "group", "outcome"), [(REPORTS, RECONCILERS, (0, 1)), (RELAY, RELAYS, (1, 0))])

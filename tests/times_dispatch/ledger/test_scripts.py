@@ -110,7 +110,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     yield {
         "forget_messages": lambda: NumberForgetting(ledger.redis, "919800000000").forget_batch(view, 0),
         "replace_body": lambda: Script(ledger.redis, "replace_body")(
-            SenderId(REPORTS), group="reconcilers", id="1-1", payload=b"y", or_held=0
+            SenderId(REPORTS), group="reconcilers", id="1-1", payload=b"y", request=b"", or_held=0
         ),
         "queue_copies": lambda: Script(ledger.redis, "queue_copies")(
             FORWARD, max_copies=9, max_bytes=10**6, lanes=8, copies=[{"lane": 1, "score": 1, "member": b"new"}]

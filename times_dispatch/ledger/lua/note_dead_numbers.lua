@@ -18,7 +18,7 @@ local call, buckets, values, noted = redis.call, {}, {}, 0
 local day = math.floor(now_us() / DAY_US)
 
 call('SET', key_of_sender(HAS_DEAD), 1, 'EX', args.keep_s)
-for bucket, member, code in string.gmatch(args.notes, '(%d+):(%d+):(%d+)') do
+for bucket, member, code in string.gmatch(args.notes, '%f[%d](%d+):(%d+):(%d+)') do
   local fields, value = buckets[bucket] or {}, values[code] or string.format('%.0f', day * CODES + code % CODES)
   buckets[bucket], values[code] = fields, value
   local length = #fields

@@ -37,7 +37,7 @@ local silent = silent_since_decision()
 redis.call('HDEL', sender_key, 'paused', 'pause_reason', 'silent')
 if silent ~= '' then redis.call('HSET', sender_key, 'silent', silent) end
 for _, field in ipairs(redis.call('HKEYS', sender_key)) do
-  local name, provider = string.match(field, '(.*)@(.*)')
+  local name, provider = string.match(field, '^(.*)@(.*)')
   local stays = name and (backs_off_since_decision(provider) or is_silent(silent, provider))
   if name == 'brake' or (name and not stays) then
     redis.call('HDEL', sender_key, field)

@@ -30,6 +30,8 @@ _NAMED_MONTHS: Final = tuple(
     )
 )
 """The forms 22-Nov-2026 10:30 and Nov 22, 2026 10:30:00 AM (also of JavaScript), and the forms of C and Java."""
+_NUMBERED = re.compile(rf"([0-9]{{1,2}})([/.-])([0-9]{{1,2}})\2{_YEAR},? {_TIME}{_ZONE}", re.ASCII | re.IGNORECASE)
+"""The form 21/11/2026 23:56:40, in which the day or the month may come first."""
 _DOT_NET = re.compile(r"/Date\(([0-9]{12,13})(?:[+-][0-9]{4})?\)/")
 _ISO_BASIC = re.compile(r"(20[0-9]{6})T([0-9]{6})(Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE)
 _NAMED_ZONE = re.compile(r"\[[A-Za-z_/]{3,40}\]\Z")
@@ -49,6 +51,7 @@ _RFC_5322 = re.compile(
 )
 _ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA}
 _MAX_S: Final = 2**32
+_MONTHS_OF_YEAR: Final = len(_MONTHS)
 _UNITS: Final = ((1, 10**11), (10**3, 10**13), (10**6, 10**16), (10**9, 10**19))
 """For each unit, the number of units in a second, and the number below which a time is in this unit."""
 
@@ -57,8 +60,9 @@ def epoch_s(value: object) -> int | None:
     """Return a time in epoch seconds, at least 0 and below 2**32; None if the meaning is not certain.
 
     The function reads numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date
-    and time, ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, the dates of e-mails, and
-    the forms of JavaScript, Java, .NET and MongoDB.
+    and time, ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, ``26/11/2026 10:30`` if
+    the day is above 12 or equal to the month, the dates of e-mails, and the forms of JavaScript, Java, .NET and
+    MongoDB.
     """
     if isinstance(value, dict) and list(value) == ["$date"]:
         value = value["$date"]
@@ -101,19 +105,33 @@ def _of_date(text: str) -> float | None:
     if _RFC_5322.fullmatch(text):
         with suppress(ValueError, OverflowError):
             return parsedate_to_datetime(text).timestamp()
+    if match := _NUMBERED.fullmatch(text):
+        return _of_numbers(match)
     match = next(filter(None, (form.fullmatch(text) for form in _NAMED_MONTHS)), None)
     return _of_named_month(match) if match else None
+
+
+def _of_numbers(match: re.Match[str]) -> float | None:
+    """Read a date whose day is above 12 or equal to the month; whether the day comes first is not certain otherwise."""
+    month, day = sorted((int(match[1]), int(match[3])))
+    if day <= _MONTHS_OF_YEAR and day != month:
+        return None
+    return _of_day(f"{match['year']}-{month:02}-{day:02}", match)
 
 
 def _of_named_month(match: re.Match[str]) -> float | None:
     name = match["month"].lower()
     if name[:3] not in _MONTHS or not (len(name) == 3 or name in _LONG_MONTHS):
         return None
+    month = _MONTHS.index(name[:3]) + 1
+    return _of_day(f"20{match['year'][-2:]}-{month:02}-{match['day']:0>2}", match)
+
+
+def _of_day(date: str, match: re.Match[str]) -> float | None:
+    """Read the time and the zone that follow a date."""
     zone = (match["zone"] or "").upper()
     if zone not in _ZONES:
         zone = zone.removeprefix("UTC").removeprefix("GMT")
-    month = _MONTHS.index(name[:3]) + 1
-    date = f"20{match['year'][-2:]}-{month:02}-{match['day']:0>2}"
     return _of_fields(f"{date}T{_of_24_hours(match['time'], match['half'])}", zone)
 
 

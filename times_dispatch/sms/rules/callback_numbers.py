@@ -10,18 +10,19 @@ from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 from typing import NamedTuple
 
-from times_dispatch.sms.rules import number_forms, number_signs, short_codes
+from times_dispatch.sms.rules import number_forms, number_neighbours, number_signs, short_codes
 from times_dispatch.sms.rules.callback_words import (
-    AMOUNT_WORDS,
-    BETWEEN,
+    AFTER_AMOUNT_WORD,
+    AFTER_CALL_WORD,
+    AFTER_CURRENCY,
+    AFTER_ID_WORD,
     CALL_WORDS,
-    CURRENCY_WORDS,
-    FOLLOWING_WORDS,
     GLUE_WORDS,
-    ID_NUMBER_WORDS,
-    ID_WORDS,
     UNIT_WORDS,
     any_of,
+    is_after_call_word,
+    is_after_id_word,
+    line_before,
 )
 from times_dispatch.sms.rules.short_codes import (
     AFTER_SENT_TO,
@@ -31,12 +32,9 @@ from times_dispatch.sms.rules.short_codes import (
     PIN_DIGITS,
 )
 
-_SEPARATOR = r"[ \u00a0\t\r\n.()\u2010-\u2015-]"
+_SEPARATOR = number_neighbours.SEPARATOR
 _MAX_DIGITS = 15
 _MAX_GROUPS = 13
-_CONTEXT = 48
-"""The number of characters before a number in which the words are searched."""
-
 
 _GLUED = "|".join(
     [
@@ -66,23 +64,8 @@ _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
 _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
-_MOBILE_OR_TOLL_FREE = re.compile(r"(?:[6-9][0-9](?:[ .-]?[0-9]{2,8}){1,4}|18[06]0[0-9]{4,7})(?![0-9])")
-_TOLL_FREE = re.compile("18[06]0[0-9]{4,7}(?![0-9])")
-_SHORT_CODES = re.compile(r"(?<![0-9/.,:-])1[0-9]{2,4}(?:/1[0-9]{2,4})?\Z")
-"""Helplines before a slash and a toll-free number: ``1912/18001234567``."""
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
-_AFTER_CALL_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
-)
-_AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
-_AFTER_ID_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
-    re.IGNORECASE,
-)
 _AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
-_AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
-_PIN_CODE = re.compile(r"(?<![0-9.,])[1-9][0-9]{5}\Z")
-"""The code of a post office at the end of an address: ``Pune-411001.9876543210``."""
 _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
 
@@ -98,16 +81,6 @@ _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
 _DIGITS_AS_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
-_ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|M|P|Mo)\Z")
-_AFTER_CALL_WORD_AND_NAME = re.compile(
-    rf"(?:^|[^A-Za-z])(?i:{any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
-)
-_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
-_FOLLOWING = re.compile(rf"(?:(?:{any_of(FOLLOWING_WORDS)})(?![a-z])|x[0-9]{{1,5}}(?![a-z0-9]))", re.IGNORECASE)
-_OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
-_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9@])")
-"""The last digits of another number, but not the end of an address such as ``9876543210-2@ybl``."""
-
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
 _AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
@@ -166,7 +139,9 @@ def find(text: str) -> list[str]:
     ascii_digits = number_signs.as_ascii(text)
     if not _may_contain_numbers(ascii_digits):
         return []
-    ascii_digits = number_signs.join_halves(number_signs.without_signs(ascii_digits), _is_after_call_word)
+    ascii_digits = number_signs.join_halves(
+        number_signs.without_signs(ascii_digits, is_after_id_word), is_after_call_word
+    )
     spans = list(_spans(ascii_digits))
     short = short_codes.find(ascii_digits, ascii_digits.lower())
     if short:
@@ -177,15 +152,15 @@ def find(text: str) -> list[str]:
 
 def context_before(text: str) -> str:
     """Return the end of a text that decides whether digits after the text are a number to call; may be empty."""
-    line = _line_before(text, len(text))
-    patterns = (_AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
+    line = line_before(text, len(text))
+    patterns = (AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, AFTER_ID_WORD, AFTER_CURRENCY, AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
     return next((match[0] for match in matches if match), "")
 
 
 def is_to_call(context: str) -> bool:
     """Return whether digits after a context, from ``context_before``, are a number to call or to send an SMS to."""
-    patterns = (_AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO)
+    patterns = (AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO)
     return any(pattern.search(context) for pattern in patterns)
 
 
@@ -204,16 +179,6 @@ def _may_contain_numbers(text: str) -> bool:
     ):
         return True
     return short_codes.may_contain(text, lower)
-
-
-def _is_after_call_word(text: str, position: int) -> bool:
-    return _AFTER_CALL_WORD.search(_line_before(text, position)) is not None
-
-
-def _line_before(text: str, position: int) -> str:
-    """Return the end of the line before a position, with the line above if the position is at a line's beginning."""
-    before = text[max(0, position - _CONTEXT) : position]
-    return before[before.rfind("\n", 0, len(before.rstrip())) + 1 :]
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -248,10 +213,13 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
             break
         if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, first, last):
             candidates.append((last, digits))
-    if not candidates or not _may_begin(run, first, end_of_last):
-        return None
+    group_before = groups[first - 1] if first else None
     start = _start(run, first)
-    before = _line_before(run.text, start)
+    if not candidates or not number_neighbours.may_begin(
+        run.text, start, group_before=group_before, end_of_number_before=end_of_last
+    ):
+        return None
+    before = line_before(run.text, start)
     is_next = end_of_last > 0 and run.text[end_of_last:start].strip() in _BETWEEN_NUMBERS
     candidates.sort(key=lambda candidate: (_ends_sentence(run, candidate[0]), candidate[0]))
     for last, digits in reversed(candidates):
@@ -264,8 +232,8 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and number_forms.LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
-        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _AFTER_AMOUNT_WORD.search(before)
-        if not is_quantity or _AFTER_CALL_WORD.search(before):
+        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or AFTER_AMOUNT_WORD.search(before)
+        if not is_quantity or AFTER_CALL_WORD.search(before):
             return last
     return None
 
@@ -300,80 +268,17 @@ def _are_alone(groups: list[tuple[int, int]], first: int, last: int) -> bool:
     return all(end - begin > 1 for begin, end in around)
 
 
+def _may_end(run: _Run, first: int, last: int) -> bool:
+    has_more_groups = last + 1 < len(run.groups)
+    return number_neighbours.may_end(run.text, _start(run, first), run.groups[last], has_more_groups=has_more_groups)
+
+
 def _start(run: _Run, first: int) -> int:
     """Return the position at which a number begins: at the plus or the bracket, if there is one."""
     start = run.groups[first][0]
     while start > run.start and run.text[start - 1] in "+(":
         start -= 1
     return start
-
-
-def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
-    text, start = run.text, _start(run, first)
-    before = text[start - 1] if start else " "
-    if first:
-        gap = text[run.groups[first - 1][1] : start]
-        is_apart = " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last
-        return is_apart or _is_listed(run, first) or (gap in (".", "-") and _is_after_pin_code(text, start))
-    if before not in "-\u2010\u2011\u2012\u2013\u2014/.,:@" or start - 1 == end_of_last:
-        return True
-    head = text[max(0, start - _CONTEXT) : start - 1]
-    if _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
-        return True
-    if _is_after_short_codes(head, text, start) or _is_after_name(head, text, start, is_slash=before == "/"):
-        return True
-    last = head[-1:] or " "
-    if before in ".,:":
-        return not last.isdigit() or _is_after_pin_code(text, start)
-    return last.isspace() or not last.isascii()  # a word of another script is no prefix of an id
-
-
-def _is_after_short_codes(head: str, text: str, start: int) -> bool:
-    is_listed = text[start - 1] == "/" and _SHORT_CODES.search(head) is not None
-    return is_listed and _TOLL_FREE.match(text, start) is not None
-
-
-def _is_after_pin_code(text: str, start: int) -> bool:
-    is_mobile = _MOBILE_OR_TOLL_FREE.match(text, start) is not None
-    return is_mobile and _PIN_CODE.search(text, max(0, start - _CONTEXT), start - 1) is not None
-
-
-def _is_listed(run: _Run, first: int) -> bool:
-    """Say whether a mobile or toll-free number is an item of a list: ``1)9876543210 2)9876543211``."""
-    begin, end = run.groups[first - 1]
-    is_item = end - begin == 1 and run.text[end : end + 1] == ")" and end + 1 == run.groups[first][0]
-    return is_item and _MOBILE_OR_TOLL_FREE.match(run.text, end + 1) is not None
-
-
-def _is_after_name(head: str, text: str, start: int, *, is_slash: bool) -> bool:
-    """Say whether a mobile or toll-free number is glued to a word or to ``M``: ``Rao-9876543210``.
-
-    An id is glued to capitals: ``OD-9876543210``. After a slash, only the name of a person to call counts.
-    """
-    if not _MOBILE_OR_TOLL_FREE.match(text, start) or _AFTER_ID_WORD.search(head):
-        return False
-    if not is_slash and _ENDS_LIKE_A_NAME.search(head):
-        return True
-    return _AFTER_CALL_WORD_AND_NAME.search(head) is not None
-
-
-def _may_end(run: _Run, first: int, last: int) -> bool:
-    text, (begin, end) = run.text, run.groups[last]
-    after = text[end : end + 1]
-    if not after or after.isspace() or after == "\0":
-        return True
-    if after == "_":
-        return end - begin >= 10 and text[end + 1 : end + 2].isalpha()
-    if after.isalpha():
-        is_word = not after.isascii() or _FOLLOWING.match(text, end) is not None
-        return is_word or (end - begin >= 10 and _is_after_call_word(text, _start(run, first)))
-    if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
-        last_digits = _LAST_DIGITS.match(text, end)
-        is_short = last_digits is None or (end - begin <= 2 and len(last_digits[0]) <= 3)  # as in 1800 1234 24/7
-        return not is_short or _OTHER_NUMBER.match(text, end) is not None
-    if last + 1 < len(run.groups) and after in "-\u2013.":
-        return text[end + 1].isspace()  # as in Call 9876543210. 5 days left
-    return after not in "@%="
 
 
 def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool:
@@ -387,11 +292,11 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     """
     if written.startswith("+") and not digits.startswith("91"):
         return number_forms.is_foreign(digits)
-    if _AFTER_CURRENCY.search(before):
+    if AFTER_CURRENCY.search(before):
         return False
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
-    to_call = (_AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
-    is_id = _AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
+    to_call = (AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
+    is_id = AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
     if is_id and _AFTER_SENTENCE.search(before) and number_forms.has_groups_of_mobile(digits, sizes):
         is_id = False
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):

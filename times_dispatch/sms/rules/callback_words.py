@@ -80,7 +80,7 @@ ID_WORDS: Final = (
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
         "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
-        "marks score scores pledge "
+        "marks score scores pledge certificate serials meeting zoom webex conference "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
         "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ సర్వీస్ "
         "ನೋಂದಣಿ ಪಾಲಿಸಿ ಗ್ರಾಹಕ രജിസ്ട്രേഷൻ പോളിസി রেজিস্ট্রেশন পলিসি গ্রাহক রেফ কার্ড "
@@ -104,6 +104,7 @@ ID_NUMBER_WORDS: Final = _words(
 AMOUNT_WORDS: Final = (
     "up to",
     *_words("population calories jackpot upto worth above below under over than between earn earned won win redeem"),
+    *_words("turnover revenue profit income balance bal total limit outstanding cr dr"),
 )
 """The words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
 
@@ -163,6 +164,21 @@ HELPLINES: Final = {
 }
 """Helplines of India, which are numbers to call even after only their word: ``Police: 100``, ``CHILD - 1098``."""
 
+CALL_AFTER_NUMBER: Final = (
+    *("पर", "वर", "ಗೆ", "ಕ್ಕೆ", "కు", "కి", "எண்ணில்", "எண்ணை", "என்ற எண்ணில்", "എന്ന നമ്പറിൽ", "നമ്പറിൽ"),
+    *("নম্বরে", "নাম্বারে", "પર", "ਤੇ", "'ਤੇ", "ରେ", "ନମ୍ବରରେ"),
+)
+"""The words of Indian scripts between a number and a word to call after it: ``1909 पर कॉल करें``."""
+
+VERBS_AFTER_NUMBER: Final = _words(
+    "कॉल काल संपर्क सम्पर्क डायल फोन फ़ोन ಕರೆ ಸಂಪರ್ಕಿಸಿ కాల్ ఫోన్ సంప్రదించండి அழைக்க தொடர்பு "
+    "വിളിക്ക ബന്ധപ്പെടുക ফোন কল যোগাযোগ કૉલ કોલ ફોન સંપર્ક ਕਾਲ ਫੋਨ ਸੰਪਰਕ କଲ ଫୋନ"
+)
+"""The words to call that follow a number and one of ``CALL_AFTER_NUMBER``."""
+
+CALL_IMPERATIVES: Final = ("ಕರೆ ಮಾಡಿ", *_words("ಸಂಪರ್ಕಿಸಿ సంప్రదించండి அழைக்க அழையுங்கள் വിളിക്കുക വിളിക്കൂ"))
+"""The words to call that may follow a number immediately, because they are no nouns."""
+
 AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
 """The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
@@ -176,3 +192,31 @@ SHORT_CODE_UNITS: Final = _words(
 
 CURRENCY_WORDS: Final = _words("rs inr usd re rupees ₹ $ € रु रू रुपये")
 """The words after which digits are an amount."""
+
+CONTEXT: Final = 48
+"""The number of characters before a number in which the words are searched."""
+AFTER_CALL_WORD: Final = re.compile(
+    rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
+)
+AFTER_ID_WORD: Final = re.compile(
+    rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
+    re.IGNORECASE,
+)
+AFTER_AMOUNT_WORD: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
+AFTER_CURRENCY: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
+
+
+def line_before(text: str, position: int) -> str:
+    """Return the end of the line before a position, with the line above if the position is at a line's beginning."""
+    before = text[max(0, position - CONTEXT) : position]
+    return before[before.rfind("\n", 0, len(before.rstrip())) + 1 :]
+
+
+def is_after_call_word(text: str, position: int) -> bool:
+    """Return whether a word to call is before a position."""
+    return AFTER_CALL_WORD.search(line_before(text, position)) is not None
+
+
+def is_after_id_word(text: str, position: int) -> bool:
+    """Return whether a word for an id is before a position."""
+    return AFTER_ID_WORD.search(line_before(text, position)) is not None

@@ -4,7 +4,7 @@ import re
 
 KNOWN_DIGITS = 19
 
-_FROM_SPREADSHEET = re.compile(r"[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.]0*")
+_FROM_SPREADSHEET = re.compile(r"[0-9]++(?:[.,][0-9]*+)?[eE][+]?[0-9]++|[0-9]++[.]0*+")
 
 
 def entity_problem(digits: str) -> str | None:

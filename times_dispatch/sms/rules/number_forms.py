@@ -16,8 +16,10 @@ _LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8}")
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
-_HOURS = re.compile("18[06]0(?:1[89]|2[0-3])(?:15|30|45)")
-"""Hours such as ``1800-1830``; ``1800-2100`` is the number of a bank."""
+_HOURS = re.compile("18[06]0(?:(?:1[89]|2[0-3])(?:15|30|45)|0[0-9]00|2400)")
+"""Hours such as ``1800-1830`` and ``1800-0600``; ``1800-2100`` is the number of a bank."""
+_DECIMAL = re.compile("18[06]0[.][0-9]{4}")
+"""An amount with four decimals, such as the value of a unit of a fund: ``NAV 1800.1234``."""
 _LONG_LANDLINE = re.compile("0[1-8][0-9]{10}")
 """A landline with an area code of three digits and eight digits of its own, as an insurer has: ``0120 6234 6234``."""
 _YEAR_IN_ID = re.compile("[0-9]{4}(?:19|20)[0-9]{2}")
@@ -44,7 +46,7 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
     """
     if written.startswith("+") and not digits.startswith("91"):
         return is_foreign(digits)
-    if _is_toll_free(digits, sizes, to_call=to_call) or _SERIES.fullmatch(digits):
+    if _is_toll_free(digits, sizes, written, to_call=to_call) or _SERIES.fullmatch(digits):
         return sizes not in _SIZES_OF_DATES or _DATE.fullmatch(digits) is None  # 18-03-2026 is a date
     if "(0)" in written:
         sizes = [size for size in sizes if size > 1]
@@ -61,7 +63,7 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
     """Say whether digits have groups that no id has: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
     if digits.startswith("0"):
-        return sizes in ([3, 8], [4, 7], [5, 6], [3, 4, 4])
+        return len(digits) == 11 and len(sizes) > 1 and 3 <= sizes[0] <= 5
     return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
 
 
@@ -78,14 +80,14 @@ def is_foreign(digits: str) -> bool:
         return False
 
 
-def _is_toll_free(digits: str, sizes: list[int], *, to_call: bool) -> bool:
+def _is_toll_free(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
     if sizes[-1] == 1 < max(sizes):  # in ``1800-11-2024 9 AM``, the single digit belongs to no number
         return False
     if _LONG_TOLL_FREE.fullmatch(digits):
         is_number = sizes[-1] > 2 and (to_call or len(sizes) > 1)
     else:
         is_number = _TOLL_FREE.fullmatch(digits) is not None
-    if sizes == [4, 4] and _HOURS.fullmatch(digits):
+    if sizes == [4, 4] and (_HOURS.fullmatch(digits) or _DECIMAL.fullmatch(written)):
         return to_call
     return is_number and (to_call or sizes not in _SIZES_OF_RANGES)
 

@@ -37,8 +37,9 @@ _AFTER_CODE = re.compile(
 """Signs after an area code, within a toll-free number or after the code of India: ``080/41234567``, ``1800/123/4567``,
 ``[022] 26501239``."""
 _SIGNS_AFTER_CODE = "/:_~|]*"
-_HALVES = re.compile(r"(?<![0-9])([6-9][0-9]{4})[/:_~|*,]([0-9]{5})(?![0-9])")
-"""The halves of a mobile number with a sign between them that belongs to a number only after a word to call."""
+_HALVES = re.compile(r"(?<![0-9])(?![0-9]{2}000[^0-9][0-9]{2}000)([6-9][0-9]{4})[/:_~|*,]([0-9]{5})(?![0-9])")
+"""The halves of a mobile number with a sign between them that belongs to a number only after a word to call; two
+amounts of thousands are no number: ``call 65000,70000 people``."""
 _HALVES_OF_NOUGHTS = re.compile(rb"0{5}[/:_~|*,]0{5}")
 _DASH_FOR_SIGN: Final = {**dict.fromkeys(map(ord, "/:_~|*"), "-"), ord("["): "(", ord("]"): ")"}
 
@@ -55,15 +56,22 @@ def as_ascii(text: str) -> str:
 
 
 def has_sign_after_code(text: str) -> bool:
-    """Return whether ``without_signs`` changes a text that ``as_ascii`` returned."""
+    """Return whether ``without_signs`` may change a text that ``as_ascii`` returned."""
     return any(map(text.__contains__, _SIGNS_AFTER_CODE)) and _AFTER_CODE.search(text) is not None
 
 
-def without_signs(text: str) -> str:
-    """Return a text that ``as_ascii`` returned with a dash in place of each sign after an area code."""
+def without_signs(text: str, is_after_id_word: Callable[[str, int], bool]) -> str:
+    """Return a text with a dash in place of each sign after an area code, but not in ids: ``Ref: 0124_3456789``.
+
+    Args:
+        text: a text that ``as_ascii`` returned.
+        is_after_id_word: says whether a word for an id is before a position in the text.
+    """
     if not has_sign_after_code(text):
         return text
-    return _AFTER_CODE.sub(lambda match: match[0].translate(_DASH_FOR_SIGN), text)
+    return _AFTER_CODE.sub(
+        lambda code: code[0] if is_after_id_word(text, code.start()) else code[0].translate(_DASH_FOR_SIGN), text
+    )
 
 
 def has_halves(text: str) -> bool:

@@ -10,9 +10,12 @@ from times_dispatch.sms.numbers import DIGIT_TABLE
 from times_dispatch.sms.rules.callback_words import (
     AFTER_HELPLINES,
     BETWEEN,
+    CALL_AFTER_NUMBER,
+    CALL_IMPERATIVES,
     HELPLINES,
     SHORT_CODE_UNITS,
     SHORT_CODE_WORDS,
+    VERBS_AFTER_NUMBER,
     any_of,
 )
 
@@ -43,10 +46,14 @@ _BEFORE_HELPLINE = "|".join(
     rf"{word}(?: (?:{any_of(AFTER_HELPLINES)})[.]?){{0,2}}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))"
     for word, codes in HELPLINES.items()
 )
+_REPORT = (
+    r"report(?: (?:any|the|your|a|it|this|online|cyber|financial|fraud|frauds|crime|crimes|theft|loss|leak|leakage|"
+    r"accident|incident|immediately|also)){1,4} (?:at|on|to)"
+)
 _NEXT_IN_LIST = "1[0-9]{2,4}(?:/|(?![0-9]))|18[06]0[0-9]{4,7}(?![0-9])"
 """A further helpline or a toll-free number after a slash: ``1912/19120/18001234567``."""
 _SHORT_CODE = re.compile(
-    rf"(?<![^\W_])(?:(?:{any_of(SHORT_CODE_WORDS)}){BETWEEN}{{0,3}}(?<! for)|{_SMS_TO}"
+    rf"(?<![^\W_])(?:(?:{any_of(SHORT_CODE_WORDS)}|{_REPORT}){BETWEEN}{{0,3}}(?<! for)|{_SMS_TO}"
     rf"|{_SENT_TO}(?=\s[0-9]{{4,5}}(?![0-9]))|(?:कॉल|काल) करें)"
     r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0(?![0-9](?![0-9])))(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
     rf"(?!/(?!{_NEXT_IN_LIST})[0-9]|[-.,:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]"
@@ -55,7 +62,8 @@ _SHORT_CODE = re.compile(
     rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))))"
     rf"|(?<![^\s(])(1[0-9]{{2,4}}|1[45][0-9]{{4}}|5[0-9]{{4,5}})(?={_NOTE}"
     rf"(?: (?:या|और|अथवा|किंवा|आणि) [0-9]{{3,6}}{_NOTE})?"
-    r" (?:पर|वर) (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))"
+    rf" (?:(?:{any_of(CALL_AFTER_NUMBER)}) (?:{any_of(VERBS_AFTER_NUMBER)})|{any_of(CALL_IMPERATIVES)}))"
+    r"|(?<![\w/.,:-])(1[0-9]{2,4})(?=(?: ?/ ?1[0-9]{2,4})? ?/ ?18[06]0(?:[ -]?[0-9]){6,7}(?![0-9]))"
     r"|(?<![^\s(])(?<![0-9] )(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4})(?= par (?:missed )?(?:call|dial|phone|contact) kar)"
     r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
     rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))"
@@ -64,7 +72,21 @@ _SHORT_CODE = re.compile(
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
-BEFORE_SHORT_CODES: Final = tuple({*(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES)), "sms ", "send"})
+_FOLLOWING = re.compile(
+    rf"(?: or | and |, ?| ?[/&] ?| या | और )(1[0-9]{{2,3}})(?![\w@%+*#])(?![-.,:/][0-9]|[ ][0-9])"
+    rf"(?![ ]?(?:{any_of(SHORT_CODE_UNITS)})(?!\w))",
+    re.IGNORECASE,
+)
+"""A further helpline after a short code: ``call 181 or 1091``."""
+BEFORE_SHORT_CODES: Final = tuple(
+    {
+        *(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES, *VERBS_AFTER_NUMBER, *CALL_IMPERATIVES)),
+        "sms ",
+        "send",
+        "/18",
+        "/ 18",
+    }
+)
 """Parts of the words before short codes, in small letters: a text without any of these parts has no short code."""
 MIN_LOCAL_DIGITS: Final = 6
 """The minimum number of digits of a landline without the area code."""
@@ -79,7 +101,12 @@ def find(text: str, lower: str) -> list[tuple[int, int]]:
     """
     if not may_contain(text, lower):
         return []
-    return [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(text)]
+    spans = []
+    for match in _SHORT_CODE.finditer(text):
+        spans.append(match.span(match.lastindex or 0))
+        while following := _FOLLOWING.match(text, spans[-1][1]):
+            spans.append(following.span(1))
+    return list(dict.fromkeys(spans))
 
 
 def may_contain(text: str, lower: str) -> bool:

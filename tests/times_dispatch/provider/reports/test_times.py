@@ -23,10 +23,41 @@ def test_an_iso_time_in_utc_is_read(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, [], "", "2026-11-26", "10:30", "26/11/2026 10:30", "-1", -1, 2**32, "NaN"]
+    "value",
+    [
+        None,
+        True,
+        [],
+        "",
+        "2026-11-26",
+        "10:30",
+        "05/11/2026 10:30",
+        "31/11/2026 10:30",
+        "26/11-2026 10:30",
+        "26/11/2026",
+        "-1",
+        -1,
+        2**32,
+        "NaN",
+    ],
 )
 def test_a_value_that_is_no_certain_time_is_not_read(value: object) -> None:
     assert epoch_s(value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("26/11/2026 10:30", "2026-11-26T10:30+05:30"),
+        ("11/26/2026 10:30:05 PM", "2026-11-26T22:30:05+05:30"),
+        ("26-11-2026 10:30:05.250", "2026-11-26T10:30:05+05:30"),
+        ("26.11.2026 10:30 UTC", "2026-11-26T10:30+00:00"),
+        ("26/11/2026, 10:30:05 am", "2026-11-26T10:30:05+05:30"),
+        ("11/11/2026 10:30", "2026-11-11T10:30+05:30"),
+    ],
+)
+def test_a_date_of_numbers_is_read_if_only_one_of_them_can_be_the_month(text: str, iso: str) -> None:
+    assert epoch_s(text) == int(datetime.fromisoformat(iso).timestamp())
 
 
 @given(st.text(max_size=30) | st.floats() | st.integers())

@@ -1,0 +1,33 @@
+"""The request in which reports were posted, kept beside their JSON if the JSON does not say everything."""
+
+from typing import Final
+
+from callbacks.http.posted_body import Headers
+from times_dispatch.ledger.posted_requests import PLAIN_TYPE, PostedRequest, pack_request
+
+_PLAIN: Final = PLAIN_TYPE.encode()
+
+
+def request_of(method: str, query: bytes, headers: Headers, posted: bytes, *, content: bytes) -> bytes:
+    """Return a request as the streams keep it; empty for a POST of JSON, which the stored JSON says.
+
+    Args:
+        method: the method of the request.
+        query: its query.
+        headers: its headers.
+        posted: its body as it came, with its Content-Encoding.
+        content: the JSON that was read in the request and is stored. JSON without a Content-Type is relayed as
+            ``application/json``.
+    """
+    is_content = posted == content
+    is_plain = headers.get(b"content-type", _PLAIN) == _PLAIN and b"content-encoding" not in headers
+    if is_content and is_plain and method == "POST" and not query:
+        return b""
+    request = PostedRequest(
+        method,
+        query.decode("latin-1"),
+        headers.text(b"content-type") or (PLAIN_TYPE if is_content else ""),
+        headers.text(b"content-encoding"),
+        None if is_content else posted,
+    )
+    return pack_request(request)
