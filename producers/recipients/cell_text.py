@@ -105,8 +105,8 @@ def tidy(cell: str) -> str:
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
     if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am", "99"):
-        if found := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text):
-            return found[1]
+        if match := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text):
+            return match[1]
         if time := _DAY_ZERO.fullmatch(text):
             return time[1] + (time[2] or "").upper().removesuffix("Z")
         if midnight := _UNIX_MIDNIGHT.fullmatch(text):
