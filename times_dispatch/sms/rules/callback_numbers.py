@@ -242,7 +242,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
 def _is_amount(before: str, digits: int) -> bool:
     """Say whether the text before some digits ends with a word after which so many digits are an amount."""
     word = AFTER_AMOUNT_WORD.search(before)
-    return word is not None and (digits < MIN_DIGITS_OF_NO_AMOUNT or not word["short"])
+    return word is not None and (digits < MIN_DIGITS_OF_NO_AMOUNT or not (word["short"] and word["phrase"]))
 
 
 def _ends_sentence(run: _Run, index: int) -> bool:

@@ -107,8 +107,8 @@ AMOUNT_WORDS: Final = ("up to", *_words("population calories jackpot upto worth 
 SHORT_AMOUNT_WORDS: Final = _words(
     "below above under over between earn earned won win redeem balance bal total limit outstanding cr dr"
 )
-"""The words after which fewer than ten digits without a word to call are a quantity. More digits are a number:
-``Balance 1800 1900``, but ``Check balance 9876543210`` and ``Dr 9876543210``."""
+"""The words after which fewer than ten digits are a quantity, and ten or more digits only if the word is the first of its
+phrase: ``Balance 98…`` is a quantity, but ``Check balance 98…`` and ``Contact Dr 98…`` are numbers."""
 
 UNIT_WORDS: Final = (
     *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
@@ -205,9 +205,10 @@ AFTER_ID_WORD: Final = re.compile(
     re.IGNORECASE,
 )
 AFTER_AMOUNT_WORD: Final = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}|(?P<short>{any_of(SHORT_AMOUNT_WORDS)})) {{0,2}}\Z", re.IGNORECASE
+    rf"(?:^|[^A-Za-z]|(?P<phrase>[^\W\d_] ))(?:{any_of(AMOUNT_WORDS)}|(?P<short>{any_of(SHORT_AMOUNT_WORDS)})) {{0,2}}\Z",
+    re.IGNORECASE,
 )
-"""The group ``short`` has the word if it makes a quantity only of fewer than ``MIN_DIGITS_OF_NO_AMOUNT`` digits."""
+"""The group ``short`` has a word of ``SHORT_AMOUNT_WORDS``, and ``phrase`` the last letter of the word before."""
 MIN_DIGITS_OF_NO_AMOUNT: Final = 10
 AFTER_CURRENCY: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 
