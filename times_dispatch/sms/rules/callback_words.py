@@ -107,7 +107,7 @@ AMOUNT_WORDS: Final = ("up to", *_words("population calories jackpot upto worth 
 SHORT_AMOUNT_WORDS: Final = _words(
     "below above under over between earn earned won win redeem balance bal total limit outstanding cr dr"
 )
-"""The words after which fewer than ten digits are a quantity, and ten or more digits only if the word is the first of its
+"""The words after which fewer than ten digits are a quantity, and ten or more digits only if the word begins its
 phrase: ``Balance 98…`` is a quantity, but ``Check balance 98…`` and ``Contact Dr 98…`` are numbers."""
 
 UNIT_WORDS: Final = (
@@ -205,7 +205,8 @@ AFTER_ID_WORD: Final = re.compile(
     re.IGNORECASE,
 )
 AFTER_AMOUNT_WORD: Final = re.compile(
-    rf"(?:^|[^A-Za-z]|(?P<phrase>[^\W\d_] ))(?:{any_of(AMOUNT_WORDS)}|(?P<short>{any_of(SHORT_AMOUNT_WORDS)})) {{0,2}}\Z",
+    r"(?:^|[^A-Za-z]|(?P<phrase>[^\W\d_] ))"
+    rf"(?:{any_of(AMOUNT_WORDS)}|(?P<short>{any_of(SHORT_AMOUNT_WORDS)})) {{0,2}}\Z",
     re.IGNORECASE,
 )
 """The group ``short`` has a word of ``SHORT_AMOUNT_WORDS``, and ``phrase`` the last letter of the word before."""
