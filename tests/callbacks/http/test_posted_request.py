@@ -185,4 +185,15 @@ async def test_a_request_with_a_forgotten_number_is_relayed_as_json_without_the_
 )
 def test_a_head_that_cannot_be_posted_again_is_not_kept(query: bytes, content_type: bytes) -> None:
     headers = Headers([(b"content-type", content_type)])
-    assert request_of("POST", query, headers, JSON, content=JSON) == b""
+    assert request_of("POST", query, headers, JSON, decompressed_bytes=len(JSON), content=JSON) == b""
+
+
+async def test_a_body_that_is_long_without_its_compression_is_relayed_as_json(redis: Redis, host: Host) -> None:
+    bomb = gzip.compress(FORM + b"&x=" + b"a" * 1_000_000)
+    await post(redis, "POST", "", {"content-type": FORM_TYPE, "content-encoding": "gzip"}, bomb)
+    entries: Any = await redis.xrange(REPORTS)
+    assert [set(fields) for _, fields in entries] == [{b"b"}]
+    await settle(make_reconciler(redis, relaying=True))
+    async with relaying(redis, host):
+        pass
+    assert host.taken == [("POST", "/generic?account=an%20id", "application/json", None, JSON)]
