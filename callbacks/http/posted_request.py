@@ -3,9 +3,13 @@
 from typing import Final
 
 from callbacks.http.posted_body import Headers
+from callbacks.request_body import MAX_BODY_BYTES
 from times_dispatch.ledger.posted_requests import PLAIN_TYPE, PostedRequest, pack_request
 
 _PLAIN: Final = PLAIN_TYPE.encode()
+_MAX_STORED_BYTES: Final = MAX_BODY_BYTES + 1024
+"""The maximum size of a kept request and its JSON together: no entry takes more than one of the longest JSON. Dead
+letters have the same bound."""
 _MAX_GROWTH: Final = 8
 """How many times as long as its stored bytes a kept body may be without its Content-Encoding: it is decompressed for
 each search of phone numbers. Forms and UTF-32 take up to four times the bytes of their JSON."""
@@ -16,8 +20,8 @@ def request_of(
 ) -> bytes:
     """Return a request as the streams keep it; empty for a POST of JSON, which the stored JSON says.
 
-    It is also empty, so that the request is relayed as JSON, if little is stored of a body that is long without its
-    Content-Encoding.
+    It is also empty, so that the request is relayed as JSON, if request and JSON together are too long, or if little is
+    stored of a body that is long without its Content-Encoding.
 
     Args:
         method: the method of the request.
@@ -41,4 +45,5 @@ def request_of(
         headers.text(b"content-encoding"),
         None if is_content else posted,
     )
-    return pack_request(request)
+    packed = pack_request(request)
+    return packed if len(packed) + len(content) <= _MAX_STORED_BYTES else b""

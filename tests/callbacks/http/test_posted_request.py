@@ -16,6 +16,7 @@ from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.http.posted_body import Headers
 from callbacks.http.posted_request import request_of
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits
+from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, eventually, posted, row
 from tests.kit.receiver import PATH, receiving
@@ -197,3 +198,11 @@ async def test_a_body_that_is_long_without_its_compression_is_relayed_as_json(re
     async with relaying(redis, host):
         pass
     assert host.taken == [("POST", "/generic?account=an%20id", "application/json", None, JSON)]
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(MAX_BODY_BYTES // 2 - 100, True), (MAX_BODY_BYTES // 2 + 600, False)])
+def test_a_request_is_kept_only_if_it_and_its_json_take_no_more_than_the_longest_json(size: int, is_kept: bool) -> None:
+    content = b"[" + b" " * (size - 2) + b"]"
+    body = b"\xef\xbb\xbf" + content
+    request = request_of("POST", b"", Headers([]), body, decompressed_bytes=len(body), content=content)
+    assert bool(request) == is_kept
