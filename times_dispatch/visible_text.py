@@ -3,9 +3,7 @@
 import re
 from typing import Final
 
-_DATE: Final = (
-    r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T](?:[01]\d|2[0-3]):[0-5]\d)?(?![ ().:-]{0,2}\d)"
-)
+_DATE: Final = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T](?:[01]\d|2[0-3]):[0-5]\d)?(?![ ().:-]{0,2}\d)"
 _LONG_NUMBER: Final = re.compile(rf"(?P<date>{_DATE})|(?<![+(])[+(]*+\d(?:[ ().-]{{0,2}}\d){{6,}}")
 _JOINERS: Final = "\u200c\u200d"
 """Scripts of India need these two invisible characters to write some letters; neither controls a terminal."""
