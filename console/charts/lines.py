@@ -35,5 +35,6 @@ def spark_line(numbers: Sequence[float], f: Formats, *, label: str) -> Markup:
     )
     return Markup(
         '<svg class="spark" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        '<title>{label}</title><desc>{description}</desc><polygon points="0,{h} {line} {w},{h}"/><polyline points="{line}"/></svg>'
+        "<title>{label}</title><desc>{description}</desc>"
+        '<polygon points="0,{h} {line} {w},{h}"/><polyline points="{line}"/></svg>'
     ).format(w=_WIDTH, h=_HEIGHT, line=line, label=visible(label), description=description)
