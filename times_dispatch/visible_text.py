@@ -35,4 +35,4 @@ def without_long_numbers(text: str, mask: str = "…") -> str:
 
     A date such as ``2026-12-31 10:00`` stays, if no further digits come before or after it.
     """
-    return _LONG_NUMBER.sub(lambda found: found["date"] or mask, text)
+    return _LONG_NUMBER.sub(lambda match: match["date"] or mask, text)
