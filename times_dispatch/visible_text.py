@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-_LONG_NUMBER: Final = re.compile(r"(?<![+(])[+(]*+\d(?:[ ().-]{0,2}\d){6,}")
+_DATE: Final = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T](?:[01]\d|2[0-3]):[0-5]\d)?(?![ ().:-]{0,2}\d)"
+_LONG_NUMBER: Final = re.compile(rf"(?P<date>{_DATE})|(?<![+(])[+(]*+\d(?:[ ().-]{{0,2}}\d){{6,}}")
 _JOINERS: Final = "\u200c\u200d"
 """Scripts of India need these two invisible characters to write some letters; neither controls a terminal."""
 
@@ -30,5 +31,8 @@ def _escape(char: str) -> str:
 
 
 def without_long_numbers(text: str, mask: str = "…") -> str:
-    """Return a text in which every possible phone number is masked: seven digits or more, even with separators."""
-    return _LONG_NUMBER.sub(mask, text)
+    """Return a text in which every possible phone number is masked: seven digits or more, even with separators.
+
+    A date such as ``2026-12-31 10:00`` stays, if no further digits come before or after it.
+    """
+    return _LONG_NUMBER.sub(lambda match: match["date"] or mask, text)

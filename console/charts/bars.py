@@ -11,7 +11,7 @@ from times_dispatch.ledger.states import MessageState
 from times_dispatch.visible_text import visible
 
 _WIDTH: Final = 1000
-_MIN_PIECE: Final = 6
+_MIN_PIECE: Final = 10
 """The minimum width of a piece, so that a single failed message among a million is visible."""
 _PIECE: Final = Markup(
     '<a href="{href}?state={state}" tabindex="-1"><rect class="s-{state}" x="{left}" width="{width}" height="16">'

@@ -14,7 +14,7 @@ from console.charts.columns import ChartColumn, column_chart
 from console.charts.course import course_column
 from console.charts.lines import spark_line
 from console.figures.code_words import CodeBook
-from console.formats import INDIA
+from console.formats import INDIA, Formats
 from console.pages.campaign import detail_of
 from console.visit import Visit
 from console.words import sender_state
@@ -68,9 +68,9 @@ async def show_senders(visit: Visit) -> Response:
         spans=SPANS_OF_ALL,
         since=since,
         until=until,
-        rows=[(name, view, sender_state(view), group, _spark(group)) for name, view, group in rows],
+        rows=[(name, view, sender_state(view), group, _spark(group, visit.formats)) for name, view, group in rows],
         providers=[
-            (group, _spark(group))
+            (group, _spark(group, visit.formats))
             for _, group in sorted(groups(rollups, lambda key: key.provider, since, until).items())
         ],
         sums=statistics_of(total(amounts for _, amounts in rollups)),
@@ -161,8 +161,8 @@ async def _rollups(visit: Visit, chosen: RollupFilter) -> Rollups:
     return [rollup async for rollup in StatisticsReader(visit.redis).rollups(chosen)]
 
 
-def _spark(group: Group) -> object:
-    return spark_line(group.sent_by_day, label=f"{group.name}: sent by day")
+def _spark(group: Group, f: Formats) -> object:
+    return spark_line(group.sent_by_day, f, label=f"{group.name}: sent by day")
 
 
 def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> ChartColumn:

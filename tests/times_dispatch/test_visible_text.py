@@ -27,3 +27,11 @@ def test_phone_numbers_are_masked_in_every_way_in_which_people_write_them() -> N
     for number in ("9876543210", "98765 43210", "98765-43210", "+91 (98765) 43210", "1800 123 4567"):
         assert without_long_numbers(f"call {number} now") == "call … now", number
     assert without_long_numbers("Rs 1,299 of 2026, order 12345") == "Rs 1,299 of 2026, order 12345"
+
+
+def test_a_date_stays_and_a_number_beside_a_date_is_masked() -> None:
+    for moment in ("2026-12-31", "2026-12-31 10:00", "2026-12-31T10:00"):
+        assert without_long_numbers(f"goes on at {moment} Asia/Kolkata") == f"goes on at {moment} Asia/Kolkata"
+    for number in ("2026-13-31", "2026-12-3110", "2026-12-31 98765", "98765 2026-12-31", "+2026-12-31"):
+        assert without_long_numbers(f"call {number} now") == "call … now", number
+    assert "98765" not in without_long_numbers("2026-12-31 10:00 98765 43210")
