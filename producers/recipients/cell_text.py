@@ -7,7 +7,8 @@ from operator import eq
 
 from producers.recipients.values import single_text
 
-_INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE = "\u200b\u2060\ufeff\u00ad\u061c\u180e\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE += "\u115f\u1160\u2800\u3164\uffa0"
 """Characters without width that copying leaves around a text. Joiners are missing, because words in Hindi need them."""
 _BLANKS = (
     " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -22,10 +23,11 @@ _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
 """The form in which Excel's files write a control character, such as the carriage return of Alt+Enter."""
 _MIDNIGHT = re.compile(
     r"((?:[A-Za-z]{3,9}, )?(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)"
-    r"|[A-Za-z]{3,9} {1,2}\d\d?,? \d{4}))"
-    r"(?:[T ]0?0[:.]00(?:[:.]00(?:\.0+)?)?"
-    r"(?: ?Z| UTC| GMT| IST| ?[+-]\d\d(?::?\d\d)?(?: [A-Z]{3,4})?(?: m=[+-][0-9.]+)?)?"
-    r"|,? 12[:.]00(?:[:.]00(?:\.0+)?)? ?AM)",
+    r"|[A-Za-z]{3,9} {1,2}\d\d?,? \d{4}|\d\d[A-Z]{3}\d{4}(?=:)|\d{8}(?= 00:00:00)))"
+    r"(?:(?:[T ]|(?<=[A-Z]{3}\d{4}):|(?<=\d{4}-\d\d-\d\d)-)0?0[:.]00(?:[:.]00(?:\.0+)?)?"
+    r"(?: ?Z| UTC| GMT| IST| ?[+-]\d\d(?::?\d\d)?(?: [A-Z]{3,4})?(?: m=[+-][0-9.]+)?| Asia/Kolkata)?"
+    r"(?:\[[\w/]{1,30}\])?"
+    r"|,?(?: at)? 12[:.]00(?:[:.]00(?:[.:]0+)?)? ?AM)",
     re.IGNORECASE,
 )
 _DAY_ZERO = re.compile(
@@ -38,14 +40,23 @@ _UNIX_MIDNIGHT = re.compile(
     r"(?: [A-Z]{3,4}(?:[+]\d{4})?(?: \([A-Za-z ]{1,40}\))?)?( \d{4})?"
 )
 """The form of Unix, Java and JavaScript: ``Fri Nov 27 00:00:00 IST 2026``."""
-_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?: ?[+]05:?30(?: IST)?)?")
+_UNIX_DAY_ZERO = re.compile(r"[A-Z][a-z]{2} Dec 3[01] (\d\d:\d\d:\d\d)(?: [A-Z]{3,4})? 1899")
+"""A time of day of a spreadsheet, as Java writes it: ``Sat Dec 30 18:45:00 IST 1899``."""
+_ISO_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?: ?[+]05:?30(?: IST|\[Asia/(?:Kolkata|Calcutta)\])?)?"
+)
 """A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
 _PANDAS_DURATION = re.compile(r"0 days (\d\d:\d\d:\d\d)(?:\.(\d+))?")
 """A duration below a day, as pandas writes it: ``0 days 01:30:00``."""
 _MAY_BE_MOMENT = re.compile(
     "0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30|0 days "
 ).search
-_LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,25}")
+_LONG_FLOAT = re.compile(
+    r"(?P<before>(?:(?:Rs\.?|INR|[₹$€£]) ?)?[+-]?)(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{2,3}){1,3})"
+    r"(?P<decimals>\.[0-9]{9,25})(?P<after> ?(?:%|/-|Rs\.?|INR|₹)?)",
+    re.IGNORECASE,
+)
+"""A float of a program, also as money or as a percentage: ``Rs 824.8199999999999``."""
 _LONG_DECIMALS = re.compile(r"\.[0-9]{9}").search
 _FLOAT_DIGITS = 15
 
@@ -93,9 +104,9 @@ def tidy(cell: str) -> str:
         text = _ESCAPED_CONTROL.sub(" ", text).strip(_AROUND)
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
-    if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am"):
-        if midnight := _MIDNIGHT.fullmatch(text):
-            return midnight[1]
+    if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am", "99"):
+        if match := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text):
+            return match[1]
         if time := _DAY_ZERO.fullmatch(text):
             return time[1] + (time[2] or "").upper().removesuffix("Z")
         if midnight := _UNIX_MIDNIGHT.fullmatch(text):
@@ -105,8 +116,8 @@ def tidy(cell: str) -> str:
         if duration := _PANDAS_DURATION.fullmatch(text):
             fraction = (duration[2] or "").rstrip("0")
             text = f"{duration[1]}.{fraction.ljust(3, '0')}" if fraction else duration[1]
-        if _LONG_FLOAT.fullmatch(text):
-            return _rounded(single_text(text))
+    if "." in text and (number := _LONG_FLOAT.fullmatch(text)):
+        return _short_float(number)
     return text
 
 
@@ -119,6 +130,16 @@ def _without_guard(text: str) -> str:
     if guarded := _NUMBER_GUARD.fullmatch(text):
         return guarded[1]
     return text
+
+
+def _short_float(number: re.Match[str]) -> str:
+    whole = number["whole"].replace(",", "")
+    short, point, decimals = _rounded(single_text(f"{whole}{number['decimals']}")).partition(".")
+    if len(short) != len(whole) and whole != number["whole"]:
+        return number[0]  # the groups of digits would change
+    digits = iter(short)
+    grouped = "".join("," if sign == "," else next(digits) for sign in number["whole"]) if "," in number[0] else short
+    return f"{number['before']}{grouped}{point}{decimals}{number['after']}"
 
 
 def _rounded(text: str) -> str:

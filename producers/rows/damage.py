@@ -19,18 +19,21 @@ _ZERO_DATE = re.compile(
     re.IGNORECASE,
 )
 """The first day of the calendars of spreadsheets, MySQL and .NET, which programs write for a missing date."""
-_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_INFINITE = re.compile(r"[+-]?(?:inf(?:inity)?|∞|1\.#INF)", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
-    r"\[object [A-Z]|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
+    r"\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
+    r"|<(?:built-in )?(?:function|method|class) [^<>\n]{1,60}>|#<[\w:.]{1,60}>|\Amap\[\w{1,60}:[^\n]{0,200}\]\Z"
     r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
-    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z]\w{1,40}){1,4}(?:\[\])?\Z"
+    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
     r"|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
 )
 _MANY_HASHES = re.compile(r"#{3,}")
 _NO_VALUE_WITHIN = re.compile(
     r"(?<!\w)(?:undefined|NaN)(?!\w)|(?<!\w)Invalid Date(?!\w)"
     r"|\A(?:null|NULL)[\s,;/|-](?!and void)|[\s,;/|-](?:null|NULL)\Z"
+    r"|\A(?i:(?:rs\.?|inr|mr\.?|mrs\.?|ms\.?|dr\.?|shri|smt\.?|dear|hi|hello)\s|[₹$€£]\s?)(?i:none|nan|null|nat|undefined)(?:/-)?\Z"
+    r"|\A[A-Z][a-z]{1,30} nan\Z"
 )
 """Words of programs within a value, as in ``Asha null``. ``Null`` may be a surname, and ``None`` an English word."""
 
@@ -48,9 +51,11 @@ _DATE_SIGNS = "-/."
 _IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
+_SUSPICIOUS_TEXTS += (" nan", " none", "rs. n", ".yy", " yyyy")
 _SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
+_NO_TEXTS |= {f"var{number}" for number in range(1, 10)}
 _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
 
 
@@ -73,7 +78,10 @@ _NO_VALUE = CellDamage(DamageKind.ABSENT, "holds a word for no value")
 _NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
 
 _NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which stands for no date")
-_AROUND_WORDS = "'\"\u2018\u2019\u201c\u201d`()[]<>-"
+_JOINERS = "\u200c\u200d"
+"""Invisible characters that are part of words in Hindi, but make no value alone."""
+_QUOTES = "'\"\u2018\u2019\u201c\u201d`()[]<>"
+_AROUND_WORDS = f"{_QUOTES}-"
 """The characters that programs put around a word for no value: ``-None-``, ``(not set)``."""
 _RUN = 3
 _SAMPLED_CELLS = 64
@@ -103,7 +111,7 @@ class DamageCheck:
 
     def of(self, cell: str) -> CellDamage | None:
         """Return the damage of one tidy cell; None if the cell has a good value."""
-        if not cell:
+        if not cell.strip(_JOINERS):
             return _EMPTY
         if self._stands_for_no_value(cell.casefold()):
             return _NO_VALUE
@@ -143,8 +151,10 @@ class DamageCheck:
 
         For example, a missing first name and a missing last name become ``none none``.
         """
-        if word in self._no_value or (word[:1] in _AROUND_WORDS and word.strip(_AROUND_WORDS) in self._no_value):
+        if word in self._no_value or (word[:1] in _AROUND_WORDS and word.strip(f"{_AROUND_WORDS} ") in self._no_value):
             return True
+        if not word.strip(f"{_QUOTES} "):
+            return len(word) > 1  # quotes around nothing
         first, *others = word.split()[:4] or [""]
         if others and first in self._no_value and set(others) == {first}:
             return True

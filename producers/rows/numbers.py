@@ -19,9 +19,10 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 """Nearly all numbers of Indian lists, without blanks and dashes; a line in another form gives an empty match."""
 
 _PREFIX = re.compile(
-    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?|TEL(?:;[A-Z=,]{1,30}){1,4}:"
+    r"^(?:(?:https?://)?(?:wa\.me|(?:api|web)\.whatsapp\.com/send)/?(?:\?phone=)?|whatsapp://send/?\?phone="
+    r"|(?:item[0-9]{1,2}\.)?TEL(?:;[A-Z0-9=,]{1,30}){1,4}:(?:tel:)?|TEL;[A-Z=,;]{1,60}=uri:tel:|urn:tel:"
     r"|\(?(?:tel|telephone|phone|ph|mobile|mob|mo|mbl|cell|contact|call|number|msisdn|no|p|m|whatsapp|wa|sms|smsto"
-    r"|callto|sip|home|work|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
+    r"|callto|facetime|sip|home|work|office|res|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
     r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|[#-]|(?<=[. )]))|#|[horw]:"
     r"|(?:(?:IN|IND|India)\b[ :]{0,2}|[\U0001F1E6-\U0001F1FF]{2}[ ]?)(?=[+(])"
     r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",

@@ -6,6 +6,7 @@ import re
 # Polish, Russian, Danish, Norwegian, Swedish, Finnish, Turkish, Czech and Hungarian.
 _ERRORS = """
     NULL DIV/0 VALUE REF NAME NUM GETTING_DATA SPILL CALC FIELD BLOCKED UNKNOWN CONNECT BUSY EXTERNAL PYTHON ERROR
+    ERR TIMEOUT CIRCULAR CIRC SYNTAX TYPE ARRAY SUBTOTAL
     WERT BEZUG ZAHL ÜBERLAUF KALK FELD BLOCKIERT VERBINDEN UNBEKANNT
     VALEUR NOM NOMBRE NUL PROPAGATION EPARS CHAMP BLOQUE CONNEXION
     VALOR NOMBRE NUM NULO DESBORDAMIENTO CAMPO BLOQUEADO ¡VALOR ¡REF ¿NOMBRE ¡NUM ¡NULO ¡DIV/0 ¡DESBORDAMIENTO ¡CALC
@@ -24,6 +25,8 @@ _ERRORS = """
 _NOT_FOUND = "N/A NA N/A_N/A NV N/D N/DISP N/B Н/Д I/T SAKNAS PUUTTUU YOK NENÍ_K_DISPOZICI HIÁNYZIK"
 """The error of a lookup that found nothing, ``#N/A`` in English."""
 _WITHOUT_SIGN = "NULL DIV/0 VALUE REF NAME NUM GETTING_DATA SPILL CALC WERT BEZUG ZAHL VALEUR VALOR WAARDE"
+_OF_REPORTS = "ERROR ERR MISSING DELETED INVALID NOACCESS MULTIVALUE UNAVAILABLE COMPUTATION NODATA"
+"""The error texts of Access, Reporting Services, Smart View and BusinessObjects, which have no exclamation mark."""
 """The errors that are recognised without their exclamation mark; others, such as ``#AD``, may be hashtags."""
 _WITHIN_TEXT = re.compile(r"(?<!\w)#(?:(?:NULL|DIV/0|VALUE|REF|NUM|SPILL|CALC|FIELD)!|NAME\?|N/A(?![\w/]))")
 _CODE = re.compile(r"Err:[0-9]{3}")
@@ -33,7 +36,7 @@ def _names(words: str) -> frozenset[str]:
     return frozenset(f"#{name.casefold()}" for name in words.split())
 
 
-_NAMES, _BARE_NAMES, _NOT_FOUND_NAMES = _names(_ERRORS), _names(_WITHOUT_SIGN), _names(_NOT_FOUND)
+_NAMES, _BARE_NAMES, _NOT_FOUND_NAMES = _names(_ERRORS), _names(_WITHOUT_SIGN + " " + _OF_REPORTS), _names(_NOT_FOUND)
 
 
 def is_not_found(text: str) -> bool:
@@ -52,4 +55,4 @@ def is_error(text: str) -> bool:
 
 
 def _name(text: str) -> str:
-    return text.casefold().rstrip("!?").replace(" ", "_") if text.startswith("#") else ""
+    return text.casefold().rstrip("!?").rstrip().replace(" ", "_") if text.startswith("#") else ""

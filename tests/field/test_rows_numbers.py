@@ -96,6 +96,17 @@ def checked_numbers(tmp_path: Path, *numbers: str, sender: str = "") -> tuple[li
         "9876543210-Mobile",
         "98765 43210 mob.",
         "98765 43210 whatsapp",
+        "\u061c9876543210",
+        "98765\u061c43210",
+        "facetime:+919876543210",
+        "urn:tel:+919876543210",
+        "item1.TEL;TYPE=CELL:9876543210",
+        "TEL;TYPE=CELL;PREF=1:9876543210",
+        "TEL;TYPE=cell;VALUE=uri:tel:+919876543210",
+        "https://web.whatsapp.com/send?phone=919876543210",
+        "whatsapp://send?phone=919876543210",
+        "Office: 9876543210",
+        "Res: 9876543210",
     ],
 )
 def test_a_number_is_read_as_people_export_it(tmp_path: Path, cell: str) -> None:
@@ -146,6 +157,8 @@ def test_a_number_is_read_as_people_export_it(tmp_path: Path, cell: str) -> None
         ("+91 98765xxxxx", "to is masked: export the whole number"),
         ("98765*43210", "to contains *, which no phone number does"),
         ("971501234567", "to is no Indian number; if it is one of another country, write + before it"),
+        ("1600123456", "to is not a mobile number"),
+        ("+91 1600 123 456", "to is not a mobile number"),
         ("987654321", "to is not an Indian mobile number: ten digits, the first from six to nine"),
     ],
 )

@@ -1,5 +1,6 @@
 """Values of workbooks become the texts that a person sees in the sheet."""
 
+import re
 import shutil
 import zipfile
 from datetime import date, datetime, time
@@ -95,6 +96,9 @@ SEEN: list[tuple[object, str, str]] = [
     (0.0625, "[h]:mm", "1:30"),
     (12345.0, "0.00E+00", "12345"),
     (1499.5, "#,##0.00 [$€-407]", "1,499.50 €"),
+    (date(2026, 11, 30), "dd-mm-e", "30-11-2026"),
+    (date(2026, 11, 30), "e/mm/dd", "2026/11/30"),
+    (date(2026, 11, 30), "e-mm-dd", "2026-11-30"),
     (9876543210, "00000 00000", "98765 43210"),
 ]
 """A value, the value's number format, and the text that the sheet shows."""
@@ -114,6 +118,33 @@ def test_a_month_in_a_language_whose_names_are_unknown_is_refused(tmp_path: Path
 
     assert checked.values == []
     assert checked.refused[0].startswith("value is a date with the name of a month or day in a language that is not")
+
+
+@pytest.mark.parametrize(
+    ("moment", "number_format", "seen"),
+    [
+        ("2026-11-30", "dd-mmm-yyyy", "30-Nov-2026"),
+        ("2026-11-30T10:30:00", "dd/mm/yyyy hh:mm", "30/11/2026 10:30"),
+        ("2026-11-30T10:30:00.000Z", "dd-mmm", "30-Nov"),
+        ("10:30:00", "h:mm AM/PM", "10:30 AM"),
+        ("2026-11-30T00:00:00", "General", "2026-11-30"),
+        ("no date", "dd-mmm", "no date"),
+    ],
+)
+def test_a_date_in_iso_form_is_shown_in_the_format_of_its_cell(
+    tmp_path: Path, moment: str, number_format: str, seen: str
+) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", (7, number_format))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = re.sub(
+        r'(<c r="B2"[^>]*)><v>7</v>', rf'\1 t="d"><v>{moment}</v>', parts["xl/worksheets/sheet1.xml"].decode()
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (parts | {"xl/worksheets/sheet1.xml": sheet.encode()}).items():
+            archive.writestr(name, content)
+
+    assert check_values(path).values == [seen]
 
 
 def test_a_formula_is_its_result(tmp_path: Path) -> None:
@@ -350,6 +381,7 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
         ("float", "7", "hidden", ' table:visibility="filter"'),
         ("float", "919876543210", "9.2E+011", ""),
         ('date" office:date-value="2026-11-05', "", "11/05/26", ""),
+        ('date" office:date-value="2026-11-05T10:30:00', "", "Thu Nov  5 10:30:00 2026", ""),
         ('date" table:style-name="ce1" office:date-value="2026-11-05', "", "11/05/26", ""),
     ]
     body = "".join(
@@ -375,7 +407,7 @@ def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
 
     checked = check_values(tmp_path / "a.ods")
 
-    assert checked.values == ["18%", "30-Nov-2026", "919876543210", "2026-11-05", "11/05/26"]
+    assert checked.values == ["18%", "30-Nov-2026", "919876543210", "2026-11-05", "2026-11-05 10:30:00", "11/05/26"]
     assert [reason.partition(",")[0] for reason in checked.refused] == ["value is a number of more than 15 digits"]
     assert checked.source == "a.ods, sheet List"
     assert checked.warnings[1].startswith("a.ods: 1 hidden row is left out (row 5)")

@@ -53,6 +53,26 @@ from tests.kit.field import check_values, csv_with
         ("Nov 30 2026 12:00AM", "Nov 30 2026"),
         ("Nov  3 2026 12:00AM", "Nov  3 2026"),
         ("2026.11.30 00:00:00", "2026.11.30"),
+        ("2026-11-30T00:00:00+05:30[Asia/Kolkata]", "2026-11-30"),
+        ("2026-11-30T10:30:00+05:30[Asia/Kolkata]", "2026-11-30 10:30:00"),
+        ("2026-11-30 00:00:00 Asia/Kolkata", "2026-11-30"),
+        ("30NOV2026:00:00:00.000", "30NOV2026"),
+        ("30NOV2026:10:30:00", "30NOV2026:10:30:00"),
+        ("20261130 00:00:00", "20261130"),
+        ("2026-11-30-00.00.00.000000", "2026-11-30"),
+        ("Nov 30 2026 12:00:00:000AM", "Nov 30 2026"),
+        ('"Nov 30, 2026 at 12:00 AM"', "Nov 30, 2026"),
+        ("Sat Dec 30 18:45:00 IST 1899", "18:45:00"),
+        ("0 days 00:00:00", "00:00:00"),
+        ("1 days 02:00:00", "1 days 02:00:00"),
+        ("Rs 824.8199999999999", "Rs 824.82"),
+        ("₹824.8199999999999", "₹824.82"),
+        ('"₹1,499.8199999999999"', "₹1,499.82"),
+        ('"₹1,499.9999999999998"', "₹1,500"),
+        ("18.000000000000004%", "18%"),
+        ("824.8199999999999 INR", "824.82 INR"),
+        ("\u061cAsha\u2800", "Asha"),
+        ("Rs 28.613895400", "Rs 28.613895400"),
         ("0 days 01:30:00", "01:30:00"),
         ("0 days 01:30:00.500000", "01:30:00.500"),
         ("0 days 01:30:00.000000000", "01:30:00"),
@@ -149,6 +169,15 @@ from tests.kit.field import check_values, csv_with
                 "DD-12",
                 "asha.rao@ab12",
                 "u and I",
+                "Asha Nandan",
+                "Butter naan",
+                "Roberto None",
+                "Rs. XL",
+                "#DeletedScenes",
+                "Not found guilty",
+                "Map 1",
+                "100% @home",
+                "Varanasi",
                 "Systema",
             )
         ),
@@ -197,6 +226,32 @@ def test_the_day_zero_of_a_program_is_no_value(tmp_path: Path, cell: str) -> Non
     assert check_values(path, "{value|soon}").values == ["soon", "fine"]
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "- NA -",
+        "Missing",
+        "(missing)",
+        "not found",
+        "Not Given",
+        "DBNull",
+        "None.",
+        "null.",
+        "()",
+        "[ ]",
+        "''",
+        "♦ Not Applicable",
+    ],
+)
+def test_words_of_programs_and_people_for_no_value_are_refused(tmp_path: Path, word: str) -> None:
+    assert check_values(csv_with(tmp_path / "a.csv", word)).refused == ["value holds a word for no value"]
+
+
+@pytest.mark.parametrize("cell", ["\u200c", "\u200d\u200c", "\u3164", "\u2800", "\u180e"])
+def test_a_cell_of_invisible_characters_is_empty(tmp_path: Path, cell: str) -> None:
+    assert check_values(csv_with(tmp_path / "a.csv", cell)).refused == ["value is empty"]
+
+
 @pytest.mark.parametrize("word", ["(No value)", "(not set)", "(not provided)", "No Value", "not known"])
 def test_words_for_no_value_of_several_words_are_refused_too(tmp_path: Path, word: str) -> None:
     assert check_values(csv_with(tmp_path / "a.csv", word)).refused == ["value holds a word for no value"]
@@ -223,6 +278,10 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("#REF!", "holds an error of a spreadsheet"),
         ("#DIV/0!", "holds an error of a spreadsheet"),
         ("#VALUE!", "holds an error of a spreadsheet"),
+        *(
+            (error, "holds an error of a spreadsheet")
+            for error in ("#ERROR", "#Error", "#ERR!", "#Missing", "#Deleted", "#MULTIVALUE", "#REF !", "#TIMEOUT!")
+        ),
         ("#NAME?", "holds an error of a spreadsheet"),
         ("#SPILL!", "holds an error of a spreadsheet"),
         ("#ERROR!", "holds an error of a spreadsheet"),
@@ -254,7 +313,7 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ('<a href="x">Asha</a>', "holds the code of a web page"),
         *(
             (cell, "holds characters in the form of a program")
-            for cell in ("\\u0906", "Asha%20Rao", "%E0%A4%86", "=E0=A4")
+            for cell in ("\\u0906", "Asha%20Rao", "%20Asha", "Asha%2C", "Asha\\r\\n", "%E0%A4%86", "=E0=A4")
         ),
         ("???? ????", "holds question marks"),
         ("RenÃ©e", "was read in a wrong encoding"),
@@ -342,6 +401,20 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
                 "DD-MMM-YYYY",
                 "yyyy-mm-dd",
                 "hh:mm",
+                "%-10s",
+                "%5.2f",
+                "%.2f",
+                "%@",
+                "%i",
+                "%v",
+                "&&name&&",
+                "((name))",
+                "|NAME",
+                "VAR1",
+                "var2",
+                "Rs. XXX",
+                "dd.mm.yyyy",
+                "dd mmm yyyy",
             )
         ),
         ("[object Object]", "holds the name of a program's object"),
@@ -355,6 +428,13 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
                 "com.acme.Order@7f31245a",
                 "<Order: Order object (1)>",
                 "u'Asha'",
+                "System.__ComObject",
+                "System.Collections.Generic.List`1[System.String]",
+                "<built-in method title of str object at 0x7f>",
+                "<function name at 0x7f>",
+                "#<Order:0x000>",
+                "map[name:Asha]",
+                "[Object: null prototype]",
                 "np.float64(5.0)",
                 'Optional("Asha")',
                 "Name: x dtype: object",
@@ -366,10 +446,17 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
             for cell in ("Asha null", "null Rao", "Rs NaN", "Hello undefined", "ASHA NULL")
         ),
         ("on Invalid Date", "holds a word such as null"),
+        *(
+            (cell, "holds a word such as null")
+            for cell in ("Rs. nan", "Rs None", "₹null", "₹nan/-", "Mr None", "Dear nan", "Asha nan", "INR null")
+        ),
         ("1.20716E+18", "is in scientific notation"),
         ("1.20716178653440192E18", "is in scientific notation"),
         ("1e-05", "is in scientific notation"),
         ("inf", "is infinite"),
+        ("1.#INF", "is infinite"),
+        ("-1.#INF", "is infinite"),
+        ("∞", "is infinite"),
         ("-Infinity", "is infinite"),
         ("=A1&B1", "holds a formula"),
         ('"=VLOOKUP(A2,Z:Z,1,0)"', "holds a formula"),

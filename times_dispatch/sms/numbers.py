@@ -34,7 +34,7 @@ _ZEROS = "०০੦૦୦௦౦೦൦٠۰０"
 # Blanks, dashes, dots, parentheses, and the invisible marks that a number copied from a contact contains.
 _SEPARATORS = (
     " \t\r\n\u00a0\u2007\u2009\u202f\u3000-\u2010\u2011\u2012\u2013\u2014\u2015\u2212.()"
-    "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
 DIGIT_TABLE: Final[dict[int, str]] = {ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)}
 """Translates the digits of other scripts into ASCII, each character into one character."""
@@ -165,8 +165,13 @@ def _checked_by_library(digits: str, region: str, raw: str) -> str:
             raise NumberInvalid("is not an Indian mobile number: ten digits, the first from six to nine")
         possible = phonenumbers.is_possible_number_with_reason(number)
         raise NumberInvalid(_LENGTH_REASONS.get(possible, "is not a number in use"))
-    if number.country_code == 91 and (kind := phonenumbers.number_type(number)) not in _MOBILE_TYPES:
-        raise NumberInvalid(_LANDLINE if kind == PhoneNumberType.FIXED_LINE else "is not a mobile number")
+    if number.country_code == 91:
+        kind = phonenumbers.number_type(number)
+        if kind == PhoneNumberType.FIXED_LINE:
+            raise NumberInvalid(_LANDLINE)
+        # For the library, the callback numbers 1600 … are mobile numbers.
+        if kind not in _MOBILE_TYPES or str(number.national_number)[0] not in "6789":
+            raise NumberInvalid("is not a mobile number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
 
 

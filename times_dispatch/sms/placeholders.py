@@ -34,7 +34,8 @@ _ANY_NAME = (
     rf"|\[\[{_FIELD_WORDS}\]\]|\[[%*@$=]{{1,2}}{_FIELD_WORD}[%*@$=]{{0,2}}\]"  # [[name]], [%name%]
     rf"|<<{_FIELD_WORDS}>>|<%?=?[ ]?{_FIELD_WORD}[ ]?%?>|<[%=][^<>\n]{{1,60}}>"  # <<name>>, <name>, <%= name %>
     rf"|##\w[\w .-]{{0,39}}##|(?<![\w#])#{_FIELD_WORD}#(?![\w#])"  # ##name##, #name#
-    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_][\w ]{0,39}\)[sd]|[^\W\d]\w{1,39}%(?!\w))"  # %s, %name%
+    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|@(?![\w%])|\.[0-9]{1,2}f(?!\w)"
+    r"|-?[0-9]{1,2}(?:\.[0-9]{1,2})?[sdf](?![\w%])|\([A-Za-z_][\w ]{0,39}\)[sd]|[^\W\d]\w{1,39}%(?!\w))"  # %s, %name%
     rf"|%%{_FIELD_WORDS}%%|@@{_FIELD_WORDS}@@|\|\|{_FIELD_WORDS}\|\|"  # %%name%%, @@name@@, ||name||
     r"|\*\|[^|\n]{1,60}\|\*|\|\*[^|\n]{1,60}\*\|"  # *|NAME|*
     r"|\[%[^%\n]{1,60}%\]|%%=[^\n]{1,60}=%%"  # [% name %], %%=v(@name)=%%
@@ -62,12 +63,12 @@ _NAME_OF_FIELD = (
 )
 """The forms that are placeholders if the name between the signs is the name of a field, such as ``first name``."""
 _FIELD_ALONE = (
-    rf"\A@(?:Model|Profile|Event|User|Contact)(?:\.| - )({_FIELD_WORDS})\Z|\A\(({_FIELD_WORDS})\)\Z"
-    rf"|[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:]{{1,2}}({_FIELD_WORDS})\Z"
+    rf"\A@(?:Model|Profile|Event|User|Contact)(?:\.| - )({_FIELD_WORDS})\Z|\A\(\(?({_FIELD_WORDS})\)?\)\Z"
+    rf"|[\[<]({_FIELD_WORDS})\Z|\A[@%&^~:|]{{1,2}}({_FIELD_WORDS})\Z"
     r"|\A((?i:first|last|full|customer|client|your|insert|enter)(?:[ _-]?(?i:name)){1,2}(?:[ _-]?(?i:here))?)\Z"
     r"|\A((?i:first[ _-]?name)) (?i:last[ _-]?name)\Z|\A((?i:name)) (?i:here)\Z"
     r"|\A(?P<around>[$~^!:&=_])([^\W\d](?:[\w .-]{0,38}[^\W_])?)(?P=around)\Z"  # $NAME$, ^name^
-    rf"|\A(?P<pair>::|==|--|\*\*)({_FIELD_WORDS})(?P=pair)\Z|\A!\*({_FIELD_WORDS})\*!\Z|\A##({_FIELD_WORDS})\Z"
+    rf"|\A(?P<pair>::|==|--|&&|\*\*)({_FIELD_WORDS})(?P=pair)\Z|\A!\*({_FIELD_WORDS})\*!\Z|\A##({_FIELD_WORDS})\Z"
     r"|\A([^\W\d_]{1,20}_(?i:name))\Z"  # FIRST_NAME
 )
 """The forms of a field's name that count only if they are a whole value: unclosed, between two equal signs, after a
@@ -82,6 +83,7 @@ _ANY_IN_VALUE = (
     r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MMM?|mmm?|Mmm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
     r"|\A(?:YYYY[/-]MM[/-]DD|yyyy[/-](?:mm|MM)[/-]dd|(?:hh|HH):(?:mm|MM)(?::ss|:SS)?)\Z"
     r"|(?<!\w)_{3,}+(?!\w)"  # a line to write on
+    r"|\A%[iuv]\Z|\A(?:VAR|var|Var)[1-9]\Z|\A(?i:rs\.?) X{3}\Z|\A(?:DD|dd)[. ](?:MM|mm){1,2}M?m?[. ](?:YYYY|yyyy)\Z"
     r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
     r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
 )

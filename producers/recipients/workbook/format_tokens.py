@@ -55,8 +55,8 @@ BUILTIN: dict[int, str] = {
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]{0,255})(?:-(?P<locale>[^\]]{0,255}))?\]|'
     r"\[(?P<elapsed>(?:h+|m+|s+)\](?:(?<=s\])\.0+)?)|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]{0,255}\]|"
-    r"(?P<general>General)|(?P<ampm>AM/PM|A/P|am/pm|a/p)|(?P<exponent>E[+-])|"
-    r"(?P<date>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<digit>[0#?])|(?P<symbol>[.,%@/])|(?P<literal>.)",
+    r"(?P<general>General)|(?P<ampm>AM/PM|A/P|am/pm|a/p)|(?P<exponent>(?<=[0#?.])E[+-])|"
+    r"(?P<date>y+|(?<![0#?])e+|m+|d+|h+|s+(?:\.0+)?)|(?P<digit>[0#?])|(?P<symbol>[.,%@/])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
 """The tokens of a format. Programs write formats of at most 255 characters, which bounds the pieces in brackets."""
@@ -130,7 +130,11 @@ def _token(match: re.Match[str]) -> Token | None:
     if kind == "elapsed":
         return Token(kind, match[kind].replace("]", ""))
     if kind in ("general", "ampm", "exponent", "date", "digit", "symbol"):
-        return Token(kind, match[kind].lower() if kind == "date" else match[kind])
+        text = match[kind]
+        if kind == "date":
+            # e is the year too, in formats of East Asia.
+            text = "yyyy" if text[0] in "eE" else text.lower()
+        return Token(kind, text)
     # A blank as wide as a character separates a sign or a currency from the digits.
     return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None
 

@@ -12,6 +12,7 @@ from producers.recipients.workbook.sheets import Sheet, SheetRow
 _NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:"
 _TABLE, _TEXT, _OFFICE, _STYLE = (f"{_NAMESPACE}{name}:1.0}}" for name in ("table", "text", "office", "style"))
 _SCIENTIFIC = re.compile(r"[+-]?[0-9.,]+E[+-]?[0-9]+")
+_UNIX_MOMENT = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}")
 _MAX_COLUMNS = 1_000
 """The limit of repeated cells; more repetitions are the empty end of a row."""
 _MAX_ROW_CELLS = 16_384
@@ -86,8 +87,8 @@ def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
 def _shown(cell: ET.Element) -> str:
     """Return the text of a cell.
 
-    A program that gives dates no style, such as pandas, writes a text with the month first, 11/05/26, which no person
-    has seen. In such a cell, the text is taken from the date's value.
+    A program that gives dates no style, such as pandas, writes a text with the month first, 11/05/26, or a text of
+    Unix, Thu Nov  5 10:30:00 2026, which no person has seen. In such a cell, the text is taken from the date's value.
     """
     text = "\n".join(_paragraph(child) for child in cell if child.tag == f"{_TEXT}p")
     if cell.get(f"{_OFFICE}value-type") in ("float", "currency", "percentage"):
@@ -98,9 +99,11 @@ def _shown(cell: ET.Element) -> str:
             return float_text(number)
     elif cell.get(f"{_OFFICE}value-type") == "date":
         date = cell.get(f"{_OFFICE}date-value", "")
-        without_style = cell.get(f"{_TABLE}style-name") is None and text == f"{date[5:7]}/{date[8:10]}/{date[2:4]}"
+        without_style = cell.get(f"{_TABLE}style-name") is None and (
+            text == f"{date[5:7]}/{date[8:10]}/{date[2:4]}" or _UNIX_MOMENT.fullmatch(text) is not None
+        )
         if without_style or not text.strip("#"):
-            return date
+            return date.replace("T", " ")
     return text
 
 

@@ -7,6 +7,7 @@ formats does not tell which rows are hidden when it streams.
 import re
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -21,6 +22,7 @@ from producers.recipients.workbook.sheets import NO_RESULT, Sheet, SheetRow
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RELATION = re.compile("{[^}]*}id")
 _BLOCK_BYTES = 1 << 16
+_DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001
 _shown = lru_cache(maxsize=10_000)(show_number)
 """Return the shown text of a number, from a cache, because many rows have equal dates and amounts."""
 
@@ -95,7 +97,7 @@ class XlsxWorkbook:
             case "b":
                 text = "TRUE" if value in TRUE else "FALSE"
             case "d":
-                text = value.replace("T", " ")
+                text = self._moment(value, cell.style)
             case "e":
                 text = value
             case _:
@@ -110,6 +112,20 @@ class XlsxWorkbook:
         if number_format == GENERAL and value.isdecimal() and len(value) <= MAX_DIGITS:
             return value
         return _shown(float(value), number_format, from_1904=self._from_1904)
+
+    def _moment(self, value: str, style: int) -> str:
+        """Return the text of a cell whose date, time or date and time is written by ISO 8601."""
+        number_format = self._format(style)
+        try:
+            if "-" not in value:
+                moment = datetime.combine(_DAY_ZERO, time.fromisoformat(value))
+            else:
+                moment = datetime.fromisoformat(value).replace(tzinfo=None)
+        except ValueError:
+            return value
+        if number_format == GENERAL:
+            return value.replace("T", " ")
+        return _shown((moment - _DAY_ZERO) / timedelta(days=1), number_format)
 
     def _read_strings(self, path: str) -> Iterator[str]:
         for element in self._elements(path, keep="si"):
