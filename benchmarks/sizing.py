@@ -20,8 +20,8 @@ _MBIT: Final = 1e6 / 8
 class Costs(NamedTuple):
     """The costs of a message; microseconds are CPU time. docs/sizing.md has the source of each figure."""
 
-    worker_us: float = 71.0
-    worker_tls_us: float = 109.0
+    worker_us: float = 75.0
+    worker_tls_us: float = 89.0
     redis_us: float = 13.0
     """The cost in ledger and broker, from the batch to the recorded outcome."""
     redis_cluster_us: float = 17.0
@@ -34,7 +34,7 @@ class Costs(NamedTuple):
     """The cost of a report in a POST with 99 others; the next field has the same condition."""
     reconciler_of_100_us: float = 4.1
     submit_us: float = 7.5
-    archive_us: float = 6.3
+    archive_us: float = 8.0
     link_us: float = 145.0
     """The cost of a click on a tracked link."""
     bytes_kept: float = 40.0
@@ -49,7 +49,7 @@ class Costs(NamedTuple):
     """The bytes of request and response at the provider, without TLS and TCP."""
     report_bytes: float = 570.0
     """The bytes of request and response of a report that is alone in its POST, without TLS and TCP."""
-    archived_bytes: float = 30.0
+    archived_bytes: float = 32.0
 
 
 class Demand(NamedTuple):

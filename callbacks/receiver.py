@@ -180,7 +180,14 @@ class Receiver:
                 await self._refuse_as_incomplete(send, reports.missing)
         else:  # unusable rows become dead letters, and do not affect the other rows
             via = b" ".join(relays_in(headers.text(b"via"))) if b"via" in headers else b""
-            request = request_of(scope["method"], query, headers, posted, content=reports.content)
+            request = request_of(
+                scope["method"],
+                query,
+                headers,
+                posted,
+                decompressed_bytes=len(body),
+                content=reports.content,
+            )
             await self._store(reports.content, reports.events, send, via=via, request=request)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:

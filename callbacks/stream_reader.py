@@ -209,8 +209,11 @@ class StreamReader:
             (payload,), (request,) = await hide_with_requests([entry.payload], [entry.request], hide)
             return entry._replace(payload=payload, request=request)
         bodies = posted_bodies(entry.payload)
-        bodies, requests = await hide_with_requests(bodies, unpack_requests(entry.request, len(bodies)), hide)
-        return entry._replace(payload=pack(bodies), request=pack_requests(requests))
+        requests = unpack_requests(entry.request, len(bodies))
+        hidden = await hide_with_requests(bodies, requests, hide)
+        if hidden == (bodies, requests):  # a copy of each entry would take twice the memory
+            return entry
+        return entry._replace(payload=pack(hidden[0]), request=pack_requests(hidden[1]))
 
     async def _create_group(self, error: ResponseError) -> None:
         """Create the group if *error* says that it is missing; raise any other error."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from io import TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import click
 from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from click.shell_completion import CompletionItem
 
     from times_dispatch.settings.load import Need
@@ -220,6 +221,17 @@ class CommandGroup(click.Group):
             )
 
 
+class _LossyFile(FileIO):
+    """A file whose writes never fail: bytes that cannot be written are lost."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write bytes; return how many were written or lost."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(memoryview(data).cast("B"))
+
+
 class Commands(click.Group):
     """Imports a command when it is called, and turns its errors into messages and exit codes."""
 
@@ -271,11 +283,15 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full.
 
-        Where the caller has closed stdout or stderr (``>&-``), the command runs and its output is lost.
+        Where the caller has closed stdout or stderr (``>&-``), the command runs and its output is lost. A note that
+        cannot be written to stderr, for instance to a log file on a full disk, does not stop a command.
         """
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:
                 setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
+        if isinstance(sys.stderr, TextIOWrapper) and sys.stderr is sys.__stderr__:
+            writer = BufferedWriter(_LossyFile(sys.stderr.fileno(), "w", closefd=False))
+            sys.stderr = TextIOWrapper(writer, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
         try:
             try:
                 return super().main(*args, **kwargs)

@@ -16,6 +16,7 @@ from producers.cli import CliContext
 from producers.cli.check_report import LABEL_WIDTH, report_as_json, report_as_lines
 from producers.cli.output import echo, echo_report, progress_bar
 from producers.draft import Draft
+from producers.earlier_campaigns import OverlapCounter, comparable_campaigns
 from producers.preflight.ledger_snapshot import take_snapshot
 from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
@@ -55,8 +56,8 @@ def check(
 
     The report says which rows would be refused and why, what the campaign costs, and when it would start and finish.
     With a ledger, the report also counts the sender's other campaigns, the opt-out list, dead numbers and the frequency
-    caps. Exits with 1 if messages of good rows would not be sent, with 2 if nothing can be sent at all. The digest in
-    the report is for submit --checked.
+    caps, and names a recent campaign to the same people, about which submit asks. Exits with 1 if messages of good rows
+    would not be sent, with 2 if nothing can be sent at all. The digest in the report is for submit --checked.
     """
     settings = options.settings()
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects, at_once=at_once)
@@ -120,12 +121,14 @@ async def _check_with(
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None
     memory = await read_memory(redis) if redis else None
+    earlier = await comparable_campaigns(redis, draft, salt="", now=now) if redis else []
     with progress_bar(draft) as progress:
         return await check_draft(
             draft,
             now=now,
             ledger=ledger,
             suppressed=counter_of(redis, settings, draft, now) if redis else None,
+            earlier=OverlapCounter(earlier),
             forgotten=ForgottenNumbers(redis, settings.forget_key) if redis else None,
             memory=memory,
             max_memory_share=settings.ledger.max_memory_share,

@@ -65,6 +65,10 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "dead_numbers": report.suppressed and report.suppressed.dead,
         "forgotten": report.forgotten,
         "repeated": report.suppressed and report.suppressed.repetitions._asdict(),
+        "same_people": [
+            {"campaign": earlier.id, "name": earlier.name, "share": round(share, 3)}
+            for earlier, share in report.overlaps
+        ],
         "messages": {"gsm": report.gsm_messages, "ucs2": report.ucs2_messages},
         "parts": {"gsm": report.gsm_parts, "ucs2": report.ucs2_parts},
         "ucs2_because_of": {

@@ -23,6 +23,7 @@ from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, Mes
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.plurals import counted
+from times_dispatch.settings.masking import mask
 from times_dispatch.settings.money import format_rupees
 
 _MAX_TRAIL = 20
@@ -39,12 +40,15 @@ _MAX_TRAIL = 20
     help="Write the rows in this state to a CSV file that only you can read, or to standard output (-): line, to, the "
     "slots' values, code.",
 )
+@click.option("--numbers", is_flag=True, help="Export whole phone numbers; by default their middle digits are hidden.")
 @click.pass_obj
-def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
+def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None, numbers: bool) -> None:
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
     to_stdout = export is not None and str(export[1]) == "-"
     if to_stdout and as_json:
         raise click.UsageError("standard output takes the rows of --export - or --json, not both")
+    if numbers and not export:
+        raise click.UsageError("--numbers is for --export")
 
     async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry], Statistics]:
         catalog = catalog_with_keys(options, redis) if export else Catalog(redis)
@@ -53,7 +57,8 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             detail = f"rows {export[0].replace('_', ' ')}"
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
             await Trail(redis).note(view.plan.sender, entry)
-            written = await _export(catalog, view, MessageState[export[0].upper()], export[1])
+            state = MessageState[export[0].upper()]
+            written = await _export(catalog, view, state, export[1], shows_numbers=numbers)
             echo(f"{counted(written, 'row')} written to {'standard output' if to_stdout else export[1]}", err=True)
         await warn_without_workers(redis, [view])
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
@@ -71,7 +76,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
         raise SystemExit(1)
 
 
-async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path) -> int:
+async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path, *, shows_numbers: bool) -> int:
     from producers.export.files import open_csv  # noqa: PLC0415  # slow to import
     from producers.recipients.guarded_cells import (  # noqa: PLC0415  # the readers of recipients files are slow to import
         EXPORT_COLUMNS,
@@ -89,7 +94,8 @@ async def _export(catalog: Catalog, view: CampaignView, state: MessageState, pat
             for position, letter in enumerate(records.states):
                 if letter == state:
                     values = (column[position] for column in recipients.slots)
-                    cells = (recipients.lines[position], recipients.to[position], *values)
+                    number = recipients.to[position]
+                    cells = (recipients.lines[position], number if shows_numbers else mask(number), *values)
                     rows.writerow(guard_all((*cells, records.codes[position] or "")))
                     written += 1
     return written

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
+import msgspec
+
 from times_dispatch.ledger.statistics.delivery_times import MAX_ERROR, bounds_s
 from times_dispatch.ledger.statistics.figures import Statistics
 
@@ -77,13 +79,5 @@ def statistics_as_json(statistics: Statistics) -> dict[str, Any]:
                 for bucket, messages in sorted(times.counts.items())
             ],
         },
-        "course": {
-            str(hour): {
-                "sent": each.sent,
-                "delivered": each.delivered,
-                "errors": each.errors,
-                "clicked": each.clicked,
-            }
-            for hour, each in statistics.course.items()
-        },
+        "course": {str(hour): msgspec.to_builtins(each) for hour, each in statistics.course.items()},
     }

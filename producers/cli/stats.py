@@ -3,11 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
+import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
@@ -24,7 +25,7 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import SENT
-from times_dispatch.ledger.statistics.figures import ERROR_STATES, Statistics, statistics_of
+from times_dispatch.ledger.statistics.figures import ERROR_STATES, Course, Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount, Recounted
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, RollupSums, StatisticsReader
 from times_dispatch.plurals import counted
@@ -40,6 +41,8 @@ _GROUPS: dict[str, Callable[[RollupKey], str]] = {
     "provider": lambda key: key.provider,
     "template": lambda key: key.template,
 }
+_COURSES = ("hour", "minute")
+"""The subjects of rows that show the course: only sent, delivered, errors and clicked."""
 _FIELDS_OF_ROWS = tuple(state.value for state in {*SENT, *ERROR_STATES})
 """The columns of the table of groups: counters of ``Statistics``."""
 _MAX_DIFFERENCES = 20
@@ -55,10 +58,10 @@ _MAX_DIFFERENCES = 20
 @click.option("--until", type=DayType(), help="Count until this day, which counts too.")
 @click.option(
     "--by",
-    type=click.Choice(list(_GROUPS)),
+    type=click.Choice([*_GROUPS, *_COURSES]),
     default="day",
     show_default=True,
-    help="The subject of each row of the table.",
+    help="The subject of each row of the table; minute shows the course of the last 24 hours.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
@@ -94,28 +97,27 @@ def stats(
         return
     if day and (since or until):
         raise click.UsageError("--day cannot be combined with --since or --until")
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv cannot be combined")
     refuse_reversed_days(since, until)
-    if chain and (not campaign or as_csv):
-        raise click.UsageError("--chain needs --campaign, and can be combined only with --json")
+    chosen = RollupFilter(
+        senders=[SenderId(sender)] if sender else [],
+        provider=provider,
+        template=template,
+        since=day or since,
+        until=day or until,
+    )
+    _refuse_combinations(campaign, chosen, by, as_json=as_json, as_csv=as_csv, chain=chain)
     if campaign:
-        if sender or provider or template or day or since or until:
-            raise click.UsageError("--campaign cannot be combined with another choice of messages")
         id_ = campaign_meant(options, campaign)
         if chain:
             _print_chain(with_ledger(options, lambda redis: _chain(options, redis, id_)), as_json=as_json)
             return
         statistics = with_ledger(options, lambda redis: _of_campaign(redis, id_))
         groups, average = dict[str, Statistics](), dict[str, float]()
+    elif by in _COURSES:
+        course = with_ledger(options, lambda redis: _course(redis, chosen, by))
+        _print_course(by, course, as_json=as_json, as_csv=as_csv)
+        return
     else:
-        chosen = RollupFilter(
-            senders=[SenderId(sender)] if sender else [],
-            provider=provider,
-            template=template,
-            since=day or since,
-            until=day or until,
-        )
         fields = () if as_json or as_csv else _FIELDS_OF_ROWS
 
         async def read(redis: Redis) -> RollupSums:
@@ -128,20 +130,64 @@ def stats(
         groups = {name: statistics_of(amounts) for name, amounts in sorted(sums.groups.items())}
         today = DayType().convert("today", None, None)
         dates = groups if by == "day" else ()
-        average = daily_average(statistics, dates, since=day or since, until=day or until, today=today)
+        average = daily_average(statistics, dates, since=chosen.since, until=chosen.until, today=today)
     if as_json:
         rows = {name: statistics_as_json(each) for name, each in groups.items()}
         of_groups = {"by": by, "rows": rows, "daily_average": average} if not campaign else {}
         echo(json.dumps({**statistics_as_json(statistics), **of_groups}))
     elif as_csv:
-        _print_csv(by, groups or {campaign or "": statistics})
+        _print_csv(by, {name: _values(each) for name, each in (groups or {campaign or "": statistics}).items()})
     else:
         _print(options, statistics, by, groups, average)
+
+
+def _refuse_combinations(
+    campaign: str | None, chosen: RollupFilter, by: str, *, as_json: bool, as_csv: bool, chain: bool
+) -> None:
+    """Refuse options that exclude each other.
+
+    Raises:
+        UsageError: two of the options exclude each other.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv cannot be combined")
+    if chain and (not campaign or as_csv):
+        raise click.UsageError("--chain needs --campaign, and can be combined only with --json")
+    if campaign and chosen != RollupFilter(senders=[]):
+        raise click.UsageError("--campaign cannot be combined with another choice of messages")
+    if by == "minute" and (campaign or chosen.provider or chosen.template):
+        raise click.UsageError("--by minute counts whole senders: leave out --campaign, --provider and --template")
 
 
 async def _of_campaign(redis: Redis, campaign: CampaignId) -> Statistics:
     catalog = Catalog(redis)
     return statistics_of(await catalog.statistics(await catalog.campaign(campaign)))
+
+
+async def _course(redis: Redis, chosen: RollupFilter, by: str) -> dict[str, Course]:
+    """Return the course of the chosen messages by the hour or the minute, as a time in India."""
+    for sender in chosen.senders:
+        await note_unknown_sender(redis, sender)
+    reader = StatisticsReader(redis)
+    if by == "minute":
+        minutes = {_minute(minute): each for minute, each in (await reader.last_minutes(chosen.senders)).items()}
+        first, last = (str(day) if day else "" for day in (chosen.since, chosen.until))
+        return {at: each for at, each in minutes.items() if first <= at and (not last or at[: len(last)] <= last)}
+    days = (await reader.sums(chosen, _GROUPS["day"])).groups
+    return {
+        f"{day} {hour:02}:00": each
+        for day, amounts in sorted(days.items())
+        for hour, each in statistics_of(amounts).course.items()
+    }
+
+
+def _print_course(by: str, course: dict[str, Course], *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        echo(json.dumps({"by": by, "rows": msgspec.to_builtins(course)}))
+    elif as_csv:
+        _print_csv(by, {at: msgspec.to_builtins(each) for at, each in course.items()}, list(Course.__struct_fields__))
+    else:
+        _print_bars(console(), by, {at: (each.sent, each.delivered, each.errors) for at, each in course.items()})
 
 
 async def _chain(options: CliContext, redis: Redis, campaign: CampaignId) -> ChainFigures:
@@ -219,15 +265,15 @@ def _rounded(seconds: float | None) -> float | str:
     return "" if seconds is None else round(seconds, 1)
 
 
-def _print_csv(by: str, groups: dict[str, Statistics]) -> None:
-    for name, values in [(by, list(_COLUMNS)), *((name, _values(each)) for name, each in groups.items())]:
+def _print_csv(by: str, rows: dict[str, dict[str, Any]], columns: Sequence[str] = tuple(_COLUMNS)) -> None:
+    for name, values in [(by, columns), *((name, row.values()) for name, row in rows.items())]:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow([name, *values])
         echo(line.getvalue())
 
 
-def _values(statistics: Statistics) -> list[Any]:
-    return [value(statistics) for value in _COLUMNS.values()]
+def _values(statistics: Statistics) -> dict[str, Any]:
+    return {name: value(statistics) for name, value in _COLUMNS.items()}
 
 
 def _print(
@@ -333,5 +379,9 @@ def _print_bars(out: PlainConsole, heading: str, rows: dict[str, tuple[int, int,
 
 def _hour(hour: int) -> str:
     """Return hours since the epoch, counted in India, as a time in India: ``2026-11-27 10:00``."""
-    day, of_day = divmod(hour, 24)
-    return f"{date.fromordinal(date(1970, 1, 1).toordinal() + day):%Y-%m-%d} {of_day:02}:00"
+    return _minute(60 * hour)
+
+
+def _minute(minute: int) -> str:
+    """Return minutes since the epoch, counted in India, as a time in India: ``2026-11-27 10:05``."""
+    return f"{datetime(1970, 1, 1) + timedelta(minutes=minute):%Y-%m-%d %H:%M}"  # noqa: DTZ001  # counted in India

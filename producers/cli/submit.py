@@ -17,7 +17,7 @@ from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import open_ledger, warn_without_workers
 from producers.cli.output import INDIA, echo, echo_report, minute_in_india, progress_bar
 from producers.draft import Draft
-from producers.earlier_campaigns import Overlap, comparable_campaigns, overlaps
+from producers.earlier_campaigns import comparable_campaigns, overlaps, overlaps_in_words
 from producers.errors import CommandFailed, InputInvalid
 from producers.preflight.suppressions import count_repetitions, repetitions_in_words
 from producers.submit import Progress, SubmitResult
@@ -147,7 +147,7 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
         repeated = overlaps(draft, campaigns, progress)
     if not repeated:
         return
-    line = _repetition_in_words(repeated)
+    line = overlaps_in_words(repeated)
     if not sys.stdin.isatty():
         raise InputInvalid(f"{line}; nothing is submitted, --yes submits it without asking")
     confirm(line)
@@ -172,15 +172,6 @@ async def _count_repetitions(draft: Draft, settings: Settings, progress: Progres
 async def _comparable_campaigns(draft: Draft, settings: Settings) -> list[SampledCampaign]:
     async with open_ledger(settings.redis_url, is_long=True) as redis:
         return await comparable_campaigns(redis, draft, salt="", now=datetime.now(UTC))
-
-
-def _repetition_in_words(repeated: list[Overlap]) -> str:
-    (earlier, share), *others = repeated
-    more = f", and {counted(len(others), 'more campaign')} with half of them or more" if others else ""
-    return (
-        f"{share:.0%} of these recipients are also in campaign {earlier.id} ({earlier.name}), submitted "
-        f"{minute_in_india(_moment(earlier.submitted_ms))}{more}"
-    )
 
 
 def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:

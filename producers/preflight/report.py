@@ -9,6 +9,7 @@ import msgspec
 
 from producers.checked_digest import checked_digest
 from producers.draft import Draft, RowPass
+from producers.earlier_campaigns import Overlap, OverlapCounter, overlaps_in_words
 from producers.errors import CommandFailed
 from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
@@ -61,6 +62,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """Good rows that would be suppressed, without those whose number is forgotten; None if no ledger was asked."""
     forgotten: int | None
     """Good rows whose number is forgotten; None if no ledger was asked, or the forget key is missing or wrong."""
+    overlaps: list[Overlap]
+    """Recent campaigns to the same people, about which a submit asks; the greatest share first."""
     gsm_messages: int
     gsm_parts: int
     ucs2_messages: int
@@ -105,6 +108,7 @@ async def check(
     now: datetime,
     ledger: SenderSnapshot | None = None,
     suppressed: SuppressionCounter | None = None,
+    earlier: OverlapCounter | None = None,
     forgotten: ForgottenNumbers | None = None,
     memory: Memory | None = None,
     max_memory_share: float = 1.0,
@@ -118,6 +122,7 @@ async def check(
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
         suppressed: counts the rows that would be suppressed; None if no ledger was asked.
+        earlier: compares the recipients with those of recent campaigns; None if no ledger was asked.
         forgotten: tells which numbers are forgotten; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
         max_memory_share: the share of Redis' maxmemory above which campaigns are refused.
@@ -144,6 +149,8 @@ async def check(
             forgotten_rows += sum(hidden)
             if suppressed:
                 await suppressed.add(batch, [row for row, is_hidden in enumerate(hidden) if not is_hidden])
+            if earlier:
+                earlier.add(batch.to)
             if progress:
                 progress(row_pass)
         if not draft.fingerprint.still_matches():
@@ -154,6 +161,7 @@ async def check(
     max_parts = _max_parts(plan, parts)
     expected = forecast(campaign, ledger, rows=checker.accepted, parts=parts, now=now)
     room = memory_forecast(size.needed_bytes, memory, max_share=max_memory_share)
+    overlaps = earlier.overlaps if earlier else []
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
@@ -166,6 +174,7 @@ async def check(
         rejects=rejects,
         suppressed=suppressed.counts if suppressed else None,
         forgotten=forgotten_rows if forgotten and not refusal else None,
+        overlaps=overlaps,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,
@@ -181,7 +190,13 @@ async def check(
         memory=room,
         ledger=ledger,
         samples=samples.chosen(),
-        warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger), *room.warnings],
+        warnings=[
+            *_overlap_warning(overlaps),
+            *campaign.warnings(now),
+            *row_pass.warnings(),
+            *_held_warning(plan, ledger),
+            *room.warnings,
+        ],
         problems=[
             *(() if checker.accepted else ["no row can be used"]),
             *expected.problems,
@@ -189,6 +204,11 @@ async def check(
             *([f"{refusal}: a submit would be refused"] if refusal else []),
         ],
     )
+
+
+def _overlap_warning(overlaps: list[Overlap]) -> Iterator[str]:
+    if overlaps:
+        yield f"{overlaps_in_words(overlaps)}; submit asks about this first, and needs --yes where nobody can be asked"
 
 
 async def _refusal(forgotten: ForgottenNumbers | None) -> str:

@@ -1,13 +1,15 @@
 """Several readers of one stream on a real server."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from redis.asyncio import Redis
 
+from callbacks import stream_reader
 from callbacks.stream_reader import StreamReader
-from callbacks.streams import BODY
+from callbacks.streams import BODY, REPORTS, fields_of, pack, pack_requests
+from times_dispatch.ledger.posted_requests import PostedRequest, pack_request
 
 STREAM, GROUP = "some-stream", "readers"
 
@@ -183,3 +185,16 @@ async def test_a_reader_forgets_the_dead_once_when_it_begins(redis: Redis, monke
     await read(bob)
     await read(bob)
     assert asked == ["bob"]
+
+
+async def test_an_entry_without_a_hidden_number_is_not_copied(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hide(contents: Sequence[bytes]) -> list[bytes]:
+        return list(contents)
+
+    payload, request = pack([b"[1]"]), pack_requests([pack_request(PostedRequest("PUT"))])
+    reader = StreamReader(redis, REPORTS, "group", hide=hide)
+    await reader.read(1, block_ms=1)
+    await redis.xadd(REPORTS, fields_of(payload, b"", request=request))
+    monkeypatch.setattr(stream_reader, "pack", None)  # a copy of each entry would take twice the memory
+    (entry,) = await reader.read(1, block_ms=1)
+    assert (entry.payload, entry.request) == (payload, request)

@@ -465,6 +465,12 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
         ("NAV 1800.1234 on 26-11", []),
         ("Shift 1800-0600", []),
         ("Turnover 9876543210 for FY26", []),
+        ("Balance 18001900, total 18601900, upto 1800 1900 Cr", []),
+        ("Check balance 9876543210", ["9876543210"]),
+        ("For account balance 1800 208 1234", ["1800 208 1234"]),
+        ("Contact Dr 9876543210", ["9876543210"]),
+        ("Balance 7012345678", []),
+        ("Cr 9876543210 Dr 0", []),
         ("Zoom meeting 987 654 3210", []),
     ],
 )

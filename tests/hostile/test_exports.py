@@ -14,7 +14,7 @@ from tests.kit.producers import CAMPAIGN, SETTINGS, Run, csv_of
 
 FORMULA = "-1+2"
 WRITERS = {
-    "show": ("show", "@", "--export", "pending", "out.csv"),
+    "show": ("show", "@", "--export", "pending", "out.csv", "--numbers"),
     "report": ("report", "@", "--out", "out.csv"),
     "submit": ("submit", "campaign.toml", "--recipients", "formulas.csv", "--rejects", "out.csv", "--again"),
     "check": ("check", "campaign.toml", "--recipients", "formulas.csv", "--rejects", "out.csv"),

@@ -17,3 +17,13 @@ def test_every_foreign_image_is_named_by_a_whole_version_and_each_by_one_only() 
     assert [image for image in sorted(foreign) if not _PINNED.fullmatch(image)] == []
     names = [re.split("[:@]", image)[0] for image in foreign]
     assert len(names) == len(set(names))
+
+
+def test_the_image_is_built_in_two_stages_and_its_processes_are_not_root() -> None:
+    build, final = re.split(r"^FROM .*$", _FILES[0].read_text("utf-8"), flags=re.MULTILINE)[1:]
+
+    assert "pip install" in build
+    assert "COPY --from=build" in final
+    assert "RUN pip" not in final
+    (user,) = re.findall(r"^USER (\S+)$", final, re.MULTILINE)
+    assert int(user) > 0  # Kubernetes proves "not root" by a number only

@@ -199,10 +199,11 @@ def test_code_that_reads_json_of_strangers_catches_all_that_its_reading_raises()
 
 _READS_OWN = (
     "callbacks/entry_applier.py",
+    "callbacks/streams.py",
     "times_dispatch/provider/description/json_template.py",
     "times_dispatch/provider/oauth/stored_token.py",
 )
-"""Modules that read JSON of this project only: entries of bytes, the settings, and encrypted data."""
+"""Modules that decode no JSON of strangers, but lists of bytes (MessagePack), the settings, and encrypted data."""
 
 
 def test_a_process_whose_automatic_garbage_collections_are_rare_collects_at_intervals() -> None:

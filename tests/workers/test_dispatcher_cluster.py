@@ -94,19 +94,20 @@ async def _send_through(
                 await asyncio.to_thread(trouble)
                 await until(lambda: _are_over(rig, campaigns), within_s=90)
                 await worker.quiet()
-        _compare(provider, Counter(push.to for push in provider.arrived))
-        in_doubt = 0
+        assert len(set(provider.ids)) == len(provider.ids), "a message was sent twice"
+        in_doubt, missing = Counter[str](), Counter[str]()
         for campaign in campaigns:
-            states = Counter(await rig.states(campaign))
-            assert set(states) <= {"a", "i"}, states
-            in_doubt += states["i"]
-        assert in_doubt <= max_in_doubt
+            messages = await rig.messages(campaign)
+            assert {message.record.state for message in messages} <= {"a", "i"}
+            in_doubt.update(message.to for message in messages if message.record.state == "i")
+            missing.update(message.to for message in messages)
+        assert missing.total() == MESSAGES * len(SENDERS)
+        missing.subtract(push.to for push in provider.arrived)
+        assert min(missing.values()) >= 0
+        # Messages that were opened and never pushed may be in doubt after a primary froze (docs/cluster.md).
+        assert +missing <= in_doubt, "a message is lost"
+        assert in_doubt.total() <= max_in_doubt
         await rig.check_counters()
-
-
-def _compare(provider: FakeProvider, arrived: Counter[str]) -> None:
-    assert len(set(provider.ids)) == len(provider.ids) == MESSAGES * len(SENDERS)
-    assert set(arrived.values()) == {len(SENDERS)}, "the campaigns have the same numbers"
 
 
 async def _are_over(rig: WorkerRig, campaigns: list[CampaignId]) -> bool:

@@ -259,6 +259,9 @@ def _lock_folder(directory: Path) -> IO[bytes]:
         raise EmbeddedServerFailed(
             f"another Redis uses the folder {directory}; stop that Redis, or name another folder"
         ) from None
+    except OSError as error:
+        file.close()
+        raise EmbeddedServerFailed(f"the folder {directory} cannot be locked: {error.strerror}") from None
     return file
 
 

@@ -179,6 +179,7 @@ class LiveCampaigns:
 
     async def of_sender(self, sender: SenderId, *, damaged: list[CampaignDamaged]) -> list[LiveCampaign]:
         """Return the live campaigns of one sender, the newest first; damaged campaigns are appended to *damaged*."""
+        self._before, self._known = {}, {}  # only ``read`` drops campaigns that ended: nothing is kept between calls
         return await self._live(await known_lanes(self._redis, sender), damaged)
 
     async def _live(self, lanes: Sequence[SenderId], damaged: list[CampaignDamaged]) -> list[LiveCampaign]:

@@ -4,6 +4,7 @@ The streams hold the JSON of each posted body. Reports of another system are rel
 that is not said by its JSON alone (a compressed body, a form, a query, another Content-Type) is kept too.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +23,8 @@ PLAIN_TYPE: Final = "application/json"
 _MAX_QUERY_CHARACTERS: Final = 32 * 1024
 _MAX_HEADER_CHARACTERS: Final = 1_000
 _MAX_SEARCHED_BYTES: Final = 2 * 1024 * 1024
+_BYTES_AT_ONCE: Final = 16_384
+"""Requests with more bytes are decompressed in a thread, so that the event loop does not wait."""
 _METHODS: Final = frozenset({"GET", "POST", "PUT"})
 _QUERY: Final = re.compile(rf"[!-~]{{0,{_MAX_QUERY_CHARACTERS}}}")
 _HEADER: Final = re.compile(rf"[\t -~]{{0,{_MAX_HEADER_CHARACTERS}}}")
@@ -98,7 +101,10 @@ async def hide_with_requests(
 
     The request of a body with such a number becomes empty: it may be compressed, so no digit in it can be changed.
     """
-    texts = list(map(searchable, requests))
+    if sum(map(len, requests)) <= _BYTES_AT_ONCE:
+        texts = list(map(searchable, requests))
+    else:
+        texts = await asyncio.to_thread(lambda: list(map(searchable, requests)))
     hidden = await hide([*bodies, *texts])
     before, kept = [*bodies, *texts], list[bytes]()
     for at, request in enumerate(requests):

@@ -16,6 +16,7 @@ from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.http.posted_body import Headers
 from callbacks.http.posted_request import request_of
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits
+from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, eventually, posted, row
 from tests.kit.receiver import PATH, receiving
@@ -185,4 +186,23 @@ async def test_a_request_with_a_forgotten_number_is_relayed_as_json_without_the_
 )
 def test_a_head_that_cannot_be_posted_again_is_not_kept(query: bytes, content_type: bytes) -> None:
     headers = Headers([(b"content-type", content_type)])
-    assert request_of("POST", query, headers, JSON, content=JSON) == b""
+    assert request_of("POST", query, headers, JSON, decompressed_bytes=len(JSON), content=JSON) == b""
+
+
+async def test_a_body_that_is_long_without_its_compression_is_relayed_as_json(redis: Redis, host: Host) -> None:
+    bomb = gzip.compress(FORM + b"&x=" + b"a" * 1_000_000)
+    await post(redis, "POST", "", {"content-type": FORM_TYPE, "content-encoding": "gzip"}, bomb)
+    entries: Any = await redis.xrange(REPORTS)
+    assert [set(fields) for _, fields in entries] == [{b"b"}]
+    await settle(make_reconciler(redis, relaying=True))
+    async with relaying(redis, host):
+        pass
+    assert host.taken == [("POST", "/generic?account=an%20id", "application/json", None, JSON)]
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(MAX_BODY_BYTES // 2 - 100, True), (MAX_BODY_BYTES // 2 + 600, False)])
+def test_a_request_is_kept_only_if_it_and_its_json_take_no_more_than_the_longest_json(size: int, is_kept: bool) -> None:
+    content = b"[" + b" " * (size - 2) + b"]"
+    body = b"\xef\xbb\xbf" + content
+    request = request_of("POST", b"", Headers([]), body, decompressed_bytes=len(body), content=content)
+    assert bool(request) == is_kept

@@ -253,3 +253,20 @@ def test_check_names_the_rule_for_second_tries_and_its_greatest_cost(run: Run, w
     }  # fmt: skip
     write("campaign.toml", CAMPAIGN + "max_parts = 5\n" + rule)
     assert json.loads(run(*CHECK, "--json").stdout)["retry_failed"]["max_parts"] == 5
+
+
+def test_a_recent_campaign_to_the_same_people_is_named_as_submit_names_it(run: Run, write: WriteFile) -> None:
+    submitted = json.loads(run("submit", *CHECK[1:], "--json").stdout)["campaign"]
+    same = json.loads(run(*CHECK, "--json").stdout)
+    write("customers.csv", csv_of([*people(3), ("9000000009", "Asha", "5")]))
+
+    edited = json.loads(run(*CHECK, "--json").stdout)
+    sentence = run("submit", *CHECK[1:]).stderr.partition(";")[0]
+
+    assert same["same_people"] == []  # submit finds the campaign, and asks nothing
+    assert edited["same_people"] == [{"campaign": submitted, "name": "bills", "share": 0.75}]
+    assert sentence.startswith(f"75% of these recipients are also in campaign {submitted} (bills), submitted ")
+    warning = f"{sentence}; submit asks about this first, and needs --yes where nobody can be asked"
+    assert edited["warnings"][0] == warning
+    assert run(*CHECK).exit_code == 0
+    assert json.loads(run(*CHECK, "--no-redis", "--json").stdout)["same_people"] == []

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def test_a_full_device_for_the_output_ends_in_one_line(submitted: str, redis_url
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "the output cannot be written: no space left on device"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_device_for_the_notes_stops_no_command(run: Run, submitted: str, redis_url: str, tmp_path: Path) -> None:
+    half_edited = tmp_path / "half-edited.toml"
+    half_edited.write_text("[senders.X\nrate = ")
+
+    def exit_code(*arguments: str) -> int:
+        command = [*_RUN, "--redis-url", redis_url, "--settings", str(half_edited), *arguments]
+        with Path("/dev/full").open("w") as full:
+            return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=full, timeout=120, check=False).returncode
+
+    assert exit_code("pause", "last") == 0  # it writes a note about the settings, and another about the id
+    assert json.loads(run("show", submitted, "--json").stdout)["state"] == "paused"
+    assert (exit_code("pause", "nobody00"), exit_code("lsit")) == (2, 2)
 
 
 @pytest.mark.processes

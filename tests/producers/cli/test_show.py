@@ -40,7 +40,7 @@ def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -
     campaign = json.loads(submitted.stdout)["campaign"]
 
     answer = json.loads(run("show", campaign, "--json").stdout)
-    shown = run("show", campaign, "--export", "suppressed", "suppressed.csv")
+    shown = run("show", campaign, "--export", "suppressed", "suppressed.csv", "--numbers")
     table = run("show", campaign).stdout
 
     assert (answer["codes"], answer["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
@@ -57,6 +57,17 @@ def test_only_a_file_of_exported_rows_begins_with_a_byte_order_mark(run: Run, su
     assert run("show", submitted, "--export", "pending", "pending.csv").exit_code == 0
     assert Path("pending.csv").read_bytes().startswith(b"\xef\xbb\xbfline,to,")
     assert run("show", submitted, "--export", "pending", "-").stdout.startswith("line,to,")
+
+
+def test_exported_numbers_are_masked_unless_whole_numbers_are_asked_for(run: Run, submitted: str) -> None:
+    def column(*options: str) -> list[str]:
+        rows = run("show", submitted, "--export", "pending", "-", *options).stdout.splitlines()[1:]
+        return [row.split(",")[1] for row in rows]
+
+    assert all(re.fullmatch(r"\d{4}\*+\d{3}", number) for number in column())
+    assert all(re.fullmatch(r"91\d{10}", number) for number in column("--numbers"))
+    refused = run("show", submitted, "--numbers")
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (2, "Error: --numbers is for --export")
 
 
 def test_rows_are_exported_to_standard_output(run: Run, submitted: str) -> None:

@@ -1,5 +1,5 @@
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from redis import Redis as SyncRedis
@@ -108,3 +108,31 @@ def test_an_unknown_sender_is_named_beside_an_empty_answer(run: Run, command: st
     done = run(command, "--sender", "TIMSEM")
     assert (done.exit_code, done.stderr) == (0, note)
     assert run(command, "--sender", "TIMESM").stderr == ""
+
+
+def test_the_course_is_shown_by_the_hour_and_by_the_minute(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        minute = (int(redis.time()[0]) + 19_800) // 60 - 1
+        hour, day = minute // 60, minute // 1_440
+        redis.hset(f"{{TIMESM}}:minutes:{hour}", mapping={f"{minute % 60}s": 7, f"{minute % 60}e": 2})
+        redis.zadd("{TIMESM}:statistics", {f"{day}:times:greeting": day})
+        redis.hset(f"{{TIMESM}}:statistics:{day}:times:greeting", mapping={f"h{hour % 24}s": 9, f"h{hour % 24}c": 1})
+    began = datetime(1970, 1, 1) + timedelta(minutes=minute)  # noqa: DTZ001  # counted in India
+    row = {"sent": 7, "delivered": 0, "errors": 2, "clicked": 0}
+    of_minute = {"by": "minute", "rows": {f"{began:%Y-%m-%d %H:%M}": row}}
+    assert json.loads(run("stats", "--by", "minute", "--json").stdout) == of_minute
+    assert json.loads(run("stats", "--by", "minute", "--sender", "TIMESM", "--json").stdout) == of_minute
+    assert json.loads(run("stats", "--by", "minute", "--day", f"{began:%Y-%m-%d}", "--json").stdout) == of_minute
+    for days in (["--until", "2020-01-01"], ["--since", f"{began + timedelta(days=2):%Y-%m-%d}"]):
+        assert json.loads(run("stats", "--by", "minute", *days, "--json").stdout)["rows"] == {}
+    assert run("stats", "--by", "minute", "--csv").stdout.splitlines() == [
+        "minute,sent,delivered,errors,clicked",
+        f"{began:%Y-%m-%d %H:%M},7,0,2,0",
+    ]
+    by_hour = json.loads(run("stats", "--by", "hour", "--json").stdout)["rows"]
+    assert by_hour[f"{began:%Y-%m-%d %H}:00"] == {"sent": 9, "delivered": 0, "errors": 0, "clicked": 1}
+    assert f"{began:%Y-%m-%d %H}:00" in run("stats", "--by", "hour").stdout
+    for choice in (["--campaign", submitted], ["--provider", "times"], ["--template", "greeting"]):
+        refused = run("stats", "--by", "minute", *choice)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "--by minute counts whole senders" in refused.stderr

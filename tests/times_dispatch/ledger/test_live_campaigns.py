@@ -1,5 +1,7 @@
 """The figures of live campaigns: each figure must equal the figure in the campaign's whole view."""
 
+import sys
+
 import msgspec
 import pytest
 
@@ -104,6 +106,17 @@ async def test_a_damaged_campaign_is_told_and_the_others_are_read(
     await ledger.redis.hset(key, field, before)
 
 
+async def test_a_missing_state_is_told_as_such(ledger: Ledger, reader: LiveCampaigns) -> None:
+    await ledger.submit(3)
+    key = campaign_key(SENDER, CAMPAIGN)
+    await ledger.redis.hdel(key, "state")
+    expected = list[CampaignDamaged]()
+    assert not await ledger.queries.live(SENDER, damaged=expected)
+    for _ in range(2):
+        assert [*map(str, (await reader.read()).damaged)] == [*map(str, expected)]
+    await ledger.redis.hset(key, "state", "running")
+
+
 async def test_of_a_campaign_that_runs_only_the_fields_of_its_sums_are_read(
     ledger: Ledger, reader: LiveCampaigns
 ) -> None:
@@ -169,6 +182,18 @@ async def test_the_plan_of_a_campaign_is_read_once(ledger: Ledger) -> None:
         await reader.read()
         counts.append((await ledger.redis.info("commandstats")).get("cmdstat_hget", {}).get("calls", 0))
     assert counts == [2, 0]
+
+
+async def test_readings_of_one_sender_keep_nothing_of_campaigns_that_ended(
+    ledger: Ledger, reader: LiveCampaigns
+) -> None:
+    await ledger.submit(2)
+    [figures] = await reader.of_sender(SENDER, damaged=[])
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
+    await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
+    assert await reader.of_sender(SENDER, damaged=[]) == []
+    assert sys.getrefcount(figures) == 2  # of this function, and of the call
+    await ledger.redis.sadd(f"{hash_tag(SENDER)}:live", CAMPAIGN)
 
 
 async def test_lanes_are_one_sender_with_one_campaign(ledger: Ledger, reader: LiveCampaigns) -> None:

@@ -1,9 +1,12 @@
 import gzip
+import os
+import threading
 from collections.abc import Sequence
 
 import msgspec
 import pytest
 
+from times_dispatch.ledger import posted_requests
 from times_dispatch.ledger.posted_requests import (
     PostedRequest,
     hide_with_requests,
@@ -70,3 +73,22 @@ async def test_only_the_requests_with_a_hidden_number_are_left_out() -> None:
     bodies, requests = await hide_with_requests([b"1", b"2", NUMBER], [form, query, query], hide)
     assert bodies == [b"1", b"2", b"1000000000"]
     assert requests == [b"", query, b""]
+
+
+@pytest.mark.parametrize(("size", "is_in_thread"), [(1_000, False), (50_000, True)])
+async def test_long_requests_are_decompressed_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch, size: int, is_in_thread: bool
+) -> None:
+    threads = list[threading.Thread]()
+
+    def noted(packed: bytes) -> bytes:
+        threads.append(threading.current_thread())
+        return searchable(packed)
+
+    async def hide(contents: Sequence[bytes]) -> list[bytes]:
+        return list(contents)
+
+    monkeypatch.setattr(posted_requests, "searchable", noted)
+    packed = pack_request(PostedRequest("POST", content_encoding="gzip", body=gzip.compress(os.urandom(size))))
+    assert await hide_with_requests([b"1"], [packed], hide) == ([b"1"], [packed])
+    assert (threads != [threading.current_thread()]) == is_in_thread

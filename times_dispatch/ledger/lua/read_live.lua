@@ -19,7 +19,7 @@ for position, id in ipairs(cjson.decode(args.campaigns)) do
   local campaign_key = key_of_campaign(id)
   local values = redis.pcall('HMGET', campaign_key, 'state', 'created_ms', 'sealed_ms', 'total', PENDING, SENDING)
   local state, created_ms, sealed_ms, total, pending, sending = unpack(values)
-  local plan = with_plans and state and redis.call('HGET', campaign_key, 'plan')
+  local plan = with_plans and not values.err and redis.call('HGET', campaign_key, 'plan')
   if values.err then
     values = false
   elseif state == 'running' and created_ms and (plan or not with_plans) then

@@ -176,6 +176,11 @@ def statistics_of(amounts: Amounts) -> Statistics:
     )
 
 
+def course_of(counts: Counter[str]) -> Course:
+    """Make the course of one minute, hour or day from its counters by letter (``StatisticsField.COURSE``)."""
+    return Course(sent=counts["s"], delivered=counts["d"], errors=counts["e"], clicked=counts["c"])
+
+
 def total(several: Iterable[Amounts]) -> Counter[str]:
     """Add up the fields of several hashes."""
     sums = Counter[str]()
@@ -223,7 +228,4 @@ def _course(amounts: Amounts) -> dict[int, Course]:
         hour, letter = rest[:-1], rest[-1]
         if hour.isdecimal():
             hours.setdefault(int(hour), Counter())[letter] += amount
-    return {
-        hour: Course(sent=counts["s"], delivered=counts["d"], errors=counts["e"], clicked=counts["c"])
-        for hour, counts in sorted(hours.items())
-    }
+    return {hour: course_of(counts) for hour, counts in sorted(hours.items())}

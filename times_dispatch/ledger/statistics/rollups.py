@@ -16,11 +16,14 @@ from times_dispatch.ledger.keys import SENDERS, SenderKey, sender_key, statistic
 from times_dispatch.ledger.lanes.names import header_of, is_lane
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import Script, text
-from times_dispatch.ledger.statistics.figures import Amounts
+from times_dispatch.ledger.statistics.figures import Amounts, Course, course_of, total
 
 _EPOCH: Final = date(1970, 1, 1)
 KEPT_DAYS: Final = 1_100
 """For how many days rollups are kept; ``lua/lib/rollups.lua`` has the same number."""
+KEPT_HOURS: Final = 24
+"""For how many hours minutes are kept; ``lua/lib/rollups.lua`` has the same number."""
+_INDIA_AHEAD_S: Final = 19_800
 _AT_ONCE: Final = 2_000
 """How many rollups one round trip reads."""
 _SUMMED_AT_ONCE: Final = 100
@@ -96,9 +99,7 @@ class StatisticsReader:
 
     async def keys(self, chosen: RollupFilter) -> list[RollupKey]:
         """Return the existing rollups that match, in order of the day."""
-        known = [SenderId(text(name)) for name in await self._redis.smembers(SENDERS)]
-        wanted = set(chosen.senders)
-        senders = sorted(wanted.union(name for name in known if not wanted or header_of(name) in wanted))
+        senders = await self._owners(chosen.senders)
         first = str((chosen.since - _EPOCH).days) if chosen.since else "-inf"
         last = str((chosen.until - _EPOCH).days) if chosen.until else "+inf"
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -161,6 +162,17 @@ class StatisticsReader:
                 if reply:
                     yield key, _amounts(reply)
 
+    async def last_minutes(self, senders: Sequence[SenderId]) -> dict[int, Course]:
+        """Return the course of the last 24 hours by the minute since the epoch in India; no senders means all."""
+        seconds, _ = await self._redis.time()
+        this_hour = (int(seconds) + _INDIA_AHEAD_S) // 3600
+        owners = await self._owners(senders)
+        minutes: dict[int, Counter[str]] = {}
+        for hour in range(this_hour - KEPT_HOURS, this_hour + 1):
+            for field, amount in total(await self.minutes_of(owners, hour)).items():
+                minutes.setdefault(60 * hour + int(field[:-1]), Counter())[field[-1]] = amount
+        return {minute: course_of(counts) for minute, counts in sorted(minutes.items())}
+
     async def minutes(self, sender: SenderId, hour: int) -> Amounts:
         """Return the counters of an hour (since the epoch, in India): ``<minute><letter>`` to messages."""
         [amounts] = await self.minutes_of([sender], hour)
@@ -172,6 +184,12 @@ class StatisticsReader:
             for sender in senders:
                 pipe.hgetall(f"{sender_key(sender, SenderKey.MINUTES)}:{hour}")
             return [_amounts(reply) for reply in await pipe.execute()]
+
+    async def _owners(self, senders: Sequence[SenderId]) -> list[SenderId]:
+        """Return the senders, or all that the ledger knows, with their lanes."""
+        known = [SenderId(text(name)) for name in await self._redis.smembers(SENDERS)]
+        wanted = set(senders)
+        return sorted(wanted.union(name for name in known if not wanted or header_of(name) in wanted))
 
 
 @lru_cache(2 * KEPT_DAYS)

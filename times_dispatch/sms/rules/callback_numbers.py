@@ -18,6 +18,7 @@ from times_dispatch.sms.rules.callback_words import (
     AFTER_ID_WORD,
     CALL_WORDS,
     GLUE_WORDS,
+    MIN_DIGITS_OF_NO_AMOUNT,
     UNIT_WORDS,
     any_of,
     is_after_call_word,
@@ -232,10 +233,16 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and number_forms.LOCAL.fullmatch(digits) is not None
         if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
             continue
-        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or AFTER_AMOUNT_WORD.search(before)
+        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _is_amount(before, len(digits))
         if not is_quantity or AFTER_CALL_WORD.search(before):
             return last
     return None
+
+
+def _is_amount(before: str, digits: int) -> bool:
+    """Say whether the text before some digits ends with a word after which so many digits are an amount."""
+    word = AFTER_AMOUNT_WORD.search(before)
+    return word is not None and (digits < MIN_DIGITS_OF_NO_AMOUNT or not (word["short"] and word["phrase"]))
 
 
 def _ends_sentence(run: _Run, index: int) -> bool:

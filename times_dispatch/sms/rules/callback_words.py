@@ -101,12 +101,14 @@ ID_NUMBER_WORDS: Final = _words(
 )
 """Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
 
-AMOUNT_WORDS: Final = (
-    "up to",
-    *_words("population calories jackpot upto worth above below under over than between earn earned won win redeem"),
-    *_words("turnover revenue profit income balance bal total limit outstanding cr dr"),
-)
+AMOUNT_WORDS: Final = ("up to", *_words("population calories jackpot upto worth than turnover revenue profit income"))
 """The words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
+
+SHORT_AMOUNT_WORDS: Final = _words(
+    "below above under over between earn earned won win redeem balance bal total limit outstanding cr dr"
+)
+"""The words after which fewer than ten digits are a quantity, and ten or more digits only if the word begins its
+phrase: ``Balance 98…`` is a quantity, but ``Check balance 98…`` and ``Contact Dr 98…`` are numbers."""
 
 UNIT_WORDS: Final = (
     *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
@@ -202,7 +204,13 @@ AFTER_ID_WORD: Final = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
 )
-AFTER_AMOUNT_WORD: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
+AFTER_AMOUNT_WORD: Final = re.compile(
+    r"(?:^|[^A-Za-z]|(?P<phrase>[^\W\d_] ))"
+    rf"(?:{any_of(AMOUNT_WORDS)}|(?P<short>{any_of(SHORT_AMOUNT_WORDS)})) {{0,2}}\Z",
+    re.IGNORECASE,
+)
+"""The group ``short`` has a word of ``SHORT_AMOUNT_WORDS``, and ``phrase`` the last letter of the word before."""
+MIN_DIGITS_OF_NO_AMOUNT: Final = 10
 AFTER_CURRENCY: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 
 

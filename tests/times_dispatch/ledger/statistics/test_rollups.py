@@ -79,6 +79,11 @@ async def test_the_last_minutes_are_counted_and_expire(ledger: Ledger) -> None:
         amounts for at in (hour - 1, hour) if (amounts := await StatisticsReader(ledger.redis).minutes(SENDER, at))
     ]
     assert sum(amount for amounts in minutes for field, amount in amounts.items() if field.endswith("s")) == 3
+    for senders in ([], [SENDER]):
+        course = await StatisticsReader(ledger.redis).last_minutes(senders)
+        assert sum(each.sent for each in course.values()) == 3
+        assert {minute // 60 for minute in course} <= {hour - 1, hour}
+    assert await StatisticsReader(ledger.redis).last_minutes([SenderId("OTHERS")]) == {}
     keys = await ledger.redis.keys(f"{sender_key(SENDER, SenderKey.MINUTES)}:*")
     assert all([0 < await ledger.redis.ttl(key) <= 26 * 3600 for key in keys])
 
