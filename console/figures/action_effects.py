@@ -10,6 +10,7 @@ from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.cost_estimate import estimated_cost
 from times_dispatch.settings.model import Settings
+from times_dispatch.visible_text import without_long_numbers
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +78,9 @@ def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], sett
     stay = [view for view in views if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}]
     lines = [*ends, *_named(running)]
     if stay:
-        lines.append(f"Stopped by themselves, and stay so: {', '.join(view.plan.name for view in stay)}.")
+        lines.append(
+            f"Stopped by themselves, and stay so: {', '.join(without_long_numbers(view.plan.name) for view in stay)}."
+        )
     return Effect(
         summary=f"{campaigns_in_words(running, settings, f)} go out.",
         lines=lines,
@@ -132,4 +135,4 @@ def _messages(unsent: int, views: Sequence[CampaignView], settings: Settings, f:
 
 
 def _named(views: Sequence[CampaignView]) -> list[str]:
-    return [f"{view.plan.name} ({view.id})" for view in views[:20]]
+    return [f"{without_long_numbers(view.plan.name)} ({view.id})" for view in views[:20]]

@@ -16,6 +16,7 @@ from times_dispatch.ledger.errors import IdKeyRefused, LanesRefused, SubmissionR
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.visible_text import without_long_numbers
 
 _REFUSALS: Final = (IdKeyRefused, LanesRefused, SubmissionRefused, WorkerTooOld)
 """The errors of the ledger that say why there can be no resend now."""
@@ -53,10 +54,11 @@ async def do_resend(visit: Visit) -> Response:
     if result.state is CampaignState.CANCELLED:
         return _page(visit, view, states, problem=f"Campaign {result.campaign} was cancelled: nothing of it is sent.")
     await wake_workers_of(visit, view.plan.sender)
+    name = without_long_numbers(view.plan.name)
     words = (
         "These messages were resent before, by this campaign."
         if result.already_submitted
-        else f"This campaign resends {visit.formats.number(result.messages)} messages of {view.plan.name}."
+        else f"This campaign resends {visit.formats.number(result.messages)} messages of {name}."
     )
     return visit.redirect_with_note(f"/campaigns/{result.campaign}", words)
 

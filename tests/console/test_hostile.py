@@ -43,3 +43,19 @@ async def test_a_hostile_name_stays_a_text_on_every_page(owner: Browser, ledger:
         for markup in ("<script>alert", "<img src=x", "<svg/onload", '"><b>'):
             assert markup not in html, path
         assert not [char for char in html if not char.isprintable() and char != "\n"], path
+
+
+async def test_a_phone_number_in_a_name_or_a_reason_is_on_no_page_of_a_viewer(viewer: Browser, ledger: Ledger) -> None:
+    named = "sale for 9876543210 and +91 98765-43211"
+    await ledger.submit(3, name=named)
+    pages = {*PAGES, f"/senders/{SENDER}/resume", "/campaigns?state=live"}
+    states = [(await viewer.get(path)).text for path in pages]
+    await ledger.control.campaign(SENDER, CampaignId(CAMPAIGN), ControlAction.PAUSE, reason=named)
+    await ledger.control.pause_sender(SENDER, reason=named)
+    states += [(await viewer.get(path)).text for path in pages]
+    await ledger.control.campaign(SENDER, CampaignId(CAMPAIGN), ControlAction.CANCEL, reason=named)
+    states += [(await viewer.get(path)).text for path in pages]
+    assert any("sale for …" in html for html in states)
+    for html in states:
+        assert "9876543210" not in html
+        assert "98765-43211" not in html
