@@ -77,6 +77,15 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
 
 async def _export(catalog: Catalog, view: CampaignView, state: MessageState, path: Path, *, shows_numbers: bool) -> int:
+    """Write the rows of a campaign in one state, and return how many rows were written.
+
+    Args:
+        catalog: reads the messages, also of an archived campaign.
+        view: the campaign.
+        state: the state of the rows.
+        path: the CSV file; ``-`` is standard output.
+        shows_numbers: whether numbers are written whole; otherwise they are masked.
+    """
     from producers.export.files import open_csv  # noqa: PLC0415  # slow to import
     from producers.recipients.guarded_cells import (  # noqa: PLC0415  # the readers of recipients files are slow to import
         EXPORT_COLUMNS,

@@ -146,6 +146,14 @@ def _refuse_combinations(
 ) -> None:
     """Refuse options that exclude each other.
 
+    Args:
+        campaign: the argument of --campaign; None without it.
+        chosen: the messages that the other options choose.
+        by: the argument of --by.
+        as_json: whether --json was given.
+        as_csv: whether --csv was given.
+        chain: whether --chain was given.
+
     Raises:
         UsageError: two of the options exclude each other.
     """
