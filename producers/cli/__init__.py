@@ -13,7 +13,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from io import BufferedWriter, FileIO, TextIOWrapper
@@ -226,10 +226,10 @@ class _LossyFile(FileIO):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write bytes; return how many were written or lost."""
-        try:
-            return super().write(data)
-        except OSError:
-            return len(memoryview(data).cast("B"))
+        written = None  # also the result if a pipe that does not block is full
+        with suppress(OSError):
+            written = super().write(data)
+        return len(memoryview(data).cast("B")) if written is None else written
 
 
 class Commands(click.Group):

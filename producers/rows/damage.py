@@ -25,17 +25,21 @@ _PROGRAM_OBJECT = re.compile(
     r"\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
     r"|<(?:built-in )?(?:function|method|class) [^<>\n]{1,60}>|#<[\w:.]{1,60}>|\Amap\[\w{1,60}:[^\n]{0,200}\]\Z"
     r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
-    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
+    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z_]\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
     r"|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
 )
 _MANY_HASHES = re.compile(r"#{3,}")
 _NO_VALUE_WITHIN = re.compile(
     r"(?<!\w)(?:undefined|NaN)(?!\w)|(?<!\w)Invalid Date(?!\w)"
     r"|\A(?:null|NULL)[\s,;/|-](?!and void)|[\s,;/|-](?:null|NULL)\Z"
-    r"|\A(?i:(?:rs\.?|inr|mr\.?|mrs\.?|ms\.?|dr\.?|shri|smt\.?|dear|hi|hello)\s|[₹$€£]\s?)(?i:none|nan|null|nat|undefined)(?:/-)?\Z"
-    r"|\A[A-Z][a-z]{1,30} nan\Z"
+    r"|\A(?i:(?:rs\.?|inr|mr\.?|mrs\.?|ms\.?|dr\.?|shri|smt\.?|dear|hi|hello)\s|[₹$€£]\s?)"
+    r"(?:none|None|NONE|nan|NaN|NAN|null|NULL|undefined)(?:/-)?\Z"
+    r"|\A(?!(?:Aloo|Butter|Cheese|Garlic|Kashmiri|Keema|Masala|Onion|Paneer|Peshawari|Plain|Stuffed|Tandoori|Tawa) )"
+    r"[A-Z][a-z]{1,30} nan\Z"
 )
-"""Words of programs within a value, as in ``Asha null``. ``Null`` may be a surname, and ``None`` an English word."""
+"""Words of programs within a value, as in ``Asha null``. ``Null`` may be a surname, ``None`` an English word, ``Nan`` a
+name, and ``Butter nan`` is bread.
+"""
 
 _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n.,():;+/!-"
 """The ASCII characters of nearly all values; a value of only these characters has no damage by its characters."""

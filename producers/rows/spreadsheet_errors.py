@@ -25,9 +25,9 @@ _ERRORS = """
 _NOT_FOUND = "N/A NA N/A_N/A NV N/D N/DISP N/B Н/Д I/T SAKNAS PUUTTUU YOK NENÍ_K_DISPOZICI HIÁNYZIK"
 """The error of a lookup that found nothing, ``#N/A`` in English."""
 _WITHOUT_SIGN = "NULL DIV/0 VALUE REF NAME NUM GETTING_DATA SPILL CALC WERT BEZUG ZAHL VALEUR VALOR WAARDE"
+"""The errors that are recognised without their exclamation mark; others, such as ``#AD``, may be hashtags."""
 _OF_REPORTS = "ERROR ERR MISSING DELETED INVALID NOACCESS MULTIVALUE UNAVAILABLE COMPUTATION NODATA"
 """The error texts of Access, Reporting Services, Smart View and BusinessObjects, which have no exclamation mark."""
-"""The errors that are recognised without their exclamation mark; others, such as ``#AD``, may be hashtags."""
 _WITHIN_TEXT = re.compile(r"(?<!\w)#(?:(?:NULL|DIV/0|VALUE|REF|NUM|SPILL|CALC|FIELD)!|NAME\?|N/A(?![\w/]))")
 _CODE = re.compile(r"Err:[0-9]{3}")
 

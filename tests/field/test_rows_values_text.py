@@ -189,6 +189,16 @@ def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> 
     assert (checked.values, checked.refused) == ([seen], [])
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["Mr Null", "Ms. Nan", "Dear Nat", "Dr Nat", "Shri Nan", "Butter nan", "Garlic nan", "Nan khatai", "System.dat"],
+)
+def test_names_and_products_that_resemble_the_words_of_programs_are_good(tmp_path: Path, cell: str) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", cell, "Asha null"))
+
+    assert checked.values == [cell]
+
+
 WORDS_FOR_NO_VALUE = (
     "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank) "
     "TBD ... … _ ----- ______ 'null' “n/a” -None- --None-- (null) "

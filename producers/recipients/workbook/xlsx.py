@@ -23,6 +23,8 @@ _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RELATION = re.compile("{[^}]*}id")
 _BLOCK_BYTES = 1 << 16
 _DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001
+_FIRST_DAY, _DAY_AFTER_LEAP_DAY = datetime(1900, 1, 1), datetime(1900, 3, 1)  # noqa: DTZ001
+"""Between these days a date has one day less than the days since the day zero, because Excel counts 29 Feb 1900."""
 _shown = lru_cache(maxsize=10_000)(show_number)
 """Return the shown text of a number, from a cache, because many rows have equal dates and amounts."""
 
@@ -118,13 +120,15 @@ class XlsxWorkbook:
         number_format = self._format(style)
         try:
             if "-" not in value:
-                moment = datetime.combine(_DAY_ZERO, time.fromisoformat(value))
+                moment = datetime.combine(_DAY_ZERO, time.fromisoformat(value), tzinfo=None)
             else:
                 moment = datetime.fromisoformat(value).replace(tzinfo=None)
         except ValueError:
             return value
         if number_format == GENERAL:
             return value.replace("T", " ")
+        if _FIRST_DAY <= moment < _DAY_AFTER_LEAP_DAY:
+            moment -= timedelta(days=1)
         return _shown((moment - _DAY_ZERO) / timedelta(days=1), number_format)
 
     def _read_strings(self, path: str) -> Iterator[str]:

@@ -95,6 +95,18 @@ def test_a_full_device_for_the_notes_stops_no_command(run: Run, submitted: str, 
 
 
 @pytest.mark.processes
+def test_a_full_pipe_that_does_not_block_keeps_the_exit_code() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(reader), os.fdopen(writer, "wb", buffering=0) as pipe:
+        while pipe.write(b"x") is not None:
+            pass
+        done = subprocess.run([*_RUN, "lsit"], stdout=subprocess.PIPE, stderr=pipe, timeout=120, check=False)
+
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+@pytest.mark.processes
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["show", "last"]], ids=" ".join)
 def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(
     submitted: str, redis_url: str, arguments: list[str]
