@@ -9,6 +9,7 @@ import importlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,18 @@ class Watched:
         print(f"{what}: {self.peak_mb:.0f} MB at most, {self.stall_ms:.0f} ms of stall at most")  # noqa: T201
         assert self.peak_mb < max_mb
         assert self.stall_ms < max_stall_ms
+
+
+def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
+    """Repeat an attack, which returns its longest stall, until the stall is below a bound; return the shortest stall.
+
+    The time in which the host of a virtual machine gives the core to another machine counts as CPU time. A stall of the
+    process' own code is in each try.
+    """
+    stalls_ms = list[float]()
+    while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
+        stalls_ms.append(attack())
+    return min(stalls_ms)
 
 
 async def _watch(figures: Path) -> None:
