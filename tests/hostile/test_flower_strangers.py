@@ -1,5 +1,7 @@
 """Strangers, who cannot log in, can exhaust neither Flower's memory nor its connections nor its log."""
 
+import os
+import signal
 import socket
 import sys
 import time
@@ -12,12 +14,14 @@ import pytest
 
 from tests.kit.process_memory import peak_mb
 from tests.kit.producers import SETTINGS
+from tests.kit.watched import least_stall_ms
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.stack import flower_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
 MAX_MB = 300
+MAX_STALL_MS = 50
 _MIB = 1024 * 1024
 
 _FORM = (
@@ -36,7 +40,9 @@ def flower(tmp_path: Path, redis_url: str) -> Iterator[tuple[Process, int]]:
         "DISPATCH_FLOWER_BASIC_AUTH": "somebody:a-password",
     }
     (tmp_path / "dispatch.toml").write_text(SETTINGS)
-    process = Process("flower", flower_command(port), environment=environment, folder=tmp_path)
+    python, _, module, *options = flower_command(port)
+    command = [python, "-m", "tests.kit.watched", module, str(tmp_path / "flower.figures"), *options]
+    process = Process("flower", command, environment=environment, folder=tmp_path)
     process.start()
     try:
         deadline = time.monotonic() + 120
@@ -53,6 +59,82 @@ def _is_healthy(port: int) -> bool:
     with suppress(httpx.HTTPError):
         return httpx.get(f"http://127.0.0.1:{port}/healthcheck", timeout=30, trust_env=False).status_code == 200
     return False
+
+
+_HEAD = b"GET /login HTTP/1.1\r\nHost: x\r\n"
+_FIELDS = b"".join(b"X%d: a\r\n" % number for number in range(850))
+_FORM_FIELDS = b"&".join(b"%d=1" % number for number in range(8_000))
+BURSTS = {
+    "requests": (900, (_HEAD + b"\r\n") * 3),
+    "pipelined requests": (100, (_HEAD + b"\r\n") * 200),
+    "heads of many fields": (100, _HEAD + _FIELDS + b"\r\n"),
+    "long forms": (
+        100,
+        b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(_FORM_FIELDS), _FORM_FIELDS),
+    ),
+}
+"""For each kind of input, the number of connections and the bytes that each sends at one moment."""
+
+
+def _stall_ms(process: Process) -> float:
+    """Return the longest stall since the last call."""
+    figures = process.log.with_name("flower.figures")
+    stall_ms = float(figures.read_text() or 0) if figures.exists() else 0.0
+    figures.unlink(missing_ok=True)
+    return stall_ms
+
+
+def _connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=120)
+
+
+@pytest.mark.parametrize("what", BURSTS)
+def test_many_connections_that_send_at_one_moment_are_served_in_turns(flower: tuple[Process, int], what: str) -> None:
+    process, port = flower
+    count, data = BURSTS[what]
+
+    def attack() -> float:
+        with ExitStack() as stack:
+            connections = [stack.enter_context(_connect(port)) for _ in range(count)]
+            assert _is_healthy(port)
+            _stall_ms(process)
+            os.kill(process.pid, signal.SIGSTOP)  # all bytes arrive before Flower reads
+            for connection in connections:
+                connection.setblocking(False)
+                with suppress(OSError):
+                    connection.send(data)
+            os.kill(process.pid, signal.SIGCONT)
+            for connection in connections:
+                connection.settimeout(120)
+                with suppress(ConnectionResetError):
+                    connection.recv(1)
+        stall_ms = _stall_ms(process)
+        print(f"{what} of {count} connections at one moment: {stall_ms:.0f} ms of stall at most")  # noqa: T201  # the figure
+        assert stall_ms > 0
+        return stall_ms
+
+    assert least_stall_ms(attack, max_ms=MAX_STALL_MS) < MAX_STALL_MS
+    assert _is_healthy(port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")
+def test_half_heads_close_the_oldest_connections_and_keep_nobody_out(flower: tuple[Process, int]) -> None:
+    process, port = flower
+    _stall_ms(process)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(_connect(port)) for _ in range(1_500)]
+        for connection in connections:
+            with suppress(OSError):
+                connection.sendall(_HEAD + b"X: ")
+        assert _is_healthy(port)
+        with suppress(ConnectionResetError):
+            assert connections[0].recv(1) == b""
+    assert _is_healthy(port)
+    stall_ms, peak = _stall_ms(process), peak_mb(process.pid)
+    print(f"1,500 half heads: {peak:.0f} MB at most, {stall_ms:.0f} ms of stall at most")  # noqa: T201  # the figure
+    assert stall_ms < MAX_STALL_MS
+    assert peak < MAX_MB
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")

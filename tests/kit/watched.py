@@ -1,4 +1,4 @@
-"""Runs a process and measures its stalls: ``python -m tests.kit.watched MODULE FILE``.
+"""Runs a process and measures its stalls: ``python -m tests.kit.watched MODULE FILE [OPTIONS OF FLOWER]``.
 
 A stall is the CPU time that the process uses, in all threads, between two turns of a task of its event loop. Unlike the
 time of a clock, it does not grow when other processes keep the cores busy.
@@ -9,7 +9,9 @@ import importlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -53,6 +55,18 @@ class Watched:
         assert self.stall_ms < max_stall_ms
 
 
+def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
+    """Repeat an attack, which returns its longest stall, until the stall is below a bound; return the shortest stall.
+
+    The time in which the host of a virtual machine gives the core to another machine counts as CPU time. A stall of the
+    process' own code is in each try.
+    """
+    stalls_ms = list[float]()
+    while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
+        stalls_ms.append(attack())
+    return min(stalls_ms)
+
+
 async def _watch(figures: Path) -> None:
     max_s = 0.0
     while True:
@@ -66,6 +80,21 @@ async def _watch(figures: Path) -> None:
             figures.write_text(f"{max_s * 1000:.1f}")  # noqa: ASYNC240
 
 
+def _run_flower(figures: Path, options: list[str]) -> int:
+    """Run Flower, whose event loop is Tornado's."""
+    main = importlib.import_module("times_dispatch.broker.flower").main
+    flower_class = importlib.import_module("flower.app").Flower
+    start = flower_class.start
+
+    def start_watched(app: Any) -> None:
+        watching = app.io_loop.asyncio_loop.create_task(_watch(figures))
+        start(app)
+        watching.cancel()
+
+    flower_class.start = start_watched
+    return int(main(options))
+
+
 async def _run(module: str, figures: Path) -> None:
     settings = load_settings_or_exit(*_NEEDS[module])
     watching = asyncio.create_task(_watch(figures))
@@ -76,4 +105,6 @@ async def _run(module: str, figures: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "times_dispatch.broker.flower":
+        sys.exit(_run_flower(Path(sys.argv[2]), sys.argv[3:]))
     uvloop.run(_run(sys.argv[1], Path(sys.argv[2])))

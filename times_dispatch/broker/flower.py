@@ -14,6 +14,7 @@ from tornado.options import options
 from times_dispatch.broker.app import celery_app
 from times_dispatch.broker.flower_log import bound_log_lines
 from times_dispatch.broker.flower_routes import restrict
+from times_dispatch.broker.flower_server import serve_in_turns
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     options.enable_events = allow_control  # workers send their events unasked
     restrict(allow_control=allow_control)
     bound_log_lines()
+    serve_in_turns()
     gc.freeze()  # otherwise the garbage collector looks through all loaded modules, for tens of milliseconds each time
     with HeartbeatThread(settings.redis_url, ProcessKind.FLOWER):
         app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])

@@ -1,7 +1,6 @@
 """The routes of Flower: every page needs a login, and by default no route changes anything."""
 
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import flower.app  # type: ignore[import-untyped]
 import flower.events  # type: ignore[import-untyped]
@@ -10,18 +9,10 @@ from celery.events.receiver import EventReceiver
 from flower.inspector import Inspector  # type: ignore[import-untyped]
 from flower.views import BaseHandler  # type: ignore[import-untyped]
 from flower.views.monitor import Metrics  # type: ignore[import-untyped]
-from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
 from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
-_SERVER_BOUNDS: Final = {
-    "max_header_size": 32 * 1024,
-    "max_body_size": 64 * 1024,
-    "max_buffer_size": 128 * 1024,
-    "body_timeout": 10.0,
-    "idle_connection_timeout": 75.0,
-}
-"""Tornado reads a whole body before Flower checks the login: by default up to 100 MB, without a time limit."""
+from times_dispatch.broker.flower_server import BoundedServer
 
 
 class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
@@ -68,7 +59,7 @@ def restrict(*, allow_control: bool) -> None:
     Args:
         allow_control: whether logged-in people may stop workers, and revoke and send tasks.
     """
-    flower.app.HTTPServer = partial(HTTPServer, **_SERVER_BOUNDS)
+    flower.app.HTTPServer = BoundedServer
     flower.urls.settings["static_handler_class"] = _FlowerStaticFiles
     flower.urls.handlers[:] = [_restricted(route, allow_control=allow_control) for route in flower.urls.handlers]
     if not allow_control:
