@@ -58,8 +58,8 @@ class Watched:
 def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
     """Repeat an attack, which returns its longest stall, until the stall is below a bound; return the shortest stall.
 
-    The time in which the host of a virtual machine gives the core to another machine counts as CPU time. A stall of the
-    process' own code is in each try.
+    A stall that an attack causes is in each try. The first request of a new installation is longer, because it compiles
+    modules, and the time in which the host of a virtual machine takes the core away counts as CPU time.
     """
     stalls_ms = list[float]()
     while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
