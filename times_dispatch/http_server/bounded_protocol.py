@@ -78,9 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._due_s = 0.0
         """The time, by the clock of the event loop, at which the wait of the connection is too long."""
         self._timer: asyncio.TimerHandle | None = None
-        """Calls ``_end_phase`` when the time of this phase or of an earlier phase is over. A timer for each phase would
-        cost more than parsing.
-        """
+        """Calls ``_end_phase`` after this phase or an earlier phase: a timer for each would cost more than parsing."""
         self._timer_due_s = 0.0
         self._stalled: asyncio.TimerHandle | None = None
         """The timer that ends the connection if the client does not read."""
