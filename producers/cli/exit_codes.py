@@ -73,4 +73,6 @@ _REDIS_REASONS = {
     exceptions.TimeoutError: "did not answer in time",
     exceptions.OutOfMemoryError: "has no memory left: raise its maxmemory",
     exceptions.ReadOnlyError: "has become a replica and cannot be written to",
+    exceptions.TryAgainError: "is moving the data of this command to another node of the cluster",
+    exceptions.ClusterDownError: "is a cluster in which no node serves the data of this command now",
 }
