@@ -148,6 +148,18 @@ async def test_stopped_senders_and_campaigns_are_listed_with_the_command_that_re
     assert (status.work.campaigns, status.work.unsent) == (1, 3)
 
 
+async def test_no_stop_has_a_phone_number_of_a_name_or_a_reason(ledger: Ledger) -> None:
+    named = "asked by 98765 43210"
+    await ledger.submit(3, name=named)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason=named)
+    await ledger.control.brake_provider(SENDER, "times", named)
+    status = await _status(ledger.redis)
+    assert [(stop.subject, stop.reason) for stop in status.stops] == [
+        (f"sender {SENDER}", "provider times is braked: asked by …"),
+        (f"campaign {CAMPAIGN} (asked by …)", "braked: asked by …"),
+    ]
+
+
 async def test_campaigns_that_cannot_be_read_are_named(ledger: Ledger) -> None:
     await _let_all_run(ledger.redis)
     await ledger.redis.sadd(f"{{{SENDER}}}:live", "broken01")
