@@ -6,7 +6,7 @@ last. So the other connections would stay open for good, and half open (``CLOSE_
 
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
@@ -20,6 +20,19 @@ class LedgerPool(BlockingConnectionPool):
     """A pool whose calls wait for a free connection, and whose unused connections are closed."""
 
     max_idle_s = MAX_IDLE_S
+
+    async def get_connection(self, *args: Any, **kwargs: Any) -> AbstractConnection:
+        """Take a connection out of the pool, and wait for one if necessary.
+
+        Until Python 3.13, ``asyncio.Condition`` loses the notification of a call that is cancelled, or times out, in the
+        same turn of the event loop. Then another call would wait until its time-out although a connection is free.
+        """
+        try:
+            return await super().get_connection(*args, **kwargs)
+        except BaseException:
+            async with self._condition:
+                self._condition.notify()
+            raise
 
     async def release(self, connection: AbstractConnection) -> None:
         """Take a connection back, and close the connections that have been idle for too long."""
