@@ -24,15 +24,17 @@ class LedgerPool(BlockingConnectionPool):
     async def get_connection(self, *args: Any, **kwargs: Any) -> AbstractConnection:
         """Take a connection out of the pool, and wait for one if necessary.
 
-        Until Python 3.13, ``asyncio.Condition`` loses the notification of a call that is cancelled, or times out, in the
-        same turn of the event loop. Then another call would wait until its time-out although a connection is free.
+        Before Python 3.13, ``asyncio.Condition`` loses the notification of a call that is cancelled, or times out, in
+        the same turn of the event loop. Another call would then wait until its time-out although a connection is free.
         """
+        connection: AbstractConnection
         try:
-            return await super().get_connection(*args, **kwargs)
+            connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
         except BaseException:
             async with self._condition:
                 self._condition.notify()
             raise
+        return connection
 
     async def release(self, connection: AbstractConnection) -> None:
         """Take a connection back, and close the connections that have been idle for too long."""
