@@ -4,6 +4,7 @@ A burst of calls opens many connections. redis-py keeps all connections, and reu
 last. So the other connections would stay open for good, and half open (``CLOSE_WAIT``) after the server closed them.
 """
 
+import asyncio
 import time
 from contextlib import suppress
 from typing import Any, Final
@@ -30,7 +31,7 @@ class LedgerPool(BlockingConnectionPool):
         connection: AbstractConnection
         try:
             connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
-        except BaseException:
+        except (asyncio.CancelledError, RedisError):
             async with self._condition:
                 self._condition.notify()
             raise
