@@ -29,7 +29,7 @@ from times_dispatch.provider.description.responses import ResponseReader
 from times_dispatch.provider.reports.reports import ReportsUnreadable, parse
 from times_dispatch.sms.templates import Template, TemplateInvalid
 
-_INPUTS_PER_ROUND = 1_000
+_INPUTS_PER_ROUND = 100
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 _json = st.recursive(
     _scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=12), inner), max_leaves=20
