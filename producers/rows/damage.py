@@ -58,8 +58,9 @@ _EXPONENT = re.compile("[eE][+-]?[0-9]").search
 _FIRST_SIGNS = ":!()-"
 """The first characters of placeholders and of words for no value: ``:name``, ``(not set)``, ``-None-``."""
 _DATE_SIGNS = "-/."
-_IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
-_IN_BAD_DATES += (" 1900", "1753", "1970", "9999")
+_IN_BAD_DATES: tuple[str, ...] = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
+_IN_BAD_DATES += ("1753", "1970", "9999")
+
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
 _SUSPICIOUS_TEXTS += ("jan 01 05", " nan", " none", "rs. n", ".yy", " yyyy")
