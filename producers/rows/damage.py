@@ -63,7 +63,7 @@ _IN_BAD_DATES += ("1753", "1970", "9999")
 
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
-_SUSPICIOUS_TEXTS += ("jan 01 05", " nan", " none", "rs. n", ".yy", " yyyy")
+_SUSPICIOUS_TEXTS += ("jan 01 05", "jan 1900", "dec 9999", " nan", " none", "rs. n", ".yy", " yyyy")
 _SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
