@@ -283,12 +283,13 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; end with a line and exit code 1 if stdout cannot be written, for instance /dev/full.
 
-        Where the caller has closed stdout or stderr (``>&-``), the command runs and its output is lost. A note that
-        cannot be written to stderr, for instance to a log file on a full disk, does not stop a command.
+        Where the caller has closed stdin, stdout or stderr (``<&- >&-``), the command runs without them. They are
+        opened in the order of their numbers, so that no connection gets one of these numbers, which libuv does not
+        allow. A note that cannot be written to stderr, for instance to a log file on a full disk, stops no command.
         """
-        for name in ("stdout", "stderr"):
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
             if getattr(sys, name) is None:
-                setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
+                setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # for the whole process
         if isinstance(sys.stderr, TextIOWrapper) and sys.stderr is sys.__stderr__:
             writer = BufferedWriter(_LossyFile(sys.stderr.fileno(), "w", closefd=False))
             sys.stderr = TextIOWrapper(writer, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)

@@ -46,10 +46,18 @@ _ISO_MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?: ?[+]05:?30(?: IST|\[Asia/(?:Kolkata|Calcutta)\])?)?"
 )
 """A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
+_MOMENT_WITH_FRACTION = re.compile(
+    r"(\d{1,4}[-/.](?:\d\d?|[A-Za-z]{3})[-/.]\d{2,4} \d\d?(?::\d\d:\d\d|\.\d\d\.\d\d))[.:]\d{3,9}"
+    r"( [AP]M)?(?: [+]05:30| Asia/(?:Kolkata|Calcutta))?",
+    re.IGNORECASE,
+)
+"""A date and time of SQL Server or Oracle: ``30-NOV-26 10.30.00.123456789 AM``."""
+_TIME_WITH_ZEROS = re.compile(r"(\d\d:\d\d:\d\d)\.0+")
+"""A time of day of SQL Server: ``10:30:00.0000000``."""
 _PANDAS_DURATION = re.compile(r"0 days (\d\d:\d\d:\d\d)(?:\.(\d+))?")
 """A duration below a day, as pandas writes it: ``0 days 01:30:00``."""
 _MAY_BE_MOMENT = re.compile(
-    "0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30|0 days "
+    "0[:.]00|12[:.]00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|:[0-9][0-9]:[0-9]{3}|[+]05:?30|0 days "
 ).search
 _LONG_FLOAT = re.compile(
     r"(?P<before>(?:(?:Rs\.?|INR|[₹$€£]) ?)?[+-]?)(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{2,3}){1,3})"
@@ -57,7 +65,8 @@ _LONG_FLOAT = re.compile(
     re.IGNORECASE,
 )
 """A float of a program, also as money or as a percentage: ``Rs 824.8199999999999``."""
-_LONG_DECIMALS = re.compile(r"\.[0-9]{9}").search
+_LONG_DECIMALS = re.compile(r"\.[0-9]{9}|\.[0-9][0-9]\.[0-9][0-9]\.[0-9]").search
+"""Finds long floats, and also times of Oracle."""
 _FLOAT_DIGITS = 15
 
 _INVISIBLE_UNICODE = tuple(_INVISIBLE)
@@ -105,9 +114,9 @@ def tidy(cell: str) -> str:
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
     if text[:1].isdigit() or text[:1] in "+-" or "00:00" in text or text[-2:] in ("00", "AM", "am", "99"):
-        if match := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text):
+        if match := _MIDNIGHT.fullmatch(text) or _UNIX_DAY_ZERO.fullmatch(text) or _TIME_WITH_ZEROS.fullmatch(text):
             return match[1]
-        if time := _DAY_ZERO.fullmatch(text):
+        if time := _DAY_ZERO.fullmatch(text) or _MOMENT_WITH_FRACTION.fullmatch(text):
             return time[1] + (time[2] or "").upper().removesuffix("Z")
         if midnight := _UNIX_MIDNIGHT.fullmatch(text):
             return f"{midnight[1]}{midnight[2] or midnight[3] or ''}"

@@ -1,6 +1,7 @@
 """Recipients as JSON Lines: one object on each line, whose texts, numbers and booleans are the cells."""
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,9 @@ _MIN_MOMENTS = 3
 _MIN_MOMENT_DIGITS = 11
 _MAX_SHOWN = 10_000
 """The limit of characters that the rejects file gets of a line that is no row."""
+_KINDS_OF_TEXTS = ("$date", "$oid")
+_KINDS_OF_NUMBERS = ("$numberInt", "$numberLong", "$numberDouble", "$numberDecimal")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 _HALF_SURROGATE = "holds half a surrogate pair, which is no character"
 
 
@@ -126,6 +130,8 @@ class JsonLinesFile:
             if type(value) is str and value.isascii():
                 cells.append(value)
                 continue
+            if type(value) is dict:
+                value = _unwrapped(value)
             if type(value) is _Number and len(value) >= _MIN_MOMENT_DIGITS:
                 numbers.setdefault(column, []).append(row)
             try:
@@ -215,6 +221,17 @@ def _keys_of(text: str) -> Collection[str]:
         except _RowUnusable:
             return ()
     return cells if isinstance(cells, dict) else ()
+
+
+def _unwrapped(json_object: JsonObject) -> object:
+    """Return the value in an object of MongoDB's extended JSON, as ``{"$numberLong": "5"}``; else the object itself."""
+    if len(json_object) == 1:
+        ((kind, value),) = json_object.items()
+        if type(value) is str and kind in _KINDS_OF_TEXTS:
+            return value
+        if type(value) is str and kind in _KINDS_OF_NUMBERS and _NUMBER.fullmatch(value):
+            return _Number(value)
+    return json_object
 
 
 def _text(value: object) -> str:

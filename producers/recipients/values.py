@@ -13,6 +13,8 @@ LOST_DIGITS = (
     f"is a number of more than {MAX_DIGITS} digits, the last of which may be lost: "
     "format the column as text, and enter the value again"
 )
+_MAX_DECIMALS_OF_AMOUNT = 3
+_MIN_AMOUNT_OF_LOST_DIGITS = 10**12
 _MAX_DECIMALS = 40
 """The greatest number of digits after the point of a number in JSON."""
 _MAX_WHOLE_FLOAT32 = 2**24
@@ -122,8 +124,21 @@ def number_text(literal: str) -> str:
     if len(decimals) in _SINGLE_DECIMALS and (shorter := single_text(f"{whole}.{decimals}")) != f"{whole}.{decimals}":
         return shorter
     if len(number.as_tuple().digits) > MAX_DIGITS:
-        return float_text(float(number))
+        return _double_text(float(number), decimals)
     return f"{whole}.{decimals}"
+
+
+def _double_text(value: float, decimals: str = "") -> str:
+    """Return a double as ``float_text`` does, but raise ValueDamaged for an amount whose last digit would be rounded.
+
+    The decimals of a computed double are long; an amount has few.
+    """
+    if abs(value) >= _MIN_AMOUNT_OF_LOST_DIGITS and math.isfinite(value) and not value.is_integer():
+        text = repr(value)
+        decimals = decimals or text.partition(".")[2]
+        if len(decimals) <= _MAX_DECIMALS_OF_AMOUNT and len(text.lstrip("-.")) > MAX_DIGITS + 1:
+            raise ValueDamaged(LOST_DIGITS)
+    return float_text(value)
 
 
 def _moment_text(value: datetime) -> str:
@@ -171,7 +186,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     str: str,
     bool: lambda value: str(value).upper(),
     int: str,
-    float: float_text,
+    float: _double_text,
     Decimal: decimal_text,
     datetime: _moment_text,
     date: date.isoformat,

@@ -15,14 +15,20 @@ _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE][+]|[.,][0-9]+[eE]-?
 _ZERO_DATE = re.compile(
     r"(?:0000-00-00|0001-01-01|1899-12-3[01]|1900-01-00|(?:00|3[01])[-/.]12[-/.]1899|12[-/]3[01][-/]1899"
     r"|3[01][- ]dec(?:ember)?[- ]1899|(?:[a-z]{3} )?dec(?:ember)? 3[01],? 1899|0?1[- ]jan(?:uary)?[- ]0001"
-    r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.]0001|00[-/.]00[-/.]0000)(?:[T ].*)?",
+    r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.](?:0001|1900|1753)|00[-/.]00[-/.]0000"
+    r"|0?1[- ]jan(?:uary)?[- ](?:1900|1753)|(?:1900|1753)-01-01"
+    r"|9999-12-31|3[01][-/.]12[-/.]9999|12[-/]3[01][-/]9999|3[01][- ]dec(?:ember)?[- ]9999)(?:[T ].*)?"
+    r"|(?:1970-01-01|0?1[-/.]0?1[-/.]1970|0?1[- ]jan(?:uary)?[- ]1970)[T ]0?5:30(?::00)?(?: ?AM)?"
+    r"|Thu Jan 0?1 05:30:00(?: IST)? 1970",
     re.IGNORECASE,
 )
-"""The first day of the calendars of spreadsheets, MySQL and .NET, which programs write for a missing date."""
+"""The first and last days of the calendars of spreadsheets, databases and .NET, which programs write for a missing
+date; the beginning of Unix time is half past five in India.
+"""
 _INFINITE = re.compile(r"[+-]?(?:inf(?:inity)?|∞|1\.#INF)", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
-    r"\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
+    r"\A\$D_[0-9]{9,13}\Z|\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
     r"|<(?:built-in )?(?:function|method|class) [^<>\n]{1,60}>|#<[\w:.]{1,60}>|\Amap\[\w{1,60}:[^\n]{0,200}\]\Z"
     r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
     r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z_]\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
@@ -52,10 +58,12 @@ _EXPONENT = re.compile("[eE][+-]?[0-9]").search
 _FIRST_SIGNS = ":!()-"
 """The first characters of placeholders and of words for no value: ``:name``, ``(not set)``, ``-None-``."""
 _DATE_SIGNS = "-/."
-_IN_BAD_DATES = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
+_IN_BAD_DATES: tuple[str, ...] = ("0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "yyyy-", "yyyy/", "/xx", "-xx")
+_IN_BAD_DATES += ("1753", "1970", "9999")
+
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
-_SUSPICIOUS_TEXTS += (" nan", " none", "rs. n", ".yy", " yyyy")
+_SUSPICIOUS_TEXTS += ("jan 01 05", "jan 1900", "dec 9999", " nan", " none", "rs. n", ".yy", " yyyy")
 _SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
@@ -81,7 +89,9 @@ _EMPTY = CellDamage(DamageKind.ABSENT, "is empty")
 _NO_VALUE = CellDamage(DamageKind.ABSENT, "holds a word for no value")
 _NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
 
-_NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which stands for no date")
+_NO_DATE = CellDamage(
+    DamageKind.ABSENT, "holds the first or last day of a program's calendar, which stands for no date"
+)
 _JOINERS = "\u200c\u200d"
 """Invisible characters that are part of words in Hindi, but make no value alone."""
 _QUOTES = "'\"\u2018\u2019\u201c\u201d`()[]<>"

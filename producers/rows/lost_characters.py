@@ -33,7 +33,7 @@ _ELEMENT = re.compile(
 )
 _ESCAPE = re.compile(
     r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|(?:=[89A-F][0-9A-F]){2}"  # \u0906, =E0=A4
-    r"|\\r\\n"  # the code of a line break
+    r"|\\r\\n|(?<=[\w.,)])\\[nrt](?![a-z])(?=\S|\Z)"  # the code of a line break or a tab
     r"|\A%20[^\W\d_][^:/?]{0,60}\Z"  # %20Asha
     r"|\A[^:/?%]{0,60}%(?:(?<=[^\W\d_]%)(?:20[^\W\d_]|2C)|[89A-Fa-f][0-9A-Fa-f]%[89A-Fa-f])"  # Asha%20Rao, no link
 )

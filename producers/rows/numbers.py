@@ -23,7 +23,7 @@ _PREFIX = re.compile(
     r"|(?:item[0-9]{1,2}\.)?TEL(?:;[A-Z0-9=,]{1,30}){1,4}:(?:tel:)?|TEL;[A-Z=,;]{1,60}=uri:tel:|urn:tel:"
     r"|\(?(?:tel|telephone|phone|ph|mobile|mob|mo|mbl|cell|contact|call|number|msisdn|no|p|m|whatsapp|wa|sms|smsto"
     r"|callto|facetime|sip|home|work|office|res|मोबाइल|मोबाईल|मो|फोन|फ़ोन|नंबर)\)?[. ]{0,2}"
-    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|[#-]|(?<=[. )]))|#|[horw]:"
+    r"(?:(?:no|number|num|नंबर|नं)\b[. ]{0,2})?(?::(?://)?|[#-]|(?<=[. )]))|#|\([horw]\)[. :-]{0,3}|[horw][ ]?[:-]"
     r"|(?:(?:IN|IND|India)\b[ :]{0,2}|[\U0001F1E6-\U0001F1FF]{2}[ ]?)(?=[+(])"
     r"|[\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2]\ufe0f?)?(?:%2B)?",
     re.IGNORECASE,
@@ -34,8 +34,8 @@ _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(
     r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*"
-    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|home|work|primary|self|personal|office|own|father|mother)\)|/"
-    r"|[ -]{1,2}(?:mob|mobile|cell|whatsapp|self)[.]?)$",
+    r"|[ ]?\((?:m|mob|mobile|cell|w|wa|whatsapp|h|o|r|res|off|home|work|primary|self|personal|office|own|father|mother)"
+    r"\)|/|[ -]{1,2}(?:mob|mobile|cell|whatsapp|self)[.]?)$",
     re.IGNORECASE,
 )
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"

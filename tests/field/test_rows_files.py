@@ -117,6 +117,12 @@ def test_a_row_with_cells_beyond_the_heading_is_refused(tmp_path: Path) -> None:
         ('{"to":"9876543210","value":"a","x":true,"x":NaN}\n{"to":"9876543211","value":"b","x":"\\ud83d"}', ["a", "b"]),
         ('\ufeff\ufeff{"to":9876543210,"value":99.50}\n{"to":9876543211.0,"value":499.0}', ["99.50", "499"]),
         ('{"to":9876543210,"value":824.8199999999999}\n{"to":9876543211,"value":1e3}', ["824.82", "1000"]),
+        ('{"to":{"$numberLong":"9876543210"},"value":{"$date":"2026-11-30T00:00:00Z"}}', ["2026-11-30"]),
+        ('{"to":"9876543210","value":{"$numberDecimal":"99.50"}}', ["99.50"]),
+        ('{"to":"9876543210","value":{"$numberInt":"5"}}\n{"to":"9876543211","value":{"$oid":"65f0"}}', ["5", "65f0"]),
+        ('{"to":"9876543210","value":123456789012.34}', ["123456789012.34"]),
+        ('{"to":"9876543210","value":0.30000000000000004}', ["0.3"]),
+        ('{"to":"9876543210","value":999999999999999.0}', ["999999999999999"]),
         ('{"to":9876543210,"value":true}\n{"to":9876543211,"value":false}', ["TRUE", "FALSE"]),
         ('{"to":9876543210,"value":NaN}\n{"to":9876543211,"value":Infinity}\n{"to":1,"value":0}', []),
         ('{"to":9876543210,"value":"2026-11-30T00:00:00.000"}', ["2026-11-30"]),
@@ -354,3 +360,33 @@ def test_other_json_is_refused_with_a_command_that_overwrites_nothing(
         checked_csv(tmp_path, content, name)
 
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("number", ["123456789012345.67", "-12345678901234.56", "1234567890123.456"])
+def test_an_amount_of_too_many_digits_is_refused_and_not_rounded(tmp_path: Path, number: str) -> None:
+    lines, table = tmp_path / "a.jsonl", tmp_path / "a.parquet"
+    lines.write_text(f'{{"to":"{NUMBERS[0]}","value":{number}}}\n')
+    parquet.write_table(arrow.table({"to": NUMBERS[:2], "value": [float(number), 1e14]}), table)
+
+    refusal = (
+        "value is a number of more than 15 digits, the last of which may be lost: format the column as text, and enter "
+        "the value again"
+    )
+    assert check_values(lines).refused == check_values(table).refused == [refusal]
+
+
+@pytest.mark.parametrize(
+    "value", ['{"$date":{"$numberLong":"1795996800000"}}', '{"$numberLong":"x"}', '{"$regex":"a"}']
+)
+def test_an_object_of_mongodb_without_a_plain_value_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"to":"{NUMBERS[0]}","value":{value}}}\n')
+
+    assert check_values(path).refused == ["value holds a list or an object, and neither a text nor a number"]
+
+
+def test_a_midnight_as_a_number_in_an_object_of_mongodb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"to":"{NUMBERS[0]}","value":{{"$numberLong":"1795996800000"}}}}\n')
+
+    assert check_values(path).values == []

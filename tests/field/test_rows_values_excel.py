@@ -69,6 +69,16 @@ SEEN: list[tuple[object, str, str]] = [
     (date(2026, 11, 30), "[$-en-IN]d-mmm-yy", "30-Nov-26"),
     (date(2026, 11, 30), "[$-407]dd.mm.yyyy", "30.11.2026"),
     (1234567, "[$-4000439]#,##,##0", "१२,३४,५६७"),
+    (1234567, "[$₹-4000439]#,##0", "₹१२,३४,५६७"),
+    (1234567, "[$₹-447] #,##0", "₹ 12,34,567"),
+    (1234567, "[$₹-44E] #,##0.00", "₹ 12,34,567.00"),
+    (1234567, "[$₹-mr-IN] #,##0.00", "₹ 12,34,567.00"),
+    (1234567, "[$-4000439][$₹-4009]#,##0", "₹१२,३४,५६७"),
+    (1234567, "[$$-409]#,##0", "$1,234,567"),
+    (date(2026, 11, 30), "B1dd/mm/yyyy", "30/11/2026"),
+    (date(2026, 11, 30), "[$-3000420]dd/mm/yyyy", "۳۰/۱۱/۲۰۲۶"),
+    (date(2026, 11, 30), "[$-14009]d mmm yyyy", "30 Nov 2026"),
+    (time(10, 30), "B2hh:mm", "10:30"),
     (datetime(2026, 11, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30"),  # noqa: DTZ001
     (datetime(2026, 11, 30, 10, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30 10:30:00"),  # noqa: DTZ001
     (datetime(2026, 11, 30, 18, 5), "dd-mm-yyyy h:mm AM/PM", "30-11-2026 6:05 PM"),  # noqa: DTZ001
@@ -120,6 +130,14 @@ def test_a_month_in_a_language_whose_names_are_unknown_is_refused(tmp_path: Path
     assert checked.refused[0].startswith("value is a date with the name of a month or day in a language that is not")
 
 
+@pytest.mark.parametrize("number_format", ["B2dd/mm/yyyy", "[$-2060401]dd/mm/yyyy", "[$-1070000]d/m/yyyy"])
+def test_a_date_in_another_calendar_is_refused(tmp_path: Path, number_format: str) -> None:
+    checked = check_values(workbook_with(tmp_path / "a.xlsx", (date(2026, 11, 30), number_format)))
+
+    assert checked.values == []
+    assert checked.refused[0].startswith("value is a date in a calendar that is not known here")
+
+
 @pytest.mark.parametrize(
     ("moment", "number_format", "seen"),
     [
@@ -129,7 +147,7 @@ def test_a_month_in_a_language_whose_names_are_unknown_is_refused(tmp_path: Path
         ("10:30:00", "h:mm AM/PM", "10:30 AM"),
         ("10:30:00+05:30", "h:mm AM/PM", "10:30 AM"),
         ("10:30:00Z", "hh:mm", "10:30"),
-        ("1900-01-01", "dd/mm/yyyy", "01/01/1900"),
+        ("1900-01-02", "dd/mm/yyyy", "02/01/1900"),
         ("1900-02-28", "dd/mm/yyyy", "28/02/1900"),
         ("1900-03-01", "dd/mm/yyyy", "01/03/1900"),
         ("2026-11-30T00:00:00", "General", "2026-11-30"),
@@ -196,7 +214,9 @@ def test_the_day_zero_of_a_sheet_is_no_value(tmp_path: Path, from_1904: bool) ->
 
     checked = check_values(tmp_path / "a.xlsx")
 
-    assert checked.refused == 4 * ["value holds the day zero of a program, which stands for no date"]
+    assert checked.refused == 4 * [
+        "value holds the first or last day of a program's calendar, which stands for no date"
+    ]
     assert check_values(tmp_path / "a.xlsx", "{value|soon}").values == 4 * ["soon"]
 
 

@@ -46,6 +46,16 @@ from tests.kit.field import check_values, csv_with
         ("2026-11-30 10:30:00.123456", "2026-11-30 10:30:00"),
         ("2026-11-30T10:30:00Z", "2026-11-30T10:30:00Z"),
         ("2026-11-30T10:30", "2026-11-30 10:30"),
+        ("30-NOV-26 10.30.15.123456789 AM", "30-NOV-26 10.30.15 AM"),
+        ("30-NOV-26 10.30.15.123456 AM ASIA/KOLKATA", "30-NOV-26 10.30.15 AM"),
+        ("30/11/2026 10:30:00.000", "30/11/2026 10:30:00"),
+        ("11/30/2026 10:30:15.1234567 PM", "11/30/2026 10:30:15 PM"),
+        ("10:30:00.0000000", "10:30:00"),
+        ("10.20.30.4", "10.20.30.4"),
+        ("A\\nagar", "A\\nagar"),
+        ("S\\O Ramesh", "S\\O Ramesh"),
+        ("C:\\temp", "C:\\temp"),
+        ("01-01-1970", "01-01-1970"),
         ("2026-11-30 00:00:00 UTC", "2026-11-30"),
         ("2026-11-30 00:00:00 +0000 UTC", "2026-11-30"),
         ("2026-11-30 00:00:00 +0530 IST m=+0.01", "2026-11-30"),
@@ -92,7 +102,7 @@ from tests.kit.field import check_values, csv_with
         ("1899-12-31T10:30:00.000Z", "10:30:00"),
         ("12/30/1899 10:30:00 AM", "10:30:00 AM"),
         ("since 1899", "since 1899"),
-        ("1/1/1900", "1/1/1900"),
+        ("since 1/1/1900", "since 1/1/1900"),
         ("824.8199999999999", "824.82"),
         ("0.30000000000000004", "0.3"),
         ("99.99999999999999", "100"),
@@ -202,7 +212,11 @@ def test_names_and_products_that_resemble_the_words_of_programs_are_good(tmp_pat
 WORDS_FOR_NO_VALUE = (
     "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank) "
     "TBD ... … _ ----- ______ 'null' “n/a” -None- --None-- (null) "
-    "<null> [NULL] -nan(ind) 1.#IND N-A NA. nill Unknown []"
+    "<null> [NULL] -nan(ind) 1.#IND N-A NA. nill Unknown [] Unassigned # * **"
+)
+PHRASES_FOR_NO_VALUE = (
+    *("Missing", "Not found", "Not updated", "Not Avail.", "No info", "No Data Found", "Data not found", "None given"),
+    *("Not assigned", "Not recorded", "Not Disclosed", "To be advised", "Update pending", "(Not available)"),
 )
 ERRORS = (
     "#REF #VALUE #DIV/0 #NAME #CALC! #WERT! #BEZUG! #ZAHL! #VALEUR! #NOM? #¡REF! #VALORE! #WAARDE! #ADR! #ЗНАЧ! "
@@ -212,7 +226,7 @@ ERRORS = (
 
 @pytest.mark.parametrize(
     "word",
-    WORDS_FOR_NO_VALUE.split(),
+    [*WORDS_FOR_NO_VALUE.split(), *PHRASES_FOR_NO_VALUE],
 )
 def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: Path, word: str) -> None:
     checked = check_values(csv_with(tmp_path / "a.csv", word, f" {word} ", "fine"))
@@ -226,13 +240,25 @@ def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: P
     [
         *("0000-00-00", "0000-00-00 00:00:00", "1899-12-30", "1899-12-30 00:00:00", "1899-12-30T05:08:50.000Z"),
         *("30-Dec-1899", "Sat Dec 30 1899", "01-Jan-0001"),
+        *(
+            "1900-01-01 00:00:00.000",
+            "01-01-1900",
+            "01-Jan-1900",
+            "1 Jan 1900",
+            "01/01/1753",
+            "9999-12-31",
+            "31.12.9999 23:59:59",
+        ),
+        *("1970-01-01 05:30:00", "01/01/1970 05:30", "Thu Jan 01 05:30:00 IST 1970"),
         *("30/12/1899", "00-01-1900", "0-Jan-00", "1/0/1900", "0001-01-01T00:00:00", "1/1/0001 12:00:00 AM"),
     ],
 )
 def test_the_day_zero_of_a_program_is_no_value(tmp_path: Path, cell: str) -> None:
     path = csv_with(tmp_path / "a.csv", cell, "fine")
 
-    assert check_values(path).refused == ["value holds the day zero of a program, which stands for no date"]
+    assert check_values(path).refused == [
+        "value holds the first or last day of a program's calendar, which stands for no date"
+    ]
     assert check_values(path, "{value|soon}").values == ["soon", "fine"]
 
 
@@ -323,7 +349,18 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ('<a href="x">Asha</a>', "holds the code of a web page"),
         *(
             (cell, "holds characters in the form of a program")
-            for cell in ("\\u0906", "Asha%20Rao", "%20Asha", "Asha%2C", "Asha\\r\\n", "%E0%A4%86", "=E0=A4")
+            for cell in (
+                "\\u0906",
+                "12 MG Rd.\\nPune",
+                "Asha\\tRao",
+                "Asha\\n",
+                "Asha%20Rao",
+                "%20Asha",
+                "Asha%2C",
+                "Asha\\r\\n",
+                "%E0%A4%86",
+                "=E0=A4",
+            )
         ),
         ("???? ????", "holds question marks"),
         ("RenÃ©e", "was read in a wrong encoding"),

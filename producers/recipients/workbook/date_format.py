@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 
 from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.format_tokens import Token
-from producers.recipients.workbook.locales import ENGLISH
+from producers.recipients.workbook.locales import DEFAULT_LOCALE, ENGLISH, Locale
 
 _MONTHS = {
     "en": (
@@ -42,6 +42,10 @@ _UNKNOWN_NAMES = (
     "is a date with the name of a month or day in a language that is not known here: "
     "format the column as dd-mm-yyyy, or as text"
 )
+_OTHER_CALENDAR = (
+    "is a date in a calendar that is not known here, such as the Hijri calendar: "
+    "format the column as dd-mm-yyyy, or as text"
+)
 _NO_DATE = "is no date, although it is formatted as one"
 
 
@@ -62,18 +66,21 @@ def show_duration(days: float, tokens: Sequence[Token]) -> str:
     return ("-" if days < 0 else "") + shown
 
 
-def show_moment(serial: float, tokens: Sequence[Token], language: str = ENGLISH) -> str:
+def show_moment(serial: float, tokens: Sequence[Token], locale: Locale = DEFAULT_LOCALE) -> str:
     """Return the text of a date and time, given as days since 30 December 1899; after a date, midnight is left out.
 
-    The text of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date, or if the format has the name of
-    a month or day and ``language`` is empty.
+    The text of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date, if the format has the name of a
+    month or day and the language of ``locale`` is not known, or if the format shows a date in another calendar.
     """
+    language = locale.language
     units = {token.text[0] for token in tokens if token.kind == "date"}
     has_date, has_time = bool(units & set("ymd")), bool(units & set("hsM"))
     if not 0 <= serial < _MAX_SERIAL:
         raise ValueDamaged(_NO_DATE)
     if has_date and (serial == 0 or (serial < 1 and not has_time)):
         return DAY_ZERO
+    if has_date and not locale.is_gregorian:
+        raise ValueDamaged(_OTHER_CALENDAR)
     microseconds = _microseconds(serial, tokens)
     moment = datetime(1899, 12, 30) + timedelta(microseconds=microseconds)  # noqa: DTZ001
     if 1 <= serial < _LEAP_DAY:

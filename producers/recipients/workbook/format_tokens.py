@@ -53,14 +53,13 @@ BUILTIN: dict[int, str] = {
 """The formats that files name only by a number. The short date (14, 22) is India's, as programs in India show it."""
 
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]{0,255})(?:-(?P<locale>[^\]]{0,255}))?\]|'
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|B1|(?P<hijri>B2)|\[\$(?P<currency>[^\]-]{0,255})(?:-(?P<locale>[^\]]{0,255}))?\]|'
     r"\[(?P<elapsed>(?:h+|m+|s+)\](?:(?<=s\])\.0+)?)|\[(?P<condition>[<>=]+)(?P<limit>-?[0-9.]+)\]|\[[^\]]{0,255}\]|"
     r"(?P<general>General)|(?P<ampm>AM/PM|A/P|am/pm|a/p)|(?P<exponent>(?<=[0#?.])E[+-])|"
     r"(?P<date>y+|(?<![0#?])e+|m+|d+|h+|s+(?:\.0+)?)|(?P<digit>[0#?])|(?P<symbol>[.,%@/])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
 """The tokens of a format. Programs write formats of at most 255 characters, which bounds the pieces in brackets."""
-_INDIAN_LOCALES = frozenset({"4009", "439", "0439", "en-IN", "hi-IN"})
 _LONG_DATE, _LONG_TIME = "F800", "F400"
 
 
@@ -108,9 +107,13 @@ def sections_of(number_format: str) -> tuple[Section, ...]:
             break
         if match["condition"]:
             condition = (match["condition"], float(match["limit"]))
-        indian = indian or locale in _INDIAN_LOCALES
-        if match["locale"] and not match["currency"]:
-            shown_in = locale_of(locale)
+        if locale:
+            named = locale_of(locale)
+            indian = indian or named.is_indian
+            # The language of a currency gives only the digits.
+            shown_in = shown_in._replace(zero=max(shown_in.zero, named.zero)) if match["currency"] else named
+        if match["hijri"]:
+            shown_in = shown_in._replace(is_gregorian=False)
         if (token := _token(match)) and not (_is_filler(match) and tokens and tokens[-1].text.endswith(" ")):
             tokens.append(token)
     sections.append(Section(_with_minutes(tokens), condition, indian, shown_in))

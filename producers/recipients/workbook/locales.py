@@ -1,20 +1,22 @@
-"""The language and the digits in a number format, such as ``[$-439]`` or ``[$-4000439]`` (ECMA-376, 18.8.31)."""
+"""The language, digits and calendar in a number format, as ``[$-439]`` or ``[$-4000439]`` (ECMA-376, 18.8.31)."""
 
 import re
 from typing import Final, NamedTuple
 
 ENGLISH: Final = "en"
-_CODE: Final = re.compile(
-    "(?P<digits>[0-9A-F]{1,2})?(?P<calendar>[0-9A-F]{2})?(?P<language>[0-9A-F]{4})", re.IGNORECASE
-)
-_SHORT_CODE: Final = re.compile("[0-9A-F]{1,4}", re.IGNORECASE)
+_CODE: Final = re.compile("[0-9A-F]{1,8}", re.IGNORECASE)
+"""Two hexadecimal digits for the digits, two for the calendar, and four for the language; leading zeros are omitted."""
 _PRIMARY_LANGUAGE: Final = 0x3FF
 """The bits of a language's code that name the language without its country."""
 _LANGUAGES: Final = {0x00: ENGLISH, 0x09: ENGLISH, 0x39: "hi"}
 """Languages by their primary code; code 0 is the language of the computer."""
 _SYSTEM: Final = 0x400
-_ZEROS: Final = dict(enumerate((0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66), 4))
-"""The digit zero of Indian scripts, by the code of the script's digits: 4 is Devanagari, 12 is Malayalam."""
+_ZEROS: Final = dict(enumerate((0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66), 2))
+"""The digit zero of Arabic and Indian scripts, by the code of the script's digits: 4 is Devanagari, 12 is Malayalam."""
+_GREGORIAN: Final = frozenset({0, 1, 2, 9, 10, 11, 12})
+"""The codes of the Gregorian calendar; other codes are calendars with other years, such as 6 for the Hijri calendar."""
+_INDIAN: Final = frozenset({0x4009, 0x439, *range(0x445, 0x450), 0x457, 0x820, 0x860, 0x861})
+"""English, Hindi, Bengali to Sanskrit, Konkani, Urdu, Kashmiri and Nepali in India."""
 
 
 class Locale(NamedTuple):
@@ -24,6 +26,10 @@ class Locale(NamedTuple):
     """``en``, ``hi``, or empty for a language whose names are not known here."""
     zero: int
     """The character of the digit zero."""
+    is_gregorian: bool = True
+    """Whether dates are shown in the Gregorian calendar."""
+    is_indian: bool = False
+    """Whether digits are grouped as in 12,34,567."""
 
     def with_digits(self, text: str) -> str:
         """Return a text with the digits of the locale."""
@@ -37,13 +43,12 @@ DEFAULT_LOCALE: Final = Locale(ENGLISH, ord("0"))
 
 def locale_of(text: str) -> Locale:
     """Return the locale of a code, such as ``439`` or ``4000439``, or of a name, such as ``hi-IN``."""
-    if match := _CODE.fullmatch(text):
-        digits = _ZEROS.get(int(match["digits"] or "0", 16), ord("0"))
-        return Locale(_language_of(int(match["language"], 16)), digits)
-    if _SHORT_CODE.fullmatch(text):
-        return Locale(_language_of(int(text, 16)), ord("0"))
-    name = text.partition("-")[0].lower()
-    return Locale(name if name in _LANGUAGES.values() else "", ord("0"))
+    if _CODE.fullmatch(text):
+        code = int(text, 16)
+        language, digits = code & 0xFFFF, _ZEROS.get(code >> 24, ord("0"))
+        return Locale(_language_of(language), digits, (code >> 16 & 0xFF) in _GREGORIAN, language in _INDIAN)
+    name, _, country = text.partition(",")[0].lower().partition("-")
+    return Locale(name if name in _LANGUAGES.values() else "", ord("0"), is_indian=country == "in")
 
 
 def _language_of(code: int) -> str:

@@ -64,7 +64,7 @@ def _show_date(value: float, section: Section, *, from_1904: bool) -> str:
         return show_duration(value, section.tokens)
     # In workbooks of both calendars, a number below 1 is a time without a day, or no date at all.
     serial = value + (_DAYS_UNTIL_1904 if from_1904 and value >= 1 else 0)
-    return show_moment(serial, section.tokens, section.locale.language)
+    return show_moment(serial, section.tokens, section.locale)
 
 
 def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:

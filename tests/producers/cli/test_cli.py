@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from producers.cli import COMMANDS, main
+from tests.kit.field import check_values, csv_with
 from tests.kit.producers import Run
 
 
@@ -132,6 +133,17 @@ def test_a_command_whose_output_is_closed_runs_without_a_traceback(submitted: st
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_command_whose_input_is_closed_runs(tmp_path: Path, closed: str) -> None:
+    recipients = csv_with(tmp_path / "a.csv", "Asha")
+    check_values(recipients)  # writes the settings and the campaign
+    command = [*_RUN, "check", "campaign.toml", "--no-redis", "--recipients", "a.csv"]
+    done = subprocess.run(["/bin/sh", "-c", f'"$@" {closed}', "sh", *command], cwd=tmp_path, timeout=120, check=False)
+
+    assert done.returncode == 0
 
 
 def _helps(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
