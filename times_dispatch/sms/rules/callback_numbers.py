@@ -13,6 +13,7 @@ from typing import NamedTuple
 from times_dispatch.sms.rules import number_forms, number_neighbours, number_signs, short_codes
 from times_dispatch.sms.rules.callback_words import (
     AFTER_AMOUNT_WORD,
+    AFTER_BOOKING_WORD,
     AFTER_CALL_WORD,
     AFTER_CURRENCY,
     AFTER_ID_WORD,
@@ -24,6 +25,7 @@ from times_dispatch.sms.rules.callback_words import (
     is_after_call_word,
     is_after_id_word,
     line_before,
+    named_number,
 )
 from times_dispatch.sms.rules.short_codes import (
     AFTER_SENT_TO,
@@ -156,7 +158,7 @@ def context_before(text: str) -> str:
     line = line_before(text, len(text))
     patterns = (AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, AFTER_ID_WORD, AFTER_CURRENCY, AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
-    return next((match[0] for match in matches if match), "")
+    return next((match[0] for match in matches if match), named_number(line) or "")
 
 
 def is_to_call(context: str) -> bool:
@@ -304,8 +306,11 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
     to_call = (AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
     is_id = AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
-    if is_id and _AFTER_SENTENCE.search(before) and number_forms.has_groups_of_mobile(digits, sizes):
+    may_call = _AFTER_SENTENCE.search(before) or AFTER_BOOKING_WORD.search(before)
+    if is_id and may_call and number_forms.has_groups_of_mobile(digits, sizes):
         is_id = False
+    if sizes == [MIN_DIGITS_OF_NO_AMOUNT] and named_number(before):
+        is_id = True
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
     return number_forms.has_form(digits, sizes, written, to_call=to_call)
