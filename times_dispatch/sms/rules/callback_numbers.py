@@ -86,7 +86,7 @@ _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
-_AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
+_AMOUNT = re.compile("[0-9]+[.][0-9]{2}|[0-9]{1,3}[.][0-9]{6,9}")
 _BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
 """The signs after a number before a landline without its area code: ``022-61234567/61234568``."""
 

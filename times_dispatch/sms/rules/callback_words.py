@@ -18,7 +18,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 CALL_WORDS: Final = (
-    *("toll free", "टोल फ्री", "clinic no", "clinic nos"),
+    *("toll free", "टोल फ्री", "clinic no", "clinic nos", "block card", "hotlist card"),
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
@@ -83,6 +83,8 @@ ID_WORDS: Final = (
         "marks score scores pledge certificate serials meeting zoom webex conference "
         "irn prn urn eid pid rid loi tag memo payslip shikayat khate khaate khaata kramank "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
+        "मीटर कूपन ভোটার மீட்டர் మీటర్ ಮೀಟರ್ മീറ്റർ মিটার મીટર ਮੀਟਰ "
+        "அப்ளிகேஷன் అప్లికేషన్ ಅಪ್ಲಿಕೇಶನ್ അപ്ലിക്കേഷൻ অ্যাপ্লিকেশন એપ્લિકેશન ਐਪਲੀਕੇਸ਼ਨ "
         "अकाउंट कस्टमर एप्लिकेशन પાવતી અકાઉન્ટ કસ્ટમર રસીદ అకౌంట్ కస్టమర్ ಅಕೌಂಟ್ ಕಸ್ಟಮರ್ ரசீது கஸ்டமர் കസ്റ്റമർ কাস্টমার রসিদ ਕਸਟਮਰ ਰਸੀਦ "
         "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ సర్వీస్ "
         "ನೋಂದಣಿ ಪಾಲಿಸಿ ಗ್ರಾಹಕ രജിസ്ട്രേഷൻ പോളിസി রেজিস্ট্রেশন পলিসি গ্রাহক রেফ কার্ড "
@@ -124,7 +126,7 @@ NUMBER_OWNERS: Final = (
     frozenset(
         _words(
             # parts of a company and places
-            "hr rm bm gm agm dm sa ao md ceo pro cso hod sp sales admin marketing accounts team agency security office "
+            "hr hd rm bm gm agm dm sa ao md ceo pro cso hod sp sales admin marketing accounts team agency security office "
             "branch store shop showroom outlet clinic hospital pharmacy school college hostel hotel resort restaurant "
             "workshop garage station depot centre center kiosk home residence bank room emergency ambulance police fire "
             "sos कार्यालय ऑफिस दुकान शाखा केंद्र केन्द्र रूम सेवा सहायता "

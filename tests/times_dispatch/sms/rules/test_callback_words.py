@@ -50,6 +50,10 @@ def test_a_number_of_something_without_a_phone_is_named_before_it(before: str, r
         ("Booking no 98450 12345", []),
         ("Clinic nos. 26301234/26301235", ["26301234", "26301235"]),
         ("Reception: 4567 8900", ["4567 8900"]),
+        ("Block card 18004254445", ["18004254445"]),
+        ("Card 18004254445", []),
+        ("Percentile 98.76543210", []),
+        ("Lat 76.1234567 N", []),
         ("LOI 8012345678 issued", []),
     ],
 )
