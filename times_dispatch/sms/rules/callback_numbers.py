@@ -68,6 +68,8 @@ _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
+_CALL_AFTER = re.compile(r"[ .,(-]{1,3}(?:call|prefix)(?![a-z])", re.IGNORECASE)
+"""The words after a landline without its area code: ``2552 3344 call before coming``."""
 _AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
 _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
@@ -233,7 +235,9 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         if set(sizes) == {1} and not _are_alone(groups, first, last):
             continue
         is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and number_forms.LOCAL.fullmatch(digits) is not None
-        if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
+        written = run.text[start:end]
+        is_called = sizes == [4, 4] and _CALL_AFTER.match(run.text, end) and not AFTER_ID_WORD.search(before)
+        if not (is_next_local or _is_number(digits, sizes, before, written, is_before_call_word=bool(is_called))):
             continue
         is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _is_amount(before, len(digits))
         if not is_quantity or AFTER_CALL_WORD.search(before):
@@ -290,7 +294,7 @@ def _start(run: _Run, first: int) -> int:
     return start
 
 
-def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool:
+def _is_number(digits: str, sizes: list[int], before: str, written: str, *, is_before_call_word: bool = False) -> bool:
     """Say whether digits are a phone number.
 
     Args:
@@ -298,18 +302,20 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         sizes: the number of digits in each written group.
         before: the text before the number.
         written: the written number.
+        is_before_call_word: whether a word to call is after the number, and no word for an id before the number.
     """
     if written.startswith("+") and not digits.startswith("91"):
         return number_forms.is_foreign(digits)
     if AFTER_CURRENCY.search(before):
         return False
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
-    to_call = (AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
+    is_after_word = AFTER_CALL_WORD.search(before) or after_sent.search(before)
+    to_call = is_before_call_word or is_after_word is not None
     is_id = AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
     may_call = _AFTER_SENTENCE.search(before) or AFTER_BOOKING_WORD.search(before)
     if is_id and may_call and number_forms.has_groups_of_mobile(digits, sizes):
         is_id = False
-    if sizes == [MIN_DIGITS_OF_NO_AMOUNT] and named_number(before):
+    if _PLAIN_MOBILE.fullmatch(written) and named_number(before):
         is_id = True
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False

@@ -136,7 +136,7 @@ NUMBER_OWNERS: Final = (
             "security office "
             "branch store shop showroom outlet clinic hospital pharmacy school college hostel hotel resort "
             "restaurant "
-            "workshop garage station depot centre center kiosk home residence bank room emergency ambulance "
+            "workshop garage station depot kiosk home residence bank room emergency ambulance "
             "police fire "
             "sos कार्यालय ऑफिस दुकान शाखा केंद्र केन्द्र रूम सेवा सहायता "
             # ways to call or to pay
@@ -156,7 +156,7 @@ NUMBER_OWNERS: Final = (
         )
     )
     .union(map(str.lower, (*PEOPLE_WORDS, *CALL_WORDS, *LINK_WORDS, *GLUE_WORDS)))
-    .difference(_words("admission reservation appointment customer refill"))
+    .difference(_words("admission reservation appointment customer refill service center centre"))
 )
 """The words before ``no.`` and ``number`` after which ten digits may be a mobile: ``Office no. 9876543210``.
 

@@ -24,6 +24,7 @@ def test_no_word_to_call_names_an_id_or_an_amount() -> None:
         ("Tender no. ", "Tender no. "),
         ("The rake number is ", "rake number is "),
         ("Customer no ", "Customer no "),
+        ("Service number: ", "Service number: "),
         ("मीटर नंबर ", "मीटर नंबर "),
         ("Office no. ", None),
         ("Your old number ", None),
@@ -54,6 +55,10 @@ def test_a_number_of_something_without_a_phone_is_named_before_it(before: str, r
         ("Card 18004254445", []),
         ("Percentile 98.76543210", []),
         ("Lat 76.1234567 N", []),
+        ("Service number 7012398174", []),
+        ("Vet clinic. 2552 3344 call before coming", ["2552 3344"]),
+        ("Order 2552 3344 call us", []),
+        ("2511 2026 call", []),
         ("LOI 8012345678 issued", []),
     ],
 )
