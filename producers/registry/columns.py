@@ -88,6 +88,7 @@ HEADERS = (
     "senderid",
     "senderids",
     "sender",
+    "senders",
     "cli",
     "mappedheaders",
     "headerid",
@@ -196,7 +197,7 @@ _WORDS = {
     "header": ("header", "senderid"),
     "entity": ("entityid", "peid", "enterpriseid"),
     "status": ("status", "approval"),
-    "category": ("category", "communicationtype"),
+    "category": ("category", "communicationtype", "templatetype"),
     "name": ("templatename", "nameofthetemplate"),
 }
 """Words by which a column with a longer name is recognised, if no other column has such a word.
@@ -205,15 +206,20 @@ Without the column of the status, rejected templates would be imported.
 """
 _OTHER_WORDS = ("date", "time", "reason", "remark", "comment", "consent", "by", "count")
 """Words in names of columns that hold no field: ``Approval Date``, ``Rejection Reason``, ``Consent Template ID``."""
+_CONTENT = re.compile(
+    r"(?:template|temp|contents?|message|msg|text|body|sms|dlt|approved|registered|final|full|of|the)+"
+)
+"""Names of columns of texts, made up of several such words: ``SMS Template Text``, ``Content of Template``."""
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 
 
 def by_words(field: str, indexes: Mapping[str, int]) -> list[int]:
-    """Return the indexes of the columns whose names contain a word for a field."""
+    """Return the indexes of the columns whose names contain a word for a field, or consist of words for texts."""
     columns = {
         index
         for name, index in indexes.items()
-        if any(word in name for word in _WORDS.get(field, ())) and not any(word in name for word in _OTHER_WORDS)
+        if (any(word in name for word in _WORDS.get(field, ())) and not any(word in name for word in _OTHER_WORDS))
+        or (field == "content" and _CONTENT.fullmatch(name))
     }
     return sorted(columns)
 

@@ -59,7 +59,8 @@ _OFFERS = re.compile(
     r"|use code(?! (?:\S{1,12} (?:to|for) (?:sign|log|verif|reset|access|regist)"
     r"|[\0\d-]{1,12} (?:to|for) (?:confirm|complete|activat)))"
     r"|hurry|lucky draw|free gifts?"
-    r"|buy[ ][0-9][ ]get|limited (?:period|time)|(?:best|great|mega) (?:deals?|sale)|(?:shop|order|book) now"
+    r"|buy[ ][0-9][ ]get|limited (?:period|time)"
+    r"|(?:best|great|mega|exclusive|special) (?:deals?|sale)|(?:shop|order|book) now"
     r"|(?:flat|up ?to|extra|get|save)[ ](?:rs\.?[ ]?)?[0-9]{1,6}[ ]off"
     r"|(?<!of )(?<!for )sale(?! (?:deed|order|invoice|agreement|certificate)))\b"
     r"|%[ ]?(?:off|discount)\b|ऑफर|ऑफ़र|छूट|कैशबैक|डिस्काउंट",

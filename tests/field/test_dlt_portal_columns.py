@@ -21,7 +21,11 @@ def test_the_column_of_ids_is_found(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Template Content", "Approved Text", "SMS Body", "Message Template", "Text Message", "Template"]
+    "name",
+    [
+        *("Template Content", "Approved Text", "SMS Body", "Message Template", "Text Message", "Template"),
+        *("Registered Template", "Content of Template", "SMS Template Text", "DLT Approved Message", "Temp. Content"),
+    ],
 )
 def test_the_column_of_texts_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
@@ -31,7 +35,7 @@ def test_the_column_of_texts_is_found(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Header", "Header ID", "Linked Headers", "Sender Name", "CLI", "Approved Header", "SID"]
+    "name", ["Header", "Header ID", "Linked Headers", "Sender Name", "CLI", "Approved Header", "SID", "Senders"]
 )
 def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"
@@ -62,7 +66,11 @@ def test_two_columns_that_may_hold_the_status_are_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["Template Type", "Type of Communication", "Communication Type", "DLT Type", "Category of Template"]
+    "name",
+    [
+        *("Template Type", "Type of Communication", "Communication Type", "DLT Type", "Category of Template"),
+        "Content Template Type",
+    ],
 )
 def test_the_column_of_categories_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.csv"

@@ -26,6 +26,7 @@ def problem(tag: str, value: str, operator: Operator = "") -> str | None:
         ("cbn", "(022) 2345 6789"),
         ("cbn", "1930"),
         ("email", "care@bank.co.in"),
+        ("email", "o'neil@bank.co.in"),
         ("var", "x" * 30),
     ],
 )

@@ -33,6 +33,7 @@ def lines(tmp_path: Path, text: str) -> list[str]:
         ),
         ("See evil.in/pay?id={#num#} - TIMES", "from TIMESM it links to evil.in/pay?id=…, whose domain", "2024-08-20"),
         ("Pay {#num#}/{#num#} - TIMES", "advice: no word stands between its variables 1 and 2", "2025-11-18"),
+        ("An exclusive deal for you - TIMES", "'exclusive deal' is a word of offers", "2025-02-12"),
         ("BOGO on all - TIMES", "'BOGO' is a word of offers", "2025-02-12"),
         ("Your loan is pre-approved - TIMES", "'pre-approved' is a word of offers", "2025-02-12"),
         ("Use code {#num#} for shopping - TIMES", "'Use code' is a word of offers", "2025-02-12"),

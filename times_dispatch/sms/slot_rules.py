@@ -58,6 +58,7 @@ _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*+\.)++[A-Za-z]{2,}"
 _AFTER_HOST = r"(?::[0-9]+)?(?:[/?#][!-~]*)?"
 _DIGITS = re.compile("[0-9]+")
 _LINK = re.compile(rf"(?i:https?://)?{_HOST}{_AFTER_HOST}")
+_MAILBOX = "[A-Za-z0-9_%+'-]++"
 _CALLBACK_NUMBER = re.compile(r"[+]?[(]?\d(?:[ ().-]{0,2}\d){2,14}")  # \d: digits of every script
 
 
@@ -97,7 +98,7 @@ LENIENT: Final[dict[SlotKind, SlotRule]] = {
     "urlott": SlotRule(form=_LINK, refusal=_ANY_LINK, max_length=40, source="as for url"),
     "cbn": SlotRule(form=_CALLBACK_NUMBER, refusal="must be a phone number", source=DIRECTION),
     "email": SlotRule(
-        form=re.compile(rf"[A-Za-z0-9._%+-]++@{_HOST}"),
+        form=re.compile(rf"{_MAILBOX}(?:\.{_MAILBOX})*+@{_HOST}"),
         refusal="must be an e-mail address",
         max_length=40,
         source="no source gives a length; as for alphanumeric",

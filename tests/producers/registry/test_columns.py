@@ -24,6 +24,20 @@ def test_no_name_means_two_fields() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("SMS Template Text", True),
+        ("Content of Template", True),
+        ("Content Type", False),
+        ("Template ID", False),
+        ("Message Length", False),
+    ],
+)
+def test_a_name_of_words_for_texts_is_a_column_of_texts(name: str, right: bool) -> None:
+    assert (by_words("content", indexes([name])) == [0]) is right
+
+
+@pytest.mark.parametrize(
     ("names", "columns"),
     [
         (["Id", "Final Status"], [1]),

@@ -204,6 +204,8 @@ def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(max_le
         ("cbn", "98765432109876543"),
         ("cbn", "call us"),
         ("email", "a@b"),
+        ("email", "a..b@ex.in"),
+        ("email", ".a@ex.in"),
         ("email", "a b@ex.in"),
         ("email", "@ex.in"),
     ],

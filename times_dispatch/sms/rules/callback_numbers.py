@@ -13,6 +13,7 @@ from typing import NamedTuple
 from times_dispatch.sms.rules import number_forms, number_neighbours, number_signs, short_codes
 from times_dispatch.sms.rules.callback_words import (
     AFTER_AMOUNT_WORD,
+    AFTER_BOOKING_WORD,
     AFTER_CALL_WORD,
     AFTER_CURRENCY,
     AFTER_ID_WORD,
@@ -24,6 +25,7 @@ from times_dispatch.sms.rules.callback_words import (
     is_after_call_word,
     is_after_id_word,
     line_before,
+    named_number,
 )
 from times_dispatch.sms.rules.short_codes import (
     AFTER_SENT_TO,
@@ -66,6 +68,8 @@ _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
+_CALL_AFTER = re.compile(r"[ .,(-]{1,3}(?:call|prefix)(?![a-z])", re.IGNORECASE)
+"""The words after a landline without its area code: ``2552 3344 call before coming``."""
 _AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
 _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
@@ -84,7 +88,7 @@ _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
-_AMOUNT = re.compile("[0-9]+[.][0-9]{2}")
+_AMOUNT = re.compile("[0-9]+[.][0-9]{2}|[0-9]{1,3}[.][0-9]{6,9}")
 _BETWEEN_NUMBERS = ("/", ",", "&", "|", "/,")
 """The signs after a number before a landline without its area code: ``022-61234567/61234568``."""
 
@@ -156,7 +160,7 @@ def context_before(text: str) -> str:
     line = line_before(text, len(text))
     patterns = (AFTER_CALL_WORD, AFTER_SMS_TO, AFTER_SENT_TO, AFTER_ID_WORD, AFTER_CURRENCY, AFTER_AMOUNT_WORD)
     matches = (pattern.search(line) for pattern in patterns)
-    return next((match[0] for match in matches if match), "")
+    return next((match[0] for match in matches if match), named_number(line) or "")
 
 
 def is_to_call(context: str) -> bool:
@@ -231,7 +235,9 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         if set(sizes) == {1} and not _are_alone(groups, first, last):
             continue
         is_next_local = is_next and len(digits) > MIN_LOCAL_DIGITS and number_forms.LOCAL.fullmatch(digits) is not None
-        if not (is_next_local or _is_number(digits, sizes, before, run.text[start:end])):
+        written = run.text[start:end]
+        is_called = sizes == [4, 4] and _CALL_AFTER.match(run.text, end) and not AFTER_ID_WORD.search(before)
+        if not (is_next_local or _is_number(digits, sizes, before, written, is_before_call_word=bool(is_called))):
             continue
         is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _is_amount(before, len(digits))
         if not is_quantity or AFTER_CALL_WORD.search(before):
@@ -288,7 +294,7 @@ def _start(run: _Run, first: int) -> int:
     return start
 
 
-def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool:
+def _is_number(digits: str, sizes: list[int], before: str, written: str, *, is_before_call_word: bool = False) -> bool:
     """Say whether digits are a phone number.
 
     Args:
@@ -296,16 +302,21 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         sizes: the number of digits in each written group.
         before: the text before the number.
         written: the written number.
+        is_before_call_word: whether a word to call is after the number, and no word for an id before the number.
     """
     if written.startswith("+") and not digits.startswith("91"):
         return number_forms.is_foreign(digits)
     if AFTER_CURRENCY.search(before):
         return False
     after_sent = AFTER_SMS_TO if len(digits) == PIN_DIGITS else AFTER_SENT_TO
-    to_call = (AFTER_CALL_WORD.search(before) or after_sent.search(before)) is not None
+    is_after_word = AFTER_CALL_WORD.search(before) or after_sent.search(before)
+    to_call = is_before_call_word or is_after_word is not None
     is_id = AFTER_ID_WORD.search(before) is not None and not number_forms.has_groups_of_no_id(digits, sizes)
-    if is_id and _AFTER_SENTENCE.search(before) and number_forms.has_groups_of_mobile(digits, sizes):
+    may_call = _AFTER_SENTENCE.search(before) or AFTER_BOOKING_WORD.search(before)
+    if is_id and may_call and number_forms.has_groups_of_mobile(digits, sizes):
         is_id = False
+    if _PLAIN_MOBILE.fullmatch(written) and named_number(before):
+        is_id = True
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
     return number_forms.has_form(digits, sizes, written, to_call=to_call)

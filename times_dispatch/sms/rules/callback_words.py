@@ -18,11 +18,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 CALL_WORDS: Final = (
-    "toll free",
-    "टोल फ्री",
+    *("toll free", "टोल फ्री", "clinic no", "clinic nos", "block card", "hotlist card"),
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
+        "desk reception "
         "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
         "दूरध्वनी भ्रमणध्वनी தொடர்பு தொடர்புக்கு கைபேசி அலைபேசி సంప్రదించండి మొబైల్ ಸಂಪರ್ಕ ಸಂಪರ್ಕಿಸಿ ದೂರವಾಣಿ ಮೊಬೈಲ್ "
         "ബന്ധപ്പെടുക മൊബൈൽ যোগাযোগ মোবাইল સંપર્ક મોબાઇલ ਸੰਪਰਕ ਮੋਬਾਈਲ ଯୋଗାଯୋଗ ମୋବାଇଲ "
@@ -35,7 +35,8 @@ LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
     "assistance center centre customer service desk team immediately now directly please pls via through "
     "to your local o r "
-    "office branch hr hrs 24x7 booking bookings appointment appointments reservation reservations complaint complaints "
+    "office branch hr hrs 24x7 booking bookings appointment appointments reservation reservations complaint "
+    "complaints "
     "grievance grievances feedback admission admissions refill नंबर नम्बर क्रमांक क्र सं संख्या पर करें करे हमें "
     "எண் எண்ணை நம்பர் నంబర్ నెంబర్ సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ നമ്പർ নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
@@ -81,12 +82,20 @@ ID_WORDS: Final = (
         "patient sample barcode item loyalty khata khasra diary abha "
         "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
         "marks score scores pledge certificate serials meeting zoom webex conference "
+        "irn prn urn eid pid rid loi tag memo payslip shikayat khate khaate khaata kramank "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
-        "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ సర్వీస్ "
+        "मीटर कूपन ভোটার மீட்டர் మీటర్ ಮೀಟರ್ മീറ്റർ মিটার મીટર ਮੀਟਰ "
+        "அப்ளிகேஷன் అప్లికేషన్ ಅಪ್ಲಿಕೇಶನ್ അപ്ലിക്കേഷൻ অ্যাপ্লিকেশন એપ્લિકેશન ਐਪਲੀਕੇਸ਼ਨ "
+        "अकाउंट कस्टमर एप्लिकेशन પાવતી અકાઉન્ટ કસ્ટમર રસીદ అకౌంట్ కస్టమర్ ಅಕೌಂಟ್ ಕಸ್ಟಮರ್ ரசீது கஸ்டமர் കസ്റ്റമർ "
+        "কাস্টমার রসিদ ਕਸਟਮਰ ਰਸੀਦ "
+        "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ "
+        "సర్వీస్ "
         "ನೋಂದಣಿ ಪಾಲಿಸಿ ಗ್ರಾಹಕ രജിസ്ട്രേഷൻ പോളിസി রেজিস্ট্রেশন পলিসি গ্রাহক রেফ কার্ড "
         "નોંધણી રજીસ્ટ્રેશન પોલિસી ગ્રાહક ਰਜਿਸਟ੍ਰੇਸ਼ਨ ਪਾਲਿਸੀ ପଞ୍ଜୀକରଣ ପଲିସି "
-        "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट रसीद पावती "
-        "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार चेक इनवॉइस "
+        "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट "
+        "रसीद पावती "
+        "चालान पंजीकरण पंजीयन अनुक्रमांक क्रमांक बुकिंग टोकन आईडी आयडी पीएनआर यूटीआर ओटीपी कार्ड फोलियो आधार "
+        "चेक इनवॉइस "
         "रोल अर्जी ટોકન અરજી રોલ ಅರ್ಜಿ ಟೋಕನ್ దరఖాస్తు టోకెన్ விண்ணப்ப விண்ணப்பம் டோக்கன் അപേക്ഷ আবেদন ਅਰਜ਼ੀ ଆବେଦନ "
         "ஆர்டர் கணக்கு பில் டிக்கெட் புகார் ఆర్డర్ ఖాతా బిల్లు టికెట్ ఫిర్యాదు ಆರ್ಡರ್ ಖಾತೆ ಬಿಲ್ ಟಿಕೆಟ್ ದೂರು "
         "ഓർഡർ അക്കൗണ്ട് ബിൽ ടിക്കറ്റ് പരാതി অর্ডার অ্যাকাউন্ট বিল টিকিট অভিযোগ ઓર્ડર ખાતા ખાતું બિલ ટિકિટ ફરિયાદ "
@@ -95,11 +104,64 @@ ID_WORDS: Final = (
 )
 """The words after which digits are no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
+BOOKING_WORDS: Final = _words(
+    "booking registration complaint grievance reservation admission बुकिंग शिकायत पंजीकरण புகார் ఫిర్యాదు ದೂರು പരാതി "
+    "অভিযোগ ફરિયાદ ਸ਼ਿਕਾਇਤ"
+)
+"""The words for an id that are also reasons to call: ``Booking: 98450 12345``, in the groups of a mobile."""
+
 ID_NUMBER_WORDS: Final = _words(
     "no nos number num id नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் "
     "నంబర్ నెంబర్ నం నెం సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ ನಂ നമ്പർ നം নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
 """Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
+
+PEOPLE_WORDS: Final = _words(
+    "driver conductor pilot rider agent executive exec manager officer incharge person staff operator owner partner "
+    "dealer distributor advisor adviser counsellor coordinator organiser organizer host guide caretaker warden "
+    "principal "
+    "teacher tutor trainer coach doctor dr nurse technician engineer mechanic electrician plumber carpenter painter "
+    "lineman surveyor inspector constable guard watchman postman courier boy man lady secretary treasurer president "
+    "chairman consultant expert specialist representative recruiter accountant father mother parent parents guardian "
+    "husband wife relative friend neighbour mr mrs ms smt shri sri ji sir madam bhai bhaiya "
+    "श्री श्रीमती जी ड्राइवर चालक एजेंट मैनेजर प्रबंधक डॉक्टर अधिकारी शिक्षक"
+)
+"""The people whose number may follow: ``Driver Raju no. 9876543210``."""
+
+NUMBER_OWNERS: Final = (
+    frozenset(
+        _words(
+            # parts of a company and places
+            "hr hd rm bm gm agm dm sa ao md ceo pro cso hod sp sales admin marketing accounts team agency "
+            "security office "
+            "branch store shop showroom outlet clinic hospital pharmacy school college hostel hotel resort "
+            "restaurant "
+            "workshop garage station depot kiosk home residence bank room emergency ambulance "
+            "police fire "
+            "sos कार्यालय ऑफिस दुकान शाखा केंद्र केन्द्र रूम सेवा सहायता "
+            # ways to call or to pay
+            "m mo mbl mobil res t p c o r wa wtsp whats app sms text missed voice video chat telegram paytm "
+            "gpay phonepe bhim payment ivr ivrs pbx epabx "
+            "std board line free airtel jio vi bsnl mtnl vodafone idea prepaid postpaid broadband "
+            "मो फ्री फ़्री टोलफ्री व्हाट्सएप व्हाट्सऐप वाट्सएप वॉट्सऐप लैंडलाइन मिस्ड "
+            # words before the word number
+            "my our your alt any anytime customercare his her their new old this that same another other "
+            "alternate alternative additional registered "
+            "regd linked given below above following official personal direct dedicated local ka ke ki mera "
+            "mere hamara "
+            "hamare hamari apna apne apni naya naye is iss isi us usi from by with of in save share update "
+            "verify use "
+            "enter का के की इस इसी उस या हमारा हमारे मेरा मेरे अपना अपने आपका आपके नया नए नये गए निम्न पंजीकृत "
+            "रजिस्टर्ड"
+        )
+    )
+    .union(map(str.lower, (*PEOPLE_WORDS, *CALL_WORDS, *LINK_WORDS, *GLUE_WORDS)))
+    .difference(_words("admission reservation appointment customer refill service center centre"))
+)
+"""The words before ``no.`` and ``number`` after which ten digits may be a mobile: ``Office no. 9876543210``.
+
+After other words, ten digits without groups are an id: ``Tender no. 9876543210``.
+"""
 
 AMOUNT_WORDS: Final = ("up to", *_words("population calories jackpot upto worth than turnover revenue profit income"))
 """The words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
@@ -113,7 +175,8 @@ phrase: ``Balance 98…`` is a quantity, but ``Check balance 98…`` and ``Conta
 UNIT_WORDS: Final = (
     *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
     *_words(
-        "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
+        "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb "
+        "kg gm ml "
         "litres credits rewards tokens runs likes followers users customers people members "
         "crore crores lakh lakhs sqft sqyd acres calories kcal "
         "अंक रुपये पॉइंट"
@@ -182,7 +245,8 @@ CALL_IMPERATIVES: Final = ("ಕರೆ ಮಾಡಿ", *_words("ಸಂಪರ್ಕ
 """The words to call that may follow a number immediately, because they are no nouns."""
 
 AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
-"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
+"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station "
+"101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
@@ -203,6 +267,15 @@ AFTER_CALL_WORD: Final = re.compile(
 AFTER_ID_WORD: Final = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
+)
+AFTER_BOOKING_WORD: Final = re.compile(rf"(?:^|[^A-Za-z])(?:{any_of(BOOKING_WORDS)})[\s.:-]{{1,3}}\Z", re.IGNORECASE)
+_AFTER_NAMED_NUMBER = re.compile(
+    r"(?<![A-Za-z\u0900-\u0963])([A-Za-z\u0900-\u0963]{1,30})(?:['’]s)?[ .]{1,2}"
+    r"(?:no|nos|num|number|नंबर|नम्बर|नं|संख्या|क्रमांक)[\s.:#-]{0,4}(?:(?:is|hai|है) )?\Z",
+    re.IGNORECASE,
+)
+_CALL_OR_PEOPLE_WORD = re.compile(
+    rf"(?:^|[^A-Za-z\u0900-\u0963])(?:{any_of((*CALL_WORDS, *PEOPLE_WORDS))})(?![a-z\u0900-\u0963])", re.IGNORECASE
 )
 AFTER_AMOUNT_WORD: Final = re.compile(
     r"(?:^|[^A-Za-z]|(?P<phrase>[^\W\d_] ))"
@@ -228,3 +301,14 @@ def is_after_call_word(text: str, position: int) -> bool:
 def is_after_id_word(text: str, position: int) -> bool:
     """Return whether a word for an id is before a position."""
     return AFTER_ID_WORD.search(line_before(text, position)) is not None
+
+
+def named_number(before: str) -> str | None:
+    """Return the end of a text if it names a number of something that has no phone: ``Tender no. ``.
+
+    After a person or a word to call earlier in the text, it is open whose number follows: ``Driver Raju no. ``.
+    """
+    match = _AFTER_NAMED_NUMBER.search(before)
+    if match is None or match[1].lower() in NUMBER_OWNERS or _CALL_OR_PEOPLE_WORD.search(before):
+        return None
+    return match[0]

@@ -11,8 +11,8 @@ from times_dispatch.sms.landlines import is_landline
 
 _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
-_LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8}")
-"""A toll-free number with one digit too many, which some banks and wallets write: ``1800 425 00 000``."""
+_LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8,9}")
+"""A toll-free number with one or two digits too many, which some companies write: ``1800 425 00 000``."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
@@ -27,7 +27,7 @@ _YEAR_IN_ID = re.compile("[0-9]{4}(?:19|20)[0-9]{2}")
 LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without the area code."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
-_SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6])
+_SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6], [6, 7])
 """The groups of a range of amounts that begins like a toll-free number: ``18000-25000``."""
 _THOUSANDS = re.compile("[6-9][0-9]000[0-9]{2}000")
 """A range of amounts in two groups of five digits: ``60000 - 75000``."""
@@ -64,7 +64,8 @@ def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
     """Say whether digits have groups that no id has: ``Order: 1800 208 1234``, ``Booking 0877-2233333``."""
     if digits.startswith("0"):
         return len(digits) == 11 and len(sizes) > 1 and 3 <= sizes[0] <= 5
-    return sizes in ([4, 3, 4], [4, 3, 3]) and _TOLL_FREE.fullmatch(digits) is not None
+    is_toll_free_or_series = _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits)
+    return sizes in ([4, 3, 4], [4, 3, 3]) and is_toll_free_or_series is not None
 
 
 def has_groups_of_mobile(digits: str, sizes: list[int]) -> bool:
@@ -84,7 +85,7 @@ def _is_toll_free(digits: str, sizes: list[int], written: str, *, to_call: bool)
     if sizes[-1] == 1 < max(sizes):  # in ``1800-11-2024 9 AM``, the single digit belongs to no number
         return False
     if _LONG_TOLL_FREE.fullmatch(digits):
-        is_number = sizes[-1] > 2 and (to_call or len(sizes) > 1)
+        is_number = sizes[-1] > 2 and (to_call or (len(sizes) > 1 and len(digits) < 13))
     else:
         is_number = _TOLL_FREE.fullmatch(digits) is not None
     if sizes == [4, 4] and (_HOURS.fullmatch(digits) or _DECIMAL.fullmatch(written)):

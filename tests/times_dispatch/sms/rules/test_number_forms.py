@@ -1,6 +1,6 @@
 import pytest
 
-from times_dispatch.sms.rules.number_forms import has_form, is_foreign
+from times_dispatch.sms.rules.number_forms import has_form, has_groups_of_no_id, is_foreign
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,8 @@ from times_dispatch.sms.rules.number_forms import has_form, is_foreign
         ("9876 54 321 0", False, False),
         ("9876 54 321 0", True, True),
         ("1800 425 00 000", False, True),
+        ("1800 233 666666", True, True),
+        ("1800 5200-20200", False, False),
         ("1800 1234 1800 2100", True, False),
         ("18001200163712", True, False),
         ("18000-25000", False, False),
@@ -30,6 +32,16 @@ def test_the_form_of_a_number_depends_on_its_groups_and_on_a_word_to_call(
     groups = written.replace("-", " ").split()
 
     assert has_form("".join(groups), list(map(len, groups)), written, to_call=to_call) is right
+
+
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [("1800 208 1234", True), ("1600 045 678", True), ("0877-2233333", True), ("98765 43210", False)],
+)
+def test_numbers_to_call_have_groups_that_no_id_has(written: str, right: bool) -> None:
+    groups = written.replace("-", " ").split()
+
+    assert has_groups_of_no_id("".join(groups), list(map(len, groups))) is right
 
 
 @pytest.mark.parametrize(("digits", "right"), [("442071838750", True), ("999123456789", False), ("1", False)])
