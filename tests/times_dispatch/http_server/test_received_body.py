@@ -5,9 +5,9 @@ from typing import Any
 
 import uvicorn
 
-from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.received_body import is_body_received, set_body_received
-from times_dispatch.http_server.server_load import ServerLoad
+from times_dispatch.http_server.server_load import ServerLoad, ServerStateWithLoad
 
 _HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
 
