@@ -161,7 +161,7 @@ class EntryApplier:
         """
         classifiable, requests, unclassifiable = await self._split(entry)
         classified = await self._classify(classifiable, requests, [entry.from_links] * len(classifiable))
-        classified.dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in unclassifiable]
+        classified.dead_letters += unclassifiable
         results: list[ReportEffect | None] = []
         for report in classified.reports:
             await before_each()
@@ -281,11 +281,11 @@ class EntryApplier:
             if not number
         ]
 
-    async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """Return the bodies of an entry that can be classified, their requests, and the bodies that cannot be."""
+    async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes], list[DeadLetter]]:
+        """Return the bodies of an entry that can be classified, their requests, and the other bodies as letters."""
         classifiable: list[bytes] = []
         requests: list[bytes] = []
-        unclassifiable: list[bytes] = []
+        unclassifiable: list[DeadLetter] = []
 
         async def classify(body: bytes) -> None:
             await self._classify([body], [b""], [entry.from_links])
@@ -295,7 +295,7 @@ class EntryApplier:
             outcome = await attempt(partial(classify, body))
             if isinstance(outcome, Failed):
                 log.error("reports could not be classified", delivery=entry.deliveries, **failure(outcome.error))
-                unclassifiable.append(body)
+                unclassifiable.append(DeadLetter(DeadLetterReason.NOT_APPLIED, body, request=request))
             else:
                 classifiable.append(body)
                 requests.append(request)

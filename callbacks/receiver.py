@@ -126,7 +126,7 @@ class Receiver:
             await self._refuse(send, 400, "These reports came from this receiver: the relays post in a loop.")
             return
         try:
-            body = posted = await read_body(scope["headers"], receive, clock=self._clock)
+            body = posted = await read_body(scope, receive, clock=self._clock)
             encoding = headers.text(b"content-encoding")
             if is_compressed(posted, encoding):
                 body = await self._reader.decompress(posted, encoding)

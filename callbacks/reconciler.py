@@ -277,13 +277,17 @@ class Reconciler:
         The bodies of an entry with several bodies first become entries of their own, each with as many deliveries.
         """
         bodies = posted_bodies(entry.payload)
+        requests = unpack_requests(entry.request, len(bodies))
         if len(bodies) > 1:
             log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
-            requests = unpack_requests(entry.request, len(bodies))
             await store_one_by_one(self._redis, bodies, requests, via=entry.via, from_links=entry.from_links)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
-            await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])
+            letters = [
+                DeadLetter(DeadLetterReason.NOT_APPLIED, body, request=request)
+                for body, request in zip(bodies, requests, strict=True)
+            ]
+            await self._dead_letters.add(letters)
         await self._reader.finish([entry.id])
 
     async def _finish(self, entries: Sequence[Entry], applied: AppliedEntries) -> None:

@@ -1,9 +1,10 @@
 """Reads the whole body of a request to the receiver, within a maximum size and time."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.http_server.received_body import is_body_received
 from times_dispatch.http_server.server_load import DEFAULT_SERVER_LIMITS
 
 AsgiMessage = MutableMapping[str, Any]
@@ -27,9 +28,11 @@ class BodyIncomplete(Exception):
     """The connection was closed or stalled before the whole body had arrived."""
 
 
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, *, clock: Clock = SYSTEM_CLOCK) -> bytes:
+async def read_body(scope: AsgiMessage, receive: Receive, *, clock: Clock = SYSTEM_CLOCK) -> bytes:
     """Read a request's whole body; raise ``BodyTooLong`` or ``BodyIncomplete``."""
-    if int(dict(headers).get(b"content-length", b"0")) > MAX_DISCARDED_BYTES:
+    if is_body_received(scope):  # a timer would cost more than the rest of this function
+        return await _read(receive)
+    if int(dict(scope["headers"]).get(b"content-length", b"0")) > MAX_DISCARDED_BYTES:
         raise BodyTooLong
     try:
         async with clock.timeout(BODY_TIMEOUT_S):

@@ -5,7 +5,7 @@ JSON that is posted as JSON is not touched: it is stored and relayed byte for by
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from callbacks.http.form_fields import MAX_FIELDS, is_document, json_in_fields, json_in_query, multipart_fields
@@ -23,10 +23,16 @@ _BETWEEN: Final = " \t\r\n,\x1e"
 class Headers(dict[bytes, bytes]):
     """The headers of a request by name in lower case; several values of a header are joined by commas."""
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Read the headers of an ASGI scope, whose names are in lower case."""
+        super().__init__(headers)
+        if len(self) < len(headers):
+            self._join(headers)
+
+    def _join(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.clear()
         for name, value in headers:
-            key = name.lower()
-            self[key] = self[key] + b", " + value if key in self else value
+            self[name] = self[name] + b", " + value if name in self else value
 
     def text(self, name: bytes) -> str:
         """Return the value of a header; empty if there is none."""

@@ -13,10 +13,12 @@ from callbacks.dead_letters import DeadLetterLimits, DeadLetterReason, DeadLette
 from callbacks.reconciler import GROUP
 from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.stream_reader import StreamReader
+from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from times_dispatch.ledger.posted_requests import PostedRequest, pack_request
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -357,3 +359,17 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
     await asyncio.wait_for(make_reconciler(redis, Stopping(redis)).run(stop), 30)
     await settle(make_reconciler(redis))  # this reconciler claims entries after the usual 15 s
     assert await sent.count(MessageState.DELIVERED) == 1
+
+
+async def test_a_body_that_is_given_up_keeps_its_request(redis: Redis, sent: SentCampaign) -> None:
+    packed = pack_request(PostedRequest("POST", content_type="text/plain"))
+    deadly = posted("delivered", row(sent.meta(1)))
+    await ReportStreamWriter(redis).put(deadly, request=packed)
+    await outlive(redis, Deadly(redis, 1))
+    await ReportStreamWriter(redis).put(b"[]", request=packed)
+    reconciler = make_reconciler(redis, classifier=FailingClassifier(lambda body: body == b"[]"), claim_after_ms=0)
+    await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
+    assert [(kept.body, kept.request) for kept in await DeadLetters(redis).oldest()] == [
+        (deadly, packed),
+        (b"[]", packed),
+    ]

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from times_dispatch.http_server.parsing_turns import DeferringFlowControl
+from times_dispatch.http_server.received_body import set_body_received
 from times_dispatch.http_server.server_load import ServerStateWithLoad, refuse_overload
 
 MAX_HEAD_BYTES: Final = 32 * 1024
@@ -216,7 +217,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Add a piece of the URL."""
-        self._add_to_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLong
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -259,6 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._is_message_complete = True
+        set_body_received(cast("Any", self.scope))
         if self._load.limits.response_timeout_s:
             self._start_phase(_Phase.RESPONSE, self._load.limits.response_timeout_s)
         super().on_message_complete()
@@ -341,11 +345,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._held_bytes += added_bytes
             if not self._load.hold(added_bytes, self._held_bytes, is_head=not self._clients):
                 self.abort()
-
-    def _add_to_head(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _HeadTooLong
 
     def _refuse_head(self) -> None:
         self._load.refusals.warning("the head of a request is too long")

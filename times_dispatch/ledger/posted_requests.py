@@ -7,9 +7,11 @@ that is not said by its JSON alone (a compressed body, a form, a query, another 
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -28,6 +30,10 @@ _BYTES_AT_ONCE: Final = 16_384
 _METHODS: Final = frozenset({"GET", "POST", "PUT"})
 _QUERY: Final = re.compile(rf"[!-~]{{0,{_MAX_QUERY_CHARACTERS}}}")
 _HEADER: Final = re.compile(rf"[\t -~]{{0,{_MAX_HEADER_CHARACTERS}}}")
+
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{14,}")
+"""Ten digits take 14 characters."""
+_OF_URLS: Final = bytes.maketrans(b"-_", b"+/")
 
 HideInBodies = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
 
@@ -72,7 +78,10 @@ def read_request(packed: bytes) -> PostedRequest | None:
 
 
 def searchable(packed: bytes) -> bytes:
-    """Return the text of a packed request, in which phone numbers can be searched: not compressed, and in UTF-8."""
+    """Return the text of a packed request, in which phone numbers can be searched: not compressed, and in UTF-8.
+
+    The text is followed by the text without percent-encoding, and by what its parts in base64 stand for.
+    """
     request = read_request(packed)
     if request is None:
         return b""
@@ -82,7 +91,17 @@ def searchable(packed: bytes) -> bytes:
     encoding = json.detect_encoding(body[:4])
     if not encoding.startswith("utf-8"):
         body = body.decode(encoding, "replace").encode()
-    return request.query.encode() + b"\n" + body
+    text = request.query.encode() + b"\n" + body
+    plain = unquote_to_bytes(text)
+    return b"\n".join([text, *([plain] if plain != text else []), *_decoded(plain)])
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    """Yield the bytes that parts of a text in base64 stand for, in the usual alphabet or in that of URLs."""
+    for match in _BASE64.finditer(text):
+        part = match[0].translate(_OF_URLS)
+        whole = part[: len(part) - (len(part) % 4 == 1)]
+        yield b64decode(whole + b"=" * (-len(whole) % 4))
 
 
 def unpack_requests(packed: bytes, count: int) -> list[bytes]:

@@ -10,7 +10,7 @@ from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 
 
 async def echo(scope: AsgiMessage, receive: Receive, send: object) -> None:
-    body = await read_body(scope["headers"], receive)
+    body = await read_body(scope, receive)
     await respond(send, 200, [scope["method"], scope["path"], body.decode()])  # type: ignore[arg-type]
 
 

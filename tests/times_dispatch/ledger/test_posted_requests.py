@@ -1,12 +1,15 @@
 import gzip
 import os
 import threading
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
+from urllib.parse import quote_from_bytes
 
 import msgspec
 import pytest
 
 from times_dispatch.ledger import posted_requests
+from times_dispatch.ledger.hidden_numbers import hide_numbers
 from times_dispatch.ledger.posted_requests import (
     PostedRequest,
     hide_with_requests,
@@ -52,6 +55,26 @@ def test_a_request_is_read_as_it_was_packed() -> None:
 )
 def test_numbers_are_found_in_any_part_of_a_request(request_: PostedRequest) -> None:
     assert NUMBER in searchable(pack_request(request_))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PostedRequest("GET", "response=%5B%229876543210%22%5D"),
+        PostedRequest("POST", body=b"response=%5B%229876543210%22%5D"),
+        PostedRequest("POST", body=b"to=%39%38%37%36543210"),
+        PostedRequest("POST", body=b"note=" + b64encode(NUMBER)),
+        PostedRequest("POST", body=b'{"note":"' + b64encode(b'{"to":"9876543210"}').rstrip(b"=") + b'"}'),
+        PostedRequest("GET", "note=" + urlsafe_b64encode(b"\xff\xfe?>" + NUMBER).decode()),
+        PostedRequest("POST", body=b"note=" + quote_from_bytes(b64encode(b'["9876543210"]')).encode()),
+    ],
+)
+async def test_encoded_numbers_are_hidden(request_: PostedRequest) -> None:
+    async def hide(bodies: Sequence[bytes]) -> list[bytes]:
+        return [hide_numbers(body, lambda number: number == "919876543210") for body in bodies]
+
+    packed = pack_request(request_)
+    assert await hide_with_requests([b"[]"], [packed], hide) == ([b"[]"], [b""])
 
 
 def test_requests_of_an_entry_belong_to_its_bodies_or_are_none() -> None:
