@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TryAgainError
 
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -188,3 +189,12 @@ async def test_an_unavailable_redis_is_the_only_finding() -> None:
     (finding,) = status.findings
     assert finding.problem == "Redis at 127.0.0.1:1 is unavailable: no connection"
     assert finding.severity is Severity.CRITICAL
+
+
+async def test_a_slot_that_moves_is_told_in_words(redis: Redis) -> None:
+    async def moving() -> None:
+        raise TryAgainError("x")
+
+    (finding,) = (await read_status(redis, _lengths, read_work=moving)).findings  # type: ignore[arg-type]
+    assert "is moving data that are needed here to another node of the cluster" in finding.problem
+    assert "docs/cluster.md" in finding.to_do
