@@ -90,6 +90,13 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
         ("reports rejected", 0),
         ("reports waiting", 0),
         ("reports replay", 0),
+        ("stats --recount", 0),
+        ("stats --by template --json", 0),
+        ("number 9000000001", 0),
+        (f"report {campaign} --out {folder}/report.csv --numbers", 0),
+        ("archive list", 0),
+        ("template check", 0),
+        ("provider check", 0),
         ("send-test --country-code 91 --number 9876543210 --message hello --wait-report 20", 0),
     ):
         dispatch(*words.split(), code=code)
