@@ -23,6 +23,7 @@ from console.live.subject import EVERY_S
 from console.login_limits import LoginLimits
 from console.now_data import NowReader
 from console.pages import routes
+from console.query_values import QueryInvalid
 from console.rendering import Renderer
 from console.security_headers import SecurityHeaders
 from console.sessions import INSECURE_SESSION_COOKIE, SESSION_COOKIE
@@ -128,6 +129,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{status}\n", status)
 
 
+async def _query_invalid(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=400, title="Unknown value in the address", reason=str(error))
+
+
 async def _ledger_unavailable(request: Request, error: Exception) -> Response:
     log.warning("the ledger does not answer a page", error=type(error).__name__)
     reason = "Redis does not answer. Sending has stopped too, and goes on by itself when Redis is back."
@@ -162,6 +167,7 @@ async def _users_invalid(_request: Request, error: Exception) -> Response:
 _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _http_error,
     CampaignUnknown: _not_found,
+    QueryInvalid: _query_invalid,
     CampaignDamaged: _damaged,
     CampaignArchived: _archived,
     ArchiveError: _archive_unreadable,
