@@ -23,12 +23,11 @@ from console.live.subject import EVERY_S
 from console.login_limits import LoginLimits
 from console.now_data import NowReader
 from console.pages import routes
-from console.query_values import QueryInvalid
 from console.rendering import Renderer
 from console.security_headers import SecurityHeaders
 from console.sessions import INSECURE_SESSION_COOKIE, SESSION_COOKIE
 from console.shared_reading import SharedReading
-from console.visit import ConsoleResources, Visit
+from console.visit import ConsoleResources, QueryInvalid, Visit
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock

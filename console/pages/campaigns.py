@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from console.access import page
 from console.pages.archived_campaigns import ARCHIVED, archived_page
-from console.query_values import QueryInvalid, choice, day
-from console.visit import Visit
+from console.visit import QueryInvalid, Visit
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
@@ -28,7 +27,7 @@ async def show_campaigns(visit: Visit) -> Response:
     senders = sorted({*await Queries(visit.redis).senders(), *visit.settings.senders})
     wanted = _filter(visit, senders)
     after = _position(visit)
-    order = CampaignOrder(choice(visit, "order", list(CampaignOrder)) or CampaignOrder.NEWEST)
+    order = CampaignOrder(visit.choice("order", list(CampaignOrder)) or CampaignOrder.NEWEST)
     if visit.query("state") == ARCHIVED:
         return await archived_page(visit, wanted, states=_STATES, senders=senders)
     listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after, order=order)
@@ -54,12 +53,12 @@ async def show_campaigns(visit: Visit) -> Response:
 def _filter(visit: Visit, senders: Sequence[str]) -> CampaignFilter:
     return CampaignFilter(
         words=visit.query("q")[:_MAX_WORDS],
-        sender=choice(visit, "sender", senders),
-        states=_states(choice(visit, "state", _STATES)),
-        since=day(visit, "since"),
-        until=day(visit, "until"),
-        sent_since=day(visit, "sent_since"),
-        sent_until=day(visit, "sent_until"),
+        sender=visit.choice("sender", senders),
+        states=_states(visit.choice("state", _STATES)),
+        since=visit.day("since"),
+        until=visit.day("until"),
+        sent_since=visit.day("sent_since"),
+        sent_until=visit.day("sent_until"),
     )
 
 

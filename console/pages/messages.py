@@ -10,8 +10,7 @@ from console.charts.course import bucket_label, hour_label
 from console.figures.code_words import CodeBook
 from console.figures.message_list import MessageFilter, list_messages
 from console.figures.message_marks import MessageMark
-from console.query_values import choice, choices, number
-from console.visit import Visit
+from console.visit import Visit, check_known
 from console.words import BAR_ORDER, words_of
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId
@@ -37,7 +36,7 @@ _MAX_HOUR: Final = 10**7
 async def show_messages(visit: Visit) -> Response:
     """Show a page of messages; the address holds every filter."""
     view = await Queries(visit.redis).campaign(CampaignId(visit.request.path_params["campaign"]))
-    wanted, after = _filter(visit), number(visit, "after")
+    wanted, after = _filter(visit), visit.number("after")
     shows_people = visit.may(ConsoleRole.OPERATOR)
     listed = await list_messages(
         visit.redis, view, wanted, after=-1 if after is None else after, shows_people=shows_people
@@ -76,15 +75,16 @@ def _tries_in_words(tries: int) -> str:
 
 
 def _filter(visit: Visit) -> MessageFilter:
-    written = visit.query("state")
+    labels = visit.query("state").split(",") if visit.query("state") else []
+    check_known("state", labels, _LABELS)
     return MessageFilter(
-        states=frozenset(_LABELS[name] for name in choices("state", written.split(",") if written else [], _LABELS)),
-        code=number(visit, "code"),
-        marks={mark: given == "1" for mark in MessageMark if (given := choice(visit, mark, _NO_OR_YES))},
-        tries=number(visit, "tries"),
-        recovered=choice(visit, "recovered", _NO_OR_YES) == "1",
-        hour=number(visit, "hour", below=_MAX_HOUR),
-        bucket=number(visit, "bucket", below=_MAX_BUCKET),
+        states=frozenset(_LABELS[label] for label in labels),
+        code=visit.number("code"),
+        marks={mark: given == "1" for mark in MessageMark if (given := visit.choice(mark, _NO_OR_YES))},
+        tries=visit.number("tries"),
+        recovered=visit.choice("recovered", _NO_OR_YES) == "1",
+        hour=visit.number("hour", below=_MAX_HOUR),
+        bucket=visit.number("bucket", below=_MAX_BUCKET),
     )
 
 

@@ -6,8 +6,7 @@ from typing import Final
 from starlette.responses import Response
 
 from console.access import action, page
-from console.query_values import choices
-from console.visit import Visit
+from console.visit import Visit, check_known
 from console.words import BAR_ORDER, MEANINGS, words_of
 from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
@@ -28,8 +27,9 @@ _CHOICES: Final = tuple(state for state in BAR_ORDER if state in RESENDABLE)
 async def show_resend(visit: Visit) -> Response:
     """Show which messages can be sent once more; after a choice, also the number and cost of the chosen messages."""
     view = await _campaign(visit)
-    labels = [state.label for state in _CHOICES]
-    states = _states(choices("state", visit.request.query_params.getlist("state"), labels))
+    labels = visit.request.query_params.getlist("state")
+    check_known("state", labels, [state.label for state in _CHOICES])
+    states = _states(labels)
     try:
         await resendable(visit.redis, visit.settings, view.id, states=states)
     except InputInvalid as error:

@@ -16,7 +16,6 @@ from console.charts.lines import spark_line
 from console.figures.code_words import CodeBook
 from console.formats import INDIA, Formats
 from console.pages.campaign import detail_of
-from console.query_values import choice
 from console.visit import Visit
 from console.words import sender_state
 from times_dispatch.console_users import ConsoleRole
@@ -151,7 +150,7 @@ def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, u
 
 def _span(visit: Visit, spans: Sequence[int]) -> tuple[int, date, date]:
     """Return the number of days that are shown, the first day and the last day."""
-    days = int(choice(visit, "days", [str(span) for span in spans]) or _DEFAULT_DAYS)
+    days = int(visit.choice("days", [str(span) for span in spans]) or _DEFAULT_DAYS)
     today = datetime.fromtimestamp(visit.resources.clock.time(), INDIA).date()
     return days, today - timedelta(days=days - 1), today
 

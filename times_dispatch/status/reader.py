@@ -37,6 +37,7 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.findings import START_REDIS, find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
 from times_dispatch.status.roles import ROLES
+from times_dispatch.visible_text import without_long_numbers
 
 Queues = Callable[[], Awaitable[dict[str, int]]]
 """Returns the number of waiting wake-ups, by queue; raises RedisError or OSError if the broker is unavailable."""
@@ -219,17 +220,18 @@ def _stops_of(view: SenderView) -> list[Stop]:
     if view.day_is_used_up:
         stops.append(Stop(subject=subject, reason="parts of the day used up", command="", by_person=False))
     for provider in view.unavailable:
-        reason = f"provider {provider.provider} is {provider.why}"
+        reason = f"provider {provider.provider} is {without_long_numbers(provider.why)}"
         command = resume if provider.brake else ""
         stops.append(Stop(subject=subject, reason=reason, command=command, by_person=False))
     return stops
 
 
 def _stop_of(view: LiveCampaign) -> Stop:
-    reason = f"{view.state.value}: {view.reason}" if view.reason else view.state.value
+    # Viewers of the console read the status, and a person may have written a phone number.
+    name, reason = without_long_numbers(view.plan.name), without_long_numbers(view.reason)
     return Stop(
-        subject=f"campaign {view.id} ({view.plan.name})",
-        reason=reason,
+        subject=f"campaign {view.id} ({name})",
+        reason=f"{view.state.value}: {reason}" if reason else view.state.value,
         command=f"dispatch resume {view.id}",
         by_person=not needs_person(view),
     )

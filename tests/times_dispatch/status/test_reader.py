@@ -147,6 +147,18 @@ async def test_stopped_senders_and_campaigns_are_listed_with_the_command_that_re
     assert (status.work.campaigns, status.work.unsent) == (1, 3)
 
 
+async def test_a_phone_number_in_a_name_or_a_reason_is_masked_in_stops(ledger: Ledger) -> None:
+    await _let_all_run(ledger.redis)
+    await ledger.submit(3, name="sale for 9876543210")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="ask 98765-43211")
+    await ledger.control.brake_provider(SENDER, "times", "call 9876543212")
+    status = await _status(ledger.redis)
+    assert [f"{stop.subject}: {stop.reason}" for stop in status.stops] == [
+        f"sender {SENDER}: provider times is braked: call …",
+        f"campaign {CAMPAIGN} (sale for …): braked: ask …",
+    ]
+
+
 async def test_campaigns_that_cannot_be_read_are_named(ledger: Ledger) -> None:
     await _let_all_run(ledger.redis)
     await ledger.redis.sadd(f"{{{SENDER}}}:live", "broken01")
