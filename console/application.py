@@ -27,7 +27,7 @@ from console.rendering import Renderer
 from console.security_headers import SecurityHeaders
 from console.sessions import INSECURE_SESSION_COOKIE, SESSION_COOKIE
 from console.shared_reading import SharedReading
-from console.visit import ConsoleResources, Visit
+from console.visit import ConsoleResources, QueryInvalid, Visit
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -135,6 +135,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{status}\n", status)
 
 
+async def _query_invalid(request: Request, error: Exception) -> Response:
+    return await _problem(request, status=400, title="Unknown value in the address", reason=str(error))
+
+
 async def _ledger_unavailable(request: Request, error: Exception) -> Response:
     log.warning("the ledger does not answer a page", error=type(error).__name__)
     reason = "Redis does not answer. Sending has stopped too, and goes on by itself when Redis is back."
@@ -171,6 +175,7 @@ async def _users_invalid(_request: Request, error: Exception) -> Response:
 _EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _http_error,
     CampaignUnknown: _not_found,
+    QueryInvalid: _query_invalid,
     CampaignDamaged: _damaged,
     CampaignArchived: _archived,
     ArchiveError: _archive_unreadable,

@@ -1,7 +1,8 @@
 """One request of a person who may make it, with all that its page needs: ledger, settings, user, form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from console.formats import Formats, Look
+from console.formats import Formats, Look, day_typed
 from console.live.hub import LiveHub
 from console.login_limits import LoginLimits
 from console.now_data import NowData
@@ -23,10 +24,42 @@ from times_dispatch.settings.model import Settings
 _NOTE: Final = "note"
 MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 100
+_MAX_SHOWN: Final = 40
+_MAX_DIGITS: Final = 9
 
 
 class FormTooLong(Exception):
     """The body of a request is longer than any form of the console."""
+
+
+class QueryInvalid(Exception):
+    """A parameter of the address has a value that the page does not know; the text says which, and what is possible.
+
+    The value is an error, because without it the page would show another list than the address says.
+    """
+
+    def __init__(self, name: str, written: str, possible: str) -> None:
+        """Make the error.
+
+        Args:
+            name: the parameter.
+            written: its value.
+            possible: the values that are possible, in words.
+        """
+        super().__init__(f"The address has {name}={written[:_MAX_SHOWN]}. Possible: {possible}.")
+
+
+def check_known(name: str, written: Iterable[str], known: Collection[str]) -> None:
+    """Raise QueryInvalid if a parameter has a value that does not exist.
+
+    Args:
+        name: the parameter.
+        written: its values.
+        known: the values that exist.
+    """
+    for each in written:
+        if each not in known:
+            raise QueryInvalid(name, each, ", ".join(known))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +119,35 @@ class Visit:
     def query(self, name: str) -> str:
         """Return a parameter of the address; empty if there is none."""
         return self.request.query_params.get(name, "").strip()
+
+    def choice(self, name: str, known: Collection[str]) -> str:
+        """Return a parameter that is one of some values, or empty; raise QueryInvalid for another value."""
+        written = self.query(name)
+        check_known(name, [written] if written else [], known)
+        return written
+
+    def number(self, name: str, *, below: int = 10**_MAX_DIGITS) -> int | None:
+        """Return a parameter that is a whole number; None if there is none; raise QueryInvalid for another value.
+
+        Args:
+            name: the parameter.
+            below: the smallest number that is too large.
+        """
+        written = self.query(name)
+        if not written:
+            return None
+        is_number = written.isascii() and written.isdecimal() and len(written) <= _MAX_DIGITS
+        if not is_number or int(written) >= below:
+            raise QueryInvalid(name, written, f"whole numbers from 0 to {below - 1}")
+        return int(written)
+
+    def day(self, name: str) -> date | None:
+        """Return a parameter that is a day; None if there is none; raise QueryInvalid for another value."""
+        written = self.query(name)
+        typed = day_typed(written)
+        if written and typed is None:
+            raise QueryInvalid(name, written, "days from 2000 to 2999, such as 31/12/2026 or 2026-12-31")
+        return typed
 
     def field(self, name: str) -> str:
         """Return a field of the posted form; empty if there is none."""

@@ -1,14 +1,14 @@
 """The page Campaigns: the ledger searches, filters and pages; the address of the page holds every filter."""
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from console.access import page
-from console.formats import day_typed
 from console.pages.archived_campaigns import ARCHIVED, archived_page
-from console.visit import Visit
+from console.visit import QueryInvalid, Visit
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
@@ -17,17 +17,19 @@ _ROWS: Final = 40
 LIVE: Final = "live"
 """The word for all states of campaigns that have not ended, in the filter of states."""
 _ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
+_STATES: Final = (LIVE, *CampaignState, ARCHIVED)
 _MAX_WORDS: Final = 64
 _FILTERS: Final = ("q", "sender", "state", "since", "until", "sent_since", "sent_until")
 
 
 async def show_campaigns(visit: Visit) -> Response:
     """Show a page of campaigns."""
-    wanted = _filter(visit)
+    senders = sorted({*await Queries(visit.redis).senders(), *visit.settings.senders})
+    wanted = _filter(visit, senders)
+    after = _position(visit)
+    order = CampaignOrder(visit.choice("order", list(CampaignOrder)) or CampaignOrder.NEWEST)
     if visit.query("state") == ARCHIVED:
-        return await archived_page(visit, wanted)
-    after = PagePosition.parse(visit.query("after"))
-    order = CampaignOrder.OLDEST if visit.query("order") == CampaignOrder.OLDEST else CampaignOrder.NEWEST
+        return await archived_page(visit, wanted, states=_STATES, senders=senders)
     listed = await CampaignPages(visit.redis).page(wanted, count=_ROWS, after=after, order=order)
     filters = {name: value for name in _FILTERS if (value := visit.query(name))}
     parameters = filters | ({"order": order.value} if order is CampaignOrder.OLDEST else {})
@@ -38,8 +40,8 @@ async def show_campaigns(visit: Visit) -> Response:
         listed=listed,
         wanted=wanted,
         state=visit.query("state"),
-        states=[LIVE, *CampaignState, ARCHIVED],
-        senders=await Queries(visit.redis).senders(),
+        states=_STATES,
+        senders=senders,
         is_filtered=bool(filters),
         order=order.value,
         other_order=f"/campaigns?{urlencode(other)}",
@@ -48,16 +50,24 @@ async def show_campaigns(visit: Visit) -> Response:
     )
 
 
-def _filter(visit: Visit) -> CampaignFilter:
+def _filter(visit: Visit, senders: Sequence[str]) -> CampaignFilter:
     return CampaignFilter(
         words=visit.query("q")[:_MAX_WORDS],
-        sender=visit.query("sender")[:16],
-        states=_states(visit.query("state")),
-        since=day_typed(visit.query("since")),
-        until=day_typed(visit.query("until")),
-        sent_since=day_typed(visit.query("sent_since")),
-        sent_until=day_typed(visit.query("sent_until")),
+        sender=visit.choice("sender", senders),
+        states=_states(visit.choice("state", _STATES)),
+        since=visit.day("since"),
+        until=visit.day("until"),
+        sent_since=visit.day("sent_since"),
+        sent_until=visit.day("sent_until"),
     )
+
+
+def _position(visit: Visit) -> PagePosition | None:
+    written = visit.query("after")
+    position = PagePosition.parse(written)
+    if written and position is None:
+        raise QueryInvalid("after", written, "the addresses to which the button Next page leads")
+    return position
 
 
 def _states(written: str) -> frozenset[CampaignState]:

@@ -10,7 +10,7 @@ from console.charts.course import bucket_label, hour_label
 from console.figures.code_words import CodeBook
 from console.figures.message_list import MessageFilter, list_messages
 from console.figures.message_marks import MessageMark
-from console.visit import Visit
+from console.visit import Visit, check_known
 from console.words import BAR_ORDER, words_of
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.model import CampaignId
@@ -27,7 +27,8 @@ _MARKS: Final = {
 """The words for messages with a mark, and for messages without the mark."""
 _REACTIONS: Final = (MessageMark.CLICKED, MessageMark.REPLIED, MessageMark.OPTED_OUT)
 _LABELS: Final = {state.label: state for state in MessageState}
-_MAX_NUMBER: Final = 10**9
+_NO_OR_YES: Final = ("0", "1")
+_MAX_BUCKET: Final = 128
 _MAX_HOUR: Final = 10**7
 """The maximum of hours since the epoch: the year of a date has at most four digits."""
 
@@ -35,7 +36,7 @@ _MAX_HOUR: Final = 10**7
 async def show_messages(visit: Visit) -> Response:
     """Show a page of messages; the address holds every filter."""
     view = await Queries(visit.redis).campaign(CampaignId(visit.request.path_params["campaign"]))
-    wanted, after = _filter(visit), _number(visit.query("after"))
+    wanted, after = _filter(visit), visit.number("after")
     shows_people = visit.may(ConsoleRole.OPERATOR)
     listed = await list_messages(
         visit.redis, view, wanted, after=-1 if after is None else after, shows_people=shows_people
@@ -74,21 +75,17 @@ def _tries_in_words(tries: int) -> str:
 
 
 def _filter(visit: Visit) -> MessageFilter:
-    bucket, hour = _number(visit.query("bucket")), _number(visit.query("hour"))
+    labels = visit.query("state").split(",") if visit.query("state") else []
+    check_known("state", labels, _LABELS)
     return MessageFilter(
-        states=frozenset(_LABELS[name] for name in visit.query("state").split(",") if name in _LABELS),
-        code=_number(visit.query("code")),
-        marks={mark: visit.query(mark) == "1" for mark in MessageMark if visit.query(mark) in {"0", "1"}},
-        tries=_number(visit.query("tries")),
-        recovered=visit.query("recovered") == "1",
-        hour=hour if hour is not None and hour < _MAX_HOUR else None,
-        bucket=bucket if bucket is not None and bucket < 128 else None,
+        states=frozenset(_LABELS[label] for label in labels),
+        code=visit.number("code"),
+        marks={mark: given == "1" for mark in MessageMark if (given := visit.choice(mark, _NO_OR_YES))},
+        tries=visit.number("tries"),
+        recovered=visit.choice("recovered", _NO_OR_YES) == "1",
+        hour=visit.number("hour", below=_MAX_HOUR),
+        bucket=visit.number("bucket", below=_MAX_BUCKET),
     )
-
-
-def _number(written: str) -> int | None:
-    is_number = written.isascii() and written.isdecimal() and len(written) < 10
-    return int(written) if is_number and int(written) < _MAX_NUMBER else None
 
 
 ROUTES = (page("/campaigns/{campaign}/messages", show_messages),)

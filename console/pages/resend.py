@@ -1,11 +1,12 @@
 """Resend of chosen messages of a campaign: first their number and cost, then a new campaign."""
 
+from collections.abc import Collection
 from typing import Final
 
 from starlette.responses import Response
 
 from console.access import action, page
-from console.visit import Visit
+from console.visit import Visit, check_known
 from console.words import BAR_ORDER, MEANINGS, words_of
 from console.worker_wakeup import wake_workers_of
 from producers.errors import CommandFailed, InputInvalid
@@ -26,7 +27,9 @@ _CHOICES: Final = tuple(state for state in BAR_ORDER if state in RESENDABLE)
 async def show_resend(visit: Visit) -> Response:
     """Show which messages can be sent once more; after a choice, also the number and cost of the chosen messages."""
     view = await _campaign(visit)
-    states = _states(visit.request.query_params.getlist("state"))
+    labels = visit.request.query_params.getlist("state")
+    check_known("state", labels, [state.label for state in _CHOICES])
+    states = _states(labels)
     try:
         await resendable(visit.redis, visit.settings, view.id, states=states)
     except InputInvalid as error:
@@ -71,9 +74,8 @@ def _resender(visit: Visit, view: CampaignView, states: frozenset[MessageState])
     return Resender(visit.redis, visit.settings, view.id, Choice(states=states))
 
 
-def _states(labels: object) -> frozenset[MessageState]:
-    given = set(labels) if isinstance(labels, list | tuple) else set()
-    return frozenset(state for state in _CHOICES if state.label in given)
+def _states(labels: Collection[str]) -> frozenset[MessageState]:
+    return frozenset(state for state in _CHOICES if state.label in labels)
 
 
 def _in_words(error: Exception, view: CampaignView) -> str:

@@ -57,6 +57,7 @@ async def show_senders(visit: Visit) -> Response:
     names = sorted({*await queries.senders(), *map(SenderId, visit.settings.senders)})
     by_sender = groups(rollups, lambda key: key.sender, since, until)
     views = await asyncio.gather(*map(queries.sender, names))
+    providers = [group for _, group in sorted(groups(rollups, lambda key: key.provider, since, until).items())]
     none = statistics_of({})
     rows = [
         (name, view, by_sender.get(name) or Group(name=name, statistics=none))
@@ -69,10 +70,8 @@ async def show_senders(visit: Visit) -> Response:
         since=since,
         until=until,
         rows=[(name, view, sender_state(view), group, _spark(group, visit.formats)) for name, view, group in rows],
-        providers=[
-            (group, _spark(group, visit.formats))
-            for _, group in sorted(groups(rollups, lambda key: key.provider, since, until).items())
-        ],
+        providers=[(group, _spark(group, visit.formats)) for group in providers],
+        by_day=_by_day(providers, since),
         sums=statistics_of(total(amounts for _, amounts in rollups)),
     )
 
@@ -151,8 +150,7 @@ def groups(rollups: Rollups, name_of: Callable[[RollupKey], str], since: date, u
 
 def _span(visit: Visit, spans: Sequence[int]) -> tuple[int, date, date]:
     """Return the number of days that are shown, the first day and the last day."""
-    written = visit.query("days")
-    days = int(written) if written in {str(span) for span in spans} else _DEFAULT_DAYS
+    days = int(visit.choice("days", [str(span) for span in spans]) or _DEFAULT_DAYS)
     today = datetime.fromtimestamp(visit.resources.clock.time(), INDIA).date()
     return days, today - timedelta(days=days - 1), today
 
@@ -163,6 +161,13 @@ async def _rollups(visit: Visit, chosen: RollupFilter) -> Rollups:
 
 def _spark(group: Group, f: Formats) -> object:
     return spark_line(group.sent_by_day, f, label=f"{group.name}: sent by day")
+
+
+def _by_day(shown: Sequence[Group], since: date) -> list[tuple[str, list[int]]]:
+    """Return the days on which any group sent, the newest first, each with the number of messages of each group."""
+    days = zip(*(group.sent_by_day for group in shown), strict=True)
+    rows = [((since + timedelta(days=index)).isoformat(), list(numbers)) for index, numbers in enumerate(days)]
+    return [row for row in reversed(rows) if any(row[1])]
 
 
 def _day_column(day: str, group: Group | None, sender: SenderId, label: str) -> ChartColumn:

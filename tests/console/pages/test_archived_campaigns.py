@@ -28,6 +28,20 @@ async def test_an_archived_campaign_is_listed_and_shows_its_counters(
     assert (response.status_code, "is archived" in response.text) == (410, True)
 
 
+async def test_the_days_of_sending_are_no_filter_of_archived_campaigns_and_the_page_says_so(
+    viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
+) -> None:
+    await ended_campaign(ledger)
+    await retention(redis, tmp_path / "archive").run()
+    html = (await viewer.get("/campaigns?state=archived&sent_since=2020-01-01&sent_until=2020-01-01")).text
+    assert f'href="/campaigns/{CAMPAIGN}"' in html
+    assert "Archived campaigns cannot be searched by the days of sending" in html
+    assert "Campaigns that sent something" not in html
+    html = (await viewer.get("/campaigns?state=archived")).text
+    assert "cannot be searched by the days" not in html
+    assert "<option>live</option>" in html
+
+
 async def test_a_folder_that_is_gone_is_said(operator: Browser, ledger: Ledger, redis: Redis, tmp_path: Path) -> None:
     await ended_campaign(ledger)
     await retention(redis, tmp_path / "archive").run()

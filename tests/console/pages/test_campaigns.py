@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from tests.kit.console import Browser
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.model import CampaignId
@@ -46,10 +48,37 @@ async def test_live_stands_for_every_state_before_the_end(viewer: Browser, ledge
     assert 'href="/campaigns?state=live"><span>Live campaigns</span><b>3</b>' in (await viewer.get("/")).text
 
 
-async def test_filters_that_make_no_sense_are_left_out(viewer: Browser, ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    ("written", "possible"),
+    [
+        ("state=asleep", "live, submitting, running,"),
+        ("state=archived&order=upwards", "newest, oldest"),
+        ("sender=NOBODY", "OTHERS, TIMESM"),
+        ("since=tomorrow", "days from 2000 to 2999"),
+        ("until=9999-12-31", "31/12/2026 or 2026-12-31"),
+        ("sent_since=1-1", "days from"),
+        ("sent_until=2026-13-01", "days from"),
+        ("order=upwards", "newest, oldest"),
+        ("after=x-y", "Next page"),
+    ],
+)
+async def test_a_filter_that_does_not_exist_is_an_error_and_does_not_show_all(
+    viewer: Browser, ledger: Ledger, written: str, possible: str
+) -> None:
     await ledger.submit(3)
-    response = await viewer.get("/campaigns?state=asleep&since=tomorrow&after=x-y&until=9999-12-31")
-    assert (response.status_code, len(_ids(response.text))) == (200, 1)
+    response = await viewer.get(f"/campaigns?{written}")
+    assert (response.status_code, _ids(response.text)) == (400, [])
+    assert f"The address has {written.rpartition('&')[2]}. Possible: " in response.text
+    assert possible in response.text
+
+
+async def test_a_sender_of_the_settings_without_campaigns_stays_chosen_in_the_form(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    await ledger.submit(3)
+    html = (await viewer.get("/campaigns?sender=OTHERS")).text
+    assert "<option selected>OTHERS</option>" in html
+    assert "No campaign fits" in html
 
 
 async def test_a_second_page_goes_on_where_the_first_ended(viewer: Browser, ledger: Ledger) -> None:
@@ -79,7 +108,7 @@ async def test_the_days_of_sending_stay_in_the_address_and_in_the_form(viewer: B
     html = (await viewer.get(path)).text
     assert _ids(html) == [CAMPAIGN]
     assert '<input type="hidden" name="sent_since" value="2020-01-01">' in html
-    assert "Campaigns that sent something from 1 Jan 2020 to 1 Jan 2100." in html
+    assert "Campaigns that sent something from 1 Jan 2020 to 1 Jan 2100. Archived campaigns are not in" in html
     assert "sent_until=2100-01-01&amp;order=oldest" in html
     html = (await viewer.get("/campaigns?sent_since=2100-01-01&sent_until=2100-01-01")).text
     assert _ids(html) == []

@@ -39,6 +39,14 @@ async def test_a_resend_shows_number_and_cost_and_makes_a_campaign(
     assert "No message is left to resend" in again
 
 
+async def test_a_state_that_cannot_be_resent_is_an_error(operator: Browser, ledger: Ledger) -> None:
+    await sent_campaign(ledger, provider="tm", template="bill")
+    response = await operator.get(f"{PATH}?state=failed&state=delivered")
+    assert response.status_code == 400
+    assert "The address has state=delivered. Possible: " in response.text
+    assert "failed" in response.text.partition("Possible: ")[2]
+
+
 async def test_the_page_says_how_many_messages_would_be_suppressed_and_why(
     operator: Browser, ledger: Ledger, redis: Redis
 ) -> None:

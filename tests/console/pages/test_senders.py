@@ -1,9 +1,11 @@
 """The figures of senders over days equal those of ``dispatch stats``."""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from html import unescape
 
+from console.formats import INDIA
 from tests.console.pages.test_campaign import F, in_international_form, rows, stats
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -37,12 +39,38 @@ async def test_all_senders_add_up_to_the_figures_of_dispatch_stats(
     assert provider in page
 
 
+async def test_the_figures_behind_the_lines_of_the_providers_stand_in_a_table_by_day(
+    viewer: Browser, ledger: Ledger, redis_url: str
+) -> None:
+    await sent_campaign(ledger, provider="tm")
+    await ledger.submit(3, campaign="second01", provider="other")
+    await ledger.send_all(b"a")
+    figures = await stats(redis_url, "--by", "provider")
+    by_provider = [f"{figures['rows'][provider]['sent']:,}" for provider in ("other", "tm")]
+    html = (await (await in_international_form(viewer)).get("/senders?days=7")).text
+    today = datetime.fromtimestamp(await ledger.now_ms() / 1000, INDIA).date().isoformat()
+    assert rows(html, "providers-by-day") == [[today, *by_provider]]
+    assert by_provider[0] == "3"
+    assert f'<a href="/campaigns?sent_since={today}&amp;sent_until={today}">3</a>' in html
+
+
 async def test_a_sender_that_never_sent_says_so_and_an_unknown_one_is_not_found(
     viewer: Browser, ledger: Ledger
 ) -> None:
     assert "Nothing was sent in this time." in (await viewer.get("/senders/OTHERS")).text
     assert (await viewer.get("/senders/NOBODY")).status_code == 404
-    assert "OTHERS" in (await viewer.get("/senders?days=nonsense")).text
+
+
+async def test_a_number_of_days_that_the_page_does_not_have_is_an_error(viewer: Browser, ledger: Ledger) -> None:
+    for path, possible in (
+        ("/senders?days=nonsense", "1, 7, 30, 90."),
+        ("/senders?days=365", "1, 7, 30, 90."),
+        ("/senders/OTHERS?days=2", "1, 7, 30, 90, 365."),
+    ):
+        response = await viewer.get(path)
+        assert response.status_code == 400
+        assert f"Possible: {possible}" in response.text
+    assert (await viewer.get("/senders/OTHERS?days=365")).status_code == 200
 
 
 async def test_a_sender_that_only_the_settings_have_has_no_actions(operator: Browser, ledger: Ledger) -> None:
