@@ -34,6 +34,7 @@ def observation(**changes: Any) -> Observation:
         "now_ms": NOW_MS,
         "processes": processes(ProcessKind.WORKER, ProcessKind.BEAT),
         "memory": Memory(),
+        "clock_warnings": [],
         "backlog": Backlog(0, 0.0),
         "forward": ForwardBacklog(),
         "senders": [],

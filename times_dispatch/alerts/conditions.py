@@ -5,6 +5,7 @@ from times_dispatch.alerts.observation import Observation
 from times_dispatch.alerts.results import finished_campaigns, low_deliveries, many_complaints, messages_in_doubt
 from times_dispatch.alerts.sending import (
     braked_campaigns,
+    differing_clocks,
     forwarding_behind,
     full_memory,
     missing_processes,
@@ -22,6 +23,7 @@ def conditions(now: Observation, settings: AlertSettings) -> list[Condition]:
         *braked_campaigns(now),
         *unavailable_providers(now),
         *full_memory(now, settings),
+        *differing_clocks(now),
         *reports_behind(now, settings),
         *forwarding_behind(now, settings),
         *spent_budgets(now, settings),

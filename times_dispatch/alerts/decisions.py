@@ -74,14 +74,25 @@ def updated(
     """
     conditions = {condition.id: condition for condition in holding}
     after = Records()
-    for name, record in records.items():
+    before = {name: _without_future(record, now_ms) for name, record in records.items()}
+    for name, record in before.items():
         if name not in conditions and (kept := record if record.is_event else _absent(record, now_ms)):
             after[name] = kept
     for name, condition in conditions.items():
-        after[name] = _present(records.get(name), condition, settings, now_ms)
+        after[name] = _present(before.get(name), condition, settings, now_ms)
     for event in happened:
         after.setdefault(event.id, _new(event, now_ms, opened_ms=now_ms, is_event=True))
     return after
+
+
+def _without_future(record: AlertRecord, now_ms: int) -> AlertRecord:
+    """Return the alert without times after *now_ms*, which remain when Redis' clock is set back: no wait is longer."""
+    notified = {
+        name: msgspec.structs.replace(of_target, last_ms=min(of_target.last_ms, now_ms))
+        for name, of_target in record.notified.items()
+    }
+    seen_ms, absent_ms = min(record.seen_ms, now_ms), min(record.absent_ms, now_ms)
+    return msgspec.structs.replace(record, seen_ms=seen_ms, absent_ms=absent_ms, notified=notified)
 
 
 def _new(condition: Condition, now_ms: int, *, opened_ms: int, is_event: bool) -> AlertRecord:
@@ -137,7 +148,7 @@ def due(records: Iterable[AlertRecord], target: str, settings: AlertSettings, *,
     for record in sorted(records, key=lambda record: (record.opened_ms, record.id)):
         if record.opened_ms and is_for(record, target, settings):
             notified = record.notified.get(target, Notification())
-            is_claimed = notified.claimed_ms and now_ms - notified.claimed_ms < CLAIM_S * 1000
+            is_claimed = notified.claimed_ms and abs(now_ms - notified.claimed_ms) < CLAIM_S * 1000
             if not is_claimed and (tell := _tell(record, notified, settings.repeat_s(target), now_ms)):
                 alerts.append(DueAlert(record, tell))
     return alerts

@@ -12,7 +12,7 @@ from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.complaints import Complaints, window_since_ms
 from times_dispatch.ledger.errors import CampaignDamaged, is_transient
 from times_dispatch.ledger.forward_backlog import ForwardBacklog, read_forward_backlog
-from times_dispatch.ledger.health import Memory, read_memory
+from times_dispatch.ledger.health import Memory, clock_warnings, read_memory
 from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
@@ -45,6 +45,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """When the observation began, in epoch milliseconds by Redis' clock."""
     processes: ProcessesSeen
     memory: Memory
+    clock_warnings: list[str]
+    """A line for each server of Redis whose clock and the clock of this host differ by more than a minute."""
     backlog: Backlog
     forward: ForwardBacklog
     senders: list[SenderView]
@@ -101,6 +103,7 @@ class Observer:
             now_ms=now_ms,
             processes=processes,
             memory=await read_memory(self._redis),
+            clock_warnings=await clock_warnings(self._redis),
             backlog=await read_backlog(self._redis),
             forward=await read_forward_backlog(self._redis),
             senders=senders,

@@ -1,4 +1,4 @@
-"""Conditions that stop or delay messages: missing processes, brakes, back-offs, budgets and Redis' memory."""
+"""Conditions that stop or delay messages: missing processes, brakes, back-offs, budgets, Redis' memory and clock."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,6 +7,7 @@ from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_word
 from times_dispatch.alerts.observation import Observation
 from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.redis_clock import clocks_agree
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.plurals import counted
 from times_dispatch.settings.alerts import AlertSettings
@@ -129,6 +130,20 @@ def full_memory(now: Observation, settings: AlertSettings) -> Iterator[Condition
             subject="redis",
             text=f"Redis uses {now.memory.share:.0%} of its memory: raise maxmemory before reports and campaigns are "
             "refused",
+        )
+
+
+def differing_clocks(now: Observation) -> Iterator[Condition]:
+    """Yield a condition if Redis' clock is wrong for this host, and another for the hosts with a different clock."""
+    if now.clock_warnings:
+        yield Condition(kind=AlertKind.CLOCKS, subject="redis", text="; ".join(now.clock_warnings))
+    alive = [process for process in now.processes.processes if process.is_alive]
+    if hosts := sorted({process.record.host for process in alive if not clocks_agree(process.ahead_s)}):
+        yield Condition(
+            kind=AlertKind.CLOCKS,
+            subject="hosts",
+            text=f"the clocks of Redis and of {', '.join(map(foreign, hosts))} differ by more than a minute: "
+            "set the wrong clock",
         )
 
 

@@ -41,6 +41,8 @@ class AlertKind(StrEnum):
     """No worker, or no beat, runs."""
     REDIS_AWAY = "redis_away"
     """The ledger cannot be used; the alerts process sends this alert without the ledger."""
+    CLOCKS = "clocks"
+    """The clocks of Redis and of a host differ by more than a minute."""
     MEMORY = "memory"
     """Redis is nearly full."""
     BUDGET = "budget"

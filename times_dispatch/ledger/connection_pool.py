@@ -4,9 +4,10 @@ A burst of calls opens many connections. redis-py keeps all connections, and reu
 last. So the other connections would stay open for good, and half open (``CLOSE_WAIT``) after the server closed them.
 """
 
+import asyncio
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
@@ -20,6 +21,21 @@ class LedgerPool(BlockingConnectionPool):
     """A pool whose calls wait for a free connection, and whose unused connections are closed."""
 
     max_idle_s = MAX_IDLE_S
+
+    async def get_connection(self, *args: Any, **kwargs: Any) -> AbstractConnection:
+        """Take a connection out of the pool, and wait for one if necessary.
+
+        Before Python 3.13, ``asyncio.Condition`` loses the notification of a call that is cancelled, or times out, in
+        the same turn of the event loop. Another call would then wait until its time-out although a connection is free.
+        """
+        connection: AbstractConnection
+        try:
+            connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
+        except (asyncio.CancelledError, RedisError):
+            async with self._condition:
+                self._condition.notify()
+            raise
+        return connection
 
     async def release(self, connection: AbstractConnection) -> None:
         """Take a connection back, and close the connections that have been idle for too long."""

@@ -1,6 +1,7 @@
 """Warnings about Redis' memory and clock, which commands, logs and pages show before Redis refuses writes."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from redis import exceptions
@@ -59,20 +60,42 @@ async def read_memory(redis: Redis) -> Memory:
 async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
     """Return warnings about problems of Redis, one line each. Raises Redis errors."""
     if not isinstance(redis, ClusterRedis):
-        ahead_s = await RedisClock(redis, clock=clock).ahead_s()
-        warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
+        warnings = [clock_warning(await _ahead_s(redis, clock)), (await read_memory(redis)).warning]
         return [f"Redis: {warning}" for warning in warnings if warning]
     lines = list[str]()
     await read_memory(redis)  # if a node does not answer, this call finds the node that has taken over
     for address, node in (await redis.primaries()).items():
         try:
-            seconds, microseconds = await node.time()
-            ahead_s = int(seconds) + int(microseconds) / 1e6 - clock.time()
-            warnings = [clock_warning(ahead_s), (await read_memory(node)).warning]
+            warnings = [clock_warning(await _ahead_of_node_s(node, clock)), (await read_memory(node)).warning]
         except (exceptions.ConnectionError, exceptions.TimeoutError):
             warnings = [NODE_AWAY]
         lines += [f"Redis at {address}: {warning}" for warning in warnings if warning]
     return lines
+
+
+async def clock_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
+    """Return a warning for each server whose clock and this host's differ; none for a node of a cluster that is away.
+
+    Raises Redis errors.
+    """
+    if not isinstance(redis, ClusterRedis):
+        warning = clock_warning(await _ahead_s(redis, clock))
+        return [f"Redis: {warning}"] if warning else []
+    lines = list[str]()
+    for address, node in (await redis.primaries()).items():
+        with suppress(exceptions.ConnectionError, exceptions.TimeoutError):
+            if warning := clock_warning(await _ahead_of_node_s(node, clock)):
+                lines.append(f"Redis at {address}: {warning}")
+    return lines
+
+
+async def _ahead_s(redis: Redis, clock: Clock) -> float:
+    return await RedisClock(redis, clock=clock).ahead_s()
+
+
+async def _ahead_of_node_s(node: Redis, clock: Clock) -> float:
+    seconds, microseconds = await node.time()
+    return float(int(seconds) + int(microseconds) / 1e6 - clock.time())
 
 
 def clock_warning(ahead_s: float) -> str:

@@ -37,6 +37,7 @@ def test_every_kind_has_a_condition_or_an_event() -> None:
     now = observation(
         processes=processes(),
         memory=Memory(9, 10),
+        clock_warnings=["Redis: its clock is 300 s ahead of this host's"],
         backlog=Backlog(1, 900.0),
         forward=ForwardBacklog(events=1, oldest_s=900.0),
         senders=[sender_view(unavailable=[away, silent])],

@@ -68,6 +68,19 @@ def test_a_missing_worker_is_told_after_a_minute(away_s: float, tell: list[Tell]
     assert tells(records, at_s=away_s) == tell
 
 
+def test_times_of_a_clock_that_is_set_back_delay_no_alert_no_repetition_and_no_end() -> None:
+    hour_s = 3_600
+    records = look(look({}, NO_WORKER, at_s=hour_s), NO_WORKER)
+    records = look(records, NO_WORKER, at_s=60)
+    assert tells(records, at_s=60) == [Tell.OPENED]
+    claims = {name: claimed(record, "oncall", by="1", now_ms=T0 + hour_s * 1000) for name, record in records.items()}
+    assert tells(claims, at_s=60) == [Tell.OPENED]
+    records = look(told(records, Tell.OPENED, at_s=hour_s), NO_WORKER, at_s=61)
+    assert tells(records, at_s=62 + 4 * hour_s) == [Tell.REPEATED]
+    records = look(look(records, at_s=9 * hour_s), at_s=70)
+    assert tells(look(records, at_s=70 + CLEAR_AFTER_S), at_s=70 + CLEAR_AFTER_S) == [Tell.RESOLVED]
+
+
 def test_a_worker_that_is_back_within_a_minute_is_no_alert() -> None:
     assert look(look({}, NO_WORKER), at_s=59) == {}
 

@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 from tests.kit.callbacks import ID_KEY, send_campaign
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import SENDER, Ledger
+from tests.kit.redis_clock import moved_clock
 from times_dispatch.alerts.observation import BudgetUse, Observation, Observer
 from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.complaints import Complaint, Complaints
@@ -139,3 +140,11 @@ async def test_the_look_reads_no_live_campaign_whole(ledger: Ledger) -> None:
     await ledger.redis.config_resetstat()
     await look(ledger.redis, before.watched)
     assert (await ledger.redis.info("commandstats"))["cmdstat_hgetall"]["calls"] == few
+
+
+async def test_a_look_sees_that_the_clock_of_redis_is_wrong(redis: Redis) -> None:
+    assert (await look(redis, Watched())).clock_warnings == []
+    with moved_clock(redis) as clock:
+        await clock.set_ahead(-90)
+        [warning] = (await look(redis, Watched())).clock_warnings
+    assert "90 s behind this host's" in warning

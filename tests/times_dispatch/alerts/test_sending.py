@@ -7,6 +7,7 @@ from tests.kit.observation import NOW_MS, campaign_view, observation, processes,
 from times_dispatch.alerts.observation import BudgetUse
 from times_dispatch.alerts.sending import (
     braked_campaigns,
+    differing_clocks,
     forwarding_behind,
     full_memory,
     missing_processes,
@@ -16,7 +17,7 @@ from times_dispatch.alerts.sending import (
 )
 from times_dispatch.ledger.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.health import Memory
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessKind
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
@@ -138,3 +139,19 @@ def test_campaigns_and_senders_without_a_budget_are_no_condition() -> None:
 @pytest.mark.parametrize(("used", "max_bytes", "count"), [(799, 1_000, 0), (800, 1_000, 1), (800, 0, 0)])
 def test_memory_is_a_condition_from_80_percent_of_its_limit_on(used: int, max_bytes: int, count: int) -> None:
     assert len(list(full_memory(observation(memory=Memory(used, max_bytes)), RULES))) == count
+
+
+def test_clocks_that_differ_are_a_condition_of_redis_and_of_the_hosts() -> None:
+    warning = "Redis: its clock is 300 s ahead of this host's"
+    seen = processes(ProcessKind.WORKER, ProcessKind.BEAT)
+    assert list(differing_clocks(observation(processes=seen))) == []
+    worker, beat = seen.processes
+    silent = HeartbeatRecord(kind=ProcessKind.BEAT, version="1", host="web2", pid=8, started_ms=0)
+    seen.processes[:] = [
+        msgspec.structs.replace(worker, ahead_s=-61.5),
+        msgspec.structs.replace(beat, record=silent, ahead_s=61.5, silent_s=9_000),
+    ]
+    redis, hosts = differing_clocks(observation(processes=seen, clock_warnings=[warning]))
+    assert (redis.id, redis.text) == ("clocks:redis", warning)
+    assert hosts.id == "clocks:hosts"
+    assert hosts.text == "the clocks of Redis and of web1 differ by more than a minute: set the wrong clock"

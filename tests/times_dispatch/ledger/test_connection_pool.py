@@ -58,3 +58,16 @@ async def test_a_call_after_all_connections_were_closed_opens_a_connection(redis
         for _ in range(5):
             assert await client.ping()
         assert await asyncio.gather(*(client.ping() for _ in range(10))) == [True] * 10
+
+
+async def test_a_free_connection_is_given_to_a_waiting_call_although_the_first_in_line_is_cancelled(
+    redis_url: str,
+) -> None:
+    async with connect(redis_url, max_connections=1, socket_timeout_s=60) as client:
+        taken = await _pool(client).get_connection()
+        first, second = (asyncio.ensure_future(client.get("nothing")) for _ in range(2))
+        await asyncio.sleep(0.05)  # both wait for the connection
+        await _pool(client).release(taken)
+        first.cancel()
+        assert await asyncio.wait_for(second, 20) is None
+        assert first.cancelled()
