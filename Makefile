@@ -45,7 +45,7 @@ fast: $(READY) ## all quick tests without any process, and lint meanwhile; REDIS
 	@$(MAKE) --jobs=$$(($(JOBS) + 1)) --output-sync --keep-going $(LINT) $(PARTS:%=fast-%)
 
 $(PARTS:%=fast-%): fast-%: $(READY)
-	@$(BIN)/pytest -p no:cacheprovider -m 'not processes and not alone and not slow$(if $(REDIS),, and not redis)' --hypothesis-profile=quick $($*_of)
+	@$(BIN)/pytest -p no:cacheprovider -m 'not processes and not alone and not slow$(if $(REDIS),, and not redis)' --hypothesis-profile=quick --fork-readers $($*_of)
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \

@@ -20,6 +20,11 @@ settings.register_profile("quick", settings.get_profile("repeatable"), max_examp
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of ``make fast``."""
+    parser.addoption("--fork-readers", action="store_true", help="fork reader processes instead of starting a program")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Import and collect all tests without garbage collections: next to nothing that is made here is garbage."""
@@ -42,7 +47,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let only a marked test start processes (``make fast`` leaves it out), and take back what it did to the logs."""
     is_marked = item.get_closest_marker("processes") is not None
-    with allowing_processes() if is_marked else refusing_processes():
+    fork_readers = bool(item.config.getoption("--fork-readers"))
+    with allowing_processes() if is_marked else refusing_processes(fork_readers=fork_readers):
         try:
             return (yield)
         finally:

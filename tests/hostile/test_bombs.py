@@ -20,6 +20,7 @@ from producers.errors import InputInvalid
 from producers.recipients import Chunk, open_recipients
 from producers.recipients.reader import process as reader
 from producers.recipients.reader.limits import ReaderLimits
+from tests.kit.process_guard import allowing_processes
 from tests.kit.workbook import write_workbook
 
 LIMITS = ReaderLimits(max_unpacked_mb=500, max_reader_memory_mb=250, max_reader_s=30)
@@ -153,6 +154,13 @@ def _refusal(rows: Iterator[Chunk]) -> str:
             pass
     (line,) = str(invalid.value).splitlines()
     return line
+
+
+@pytest.fixture(autouse=True)
+def reader_program() -> Iterator[None]:
+    """Start the program of the reader also in ``make fast``, because its limits and its environment are tested."""
+    with allowing_processes():
+        yield
 
 
 def _rows(path: Path, limits: ReaderLimits) -> Iterator[Chunk]:

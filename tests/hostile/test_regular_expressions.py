@@ -83,6 +83,7 @@ def test_the_forms_of_values_are_only_matched_as_a_whole() -> None:
     assert collected & CALLS == {"fullmatch"}
 
 
+@pytest.mark.slow  # ten cases of up to a second of CPU each: the time of a long text must be certain
 @pytest.mark.parametrize(
     ("pattern", "call"),
     [
