@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 import uvloop
+from starlette.concurrency import run_in_threadpool
 
 from console.application import make_application, make_resources
 from console.server import FINISH_WITHIN_S, make_console_server
@@ -36,6 +37,7 @@ async def serve(settings: Settings) -> None:
     _warn_without_users(users)
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
         resources = make_resources(redis, settings, users=users)
+        await run_in_threadpool(int)  # imports the modules of threads now, and not with the first static file
         refusals = RefusalLog()
         server = make_console_server(
             make_application(resources),

@@ -33,7 +33,14 @@ from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import RESTORE, CampaignArchived, CampaignDamaged, CampaignUnknown, damage_of
+from times_dispatch.ledger.errors import (
+    RESTORE,
+    CampaignArchived,
+    CampaignDamaged,
+    CampaignUnknown,
+    cluster_trouble,
+    damage_of,
+)
 from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
@@ -131,6 +138,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _ledger_unavailable(request: Request, error: Exception) -> Response:
     log.warning("the ledger does not answer a page", error=type(error).__name__)
     reason = "Redis does not answer. Sending has stopped too, and goes on by itself when Redis is back."
+    if trouble := cluster_trouble(error):
+        reason = f"Redis {trouble}. The senders of these data wait, and go on by themselves."
     return await _problem(request, status=503, title="The ledger is unavailable", reason=reason)
 
 

@@ -38,7 +38,10 @@ class Renderer:
 
 @cache
 def _environment() -> Environment:
-    """Return the environment of all renderers of this process, in which each template is compiled once."""
+    """Return the environment of all renderers of this process, with all templates compiled.
+
+    Templates are compiled here, and not when a page is first opened: that would stall the other pages for up to 60 ms.
+    """
     environment = Environment(
         loader=PackageLoader("console", "html"),
         autoescape=True,
@@ -60,6 +63,8 @@ def _environment() -> Environment:
         signs=STATE_SIGNS,
         done_states=",".join(state.label for state in MessageState if state not in UNSENT),
     )
+    for name in environment.list_templates():
+        environment.get_template(name)
     return environment
 
 

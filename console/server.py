@@ -7,9 +7,15 @@ import uvicorn
 
 from console.live.hub import STREAM_LASTS_S
 from console.visit import MAX_FORM_BYTES
-from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.refusal_log import RefusalLog
-from times_dispatch.http_server.server_load import IPNetwork, ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.server_load import (
+    IPNetwork,
+    ServerLimits,
+    ServerLoad,
+    ServerStateWithLoad,
+    max_connections,
+)
 from times_dispatch.http_server.stoppable_server import StoppableServer
 
 FINISH_WITHIN_S: Final = 3

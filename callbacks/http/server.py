@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import uvicorn
 
-from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.refusal_log import RefusalLog
-from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad, max_connections
 from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.settings.model import CallbackSettings
 

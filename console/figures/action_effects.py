@@ -37,9 +37,8 @@ def resume_effect(view: CampaignView, sender: SenderView, settings: Settings, f:
     """Return the effect of a resume of a campaign."""
     lines = list[str]()
     if view.state is CampaignState.BRAKED:
-        lines.append(
-            f"The campaign was braked: {view.reason}. Solve this problem first, or the campaign is braked again."
-        )
+        reason = without_long_numbers(view.reason)
+        lines.append(f"The campaign was braked: {reason}. Solve this problem first, or the campaign is braked again.")
     if sender.waits_for_resume(view.plan.chain):
         lines.append(f"Nothing is sent yet, because sender {view.plan.sender} is stopped too.")
     return Effect(
@@ -74,7 +73,10 @@ def sender_pause_effect(views: Sequence[CampaignView], settings: Settings, f: Fo
 def sender_resume_effect(sender: SenderView, views: Sequence[CampaignView], settings: Settings, f: Formats) -> Effect:
     """Return the effect that the resume of a sender has on its live campaigns."""
     running = [view for view in views if view.state is CampaignState.RUNNING]
-    ends = [f"Provider {each.provider} is tried again; now it is {each.why}." for each in sender.unavailable]
+    ends = [
+        f"Provider {each.provider} is tried again; now it is {without_long_numbers(each.why)}."
+        for each in sender.unavailable
+    ]
     stay = [view for view in views if view.state in {CampaignState.PAUSED, CampaignState.BRAKED}]
     lines = [*ends, *_named(running)]
     if stay:

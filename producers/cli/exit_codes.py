@@ -15,6 +15,7 @@ from times_dispatch.ledger.errors import (
     IdKeyRefused,
     LedgerError,
     LedgerNewer,
+    cluster_trouble,
     damage_of,
     is_transient,
 )
@@ -62,7 +63,7 @@ def _exit_for_redis(error: exceptions.RedisError) -> FailureExit | None:
         return FailureExit(f"{damage}; {RESTORE}")
     # The text of a Redis error may contain the address of Redis, and an address may contain a password.
     if is_transient(error):
-        unnamed = f"cannot be used now ({type(error).__name__})"
+        unnamed = cluster_trouble(error) or f"cannot be used now ({type(error).__name__})"
         reason = next((reason for kind, reason in _REDIS_REASONS.items() if isinstance(error, kind)), unnamed)
         return RefusalExit(f"Redis {reason}; run the same command again")
     return None

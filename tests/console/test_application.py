@@ -1,7 +1,9 @@
 import re
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
+from redis.exceptions import TryAgainError
 
 from tests.kit.console import Browser, ConsoleRig, make_rig, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -10,6 +12,7 @@ from times_dispatch.demo.processes import free_port
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Queries
 
 
 async def test_a_page_that_is_not_there_says_so(owner: Browser) -> None:
@@ -62,6 +65,20 @@ async def test_a_damaged_index_is_named_and_not_called_an_absent_redis(
         assert "start Redis" not in text, path
     await redis.delete(key)
     await redis.sadd(key, CAMPAIGN)
+
+
+async def test_a_slot_that_moves_is_not_called_an_absent_redis(
+    owner: Browser, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def moving(*_: object, **__: object) -> None:
+        raise TryAgainError("x")
+
+    await ledger.submit(3)
+    monkeypatch.setattr(Queries, "campaign", moving)
+    response = await owner.get(f"/campaigns/{CAMPAIGN}")
+    text = text_of_page(response.text)
+    assert (response.status_code, "Redis is moving data that are needed here" in text) == (503, True)
+    assert "Redis does not answer" not in text
 
 
 async def test_a_users_file_that_cannot_be_read_lets_nobody_in(rig: ConsoleRig, owner: Browser) -> None:

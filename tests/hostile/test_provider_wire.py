@@ -46,6 +46,7 @@ async def test_a_response_without_a_length_that_is_cut_anywhere_leaves_the_messa
             outcomes = [await client.push(push) for _ in range(5)]
     assert [(each.verdict, each.code) for each in outcomes[:4]] == [(Verdict.IN_DOUBT, Failure.CONNECTION_LOST)] * 4
     assert outcomes[4].code != Failure.CONNECTION_LOST
+    _print(f"{len(server.received)} pushes for 5 answers, of which 4 were cut", outcomes)
     assert len(server.received) == 5
 
 
@@ -87,6 +88,7 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
             for _ in range(3):
                 outcomes.append(await client.push(push))
                 await asyncio.sleep(0.1)
+    _print(f"{len(errors)} errors of the event loop", outcomes)
     assert [each.verdict for each in outcomes] == [Verdict.ACCEPTED] * 3
     assert errors == []
 
@@ -97,11 +99,13 @@ async def test_a_document_that_cannot_be_read_and_is_cut_leaves_the_message_in_d
     certificates: Certificates, body: bytes
 ) -> None:
     outcome = await _outcome_of_cut(certificates, body)
+    _print(f"{len(body):,} bytes", [outcome])
     assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.CONNECTION_LOST)
 
 
 async def test_a_document_that_is_no_utf_8_and_is_whole_decides(certificates: Certificates) -> None:
     outcome = await _outcome_of_cut(certificates, REFUSED.replace(b"dead", b"\xff"))
+    _print("a whole document that is not UTF-8", [outcome])
     assert outcome.code != Failure.CONNECTION_LOST
 
 
@@ -121,6 +125,12 @@ async def _outcome_of_cut(certificates: Certificates, body: bytes) -> Outcome:
         )
         async with Client(provider) as client:
             return await client.push(push)
+
+
+def _print(what: str, outcomes: list[Outcome]) -> None:
+    """Print the figure, and how many messages are in doubt."""
+    in_doubt = sum(outcome.verdict is Verdict.IN_DOUBT for outcome in outcomes)
+    print(f"{what}: {in_doubt} of {len(outcomes)} messages in doubt")  # noqa: T201  # the figure
 
 
 def _chunk(data: bytes) -> bytes:

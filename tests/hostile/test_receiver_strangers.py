@@ -204,8 +204,36 @@ def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(
             assert_report_is_taken(url)
         return watched.stall_ms
 
-    least_stall_ms(attack, max_ms=MAX_STALL_MS)
-    watched.check(f"{what} of {count:,} connections at one moment", max_stall_ms=MAX_STALL_MS)
+    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    watched.check(f"{what} of {count:,} connections at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["ended", "reset"])
+def test_many_connections_that_are_lost_at_one_moment_are_forgotten_in_turns(
+    receiver: tuple[Watched, str], *, is_reset: bool
+) -> None:
+    watched, url = receiver
+
+    def attack() -> float:
+        connections = [connect(url, f"127.0.0.{2 + number // 200}") for number in range(1_500)]
+        for connection in connections:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
+        for connection in connections:
+            assert connection.recv(1024)
+        assert_report_is_taken(url)
+        watched.forget()
+        os.kill(watched.process.pid, signal.SIGSTOP)  # all connections are lost before the receiver looks
+        for connection in connections:
+            if is_reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        os.kill(watched.process.pid, signal.SIGCONT)
+        for _ in range(3):
+            assert_report_is_taken(url)
+        return watched.stall_ms
+
+    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    watched.check("1,500 connections lost at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
 
 
 def test_requests_of_strangers_log_few_lines(receiver: tuple[Watched, str], processes: Processes) -> None:

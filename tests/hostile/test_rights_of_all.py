@@ -58,6 +58,7 @@ def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
         stack.processes["worker-1"].stop()
         with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
             refused = redis.acl_log()
+    print(f"{len(refused)} commands refused by Redis to the processes and to the commands")  # noqa: T201  # the figure
     assert [(entry["username"], entry["reason"], entry["object"]) for entry in refused] == []
 
 
@@ -128,4 +129,5 @@ async def test_the_console_shows_all_pages_and_acts_with_its_own_user(tmp_path: 
             await rig.close()
         with Redis.from_url(server.url, decode_responses=True) as admin:
             refused = admin.acl_log()
+    print(f"{len(refused)} commands refused by Redis to the console")  # noqa: T201  # the figure
     assert [(entry["username"], entry["reason"], entry["object"]) for entry in refused] == []

@@ -118,6 +118,27 @@ def test_no_probe_asks_redis_and_a_pod_has_more_time_to_stop_than_its_pushes(nam
         assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 60
 
 
+@pytest.mark.parametrize("name", sorted({*DEPLOYMENTS} - {"command"}))
+def test_a_rolling_restart_waits_until_the_new_pod_works(name: str) -> None:
+    container = _container(name)
+    assert DEPLOYMENTS[name]["spec"]["strategy"] == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    ways = {"exec", "httpGet"}
+    probe = {way: value for way, value in container["readinessProbe"].items() if way in ways}
+    assert probe == {way: value for way, value in container["livenessProbe"].items() if way in ways}
+
+
+def test_a_process_reaches_only_the_ports_outside_that_it_needs() -> None:
+    reached: dict[str, set[int]] = {}
+    for policy in _of_kind("NetworkPolicy"):
+        (names,) = policy["spec"]["podSelector"].get("matchExpressions", [{"values": []}])
+        for rule in policy["spec"].get("egress", []):
+            if any("ipBlock" in target for target in rule["to"]):
+                for name in names["values"]:
+                    reached.setdefault(name, set()).update(port["port"] for port in rule["ports"])
+    https, mail = 443, {465, 587}
+    assert reached == {"worker": {https}, "reconciler": {https}, "alerts": {https, *mail}, "command": {https, *mail}}
+
+
 def test_every_pod_is_closed_and_redis_is_opened_for_the_processes_only() -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in _of_kind("NetworkPolicy")}
     assert policies["deny-all"] == {

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from times_dispatch.http_server.parsing_turns import DeferringFlowControl
-from times_dispatch.http_server.server_load import ServerLoad, refuse_overload
+from times_dispatch.http_server.server_load import ServerStateWithLoad, refuse_overload
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """The maximum size of the head of a request, and of its trailers."""
@@ -42,14 +42,6 @@ class _Phase(enum.Enum):
     NEXT_REQUEST = "no other request came in time"
     """The end of this wait is no fault of the client, and is not logged."""
     NOTHING = "the connection has ended"
-
-
-class ServerStateWithLoad(ServerState):
-    """Uvicorn's state of a server, and the server's load."""
-
-    def __init__(self, load: ServerLoad) -> None:
-        super().__init__()
-        self.load = load
 
 
 class _HeadTooLong(Exception):
@@ -112,7 +104,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and its requests."""
+        """Forget the connection and its requests, in turn with other lost connections."""
+        self._load.losses.run(partial(self._forget, exc))
+
+    def _forget(self, exc: Exception | None) -> None:
         self._forget_stall()
         self._phase = _Phase.NOTHING
         if self._timer is not None:

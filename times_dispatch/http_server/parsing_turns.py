@@ -1,4 +1,4 @@
-"""Limits what the connections of a server parse, and how many requests they start, in one turn of the event loop."""
+"""Limits what a server does in one turn of the event loop: parsing, starting requests, forgetting lost connections."""
 
 import asyncio
 from collections import deque
@@ -10,8 +10,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 MAX_TURN_S: Final = 0.002
-"""How long connections parse in one turn. The parsed requests are answered in the next turn, which takes several times
-as long.
+"""How long connections parse in one turn, and how long lost connections are forgotten in one turn. The parsed requests
+are answered in the next turn, which takes several times as long.
 """
 
 
@@ -71,6 +71,41 @@ class StartingTurns:
         self._started = 0
         while self._waiting and self.may_start():
             self._waiting.popleft()()
+
+
+class ForgettingTurns:
+    """Forgets lost connections: immediately, or in turn with others.
+
+    Without this class, the server would forget all connections that are lost at one moment in one turn of the event
+    loop.
+    """
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._started_s: float | None = None
+        """When the first connection of this turn was forgotten; None if no connection was lost in this turn."""
+
+    def run(self, forget: Callable[[], object]) -> None:
+        """Call *forget*, which forgets a lost connection, now or in a later turn."""
+        now_s = self._clock.monotonic()
+        if self._started_s is None:
+            self._started_s = now_s
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        if self._waiting or now_s - self._started_s >= MAX_TURN_S:
+            self._waiting.append(forget)
+        else:
+            forget()
+
+    def _begin_turn(self) -> None:
+        started_s = self._clock.monotonic()
+        try:
+            while self._waiting and self._clock.monotonic() - started_s < MAX_TURN_S:
+                self._waiting.popleft()()
+        finally:  # otherwise an error of one connection would keep all others
+            self._started_s = started_s if self._waiting else None
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._begin_turn)
 
 
 class ParsingTurns:

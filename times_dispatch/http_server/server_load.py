@@ -9,8 +9,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, Protocol
 
 import msgspec
+from uvicorn.server import ServerState
 
-from times_dispatch.http_server.parsing_turns import ParsingTurns, StartingTurns
+from times_dispatch.http_server.parsing_turns import ForgettingTurns, ParsingTurns, StartingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network
@@ -107,6 +108,7 @@ class ServerLoad:
         self.refusals = refusals or RefusalLog()
         self.starts = StartingTurns(limits.max_starts)
         self.turns = ParsingTurns(self.starts)
+        self.losses = ForgettingTurns()
         self.held_bytes = 0
         """The number of bytes of all current requests."""
         self.requests = 0
@@ -235,6 +237,14 @@ class ServerLoad:
         addresses = [part.strip().decode("latin-1") for part in forwarded.split(b",") if part.strip()]
         # Each proxy adds the address of its client, and only addresses that trusted proxies added can be trusted.
         return next((grouped(address) for address in reversed(addresses) if not self.is_trusted(address)), "")
+
+
+class ServerStateWithLoad(ServerState):
+    """Uvicorn's state of a server, and the server's load."""
+
+    def __init__(self, load: ServerLoad) -> None:
+        super().__init__()
+        self.load = load
 
 
 def grouped(address: str) -> str:

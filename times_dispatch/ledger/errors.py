@@ -198,6 +198,16 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, exceptions.RedisError | OSError)
 
 
+def cluster_trouble(error: BaseException) -> str:
+    """Say what Redis does if a cluster could not serve a call for now; empty for any other error."""
+    match error:
+        case exceptions.TryAgainError():
+            return "is moving data that are needed here to another node of the cluster"
+        case exceptions.ClusterDownError():
+            return "is a cluster in which no node serves data that are needed here"
+    return ""
+
+
 RESTORE = "restore it (docs/operations.md)"
 """The advice about damaged data."""
 

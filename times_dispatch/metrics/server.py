@@ -9,9 +9,9 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.refusal_log import RefusalLog
-from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, max_connections
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad, max_connections
 from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Snapshot

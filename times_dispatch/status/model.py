@@ -90,7 +90,7 @@ class ReportsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender or a campaign that sends nothing, or not through its first provider."""
+    """A sender or a campaign that sends nothing, or not through its first provider; no field holds a phone number."""
 
     subject: str
     """``sender TIMESM``, or ``campaign diwali01 (diwali-sale)``."""

@@ -11,7 +11,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
-from times_dispatch.ledger.errors import RESTORE, LedgerNewer, damage_of
+from times_dispatch.ledger.errors import RESTORE, LedgerNewer, cluster_trouble, damage_of
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.health import configuration_warnings, memory_in
 from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
@@ -37,12 +37,14 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.findings import START_REDIS, find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
 from times_dispatch.status.roles import ROLES
+from times_dispatch.visible_text import without_long_numbers
 
 Queues = Callable[[], Awaitable[dict[str, int]]]
 """Returns the number of waiting wake-ups, by queue; raises RedisError or OSError if the broker is unavailable."""
 ReadWork = Callable[[], Awaitable[LiveWork]]
 """Returns the senders and their live campaigns; raises RedisError or OSError."""
 
+_LOOK_AT_NODES: Final = "look at its nodes; the senders of these data wait, and go on by themselves (docs/cluster.md)"
 _SECTIONS: Final = ("server", "memory", "persistence", "stats", "replication")
 """The sections of INFO that are read. Reading all sections for each update of a page would cost more than reading all
 campaigns.
@@ -85,6 +87,8 @@ async def read_status(
     except (RedisError, OSError) as error:
         if damage := damage_of(error):
             return _without_redis(damage, clock, advice=RESTORE)
+        if trouble := cluster_trouble(error):
+            return _without_redis(f"Redis at {address_of(redis)} {trouble}", clock, advice=_LOOK_AT_NODES)
         return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)
     return find(status, max_memory_share=max_memory_share)
 
@@ -219,16 +223,16 @@ def _stops_of(view: SenderView) -> list[Stop]:
     if view.day_is_used_up:
         stops.append(Stop(subject=subject, reason="parts of the day used up", command="", by_person=False))
     for provider in view.unavailable:
-        reason = f"provider {provider.provider} is {provider.why}"
+        reason = f"provider {provider.provider} is {without_long_numbers(provider.why)}"
         command = resume if provider.brake else ""
         stops.append(Stop(subject=subject, reason=reason, command=command, by_person=False))
     return stops
 
 
 def _stop_of(view: LiveCampaign) -> Stop:
-    reason = f"{view.state.value}: {view.reason}" if view.reason else view.state.value
+    reason = f"{view.state.value}: {without_long_numbers(view.reason)}" if view.reason else view.state.value
     return Stop(
-        subject=f"campaign {view.id} ({view.plan.name})",
+        subject=f"campaign {view.id} ({without_long_numbers(view.plan.name)})",
         reason=reason,
         command=f"dispatch resume {view.id}",
         by_person=not needs_person(view),

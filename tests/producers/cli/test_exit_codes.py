@@ -86,6 +86,16 @@ def test_an_unknown_campaign_gives_one_line(run: Run, command: str) -> None:
             2,
             "Redis cannot be used now (ResponseError); run the same command again",
         ),
+        (
+            exceptions.TryAgainError("x"),
+            2,
+            "Redis is moving data that are needed here to another node of the cluster; run the same command again",
+        ),
+        (
+            exceptions.ClusterDownError("x"),
+            2,
+            "Redis is a cluster in which no node serves data that are needed here; run the same command again",
+        ),
         (exceptions.ReadOnlyError("x"), 2, "Redis has become a replica and cannot be written to; run the same"),
         (
             exceptions.ResponseError("WRONGTYPE x"),

@@ -6,9 +6,9 @@ from typing import Any
 import uvicorn
 
 from tests.kit.clock import FakeClock
-from times_dispatch.http_server.bounded_protocol import BoundedProtocol, ServerStateWithLoad
+from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.parsing_turns import ParsingTurns
-from times_dispatch.http_server.server_load import ServerLimits, ServerLoad
+from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 _PIECE = b"x" * 65_536

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.kit.clock import FakeClock
-from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ParsingTurns, StartingTurns
+from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ForgettingTurns, ParsingTurns, StartingTurns
 
 MAX_STARTS = 16
 
@@ -144,3 +144,34 @@ async def test_nothing_is_parsed_in_a_turn_in_which_no_further_request_starts() 
     await asyncio.sleep(0)
     assert parsed == ["a"]
     assert len(started) == MAX_STARTS + 1
+
+
+async def test_connections_that_are_lost_at_one_moment_are_forgotten_in_turns_and_in_order() -> None:
+    turns, forgotten, most = ForgettingTurns(clock=_SlowClock(MAX_TURN_S * 0.3)), list[int](), 0
+    for number in range(30):
+        turns.run(partial(forgotten.append, number))
+    assert forgotten == [0, 1, 2, 3]
+    for _ in range(30):
+        before = len(forgotten)
+        await asyncio.sleep(0)
+        most = max(most, len(forgotten) - before)
+    assert forgotten == list(range(30))
+    assert most <= 4
+    turns.run(partial(forgotten.append, 30))
+    assert forgotten[-1] == 30
+
+
+async def test_a_connection_that_cannot_be_forgotten_does_not_stop_the_others() -> None:
+    turns, forgotten, errors = ForgettingTurns(clock=_SlowClock(MAX_TURN_S * 0.9)), list[int](), list[dict[str, Any]]()
+
+    def fail() -> None:
+        raise RuntimeError
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    for number in range(3):
+        turns.run(partial(forgotten.append, number))
+    turns.run(fail)
+    turns.run(partial(forgotten.append, 3))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(errors), forgotten) == (1, [0, 1, 2, 3])

@@ -10,6 +10,7 @@ from times_dispatch.ledger.errors import (
     LeaseLost,
     LedgerError,
     SubmissionRefused,
+    cluster_trouble,
     damage_of,
     is_transient,
 )
@@ -133,3 +134,16 @@ async def test_damaged_data_is_named_by_its_key_where_the_key_is_one_of_a_sender
 def test_an_error_that_may_pass_is_no_damage() -> None:
     for error in (exceptions.ConnectionError("away"), exceptions.ReadOnlyError("READONLY"), OSError(), ValueError()):
         assert not damage_of(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (exceptions.TryAgainError("x"), "is moving data that are needed here to another node of the cluster"),
+        (exceptions.ClusterDownError("x"), "is a cluster in which no node serves data that are needed here"),
+        (exceptions.MasterDownError("x"), "is a cluster in which no node serves data that are needed here"),
+        (exceptions.ConnectionError("x"), ""),
+    ],
+)
+def test_the_trouble_of_a_cluster_is_told_in_words(error: Exception, words: str) -> None:
+    assert cluster_trouble(error) == words

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TryAgainError
 
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -147,6 +148,18 @@ async def test_stopped_senders_and_campaigns_are_listed_with_the_command_that_re
     assert (status.work.campaigns, status.work.unsent) == (1, 3)
 
 
+async def test_no_stop_has_a_phone_number_of_a_name_or_a_reason(ledger: Ledger) -> None:
+    named = "asked by 98765 43210"
+    await ledger.submit(3, name=named)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason=named)
+    await ledger.control.brake_provider(SENDER, "times", named)
+    status = await _status(ledger.redis)
+    assert [(stop.subject, stop.reason) for stop in status.stops] == [
+        (f"sender {SENDER}", "provider times is braked: asked by …"),
+        (f"campaign {CAMPAIGN} (asked by …)", "braked: asked by …"),
+    ]
+
+
 async def test_campaigns_that_cannot_be_read_are_named(ledger: Ledger) -> None:
     await _let_all_run(ledger.redis)
     await ledger.redis.sadd(f"{{{SENDER}}}:live", "broken01")
@@ -176,3 +189,12 @@ async def test_an_unavailable_redis_is_the_only_finding() -> None:
     (finding,) = status.findings
     assert finding.problem == "Redis at 127.0.0.1:1 is unavailable: no connection"
     assert finding.severity is Severity.CRITICAL
+
+
+async def test_a_slot_that_moves_is_told_in_words(redis: Redis) -> None:
+    async def moving() -> None:
+        raise TryAgainError("x")
+
+    (finding,) = (await read_status(redis, _lengths, read_work=moving)).findings  # type: ignore[arg-type]
+    assert "is moving data that are needed here to another node of the cluster" in finding.problem
+    assert "docs/cluster.md" in finding.to_do
