@@ -50,6 +50,8 @@ async def _send_all(ledger: Ledger, clock: MachineClock) -> None:
     openings = 0
     while refs := await ledger.issue():
         for ref in refs:
+            openings += 1
+            assert openings < MAX_OPENINGS, "the campaigns do not end"
             lease = await ledger.take(ref)
             while isinstance(opened := await ledger.open_block(lease), Block | Wait):
                 openings += 1
