@@ -19,7 +19,6 @@ from times_dispatch.archive.errors import (
 )
 from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
-from times_dispatch.archive.numbers.number_filter import may_hold
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
@@ -117,6 +116,8 @@ class Archive:
         An archive of an earlier version has no filter. What is wrong with a filter or a key is no error here, because
         the reader of the rows names what is wrong with them.
         """
+        from times_dispatch.archive.numbers.number_filter import may_hold  # noqa: PLC0415  # imports cryptography
+
         try:
             data_key = self.data_key(stub)
             with self.folder(stub.folder).reading(stub.id, f"{stub.operation}.{NUMBERS}") as file:
