@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveF
 from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
+from times_dispatch.ledger.campaign_view import india_day
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.lanes.names import is_lane
@@ -28,7 +28,7 @@ from times_dispatch.ledger.lanes.whole import whole_campaign
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.statistics.figures import Amounts, total
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
+from times_dispatch.ledger.statistics.rollups import StatisticsReader, day_of
 
 if TYPE_CHECKING:
     from times_dispatch.archive.rows import ArchivedRows, RowReader
@@ -179,7 +179,7 @@ class Archive:
 def _erased(manifest: Manifest) -> str:
     if not manifest.erased_ms:
         return "its archive was erased"
-    return f"its archive was erased on {datetime.fromtimestamp(manifest.erased_ms / 1000, UTC):%Y-%m-%d}"
+    return f"its archive was erased on {day_of(india_day(manifest.erased_ms / 1000))}"
 
 
 class Catalog:
