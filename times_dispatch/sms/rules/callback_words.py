@@ -245,8 +245,7 @@ CALL_IMPERATIVES: Final = ("ಕರೆ ಮಾಡಿ", *_words("ಸಂಪರ್ಕ
 """The words to call that may follow a number immediately, because they are no nouns."""
 
 AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
-"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station "
-"101``."""
+"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
