@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.http.form_fields import json_in_query
+from callbacks.http.form_fields import json_in_query, may_hold_report
 from callbacks.http.posted_body import Headers
 from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader, is_compressed
 from callbacks.http.posted_request import request_of
@@ -100,7 +100,7 @@ class Receiver:
         if self._secrets.match(path):
             if method in {"POST", "PUT"}:
                 await self._accept(scope, receive, send)
-            elif method == "GET" and json_in_query(scope["query_string"]):
+            elif method == "GET" and (json_in_query(scope["query_string"]) or may_hold_report(scope["query_string"])):
                 await self._accept_reports(b"", b"", scope, Headers(scope["headers"]), send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])

@@ -124,16 +124,6 @@ async def export_numbers(path: Path, opt_outs: OptOuts) -> int:
     return written
 
 
-def normalise_arguments(numbers: Sequence[str]) -> list[str]:
-    """Normalise numbers from the command line; raise InputInvalid with the position of each invalid number."""
-    normalised, reasons = normalise_numbers(list(numbers), landlines=True)
-    if reasons:
-        # Error messages hold no phone number, so the position tells which argument is invalid.
-        of = "number {}" if len(numbers) > 1 else "the number"
-        raise InputInvalid(*(f"{of.format(index + 1)} {reason}" for index, reason in reasons.items()))
-    return normalised
-
-
 def _column_index(heading: Heading, column: str) -> int:
     if _number_or_empty(heading.names[0]) and not column:
         return 0

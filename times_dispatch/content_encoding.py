@@ -8,6 +8,10 @@ GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _MAX_CODINGS: Final = 3
+_NO_CODINGS: Final = frozenset({"", "identity", "none", "7bit", "8bit", "binary", "utf-8", "utf8", "chunked"})
+"""Values without compression, some of which belong into other headers."""
+_JSON_BEGINNINGS: Final = (b"{", b"[", b"\xef\xbb\xbf{", b"\xef\xbb\xbf[")
+_ZLIB_BEGINNING: Final = b"x"
 _MAX_MEMBERS: Final = 64
 """The maximum number of gzip members of a body: decompressing a member copies all members after it."""
 
@@ -21,16 +25,17 @@ class BodyDamaged(ValueError):
 
 
 def codings_of(content_encoding: str) -> list[str]:
-    """Return the codings of a Content-Encoding header in the order in which they were applied, without ``identity``."""
+    """Return the codings of a Content-Encoding header that compress, in the order in which they were applied."""
     names = [name.strip().strip("\"'").lower().removeprefix("x-") for name in content_encoding.split(",")]
-    return [name for name in names if name not in {"", "identity", "none"}]
+    return [name for name in names if name not in _NO_CODINGS]
 
 
 def decompress(body: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
     """Return the decompressed body, at most ``max_bytes`` + 1 bytes; the last byte shows that the body is too long.
 
     A body that begins like gzip is decompressed even without the header, because some servers forget the header. A body
-    that is not compressed despite its header is returned unchanged, because some servers forget to compress.
+    that is not compressed despite its header is returned unchanged, because some servers forget to compress. A body in
+    the other of the two formats is decompressed too, because PHP's ``gzcompress`` writes ``deflate``.
 
     Raises:
         UnknownEncoding: the header names another coding than gzip and deflate.
@@ -38,18 +43,36 @@ def decompress(body: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
     """
     codings = codings_of(content_encoding)
     if unknown := set(codings) - {"gzip", "deflate"}:
+        if _is_json_text(body):
+            return body
         raise UnknownEncoding(", ".join(sorted(unknown)))
     if len(codings) > _MAX_CODINGS:
         raise UnknownEncoding("more than three codings")
     if not codings and body.startswith(GZIP_MAGIC):
         codings = ["gzip"]
     for number, coding in enumerate(reversed(codings)):
-        if not body or body.lstrip()[:1] in {b"{", b"["}:
+        if not body or body.lstrip().startswith(_JSON_BEGINNINGS):
             break
         is_last = number == len(codings) - 1
         # Inner codings are limited too, because compressed data is hardly longer than the decompressed body.
-        body = (_gunzip if coding == "gzip" else _inflate)(body, max_bytes if is_last else 2 * max_bytes)
+        body = (_gunzip if _is_gzip(body, coding) else _inflate)(body, max_bytes if is_last else 2 * max_bytes)
     return body
+
+
+def _is_json_text(body: bytes) -> bool:
+    """Return whether a body is a text that begins like JSON; a body of ``br`` may begin with the same byte."""
+    if not body.lstrip().startswith(_JSON_BEGINNINGS):
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_gzip(body: bytes, coding: str) -> bool:
+    """Return whether a body has the format of ``gzip``: by its first bytes, else by the name of its coding."""
+    return body.startswith(GZIP_MAGIC) or (coding == "gzip" and not body.startswith(_ZLIB_BEGINNING))
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:

@@ -2,13 +2,16 @@
 
 import json
 import re
+from contextlib import suppress
 from email.message import Message
 from email.parser import BytesHeaderParser
+from html import unescape
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from times_dispatch.provider.reports.event_kinds import is_report
 from times_dispatch.provider.reports.field_names import by_known_name, event_names, is_known, may_be_row, plain_name
 from times_dispatch.provider.reports.reports import MAX_COMMAS
 
@@ -21,6 +24,9 @@ _MAX_CONTENT_TYPE: Final = 1_000
 _MAX_HEAD: Final = 2_000
 """Bytes of the head of a part: its header lines."""
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_BACKSLASH: Final = re.compile(r"""\\(["'\\])""")
+_MAX_BEFORE_QUOTE: Final = 40
+"""In how many characters of a document its first name begins."""
 _NESTED: Final = re.compile(r"(\w{1,100})((?:\[\w{0,100}\]){1,6})")
 """Matches the name of a field in nested objects. Without bounds a name of a mebibyte of brackets would keep
 the receiver busy."""
@@ -29,11 +35,20 @@ the receiver busy."""
 def json_in_query(query: bytes, max_fields: int = _MAX_QUERY_FIELDS) -> bytes:
     """Return the JSON document in a query or in a form; empty if there is none whose meaning is certain."""
     try:
-        text = query.strip().decode("utf-8-sig")
+        text = query.strip().decode("utf-8-sig").removeprefix("?").replace("&amp;", "&")
         with_semicolons = ";" in text and "&" not in text and '"' not in text
         return (with_semicolons and _json_between(text, ";", max_fields)) or _json_between(text, "&", max_fields)
     except ValueError:  # also UnicodeDecodeError
         return b""
+
+
+def may_hold_report(query: bytes) -> bool:
+    """Return whether a query has a field whose name is known from reports; a report may still lack other fields."""
+    try:
+        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
+    except ValueError:
+        return True
+    return any(is_known(name) or is_report(name) for name, _ in fields)
 
 
 def _json_between(text: str, separator: str, max_fields: int) -> bytes:
@@ -54,11 +69,11 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     values = dict(fields) | dict(field for field in fields if field[1])
     if may_be_row(values) and "data" not in values:
         return b"" if _has_two_meanings(fields, values) else msgspec.json.encode([values])
-    documents = [text for name, value in fields for text in (value or name,) if is_document(text)]
+    documents = [text for text in (_document_in(value or name) for name, value in fields) if text]
     if len(documents) != 1:
         return b""
-    document = documents[0].strip().encode()
-    if "event" in values and values.get("data", "").strip().encode() == document:
+    document = documents[0].encode("utf-8", "replace")
+    if "event" in values and _document_in(values.get("data", "")) == documents[0]:
         if _has_two_values(fields):
             return b""
         return msgspec.json.encode([{"event": values["event"], "data": msgspec.Raw(document)}])
@@ -150,6 +165,25 @@ def is_document(text: str) -> bool:
         return isinstance(json.loads(text, strict=False), list | dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _document_in(text: str) -> str:
+    """Return the document that a text is, perhaps after one escape too many; empty if the text is none.
+
+    Some programs escape a document for a form twice, as a string of JSON, for HTML, or with the backslashes of PHP.
+    """
+    text = text.strip()
+    if is_document(text):
+        return text
+    plain: object = ""
+    if text[:3].upper() in {"%5B", "%7B"}:
+        plain = unquote(text)
+    elif text.startswith('"'):
+        with suppress(ValueError, RecursionError):
+            plain = json.loads(text, strict=False)
+    elif text.startswith(("[", "{")):
+        plain = _BACKSLASH.sub(r"\1", text) if '\\"' in text[:_MAX_BEFORE_QUOTE] else unescape(text)
+    return plain.strip() if isinstance(plain, str) and is_document(plain) else ""
 
 
 def _nested(fields: list[tuple[str, str]]) -> dict[str, Any]:

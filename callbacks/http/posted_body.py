@@ -59,7 +59,7 @@ def json_in(body: bytes, content_type: str) -> bytes:
         return body
     encoding = json.detect_encoding(body[:4])
     if not encoding.startswith("utf-8"):
-        return body.decode(encoding, "replace").encode()
+        body = body.decode(encoding, "replace").encode()
     plain = body.removeprefix(BOM_UTF8).lstrip()
     if plain[:1] in _JSON_BEGINNINGS:
         return plain

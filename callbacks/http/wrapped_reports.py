@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from callbacks.http.form_fields import is_document
-from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse, repair_json
+from times_dispatch.provider.reports.json_repair import JsonBroken, repair_json
+from times_dispatch.provider.reports.reports import MAX_ROWS, ReportsUnreadable, parse
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _MAX_DEPTH: Final = 6
@@ -24,7 +25,7 @@ def unwrap(content: bytes) -> bytes:
     """
     try:
         reports = _reports_in(content)
-    except (*UNREADABLE_JSON, ReportsUnreadable):
+    except (*UNREADABLE_JSON, JsonBroken):
         return b""
     return b"[" + b",".join(reports) + b"]" if 0 < len(reports) <= MAX_ROWS else b""
 

@@ -135,8 +135,9 @@ class LinksApplication:
                 await self._respond_with_page(send, 404, pages.UNKNOWN)
             return
         is_stop = match[3] is not None
-        if method not in ({"GET", "HEAD", "POST"} if is_stop else {"GET", "HEAD"}):
-            await self._respond_with_page(send, 405, pages.UNKNOWN)
+        allowed = ("GET", "HEAD", "POST") if is_stop else ("GET", "HEAD")
+        if method not in allowed:
+            await self._respond_with_page(send, 405, pages.UNKNOWN, headers=[(b"allow", ", ".join(allowed).encode())])
             return
         request = _Request(method, scope["headers"], match[1].decode(), match[2].decode())
         try:

@@ -11,7 +11,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from console.figures.message_marks import MessageMark, batches_with, marked_positions, tried_again
-from producers.export.rows import RowFilter, code_name
+from producers.export.code_names import code_name
+from producers.export.rows import RowFilter
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
 from times_dispatch.ledger.keys import BatchKey, batch_key
 from times_dispatch.ledger.model import CampaignView

@@ -10,8 +10,8 @@ from console.figures.code_words import CodeBook
 from console.visit import Visit
 from console.words import words_of
 from producers.errors import InputInvalid
-from producers.export.rows import code_name
-from producers.opt_out_import import normalise_arguments
+from producers.export.code_names import code_name
+from producers.number_arguments import normalise_arguments
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.console_users import ConsoleRole

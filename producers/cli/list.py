@@ -3,11 +3,10 @@
 import json
 import time
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from redis.asyncio import Redis
-from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.ledger import warn_without_workers, with_ledger
@@ -20,6 +19,9 @@ from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.plurals import counted
 from times_dispatch.similar_names import similar_name
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MAX_ENDED = 100
 _MIN_TABLE_WIDTH = 120
@@ -150,7 +152,9 @@ def _print(views: list[CampaignView], damaged: list[CampaignDamaged]) -> None:
         out.print_line(line, bold=len(damage.campaign))
 
 
-def _table(views: list[CampaignView], damaged: list[CampaignDamaged]) -> Table:
+def _table(views: list[CampaignView], damaged: list[CampaignDamaged]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415  # slow to import, and JSON does without
+
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "name", "sender", "when", "state"):
         table.add_column(heading, no_wrap=True, min_width=_MIN_NAME_WIDTH if heading == "name" else None)

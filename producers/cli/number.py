@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 from redis.asyncio import Redis
-from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.archived import catalog_with_keys
 from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, echo_report, second_in_india
-from producers.export.rows import code_name
-from producers.opt_out_import import normalise_arguments
+from producers.export.code_names import code_name
+from producers.number_arguments import normalise_arguments
 from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
@@ -94,6 +93,8 @@ def _row(options: CliContext, message: NumberMessage) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table  # noqa: PLC0415  # slow to import, and JSON does without
+
     table = Table("sent", "sender", "campaign", "state", "reported", "", box=None, pad_edge=False)
     for row in rows:
         sent, reported = (second_in_india(row[at] / 1000) if row[at] else "" for at in ("sent_ms", "reported_ms"))

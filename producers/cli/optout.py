@@ -10,7 +10,8 @@ from producers.cli import CliContext, CommandGroup
 from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.export.files import STDOUT, name_of
-from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.number_arguments import normalise_arguments
+from producers.opt_out_import import ImportResult, export_numbers, import_numbers
 from producers.recipients.reader.limits import ReaderLimits
 from times_dispatch.ledger.errors import ForgetKeyRefused
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import msgspec
 from redis.asyncio import Redis
-from rich.table import Table
 
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
@@ -121,6 +120,8 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
 
 
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry], statistics: Statistics) -> None:
+    from rich.table import Table  # noqa: PLC0415  # slow to import, and JSON does without
+
     out = console()
     plan = view.plan
     reason = f", {view.reason}" if view.reason else ""

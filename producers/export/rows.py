@@ -5,30 +5,16 @@ from typing import Any
 
 import msgspec
 
+from producers.export.code_names import CODE_ORIGINS, code_name
 from producers.export.own_columns import OwnColumns
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.ledger.batch_columns import BatchColumns
-from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.states import SUPPRESSION_REASONS, MessageState
+from times_dispatch.ledger.states import MessageState
 from times_dispatch.settings.masking import mask
 
 RowGroup = list[Sequence[Any]]
 """Rows as columns, in the order of the schema; entry *i* of every column belongs to row *i*."""
-
-_ORIGINS = {
-    MessageState.PENDING: CodeOrigin.RETRY,
-    MessageState.FAILED: CodeOrigin.REPORT,
-    MessageState.REJECTED: CodeOrigin.PUSH,
-    MessageState.IN_DOUBT: CodeOrigin.PUSH,
-    MessageState.GIVEN_UP: CodeOrigin.PUSH,
-    MessageState.SUPPRESSED: CodeOrigin.SUPPRESSED,
-}
-"""The states in which a message's code names an error, with the origin of the code."""
-
-
-_TRIED_AGAIN = (MessageState.PENDING, MessageState.SENDING, MessageState.ACCEPTED)
-"""The states in which a message may have the code of an earlier attempt that failed."""
 
 
 class RowFilter(msgspec.Struct, frozen=True):
@@ -42,7 +28,7 @@ class RowFilter(msgspec.Struct, frozen=True):
         states, codes = batch.records.states, batch.records.codes
         if not self.states and not self.codes:
             return range(len(states))
-        letters = "".join(self.states or _ORIGINS)
+        letters = "".join(self.states or CODE_ORIGINS)
         if not self.codes:
             return [position for position, state in enumerate(states) if state in letters]
         return [
@@ -136,18 +122,6 @@ class CampaignRows:
                 return _NO_CODE
             self._code_texts[state, code] = (name.partition(":")[0], self._meaning(name))
         return (code, *self._code_texts[state, code])
-
-
-def code_name(state: MessageState, code: int, *, retry_codes: Sequence[int] = ()) -> str:
-    """Return a message's error code with its origin, ``report:910``; empty if the message has no error.
-
-    A message that is sent again after a failed report has the code of the report, one of *retry_codes*.
-    """
-    if state in _TRIED_AGAIN and code in retry_codes:
-        return f"{CodeOrigin.REPORT}:{code}"
-    if not code or state not in _ORIGINS:
-        return ""
-    return f"{CodeOrigin.SUPPRESSED if code in SUPPRESSION_REASONS else _ORIGINS[state]}:{code}"
 
 
 _NO_CODE = (None, None, None)

@@ -52,6 +52,13 @@ def raw_deflate(body: bytes) -> bytes:
         ("deflate, gzip", lambda body: gzipped(zlib.compress(body))),
         ("identity", bytes),
         ("gzip", bytes),
+        ("gzip", lambda body: b"\xef\xbb\xbf" + body),
+        ("gzip", zlib.compress),
+        ("deflate", gzip.compress),
+        ("br", bytes),
+        ("utf-8", bytes),
+        ("8bit", bytes),
+        ("binary", bytes),
         ("", gzip.compress),
     ],
 )
@@ -60,14 +67,15 @@ async def test_a_compressed_report_is_read(
 ) -> None:
     headers = {"content-encoding": encoding} if encoding else {}
     await assert_delivered(redis, await http.post(PATH, content=compress(BODY), headers=headers))
-    assert await stored(redis) == [BODY]
+    assert [body.removeprefix(b"\xef\xbb\xbf") for body in await stored(redis)] == [BODY]
 
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
         ("br", b"\x0b\x02\x80"),
-        ("zstd", BODY),
+        ("zstd", b"\x28\xb5\x2f\xfd" + BODY),
+        ("br", b"[\xff" + BODY),
         ("gzip, br", b"x"),
         ("gzip", b"no gzip"),
         ("gzip", gzipped(BODY)[:-9]),
@@ -341,6 +349,19 @@ async def test_a_get_without_a_report_is_not_allowed(redis: Redis, http: httpx.A
     response = await http.get(f"{PATH}{query}")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert await redis.keys() == []
+
+
+@pytest.mark.parametrize("query", ["dlr=id:5+stat:DELIVRD+err:000", "status=DELIVRD&msgid=5&mobile=919876543210"])
+async def test_a_get_whose_report_cannot_be_read_is_kept(redis: Redis, http: httpx.AsyncClient, query: str) -> None:
+    assert (await http.get(f"{PATH}?{query}")).status_code == 400
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, query.encode())
+
+
+async def test_a_reply_of_one_number_is_read(redis: Redis, http: httpx.AsyncClient) -> None:
+    assert (await http.post(PATH, content=posted("replied", row(META, incomingText=1)))).status_code == 200
+    (report,) = (await classified(redis)).reports
+    assert report.kind == "replied"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,10 @@ BURSTS = {
         b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(_FORM_FIELDS), _FORM_FIELDS),
     ),
+    "tiny chunks": (
+        100,
+        b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 8_000,
+    ),
 }
 """For each kind of input, the number of connections and the bytes that each sends at one moment."""
 

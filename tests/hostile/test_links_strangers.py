@@ -1,17 +1,24 @@
 """Strangers who send fuzzed paths, endless heads or bodies do no harm to the links process."""
 
 import asyncio
+import os
 import random
+import signal
+import time
 import tracemalloc
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from callbacks.links.application import MAX_OPT_OUTS_A_MINUTE
 from callbacks.links.directory import LinkDirectory
-from tests.kit.callbacks import SENDER, stored
+from tests.hostile.test_receiver_strangers import connect
+from tests.kit.callbacks import SENDER, SETTINGS, Processes, stored
 from tests.kit.clock import FakeClock
 from tests.kit.links import LINK_KEY, application, serving_links, submit_with_links
+from tests.kit.watched import least_stall_ms
 
 _PIECES = (
     *(b"/TIMESM/", b"/stop", b"keUpWKYE5VS", b"..", b"//", b"%00", b"%2e%2e%2f", b"?", b"#", b"@evil.example", b"\\"),
@@ -110,3 +117,37 @@ async def test_long_values_in_targets_take_no_more_memory_than_short_ones(redis:
     tracemalloc.stop()
     print(f"{held:,} bytes are held after clicks in 40 batches with {cut_bytes:,} bytes of values")  # noqa: T201  # the figure
     assert held < cut_bytes + 1_000_000
+
+
+@pytest.mark.processes
+@pytest.mark.alone
+async def test_clicks_with_long_headers_at_one_moment_do_not_stall_the_receiver(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    campaign = await submit_with_links(redis)
+    user_agent = b"Mozilla " * 3_800
+    click = b"GET %b HTTP/1.1\r\nHost: x\r\nUser-Agent: %b\r\n\r\n" % (campaign.path(0).encode(), user_agent)
+    settings = f'{SETTINGS}\n[links]\nurl = "go.brand.in"\nwith_receiver = true\n'
+    processes = Processes(tmp_path, settings)
+
+    def attack() -> float:
+        with ExitStack() as stack:
+            connections = [stack.enter_context(connect(url)) for _ in range(190)]
+            for connection in connections:
+                connection.sendall(click[:-1])
+            time.sleep(1)  # the receiver reads all but the last bytes
+            watched.forget()
+            os.kill(watched.process.pid, signal.SIGSTOP)
+            for connection in connections:
+                connection.sendall(click[-1:])
+            os.kill(watched.process.pid, signal.SIGCONT)
+            answers = [connection.recv(12) for connection in connections]
+            assert set(answers) == {b"HTTP/1.1 302"}
+        return watched.stall_ms
+
+    try:
+        watched, url = processes.watched_receiver(redis_url, DISPATCH_LINK_KEY=LINK_KEY.decode())
+        stall_ms = least_stall_ms(attack, max_ms=50)
+        watched.check(f"190 clicks with a header of {len(user_agent):,} bytes at one moment", stall_ms=stall_ms)
+    finally:
+        processes.end()

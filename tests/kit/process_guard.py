@@ -1,8 +1,8 @@
 """Refuses to start a process in a test without the marker ``processes``, because ``make fast`` runs such tests.
 
-The reader process of workbooks and Parquet files is allowed: it ends with the test. Starting its program takes a third
-of a second of CPU, mostly for imports. ``make fast`` therefore forks the reader process from the process of the tests,
-which has imported everything already; all other runs start the program.
+The reader process of workbooks and Parquet files is allowed: it ends with the test. Starting its program takes some
+tenths of a second of CPU, mostly for imports. ``make fast`` therefore forks the reader process from the process of the
+tests, which has imported everything already; all other runs start the program.
 """
 
 import os

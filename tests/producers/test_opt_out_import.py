@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from producers.errors import InputInvalid
-from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.opt_out_import import ImportResult, export_numbers, import_numbers
 from tests.kit.producers import WriteFile
 from times_dispatch.ledger.opt_outs import OptOuts
 
@@ -44,12 +44,3 @@ async def test_an_export_writes_every_number_with_a_plus(tmp_path: Path, redis: 
 
     heading, *numbers = (tmp_path / "out.csv").read_text("utf-8-sig").split()
     assert (heading, sorted(numbers)) == ("to", ["+12025550123", "+919876543210"])
-
-
-def test_invalid_arguments_are_named_by_their_position() -> None:
-    assert normalise_arguments(["9876543210", "+91 98765-43211"]) == ["919876543210", "919876543211"]
-    with pytest.raises(InputInvalid, match=r"^number 2 is ") as invalid:
-        normalise_arguments(["9876543210", "12345"])
-    assert "12345" not in str(invalid.value)
-    with pytest.raises(InputInvalid, match=r"^the number is "):
-        normalise_arguments(["12345"])

@@ -1,6 +1,6 @@
 """Conditions that stop or delay messages: missing processes, brakes, back-offs, budgets, Redis' memory and clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_words, foreign
@@ -16,6 +16,8 @@ from times_dispatch.status.roles import ROLES, absence
 
 _VITAL: Final = tuple(kind for kind, role in ROLES.items() if role.is_vital)
 _OF_REPORTS: Final = (ProcessKind.RECEIVER, ProcessKind.RECONCILER)
+_MAX_HOSTS: Final = 5
+"""The number of hosts that one text names; whoever may write heartbeats can make up a thousand of them."""
 
 
 def missing_processes(now: Observation) -> Iterator[Condition]:
@@ -142,9 +144,13 @@ def differing_clocks(now: Observation) -> Iterator[Condition]:
         yield Condition(
             kind=AlertKind.CLOCKS,
             subject="hosts",
-            text=f"the clocks of Redis and of {', '.join(map(foreign, hosts))} differ by more than a minute: "
-            "set the wrong clock",
+            text=f"the clocks of Redis and of {_in_words(hosts)} differ by more than a minute: set the wrong clock",
         )
+
+
+def _in_words(hosts: Sequence[str]) -> str:
+    more = [counted(len(hosts) - _MAX_HOSTS, "more host")] if len(hosts) > _MAX_HOSTS else []
+    return ", ".join([*map(foreign, hosts[:_MAX_HOSTS]), *more])
 
 
 def _absence(now: Observation, kind: ProcessKind) -> str:

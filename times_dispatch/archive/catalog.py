@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,9 +18,9 @@ from times_dispatch.archive.errors import (
 )
 from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveFolder
 from times_dispatch.archive.manifest import Manifest, read_manifest
-from times_dispatch.archive.numbers.number_filter import may_hold
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
+from times_dispatch.ledger.campaign_view import india_day
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.lanes.names import is_lane
@@ -29,7 +28,7 @@ from times_dispatch.ledger.lanes.whole import whole_campaign
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.statistics.figures import Amounts, total
-from times_dispatch.ledger.statistics.rollups import StatisticsReader
+from times_dispatch.ledger.statistics.rollups import StatisticsReader, day_of
 
 if TYPE_CHECKING:
     from times_dispatch.archive.rows import ArchivedRows, RowReader
@@ -117,6 +116,8 @@ class Archive:
         An archive of an earlier version has no filter. What is wrong with a filter or a key is no error here, because
         the reader of the rows names what is wrong with them.
         """
+        from times_dispatch.archive.numbers.number_filter import may_hold  # noqa: PLC0415  # imports cryptography
+
         try:
             data_key = self.data_key(stub)
             with self.folder(stub.folder).reading(stub.id, f"{stub.operation}.{NUMBERS}") as file:
@@ -178,7 +179,7 @@ class Archive:
 def _erased(manifest: Manifest) -> str:
     if not manifest.erased_ms:
         return "its archive was erased"
-    return f"its archive was erased on {datetime.fromtimestamp(manifest.erased_ms / 1000, UTC):%Y-%m-%d}"
+    return f"its archive was erased on {day_of(india_day(manifest.erased_ms / 1000))}"
 
 
 class Catalog:

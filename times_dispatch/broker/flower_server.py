@@ -3,10 +3,12 @@
 import asyncio
 import selectors
 from collections import deque
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import tornado.netutil
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream
 
 from times_dispatch.http_server.server_load import max_connections
@@ -46,6 +48,33 @@ class OneEventSelector(selectors.DefaultSelector):
         return []
 
 
+class _WithoutChunks(HTTPMessageDelegate):
+    """Refuses a request whose body comes in chunks, which browsers never send.
+
+    Tornado reads 256 chunks of a connection in one turn, also if each has one byte, and then continues in the same turn
+    as all other connections with chunks.
+    """
+
+    def __init__(self, delegate: HTTPMessageDelegate) -> None:
+        self._delegate = delegate
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        if "Transfer-Encoding" in headers:
+            raise HTTPInputError("a body must have a Content-Length")
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()
+
+
 class BoundedServer(HTTPServer):
     """Tornado's server with bounds; if too many connections are open, a new one closes the oldest."""
 
@@ -70,7 +99,7 @@ class BoundedServer(HTTPServer):
         """Begin a request; on a closed connection, Tornado would go on with the bytes that it had read before."""
         if server_conn.stream.closed():
             raise asyncio.CancelledError  # ends the connection's task, and leaves no line in the log
-        return super().start_request(server_conn, request_conn)
+        return _WithoutChunks(super().start_request(server_conn, request_conn))
 
     def on_close(self, server_conn: Any) -> None:
         """Forget a closed connection."""

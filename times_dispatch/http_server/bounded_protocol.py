@@ -105,7 +105,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and its requests, in turn with other lost connections."""
+        """Forget the connection and its requests, in turn with other lost connections; write nothing from now on."""
+        for cycle in (self.cycle, self._under_way):  # otherwise a response would be a server error with a traceback
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
         self._load.losses.run(partial(self._forget, exc))
 
     def _forget(self, exc: Exception | None) -> None:
@@ -119,8 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         while self._clients:
             self._load.end(self, self._clients.popleft(), is_idle=False)
         self._load.close(self, self._peer)
-        if self._under_way is not None and not self._under_way.response_complete:
-            self._under_way.disconnected = True  # otherwise its response would be a server error with a traceback
+        if self._under_way is not None:
             self._under_way.message_event.set()
         super().connection_lost(exc)
 

@@ -1,9 +1,10 @@
 """Dead numbers: numbers that nobody has, as a provider reported; they get no message for some time after the report.
 
 Dead numbers are stored beside the opt-out list, in the same form: the digits before the last five name a bucket, the
-last five digits are a field of the bucket's hash. The value is one integer, the day since the epoch times 65,536 plus
-the code, so that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million numbers. A bucket
-that gets no new number expires as a whole. Workers look dead numbers up in the same call as the opt-out list.
+last five digits are a field of the bucket's hash. The value is one integer, the day in India since the epoch times
+65,536 plus the code, so that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million
+numbers. A bucket that gets no new number expires as a whole. Workers look dead numbers up in the same call as the
+opt-out list.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Final, NamedTuple, cast
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
+from times_dispatch.ledger.campaign_view import india_day
 from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_DEAD
 from times_dispatch.ledger.scripts import Script
 
@@ -34,7 +36,7 @@ class DeadNumber(NamedTuple):
     """The note about a dead number."""
 
     since_day: int
-    """The last day on which the number was reported dead, in days since the epoch."""
+    """The last day in India on which the number was reported dead, in days since the epoch."""
     code: int
 
 
@@ -73,7 +75,7 @@ class DeadNumbers:
     async def counts(self, dead: DeadNumber) -> bool:
         """Say whether a note is recent enough that the number gets no message."""
         seconds, _ = await self._redis.time()
-        return int(seconds) // _DAY_S - dead.since_day < self.rule.keep_days
+        return india_day(int(seconds)) - dead.since_day < self.rule.keep_days
 
     async def remove(self, number: str) -> bool:
         """Delete the note about a dead number; return whether there was a note."""

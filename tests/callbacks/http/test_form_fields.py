@@ -3,7 +3,14 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from callbacks.http.form_fields import MAX_FIELDS, is_document, json_in_fields, json_in_query, multipart_fields
+from callbacks.http.form_fields import (
+    MAX_FIELDS,
+    is_document,
+    json_in_fields,
+    json_in_query,
+    may_hold_report,
+    multipart_fields,
+)
 
 DOCUMENT = b'[{"event":"delivered","data":[{"ts":1,"meta":"a&b=c d+e"}]}]'
 
@@ -153,3 +160,41 @@ def test_a_multipart_body_beyond_its_bounds_has_no_fields(body: bytes, content_t
 @pytest.mark.parametrize(("text", "expected"), [("[]", True), (" {}", True), ("[", False), ("5", False), ("", False)])
 def test_an_object_or_array_is_a_document(text: str, expected: bool) -> None:
     assert is_document(text) is expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        quote(DOCUMENT),
+        json.dumps(DOCUMENT.decode()),
+        DOCUMENT.decode().replace('"', '\\"'),
+        DOCUMENT.decode().replace("&", "&amp;").replace('"', "&quot;"),
+    ],
+)
+def test_a_document_that_was_escaped_twice_is_read(value: str) -> None:
+    assert json_in_query(urlencode({"response": value}).encode()) == DOCUMENT
+
+
+@pytest.mark.parametrize("value", ['[\\"', '"', '"a"', "%5B", "[{&quot;", '"' + "[" * 10_000])
+def test_a_value_that_only_begins_like_a_document_is_none(value: str) -> None:
+    assert json_in_query(urlencode({"response": value}).encode()) == b""
+
+
+@pytest.mark.parametrize("query", [b"?event=delivered&ts=1&meta=m", b"event=delivered&amp;ts=1&amp;meta=m"])
+def test_a_query_that_was_copied_from_a_page_is_read(query: bytes) -> None:
+    assert json.loads(json_in_query(query)) == [{"event": "delivered", "ts": "1", "meta": "m"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"dlr=id:5+stat:DELIVRD", True),
+        (b"status=DELIVRD&msgid=5", True),
+        (b"a=b&" * 300, True),
+        (b"", False),
+        (b"a=b", False),
+        (b"challenge=5", False),
+    ],
+)
+def test_a_query_with_a_field_of_a_report_may_hold_one(query: bytes, expected: bool) -> None:
+    assert may_hold_report(query) is expected

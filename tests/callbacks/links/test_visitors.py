@@ -66,3 +66,8 @@ def test_browsers_that_fetch_in_advance_are_previews(fields: dict[str, str]) -> 
 
 def test_a_request_for_the_head_only_is_a_probe() -> None:
     assert kind(method="HEAD") is EventKind.PROBED
+
+
+def test_of_a_long_header_only_the_beginning_is_read() -> None:
+    assert kind("Mozilla/5.0 " + "x" * 900 + " curl/8.5.0") is EventKind.SCANNED
+    assert kind("Mozilla/5.0 " + "x" * 1_024 + " curl/8.5.0") is EventKind.CLICKED

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,11 @@ def test_an_erased_archive_has_counters_and_no_message(run: Run, ended: str) -> 
     done = run("report", CAMPAIGN, "--out", "-")
     assert done.exit_code == 1
     assert "its archive was erased on" in done.stderr
+    one_o_clock_in_india = datetime(2026, 11, 28, 19, 30, tzinfo=UTC)
+    [manifest] = Path("archive").rglob("*.json")
+    erased_ms = int(one_o_clock_in_india.timestamp() * 1000)
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"erased_ms": erased_ms}))
+    assert "its archive was erased on 2026-11-29;" in run("report", CAMPAIGN, "--out", "-").stderr
     assert json.loads(run("number", "919800000001", "--json").stdout)["messages"] == []
     assert run("stats", "--recount").exit_code == 0
     assert "erased" in run("archive", "list").stdout

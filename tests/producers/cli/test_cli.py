@@ -50,17 +50,33 @@ def test_the_short_option_for_help_is_taken_by_every_command(run: Run) -> None:
         assert run(*arguments).stdout.startswith("Usage: "), arguments
 
 
-@pytest.mark.processes
-def test_show_imports_neither_the_settings_file_nor_a_provider(submitted: str, redis_url: str) -> None:
+def _modules_after(redis_url: str, *arguments: str) -> set[str]:
+    """Return the names of the modules that a process has imported when a command has ended."""
     script = (
         "import sys; from producers.cli import main; main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
     )
-    command = [sys.executable, "-c", script, "--redis-url", redis_url, "show", submitted]
+    command = [sys.executable, "-c", script, "--redis-url", redis_url, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return set(done.stdout.splitlines()[-1].split())
 
-    modules = set(done.stdout.splitlines()[-1].split())
+
+@pytest.mark.processes
+def test_show_imports_neither_the_settings_file_nor_a_provider(submitted: str, redis_url: str) -> None:
+    modules = _modules_after(redis_url, "show", submitted)
+
     others = {"celery", "httpx", "phonenumbers", "pydantic", "pyarrow", "structlog"}
     assert modules & {*others, "producers.recipients.formats", "times_dispatch.settings.load"} == set()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("command", ["list", "show", "number"])
+def test_json_imports_no_tables_exports_or_ciphers(submitted: str, redis_url: str, command: str) -> None:
+    arguments = {"list": [], "show": [submitted], "number": ["9876543210"]}[command]
+
+    modules = _modules_after(redis_url, command, *arguments, "--json")
+
+    others = {"pyarrow", "rich", "cryptography.hazmat.primitives.ciphers.aead", "producers.export.files"}
+    assert modules & {*others, "producers.export.rows", "producers.opt_out_import"} == set()
 
 
 _RUN = [sys.executable, "-c", "from producers.cli import main; main()"]

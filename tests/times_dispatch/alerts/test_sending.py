@@ -155,3 +155,19 @@ def test_clocks_that_differ_are_a_condition_of_redis_and_of_the_hosts() -> None:
     assert (redis.id, redis.text) == ("clocks:redis", warning)
     assert hosts.id == "clocks:hosts"
     assert hosts.text == "the clocks of Redis and of web1 differ by more than a minute: set the wrong clock"
+
+
+def test_the_condition_of_the_clocks_names_few_of_many_hosts() -> None:
+    seen = processes(ProcessKind.WORKER)
+    [worker] = seen.processes
+    seen.processes[:] = [
+        msgspec.structs.replace(
+            worker, ahead_s=90, record=msgspec.structs.replace(worker.record, host=f"web{number:03}" + "x" * 300)
+        )
+        for number in range(1_000)
+    ]
+    [hosts] = differing_clocks(observation(processes=seen))
+    assert "web004" in hosts.text
+    assert "web005" not in hosts.text
+    assert ", 995 more hosts differ by more than a minute" in hosts.text
+    assert len(hosts.text) < 1_200

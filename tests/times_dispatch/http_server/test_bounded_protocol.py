@@ -1,9 +1,11 @@
 """Clients that read nothing of a response, and bytes that wait to be parsed; tests/hostile has hostile requests."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from tests.kit.clock import FakeClock
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
@@ -68,6 +70,37 @@ async def test_a_connection_that_ends_while_it_waits_is_forgotten() -> None:
             await asyncio.sleep(0.01)
     assert connection._stalled is None
     server.close()
+
+
+def test_a_response_to_a_lost_connection_that_waits_to_be_forgotten_is_no_error() -> None:
+    waiting, sent, may_answer = list[Callable[[], object]](), list[str](), asyncio.Event()
+
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
+        await may_answer.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+        sent.append((await receive())["type"])
+
+    async def lose_a_connection() -> None:
+        server, [(_, writer)], state = await _connections([_REQUEST], stalled_timeout_s=300, application=application)
+        state.load.losses.run = waiting.append
+        async with asyncio.timeout(60):
+            while not state.load.requests:
+                await asyncio.sleep(0.001)
+            writer.transport.abort()
+            while not waiting:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
+            may_answer.set()
+            while state.tasks:
+                await asyncio.sleep(0.001)
+        [forget] = waiting
+        forget()
+        server.close()
+        assert (state.load.requests, state.load.held_bytes, state.connections) == (0, 0, set())
+
+    uvloop.run(lose_a_connection())  # uvloop refuses to write to a lost connection; asyncio ignores it
+    assert sent == ["http.disconnect"]
 
 
 async def test_a_client_that_reads_slowly_gets_all() -> None:

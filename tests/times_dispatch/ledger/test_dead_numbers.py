@@ -1,9 +1,13 @@
+from datetime import UTC, datetime
+
 import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS_DEAD
 from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.scripts import replaced_lib
+from times_dispatch.ledger.statistics.rollups import day_of
 
 RULE = DeadNumberRule(frozenset({910}), 30)
 DEAD, OTHER = "919876500001", "919876500002"
@@ -42,6 +46,17 @@ async def test_a_dead_number_is_tried_again_after_the_time_of_the_rule(redis: Re
         await redis.hset(bucket, member, str(noted - days_ago * 65_536))
         assert await opt_outs.contains([DEAD]) == [listed]
     assert 0 < await redis.ttl(bucket) <= 30 * 86_400
+
+
+async def test_a_number_is_dead_since_the_day_in_india(redis: Redis) -> None:
+    one_o_clock_in_india = datetime(2026, 11, 28, 19, 30, tzinfo=UTC)
+    clock = f"local function now_us() return {one_o_clock_in_india.timestamp() * 1_000_000:.0f} end\n"
+    with replaced_lib("clock", clock):
+        await DeadNumbers(redis, RULE).add({DEAD: 910})
+        dead = await DeadNumbers(redis, RULE).find(DEAD)
+        assert dead is not None
+        assert day_of(dead.since_day).isoformat() == "2026-11-29"
+        assert await OptOuts(redis, dead_keep_days=1).contains([DEAD]) == [Listed.DEAD]
 
 
 async def test_without_a_rule_nothing_is_noted(redis: Redis) -> None:

@@ -1,4 +1,4 @@
--- uses: names keys clock
+-- uses: names keys budget clock
 --
 -- Say which phones are on the opt-out list, and which are dead numbers. This script writes nothing.
 --
@@ -9,13 +9,12 @@
 -- Keys: the buckets of the list; their keys are n:<bucket> after the hash tag of the list, and dead:<bucket> for dead
 --   numbers (ledger/dead_numbers.py); any_dead.
 -- Cost: O(phones).
-local DAY_US = 86400000000
 local CODES = 65536
 local HAS_DEAD = 'any_dead'
 local args = arguments({'dead_keep_days'}, {phones = {'bucket', 'member'}})
 local keep_days = tonumber(args.dead_keep_days)
 local has_dead = keep_days > 0 and redis.call('EXISTS', key_of_sender(HAS_DEAD)) == 1
-local last_day_too_old = math.floor(now_us() / DAY_US) - keep_days
+local last_day_too_old = day_of(now_us() / 1000) - keep_days
 
 local function is_dead(phone)
   local noted = redis.call('HGET', key_of_sender('dead:' .. phone.bucket), phone.member)

@@ -1,4 +1,4 @@
--- uses: names keys clock
+-- uses: names keys budget clock
 --
 -- Note dead numbers with the codes that they got, see ledger/dead_numbers.py. Safe to repeat.
 --
@@ -11,11 +11,10 @@
 -- Atomic: all writes. A full Redis refuses the first write, and with it the whole script.
 -- Cost: O(notes).
 local HAS_DEAD, CHANGES = 'any_dead', 'any' -- keys of the opt-out list, which takes the place of a sender
-local DAY_US = 86400000000
 local CODES = 65536
 local args = arguments({'keep_s', 'notes'})
 local call, buckets, values, noted = redis.call, {}, {}, 0
-local day = math.floor(now_us() / DAY_US)
+local day = day_of(now_us() / 1000)
 
 call('SET', key_of_sender(HAS_DEAD), 1, 'EX', args.keep_s)
 for bucket, member, code in string.gmatch(args.notes, '%f[%d](%d+):(%d+):(%d+)') do

@@ -15,6 +15,8 @@ MAX_TEXT_BYTES: Final = 4_096
 """The number of bytes of a response in which a regular expression is searched."""
 
 FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
+_ESCAPED_ASCII: Final = b"\\u00"
+"""The beginning of an escaped character, which may be a letter of a key: the same key in other bytes."""
 _DECISIVE: Final = ("state", "code", "text")
 """The fields that determine the outcome."""
 
@@ -55,7 +57,7 @@ def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | 
             document = decode(body)
         except UNREADABLE_JSON:
             document = _decode_leniently(body)
-        if any(body.count(key) > 1 for key in keys) and _is_ambiguous(body):
+        if (any(body.count(key) > 1 for key in keys) or _ESCAPED_ASCII in body) and _is_ambiguous(body):
             return None
         if isinstance(document, dict | list):
             return ResponseFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
@@ -84,7 +86,7 @@ def text_reader(pattern: str) -> Callable[[bytes], ResponseFields | None]:
     search = re.compile(pattern).search
 
     def read(body: bytes) -> ResponseFields | None:
-        match = search(body[:MAX_TEXT_BYTES].decode(errors="replace"))
+        match = search(body[:MAX_TEXT_BYTES].decode(errors="replace").lstrip("\ufeff"))
         return ResponseFields(**match.groupdict()) if match else None
 
     return read

@@ -1,6 +1,8 @@
 """The meaning of a provider's response, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -16,6 +18,10 @@ MAX_RETRY_AFTER_S: Final = 900.0
 
 STATUSES_WITH_HEADERS: Final = frozenset({429, 503})
 """The statuses of responses whose meaning also depends on the header Retry-After."""
+
+_MAX_FLOAT_ID: Final = 2.0**53
+"""A float from this size on may have lost digits of an id."""
+_SECONDS: Final = re.compile(r"[0-9]+(?:[.][0-9]+)?", re.ASCII)
 
 _MAX_CODE: Final = 65_535
 """The largest code that a message record of the ledger can hold."""
@@ -217,6 +223,8 @@ def _state(value: object) -> str:
 
 def _text(value: object) -> str:
     """Return a transaction id; empty for 0 or nothing, which providers send instead of a missing id."""
+    if isinstance(value, float) and value.is_integer() and value < _MAX_FLOAT_ID:
+        value = int(value)  # Java writes 2.05538399E8
     return str(value)[:64] if value and value != "0" and type(value) in (str, int) else ""
 
 
@@ -240,10 +248,11 @@ def _whole(value: object) -> int | None:
 def _retry_after_s(value: str, now_s: float) -> float | None:
     """Return the wait of a Retry-After header, in seconds; None if it is neither a number nor an HTTP date."""
     value = value.strip()
-    if value.isascii() and value.isdecimal():
+    if _SECONDS.fullmatch(value):
         return min(float(value[:9]), MAX_RETRY_AFTER_S)
     try:
-        wait_s = parsedate_to_datetime(value).timestamp() - now_s
+        moment = parsedate_to_datetime(value)
+        wait_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now_s
     except (ValueError, OverflowError):
         return None
     return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)

@@ -33,6 +33,7 @@ _NAMES: Final = {
         *("delivered", "delivrd", "dlvrd", "delivered_to_handset", "delivered_to_terminal", "delivery_success"),
         *("delivered_successfully", "successfully_delivered", "delivered_to_phone", "delivered_to_device"),
         *("message_delivered", "sms_delivered", "delivered_to_recipient", "delivered_to_subscriber"),
+        *("message_delivered_successfully", "dlr_delivered", "msg_delivered"),
     ),
     EventKind.FAILED: (
         *("failed", "fail", "failure", "delivery_failed", "delivery_failure", "failed_to_deliver", "message_failed"),
@@ -41,10 +42,12 @@ _NAMES: Final = {
         *("not_delivered_to_handset", "undelivered_to_handset", "permanently_failed", "permanent_failure"),
         *("failed_permanently", "temporary_failure_expired", "invalid_number", "invalid_mobile_number"),
         *("message_undelivered", "message_expired", "message_rejected", "message_failure", "sms_failed"),
-        *("blocked", "dropped", "bounced", "discarded", *_DND_NAMES),
+        *("blocked", "dropped", "bounced", "hard_bounce", "discarded", "cancelled", "canceled", *_DND_NAMES),
+        *("failed_delivery", "dlr_failed", "msg_failed", "msg_expired", "msg_rejected", "msg_undelivered"),
+        *("dlt_rejected", "rejected_dlt", "dlt_failed", "failed_dlt", "dlt_blocked", "blocked_dlt"),
         *(f"{verb}_by_{who}" for verb in ("rejected", "blocked", "dropped", "failed") for who in _NETWORKS),
     ),
-    EventKind.CLICKED: ("clicked", "click"),
+    EventKind.CLICKED: ("clicked", "click", "link_clicked", "url_clicked"),
     EventKind.REPLIED: ("replied", "reply"),
     EventKind.PREVIEWED: (EventKind.PREVIEWED.value,),
     EventKind.SCANNED: (EventKind.SCANNED.value,),
@@ -52,6 +55,7 @@ _NAMES: Final = {
     EventKind.INTERMEDIATE: (
         *("sent", "submitted", "submit_accepted", "accepted", "acceptd", "enroute", "en_route", "in_transit"),
         *("queued", "buffered", "buffrd", "scheduled", "pending", "processing", "dispatched"),
+        *("submit_success", "awaiting_dlr", "awaited_dlr"),
         *(f"{verb}_to_{who}" for verb in ("sent", "submitted", "delivered") for who in _NETWORKS),
     ),
 }
@@ -63,7 +67,7 @@ _REPORTS: Final = (
 _OUTCOMES: Final = frozenset({EventKind.DELIVERED, EventKind.FAILED, EventKind.INTERMEDIATE})
 _SMPP_UNKNOWN: Final = "UNKNOWN"
 """SMPP's name for a final state; no provider sends it in lower case."""
-_SEPARATORS: Final = re.compile(r"[\s_.-]+")
+_SEPARATORS: Final = re.compile(r"[\s_.'\"-]+")
 
 
 def kind_of(event: str) -> EventKind | None:

@@ -8,7 +8,7 @@ _NAMES: Final = {
     "ts": (
         *("ts", "timestamp", "donedate", "donetime", "doneat", "deliverytime", "deliverydate", "deliverydatetime"),
         *("deliverytimestamp", "deliveredat", "deliveredon", "deliveredts", "deliveredtime", "eventtime", "eventts"),
-        *("reporttime", "statustime", "statusdate", "messagetimestamp"),
+        *("reporttime", "statustime", "statusdate", "messagetimestamp", "dlrtime", "dlrtimestamp", "eventtimestamp"),
     ),
     # Any of these fields may hold our id, because the signature proves the id.
     "meta": (
@@ -20,7 +20,18 @@ _NAMES: Final = {
     "incomingText": ("incomingtext", "incomingmessage"),
 }
 """The names of a row's fields in the form of ``plain_name``; the first field with a value counts."""
-_EVENTS: Final = ("event", "eventtype", "eventname", "status", "state", "deliverystatus", "messagestatus", "dlrstatus")
+_EVENTS: Final = (
+    "event",
+    "eventtype",
+    "eventname",
+    "status",
+    "state",
+    "deliverystatus",
+    "messagestatus",
+    "dlrstatus",
+    "stat",
+    "smsstatus",
+)
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
 _KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")

@@ -1,6 +1,5 @@
 """A lenient parser of posted delivery reports (docs/domain.md section 3)."""
 
-import json
 import re
 from typing import Annotated, Any, Final
 
@@ -9,6 +8,7 @@ import msgspec
 from times_dispatch.provider.reports.codes import DND, OTHER
 from times_dispatch.provider.reports.event_kinds import EventKind, is_outcome, is_report, kind_of, means_dnd
 from times_dispatch.provider.reports.field_names import by_known_name, event_name, event_names, may_be_row
+from times_dispatch.provider.reports.json_repair import repair_json
 from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
@@ -25,10 +25,10 @@ _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """The kinds of events for which only the time and the id are read."""
 _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
 _VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
-_CODE = re.compile(r"([0-9]{1,5})(?:[.]0)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL)
-"""A number, perhaps followed by its meaning: 912 - inbox full."""
-_ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
-"""An escape of JSON, as the group, or the backslash of any other escape."""
+_CODE = re.compile(
+    r"(?:err(?:or)?[ :=]{1,3})?0*+([0-9]{0,5})(?:[.]0+)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL | re.IGNORECASE
+)
+"""A number, perhaps after the word for an error, or followed by its meaning: 912 - inbox full."""
 
 
 class ReportEvent(msgspec.Struct, frozen=True, gc=False):
@@ -122,8 +122,6 @@ class _PlainRow(_Row, kw_only=True):
 
 
 _LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
-_AROUND_JSON: Final = "\0\x1e \t\r\n"
-"""Characters that programs put around JSON: the zero byte of C, and the separator of RFC 7464."""
 _EMPTY: Final = (None, "")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
@@ -133,7 +131,6 @@ _GROUP: Final = msgspec.json.Decoder(_Group)
 _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME: Final = msgspec.json.Decoder(str | int | float | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _DEEP: Final = b"[" * 1_000
 """More nested arrays than any report has. The limit of msgspec depends on the version of Python."""
@@ -223,27 +220,6 @@ def _decode_groups(body: bytes) -> list[msgspec.Raw]:
 def _decode_repaired(body: bytes) -> list[msgspec.Raw]:
     try:
         return _decode_groups(repair_json(body))
-    except _UNREADABLE:
-        raise ReportsUnreadable("the body is not a JSON array or object") from None
-
-
-def repair_json(body: bytes) -> bytes:
-    r"""Return repaired JSON, without a byte order mark, bad UTF-8, unpaired surrogates, bare line breaks, \' or NaN.
-
-    Providers never repeat a POST that was answered with a 4xx, so one such row would lose all rows of the body.
-
-    Raises:
-        ReportsUnreadable: the body is no JSON, even after repairs.
-    """
-    try:
-        text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
-        try:
-            document = json.loads(text, strict=False, parse_constant=lambda _: None)
-        except ValueError:
-            text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
-            document = json.loads(text, strict=False, parse_constant=lambda _: None)
-        # One call of json.dumps would block all other threads for tens of milliseconds.
-        return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
@@ -388,13 +364,14 @@ def _text(name: str, value: object, max_length: int | None = None) -> str:
 
 
 def _incoming(fields: _Row) -> str:
-    return _text("incomingText", fields.incomingMessage if fields.incomingText is None else fields.incomingText)
+    text = fields.incomingMessage if fields.incomingText is None else fields.incomingText
+    return str(text) if type(text) is int else _text("incomingText", text)  # a reply such as 1
 
 
 def _code(code: object, *, is_dnd: bool) -> tuple[int, str]:
     text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, (str, int, float)) else ""
     if is_dnd:
         return DND, text
-    number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
+    number = int(match[1] or 0) if (match := _CODE.fullmatch(text.strip("\"' "))) else OTHER
     # 0 is "no error" in SMPP's receipts (err:000): a failure with 0 has no code.
     return number if 0 < number <= MAX_CODE else OTHER, text

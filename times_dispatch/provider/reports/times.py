@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import unquote
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30))
 """The zone of a time without a zone: providers that write such times are Indian."""
@@ -18,7 +19,7 @@ time before 2001 or after 2049, which no report has.
 MIN_SMPP_S: Final = 25 * 10**8
 _SMPP_S: Final = range(MIN_SMPP_S, 100 * 10**8)
 _SMPP_MS: Final = range(20 * 10**10, 100 * 10**10)
-_TIME = r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.][0-9]{1,9})?)(?: ?(?P<half>[AP])M)?"
+_TIME = r"(?:at )?(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.][0-9]{1,9})?)(?: ?(?P<half>[AP])M)?"
 _ZONE = r"(?: ?(?P<zone>(?:UTC|GMT)?[+-][0-9]{2}:?[0-9]{2}|Z|UTC|GMT|IST)(?: \([A-Za-z ]{1,40}\))?)?"
 _DAY, _MONTH, _YEAR = "(?P<day>[0-9]{1,2})", "(?P<month>[A-Za-z]{3,9})", "(?P<year>20[0-9]{2})"
 _NAMED_MONTHS: Final = tuple(
@@ -33,24 +34,33 @@ _NAMED_MONTHS: Final = tuple(
 _NUMBERED = re.compile(rf"([0-9]{{1,2}})([/.-])([0-9]{{1,2}})\2{_YEAR},? {_TIME}{_ZONE}", re.ASCII | re.IGNORECASE)
 """The form 21/11/2026 23:56:40, in which the day or the month may come first."""
 _DOT_NET = re.compile(r"/Date\(([0-9]{12,13})(?:[+-][0-9]{4})?\)/")
-_ISO_BASIC = re.compile(r"(20[0-9]{6})T([0-9]{6})(Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE)
-_NAMED_ZONE = re.compile(r"\[[A-Za-z_/]{3,40}\]\Z")
+_ISO_BASIC = re.compile(r"(20[0-9]{6})[T ]([0-9]{2}):?([0-9]{2}):?([0-9]{2})(Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE)
+_NAMED_ZONE = re.compile(r"\[[A-Za-z_/]{3,40}\]\Z|(?<=[+-][0-9]{4}) (?:UTC|IST)\Z")
+"""A zone after an offset, which says the same: ``[Asia/Kolkata]`` in Java, `` IST`` in Go."""
+_ORACLE = re.compile(
+    r"([0-9]{1,2}-[A-Z]{3}-[0-9]{2} [0-9]{1,2})[.]([0-9]{2})[.]([0-9]{2}(?:[.][0-9]{1,9})?)", re.IGNORECASE
+)
+_SMPP_ABSOLUTE = re.compile("([0-9]{12})[0-9]([0-9]{2})([+-])")
+"""``261122035640022+``: tenths of a second, and quarters of an hour ahead of UTC (SMPP, section 7.1.1.1)."""
+_MARKS: Final = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202c\ufeff"))
+"""Invisible characters that browsers write around the parts of a date."""
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONG_MONTHS: Final = (
     *("january", "february", "march", "april", "june", "july", "august", "sept", "september"),
     *("october", "november", "december"),
 )
 _ISO = re.compile(
-    r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T ]"
-    r"(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
+    r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T +]"
+    r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)(?:(?<=:[0-9]{2}:[0-9]{2})[.,:][0-9]{1,9})?"
     r"(?: (?P<half>[AP])M)? ?(?P<zone>Z|UTC|GMT|IST|[+-]?[0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?",
     re.ASCII | re.IGNORECASE,
 )
 _RFC_5322 = re.compile(
-    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} [0-9]{4} [0-9:]{5,8} (?:GMT|UT|[+-][0-9]{4})", re.ASCII
+    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?:20)?[0-9]{2} [0-9:]{5,8} (?:GMT|UT|[+-][0-9]{4})", re.ASCII
 )
 _ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA}
 _MAX_S: Final = 2**32
+_MAX_QUARTERS: Final = 48
 _MONTHS_OF_YEAR: Final = len(_MONTHS)
 _UNITS: Final = ((1, 10**11), (10**3, 10**13), (10**6, 10**16), (10**9, 10**19))
 """For each unit, the number of units in a second, and the number below which a time is in this unit."""
@@ -64,10 +74,10 @@ def epoch_s(value: object) -> int | None:
     the day is above 12 or equal to the month, the dates of e-mails, and the forms of JavaScript, Java, .NET and
     MongoDB.
     """
-    if isinstance(value, dict) and list(value) == ["$date"]:
-        value = value["$date"]
+    while isinstance(value, dict) and list(value) in (["$date"], ["$numberLong"]):
+        (value,) = value.values()
     if isinstance(value, str):
-        value = _of_text(value.strip(" \t\r\n\"'"))
+        value = _of_text(_plain(value))
     elif isinstance(value, int) and (20 * 10**12 <= value < 21 * 10**12 or value in _SMPP_S or value in _SMPP_MS):
         value = _of_text(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -79,12 +89,21 @@ def epoch_s(value: object) -> int | None:
     return int(seconds) if 0 <= seconds < _MAX_S else None
 
 
+def _plain(text: str) -> str:
+    """Return a time without percent-encoding, invisible characters and quotes, and with plain blanks."""
+    if "%20" in text or "%3A" in text.upper():
+        text = unquote(text)
+    return " ".join(text.translate(_MARKS).split()).strip("\"' ")
+
+
 def _of_text(text: str) -> int | float | None:
     if _DIGITS.fullmatch(text):
         return _of_fields(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}", "")
     if _SMPP.fullmatch(text) and (int(text) in _SMPP_S or int(text) in _SMPP_MS):
         pairs = [text[at : at + 2] for at in range(0, len(text), 2)]
         return _of_fields(f"20{'-'.join(pairs[:3])}T{':'.join(pairs[3:])}", "")
+    if match := _SMPP_ABSOLUTE.fullmatch(text):
+        return _of_smpp(*match.groups())
     if _NUMBER.fullmatch(text):
         return float(text) if "." in text else int(text)
     return _of_date(text)
@@ -93,22 +112,31 @@ def _of_text(text: str) -> int | float | None:
 def _of_date(text: str) -> float | None:
     if match := _DOT_NET.fullmatch(text):
         return int(match[1]) / 1000
-    text = _NAMED_ZONE.sub("", text)
+    text = _ORACLE.sub(r"\1:\2:\3", _NAMED_ZONE.sub("", text))
     if match := _ISO_BASIC.fullmatch(text):
-        return _of_fields(f"{match[1]}T{match[2]}", (match[3] or "").upper())
+        return _of_fields(f"{match[1]}T{match[2]}{match[3]}{match[4]}", (match[5] or "").upper())
     if match := _ISO.fullmatch(text):
-        time = _of_24_hours(match["time"].replace(",", "."), match["half"])
+        time = _of_24_hours(match["time"], match["half"])
         zone = (match["zone"] or "").upper()
         if zone[:1].isdecimal():
             zone = "+" + zone  # a form turns an unescaped plus into a blank
         return _of_fields(f"{match['date'].replace('/', '-')}T{time}", zone)
     if _RFC_5322.fullmatch(text):
         with suppress(ValueError, OverflowError):
-            return parsedate_to_datetime(text).timestamp()
+            moment = parsedate_to_datetime(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()  # -0000 is UTC
     if match := _NUMBERED.fullmatch(text):
         return _of_numbers(match)
     match = next(filter(None, (form.fullmatch(text) for form in _NAMED_MONTHS)), None)
     return _of_named_month(match) if match else None
+
+
+def _of_smpp(digits: str, quarters: str, sign: str) -> float | None:
+    pairs = [digits[at : at + 2] for at in range(0, 12, 2)]
+    local_s = _of_fields(f"20{'-'.join(pairs[:3])}T{':'.join(pairs[3:])}", "Z")
+    if local_s is None or int(quarters) > _MAX_QUARTERS:
+        return None
+    return local_s - int(f"{sign}{quarters}") * 900
 
 
 def _of_numbers(match: re.Match[str]) -> float | None:

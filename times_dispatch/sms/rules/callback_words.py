@@ -22,8 +22,7 @@ CALL_WORDS: Final = (
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
-        "desk reception "
-        "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "desk reception कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
         "दूरध्वनी भ्रमणध्वनी தொடர்பு தொடர்புக்கு கைபேசி அலைபேசி సంప్రదించండి మొబైల్ ಸಂಪರ್ಕ ಸಂಪರ್ಕಿಸಿ ದೂರವಾಣಿ ಮೊಬೈಲ್ "
         "ബന്ധപ്പെടുക മൊബൈൽ যোগাযোগ মোবাইল સંપર્ક મોબાઇલ ਸੰਪਰਕ ਮੋਬਾਈਲ ଯୋଗାଯୋଗ ମୋବାଇଲ "
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
@@ -65,18 +64,15 @@ ID_WORDS: Final = (
     *("draw no", "draw number", "matric no", "matric number"),
     *_words(
         "ref reference refno order orderid ac a/c acct account acc txn transaction utr rrn upi awb policy "
-        "folio consumer "
-        "invoice inv bill receipt pnr lan loan crn cif ticket complaint docket application app appl "
+        "folio consumer invoice inv bill receipt pnr lan loan crn cif ticket complaint docket application app appl "
         "registration reg regn "
         "enrolment enrollment roll booking challan imps neft rtgs card id aadhaar aadhar pan uan gstin "
         "tracking shipment "
-        "consignment lr otp code pin sr srn token ca kno bp rr request req cust custid ucc dp demat mandate "
-        "umrn nach "
+        "consignment lr otp code pin sr srn token ca kno bp rr request req cust custid ucc dp demat mandate umrn nach "
         "fastag serial sl srno batch lot imei sku ack acknowledgement acknowledgment arn case incident rtn ppo "
         "licence license permit quote quotation proposal claim cheque chq dd fd rd subscriber connection conn "
         "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
-        "coupon voucher "
-        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
+        "coupon voucher grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit ending "
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
@@ -88,8 +84,7 @@ ID_WORDS: Final = (
         "அப்ளிகேஷன் అప్లికేషన్ ಅಪ್ಲಿಕೇಶನ್ അപ്ലിക്കേഷൻ অ্যাপ্লিকেশন એપ્લિકેશન ਐਪਲੀਕੇਸ਼ਨ "
         "अकाउंट कस्टमर एप्लिकेशन પાવતી અકાઉન્ટ કસ્ટમર રસીદ అకౌంట్ కస్టమర్ ಅಕೌಂಟ್ ಕಸ್ಟಮರ್ ரசீது கஸ்டமர் കസ്റ്റമർ "
         "কাস্টমার রসিদ ਕਸਟਮਰ ਰਸੀਦ "
-        "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ "
-        "సర్వీస్ "
+        "रजिस्ट्रेशन नामांकन பதிவு பாலிசி நுகர்வோர் குறிப்பு அட்டை రిజిస్ట్రేషన్ నమోదు పాలసీ వినియోగదారు రిఫ్ సర్వీస్ "
         "ನೋಂದಣಿ ಪಾಲಿಸಿ ಗ್ರಾಹಕ രജിസ്ട്രേഷൻ പോളിസി রেজিস্ট্রেশন পলিসি গ্রাহক রেফ কার্ড "
         "નોંધણી રજીસ્ટ્રેશન પોલિસી ગ્રાહક ਰਜਿਸਟ੍ਰੇਸ਼ਨ ਪਾਲਿਸੀ ପଞ୍ଜୀକରଣ ପଲିସି "
         "ऑर्डर आर्डर खाता खाते आवेदन अर्ज ग्राहक उपभोक्ता संदर्भ सन्दर्भ लेनदेन बिल पॉलिसी लोन ऋण शिकायत टिकट "
@@ -134,10 +129,8 @@ NUMBER_OWNERS: Final = (
             # parts of a company and places
             "hr hd rm bm gm agm dm sa ao md ceo pro cso hod sp sales admin marketing accounts team agency "
             "security office "
-            "branch store shop showroom outlet clinic hospital pharmacy school college hostel hotel resort "
-            "restaurant "
-            "workshop garage station depot kiosk home residence bank room emergency ambulance "
-            "police fire "
+            "branch store shop showroom outlet clinic hospital pharmacy school college hostel hotel resort restaurant "
+            "workshop garage station depot kiosk home residence bank room emergency ambulance police fire "
             "sos कार्यालय ऑफिस दुकान शाखा केंद्र केन्द्र रूम सेवा सहायता "
             # ways to call or to pay
             "m mo mbl mobil res t p c o r wa wtsp whats app sms text missed voice video chat telegram paytm "
@@ -149,8 +142,7 @@ NUMBER_OWNERS: Final = (
             "alternate alternative additional registered "
             "regd linked given below above following official personal direct dedicated local ka ke ki mera "
             "mere hamara "
-            "hamare hamari apna apne apni naya naye is iss isi us usi from by with of in save share update "
-            "verify use "
+            "hamare hamari apna apne apni naya naye is iss isi us usi from by with of in save share update verify use "
             "enter का के की इस इसी उस या हमारा हमारे मेरा मेरे अपना अपने आपका आपके नया नए नये गए निम्न पंजीकृत "
             "रजिस्टर्ड"
         )
@@ -176,10 +168,8 @@ UNIT_WORDS: Final = (
     *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
     *_words(
         "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb "
-        "kg gm ml "
-        "litres credits rewards tokens runs likes followers users customers people members "
-        "crore crores lakh lakhs sqft sqyd acres calories kcal "
-        "अंक रुपये पॉइंट"
+        "kg gm ml litres credits rewards tokens runs likes followers users customers people members "
+        "crore crores lakh lakhs sqft sqyd acres calories kcal अंक रुपये पॉइंट"
     ),
 )
 """The words before which digits without a word to call are a quantity: ``98765 43210 points``."""
@@ -245,13 +235,11 @@ CALL_IMPERATIVES: Final = ("ಕರೆ ಮಾಡಿ", *_words("ಸಂಪರ್ಕ
 """The words to call that may follow a number immediately, because they are no nouns."""
 
 AFTER_HELPLINES: Final = ("control room", *_words("station service services helpline no nos number at on dial"))
-"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station "
-"101``."""
+"""The words that may stand between the word of a helpline and its number: ``Police No. 100``, ``Fire Station 101``."""
 
 SHORT_CODE_UNITS: Final = _words(
     "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
-    "rs rupees paise "
-    "crore lakh percent x per people customers users members years year month weeks calls only "
+    "rs rupees paise crore lakh percent x per people customers users members years year month weeks calls only "
     "tickets staff seats cases posts jobs ce pe"
 )
 """The words before which a few digits after a word to call are a quantity: ``call 100 minutes``."""

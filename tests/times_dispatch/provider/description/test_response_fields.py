@@ -60,3 +60,15 @@ def test_a_text_is_read_by_the_groups_of_a_pattern() -> None:
     assert read(b"1702") is None
     assert read(b"\xff\xfe") is None
     assert read(b" " * 5_000 + b"1701|9:x") is None
+
+
+def test_a_byte_order_mark_before_a_text_does_not_matter() -> None:
+    read = text_reader(r"^(?P<code>\d+)\|(?P<id>\w+)")
+    assert read(b"\xef\xbb\xbf1701|5") == read(b"1701|5") == ResponseFields(code="1701", id="5")
+
+
+@pytest.mark.parametrize("key", ["code", r"c\u006fde", r"\u0063ode"])
+def test_a_key_twice_with_two_values_is_ambiguous_in_every_spelling(key: str) -> None:
+    read = json_reader({"code": "code"})
+    assert read(f'{{"code": 200, "{key}": 7}}'.encode()) is None
+    assert read(f'{{"code": 200, "{key}": 200}}'.encode()) is not None

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -216,7 +217,7 @@ def test_a_throttle_says_how_long_to_wait(status: int, header: str, wait_s: floa
     assert (outcome.verdict, outcome.retry_after_s, outcome.code) == (Verdict.THROTTLED, wait_s, status)
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-5", "1.5", "٧", "Wed, 99 Oct 2026 17:46:50 GMT", "1e3"])
+@pytest.mark.parametrize("header", ["", "soon", "-5", "1.5.5", "٧", "Wed, 99 Oct 2026 17:46:50 GMT", "1e3"])
 def test_a_wait_that_cannot_be_read_is_none(header: str) -> None:
     assert read(429, HTML, retry_after=header).retry_after_s is None
     assert read(429, HTML, retry_after=header).verdict is Verdict.THROTTLED
@@ -296,3 +297,26 @@ def test_only_an_explicit_acceptance_is_accepted(status: int, found: dict[str, o
         assert found.get("state") in ("SUBMIT_ACCEPTED", None, "")
         assert found.get("statusCode") in (200, "200", None)
         assert found.get("state") or found.get("statusCode")
+
+
+@pytest.mark.parametrize(("header", "wait_s"), [("1.5", 1.5), ("0.25", 0.25), ("120.0", 120), ("99999.9", 900)])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_may_have_a_fraction(status: int, header: str, wait_s: float) -> None:
+    outcome = read(status, HTML, retry_after=header)
+    assert (outcome.verdict, outcome.retry_after_s) == (Verdict.THROTTLED, wait_s)
+
+
+@pytest.mark.parametrize(("written", "expected"), [("2.05538399E8", "205538399"), ("7.5", ""), ("1E30", "")])
+def test_an_id_that_java_wrote_as_a_float_is_the_same_id(written: str, expected: str) -> None:
+    body = f'{{"transactionId":{written},"state":"SUBMIT_ACCEPTED","statusCode":200}}'.encode()
+    assert read(200, body).transaction_id == expected
+
+
+def test_a_date_to_wait_for_without_a_zone_is_in_utc_on_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        with monkeypatch.context() as environment:
+            environment.setenv("TZ", "Asia/Kolkata")
+            time.tzset()
+            assert read(503, HTML, retry_after="Wed, 14 Oct 2026 17:46:50 -0000").retry_after_s == 10
+    finally:
+        time.tzset()

@@ -18,6 +18,22 @@ def test_unknown_is_a_failure_only_as_smpp_writes_it(event: str, kind: EventKind
     assert kind_of(event) is kind
 
 
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("Message Delivered Successfully", EventKind.DELIVERED),
+        ("'DELIVRD'", EventKind.DELIVERED),
+        *[(event, EventKind.FAILED) for event in ("DLT_REJECTED", "Rejected-DLT", "cancelled", "Canceled")],
+        *[(event, EventKind.FAILED) for event in ("Failed Delivery", "DLR_FAILED", "MSG_EXPIRED", "hard_bounce")],
+        *[(event, EventKind.INTERMEDIATE) for event in ("SUBMIT_SUCCESS", "AWAITING_DLR", "Awaited-DLR")],
+        *[(event, EventKind.CLICKED) for event in ("link_clicked", "URL Clicked")],
+        *[(event, None) for event in ("success", "in progress", "skipped", "opt-out", "unsubscribed", "delivered?")],
+    ],
+)
+def test_words_of_gateways_are_read_where_they_are_certain(event: str, kind: EventKind | None) -> None:
+    assert kind_of(event) is kind
+
+
 @pytest.mark.parametrize(("event", "is_dnd"), [("Failed-DND", True), ("dnd", True), ("failed", False)])
 def test_dnd_is_in_the_name(event: str, is_dnd: bool) -> None:
     assert means_dnd(event) is is_dnd

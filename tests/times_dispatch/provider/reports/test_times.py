@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -64,3 +65,49 @@ def test_a_date_of_numbers_is_read_if_only_one_of_them_can_be_the_month(text: st
 def test_any_value_is_read_or_not(value: object) -> None:
     seconds = epoch_s(value)
     assert seconds is None or 0 <= seconds < 2**32
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "22-NOV-26 03.56.40.000000 AM",
+        "22-Nov-26 03.56.40",
+        "261122035640022+",
+        "261121222640000+",
+        "261121172640020-",
+        "20261122 03:56:40",
+        "2026-11-22 03:56:40:000",
+        "2026-11-22 3:56:40",
+        "2026-11-22%2003%3A56%3A40",
+        "2026-11-22%2003:56:40",
+        "2026-11-22+03:56:40",
+        "2026-11-21 22:26:40 +0000 UTC",
+        "2026-11-22 03:56:40.999 +0530 IST",
+        "November 22, 2026 at 3:56:40 AM",
+        "11/22/2026, 3:56:40\u202fAM",
+        "\u200e22\u200e/\u200e11\u200e/\u200e2026 03:56:40",
+        "2026-11-22\u00a003:56:40",
+        "Sun, 22 Nov 26 03:56:40 +0530",
+        {"$date": {"$numberLong": "1795300000000"}},
+        {"$numberLong": "1795300000000"},
+    ],
+    ids=ascii,
+)
+def test_times_of_databases_browsers_and_smpp_are_read(value: object) -> None:
+    assert epoch_s(value) == 1_795_300_000
+
+
+@pytest.mark.parametrize("value", ["261122035640099+", "261322035640022+", "2026-11-22 03:56:000", {"$date": {}}, {}])
+def test_times_out_of_these_forms_are_not_read(value: object) -> None:
+    assert epoch_s(value) is None
+
+
+def test_a_date_without_a_zone_is_in_utc_on_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes -0000 into dates of e-mails; the zone of the host does not matter."""
+    try:
+        with monkeypatch.context() as environment:
+            environment.setenv("TZ", "Asia/Kolkata")
+            time.tzset()
+            assert epoch_s("Sat, 21 Nov 2026 22:26:40 -0000") == 1_795_300_000
+    finally:
+        time.tzset()
