@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 _MAX_ROUND_S = 30.0
 """A round of upkeep that takes longer than this is cancelled."""
 _SPARE_THREADS = 8
-"""Pool threads that batches do not use, so that upkeep always finds a thread."""
+"""Pool threads that batches do not use, so that upkeep always finds a thread; a pool needs more threads than these."""
 _COLLECTIONS = 50_000, 20, 100
 """The threshold of automatic garbage collections: pushes leave nearly no garbage in cycles, and the usual collections
 would take a fifth of the process' time.
@@ -70,12 +70,22 @@ class WorkerProcess:
         self._upkeep: Upkeep | None = None
         self._redis: Redis | None = None
         self._rows: FlowerRows | None = None
+        self._max_batches = 0
 
-    def start(self, worker: str) -> None:
+    def start(self, worker: str, *, threads: int) -> None:
         """Start everything, also while the ledger is unavailable: batches wait for the ledger.
 
-        *worker* is the name of the Celery worker, to which the rows in Flower belong.
+        Args:
+            worker: the name of the Celery worker, to which the rows in Flower belong.
+            threads: the threads of the Celery worker's pool.
+
+        Raises:
+            SystemExit: the pool has too few threads for batches and upkeep.
         """
+        if threads <= _SPARE_THREADS:
+            log.error("the worker ends", reason=f"--concurrency {threads} is too small: leave out this option")
+            raise SystemExit(REFUSED_EXIT_CODE)
+        self._max_batches = threads - _SPARE_THREADS
         self._rows = FlowerRows(self._app, worker=worker)
         gc.freeze()
         self._loop.start()
@@ -158,7 +168,7 @@ class WorkerProcess:
             redis,
             wake_workers=self._wake_workers,
             on_refused=_end_worker,
-            max_batches=self._app.conf.worker_concurrency - _SPARE_THREADS,
+            max_batches=self._max_batches,
         )
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
@@ -247,7 +257,7 @@ def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
         requires = ("celery.worker.components:Pool",)
 
         def start(self, worker: Any) -> None:
-            process.start(worker.hostname)
+            process.start(worker.hostname, threads=worker.concurrency)
 
         def close(self, worker: Any) -> None:  # noqa: ARG002
             process.stop()

@@ -259,6 +259,7 @@ def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, w
         hint = _HINTS_DURING_SUBMIT[wanted].format(campaign)
         problem = f"is still being submitted, so none of its messages is sent yet: {hint}"
     else:
-        problem = f"is {state}: it cannot be {wanted} any more"
+        done = "resumed" if wanted is CampaignState.RUNNING else wanted
+        problem = f"is {state}: it cannot be {done} any more"
     echo(f"campaign {campaign} {problem}", err=True)
     raise SystemExit(1)

@@ -310,7 +310,7 @@ def _print(
         _print_bars(out, by, {name: (each.sent, each.delivered, each.errors) for name, each in groups.items()})
         if average:
             figures_a_day = ", ".join(f"{number:,.0f} {name}" for name, number in average.items() if name != "days")
-            out.print(f"a day on average over {counted(int(average['days']), 'day')}: {figures_a_day}")
+            out.print_line(f"a day on average over {counted(int(average['days']), 'day')}: {figures_a_day}")
     elif statistics.course:
         hours = {_hour(hour): (each.sent, each.delivered, each.errors) for hour, each in statistics.course.items()}
         _print_bars(out, "hour", hours)

@@ -36,7 +36,7 @@ _POLLS_FOR_RATE = 10
 _WORKERS_INTERVAL_S = 5.0
 """The time between two checks whether workers run."""
 _PRINT_INTERVAL_S = 2.0
-"""The time between two lines about each campaign, where stdout is no terminal."""
+"""The shortest time between two lines about a campaign, where stdout is no terminal."""
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError)
 
 
@@ -112,6 +112,8 @@ async def follow(
 ) -> list[CampaignView]:
     """Print the progress of campaigns until all have ended; return their last views.
 
+    Where stdout is no terminal, a line about a campaign is printed only when it differs from the last line about it.
+
     A cancelled campaign sends no more messages, and a campaign that stopped itself waits for a person: both have ended.
     A cancelled campaign still gets reports. While Redis does not answer, this function prints a message and waits.
 
@@ -134,6 +136,7 @@ async def follow(
     started_s = printed_s = clock.monotonic()
     workers = _WorkerWatch(missing, clock)
     silence = _RedisSilence(name_of_redis, redis_timeout_s, clock)
+    lines = _Lines(out)
     columns = (BarColumn(bar_width=_BAR_WIDTH), PlainColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
@@ -141,18 +144,17 @@ async def follow(
         tasks = {campaign: bar.add_task("", total=view.total) for campaign, view in views.items()}
         while True:
             now_s = clock.monotonic()
-            lines = list[str]()
             for campaign, view in views.items():
                 polls[campaign].append((now_s, view.done))
                 summary = progress_line(view, _rate_per_s(polls[campaign]))
-                lines.append(summary if len(views) == 1 else f"{campaign} {view.plan.name}: {summary}")
+                lines.set(campaign, summary if len(views) == 1 else f"{campaign} {view.plan.name}: {summary}")
                 description = f"{_title(view)}{summary}"
                 bar.update(tasks[campaign], description=description, completed=view.done, total=view.total)
             going_on = [campaign for campaign, view in views.items() if not _has_ended(view, until)]
             if not going_on or (timeout_s and now_s - started_s > timeout_s):
                 break
             if not out.is_terminal and now_s - printed_s >= _PRINT_INTERVAL_S:
-                _print(out, lines)
+                lines.print_changed()
                 printed_s = now_s
             await clock.sleep(_POLL_INTERVAL_S)
             try:
@@ -164,7 +166,7 @@ async def follow(
             else:
                 silence.ended()
     if not out.is_terminal:
-        _print(out, lines)
+        lines.print_changed()
     return list(views.values())
 
 
@@ -216,9 +218,24 @@ class _RedisSilence:
             echo(f"Redis at {self._name} answers again", err=True)
 
 
-def _print(out: PlainConsole, lines: Sequence[str]) -> None:
-    for line in lines:
-        out.print(line)
+class _Lines:
+    """The line about each campaign; prints a line again only after it has changed."""
+
+    def __init__(self, out: PlainConsole) -> None:
+        self._out = out
+        self._lines: dict[CampaignId, str] = {}
+        self._printed: dict[CampaignId, str] = {}
+
+    def set(self, campaign: CampaignId, line: str) -> None:
+        """Replace the line about a campaign."""
+        self._lines[campaign] = line
+
+    def print_changed(self) -> None:
+        """Print each line that differs from the line that was last printed about its campaign."""
+        for campaign, line in self._lines.items():
+            if self._printed.get(campaign) != line:
+                self._out.print(line)
+        self._printed = dict(self._lines)
 
 
 def _title(view: CampaignView) -> str:

@@ -123,8 +123,8 @@ def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dic
 
 
 @asynccontextmanager
-async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[ProcessScene]:
-    """Start a worker on this Redis; it is not ready yet."""
+async def scene(folder: Path, redis_url: str, *options: str, grace_s: float) -> AsyncIterator[ProcessScene]:
+    """Start a worker on this Redis, with more options of the command line; it is not ready yet."""
     async with ProviderServer() as sms, connect(redis_url) as redis:
         environment = _environment(folder, redis_url, sms.port, grace_s)
         command = [
@@ -136,6 +136,7 @@ async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterato
             "worker",
             "--without-gossip",
             "--without-mingle",
+            *options,
         ]
         worker = Process("worker", command, environment=environment, folder=folder)
         worker.start()
@@ -219,6 +220,13 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
         assert stage.sms.ids == []
         for secret in SECRETS:
             assert secret not in stage.log
+
+
+async def test_a_worker_with_too_few_threads_for_upkeep_ends_with_2(tmp_path: Path, redis: Redis) -> None:
+    async with scene(tmp_path, f"redis://{address_of(redis)}/0", "--concurrency=8", grace_s=0.5) as stage:
+        await stage.ended(2, within_s=60)
+        assert stage.log.count("--concurrency 8 is too small: leave out this option") == 1
+        assert "Traceback" not in stage.log
 
 
 async def test_a_message_of_beat_that_is_old_or_of_a_replaced_beat_starts_no_upkeep(

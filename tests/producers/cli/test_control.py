@@ -25,7 +25,7 @@ def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) ->
     assert run("cancel", submitted, "--yes").stdout == f"campaign {submitted} is cancelled\n"
     again = run("resume", submitted)
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == f"campaign {submitted} is cancelled: it cannot be running any more\n"
+    assert again.stderr == f"campaign {submitted} is cancelled: it cannot be resumed any more\n"
 
 
 def test_a_budget_can_be_raised_and_removed(run: Run, submitted: str) -> None:

@@ -29,6 +29,16 @@ def test_statistics_are_printed_as_tables_as_json_and_as_csv(run: Run) -> None:
     assert json.loads(run("stats", "--by", "sender", "--json").stdout)["daily_average"] == {}
 
 
+def test_the_daily_average_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "60"}.items():
+        monkeypatch.setenv(name, value)
+    run("optout", "add", "9000000001")
+    run("submit", "campaign.toml", "--recipients", "customers.csv", "--json")
+    lines = run("stats", "--since", "2026-01-01", "--until", "2026-12-31").stdout.splitlines()
+    [first] = [line for line in lines if line.startswith("a day on average")]
+    assert len(first) <= 60
+
+
 def test_show_and_stats_give_the_same_numbers(run: Run, submitted: str) -> None:
     statistics = json.loads(run("stats", "--campaign", submitted, "--json").stdout)
     assert show(run, submitted)["statistics"] == statistics

@@ -16,7 +16,7 @@ from producers.draft import Draft
 from producers.submit import submit
 from tests.kit.clock import FakeClock
 from tests.kit.producers import Run, WriteFile, csv_of, people
-from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.connection import address_of, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
@@ -68,14 +68,17 @@ async def test_watching_ends_with_the_campaign(running: CampaignId, redis: Redis
     assert clock.slept == []
 
 
-async def test_without_a_terminal_a_line_is_printed_every_two_seconds(
+async def test_without_a_terminal_a_line_is_printed_only_after_a_change(
     running: CampaignId, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await follow(Queries(redis), [running], timeout_s=5, clock=FakeClock(auto=True))
+    sender = await Queries(redis).sender_of(running)
+    with SyncRedis.from_url("redis://" + address_of(redis)) as other:
+        queries = PolledQueries(
+            redis, lambda poll: other.hset(f"{{{sender}}}:c:{running}", "reason", "by hand") if poll == 20 else None
+        )
+        await follow(queries, [running], timeout_s=20, clock=FakeClock(auto=True))
 
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3  # after 2 s, after 4 s, and at the end
-    assert all("25 sent" in line for line in lines)
+    assert capsys.readouterr().out.splitlines() == ["0/25 sent (0 %)", "0/25 sent (0 %), by hand"]
 
 
 async def test_missing_workers_are_named_when_they_leave_and_when_they_are_back(
