@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import MutableSequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -32,6 +32,10 @@ class _WaitingBody(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.body) + len(self.request)
+
+
+MAX_FAILED: Final = 256
+"""How many bodies fail in one turn of the event loop. Their requests are answered in the next turn, in about 10 ms."""
 
 
 class ReportStreamWriter:
@@ -158,7 +162,16 @@ class ReportStreamWriter:
 
     @staticmethod
     def _fail(group: MutableSequence[_WaitingBody]) -> None:
-        for waiting in group:
-            if not waiting.stored.done():
-                waiting.stored.set_exception(NotStored("the reports could not be stored"))
+        failed = deque(group)
         group.clear()
+        _fail_in_turns(failed)
+
+
+def _fail_in_turns(failed: deque[_WaitingBody]) -> None:
+    """Let bodies fail: some now, the others in later turns of the event loop, in which their requests are answered."""
+    for _ in range(min(len(failed), MAX_FAILED)):
+        waiting = failed.popleft()
+        if not waiting.stored.done():
+            waiting.stored.set_exception(NotStored("the reports could not be stored"))
+    if failed:
+        asyncio.get_running_loop().call_soon(_fail_in_turns, failed)

@@ -1,13 +1,14 @@
 """One durable write stores many posted bodies."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.stream_writer import NotStored, ReportStreamWriter
+from callbacks.stream_writer import MAX_FAILED, NotStored, ReportStreamWriter
 from callbacks.streams import BODY, REPORTS, pack, unpack
 from tests.kit.callbacks import payloads
 from tests.kit.clock import FakeClock
@@ -144,6 +145,27 @@ async def test_a_refused_connection_is_not_stored(redis: Redis) -> None:
     with pytest.raises(NotStored):
         await ReportStreamWriter(away).put(b"1")
     await away.aclose()
+
+
+async def test_many_bodies_that_fail_at_one_moment_fail_in_turns(redis: Redis) -> None:
+    writer, turn, failed_in = ReportStreamWriter(redis, timeout_s=0.3), 0, list[int]()
+
+    async def put() -> None:
+        with pytest.raises(NotStored):
+            await writer.put(b"1")
+        failed_in.append(turn)
+
+    await redis.client_pause(60_000, all=False)  # pauses writes only
+    try:
+        puts = asyncio.gather(*(put() for _ in range(1_000)))
+        while not puts.done():
+            await asyncio.sleep(0)
+            turn += 1
+    finally:
+        await redis.client_unpause()
+    await puts
+    assert len(failed_in) == 1_000
+    assert max(Counter(failed_in).values()) <= 2 * MAX_FAILED  # the write's own bodies, and some that waited for it
 
 
 async def test_a_poster_that_gives_up_waiting_costs_the_others_nothing(redis: Redis) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from callbacks.classifier import MAX_REACTIONS
@@ -17,6 +19,7 @@ from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SECRET, Processes, eventually, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from tests.kit.watched import least_stall_ms
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
@@ -25,6 +28,7 @@ pytestmark = pytest.mark.processes
 PATH = f"/callbacks/{SECRET}"
 GOOD = posted("delivered", row("m1"))
 MIB = 1024 * 1024
+MAX_STALL_MS = 50
 BOUNDARY = b"b"
 
 
@@ -215,3 +219,29 @@ async def test_the_clicks_of_one_message_are_bounded(redis: Redis) -> None:
     print(f"100,000 clicks of one message: {clicked} counted, {grown / 1024:.0f} KiB in Redis")  # noqa: T201
     assert clicked <= MAX_REACTIONS
     assert grown < 2 * MIB
+
+
+def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: Processes, redis_url: str) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    parts = urlsplit(url)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(GOOD)}\r\n\r\n".encode()
+
+    def attack() -> float:
+        watched.forget()
+        with ExitStack() as stack, SyncRedis.from_url(redis_url) as redis:
+            connections = [
+                stack.enter_context(
+                    socket.create_connection((parts.hostname, parts.port), 30, (f"127.0.0.{2 + number // 200}", 0))
+                )
+                for number in range(2_000)
+            ]
+            redis.client_pause(6_000)
+            for connection in connections:
+                connection.sendall(head + GOOD)
+            answers = Counter(connection.recv(12) for connection in connections)
+        print(f"{answers}: {watched.stall_ms:.0f} ms of stall at most")  # noqa: T201  # the figure
+        assert answers == {b"HTTP/1.1 503": len(connections)}
+        return watched.stall_ms
+
+    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    watched.check("2,000 posters while Redis hangs", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
