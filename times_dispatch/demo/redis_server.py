@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import fcntl
 import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -189,16 +190,15 @@ class EmbeddedServer:
         # The server reads its settings from a pipe, so that no command line and no file holds the password. In its own
         # session the server does not get Ctrl-C, which would end the server before the processes that still write to
         # Redis.
-        self._process = subprocess.Popen(  # the executable was looked up by find_server
-            [executable, "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with _pipe_that_holds(settings.encode()) as pipe:
+            self._process = subprocess.Popen(  # the executable was looked up by find_server
+                [executable, "-"],
+                stdin=pipe,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self._killer = _kill_with_parent(self._process.pid)
-        with contextlib.suppress(BrokenPipeError), _pipe_into(self._process) as pipe:
-            pipe.write(settings.encode())
         self._wait_until_ready(executable, directory)
 
     def _wait_until_ready(self, executable: Path, directory: Path) -> None:
@@ -278,6 +278,22 @@ def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+@contextlib.contextmanager
+def _pipe_that_holds(settings: bytes) -> Iterator[int]:
+    """Yield a pipe from which all settings can be read.
+
+    The settings are written before the server starts: if this process were killed between the start and the writing,
+    the server would run without settings, without a password and on all addresses. A pipe holds 64 KiB.
+    """
+    readable, writable = os.pipe()
+    try:
+        with os.fdopen(writable, "wb") as pipe:
+            pipe.write(settings)
+        yield readable
+    finally:
+        os.close(readable)
 
 
 def _pipe_into(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -221,3 +221,23 @@ def test_a_configured_server_overrides_all_others_and_must_exist(tmp_path: Path)
     configured.write_text("#!/bin/sh\n", encoding="utf-8")
     configured.chmod(0o755)
     assert find_server(str(configured)) == configured
+
+
+def test_the_settings_are_complete_before_the_server_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that found an empty pipe would listen on all addresses, without a password."""
+    settings = list[bytes]()
+
+    def start(_: object, *, stdin: int, **_options: object) -> None:
+        settings.append(os.read(stdin, 65_536) + os.read(stdin, 1))
+        raise PermissionError
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    server = EmbeddedServer(directory=tmp_path, password="hush")
+    with pytest.raises(PermissionError):
+        server.start()
+    monkeypatch.undo()
+    server.stop()
+    (text,) = settings
+    assert b'bind "127.0.0.1"' in text
+    assert b'requirepass "hush"' in text
+    assert b"\nport " in text
