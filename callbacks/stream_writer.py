@@ -34,8 +34,10 @@ class _WaitingBody(NamedTuple):
         return len(self.body) + len(self.request)
 
 
-MAX_FAILED: Final = 256
-"""How many bodies fail in one turn of the event loop. Their requests are answered in the next turn, in about 10 ms."""
+MAX_FAILED: Final = 32
+"""How many bodies fail in one turn of the event loop. Their requests are answered in the next turn, in a few
+milliseconds.
+"""
 
 
 class ReportStreamWriter:
