@@ -225,7 +225,7 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
 async def test_a_worker_with_too_few_threads_for_upkeep_ends_with_2(tmp_path: Path, redis: Redis) -> None:
     async with scene(tmp_path, f"redis://{address_of(redis)}/0", "--concurrency=8", grace_s=0.5) as stage:
         await stage.ended(2, within_s=60)
-        assert stage.log.count("--concurrency 8 is too small: leave out this option") == 1
+        assert stage.log.count("--concurrency 8 is too small: leave out this option, or use more than 8") == 1
         assert "Traceback" not in stage.log
 
 

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from times_dispatch.http_server.parsing_turns import DeferringFlowControl
+from times_dispatch.http_server.event_loop_turns import DeferringFlowControl
 from times_dispatch.http_server.received_body import set_body_received
 from times_dispatch.http_server.server_load import ServerStateWithLoad, refuse_overload
 

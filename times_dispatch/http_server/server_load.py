@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from uvicorn.server import ServerState
 
-from times_dispatch.http_server.parsing_turns import ForgettingTurns, ParsingTurns, StartingTurns
+from times_dispatch.http_server.event_loop_turns import ForgettingTurns, ParsingTurns, StartingTurns
 from times_dispatch.http_server.refusal_log import RefusalLog
 
 IPNetwork = IPv4Network | IPv6Network

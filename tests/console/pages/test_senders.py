@@ -1,16 +1,18 @@
 """The figures of senders over days equal those of ``dispatch stats``."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from html import unescape
 
 from console.formats import INDIA
+from console.pages.senders import Group, sent_by_day
 from tests.console.pages.test_campaign import F, in_international_form, rows, stats
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.statistics.figures import statistics_of
 
 
 async def test_a_sender_has_the_figures_of_dispatch_stats(viewer: Browser, ledger: Ledger, redis_url: str) -> None:
@@ -52,6 +54,13 @@ async def test_the_figures_behind_the_lines_of_the_providers_stand_in_a_table_by
     assert rows(html, "providers-by-day") == [[today, *by_provider]]
     assert by_provider[0] == "3"
     assert f'<a href="/campaigns?sent_since={today}&amp;sent_until={today}">3</a>' in html
+
+
+def test_the_newest_day_is_first_in_the_table_of_providers_and_days_without_messages_are_left_out() -> None:
+    none = statistics_of({})
+    of_days = ((1, 0, 3), (0, 0, 4))
+    shown = [Group(name=f"p{number}", statistics=none, sent_by_day=sent) for number, sent in enumerate(of_days)]
+    assert sent_by_day(shown, date(2026, 11, 29)) == [("2026-12-01", [3, 4]), ("2026-11-29", [1, 0])]
 
 
 async def test_a_sender_that_never_sent_says_so_and_an_unknown_one_is_not_found(

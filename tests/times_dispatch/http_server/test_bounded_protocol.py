@@ -9,7 +9,7 @@ import uvloop
 
 from tests.kit.clock import FakeClock
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
-from times_dispatch.http_server.parsing_turns import ParsingTurns
+from times_dispatch.http_server.event_loop_turns import ParsingTurns
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Connections that have much to parse at one moment parse it in several turns, in order."""
+"""Work that many connections cause at one moment is done in several turns of the event loop, in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.kit.clock import FakeClock
-from times_dispatch.http_server.parsing_turns import MAX_TURN_S, ForgettingTurns, ParsingTurns, StartingTurns
+from times_dispatch.http_server.event_loop_turns import MAX_TURN_S, ForgettingTurns, ParsingTurns, StartingTurns
 
 MAX_STARTS = 16
 
