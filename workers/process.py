@@ -83,10 +83,8 @@ class WorkerProcess:
             SystemExit: the pool has too few threads for batches and upkeep.
         """
         if threads <= _SPARE_THREADS:
-            log.error(
-                "the worker ends",
-                reason=f"--concurrency {threads} is too small: it must be above {_SPARE_THREADS}; the default is best",
-            )
+            reason = f"--concurrency {threads} is too small: leave out this option, or use more than {_SPARE_THREADS}"
+            log.error("the worker ends", reason=reason)
             raise SystemExit(REFUSED_EXIT_CODE)
         self._max_batches = threads - _SPARE_THREADS
         self._rows = FlowerRows(self._app, worker=worker)

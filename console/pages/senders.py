@@ -71,7 +71,7 @@ async def show_senders(visit: Visit) -> Response:
         until=until,
         rows=[(name, view, sender_state(view), group, _spark(group, visit.formats)) for name, view, group in rows],
         providers=[(group, _spark(group, visit.formats)) for group in providers],
-        by_day=_by_day(providers, since),
+        by_day=sent_by_day(providers, since),
         sums=statistics_of(total(amounts for _, amounts in rollups)),
     )
 
@@ -163,7 +163,7 @@ def _spark(group: Group, f: Formats) -> object:
     return spark_line(group.sent_by_day, f, label=f"{group.name}: sent by day")
 
 
-def _by_day(shown: Sequence[Group], since: date) -> list[tuple[str, list[int]]]:
+def sent_by_day(shown: Sequence[Group], since: date) -> list[tuple[str, list[int]]]:
     """Return the days on which any group sent, the newest first, each with the number of messages of each group."""
     days = zip(*(group.sent_by_day for group in shown), strict=True)
     rows = [((since + timedelta(days=index)).isoformat(), list(numbers)) for index, numbers in enumerate(days)]
