@@ -1,6 +1,5 @@
 """Rows that could not be used: they are kept, counted and replayed."""
 
-import asyncio
 from typing import Any, cast
 
 import pytest
@@ -135,6 +134,13 @@ async def test_long_rows_are_few_and_push_no_short_one_out(redis: Redis) -> None
     assert await dead_letters.totals() == {DeadLetterReason.NOT_APPLIED: 6, DeadLetterReason.RELAY_FULL: 5}
 
 
+async def _next_millisecond(redis: Redis) -> None:
+    """Return when Redis' clock shows another millisecond: rows of two streams are listed by the time of their ids."""
+    seconds, microseconds = await redis.time()
+    while await redis.time() < (seconds, microseconds + 1_000):
+        pass
+
+
 async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None:
     dead_letters = DeadLetters(redis)
     lengths = [LIMITS.long_bytes + 1, 1, LIMITS.long_bytes + 2, 2, LIMITS.long_bytes + 3]
@@ -142,7 +148,7 @@ async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None
         await dead_letters.add(
             [DeadLetter(DeadLetterReason.NOT_OURS if length == 1 else DeadLetterReason.NOT_APPLIED, b"x" * length)]
         )
-        await asyncio.sleep(0.002)
+        await _next_millisecond(redis)
     assert [len(row.body) for row in await dead_letters.oldest()] == lengths
     assert [len(row.body) for row in await dead_letters.oldest(limit=3)] == lengths[:3]
     assert await dead_letters.replay() == 5

@@ -4,15 +4,20 @@ import pytest
 
 from console.shared_reading import SharedReading
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import loop_turns
 
 
 async def test_many_who_ask_at_once_cause_one_reading() -> None:
     async def read() -> int:
-        await asyncio.sleep(0.01)
+        await may_end.wait()
         return 7
 
+    may_end = asyncio.Event()
     reading = SharedReading(read, clock=FakeClock())
-    assert await asyncio.gather(*(reading.get() for _ in range(100))) == [7] * 100
+    asking = asyncio.gather(*(reading.get() for _ in range(100)))
+    await loop_turns()
+    may_end.set()
+    assert await asking == [7] * 100
     assert reading.readings == 1
 
 

@@ -18,6 +18,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
 from tests.kit.gzipped import gzipped
 from tests.kit.receiver import PATH, classified, receiving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
@@ -426,7 +427,7 @@ async def test_the_head_of_a_request_may_have_32_kib(http: httpx.AsyncClient, si
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(BODY)}\r\nX-A: ".encode()
     writer.write(head + b"a" * size)
     await writer.drain()
-    await asyncio.sleep(0.05)
+    await loop_turns()
     if status == 200:
         writer.write(b"\r\n\r\n" + BODY)
     assert f" {status} ".encode() in await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)

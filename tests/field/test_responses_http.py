@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tests.kit.gzipped import gzipped
 from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, Server, accept_all, serving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.failures import Failure
@@ -40,7 +41,7 @@ def writing(*pieces: bytes) -> Callable[[ScriptedConnection], Awaitable[None]]:
             await connection.request()
             for piece in pieces:
                 await connection.write(piece)
-                await asyncio.sleep(0.001)  # so that each piece is read separately
+                await loop_turns()  # so that each piece is read separately
 
     return script
 

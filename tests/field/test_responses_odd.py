@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tests.kit.gzipped import gzipped
 from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, serving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
@@ -54,14 +55,14 @@ async def push_to(script: Callable[[ScriptedConnection], Awaitable[None]], timeo
             return await asyncio.wait_for(client.push(PUSH), timeout_s)
 
 
-def writing(*pieces: bytes, pause_s: float = 0.0) -> Callable[[ScriptedConnection], Awaitable[None]]:
+def writing(*pieces: bytes) -> Callable[[ScriptedConnection], Awaitable[None]]:
     """Return the script of a server that reads a request, writes the pieces of its response, and closes."""
 
     async def script(connection: ScriptedConnection) -> None:
         await connection.request()
         for piece in pieces:
             await connection.write(piece)
-            await asyncio.sleep(pause_s)
+            await loop_turns()  # so that each piece is read separately
 
     return script
 
@@ -302,15 +303,17 @@ async def test_a_response_between_two_requests_is_the_response_to_none() -> None
     async def write_between(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer(BAD_NUMBER)
-        await asyncio.sleep(0.05)
+        await has_first.wait()
         await connection.write(with_body(ACCEPTED, status=b"408 Request Timeout"))
         await connection.client_gone()
 
+    has_first = asyncio.Event()
     async with serving(write_between) as server:
         described = timesmobile_post(nickname="tm", username="user", password="hush", endpoint=server.url)
         async with Client(described) as client:
             first = await client.push(PUSH)
-            await asyncio.sleep(0.15)
+            has_first.set()
+            await asyncio.wait_for(server.closed_by_client.wait(), 30)
             second = await client.push(PUSH)
 
     assert [first.verdict, second.verdict] == [REJECT, REJECT]
@@ -325,7 +328,7 @@ async def test_a_connection_that_ends_within_a_response_leaves_the_message_in_do
     async def end_early(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(written)
-        await asyncio.sleep(0.05)
+        await loop_turns()
         if resets:
             connection.reset()
 
@@ -336,29 +339,34 @@ async def test_a_response_without_a_length_that_a_reset_ends_is_in_doubt() -> No
     async def end_early(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(until_the_end(ACCEPTED))
-        await asyncio.sleep(0.05)
+        await loop_turns()
         connection.reset()
 
     assert (await push_to(end_early)).verdict is DOUBT
 
 
-async def test_a_slow_response_is_read_until_the_time_is_over() -> None:
+async def test_a_response_that_comes_byte_by_byte_is_read() -> None:
     pieces = [bytes([byte]) for byte in with_body(ACCEPTED)]
 
-    assert (await push_to(writing(*pieces, pause_s=0.002))).verdict is ACCEPT
+    assert (await push_to(writing(*pieces))).verdict is ACCEPT
 
 
 async def test_a_response_that_is_slower_than_the_time_is_in_doubt_and_reaches_no_other_push() -> None:
     async def answer_late(connection: ScriptedConnection) -> None:
         await connection.request()
-        await asyncio.sleep(0.5)
+        await given_up[len(connection.server.received) - 1].wait()
         await connection.answer()
         await connection.client_gone()
 
+    given_up = [asyncio.Event() for _ in range(3)]
     async with serving(answer_late) as server:
         described = timesmobile_post(nickname="tm", username="user", password="hush", endpoint=server.url)
         async with Client(replace(described, total_timeout_s=0.3, connect_timeout_s=0.2)) as client:
-            outcomes = [await client.push(PUSH) for _ in range(3)]
+            outcomes = list[Outcome]()
+            for each in given_up:
+                outcomes.append(await client.push(PUSH))
+                each.set()
+                await loop_turns()
 
     assert [outcome.verdict for outcome in outcomes] == 3 * [DOUBT]
     assert server.connections == 3

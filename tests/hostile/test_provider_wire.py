@@ -8,6 +8,7 @@ import pytest
 
 from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, serving
 from tests.kit.tls import Certificates
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.failures import Failure
@@ -67,7 +68,7 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
         await connection.write(b"HTTP/1.1 200 OK\r\n")
         for piece in frame(ACCEPTED[:20], ACCEPTED[20:]):
             await connection.write(piece)
-            await asyncio.sleep(0.02)
+            await loop_turns()
         connection.writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
         await connection.client_gone()
 
@@ -87,7 +88,8 @@ async def test_connections_that_end_without_the_end_of_tls_leave_the_pool(
             outcomes = []
             for _ in range(3):
                 outcomes.append(await client.push(push))
-                await asyncio.sleep(0.1)
+                await asyncio.wait_for(server.closed_by_client.wait(), 30)
+                server.closed_by_client.clear()
     _print(f"{len(errors)} errors of the event loop", outcomes)
     assert [each.verdict for each in outcomes] == [Verdict.ACCEPTED] * 3
     assert errors == []

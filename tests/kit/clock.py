@@ -1,7 +1,8 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that stands still until a test moves it, and an event loop that waits for no timer."""
 
 import asyncio
 import heapq
+import selectors
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -103,3 +104,24 @@ class SkippingClock(SystemClock):
 
     def monotonic(self) -> float:
         return super().monotonic() + self._ahead_s
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps to the next timer when no task can run; for code without sockets and threads."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Return the seconds that the loop has skipped."""
+        return self._jumping.skipped_s
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    skipped_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return the sockets that are ready; skip the time until the next timer instead of waiting."""
+        self.skipped_s += max(timeout or 0.0, 0.0)
+        return super().select(None if timeout is None else 0.0)

@@ -38,7 +38,7 @@ class MirrorHost:
         if status is None or self.takes_before_misbehaving:
             self.taken += events
         if status == -1:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         if status == 0:
             assert request.transport
             request.transport.close()

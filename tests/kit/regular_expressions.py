@@ -28,7 +28,7 @@ CALLS: Final = frozenset({"search", "match", "fullmatch", "sub", "subn", "split"
 _ALL_CALLS: Final = frozenset({"search", "match", "fullmatch"})
 _COMPILES: Final = CALLS | {"compile"}
 _STEPS: Final = 4_000_000
-"""The first text that an expression gets is so long that a quadratic expression takes so many steps."""
+"""The steps that a quadratic expression takes for the first text; the length of the text follows from them."""
 _QUICK_S: Final = 0.0015
 """An expression that takes no longer for the first text is not quadratic."""
 _SLOW_S: Final = 0.001
@@ -38,12 +38,12 @@ _MAX_GROWTH: Final = 3.0
 _MAX_S: Final = 1.0
 _TRIES: Final = 3
 _LONG: Final = 200
-"""A repetition that is bounded below takes a bounded time at each position."""
+"""A repetition with a lower maximum length takes a bounded time at each position."""
 _FEW: Final = 8
 _CHOICES: Final = 4
 _MAX_UNIT: Final = 200
 _MAX_PAIRS: Final = 80
-"""So many pairs of a beginning and a unit are tried at most: an expression of many words has more."""
+"""The maximum number of pairs of a beginning and a unit that are tried; an expression of many words has more."""
 _ENDS: Final = ("\x01!", "")
 _parser: Any = importlib.import_module("re._parser")
 

@@ -83,12 +83,10 @@ class SandboxClient:
         return orjson.loads((await self.get("/sandbox/books"))[1])
 
     async def until(self, condition: Callable[[Any], object]) -> None:
-        """Wait until the books meet a condition; fail after a few seconds."""
-        for _ in range(1_000):
-            if condition(await self.books()):
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError("the books did not meet the condition in time")
+        """Wait until the books meet a condition; fail after a minute."""
+        async with asyncio.timeout(60):
+            while not condition(await self.books()):
+                await asyncio.sleep(0.005)
 
     async def accepted(self) -> list[Any]:
         return [orjson.loads(line) for line in (await self.get("/sandbox/accepted"))[1].splitlines()]
@@ -123,9 +121,7 @@ async def run_sandbox(config: SandboxConfig) -> AsyncIterator[SandboxClient]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true; fail after a few seconds."""
-    for _ in range(1_000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("the condition was not true in time")
+    """Wait until a condition is true; fail after a minute."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)

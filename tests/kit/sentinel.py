@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -189,13 +189,13 @@ def any_of(servers: Sequence[EmbeddedServer], port: int) -> EmbeddedServer:
 
 
 def _wait(reached: Callable[[], object], within_s: float = _READY_WITHIN_S) -> None:
+    def is_reached() -> bool:
+        with suppress(RedisError):
+            return bool(reached())
+        return False
+
     until = time.monotonic() + within_s
-    while True:
-        try:
-            if reached():
-                return
-        except RedisError:
-            pass
+    while not is_reached():
         if time.monotonic() > until:
             raise EmbeddedServerFailed("Sentinel was not ready, or did not fail over, in time")
         time.sleep(0.1)

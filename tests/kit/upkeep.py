@@ -19,6 +19,8 @@ class Rounds:
         self.woken: list[BatchRef] = []
         self.shown: list[CampaignView] = []
         self.broker_unavailable = False
+        self.shows = asyncio.Event()
+        """Set when a round begins to update Flower."""
         self.slow = asyncio.Event()
         self.slow.set()
         self.upkeep = Upkeep(
@@ -30,6 +32,7 @@ class Rounds:
         self.woken += [batch.ref for batch in batches]
 
     async def _show(self, views: list[CampaignView]) -> bool:
+        self.shows.set()
         await self.slow.wait()
         if self.broker_unavailable:
             return False

@@ -1,5 +1,6 @@
-"""Waits for a condition that another thread or process fulfils."""
+"""Waits for a condition that another thread or process fulfils, and for the tasks of the event loop."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -19,3 +20,9 @@ def wait_until(
     while not condition():
         assert time.monotonic() < deadline, f"waited {within_s:g} s for {what}"
         time.sleep(every_s)
+
+
+async def loop_turns(turns: int = 5) -> None:
+    """Let the event loop run some turns: tasks that can run do, and bytes on the host's own sockets are read."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

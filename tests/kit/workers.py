@@ -359,9 +359,11 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
 
 async def until(reached: Callable[[], Any], *, within_s: float = 120.0) -> None:
     """Repeat a call until its result, which may be awaitable, is true; fail after *within_s* seconds."""
+
+    async def is_reached() -> bool:
+        reply = reached()
+        return bool(await reply if isinstance(reply, Awaitable) else reply)
+
     async with asyncio.timeout(within_s):
-        while True:
-            reply = reached()
-            if await reply if isinstance(reply, Awaitable) else reply:
-                return
+        while not await is_reached():
             await asyncio.sleep(0.005)

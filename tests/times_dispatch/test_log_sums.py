@@ -1,10 +1,13 @@
 import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from itertools import pairwise
 
 import structlog
 from structlog.testing import capture_logs
 from structlog.typing import EventDict, WrappedLogger
 
+from tests.kit.clock import JumpingLoop
 from times_dispatch.log_sums import LogSums
 
 EVERY_S = 0.2
@@ -12,6 +15,18 @@ EVERY_S = 0.2
 log = structlog.get_logger(__name__)
 
 
+def without_waits(test: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
+    """Run a test on an event loop that waits for no timer."""
+
+    @wraps(test)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            runner.run(test())
+
+    return run
+
+
+@without_waits
 async def test_thirty_lines_a_second_become_one_line_in_each_interval_and_their_numbers_stay() -> None:
     sums = LogSums(log, every_s=EVERY_S)
     times: list[float] = []
@@ -51,6 +66,7 @@ async def test_held_back_numbers_are_logged_at_the_end_of_a_process() -> None:
     assert [(line["applied"], line.get("lines")) for line in lines] == [(2, None), (4, 2)]
 
 
+@without_waits
 async def test_a_line_after_a_quiet_interval_is_logged_at_once() -> None:
     sums = LogSums(log, every_s=0.01)
     with capture_logs() as lines:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.kit.fake_provider import FakeProvider
+from tests.kit.waiting import loop_turns
 from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -30,7 +31,8 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
         await rig.issue(first)
         await until(lambda: rig.provider.in_flight == 3)
         stopping = asyncio.create_task(first.dispatcher.stop())
-        await asyncio.sleep(0.05)  # in this time the worker must not begin a push
+        for _ in range(200):  # a worker that may begin a push begins it after a few calls
+            await rig.redis.ping()
         assert len(rig.provider.ids) == 3
         rig.provider.may_answer.set()
         await stopping
@@ -172,18 +174,21 @@ async def test_a_stop_in_the_middle_of_taking_hands_the_batch_back(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await rig.submit(3)
-    take, taking = BatchLeases.take, asyncio.Event()
+    take, taking, worker_stops = BatchLeases.take, asyncio.Event(), asyncio.Event()
 
     async def slow(self: BatchLeases, *arguments: object) -> object:
         taking.set()
-        await asyncio.sleep(0.05)
+        await worker_stops.wait()
         return await take(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(BatchLeases, "take", slow)
     async with rig.worker() as worker:
         await rig.issue(worker)
         await taking.wait()
-        await _stopped(worker)
+        stopping = asyncio.create_task(_stopped(worker))
+        await loop_turns()
+        worker_stops.set()
+        await stopping
         assert await rig.lease_count() == 0
     assert worker.ended == [BatchEnd.STOPPING]
     assert rig.provider.ids == []

@@ -45,7 +45,7 @@ def test_a_call_that_takes_too_long_is_cancelled_and_not_left_running(loop: Loop
 
     async def hang() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         finally:
             ended.set()
 
@@ -60,7 +60,7 @@ def test_a_stop_leaves_no_thread_waiting(loop: LoopThread) -> None:
 
         async def hang() -> None:
             began.set()
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
         waiting = threads.submit(lambda: loop.call(hang()))
         assert began.wait(30)

@@ -145,7 +145,7 @@ async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_proc
     await rig.submit(2)
     rounds.slow.clear()
     first = asyncio.create_task(rounds.round())
-    await asyncio.sleep(0.05)
+    await rounds.shows.wait()
     await asyncio.wait_for(rounds.round(), 30)
     rounds.slow.set()
     await first

@@ -17,6 +17,7 @@ from callbacks.relay.forward_queue import ForwardedEvent, ForwardLimits, Forward
 from callbacks.relay.forwarder import Forwarder, ForwarderLimits
 from tests.kit.callbacks import eventually
 from tests.kit.mirror_host import MirrorHost, Misbehaviour
+from tests.kit.workers import until
 from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import FORWARD_OWNER
 
@@ -103,8 +104,9 @@ async def test_two_forwarders_that_are_stopped_in_turn_lose_nothing_and_keep_the
     mirror.misbehave = sometimes(0.3, [500, 0])
     await queue_clicks(redis, METAS, 10)
     for _ in range(4):
+        posts = mirror.posts
         async with running(quick(redis, mirror), quick(redis, mirror)):
-            await asyncio.sleep(0.1)
+            await until(lambda posts=posts: mirror.posts > posts)  # type: ignore[misc]
     async with running(quick(redis, mirror), quick(redis, mirror)):
         await eventually(lambda: is_empty(redis))
     assert {meta: mirror.of(meta) for meta in METAS} == dict.fromkeys(METAS, in_order(10))

@@ -11,9 +11,11 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from tests.kit.callbacks import SETTINGS, Processes, eventually
+from tests.kit.clock import FakeClock
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.processes_seen import let_run
 from tests.kit.redis_users import add_users
+from tests.kit.waiting import loop_turns
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.observation import Observer
@@ -77,7 +79,7 @@ async def test_an_alert_is_told_once_by_two_processes_and_after_restarts(braked:
     for _ in range(3):
         restarted, stop = service(braked.redis, oncall=oncall), asyncio.Event()
         running = asyncio.create_task(restarted.run(stop))
-        await asyncio.sleep(0.1)
+        await eventually(lambda one=restarted: _leads(one))  # type: ignore[misc]
         stop.set()
         await running
     assert oncall.notified == [BRAKED]
@@ -89,7 +91,7 @@ async def test_a_stop_notes_what_is_being_told_so_that_the_next_process_does_not
     running = asyncio.create_task(service(braked.redis, oncall=oncall).run(stop))
     await eventually(lambda: _claims(braked.redis))
     stop.set()
-    await asyncio.sleep(0.05)
+    await loop_turns()
     oncall.is_free.set()
     await running
     assert oncall.notified == [BRAKED]
@@ -155,6 +157,10 @@ async def test_a_target_that_left_the_settings_is_forgotten(braked: Ledger) -> N
     assert "oncall" not in await read_target_states(braked.redis)
 
 
+async def _leads(one: AlertService) -> bool:
+    return bool(one.figures()["leads"])
+
+
 def _round_that_leads(one: AlertService) -> Callable[[], Awaitable[bool]]:
     async def run() -> bool:
         await one.round()
@@ -172,13 +178,17 @@ async def test_heartbeats_say_who_decides_and_how_many_alerts_are_open(braked: L
 
 async def test_a_lost_ledger_ends_no_service(redis: Redis) -> None:
     class Broken(AlertStore):
+        calls = 0
+
         async def keep(self, changes: object = ()) -> bool:
+            self.calls += 1
             raise ConnectionError
 
-    one, stop = AlertService(Broken(redis), lambda _: asyncio.sleep(0), AlertSettings(), {}, every_s=0.01), None  # type: ignore[arg-type,return-value]
-    stop = asyncio.Event()
+    broken, stop = Broken(redis), asyncio.Event()
+    one = AlertService(broken, lambda _: asyncio.sleep(0), AlertSettings(), {}, clock=FakeClock(auto=True))  # type: ignore[arg-type,return-value]
     running = asyncio.create_task(one.run(stop))
-    await asyncio.sleep(0.1)
+    while broken.calls < 5:
+        await asyncio.sleep(0)
     stop.set()
     await running
     assert one.figures()["leads"] == 0

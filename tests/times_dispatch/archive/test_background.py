@@ -99,9 +99,11 @@ async def test_a_folder_that_cannot_be_used_is_logged_and_stops_nothing_else(red
 
 async def test_a_worker_that_stops_ends_a_run_and_another_worker_goes_on(redis: Redis, tmp_path: Path) -> None:
     await ended_campaign(Ledger(redis), 40, batch_size=2)
-    first = BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0.02)
+    clock = FakeClock()
+    first = BackgroundRetention(redis, rule_for(tmp_path), KEYS, clock=clock)
     await first.round()
-    await asyncio.sleep(0.05)
+    while not clock.slept:
+        await asyncio.sleep(0)
     await first.close()
     assert await redis.exists(RETENTION_LOCK) == 0
     await run_once(BackgroundRetention(redis, rule_for(tmp_path), KEYS, pause_s=0))

@@ -8,6 +8,7 @@ import uvicorn
 import uvloop
 
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import loop_turns
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.event_loop_turns import ParsingTurns
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad
@@ -90,7 +91,7 @@ def test_a_response_to_a_lost_connection_that_waits_to_be_forgotten_is_no_error(
             writer.transport.abort()
             while not waiting:
                 await asyncio.sleep(0.001)
-            await asyncio.sleep(0.01)
+            await loop_turns()
             may_answer.set()
             while state.tasks:
                 await asyncio.sleep(0.001)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.kit.clock import FakeClock
 from tests.kit.redis_clock import MovedClock, moved_clock
 from tests.kit.workers import until
-from times_dispatch.ledger.beat_lease import LEASE_S, RENEW_EVERY_S, BeatLease, why_ignored, working_beat
+from times_dispatch.ledger.beat_lease import LEASE_S, BeatLease, why_ignored, working_beat
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import BEAT_LEASE
 
@@ -35,11 +35,12 @@ async def running(redis: Redis, lease: BeatLease) -> AsyncIterator[asyncio.Task[
 
 
 async def test_of_two_beats_one_holds_the_lease_and_the_other_gets_it_after_a_clean_stop(redis: Redis) -> None:
-    first, second, third = BeatLease(), BeatLease(), BeatLease(clock=FakeClock())
+    asking = FakeClock(auto=True)
+    first, second, third = BeatLease(), BeatLease(clock=asking), BeatLease(clock=FakeClock())
     async with running(redis, first):
         await until(lambda: first.token)
         async with running(redis, second):
-            await asyncio.sleep(2 * RENEW_EVERY_S)
+            await until(lambda: len(asking.slept) >= 3)
             assert (first.token, second.token, second.may_send) == (1, 0, False)
             assert await working_beat(redis) != ""
         assert first.token == 1
@@ -71,11 +72,13 @@ async def test_a_beat_whose_host_has_a_wrong_clock_knows_the_time_of_the_ledger(
 
 
 async def test_a_beat_that_died_is_replaced_when_its_lease_ends(redis: Redis, redis_clock: MovedClock) -> None:
-    dead, other = BeatLease(clock=FakeClock()), BeatLease()  # nothing advances the clock, so the lease is not renewed
+    asking = FakeClock(auto=True)
+    # Nothing advances the clock of the dead beat, so that its lease is not renewed.
+    dead, other = BeatLease(clock=FakeClock()), BeatLease(clock=asking)
     async with running(redis, dead):
         await until(lambda: dead.token)
         async with running(redis, other):
-            await asyncio.sleep(0.05)
+            await until(lambda: len(asking.slept) >= 3)
             assert other.token == 0
             await redis_clock.set_ahead(LEASE_S)
             await until(lambda: other.token == 2)
@@ -129,10 +132,11 @@ class _Refusing(Redis):
 
 
 async def test_a_beat_whose_user_may_not_hold_a_lease_works_as_before_and_says_so_once() -> None:
-    lease = BeatLease()
+    clock = FakeClock(auto=True)
+    lease = BeatLease(clock=clock)
     with capture_logs() as logs:
         async with running(_Refusing(), lease):
             await until(lambda: lease.may_send)
-            await asyncio.sleep(2 * RENEW_EVERY_S)
+            await until(lambda: len(clock.slept) >= 3)
     assert lease.token == 0
     assert [entry["event"] for entry in logs] == ["the lease of beat is refused"]

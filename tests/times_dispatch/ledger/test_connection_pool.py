@@ -6,6 +6,7 @@ from typing import cast
 import psutil
 from redis.asyncio import Redis
 
+from tests.kit.waiting import loop_turns
 from tests.kit.workers import until
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.connection_pool import MAX_IDLE_S, LedgerPool
@@ -66,7 +67,7 @@ async def test_a_free_connection_is_given_to_a_waiting_call_although_the_first_i
     async with connect(redis_url, max_connections=1, socket_timeout_s=60) as client:
         taken = await _pool(client).get_connection()
         first, second = (asyncio.ensure_future(client.get("nothing")) for _ in range(2))
-        await asyncio.sleep(0.05)  # both wait for the connection
+        await loop_turns()  # both wait for the connection
         await _pool(client).release(taken)
         first.cancel()
         assert await asyncio.wait_for(second, 20) is None

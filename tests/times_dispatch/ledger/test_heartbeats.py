@@ -126,10 +126,12 @@ async def test_heartbeats_come_every_few_seconds(redis: Redis) -> None:
 
 
 async def test_a_process_goes_on_while_redis_is_unavailable() -> None:
+    clock = FakeClock(auto=True)
     async with connect("redis://127.0.0.1:1/0", retries=0) as nowhere:
         with capture_logs() as logs:
-            async with Heartbeat(nowhere, ProcessKind.WORKER).running(on_newer=_unexpected):
-                await asyncio.sleep(0.05)
+            async with Heartbeat(nowhere, ProcessKind.WORKER, clock=clock).running(on_newer=_unexpected):
+                while len(clock.slept) < 3:
+                    await asyncio.sleep(0.001)
     assert [line for line in logs if line["log_level"] != "debug"] == []
 
 
@@ -226,8 +228,9 @@ async def test_a_file_of_heartbeats_that_cannot_be_written_is_said_once(redis: R
     heartbeat = Heartbeat(redis, ProcessKind.WORKER, path=str(tmp_path / "missing" / "heartbeat"), clock=clock)
     with capture_logs() as logs:
         running = asyncio.create_task(heartbeat.run(stop))
-        for _ in range(3):
-            await asyncio.sleep(0.02)
+        for number in range(3):
+            while len(clock.slept) <= number:
+                await asyncio.sleep(0.001)
             await clock.advance(EVERY_S)
         stop.set()
         await clock.advance(EVERY_S)

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -72,26 +74,42 @@ async def test_redis_away_is_an_os_error() -> None:
                 pass
 
 
+class CountingStore(RedisTokenStore):
+    """A store that counts how often its process asked for the lock."""
+
+    locks = 0
+
+    @asynccontextmanager
+    async def lock(self, name: str, *, ttl_s: float) -> AsyncIterator[bool]:
+        async with super().lock(name, ttl_s=ttl_s) as acquired:
+            self.locks += 1
+            yield acquired
+
+
 async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis) -> None:
     asked = 0
 
     async def grant(_: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.05)  # slow enough that all other caches ask
+        await eventually(_all_ask)
         return httpx.Response(200, json={"access_token": f"token-{asked}", "expires_in": 60})
 
+    async def _all_ask() -> bool:
+        return sum(store.locks for store in stores) >= 10
+
+    stores = [CountingStore(redis) for _ in range(10)]
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
     caches = [
         TokenCache(
             "other",
             credentials,
             transport=httpx.MockTransport(grant),
-            store=RedisTokenStore(redis),
+            store=store,
             request_timeout_s=30,
             get_timeout_s=30,  # enough for a busy machine
         )
-        for _ in range(10)
+        for store in stores
     ]
     try:
         assert {*await asyncio.gather(*(cache.get() for cache in caches))} == {"Bearer token-1"}

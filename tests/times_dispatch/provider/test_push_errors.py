@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from tests.kit.scripted_server import Script, ScriptedConnection, Server, accept_all, hold, serving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import NOT_SENT, Failure
@@ -285,14 +286,14 @@ async def test_a_kept_alive_connection_closed_after_the_next_request_was_read_is
 
 
 @both_presets
-@pytest.mark.parametrize("closes_after_s", [0, 0.0003])
+@pytest.mark.parametrize("closes_after_turns", [0, 1, 3])
 async def test_an_idle_connection_that_the_server_closes_costs_no_second_copy(
-    closes_after_s: float, preset: Preset
+    closes_after_turns: int, preset: Preset
 ) -> None:
     async def answer_one_and_close(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer()
-        await asyncio.sleep(closes_after_s)  # so that the close comes before, during or after the next request
+        await loop_turns(closes_after_turns)  # so that the close comes before, during or after the next request
 
     async with serving(answer_one_and_close) as server:
         provider = preset(nickname="tm", username="u", password="p", endpoint=server.url)

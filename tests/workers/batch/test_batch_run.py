@@ -77,7 +77,10 @@ async def test_a_condition_is_checked_again_after_each_notify(run: BatchRun) -> 
 
 
 async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:
-    run.start_task(asyncio.sleep(60))
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    run.start_task(hang())
     await run.cancel_tasks()
     assert not run.has_tasks
     assert run.unexpected is None

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from tests.kit.scripted_server import ScriptedConnection, accept_all, serving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.http.connection import ACKNOWLEDGED_WITHIN_MS, Connection
 from times_dispatch.provider.http.transport import ProviderTransport
@@ -62,7 +63,7 @@ def writing(*pieces: bytes) -> Callable[[ScriptedConnection], object]:
             await connection.request()
             for piece in pieces:
                 await connection.write(piece)
-                await asyncio.sleep(0.001)  # so that each piece is read by itself
+                await loop_turns()  # so that each piece is read by itself
 
     return script
 
@@ -106,7 +107,7 @@ async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
     async def answer_and_reset(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
-        await asyncio.sleep(0.02)  # a reset discards bytes that the client has not read
+        await loop_turns()  # a reset discards bytes that the client has not read
         connection.reset()
 
     async with serving(answer_and_reset) as server, sending(server.url) as sender:
@@ -149,7 +150,7 @@ async def test_bytes_that_a_server_sends_unasked_close_the_connection_and_answer
         await connection.request()
         await connection.answer(b"body")
         if connection.server.connections == 1:
-            await asyncio.sleep(0.01)  # so that the second response arrives separately
+            await loop_turns()  # so that the second response arrives separately
             await connection.write(b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n")
             await connection.client_gone()
             said.set()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, accept_all, hold, serving
+from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE
@@ -217,7 +218,7 @@ async def test_no_answer_reaches_another_push() -> None:
         while True:
             body = (await connection.request()).body
             correlation_id = body.rpartition(b":")[2].strip(b'"}')
-            await asyncio.sleep(int(correlation_id[1:]) % 7 / 1000)
+            await loop_turns(3 * (int(correlation_id[1:]) % 7))
             await connection.answer(correlation_id)
 
     async with serving(echo) as server, sending(provider(server.url, max_connections=8)) as sender:
