@@ -108,7 +108,7 @@ class DeadLetterReason(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "DeadLetterReason | None":
-        """Return the reason whose text for people this is: earlier versions stored the text."""
+        """Return the reason with this text for people: earlier versions stored the text instead of the value."""
         return next((reason for reason, text in _TEXTS.items() if text == value), None)
 
 

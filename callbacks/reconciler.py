@@ -335,7 +335,7 @@ async def serve(settings: Settings) -> None:
 
         async def reconcile(stop: asyncio.Event) -> None:
             nonlocal refusal
-            # from now on a signal stops it in order
+            # a signal before this line ends the process at once, and a later signal sets the stop
             log.info(
                 "reconciler started",
                 relaying=bool(settings.relay_url),

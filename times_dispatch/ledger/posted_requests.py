@@ -32,7 +32,7 @@ _QUERY: Final = re.compile(rf"[!-~]{{0,{_MAX_QUERY_CHARACTERS}}}")
 _HEADER: Final = re.compile(rf"[\t -~]{{0,{_MAX_HEADER_CHARACTERS}}}")
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{14,}")
-"""Ten digits take 14 characters."""
+"""The shortest text in base64 that can hold a phone number: ten digits take 14 characters."""
 _OF_URLS: Final = bytes.maketrans(b"-_", b"+/")
 
 HideInBodies = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
@@ -64,7 +64,7 @@ _ARRAY: Final = msgspec.msgpack.Decoder(list[bytes])
 
 
 def pack_request(request: PostedRequest) -> bytes:
-    """Return a request as bytes; empty if the request cannot be posted again, which is then relayed as JSON."""
+    """Return a request as bytes; empty if it cannot be posted again: the relay then posts the JSON instead."""
     return msgspec.msgpack.encode(request) if request.can_be_posted else b""
 
 

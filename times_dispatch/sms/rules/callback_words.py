@@ -294,7 +294,7 @@ def is_after_id_word(text: str, position: int) -> bool:
 def named_number(before: str) -> str | None:
     """Return the end of a text if it names a number of something that has no phone: ``Tender no. ``.
 
-    After a person or a word to call earlier in the text, it is open whose number follows: ``Driver Raju no. ``.
+    A text that names a person or has a word to call before it names no such number: ``Driver Raju no. ``.
     """
     match = _AFTER_NAMED_NUMBER.search(before)
     if match is None or match[1].lower() in NUMBER_OWNERS or _CALL_OR_PEOPLE_WORD.search(before):
