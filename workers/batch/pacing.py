@@ -31,7 +31,7 @@ class Spacing:
 
     The ledger gives each block its send times. But a block that arrives late begins at its arrival, and an event loop
     that was stalled pushes at once. Without this spacing the messages would be pushed together with those of the next
-    block, above the rate. The spacing is GCRA (the generic cell rate algorithm) on the clock of the process. Like a pace
+    block, above the rate. The spacing is GCRA (generic cell rate algorithm) on the clock of the process. Like a pace
     of the ledger, the spacing keeps only the moment of the last push and the cost of the pushed message, so that a new
     rate acts at once.
     """
