@@ -237,7 +237,7 @@ class EntryApplier:
         """Note as dead the numbers that nobody has, according to the code of a failed report.
 
         A report that changes nothing counts too: the process may have died between the report's effect and this note.
-        The number of a delivered message is not dead, also if a gateway that reports each part calls a part failed.
+        The number of a delivered message is not dead, even if a gateway that reports each part says that one failed.
         """
         codes = self._dead_numbers.rule.codes
         results = applied.results

@@ -1,6 +1,5 @@
 """Starts a private cluster of Redis (or Valkey) servers on free local ports, for tests and benchmarks."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -11,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
 
+from times_dispatch.demo.readiness import is_ready_within
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 SLOTS = 16_384
@@ -201,12 +201,5 @@ def call(server: EmbeddedServer, *command: Any, timeout_s: float = 10.0) -> Any:
 
 
 def _wait(reached: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < until:
-        try:
-            if reached():
-                return
-        except (RedisError, LookupError):
-            pass
-        time.sleep(0.02)
-    raise TimeoutError(f"waited too long for {what}")
+    if not is_ready_within(_READY_WITHIN_S, reached, not_yet=(RedisError, LookupError)):
+        raise TimeoutError(f"waited too long for {what}")

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,8 @@ from urllib.parse import quote
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from times_dispatch.demo.readiness import is_ready_within
 
 _START_TIMEOUT_S = 10.0
 _LOCK_FILE = "in-use.lock"
@@ -203,15 +204,16 @@ class EmbeddedServer:
 
     def _wait_until_ready(self, executable: Path, directory: Path) -> None:
         assert self._process  # noqa: S101  # for the type checker
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        login = self._password or None
+        pid, login = self._process.pid, self._password or None
         with Redis(port=self.port, password=login, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis:
-            while self.running and time.monotonic() < deadline:
-                with contextlib.suppress(RedisError):
-                    # Another server may have the port, so the process id is compared.
-                    if redis.info("server")["process_id"] == self._process.pid:
-                        return
-                time.sleep(0.01)
+
+            def has_ended_or_answers() -> bool:
+                # Another server may have the port, so the process id is compared.
+                return not self.running or redis.info("server")["process_id"] == pid
+
+            ends_wait = is_ready_within(_START_TIMEOUT_S, has_ended_or_answers, not_yet=(RedisError,), every_s=0.01)
+        if ends_wait and self.running:
+            return
         problem = "did not answer in time" if self.running else f"ended with {self._process.returncode}"
         raise EmbeddedServerFailed(f"{executable.name} on port {self.port} {problem}: {_last_log_line(directory)}")
 

@@ -9,7 +9,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ import tomlkit
 import times_dispatch
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
+from times_dispatch.demo.readiness import is_ready_within
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 SETTINGS = Path(__file__).parent / "dispatch.toml"
@@ -293,26 +293,20 @@ class Stack:
         return checks
 
     def _wait_for(self, name: str, url: str) -> None:
-        until = time.monotonic() + _READY_WITHIN_S
-        while time.monotonic() < until:
-            self.processes[name].check()
-            try:
-                if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.05)
-        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{self.processes[name].log_tail()}")
+        self._wait_until(name, lambda: httpx.get(url, timeout=2).status_code == httpx.codes.OK)
 
     def _wait_for_worker(self, name: str) -> None:
-        until = time.monotonic() + _READY_WITHIN_S
+        self._wait_until(name, lambda: "ready" in self.processes[name].log_tail(50))
+
+    def _wait_until(self, name: str, is_ready: Callable[[], bool]) -> None:
         process = self.processes[name]
-        while time.monotonic() < until:
+
+        def runs_and_is_ready() -> bool:
             process.check()
-            if "ready" in process.log_tail(50):
-                return
-            time.sleep(0.05)
-        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.log_tail()}")
+            return is_ready()
+
+        if not is_ready_within(_READY_WITHIN_S, runs_and_is_ready, not_yet=(httpx.HTTPError,), every_s=0.05):
+            raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.log_tail()}")
 
 
 def worker_command(name: str) -> list[str]:
