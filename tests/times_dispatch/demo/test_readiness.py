@@ -40,7 +40,7 @@ def ask(questions: Questions, *, timeout_s: float = 1.0) -> tuple[bool, float]:
     return answer, time.now - 100.0
 
 
-def test_what_is_ready_is_asked_once() -> None:
+def test_a_server_that_is_ready_is_asked_once() -> None:
     questions = Questions(True)
     assert (ask(questions), questions.asked) == ((True, 0.0), 1)
 
