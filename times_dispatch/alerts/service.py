@@ -137,10 +137,10 @@ class AlertService:
             self._begin(target, self._send(target, message, alerts))
 
     async def _new_events(self, now: Observation) -> list[Condition]:
-        """Return the events of which no target was notified: an observation may contain an event again."""
+        """Return the events without those whose alerts have ended: an observation may contain an event again."""
         happened = events(now)
-        told = await self._store.ended_ids() if happened else set[str]()
-        return [event for event in happened if event.id not in told]
+        ended = await self._store.ended_ids() if happened else set[str]()
+        return [event for event in happened if event.id not in ended]
 
     def _claim(self, records: Records, states: Mapping[str, TargetState], now_ms: int) -> dict[str, list[DueAlert]]:
         """Choose the alerts for each target, and note in the records that this process is notifying the target."""
