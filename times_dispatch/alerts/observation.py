@@ -60,7 +60,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     complaints: dict[SenderId, int]
     """The number of complaints about each sender that count now; senders without a complaint are missing."""
     finished: list[CampaignView]
-    """The campaigns that finished since the last observation, by what both observations found."""
+    """The campaigns that finished since the last observation."""
     watched: Watched
     """The state that the next observation needs."""
 
