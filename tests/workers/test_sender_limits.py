@@ -55,10 +55,17 @@ async def test_a_ledger_that_is_away_is_tried_every_second_or_sooner_until_it_is
     assert "swordfish" not in str(logs)
 
 
+class NoWaits(FakeClock):
+    """Fails a process that waits until a person has repaired the ledger's data."""
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError(f"a wait of {seconds:.1f} s: the worker does not begin")
+
+
 async def test_a_damaged_sender_keeps_no_worker_from_beginning(redis: Redis, settings: Settings) -> None:
     await redis.set(f"{hash_tag(SENDER)}:sender", "not a hash")
     with capture_logs() as logs:
-        await write_sender_limits(redis, settings, clock=FakeClock(), rng=random.Random(1))
+        await write_sender_limits(redis, settings, clock=NoWaits(), rng=random.Random(1))
     assert (await Queries(redis).sender(OTHERS)).max_parts_per_day == 1_000
     assert [(log["event"], log["sender"]) for log in logs if log["log_level"] == "error"] == [
         ("damaged in the ledger", SENDER)
@@ -67,5 +74,5 @@ async def test_a_damaged_sender_keeps_no_worker_from_beginning(redis: Redis, set
 
 async def test_a_damaged_rate_is_written_anew(redis: Redis, settings: Settings) -> None:
     await redis.hset(f"{hash_tag(SENDER)}:sender", mapping={"configured_rate": "junk", "rate": "junk"})
-    await write_sender_limits(redis, settings, clock=FakeClock(), rng=random.Random(1))
+    await write_sender_limits(redis, settings, clock=NoWaits(), rng=random.Random(1))
     assert (await Queries(redis).sender(SENDER)).rate_per_s == 50

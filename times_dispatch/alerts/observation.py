@@ -27,6 +27,8 @@ from times_dispatch.ledger.states import CampaignState
 log = structlog.get_logger(__name__)
 
 _COMPLAINTS_EVERY_MS: Final = 60_000
+_SET_BACK_MS: Final = 60_000
+"""After Redis' clock was set back, campaigns that were created this long before the observation may be unknown."""
 _AT_ONCE: Final = 1_000
 """The number of campaigns whose budgets are read in one round trip."""
 
@@ -58,7 +60,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     complaints: dict[SenderId, int]
     """The number of complaints about each sender that count now; senders without a complaint are missing."""
     finished: list[CampaignView]
-    """The campaigns that finished between the begin of the last observation and the begin of this observation."""
+    """The campaigns that finished since the last observation."""
     watched: Watched
     """The state that the next observation needs."""
 
@@ -78,8 +80,9 @@ class Observer:
     async def look(self, before: Watched) -> Observation:
         """Observe the ledger. Raises Redis errors.
 
-        Exactly one observation contains a finished campaign: the first observation that began after the campaign
-        finished. The very first observation contains no finished campaign.
+        Exactly one observation contains a finished campaign: the first observation that finds the campaign finished.
+        The very first observation contains no finished campaign. After Redis' clock was set back, an observation may
+        contain a campaign again that an earlier observation contained.
 
         Args:
             before: the state from the last observation.
@@ -94,10 +97,8 @@ class Observer:
                 live += await self._live.of_sender(name, damaged=list[CampaignDamaged]())
             except (ResponseError, ValueError) as error:
                 _log_damage(error, name)
-        finished, later = await self._finished(names, before, live, now_ms) if before.until_ms else ([], [])
         watched: dict[SenderId, list[CampaignId]] = {}
-        unseen: list[LiveCampaign | CampaignView] = [*live, *later]
-        for campaign in unseen:
+        for campaign in live:
             watched.setdefault(campaign.plan.sender, []).append(campaign.id)
         return Observation(
             now_ms=now_ms,
@@ -111,7 +112,7 @@ class Observer:
             budgets=await self._budgets(live),
             counts=await self._read_counts(now_ms / 1000),
             complaints=await self._read_complaints(names, now_ms),
-            finished=finished,
+            finished=await self._finished(names, before, live, now_ms) if before.until_ms else [],
             watched=Watched(until_ms=now_ms, live={sender: sorted(ids) for sender, ids in sorted(watched.items())}),
         )
 
@@ -152,23 +153,28 @@ class Observer:
 
     async def _finished(
         self, senders: list[SenderId], before: Watched, live: list[LiveCampaign], now_ms: int
-    ) -> tuple[list[CampaignView], list[CampaignView]]:
-        """Return the campaigns that finished before this observation, and the campaigns that finished during it.
+    ) -> list[CampaignView]:
+        """Return the campaigns that finished since the last observation.
 
-        A finished campaign was live at the last observation, or was created since then.
+        A finished campaign was live at the last observation, or was created since then. The time at which a campaign
+        finished says nothing, because Redis' clock may have been set since then.
 
         Args:
             senders: all senders.
             before: the state from the last observation.
             live: the campaigns that are live now.
-            now_ms: when this observation began, in epoch milliseconds by Redis' clock.
+            now_ms: when this observation began, in epoch milliseconds by Redis' clock. The next observation finds the
+                campaigns that were created later.
         """
         live_ids = {view.id for view in live}
+        created_from, created_before = str(before.until_ms), f"({now_ms}"
+        if now_ms < before.until_ms:  # Redis' clock was set back: find campaigns of both clocks
+            created_from, created_before = str(now_ms - _SET_BACK_MS), "+inf"
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
-                pipe.zrangebyscore(sender_key(sender, SenderKey.ENDED), str(before.until_ms), "+inf")
+                pipe.zrangebyscore(sender_key(sender, SenderKey.ENDED), created_from, created_before)
             created_since = await pipe.execute()
-        finished, later = list[CampaignView](), list[CampaignView]()
+        finished = list[CampaignView]()
         for sender, created in zip(senders, created_since, strict=True):
             ended = ({CampaignId(text(member)) for member in created} | set(before.live.get(sender, []))) - live_ids
             for campaign in sorted(ended):
@@ -176,10 +182,8 @@ class Observer:
                     views = await self._queries.of_sender(sender, [campaign])
                 except CampaignDamaged:
                     continue
-                for view in views:
-                    if view.state is CampaignState.FINISHED and view.finished_ms > before.until_ms:
-                        (finished if view.finished_ms <= now_ms else later).append(view)
-        return finished, later
+                finished += [view for view in views if view.state is CampaignState.FINISHED]
+        return finished
 
 
 def _budget_use(reply: Any) -> BudgetUse:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 import structlog
 
+from times_dispatch.alerts.condition import Condition
 from times_dispatch.alerts.conditions import conditions, events
 from times_dispatch.alerts.decisions import (
     DueAlert,
@@ -122,7 +123,8 @@ class AlertService:
         now = await self._observe(kept.watched)
         sent, records, states = list(self._sent), dict(kept.open), dict(kept.targets)
         _apply(sent, records, states, now.now_ms)
-        records = updated(records, conditions(now, self._settings), events(now), self._settings, now_ms=now.now_ms)
+        happened = await self._new_events(now)
+        records = updated(records, conditions(now, self._settings), happened, self._settings, now_ms=now.now_ms)
         messages = self._claim(records, states, now.now_ms)
         changes = self._changes(kept, records, states, now)
         if not await self._store.keep(changes):
@@ -133,6 +135,12 @@ class AlertService:
         for target, alerts in messages.items():
             message = message_of(alerts, name=self._settings.name, now_ms=now.now_ms)
             self._begin(target, self._send(target, message, alerts))
+
+    async def _new_events(self, now: Observation) -> list[Condition]:
+        """Return the events without those whose alerts have ended: an observation may contain an event again."""
+        happened = events(now)
+        ended = await self._store.ended_ids() if happened else set[str]()
+        return [event for event in happened if event.id not in ended]
 
     def _claim(self, records: Records, states: Mapping[str, TargetState], now_ms: int) -> dict[str, list[DueAlert]]:
         """Choose the alerts for each target, and note in the records that this process is notifying the target."""

@@ -219,6 +219,11 @@ class AlertStore:
         records = _decoded(opened, AlertRecord)
         return AlertsKept(open=records, targets=_decoded(targets, TargetState), watched=_watched(watched))
 
+    async def ended_ids(self) -> set[str]:
+        """Return the ids of all ended alerts that the ledger keeps."""
+        replies: Any = await self._redis.zrange(ALERTS_ENDED, 0, -1)
+        return {record.id for record in _decoded(dict(enumerate(replies)), AlertRecord).values()}
+
     async def ended(self, *, limit: int) -> list[AlertRecord]:
         """Return the alerts that ended last, the newest first."""
         replies: Any = await self._redis.zrevrange(ALERTS_ENDED, 0, limit - 1)

@@ -1,5 +1,6 @@
 """Exactly one observation sees a finished campaign, whatever happens between two observations."""
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, send_campaign
@@ -9,9 +10,11 @@ from tests.kit.redis_clock import moved_clock
 from times_dispatch.alerts.observation import BudgetUse, Observation, Observer
 from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.complaints import Complaint, Complaints
+from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.heartbeats import ProcessKind
-from times_dispatch.ledger.keys import SENDERS, CampaignField, SenderField, campaign_key
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.keys import SENDERS, CampaignField, SenderField, SenderKey, campaign_key, sender_key
+from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -49,20 +52,62 @@ async def test_a_campaign_that_was_live_for_long_is_seen_when_it_finishes(ledger
     assert (await look(ledger.redis, before.watched)).finished == []
 
 
-async def test_a_campaign_that_finishes_while_a_look_reads_is_seen_by_the_next_look(redis: Redis) -> None:
+async def test_a_campaign_that_finishes_while_a_look_reads_is_seen_by_the_next_look(ledger: Ledger) -> None:
+    class FinishingLive(LiveCampaigns):
+        async def of_sender(self, sender: SenderId, *, damaged: list[CampaignDamaged]) -> list[LiveCampaign]:
+            live = await super().of_sender(sender, damaged=damaged)
+            await ledger.send_all(b"r")
+            return live
+
+    campaign = await ledger.submit()
+    before = await look(ledger.redis, Watched())
+    observer = Observer(ledger.redis)
+    observer._live = FinishingLive(ledger.redis)
+    now = await observer.look(before.watched)
+    assert (now.finished, now.watched.live) == ([], {SENDER: [campaign]})
+    assert [view.id for view in (await look(ledger.redis, now.watched)).finished] == [campaign]
+
+
+async def test_a_campaign_that_is_created_and_finishes_while_a_look_reads_is_seen_by_the_next_look(
+    redis: Redis,
+) -> None:
     before = await look(redis, Watched())
     sent = await send_campaign(redis, IDS)
-    key = campaign_key(SENDER, sent.campaign)
-    later_ms = before.now_ms + 3_600_000
-    await redis.hset(key, CampaignField.FINISHED_MS, str(later_ms))
+    ended = sender_key(SENDER, SenderKey.ENDED)
+    await redis.zadd(ended, {sent.campaign: before.now_ms + 3_600_000})
     now = await look(redis, before.watched)
-    assert now.finished == []
-    assert now.watched.live == {SENDER: [sent.campaign]}
-    finished_ms = now.now_ms + 1
-    await redis.hset(key, CampaignField.FINISHED_MS, str(finished_ms))
-    while (later := await look(redis, now.watched)).now_ms < finished_ms:
+    assert (now.finished, now.watched.live) == ([], {})
+    created_ms = now.now_ms + 1
+    await redis.zadd(ended, {sent.campaign: created_ms})
+    while (later := await look(redis, now.watched)).now_ms <= created_ms:
         pass
     assert [view.id for view in later.finished] == [sent.campaign]
+
+
+@pytest.mark.parametrize("set_by_s", [-3_600, -30, 3_600])
+@pytest.mark.parametrize("is_finished_before", [False, True])
+async def test_a_live_campaign_that_finishes_around_a_setting_of_the_clock_is_seen_by_the_next_look(
+    redis: Redis, set_by_s: int, is_finished_before: bool
+) -> None:
+    with moved_clock(redis) as clock:
+        ledger = Ledger(redis)
+        campaign = await ledger.submit()
+        before = await look(redis, Watched())
+        if is_finished_before:
+            await ledger.send_all(b"r")
+        await clock.set_ahead(set_by_s)
+        await ledger.send_all(b"r")
+        assert [view.id for view in (await look(redis, before.watched)).finished] == [campaign]
+
+
+async def test_a_campaign_that_is_created_after_the_clock_was_set_back_is_seen(redis: Redis) -> None:
+    with moved_clock(redis) as clock:
+        ledger = Ledger(redis)
+        before = await look(redis, Watched())
+        await clock.set_ahead(-3_600)
+        campaign = await ledger.submit()
+        await ledger.send_all(b"r")
+        assert [view.id for view in (await look(redis, before.watched)).finished] == [campaign]
 
 
 async def test_complaints_and_budgets_are_seen(ledger: Ledger) -> None:

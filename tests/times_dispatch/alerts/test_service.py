@@ -14,6 +14,7 @@ from tests.kit.callbacks import SETTINGS, Processes, eventually
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.processes_seen import let_run
+from tests.kit.redis_clock import moved_clock
 from tests.kit.redis_users import add_users
 from tests.kit.waiting import loop_turns
 from tests.kit.webhook import Webhook
@@ -24,6 +25,7 @@ from times_dispatch.alerts.targets import AppriseTarget
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.alerts import AlertChange, AlertStore, read_target_states
 from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.keys import ALERTS_WATCHED, WatchedField
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
 
@@ -247,6 +249,32 @@ def test_a_process_with_an_address_that_apprise_does_not_know_does_not_start(tmp
         assert SECRET not in processes.logs()
     finally:
         processes.end()
+
+
+async def test_each_campaign_that_finishes_around_a_set_back_of_the_clock_is_told_once(redis: Redis) -> None:
+    with moved_clock(redis) as clock:
+        ledger, oncall = Ledger(redis), Recorder()
+        await let_run(redis, ProcessKind.WORKER, ProcessKind.BEAT)
+        one = service(redis, oncall=oncall)
+        await rounds(one)
+        for campaign in ("short001", "short002"):
+            await ledger.submit(campaign=campaign)
+            await ledger.send_all(b"r")
+        await rounds(one)
+        await ledger.submit(campaign="live0001")
+        await rounds(one)
+        await clock.set_ahead(-3_600)
+        await ledger.send_all(b"r")
+        await ledger.submit(campaign="short003")
+        await ledger.send_all(b"r")
+        await rounds(one)
+        # Time comes to the moments before the clock was set back.
+        await redis.hset(ALERTS_WATCHED, WatchedField.UNTIL_MS, await ledger.now_ms() - 60_000)
+        await clock.set_ahead(0)
+        await rounds(one)
+    told = [line for text in oncall.notified for line in text.splitlines() if "is finished" in line]
+    names = ["live0001", "short001", "short002", "short003"]
+    assert sorted(name for name in names for line in told if name in line) == names
 
 
 async def test_an_outage_of_the_ledger_is_told_by_the_process_that_decided(braked: Ledger) -> None:

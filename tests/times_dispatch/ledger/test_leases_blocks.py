@@ -1,13 +1,16 @@
 """Opening blocks, which makes messages ``sending``; the pacing of blocks is in test_leases_pacing.py."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.records import RECORD_WIDTH
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -175,6 +178,22 @@ async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_
     await ledger.maintenance.take_changed(SENDER)
     await ledger.open(lease)
     assert await ledger.maintenance.take_changed(SENDER) == [CAMPAIGN]
+
+
+@pytest.mark.parametrize("length", [1, 3, 20, 3 * (1 + RECORD_WIDTH) - 1, 3 * (1 + RECORD_WIDTH) + 1])
+async def test_an_opening_changes_nothing_of_a_batch_whose_records_are_damaged(ledger: Ledger, length: int) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
+    messages: Any = await ledger.redis.get(f"{KEY}:m:0")
+    damaged = (messages + b"\0")[:length]
+    await ledger.redis.set(f"{KEY}:m:0", damaged)
+    before = await ledger.dump()
+    with pytest.raises(ResponseError, match=f"DAMAGED records of {length} bytes for 3 messages"):
+        await ledger.open_block(lease)
+    assert await ledger.dump() == before
+    await ledger.redis.set(f"{KEY}:m:0", messages)
+    assert len((await ledger.open(lease)).messages) == 2
 
 
 async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from tests.kit.ledger_machine.clock import machine_clock
 from times_dispatch.ledger.keys import batch_key, campaign_key, hash_tag
-from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import AHEAD_US, BatchClosed, Block, Wait
 from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason, ControlAction
@@ -276,25 +276,26 @@ async def test_a_rejected_probe_ends_a_back_off_as_an_accepted_one_does(ledger: 
     assert len((await ledger.open(lease)).messages) == 2
 
 
-async def test_no_start_is_missed_because_many_campaigns_start_at_the_same_minute(ledger: Ledger) -> None:
-    start_at_ms = await ledger.now_ms() + 100_000
-    for number in range(250):
-        await ledger.submit(1, campaign=f"c{number:07}", start_at_ms=start_at_ms, missed_start="skip")
-    pace, waiting = f"{hash_tag(SENDER)}:sender", f"{hash_tag(SENDER)}:waiting"
-    for number in range(250):
-        await ledger.move_start(-1_000, CampaignId(f"c{number:07}"))
-    await ledger.issue()
-    assert await ledger.redis.zcard(waiting) == 150
-    # Simulate a minute of calls without a gap.
-    for number in range(250):
-        await ledger.redis.hset(campaign_key(SENDER, CampaignId(f"c{number:07}")), "start_ms", start_at_ms - 170_000)
-    await ledger.redis.hincrby(pace, "starts_since_ms", -69_000)
-    for _ in range(2):
-        await ledger.issue()
-    states = {view.state for view in await ledger.queries.campaigns()}
-    assert states == {CampaignState.RUNNING}
-    assert await ledger.redis.zcard(waiting) == 0
-    assert not await ledger.redis.hexists(pace, "starts_since_ms")
+async def test_no_start_is_missed_because_many_campaigns_start_at_the_same_minute(redis: Redis) -> None:
+    campaigns = [CampaignId(f"c{number:07}") for number in range(450)]
+    sender_key, waiting = f"{hash_tag(SENDER)}:sender", f"{hash_tag(SENDER)}:waiting"
+    with machine_clock(redis) as clock:
+        await clock.write(redis)
+        ledger = Ledger(redis)
+        ledger.leases = BatchLeases(redis, clock=clock)
+        start_at_ms = await ledger.now_ms() + 100_000
+        for campaign in campaigns:
+            await ledger.submit(1, campaign=campaign, start_at_ms=start_at_ms, missed_start="skip")
+        clock.now_us = (start_at_ms + 1_000) * 1_000
+        left = []
+        for _ in range(5):  # more than two minutes of calls without a gap of a minute
+            await clock.write(redis)
+            await ledger.issue()
+            left.append(await redis.zcard(waiting))
+            clock.now_us += 30_000_000
+    assert left == [350, 250, 150, 50, 0]
+    assert {await ledger.field("state", campaign) for campaign in campaigns} == {CampaignState.RUNNING}
+    assert not await redis.hexists(sender_key, "starts_since_ms")
 
 
 async def test_a_start_that_nobody_came_by_for_is_missed_also_among_many(ledger: Ledger) -> None:

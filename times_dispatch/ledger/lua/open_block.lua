@@ -316,6 +316,7 @@ if provider.out_of_reach then return closed('out_of_reach') end
 if not provider.chain_index then return no_provider(provider.soonest_us, silent) end
 
 local count = tonumber(lease.count)
+check_records(messages_key, count)
 local states = redis.call('GETRANGE', messages_key, 0, count - 1)
 local position = string.find(states, PENDING, tonumber(lease.first_pending) + 1, true)
 if not position then
@@ -371,7 +372,6 @@ local block = {
 local head = struct.pack(PACKED_HEAD, block.number, now, block.starts_in_us, block.per_unit_us, main.delay_us,
   provider.chain_index, next_index, suppressed)
 local packed = {head}
-check_records(messages_key, count)
 if checks then suppress(checks, count, block.number) end
 mark_sending(packed, block, count)
 if checks and #indexes > 0 then add_entries(checks, indexes, messages_key, count) end
