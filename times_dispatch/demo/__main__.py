@@ -17,12 +17,12 @@ from rich.console import Console
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
+from times_dispatch.demo.local_settings import DEMO_SETTINGS, LocalSettings, read_local_settings
 from times_dispatch.demo.processes import ProcessFailed, run, start
 from times_dispatch.demo.redis_server import EmbeddedServerFailed
 from times_dispatch.demo.stack import SETTINGS, Stack
 from times_dispatch.demo.statistics_comparison import comparison_table, differing, read_numbers, recount
 from times_dispatch.demo.tables import ledger_and_books_table
-from times_dispatch.demo.trial_settings import DEMO_SETTINGS, TrialSettings, read_trial_settings
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--settings", type=Path, metavar="FILE", help="your own dispatch.toml")
     options = parser.parse_args(arguments)
     try:
-        settings = read_trial_settings(options.settings or DEMO_SETTINGS)
+        settings = read_local_settings(options.settings or DEMO_SETTINGS)
     except SettingsInvalid as invalid:
         out.print(*invalid.mistakes, sep="\n", markup=False)
         return 2
@@ -104,7 +104,7 @@ def _settings_with_price() -> str:
     return tomlkit.dumps(settings)
 
 
-def _up(settings: TrialSettings, kept: Path | None) -> int:
+def _up(settings: LocalSettings, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
     stack = Stack(
         workers=2,

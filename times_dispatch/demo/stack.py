@@ -22,9 +22,9 @@ import tomlkit
 
 import times_dispatch
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
+from times_dispatch.demo.local_settings import DEMO_SETTINGS, REGISTRY_NAME
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.demo.trial_settings import DEMO_SETTINGS, REGISTRY_NAME
 from times_dispatch.sandbox.gateway import POST_PATH
 from times_dispatch.settings.providers.builder import variable_prefix
 

@@ -4,34 +4,34 @@ from typing import Any
 
 import pytest
 
+from times_dispatch.demo.local_settings import DEMO_SETTINGS, LocalSettings, read_local_settings
 from times_dispatch.demo.stack import Stack
-from times_dispatch.demo.trial_settings import DEMO_SETTINGS, TrialSettings, read_trial_settings
 from times_dispatch.settings.errors import SettingsInvalid
 
 _DEMO = DEMO_SETTINGS.read_text("utf-8")
 
 
-def _read(folder: Path, text: str) -> TrialSettings:
+def _read(folder: Path, text: str) -> LocalSettings:
     path = folder / "dispatch.toml"
     path.write_text(text, "utf-8")
-    return read_trial_settings(path)
+    return read_local_settings(path)
 
 
-def _table(trial: TrialSettings, name: str) -> dict[str, Any]:
-    table: dict[str, Any] = tomllib.loads(trial.text)[name]
+def _table(local: LocalSettings, name: str) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads(local.text)[name]
     return table
 
 
 def test_the_demos_settings_are_taken_as_they_are() -> None:
-    trial = read_trial_settings(DEMO_SETTINGS)
-    assert tomllib.loads(trial.text) == tomllib.loads(_DEMO)
-    assert trial[1:] == ("", {"timesmobile": "/ct/api/v1/message"}, [])
+    local = read_local_settings(DEMO_SETTINGS)
+    assert tomllib.loads(local.text) == tomllib.loads(_DEMO)
+    assert local[1:] == ("", {"timesmobile": "/ct/api/v1/message"}, [])
 
 
 def test_the_sandbox_stands_in_for_a_provider_of_any_name(tmp_path: Path) -> None:
     text = _DEMO.replace("[providers.timesmobile]", "[providers.acme-2]").replace("-post", "-get", 1)
-    trial = _read(tmp_path, text)
-    stack = Stack(settings=trial.text, provider_paths=trial.provider_paths)
+    local = _read(tmp_path, text)
+    stack = Stack(settings=local.text, provider_paths=local.provider_paths)
     try:
         environment = stack.environment
     finally:
@@ -60,24 +60,24 @@ def test_the_registry_file_is_read_from_the_place_that_the_settings_name(tmp_pat
     (tmp_path / "dlt").mkdir()
     registry = DEMO_SETTINGS.with_name("templates.toml").read_text("utf-8")
     (tmp_path / "dlt" / "ours.toml").write_text(registry, "utf-8")
-    trial = _read(tmp_path, _DEMO + '\n[registry]\ntemplates = "dlt/ours.toml"\n')
-    assert trial.registry == registry
-    assert _table(trial, "registry") == {"templates": "templates.toml"}
+    local = _read(tmp_path, _DEMO + '\n[registry]\ntemplates = "dlt/ours.toml"\n')
+    assert local.registry == registry
+    assert _table(local, "registry") == {"templates": "templates.toml"}
 
 
-def test_what_reaches_others_is_left_out_and_named(tmp_path: Path) -> None:
+def test_settings_that_reach_others_are_left_out_and_named(tmp_path: Path) -> None:
     text = _DEMO.replace("# forward_url", "forward_url").replace("# relay_url", "relay_url")
     text += '\n[retention]\npath = "/srv/archive"\n[alerts.targets.oncall]\nkinds = ["no_worker"]\n'
-    trial = _read(tmp_path, text)
-    assert trial.left_out == ["retention.path", "callbacks.forward_url", "callbacks.relay_url", "alerts.targets"]
-    assert not {"forward_url", "relay_url"} & _table(trial, "callbacks").keys()
-    assert (_table(trial, "retention"), _table(trial, "alerts")) == ({}, {})
+    local = _read(tmp_path, text)
+    assert local.left_out == ["retention.path", "callbacks.forward_url", "callbacks.relay_url", "alerts.targets"]
+    assert not {"forward_url", "relay_url"} & _table(local, "callbacks").keys()
+    assert (_table(local, "retention"), _table(local, "alerts")) == ({}, {})
 
 
 def test_settings_without_tracked_links_start(tmp_path: Path) -> None:
     text = "\n".join(line for line in _DEMO.splitlines() if not line.startswith(("url =", "links =")))
-    trial = _read(tmp_path, text)
-    stack = Stack(links=True, settings=trial.text)
+    local = _read(tmp_path, text)
+    stack = Stack(links=True, settings=local.text)
     try:
         stack._write_sandbox_config()
         written = tomllib.loads((stack.folder / "sandbox.toml").read_text("utf-8"))

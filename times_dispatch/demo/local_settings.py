@@ -29,7 +29,7 @@ _LEFT_OUT: Final = (
 """The settings that reach an archive, other systems or people."""
 
 
-class TrialSettings(NamedTuple):
+class LocalSettings(NamedTuple):
     """The settings of a trial."""
 
     text: str
@@ -42,7 +42,7 @@ class TrialSettings(NamedTuple):
     """The settings of the file that the trial does not use, such as ``callbacks.forward_url``."""
 
 
-def read_trial_settings(path: Path) -> TrialSettings:
+def read_local_settings(path: Path) -> LocalSettings:
     """Read and check a settings file.
 
     Raises:
@@ -66,7 +66,7 @@ def read_trial_settings(path: Path) -> TrialSettings:
     left_out = [
         f"{table}.{key}" for table, key in _LEFT_OUT if settings.get(table, {}).pop(key, None) not in (None, "", {})
     ]
-    return TrialSettings(
+    return LocalSettings(
         text=tomlkit.dumps(settings),
         registry=registry.read_text("utf-8-sig") if registry else "",
         provider_paths=provider_paths,
