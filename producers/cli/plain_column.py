@@ -2,7 +2,7 @@
 
 from unicodedata import category
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult  # noqa: TID251  # Console as a type only
 from rich.constrain import Constrain
 from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
