@@ -354,14 +354,10 @@ class Dispatcher:
             self._issuer.issue_later(ref.sender)
         elif end is not BatchEnd.DONE:  # the next batches were issued when the last block of a done batch was opened
             await self._issuer.issue(ref.sender)
-        log.info(
-            "batch",
-            campaign=ref.campaign,
-            batch=ref.number,
-            sender=ref.sender,
-            ended=end,
-            seconds=round(self._clock.monotonic() - began_at, 3),
-            **batch.counts,
+        worked_ms = round((self._clock.monotonic() - began_at) * 1000)
+        log.debug("batch ended", campaign=ref.campaign, batch=ref.number, ended=end, worked_ms=worked_ms)
+        self._sums.info(
+            "batch", campaign=ref.campaign, sender=ref.sender, ended=end, worked_ms=worked_ms, **batch.counts
         )
         return end
 

@@ -1,13 +1,14 @@
 """``dispatch pause``, ``resume``, ``cancel``, ``budget`` and ``resolve``: control a campaign for all workers."""
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import click
 from redis.asyncio import Redis
 
 from producers.cli import CliContext, completion
-from producers.cli.confirmation import about_cost, campaign_lines, confirm, yes_option
-from producers.cli.ledger import campaign_meant, notify_workers, with_ledger
+from producers.cli.confirmation import about_cost, campaign_lines, confirm, unsent_of, yes_option
+from producers.cli.ledger import campaign_meant, campaigns_meant, notify_workers, with_ledger
 from producers.cli.output import echo
 from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
@@ -32,7 +33,7 @@ _HINTS_DURING_SUBMIT = {
 
 
 @click.command()
-@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.option(
     "--sender",
     "sender_name",
@@ -46,22 +47,30 @@ _HINTS_DURING_SUBMIT = {
 )
 @yes_option
 @click.pass_obj
-def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: bool, reason: str, yes: bool) -> None:
-    """Pause CAMPAIGN: no push starts later than a second after this command has ended.
+def pause(
+    options: CliContext, campaigns: tuple[str, ...], *, sender_name: str, all_senders: bool, reason: str, yes: bool
+) -> None:
+    """Pause CAMPAIGNS: no push starts later than a second after this command has ended.
 
     With --sender or --all whole senders are paused, also for campaigns that are submitted later. The command needs only
     Redis, and no valid settings file. The command asks before it pauses several campaigns.
     """
-    _check_target(campaign, sender_name, all_senders=all_senders)
-    if not campaign:
+    _check_target(campaigns, sender_name, all_senders=all_senders)
+    if not campaigns:
         pause_senders(options, sender_name or None, reason=reason, yes=yes)
         return
-    id_ = campaign_meant(options, campaign)
-    _change_state(options, id_, ControlAction.PAUSE, reason or _BY_HAND, CampaignState.PAUSED)
+    ids = campaigns_meant(options, campaigns)
+    if len(ids) > 1 and not yes:
+        _ask("pauses", options, ids)
+
+    def change(id_: CampaignId) -> bool:
+        return _change_state(options, id_, ControlAction.PAUSE, reason or _BY_HAND, CampaignState.PAUSED)
+
+    _change_all(ids, change)
 
 
 @click.command()
-@click.argument("campaign", default="", shell_complete=completion.campaigns)
+@click.argument("campaigns", nargs=-1, shell_complete=completion.campaigns)
 @click.option(
     "--sender",
     "sender_name",
@@ -72,18 +81,24 @@ def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: 
 @click.option("--all", "all_senders", is_flag=True, help="Resume every sender that is paused.")
 @yes_option
 @click.pass_obj
-def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders: bool, yes: bool) -> None:
-    """Resume CAMPAIGN where it stopped, also if it stopped itself; exit with 1 if something else holds it back.
+def resume(options: CliContext, campaigns: tuple[str, ...], *, sender_name: str, all_senders: bool, yes: bool) -> None:
+    """Resume CAMPAIGNS where they stopped, also if they stopped themselves; exit with 1 if one is held back still.
 
     With --sender or --all whole senders are resumed; a campaign that was paused by itself stays paused. The command
     asks before it resumes several campaigns.
     """
-    _check_target(campaign, sender_name, all_senders=all_senders)
-    if not campaign:
+    _check_target(campaigns, sender_name, all_senders=all_senders)
+    if not campaigns:
         resume_senders(options, sender_name or None, yes=yes)
         return
+    ids = campaigns_meant(options, campaigns)
+    if len(ids) > 1 and not yes:
+        _ask("resumes", options, ids)
+    _change_all(ids, lambda id_: _resume(options, id_))
 
-    id_ = campaign_meant(options, campaign)
+
+def _resume(options: CliContext, id_: CampaignId) -> bool:
+    """Resume a campaign and print its new state; return whether messages can be sent now."""
 
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
         queries = Queries(redis)
@@ -95,29 +110,29 @@ def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders:
     changed, view, sender = with_ledger(options, change)
     if view.state is CampaignState.BRAKED or not view.counters_add_up:
         echo(f"campaign {id_} is {view.state}: {view.reason}", err=True)
-        raise SystemExit(1)
+        return False
     if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):
         echo(f"campaign {id_} is running, but nothing is sent: {view.reason}", err=True)
-        raise SystemExit(1)
+        return False
     if view.state is CampaignState.RUNNING and view.reason:
         echo(f"campaign {id_} is {state_in_words(view)}: {view.reason}")
-    else:
-        _print_state(id_, changed, view.state, wanted=CampaignState.RUNNING)
+        return True
+    return _print_state(id_, changed, view.state, wanted=CampaignState.RUNNING)
 
 
 @click.command()
-@click.argument("campaign", shell_complete=completion.campaigns)
+@click.argument("campaigns", nargs=-1, required=True, shell_complete=completion.campaigns)
 @yes_option
 @click.pass_obj
-def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
-    """Cancel CAMPAIGN for good: unsent messages are cancelled, messages in doubt are not sent again.
+def cancel(options: CliContext, campaigns: tuple[str, ...], *, yes: bool) -> None:
+    """Cancel CAMPAIGNS for good: unsent messages are cancelled, messages in doubt are not sent again.
 
     The command asks before it cancels messages, and needs only Redis.
     """
-    id_ = campaign_meant(options, campaign)
-    if not yes and (lines := _cancel_in_words(options, id_)):
+    ids = campaigns_meant(options, campaigns)
+    if not yes and (lines := [line for id_ in ids for line in _cancel_in_words(options, id_)]):
         confirm(*lines)
-    _change_state(options, id_, ControlAction.CANCEL, _BY_HAND, CampaignState.CANCELLED)
+    _change_all(ids, lambda id_: _change_state(options, id_, ControlAction.CANCEL, _BY_HAND, CampaignState.CANCELLED))
 
 
 def _cancel_in_words(options: CliContext, campaign: CampaignId) -> list[str]:
@@ -220,16 +235,40 @@ def _unapplied(unapplied: UnappliedReports) -> CommandFailed:
     return CommandFailed(f"{unapplied}; then run the command again, or decide without these reports with --force")
 
 
-def _check_target(campaign: str, sender_name: str, *, all_senders: bool) -> None:
-    """Raise UsageError unless exactly one of the campaign, the sender and all senders is named."""
-    if bool(campaign) + bool(sender_name) + all_senders != 1:
-        raise click.UsageError("name a campaign, or name a sender with --sender, or give --all")
+def _ask(verb: str, options: CliContext, campaigns: Sequence[CampaignId]) -> None:
+    """Ask before several campaigns are paused or resumed."""
+
+    async def read(redis: Redis) -> tuple[list[CampaignView], list[str]]:
+        views, damaged = list[CampaignView](), list[str]()
+        for id_ in campaigns:
+            try:
+                views.append(await Queries(redis).campaign(id_))
+            except CampaignDamaged as damage:
+                damaged.append(f"  {id_}  damaged in the ledger: {damage.what}")
+        return views, damaged
+
+    views, damaged = with_ledger(options, read)
+    unsent = counted(unsent_of(views), "unsent message")
+    confirm(f"{verb} {len(campaigns)} campaigns with {unsent}", *campaign_lines(views), *damaged)
+
+
+def _change_all(campaigns: Sequence[CampaignId], change: Callable[[CampaignId], bool]) -> None:
+    """Change every campaign, also after one that cannot be changed; exit with 1 if there was such a campaign."""
+    are_changed = [change(id_) for id_ in campaigns]
+    if not all(are_changed):
+        raise SystemExit(1)
+
+
+def _check_target(campaigns: Sequence[str], sender_name: str, *, all_senders: bool) -> None:
+    """Raise UsageError unless exactly one kind of target is named: campaigns, a sender or all senders."""
+    if bool(campaigns) + bool(sender_name) + all_senders != 1:
+        raise click.UsageError("name campaigns, or name a sender with --sender, or give --all")
 
 
 def _change_state(
     options: CliContext, campaign: CampaignId, action: ControlAction, reason: str, wanted: CampaignState
-) -> None:
-    """Change a campaign's state and print the new state.
+) -> bool:
+    """Change a campaign's state and print the new state; return whether the campaign is in the wanted state.
 
     Args:
         options: the options of the command line.
@@ -237,9 +276,6 @@ def _change_state(
         action: the action to take.
         reason: is stored with the campaign.
         wanted: the state that the action leads to.
-
-    Raises:
-        SystemExit: with 1, after a line on stderr, if the campaign is in another state now.
     """
 
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
@@ -248,13 +284,13 @@ def _change_state(
             sender, campaign, action, reason=reason, replaces_reason=reason != _BY_HAND
         )
 
-    _print_state(campaign, *with_ledger(options, change), wanted=wanted)
+    return _print_state(campaign, *with_ledger(options, change), wanted=wanted)
 
 
-def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, wanted: CampaignState) -> None:
+def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, wanted: CampaignState) -> bool:
     if changed or state is wanted:
         echo(f"campaign {campaign} is {state}")
-        return
+        return True
     if state is CampaignState.SUBMITTING:
         hint = _HINTS_DURING_SUBMIT[wanted].format(campaign)
         problem = f"is still being submitted, so none of its messages is sent yet: {hint}"
@@ -262,4 +298,4 @@ def _print_state(campaign: CampaignId, changed: bool, state: CampaignState, *, w
         done = "resumed" if wanted is CampaignState.RUNNING else wanted
         problem = f"is {state}: it cannot be {done} any more"
     echo(f"campaign {campaign} {problem}", err=True)
-    raise SystemExit(1)
+    return False

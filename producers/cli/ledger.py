@@ -2,7 +2,7 @@
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -83,9 +83,20 @@ def campaign_meant(options: CliContext, words: str) -> CampaignId:
         CampaignUnknown: the words name no campaign.
         CampaignAmbiguous: the words name several campaigns.
     """
-    campaign = with_ledger(options, lambda redis: CampaignSearch(redis).find(words))
-    name_campaign(words, campaign)
-    return campaign
+    return campaigns_meant(options, [words])[0]
+
+
+def campaigns_meant(options: CliContext, words: Sequence[str]) -> list[CampaignId]:
+    """Return the ids of the campaigns that a person names, each id once; see ``campaign_meant``."""
+
+    async def find(redis: Redis) -> list[CampaignId]:
+        search = CampaignSearch(redis)
+        return [await search.find(each) for each in words]
+
+    campaigns = with_ledger(options, find)
+    for each, campaign in zip(words, campaigns, strict=True):
+        name_campaign(each, campaign)
+    return list(dict.fromkeys(campaigns))
 
 
 def name_campaign(words: str, campaign: CampaignId) -> None:

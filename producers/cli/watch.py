@@ -7,12 +7,12 @@ from enum import StrEnum
 import click
 from redis import exceptions
 from redis.asyncio import Redis
-from rich.progress import BarColumn, Progress
+from rich.progress import BarColumn
 
 from producers.cli import TIMEOUTS, CliContext, completion
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import console, echo
-from producers.cli.plain_column import PlainColumn
+from producers.cli.plain_column import PlainColumn, PlainProgress
 from producers.cli.plain_console import PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -138,7 +138,7 @@ async def follow(
     silence = _RedisSilence(name_of_redis, redis_timeout_s, clock)
     lines = _Lines(out)
     columns = (BarColumn(bar_width=_BAR_WIDTH), PlainColumn())
-    with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
+    with PlainProgress(*columns, console=out, disable=not out.is_terminal) as bar:
         views = {campaign: await queries.campaign(campaign) for campaign in campaigns}
         await workers.look()
         tasks = {campaign: bar.add_task("", total=view.total) for campaign, view in views.items()}

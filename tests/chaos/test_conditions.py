@@ -88,7 +88,7 @@ def test_a_lease_that_a_live_worker_loses_is_counted(tmp_path: Path) -> None:
     log = tmp_path / "worker-2.log"
     log.write_text('{"event":"batch","ended":"done"}\n')
     assert clock_jumps.judge(log).holds
-    log.write_text('{"event":"batch","ended":"lease lost"}\n')
+    log.write_text('{"event":"batch","ended":"lease_lost"}\n')
     assert not clock_jumps.judge(log).holds
 
 

@@ -1,6 +1,7 @@
 """Many batches in one process: how many at once, and the start of a worker."""
 
 import asyncio
+import time
 
 import pytest
 from redis import exceptions
@@ -147,9 +148,22 @@ async def test_no_log_line_holds_a_number_a_text_or_a_credential(rig: WorkerRig)
     with capture_logs() as logs:
         await rig.send()
     log_text = str(logs)
-    assert [log["event"] for log in logs].count("batch") == 3
+    assert {log["event"] for log in logs} >= {"batch", "batch ended"}
     for secret in ("9198", "name 1", "Dear", "hunter2", "shop", "an-id-key"):
         assert secret not in log_text
+
+
+async def test_batches_that_end_within_a_second_are_one_log_line_with_their_sums(rig: WorkerRig) -> None:
+    await rig.submit(40, batch_size=1)
+    began_at = time.monotonic()
+    with capture_logs() as logs:
+        await rig.send()
+    lines = [log for log in logs if log["event"] == "batch"]
+    assert sum(log.get("lines", 1) for log in lines) == 40
+    assert sum(log["accepted"] for log in lines) == 40
+    took_s = time.monotonic() - began_at
+    for end in {log["ended"] for log in lines}:
+        assert sum(log["ended"] == end for log in lines) <= 2 + took_s
 
 
 def _is_even(push: Arrived) -> bool:

@@ -14,10 +14,10 @@ import httpx
 import tomlkit
 from rich.console import Console
 
-from times_dispatch.bounded_file import read_bounded_text
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.demo import recipients
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
+from times_dispatch.demo.local_settings import DEMO_SETTINGS, LocalSettings, read_local_settings
 from times_dispatch.demo.processes import ProcessFailed, run, start
 from times_dispatch.demo.redis_server import EmbeddedServerFailed
 from times_dispatch.demo.stack import SETTINGS, Stack
@@ -29,6 +29,7 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.plurals import counted
 from times_dispatch.provider.correlation_ids import CorrelationIds
+from times_dispatch.settings.errors import SettingsInvalid
 
 RECIPIENTS = 20_000
 SETTLE_WITHIN_S = 45.0
@@ -48,7 +49,7 @@ SANDBOX = {
     "clicks": {"share": 0.2, "max_clicks": 3},
 }
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def main(arguments: list[str]) -> int:
@@ -66,9 +67,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--settings", type=Path, metavar="FILE", help="your own dispatch.toml")
     options = parser.parse_args(arguments)
     try:
-        settings = read_bounded_text(options.settings) if options.settings else None
-    except OSError as error:
-        out.print(f"{options.settings}: {error.strerror}", markup=False)
+        settings = read_local_settings(options.settings or DEMO_SETTINGS)
+    except SettingsInvalid as invalid:
+        out.print(*invalid.mistakes, sep="\n", markup=False)
         return 2
     return _up(settings, options.keep)
 
@@ -103,7 +104,7 @@ def _settings_with_price() -> str:
     return tomlkit.dumps(settings)
 
 
-def _up(settings: str | None, kept: Path | None) -> int:
+def _up(settings: LocalSettings, kept: Path | None) -> int:
     """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
     stack = Stack(
         workers=2,
@@ -112,9 +113,13 @@ def _up(settings: str | None, kept: Path | None) -> int:
         console=True,
         metrics=True,
         sandbox=SANDBOX,
-        settings=settings,
+        settings=settings.text,
+        registry=settings.registry,
+        provider_paths=settings.provider_paths,
         redis_folder=kept,
     )
+    if settings.left_out:
+        out.print(f"left out, because a trial reaches nothing outside: {', '.join(settings.left_out)}", markup=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,11 +21,14 @@ import tomlkit
 
 import times_dispatch
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
+from times_dispatch.demo.local_settings import DEMO_SETTINGS, REGISTRY_NAME
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 from times_dispatch.demo.readiness import is_ready_within
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.sandbox.gateway import POST_PATH
+from times_dispatch.settings.providers.builder import variable_prefix
 
-SETTINGS = Path(__file__).parent / "dispatch.toml"
+SETTINGS = DEMO_SETTINGS
 SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
 """In the settings, this URL stands for the sandbox; ``Stack.start`` replaces it with the sandbox's real URL."""
 _READY_WITHIN_S = 40.0
@@ -38,6 +42,9 @@ class Stack:
 
     Args:
         settings: The text of ``dispatch.toml``; by default the demo's own.
+        registry: The text of the registry file ``templates.toml`` beside ``dispatch.toml``; by default there is no such
+            file.
+        provider_paths: The path of the sandbox's API for each provider of the settings that the sandbox stands in for.
         workers: Number of worker processes.
         reconcilers: Number of reconciler processes.
         flower: Whether Flower is started.
@@ -57,6 +64,8 @@ class Stack:
         self,
         *,
         settings: str | None = None,
+        registry: str = "",
+        provider_paths: Mapping[str, str] | None = None,
         workers: int = 2,
         reconcilers: int = 1,
         flower: bool = False,
@@ -73,6 +82,8 @@ class Stack:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-"))
         self._settings = settings or SETTINGS.read_text("utf-8")
+        self._registry = registry
+        self._provider_paths = dict(provider_paths or {"timesmobile": POST_PATH})
         self._with_flower = flower
         self._with_links = links
         self._with_metrics = metrics
@@ -158,13 +169,19 @@ class Stack:
             "DISPATCH_CONSOLE_LISTEN": f"127.0.0.1:{self._ports['console']}",
             "DISPATCH_CALLBACKS_LISTEN": f"127.0.0.1:{self._ports['receiver']}",
             "DISPATCH_FLOWER_BASIC_AUTH": ":".join(self.flower_auth),
-            "DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": f"{self.sandbox_url}/ct/api/v1/message",
-            "DISPATCH_PROVIDER_TIMESMOBILE_USERNAME": _USERNAME,
-            "DISPATCH_PROVIDER_TIMESMOBILE_PASSWORD": self._password,
+            **self._provider_environment(),
             "SANDBOX_USERNAME": _USERNAME,
             "SANDBOX_PASSWORD": self._password,
             **self._extra,
         }
+
+    def _provider_environment(self) -> dict[str, str]:
+        values = dict[str, str]()
+        for nickname, path in self._provider_paths.items():
+            prefix = variable_prefix(nickname)
+            values[f"{prefix}ENDPOINT"] = f"{self.sandbox_url}{path}"
+            values[f"{prefix}USERNAME"], values[f"{prefix}PASSWORD"] = _USERNAME, self._password
+        return values
 
     def environment_of(self, process: str) -> dict[str, str]:
         """Return the environment variables of one process."""
@@ -189,6 +206,8 @@ class Stack:
         """
         settings = self._settings.replace(SANDBOX_IN_SETTINGS, self.sandbox_url)
         (self.folder / "dispatch.toml").write_text(settings, "utf-8")
+        if self._registry:
+            (self.folder / REGISTRY_NAME).write_text(self._registry, "utf-8")
         progress("redis")
         self.redis.start()
         self._write_sandbox_config()
@@ -260,7 +279,7 @@ class Stack:
         options["username"], options["password"] = _USERNAME, self._password
         options["reports"] = {"url": self.postback_url, **options.get("reports", {})}
         if self._with_links:
-            domain = tomlkit.parse(self._settings).unwrap()["links"]["url"]
+            domain = tomllib.loads(self._settings).get("links", {}).get("url", "")
             options["clicks"] = {"url": self.links_url, "domain": domain, **options.get("clicks", {})}
         (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
 

@@ -11,6 +11,7 @@ from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
 from tests.chaos.submitting import submit
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
+from workers.batch.batch_run import BatchEnd
 
 _FORWARD_S = 600.0
 """A jump beyond the end of the validity of the campaigns, in seconds."""
@@ -44,7 +45,7 @@ def plan() -> RunPlan:
 
 def judge(log: Path) -> ChaosFigure:
     """Count, in the logs of the workers, the batches that a worker ended because another worker took the lease."""
-    return at_most(LEASES_LOST, log.read_text("utf-8", "replace").count('"ended":"lease lost"'), 0)
+    return at_most(LEASES_LOST, log.read_text("utf-8", "replace").count(f'"ended":"{BatchEnd.LEASE_LOST}"'), 0)
 
 
 async def _jump(testbed: ChaosTestbed) -> None:

@@ -1,6 +1,7 @@
 """Commands that cannot be undone print what they would do, and ask; the tests run the real command on a terminal."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_all_senders_are_paused_after_a_yes(run: Run, submitted: str, redis_url:
     assert paused.exit_code == 0
     assert "pauses sender OTHERS, TIMESM: 2 live campaigns with 6 unsent messages\n" in paused.output
     assert "sender TIMESM is paused\n" in paused.output
+
+
+def test_a_pause_resume_or_cancel_of_several_campaigns_shows_all_of_them_first(run: Run, submitted: str) -> None:
+    run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes", "--again")
+    other = str(json.loads(run("list", "--json").stdout)[0]["id"])
+    for command, first in (
+        ("pause", "pauses 2 campaigns with 6 unsent messages\n"),
+        ("resume", "resumes 2 campaigns with 6 unsent messages\n"),
+        ("cancel", "cancels for good:\n"),
+    ):
+        refused = run(command, submitted, other)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr.startswith(first)
+        for campaign in (submitted, other):
+            assert f"  {campaign}  bills from TIMESM, running: 3 messages of 3 unsent\n" in refused.stderr
+        assert "nothing is done: nobody can be asked here" in refused.stderr
 
 
 def test_a_cancel_is_refused_if_nobody_can_be_asked(run: Run, submitted: str) -> None:

@@ -28,6 +28,32 @@ def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) ->
     assert again.stderr == f"campaign {submitted} is cancelled: it cannot be resumed any more\n"
 
 
+def test_several_campaigns_are_paused_resumed_and_cancelled_at_once(run: Run, submitted: str) -> None:
+    assert run("submit", "campaign.toml", "--recipients", "customers.csv", "--yes", "--again").exit_code == 0
+    other = str(json.loads(run("list", "--json").stdout)[0]["id"])
+    assert other != submitted
+
+    paused = run("pause", submitted, "last", submitted, "--reason", "a mistake", "--yes")
+    assert paused.stdout == f"campaign {submitted} is paused\ncampaign {other} is paused\n"
+    assert paused.stderr == f"last is campaign {other}\n"
+    resumed = run("resume", submitted, other, "--yes")
+    assert resumed.stdout == f"campaign {submitted} is running\ncampaign {other} is running\n"
+
+    assert run("cancel", other, "--yes").exit_code == 0
+    both = run("pause", other, submitted, "--yes")
+    assert (both.exit_code, both.stdout) == (1, f"campaign {submitted} is paused\n")
+    assert both.stderr == f"campaign {other} is cancelled: it cannot be paused any more\n"
+    assert run("cancel", submitted, other, "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+def test_an_unknown_name_among_several_changes_no_campaign(run: Run, submitted: str, command: str) -> None:
+    run("pause", submitted, "--reason", "kept")
+    unknown = run(command, submitted, "nowhere", "--yes")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert (show(run, submitted)["state"], show(run, submitted)["reason"]) == ("paused", "kept")
+
+
 def test_a_budget_can_be_raised_and_removed(run: Run, submitted: str) -> None:
     assert run("budget", submitted, "5000").stdout == f"campaign {submitted} may use 5,000 parts\n"
     assert run("budget", submitted, "0").stdout == f"campaign {submitted} has no budget\n"

@@ -64,6 +64,16 @@ def test_up_keeps_its_redis_and_uses_the_users_settings(tmp_path: Path) -> None:
         assert _dispatch(lines, "optout", "count").startswith("1")
 
 
+def test_a_mistake_in_the_settings_is_named_with_file_and_line_before_anything_starts(tmp_path: Path) -> None:
+    settings = tmp_path / "dispatch.toml"
+    settings.write_text("\n" * 99 + "[providers.timesmobile\n", "utf-8")
+    refused = subprocess.run(
+        _command("--settings", str(settings)), cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert (refused.returncode, refused.stdout.count("\n")) == (2, 1)
+    assert refused.stdout.startswith(f"{settings}:100: is not TOML")
+
+
 def test_a_settings_file_that_is_missing_is_one_line() -> None:
     refused = subprocess.run(_command("--settings", "nowhere.toml"), cwd=ROOT, check=False, capture_output=True)
-    assert (refused.returncode, refused.stdout) == (2, b"nowhere.toml: No such file or directory\n")
+    assert (refused.returncode, refused.stdout) == (2, b"nowhere.toml: there is no such file\n")
