@@ -267,7 +267,7 @@ def _matches(
             text=masked_text(view, [column[at] for column in recipients.slots]) if shows_people else "",
             state=state,
             code=records.codes[at],
-            code_name=code_name(state, records.codes[at]),
+            code_name=code_name(state, records.codes[at], retry=view.plan.retry),
             attempt=records.attempts[at],
             parts=recipients.parts[at],
             sent_ms=sent_ms,

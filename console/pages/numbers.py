@@ -44,7 +44,7 @@ async def look_up(visit: Visit) -> Response:
     history = await _history(visit, number)
     rows = []
     for message in history.messages:
-        name = code_name(message.state, message.code)
+        name = code_name(message.state, message.code, retry=message.campaign.plan.retry)
         book = CodeBook(visit.settings, message.campaign.plan.chain)
         rows.append(
             (message, words_of(message.state), book.meaning(name) if name else "", book.advice(name) if name else "")

@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.errors import InputInvalid
 from times_dispatch.archive.catalog import Catalog
+from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 
 
@@ -14,8 +15,6 @@ def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:
     forgotten = ForgottenNumbers(redis, options.forget_key())
     if not key and not old_key:
         return Catalog(redis, forgotten=forgotten)
-    from times_dispatch.archive.wrapped_keys import MasterKeys  # noqa: PLC0415  # imports cryptography
-
     return Catalog(redis, MasterKeys(key, old_key), forgotten=forgotten)
 
 

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.archived import catalog_with_keys
-from producers.cli.code_texts import meaning_of_codes
+from producers.cli.code_texts import CodeTexts
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console, echo, echo_report, second_in_india
+from producers.cli.output import echo, echo_report, second_in_india
 from producers.export.code_names import code_name
 from producers.number_arguments import normalise_arguments
 from times_dispatch.archive.numbers.number_search import with_archived
@@ -20,6 +20,7 @@ from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.plurals import counted
+from times_dispatch.settings.dead_number_rule import read_dead_number_rule
 from times_dispatch.settings.masking import mask
 
 
@@ -36,7 +37,7 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
     The output masks the number. The trail records that somebody looked up a number.
     """
     [wanted] = normalise_arguments([number])
-    rule = options.settings().dead_numbers.rule
+    rule = read_dead_number_rule(options.settings_path) or options.settings().dead_numbers.rule
 
     async def read(redis: Redis) -> NumberHistory:
         await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="one number"))
@@ -48,7 +49,8 @@ def number(options: CliContext, number: str, *, as_json: bool, not_dead: bool) -
     history = with_ledger(options, read)
     for damage in history.damaged:
         echo(f"warning: left out: {damage}", err=True)
-    rows = [_row(options, message) for message in history.messages]
+    texts = CodeTexts(options)
+    rows = [_row(texts, message) for message in history.messages]
     if as_json:
         dead = {"since": _day(history.dead.since_day), "code": history.dead.code} if history.dead else None
         known = {"number": mask(wanted), "opted_out": history.opted_out, "is_dead": history.is_dead, "dead": dead}
@@ -70,9 +72,9 @@ def _standing(history: NumberHistory) -> str:
     return "; ".join(standing)
 
 
-def _row(options: CliContext, message: NumberMessage) -> dict[str, Any]:
+def _row(texts: CodeTexts, message: NumberMessage) -> dict[str, Any]:
     view = message.campaign
-    name = code_name(message.state, message.code)
+    name = code_name(message.state, message.code, retry=view.plan.retry)
     return {
         "campaign": view.id,
         "name": view.plan.name,
@@ -81,7 +83,7 @@ def _row(options: CliContext, message: NumberMessage) -> dict[str, Any]:
         "index": message.index,
         "state": message.state.label,
         "code": message.code if name else None,
-        "meaning": meaning_of_codes(options, view)(name) if name else None,
+        "meaning": texts.of(view)(name) if name else None,
         "attempt": message.attempt,
         "parts": message.parts,
         "submitted_ms": view.created_ms,
@@ -93,14 +95,17 @@ def _row(options: CliContext, message: NumberMessage) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table  # noqa: PLC0415  # slow to import, and JSON does without
-
-    table = Table("sent", "sender", "campaign", "state", "reported", "", box=None, pad_edge=False)
+    """Print a line for each message; only the last column may have letters of several or no columns."""
+    table = [("sent", "sender", "campaign", "state", "reported", "")]
     for row in rows:
         sent, reported = (second_in_india(row[at] / 1000) if row[at] else "" for at in ("sent_ms", "reported_ms"))
         why = f"{row['code']}: {row['meaning']}" if row["code"] else "clicked" if row["clicked"] else ""
-        table.add_row(sent, row["sender"], f"{row['campaign']} {row['name']}", row["state"], reported, why)
-    console().print(table)
+        last = f"{row['name']}; {why}" if why else row["name"]
+        table.append((sent, row["sender"], row["campaign"], row["state"], reported, last))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths[:-1], strict=False))
+        echo_report(f"{line}  {cells[-1]}".rstrip(), indent=2)
 
 
 def _day(since_day: int) -> str:

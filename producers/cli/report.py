@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext, completion
 from producers.cli.archived import catalog_with_keys
-from producers.cli.code_texts import meaning_of_codes
+from producers.cli.code_texts import CodeTexts
 from producers.cli.ledger import name_campaign, with_ledger
 from producers.cli.output import echo
 from producers.cli.types import CodesType, DayType, refuse_reversed_days
@@ -109,13 +109,14 @@ def report(
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=_detail(row_filter))
             await Trail(redis).note(view.plan.sender, entry)
         own = OwnColumns(recipients, to=to) if recipients else None
+        texts = CodeTexts(options)
         slots = max((view.plan.text.count("{#") for view in views), default=0)
         columns = columns_of(slots, own.names if own else ())
         rows = [
             CampaignRows(
                 view,
                 row_filter=row_filter,
-                meaning=meaning_of_codes(options, view),
+                meaning=texts.of(view),
                 shows_numbers=numbers,
                 slots=slots,
                 own=own,

@@ -113,9 +113,9 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
     if not view.codes:
         return {}
-    from producers.cli.code_texts import meaning_of_codes  # noqa: PLC0415  # slow to import
+    from producers.cli.code_texts import CodeTexts  # noqa: PLC0415  # slow to import
 
-    meaning = meaning_of_codes(options, view)
+    meaning = CodeTexts(options).of(view)
     return {name: meaning(name) for name in view.codes}
 
 

@@ -1,9 +1,9 @@
 """The names of messages' error codes: each code with its origin."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from times_dispatch.ledger.keys import CodeOrigin
+from times_dispatch.ledger.model import RetryRule
 from times_dispatch.ledger.states import SUPPRESSION_REASONS, MessageState
 
 CODE_ORIGINS: Final = {
@@ -20,12 +20,16 @@ _TRIED_AGAIN: Final = (MessageState.PENDING, MessageState.SENDING, MessageState.
 """The states in which a message may have the code of an earlier attempt that failed."""
 
 
-def code_name(state: MessageState, code: int, *, retry_codes: Sequence[int] = ()) -> str:
+def code_name(state: MessageState, code: int, *, retry: RetryRule | None) -> str:
     """Return a message's error code with its origin, ``report:910``; empty if the message has no error.
 
-    A message that is sent again after a failed report has the code of the report, one of *retry_codes*.
+    Args:
+        state: the state of the message.
+        code: the code in the message's record.
+        retry: the campaign's rule for second tries. A message that is sent again by this rule has the code of the
+            failed report.
     """
-    if state in _TRIED_AGAIN and code in retry_codes:
+    if retry and state in _TRIED_AGAIN and code in retry.codes:
         return f"{CodeOrigin.REPORT}:{code}"
     if not code or state not in CODE_ORIGINS:
         return ""

@@ -116,8 +116,7 @@ class CampaignRows:
     def _code(self, state: str, code: int) -> tuple[int | None, str | None, str | None]:
         """Return the code, its origin and its meaning; each is None if a message in this state has no error code."""
         if (state, code) not in self._code_texts:
-            rule = self._view.plan.retry
-            name = code_name(MessageState(state), code, retry_codes=rule.codes if rule else ())
+            name = code_name(MessageState(state), code, retry=self._view.plan.retry)
             if not name:
                 return _NO_CODE
             self._code_texts[state, code] = (name.partition(":")[0], self._meaning(name))

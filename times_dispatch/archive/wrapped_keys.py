@@ -5,17 +5,17 @@ of the archive is authenticated with the data key, so that no wrapped key can be
 """
 
 import os
+from functools import cached_property
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from times_dispatch.archive.errors import ArchiveDamaged, ArchiveKeyMissing
 from times_dispatch.unreadable_json import UNREADABLE_JSON
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 DATA_KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -35,8 +35,14 @@ class MasterKeys:
 
     def __init__(self, key: bytes = b"", old_key: bytes = b"") -> None:
         """Take the keys from the environment; without a key nothing can be wrapped or opened."""
-        self._ciphers = {_name(each): AESGCM(_derived(each)) for each in (key, old_key) if each}
+        self._keys = [each for each in (key, old_key) if each]
         self._current = _name(key) if key else ""
+
+    @cached_property
+    def _ciphers(self) -> "dict[str, AESGCM]":
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  # slow, and often not needed
+
+        return {_name(each): AESGCM(_derived(each)) for each in self._keys}
 
     def __bool__(self) -> bool:
         return bool(self._current)
@@ -51,6 +57,8 @@ class MasterKeys:
 
     def unwrap(self, packed: bytes, *, archive: str) -> bytes:
         """Return the data key of an archive; raise ``ArchiveKeyMissing`` or ``ArchiveDamaged``."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # as above
+
         stored = _read(packed, archive)
         if (cipher := self._ciphers.get(stored.master)) is None:
             reason = "another key wrapped it" if self._ciphers else "DISPATCH_ARCHIVE_KEY is not set"
@@ -82,4 +90,7 @@ def _name(key: bytes) -> str:
 
 
 def _derived(key: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  # as above
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     return HKDF(SHA256(), DATA_KEY_BYTES, salt=None, info=b"times-dispatch archive").derive(key)

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
-from times_dispatch.provider.description.responses import ResponseRules
 from times_dispatch.provider.failures import FAILURE_TEXTS
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.reports.codes import describe
 
+if TYPE_CHECKING:
+    from times_dispatch.provider.description.responses import ResponseRules
+
 _CONTRADICTION: Final = "the response contradicts itself"
 
 
-def text_of(name: str, rules: Iterable[ResponseRules]) -> str:
+def text_of(name: str, rules: "Iterable[ResponseRules]") -> str:
     """Return the meaning of a counted code.
 
     Args:
@@ -35,7 +37,7 @@ def text_of(name: str, rules: Iterable[ResponseRules]) -> str:
     return "; ".join(texts) or _http_status(code) or f"unknown code {code}"
 
 
-def _by_rules(code: int, rules: ResponseRules) -> str:
+def _by_rules(code: int, rules: "ResponseRules") -> str:
     meanings = [meaning for meaning in rules.codes.values() if meaning.number == code]
     if str(code) in rules.codes:
         meanings.append(rules.codes[str(code)])

@@ -79,6 +79,15 @@ def test_json_imports_no_tables_exports_or_ciphers(submitted: str, redis_url: st
     assert modules & {*others, "producers.export.rows", "producers.opt_out_import"} == set()
 
 
+@pytest.mark.processes
+def test_number_imports_no_settings_tables_or_phone_numbers_of_the_world(submitted: str, redis_url: str) -> None:
+    modules = _modules_after(redis_url, "number", "9000000001")
+
+    others = {"celery", "httpx", "phonenumbers", "pydantic", "pyroaring", "rich", "structlog"}
+    others |= {"cryptography.hazmat.primitives.ciphers.aead", "producers.recipients", "times_dispatch.settings.load"}
+    assert modules & others == set()
+
+
 _RUN = [sys.executable, "-c", "from producers.cli import main; main()"]
 
 

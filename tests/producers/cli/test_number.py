@@ -2,7 +2,7 @@ import json
 
 from redis import Redis as SyncRedis
 
-from tests.kit.producers import Run
+from tests.kit.producers import SETTINGS, Run, WriteFile
 
 
 def test_a_number_has_its_messages_of_all_campaigns_the_newest_first(run: Run, submitted: str) -> None:
@@ -37,6 +37,16 @@ def test_opt_outs_and_dead_numbers_are_said_and_a_dead_number_can_be_forgotten(
     known = json.loads(run("number", "9000000001", "--json").stdout)
     assert (known["opted_out"], known["is_dead"], known["dead"]["code"]) == (True, True, 910)
     assert json.loads(run("number", "9000000001", "--not-dead", "--json").stdout)["dead"] is None
+
+
+def test_mistakes_in_other_settings_do_not_matter(run: Run, submitted: str, write: WriteFile) -> None:
+    settings = write("dispatch.toml", SETTINGS + "[no_such_table]\n")
+    assert run("number", "9000000001").exit_code == 0
+    settings.write_text(SETTINGS + '[dead_numbers]\nkeep = "1h"\n')
+    refused = run("number", "9000000001")
+    assert refused.exit_code == 2
+    assert "dead_numbers" in refused.stderr
+    assert refused.stderr.endswith("must be at least 1d, is 1h\n")
 
 
 def test_a_batch_without_tags_is_searched_whole(run: Run, submitted: str, redis_url: str) -> None:
