@@ -129,8 +129,10 @@ def _linked(rect: Markup, href: str, title: str) -> Markup:
     """Return a rectangle as a link, if there is an address, with a title; nothing without a rectangle."""
     if not rect:
         return rect
-    tag = Markup('a href="{}" tabindex="-1"').format(href) if href else "g"
-    return Markup("<{}><title>{}</title>{}</{}>").format(tag, visible(title), rect, tag[:1])
+    inner = Markup("<title>{}</title>{}").format(visible(title), rect)
+    if not href:
+        return Markup("<g>{}</g>").format(inner)
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(href, inner)
 
 
 def _height(number: int, most: int) -> float:
