@@ -1,4 +1,4 @@
-"""A chart of columns, for a course over time or a histogram; each column is a link, and stacks pieces by colour."""
+"""A chart of columns, for a course over time or a histogram; columns and their coloured pieces are links."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,6 +25,8 @@ class ColumnPiece(msgspec.Struct, frozen=True):
     """The CSS class that gives the piece its colour: ``s-delivered``."""
     words: str
     number: int
+    href: str = ""
+    """The address of the list of messages that the piece counts; empty: the address of the column."""
 
 
 class ChartColumn(msgspec.Struct, frozen=True):
@@ -104,20 +106,33 @@ def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: 
     """
     inner, begin = slot * (1 - _GAP), left + slot * _GAP / 2
     width = inner * _SHARE_OF_COLUMN if column.beside else inner
-    rects, bottom = list[Markup](), float(_HEIGHT)
+    beside = (column.beside,) if column.beside else ()
+    words = ", ".join(f"{f.number(piece.number)} {piece.words}" for piece in (*column.pieces, *beside) if piece.number)
+    title = f"{column.label}: {words or 'none'}"
+    hit = Markup('<rect class="hit" x="{}" y="0" width="{}" height="{}"/>').format(
+        f"{left:.2f}", f"{slot:.2f}", _HEIGHT
+    )
+    drawn, bottom = [_linked(hit, column.href, title)], float(_HEIGHT)
     for piece in column.pieces:
         height = _height(piece.number, most)
         bottom -= height
-        rects.append(_rect(piece, begin, bottom, width, height))
+        rect = _rect(piece, begin, bottom, width, height)
+        drawn.append(_linked(rect, piece.href or column.href, title))
     if column.beside:
         height = _height(column.beside.number, most)
-        rects.append(_rect(column.beside, begin + width, _HEIGHT - height, inner - width, height))
-    beside = (column.beside,) if column.beside else ()
-    words = ", ".join(f"{f.number(piece.number)} {piece.words}" for piece in (*column.pieces, *beside) if piece.number)
-    drawn = Markup('<rect class="hit" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>{}').format(
-        f"{left:.2f}", f"{slot:.2f}", _HEIGHT, visible(f"{column.label}: {words or 'none'}"), Markup("").join(rects)
-    )
-    return Markup('<a href="{}" tabindex="-1">{}</a>').format(column.href, drawn) if column.href else drawn
+        rect = _rect(column.beside, begin + width, _HEIGHT - height, inner - width, height)
+        drawn.append(_linked(rect, column.beside.href or column.href, title))
+    return Markup("<g>{}</g>").format(Markup("").join(drawn))
+
+
+def _linked(rect: Markup, href: str, title: str) -> Markup:
+    """Return a rectangle as a link, if there is an address, with a title; nothing without a rectangle."""
+    if not rect:
+        return rect
+    inner = Markup("<title>{}</title>{}").format(visible(title), rect)
+    if not href:
+        return Markup("<g>{}</g>").format(inner)
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(href, inner)
 
 
 def _height(number: int, most: int) -> float:

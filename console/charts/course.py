@@ -17,6 +17,9 @@ _MAX_HOURS: Final = 24 * 4
 _MIN_HOURS: Final = 8
 """A course with fewer hours gets empty hours at its end, so that few columns do not fill the chart."""
 
+_STATES_OF_PIECES: Final = ("delivered", "accepted,failed,no_report", "failed,rejected,given_up")
+"""The states of the messages that each piece of a column counts, and of those that the figure beside it counts."""
+
 
 def course_chart(course: Mapping[int, Course], f: Formats, *, href: str) -> Markup:
     """Return the chart of a course by hours, or by days if the course is long; hours count since the epoch in India."""
@@ -31,14 +34,14 @@ def course_columns(course: Mapping[int, Course], f: Formats, *, href: str) -> li
     if last - first < _MAX_HOURS:
         last = max(last, first + _MIN_HOURS - 1)
         return [
-            course_column(hour_label(hour, f), course.get(hour, Course()), f"{href}?hour={hour}")
+            course_column(hour_label(hour, f), course.get(hour, Course()), href, when=f"hour={hour}")
             for hour in range(first, last + 1)
         ]
     days = dict[int, list[Course]]()
     for hour, each in course.items():
         days.setdefault(hour // 24, []).append(each)
     return [
-        course_column(f.day(day_of_epoch(day).isoformat()), summed(days.get(day, [])), href)
+        course_column(f.day(day_of_epoch(day).isoformat()), summed(days.get(day, [])), href, when=f"day={day}")
         for day in range(first // 24, last // 24 + 1)
     ]
 
@@ -83,19 +86,27 @@ def day_of_epoch(day: int) -> date:
     return _EPOCH + timedelta(days=day)
 
 
-def course_column(label: str, course: Course, href: str) -> ChartColumn:
+def course_column(label: str, course: Course, href: str, *, when: str = "") -> ChartColumn:
     """Return the column of an hour or a day: the sent messages, as delivered and others; and errors beside it.
 
     Errors are no part of the column, because rejected messages were never sent.
+
+    Args:
+        label: the hour or the day in words.
+        course: its figures.
+        href: the address of the list.
+        when: the parameter of a list of messages that chooses the hour or the day; each piece then leads to its own
+            messages. Empty if the address is complete.
     """
+    hrefs = [f"{href}?state={states}&{when}" if when else "" for states in _STATES_OF_PIECES]
     return ChartColumn(
         label,
         [
-            ColumnPiece("s-delivered", "delivered", course.delivered),
-            ColumnPiece("s-accepted", "sent and not delivered", max(0, course.sent - course.delivered)),
+            ColumnPiece("s-delivered", "delivered", course.delivered, hrefs[0]),
+            ColumnPiece("s-accepted", "sent and not delivered", max(0, course.sent - course.delivered), hrefs[1]),
         ],
-        href,
-        ColumnPiece("s-failed", "errors", course.errors),
+        f"{href}?{when}" if when else href,
+        ColumnPiece("s-failed", "errors", course.errors, hrefs[2]),
     )
 
 

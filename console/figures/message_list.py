@@ -1,4 +1,4 @@
-"""Lists of the messages that a figure counts: by state, code, hour and time until delivery, page by page.
+"""Lists of the messages that a figure counts: by state, code, hour or day, and time until delivery, page by page.
 
 The state bytes of many batches are read first, and only the batches that may have a match are unpacked, so that a rare
 state among millions is found quickly. Each page reads a bounded number of batches.
@@ -28,6 +28,7 @@ _MAX_BATCH: Final = 1_000
 _BATCHES_AT_ONCE: Final = 256
 _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 
 
 class PageLimits(NamedTuple):
@@ -49,6 +50,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     hour: int | None = None
     """The hour of the last push, counted in India since the epoch."""
+    day: int | None = None
+    """The day of the last push, counted in India since the epoch."""
     marks: Mapping[MessageMark, bool] = {}
     """For each mark: only messages with the mark (True), or only messages without the mark (False)."""
     tries: int | None = None
@@ -255,6 +258,8 @@ def _matches(
         sent_ms = view.created_ms + all_pushed_ms[at] if all_pushed_ms[at] else 0
         reported_ms = records.reported_s[at] * 1000
         if wanted.hour is not None and (not sent_ms or (sent_ms + _INDIA_OFFSET_MS) // _HOUR_MS != wanted.hour):
+            continue
+        if wanted.day is not None and (not sent_ms or (sent_ms + _INDIA_OFFSET_MS) // _DAY_MS != wanted.day):
             continue
         if wanted.bucket is not None and (
             state is not MessageState.DELIVERED or bucket_of(reported_ms - sent_ms) != wanted.bucket

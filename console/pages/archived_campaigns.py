@@ -1,49 +1,79 @@
 """The list of archived campaigns, from their stubs in Redis. Their rows can be read with the archive's key only."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-import msgspec
 from starlette.responses import Response
 
+from console.formats import INDIA
 from console.visit import Visit
-from times_dispatch.ledger.archive_states import ArchiveStates
+from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.campaign_pages import CampaignFilter
 from times_dispatch.ledger.model import SenderId
 
 ARCHIVED: Final = "archived"
 """The word for these campaigns in the filter of states."""
 _MAX_READ: Final = 1_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=INDIA).toordinal()
 
 
 async def archived_page(
-    visit: Visit, wanted: CampaignFilter, *, states: Sequence[str], senders: Sequence[str]
+    visit: Visit,
+    wanted: CampaignFilter,
+    *,
+    states: Sequence[str],
+    senders: Sequence[str],
+    providers: Sequence[str],
 ) -> Response:
     """Show the newest archived campaigns that fit the filters.
 
     Args:
         visit: the request.
-        wanted: the filters. The days of sending are left out, because the stubs do not have them.
+        wanted: the filters.
         states: the states from which a person can choose.
         senders: the senders from which a person can choose.
+        providers: the providers from which a person can choose.
     """
     searched = map(SenderId, [wanted.sender] if wanted.sender else senders)
     stubs, left_out = await ArchiveStates(visit.redis).newest(list(searched), limit=_MAX_READ)
-    words = wanted.words.casefold()
-    matching = [
-        stub
-        for stub in stubs
-        if (words in stub.name.casefold() or stub.id.startswith(words))
-        and wanted.since_ms <= stub.created_ms <= wanted.until_ms
-    ]
     return visit.page(
         "archived_campaigns.html",
-        stubs=matching,
+        stubs=[stub for stub in stubs if _fits(stub, wanted)],
         left_out=left_out,
-        wanted=msgspec.structs.replace(wanted, sent_since=None, sent_until=None),
-        leaves_out_sending=bool(wanted.sent_since or wanted.sent_until),
+        wanted=wanted,
         state=ARCHIVED,
         states=states,
         senders=senders,
+        providers=providers,
+        archived="",
         is_filtered=True,
     )
+
+
+def _fits(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
+    words = wanted.words.casefold()
+    return (
+        (words in stub.name.casefold() or stub.id.startswith(words))
+        and wanted.since_ms <= stub.created_ms <= wanted.until_ms
+        and wanted.template in {"", stub.template}
+        and (not wanted.is_by_sending or _has_sent(stub, wanted))
+    )
+
+
+def _has_sent(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
+    """Return whether a campaign counts on one of the wanted days at the wanted provider.
+
+    An earlier version did not keep the days: such a campaign may have sent on each day from its creation to its end,
+    through any provider.
+    """
+    since, until = wanted.sent_days
+    if not stub.sent_days:
+        return _day_of(stub.created_ms) <= until and _day_of(stub.ended_ms) >= since
+    days = (entry.partition(":") for entry in stub.sent_days.split())
+    return any(since <= int(day) <= until and wanted.provider in {"", provider} for day, _, provider in days)
+
+
+def _day_of(ms: int) -> int:
+    """Return the day since the epoch, in India."""
+    return datetime.fromtimestamp(ms / 1000, INDIA).toordinal() - _EPOCH

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from console.access import page
-from console.charts.course import bucket_label, hour_label
+from console.charts.course import bucket_label, day_of_epoch, hour_label
 from console.figures.code_words import CodeBook
 from console.figures.message_list import MessageFilter, list_messages
 from console.figures.message_marks import MessageMark
@@ -17,7 +17,7 @@ from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
-_FILTERS: Final = ("state", "code", "hour", "bucket", *MessageMark, "tries", "recovered")
+_FILTERS: Final = ("state", "code", "hour", "day", "bucket", *MessageMark, "tries", "recovered")
 _MARKS: Final = {
     MessageMark.CLICKED: ("clicked", "not clicked"),
     MessageMark.REPLIED: ("replied to", "not replied to"),
@@ -31,6 +31,7 @@ _NO_OR_YES: Final = ("0", "1")
 _MAX_BUCKET: Final = 128
 _MAX_HOUR: Final = 10**7
 """The maximum of hours since the epoch: the year of a date has at most four digits."""
+_MAX_DAY: Final = _MAX_HOUR // 24
 
 
 async def show_messages(visit: Visit) -> Response:
@@ -50,6 +51,7 @@ async def show_messages(visit: Visit) -> Response:
     words += ["delivered by a second try"] if wanted.recovered else []
     words += [f"code {wanted.code}"] if wanted.code is not None else []
     words += [f"sent in the hour from {hour_label(wanted.hour, f)}"] if wanted.hour is not None else []
+    words += [f"sent on {f.day(day_of_epoch(wanted.day).isoformat())}"] if wanted.day is not None else []
     words += [f"delivered within {bucket_label(wanted.bucket, f)}"] if wanted.bucket is not None else []
     return visit.page(
         "messages.html",
@@ -84,6 +86,7 @@ def _filter(visit: Visit) -> MessageFilter:
         tries=visit.number("tries"),
         recovered=visit.choice("recovered", _NO_OR_YES) == "1",
         hour=visit.number("hour", below=_MAX_HOUR),
+        day=visit.number("day", below=_MAX_DAY),
         bucket=visit.number("bucket", below=_MAX_BUCKET),
     )
 

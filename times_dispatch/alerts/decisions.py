@@ -14,8 +14,8 @@ CLEAR_AFTER_S: Final = 30.0
 """How long a condition must be absent before its alert is over: a condition that comes and goes is one alert."""
 KEPT_UNTOLD_S: Final = 24 * 3600.0
 """After this time nobody is notified of an event, or of the end of an alert."""
-CLAIM_S: Final = 120.0
-"""A process notifies a target within this time; later, another process may notify the target."""
+CLAIM_S: Final = 300.0
+"""A process notifies a target within this time, with all attempts; later, another process may notify the target."""
 
 Records = dict[str, AlertRecord]
 """Alerts by their ids."""

@@ -18,9 +18,13 @@ import msgspec
 
 MAX_MORE_BYTES: Final = 100_000_000
 """The address space, in bytes, that sending may take in addition; macOS does not enforce the limit."""
-_MAX_LIFE_S: Final = 60
-"""The program ends after this time, in seconds, even if the parent process was killed."""
+MAX_START_S: Final = 60
+"""How long the program may take until it begins to send, in seconds; the import of apprise is slow on a busy host."""
+_MAX_SENDING_S: Final = 60
+"""The program ends this long after it began to send, in seconds, even if the parent process was killed."""
 _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
+READY: Final = b"+"
+"""The first byte of the output: the program begins to send."""
 TAKEN: Final = "taken"
 NOT_TAKEN: Final = "not taken"
 ENDLESS: Final = "the answer has no end"
@@ -60,16 +64,18 @@ def reason_of(lines: list[str]) -> str:
 
 
 def main() -> None:
-    """Send the message from stdin, and print ``TAKEN`` or the reason of the failure."""
+    """Send the message from stdin, and print ``READY``, then ``TAKEN`` or the reason of a failure."""
     answers = os.dup(1)
     silence = os.open(os.devnull, os.O_WRONLY)  # a client of apprise may print the response
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    signal.alarm(_MAX_LIFE_S)
+    signal.alarm(MAX_START_S)
     sending = msgspec.json.decode(sys.stdin.buffer.read(), type=Sending)
     logging.getLogger("apprise").setLevel(logging.WARNING)
     made = apprise_of(sending.url)
     _limit_memory()
+    signal.alarm(_MAX_SENDING_S)
+    os.write(answers, READY)
     try:
         result = made.notify(body=sending.body, title=sending.title, notify_type=sending.level, body_format="text")
         reason = TAKEN if result else reason_of([str(entry.message)[:1_000] for entry in result.logs()])

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from times_dispatch.alerts.sender_child import ENDLESS, NOT_TAKEN, TAKEN, Sending
+from times_dispatch.alerts.sender_child import ENDLESS, MAX_START_S, NOT_TAKEN, READY, TAKEN, Sending
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -27,7 +27,8 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
 
     Args:
         sending: the message and its target.
-        within_s: how long the child may run, in seconds.
+        within_s: how long the child may run after its start, in seconds. The start has a limit of its own, because on
+            a busy host it may take longer than the sending.
         clock: the clock of the wait.
     """
     packed = msgspec.json.encode(sending, enc_hook=str)  # the address is of a subclass of str
@@ -41,11 +42,21 @@ async def send_in_child(sending: Sending, *, within_s: float, clock: Clock = SYS
         )
     except OSError as error:  # a limit of processes or memory, or Python was moved
         return f"no process can be started: {error.strerror or type(error).__name__}"
+    assert process.stdin  # noqa: S101  # opened with a pipe
+    assert process.stdout  # noqa: S101  # opened with a pipe
+    is_ready = False
     try:
+        async with clock.timeout(MAX_START_S):
+            with suppress(BrokenPipeError, ConnectionResetError):  # the child has ended
+                process.stdin.write(packed)
+                await process.stdin.drain()
+            process.stdin.close()
+            is_ready = await process.stdout.read(len(READY)) == READY
         async with clock.timeout(within_s):
-            answer, _ = await process.communicate(packed)
+            answer = await process.stdout.read()
+            await process.wait()
     except TimeoutError:
-        return f"no answer within {within_s:g} s"
+        return f"no answer within {within_s:g} s" if is_ready else f"the sending did not begin within {MAX_START_S} s"
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

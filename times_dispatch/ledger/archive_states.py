@@ -72,6 +72,8 @@ class ArchiveStub(NamedTuple):
     template: str
     created_ms: int
     ended_ms: int
+    sent_days: str = ""
+    """The field ``archive_sent_days``; empty if an earlier version created or archived the campaign."""
 
 
 async def missing_campaign(redis: Redis, sender: SenderId, campaign: CampaignId) -> LedgerError:
@@ -257,6 +259,7 @@ class ArchiveStates:
             CampaignField.ARCHIVE_NAME,
             CampaignField.ARCHIVE_TEMPLATE,
             CampaignField.ARCHIVE_ENDED_MS,
+            CampaignField.ARCHIVE_SENT_DAYS,
         )
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in campaigns:
@@ -268,7 +271,7 @@ class ArchiveStates:
         for (campaign, sender), fields, *created in zip(
             campaigns, replies[::3], replies[1::3], replies[2::3], strict=True
         ):
-            state, operation, folder, name, template, ended_ms = (text(field or b"") for field in fields)
+            state, operation, folder, name, template, ended_ms, sent_days = (text(field or b"") for field in fields)
             if state in {ArchiveState.ARCHIVED, ArchiveState.ERASED}:
                 created_ms = next((int(score) for score in created if score is not None), 0)
                 stubs.append(
@@ -282,6 +285,7 @@ class ArchiveStates:
                         template=template,
                         created_ms=created_ms,
                         ended_ms=int(ended_ms or 0),
+                        sent_days=sent_days,
                     )
                 )
         return stubs

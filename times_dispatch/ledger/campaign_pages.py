@@ -1,7 +1,8 @@
-"""Pages of campaigns that match a part of the name, a sender, states and days, the newest or the oldest first.
+"""Pages of campaigns by a part of the name, sender, states, days, template and provider, in the order of creation.
 
-Only the campaigns of a page are read, so the cost does not grow with the number of campaigns. A search by name or state
-reads more campaigns: a script makes the search in slices, so that no call keeps Redis busy for long.
+Only the campaigns of a page are read, so the cost does not grow with the number of campaigns. A search by anything but
+sender and days of creation examines more campaigns: a script makes the search in slices, so that no call keeps Redis
+busy for long.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ _MAX_EXAMINED: Final = 400
 """How many ended campaigns one call of the script examines: about two milliseconds of Redis' time."""
 _MAX_MS: Final = 9_999_999_999_999
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
+_EPOCH: Final = date(1970, 1, 1)
 
 
 class CampaignOrder(StrEnum):
@@ -45,10 +47,14 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The first day of creation, in India."""
     until: date | None = None
     """The last day of creation, in India."""
+    template: str = ""
+    """The name of a template."""
+    provider: str = ""
+    """Only campaigns that the statistics count at this provider."""
     sent_since: date | None = None
-    """Only campaigns that sent something on this day, in India, or later."""
+    """Only campaigns that the statistics count on this day, in India, or later."""
     sent_until: date | None = None
-    """Only campaigns that sent something on this day, in India, or before."""
+    """Only campaigns that the statistics count on this day, in India, or before."""
 
     @property
     def since_ms(self) -> int:
@@ -61,11 +67,17 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
         return _end_ms(self.until)
 
     @property
-    def sent_ms(self) -> tuple[int, int]:
-        """The first and the last moment of sending, in epoch milliseconds; two zeros match all campaigns."""
-        if not self.sent_since and not self.sent_until:
+    def is_by_sending(self) -> bool:
+        """Whether only campaigns that sent on some days, or through a provider, match."""
+        return bool(self.sent_since or self.sent_until or self.provider)
+
+    @property
+    def sent_days(self) -> tuple[int, int]:
+        """The first and the last day of sending, in days since the epoch; two zeros match all campaigns."""
+        if not self.is_by_sending:
             return 0, 0
-        return _midnight_ms(self.sent_since) if self.sent_since else 0, _end_ms(self.sent_until)
+        since, until = self.sent_since or _EPOCH, self.sent_until or date.max
+        return (since - _EPOCH).days, (until - _EPOCH).days
 
 
 class PagePosition(msgspec.Struct, frozen=True):
@@ -145,7 +157,7 @@ class CampaignPages:
         return CampaignPage(
             campaigns=[views[campaign] for campaign, _ in ids if campaign in views],
             next=rows[-1][0] if len(matches) > count else None,
-            total=None if wanted.words or wanted.states or any(wanted.sent_ms) else await self._count(senders, wanted),
+            total=await self._count(senders, wanted),
             damaged=damaged,
         )
 
@@ -168,7 +180,7 @@ class CampaignPages:
             order: which campaigns come first.
         """
         position, matches = after, set[PagePosition]()
-        sent_since_ms, sent_until_ms = wanted.sent_ms
+        sent_since_day, sent_until_day = wanted.sent_days
         while True:
             reply = await self._search(
                 sender,
@@ -176,8 +188,10 @@ class CampaignPages:
                 states=f" {' '.join(sorted(wanted.states))} " if wanted.states else "",
                 since_ms=wanted.since_ms,
                 until_ms=wanted.until_ms,
-                sent_since_ms=sent_since_ms,
-                sent_until_ms=sent_until_ms,
+                template=wanted.template,
+                provider=wanted.provider,
+                sent_since_day=sent_since_day,
+                sent_until_day=sent_until_day,
                 order=order.value,
                 after_ms=position.created_ms if position else 0,
                 after_id=position.id if position else "",
@@ -196,7 +210,7 @@ class CampaignPages:
             position = examined
 
     async def _count(self, senders: Sequence[SenderId], wanted: CampaignFilter) -> int | None:
-        if wanted.since or wanted.until:
+        if any((wanted.words, wanted.states, wanted.since, wanted.until, wanted.template, wanted.is_by_sending)):
             return None
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:

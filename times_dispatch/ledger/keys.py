@@ -448,6 +448,10 @@ class CampaignField(StrEnum):
     """When the campaign's first block was opened."""
     LAST_SENT_MS = "last_sent_ms"
     """When the campaign's last block was opened."""
+    SENT_DAYS = "sent_days"
+    """The days and the providers under which the statistics count messages of the campaign that were sent, are in
+    doubt, or were rejected or suppressed: ``<day>:<provider>`` (days since the epoch, in India), each after a blank.
+    Missing in a campaign that an earlier version created."""
     FINISHED_MS = "finished_ms"
     """When the campaign was finished."""
     PROMOTIONAL = "promotional"
@@ -465,6 +469,8 @@ class CampaignField(StrEnum):
     """The template of an archived campaign."""
     ARCHIVE_ENDED_MS = "archive_ended_ms"
     """When an archived campaign was finished or cancelled."""
+    ARCHIVE_SENT_DAYS = "archive_sent_days"
+    """The ``sent_days`` of an archived campaign; missing if an earlier version created or archived the campaign."""
     ARCHIVE_BATCHES = "archive_batches"
     """Counter: batches of an archived campaign that are still to be deleted; missing when nothing is left to delete."""
     TEMPLATE = "template"

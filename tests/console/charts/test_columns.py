@@ -9,7 +9,9 @@ F = Formats()
 def test_the_largest_column_is_as_high_as_the_chart_and_pieces_stack() -> None:
     columns = [
         ChartColumn(
-            "1 am", [ColumnPiece("s-delivered", "delivered", 30), ColumnPiece("s-accepted", "sent", 10)], "/x?hour=1"
+            "1 am",
+            [ColumnPiece("s-delivered", "delivered", 30, "/x?state=delivered"), ColumnPiece("s-accepted", "sent", 10)],
+            "/x?hour=1",
         ),
         ChartColumn(
             "2 am", [ColumnPiece("s-delivered", "delivered", 0)], "/x?hour=2", ColumnPiece("s-failed", "errors", 20)
@@ -24,7 +26,14 @@ def test_the_largest_column_is_as_high_as_the_chart_and_pieces_stack() -> None:
     ]
     assert "<title>1 am: 30 delivered, 10 sent</title>" in chart
     assert "<title>2 am: 20 errors</title>" in chart
-    assert 'href="/x?hour=1"' in chart
+    links = re.findall(r'<a href="([^"]+)" tabindex="-1"><title>([^<]+)</title><rect class="([\w-]+)"', chart)
+    assert links == [
+        ("/x?hour=1", "1 am: 30 delivered, 10 sent", "hit"),
+        ("/x?state=delivered", "1 am: 30 delivered, 10 sent", "s-delivered"),
+        ("/x?hour=1", "1 am: 30 delivered, 10 sent", "s-accepted"),
+        ("/x?hour=2", "2 am: 20 errors", "hit"),
+        ("/x?hour=2", "2 am: 20 errors", "s-failed"),
+    ]
     assert "<desc>2 columns from 1 am to 2 am; the largest is 40 at 1 am</desc>" in chart
 
 

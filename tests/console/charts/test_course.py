@@ -15,6 +15,11 @@ def test_hours_without_messages_have_a_place_too() -> None:
     assert columns[0].beside
     assert columns[0].beside.number == 1
     assert columns[1].href == f"/x?hour={HOUR + 1}"
+    assert [piece.href for piece in columns[0].pieces] == [
+        f"/x?state=delivered&hour={HOUR}",
+        f"/x?state=accepted,failed,no_report&hour={HOUR}",
+    ]
+    assert columns[0].beside.href == f"/x?state=failed,rejected,given_up&hour={HOUR}"
 
 
 def test_a_long_course_is_shown_by_days() -> None:
@@ -22,6 +27,8 @@ def test_a_long_course_is_shown_by_days() -> None:
     columns = course_columns(course, F, href="/x")
     assert 10 <= len(columns) <= 11
     assert sum(column.total for column in columns) == 120
+    assert columns[0].href == f"/x?day={HOUR // 24}"
+    assert columns[0].pieces[0].href == f"/x?state=delivered&day={HOUR // 24}"
 
 
 def test_hours_and_times_have_labels_of_the_chosen_form() -> None:
@@ -34,7 +41,7 @@ def test_hours_and_times_have_labels_of_the_chosen_form() -> None:
 
 def test_the_histogram_counts_each_delivery_once_and_skips_times_that_cannot_be() -> None:
     chart = delivery_chart(DeliveryTimes({0: 2, bucket_of(5_000): 3}), F, href="/x")
-    assert chart.count("<title>below 1.0 s: 2 delivered</title>") == 1
+    assert chart.count('<title>below 1.0 s: 2 delivered</title><rect class="hit"') == 1
     assert "3 delivered" in chart
     assert "0.0 s" not in chart
     assert delivery_chart(DeliveryTimes({}), F, href="/x") == ""

@@ -3,7 +3,8 @@ from redis.asyncio import Redis
 
 from console.figures.message_list import MessageFilter, PageLimits, list_messages, masked_text
 from tests.kit.lanes import people, submit_in_lanes
-from tests.kit.ledger import CAMPAIGN, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
@@ -52,7 +53,7 @@ async def test_a_rare_state_is_searched_in_pages_of_bounded_work(redis: Redis, l
     assert page.is_cut
 
 
-async def test_filters_choose_by_code_and_hour(redis: Redis, ledger: Ledger) -> None:
+async def test_filters_choose_by_code_hour_and_day(redis: Redis, ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=4)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease), b"raia")
@@ -60,6 +61,16 @@ async def test_filters_choose_by_code_and_hour(redis: Redis, ledger: Ledger) -> 
     assert await _indexes(redis, ledger, MessageFilter(code=10)) == [2]
     assert await _indexes(redis, ledger, MessageFilter(code=999)) == []
     assert await _indexes(redis, ledger, MessageFilter(hour=1)) == []
+    assert await _indexes(redis, ledger, MessageFilter(day=1)) == []
+    midnight_ms = 20_000 * 86_400_000 - 19_800_000  # in India
+    key = campaign_key(SENDER, CAMPAIGN)
+    [message, *_] = (await list_messages(redis, await ledger.view(), MessageFilter(), shows_people=False)).messages
+    after_ms = message.sent_ms - int((await redis.hget(key, "created_ms")) or 0)
+    await redis.hset(key, "created_ms", midnight_ms - after_ms)
+    assert 0 in await _indexes(redis, ledger, MessageFilter(day=20_000))
+    await redis.hset(key, "created_ms", midnight_ms - after_ms - 1)
+    assert 0 not in await _indexes(redis, ledger, MessageFilter(day=20_000))
+    assert 0 in await _indexes(redis, ledger, MessageFilter(day=19_999))
 
 
 async def test_people_are_listed_masked_or_not_at_all(redis: Redis, ledger: Ledger) -> None:

@@ -1,12 +1,15 @@
 """Archived campaigns are listed, and their pages have their counters; their messages are not in Redis."""
 
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 
 from tests.kit.archive import ended_campaign, retention
 from tests.kit.console import Browser, text_of_page
-from tests.kit.ledger import CAMPAIGN, Ledger
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 
 
 async def test_an_archived_campaign_is_listed_and_shows_its_counters(
@@ -28,18 +31,42 @@ async def test_an_archived_campaign_is_listed_and_shows_its_counters(
     assert (response.status_code, "is archived" in response.text) == (410, True)
 
 
-async def test_the_days_of_sending_are_no_filter_of_archived_campaigns_and_the_page_says_so(
+async def test_archived_campaigns_are_found_by_day_provider_and_template_of_sending(
     viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
 ) -> None:
     await ended_campaign(ledger)
     await retention(redis, tmp_path / "archive").run()
-    html = (await viewer.get("/campaigns?state=archived&sent_since=2020-01-01&sent_until=2020-01-01")).text
-    assert f'href="/campaigns/{CAMPAIGN}"' in html
-    assert "Archived campaigns cannot be searched by the days of sending" in html
-    assert "Campaigns that sent something" not in html
-    html = (await viewer.get("/campaigns?state=archived")).text
-    assert "cannot be searched by the days" not in html
-    assert "<option>live</option>" in html
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    link = f'href="/campaigns/{CAMPAIGN}"'
+
+    async def listed(query: str) -> str:
+        return (await viewer.get(f"/campaigns?state=archived&{query}")).text
+
+    html = await listed(f"sent_since={today}&sent_until={today}&provider={PROVIDER}&template=greeting")
+    assert link in html
+    assert f"Archived campaigns that sent the template greeting through {PROVIDER} on " in html
+    for others in ("sent_until=2020-01-01", f"sent_since={today + timedelta(days=1)}", "template=other"):
+        assert link not in await listed(others)
+    await redis.hset(f"{{{SENDER}}}:c:{CAMPAIGN}", "archive_sent_days", f" 20000:{PROVIDER} 20002:backup")
+    assert link in await listed("sent_since=2024-10-04&sent_until=2024-10-04")
+    assert link not in await listed("sent_since=2024-10-05&sent_until=2024-10-05")
+    assert link not in await listed(f"sent_since=2024-10-06&provider={PROVIDER}")
+    # A campaign that an earlier version archived may have sent on each day from its creation to its end.
+    await redis.hdel(f"{{{SENDER}}}:c:{CAMPAIGN}", "archive_sent_days")
+    assert link in await listed(f"sent_since={today}&provider={PROVIDER}")
+    assert link not in await listed("sent_until=2020-01-01")
+
+
+async def test_a_list_by_days_of_sending_leads_to_the_archived_campaigns_of_these_days(
+    viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
+) -> None:
+    path = "/campaigns?sent_since=2020-01-01&sent_until=2100-01-01"
+    await ended_campaign(ledger)
+    assert "state=archived" not in (await viewer.get(path)).text
+    await retention(redis, tmp_path / "archive").run()
+    html = (await viewer.get(path)).text
+    [href] = re.findall(r'<a href="([^"]+)">Archived campaigns</a> have a list of their own', html)
+    assert f'href="/campaigns/{CAMPAIGN}"' in (await viewer.get(href.replace("&amp;", "&"))).text
 
 
 async def test_a_folder_that_is_gone_is_said(operator: Browser, ledger: Ledger, redis: Redis, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ async def test_live_stands_for_every_state_before_the_end(viewer: Browser, ledge
         ("state=asleep", "live, submitting, running,"),
         ("state=archived&order=upwards", "newest, oldest"),
         ("sender=NOBODY", "OTHERS, TIMESM"),
+        ("provider=nobody", "times"),
         ("since=tomorrow", "days from 2000 to 2999"),
         ("until=9999-12-31", "31/12/2026 or 2026-12-31"),
         ("sent_since=1-1", "days from"),
@@ -108,11 +109,11 @@ async def test_the_days_of_sending_stay_in_the_address_and_in_the_form(viewer: B
     html = (await viewer.get(path)).text
     assert _ids(html) == [CAMPAIGN]
     assert '<input type="hidden" name="sent_since" value="2020-01-01">' in html
-    assert "Campaigns that sent something from 1 Jan 2020 to 1 Jan 2100. Archived campaigns are not in" in html
+    assert "Campaigns that sent or held back messages from 1 Jan 2020 to 1 Jan 2100.</p>" in html
     assert "sent_until=2100-01-01&amp;order=oldest" in html
     html = (await viewer.get("/campaigns?sent_since=2100-01-01&sent_until=2100-01-01")).text
     assert _ids(html) == []
-    assert "Campaigns that sent something on 1 Jan 2100." in html
+    assert "Campaigns that sent or held back messages on 1 Jan 2100." in html
     assert "No campaign fits" in html
 
 

@@ -37,6 +37,7 @@ async def test_a_filter_that_does_not_exist_is_an_error_and_does_not_show_all(vi
         ("code=99999999999999", "to 999999999"),
         ("hour=-1", "whole numbers from 0"),
         ("hour=999999999", "to 9999999"),
+        ("day=999999999", "to 416665"),
         ("bucket=128", "to 127"),
         ("clicked=2", "0, 1"),
         ("replied=yes", "0, 1"),
@@ -52,6 +53,7 @@ async def test_a_filter_that_does_not_exist_is_an_error_and_does_not_show_all(vi
     for query in ("", "state=", "state=failed,rejected", "bucket=127", "recovered=0"):
         assert (await viewer.get(f"/campaigns/{CAMPAIGN}/messages?{query}")).status_code == 200, query
     assert "No message fits." in text_of_page((await viewer.get(f"/campaigns/{CAMPAIGN}/messages?hour=5")).text)
+    assert "sent on 4 Oct 2024" in text_of_page((await viewer.get(f"/campaigns/{CAMPAIGN}/messages?day=20000")).text)
 
 
 async def test_viewers_see_no_people_in_the_lists_of_reactions_and_second_tries(

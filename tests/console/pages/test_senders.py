@@ -53,7 +53,29 @@ async def test_the_figures_behind_the_lines_of_the_providers_stand_in_a_table_by
     today = datetime.fromtimestamp(await ledger.now_ms() / 1000, INDIA).date().isoformat()
     assert rows(html, "providers-by-day") == [[today, *by_provider]]
     assert by_provider[0] == "3"
-    assert f'<a href="/campaigns?sent_since={today}&amp;sent_until={today}">3</a>' in html
+    assert f'<a href="/campaigns?sent_since={today}&amp;sent_until={today}&amp;provider=other">3</a>' in html
+
+
+async def test_the_figures_of_a_provider_and_a_template_lead_to_their_campaigns_only(
+    viewer: Browser, ledger: Ledger
+) -> None:
+    await sent_campaign(ledger, provider="tm", template="greeting")
+    await ledger.submit(3, campaign="second01", provider="other", template="farewell")
+    await ledger.send_all(b"a")
+    expected = {
+        "provider=tm": [CAMPAIGN], "provider=other": ["second01"],
+        "template=greeting": [CAMPAIGN], "template=farewell": ["second01"],
+    }  # fmt: skip
+    seen = set[str]()
+    for path in ("/senders", f"/senders/{SENDER}"):
+        html = (await viewer.get(path)).text
+        links = {unescape(href) for href in re.findall(r'href="(/campaigns\?[^"]+)"', html)}
+        for link in links:
+            for choice in expected.keys() & set(link.partition("?")[2].split("&")):
+                listed = (await viewer.get(link)).text
+                assert re.findall(r'<th scope="row"><a href="/campaigns/(\w+)">', listed) == expected[choice], link
+                seen.add(choice)
+    assert seen == set(expected)
 
 
 def test_the_newest_day_is_first_in_the_table_of_providers_and_days_without_messages_are_left_out() -> None:

@@ -1,9 +1,11 @@
 """The messages to a webhook and a mail server, and the errors of targets that accept nothing; no text has a secret."""
 
+import asyncio
 import logging
 import sys
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from aiosmtpd.controller import Controller
 from tests.kit.clock import FakeClock
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
-from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
+from times_dispatch.alerts.sender_child import MAX_START_S
+from times_dispatch.alerts.targets import SEND_WITHIN_S, AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
 from times_dispatch.demo.processes import free_port
 from times_dispatch.settings.secrets import Secret
 
@@ -109,3 +112,26 @@ def test_an_address_that_apprise_does_not_know_is_named_by_its_variable(url: str
 
 def test_a_target_says_which_service_it_is(webhook: Webhook) -> None:
     assert target(webhook.url()).service == "JSON"
+
+
+@pytest.mark.parametrize("starts", [True, False])
+async def test_a_slow_start_of_the_sending_program_has_a_limit_of_its_own(
+    webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: bool
+) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, time\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    clock, stop = FakeClock(), asyncio.Event()
+    stop.set()  # one attempt is enough
+    sending = asyncio.create_task(AppriseTarget("oncall", webhook.url(), clock=clock).send(MESSAGE, stop=stop))
+    while not begun.exists():
+        await asyncio.sleep(0.01)
+    await clock.advance(SEND_WITHIN_S + 1 if starts else MAX_START_S)
+    if starts:
+        go.touch()
+    assert await sending == ("" if starts else "the sending did not begin within 60 s")
+    assert len(webhook.posted) == starts

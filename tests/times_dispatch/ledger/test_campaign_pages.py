@@ -1,12 +1,13 @@
 """Pages of campaigns: order, filters, and the boundary between pages."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.ledger import SENDER, Ledger
+from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -123,7 +124,7 @@ def test_a_damaged_position_is_none(written: str) -> None:
     assert PagePosition.parse(str(PagePosition(5, "abc"))) == PagePosition(5, "abc")
 
 
-async def test_campaigns_are_found_by_the_days_on_which_they_sent(redis: Redis, ledger: Ledger) -> None:
+async def test_campaigns_of_an_earlier_version_are_found_by_first_and_last_push(redis: Redis, ledger: Ledger) -> None:
     sent = {
         "before00": ("2026-11-24T23:59", "2026-11-24T23:59"),
         "ended000": ("2026-11-24T20:00", "2026-11-25T00:00"),
@@ -134,7 +135,8 @@ async def test_campaigns_are_found_by_the_days_on_which_they_sent(redis: Redis, 
     for campaign, (first, last) in sent.items():
         await ledger.submit(1, campaign=campaign)
         fields = {"first_sent_ms": _india_ms(first), "last_sent_ms": _india_ms(last)}
-        await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), mapping=fields)  # type: ignore[arg-type]
+        await redis.hset(campaign_key(SENDER, CampaignId(campaign)), mapping=fields)  # type: ignore[arg-type]
+        await redis.hdel(campaign_key(SENDER, CampaignId(campaign)), "sent_days")
         if campaign not in {"live0000", "after000"}:
             await _cancel(ledger, campaign)
             await ledger.maintenance.end_pending(SENDER)
@@ -144,8 +146,37 @@ async def test_campaigns_are_found_by_the_days_on_which_they_sent(redis: Redis, 
         assert sorted(chosen) == ["around00", "ended000", "live0000"]
     assert sorted(await _ids(redis, sent_since=date(2026, 11, 28))) == ["around00"]
     assert sorted(await _ids(redis, sent_until=date(2026, 11, 24))) == ["around00", "before00", "ended000"]
+    assert sorted(await _ids(redis, sent_since=date(2026, 11, 28), provider=PROVIDER)) == ["around00"]
+    assert await _ids(redis, sent_since=date(2026, 11, 28), provider="backup") == []
     page = await CampaignPages(redis).page(CampaignFilter(sent_since=date(2026, 11, 25)))
     assert page.total is None
+
+
+async def test_campaigns_are_found_by_the_days_and_the_providers_that_the_statistics_count(
+    redis: Redis, ledger: Ledger
+) -> None:
+    await ledger.submit(3, campaign="unsent00", fallbacks=("backup",))
+    await _cancel(ledger, "unsent00")
+    await ledger.maintenance.end_pending(SENDER)
+    for campaign, results in (("accepted", b"aaa"), ("rejected", b"rrr")):
+        await ledger.submit(3, campaign=campaign, fallbacks=("backup",), template=f"of-{campaign}")
+        await ledger.push(results)
+    await ledger.control.brake_provider(SENDER, PROVIDER, "for the test")
+    await ledger.submit(3, campaign="fallback", fallbacks=("backup",))
+    await ledger.push(b"aaa")
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    for count in (1, 50):
+        for max_examined in (1, 400):
+            search = partial(_ids, redis, count=count, max_examined=max_examined, sent_since=today, sent_until=today)
+            assert sorted(await search()) == ["accepted", "fallback", "rejected"]
+            assert sorted(await search(provider=PROVIDER)) == ["accepted", "rejected"]
+            assert await search(provider="backup") == ["fallback"]
+            assert await search(template="of-rejected") == ["rejected"]
+    assert await _ids(redis, provider="backup") == ["fallback"]
+    assert await _ids(redis, provider="back") == []
+    assert await _ids(redis, sent_until=today - timedelta(days=1)) == []
+    assert (await CampaignPages(redis).page(CampaignFilter(provider="backup"))).total is None
+    assert (await CampaignPages(redis).page(CampaignFilter(template="x"))).total is None
 
 
 def _india_ms(moment: str) -> int:

@@ -162,6 +162,12 @@ def test_promtool_parses_every_expression_of_the_dashboard(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_each_rule_has_a_case_in_which_it_fires() -> None:
+    cases = (Path(__file__).parent / "alert_rules_cases.yml").read_text("utf-8")
+    fire = r'alertname: {0}\n *exp_alerts|alertname="{0}"'
+    assert [rule["alert"] for rule in RULES if not re.search(fire.format(rule["alert"]), cases)] == []
+
+
 @pytest.mark.processes
 def test_the_rules_fire_and_stay_quiet_as_their_cases_say() -> None:
     promtool = program("promtool")

@@ -1,15 +1,17 @@
--- uses: names keys
+-- uses: names keys budget
 --
--- Find campaigns of a sender, the newest or the oldest first, by a part of the name, the state and the time of
--- creation. This script writes nothing.
+-- Find campaigns of a sender, the newest or the oldest first, by a part of the name, the state, the time of creation,
+-- the template, and the days and the provider of sending. This script writes nothing.
 --
 -- Arguments
 --   words        a part of the name, or the beginning of the id, escaped as in JSON, with small ASCII letters; empty
 --                for all campaigns
 --   states       states of campaigns, each between blanks (" finished cancelled "); empty for all
 --   since_ms, until_ms  times of creation, both included
---   sent_since_ms, sent_until_ms  only campaigns whose time from the first to the last push overlaps this time; both 0
---                for all
+--   template     the name of a template; empty for all
+--   provider     a provider; empty for all
+--   sent_since_day, sent_until_day  days since the epoch, in India: only campaigns that count on one of these days, at
+--                the provider if there is one, in the statistics; sent_until_day is 0 for all campaigns
 --   order        newest or oldest: which campaigns come first
 --   after_ms, after_id  only campaigns that come after this campaign in the order; after_id is empty at the beginning
 --   count        the maximum number of campaigns in the reply
@@ -18,15 +20,15 @@
 --   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks
 --   examined_ms, examined_id  where the next call continues; examined_id is empty if all campaigns were examined
 -- Keys: the sender's live and ended, campaigns.
--- Cost: O(live campaigns of the sender + max_examined), or O(count) if neither words, states nor a time of sending is
---   given.
-local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'sent_since_ms', 'sent_until_ms', 'order',
-  'after_ms', 'after_id', 'count', 'max_examined'})
+-- Cost: O(live campaigns of the sender + max_examined), or O(count) if only times of creation are given.
+local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'template', 'provider', 'sent_since_day',
+  'sent_until_day', 'order', 'after_ms', 'after_id', 'count', 'max_examined'})
 local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
 local after_ms, after_id, is_newest_first = tonumber(args.after_ms), args.after_id, args.order == 'newest'
-local sent_since, sent_until = tonumber(args.sent_since_ms), tonumber(args.sent_until_ms)
+local sent_since, sent_until = tonumber(args.sent_since_day), tonumber(args.sent_until_day)
 local wants_words, wants_states, wants_sent = args.words ~= '', args.states ~= '', sent_until > 0
-local wants_fields = wants_words or wants_states or wants_sent
+local wants_template = args.template ~= ''
+local wants_fields = wants_words or wants_states or wants_sent or wants_template
 local wants_ended = not wants_states or string.find(args.states, ' finished ', 1, true)
   or string.find(args.states, ' cancelled ', 1, true)
 local matches = {}
@@ -51,18 +53,39 @@ end
 -- Return the fields of a campaign that the search compares; nil if the campaign cannot be read.
 local function fields_of(id)
   local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan', 'first_sent_ms',
-    'last_sent_ms')
+    'last_sent_ms', 'sent_days', 'chain', 'template')
   if values.err then return nil end
-  local state, created_ms, plan, first_sent_ms, last_sent_ms = unpack(values)
+  local state, created_ms, plan, first_sent_ms, last_sent_ms, sent_days, chain, template = unpack(values)
   return state and {state = state, created_ms = tonumber(created_ms), plan = plan,
-    first_sent_ms = tonumber(first_sent_ms or ''), last_sent_ms = tonumber(last_sent_ms or '')}
+    first_sent_ms = tonumber(first_sent_ms or ''), last_sent_ms = tonumber(last_sent_ms or ''), sent_days = sent_days,
+    chain = chain or '', template = template}
+end
+
+-- Say whether a campaign that an earlier version created, or sent, may count on the wanted days at the wanted provider:
+-- it may have sent on each day from its first to its last push, through each provider of its chain.
+local function may_have_sent(fields)
+  return fields.first_sent_ms and day_of(fields.first_sent_ms) <= sent_until
+    and fields.last_sent_ms and day_of(fields.last_sent_ms) >= sent_since
+    and (args.provider == '' or string.find(' ' .. fields.chain .. ' ', ' ' .. args.provider .. ' ', 1, true))
+end
+
+-- Say whether a campaign counts on one of the wanted days at the wanted provider.
+local function has_sent(fields)
+  if not fields.sent_days or fields.sent_days == '' then return may_have_sent(fields) end
+  for day, provider in string.gmatch(fields.sent_days, '(%d+):(%S+)') do
+    if tonumber(day) >= sent_since and tonumber(day) <= sent_until
+      and (args.provider == '' or provider == args.provider) then
+      return true
+    end
+  end
+  return false
 end
 
 local function fits(id, fields)
   return (not wants_states or string.find(args.states, ' ' .. fields.state .. ' ', 1, true))
     and (not wants_words or is_named(id, fields.plan))
-    and (not wants_sent or (fields.first_sent_ms and fields.first_sent_ms <= sent_until
-      and fields.last_sent_ms and fields.last_sent_ms >= sent_since))
+    and (not wants_template or fields.template == args.template)
+    and (not wants_sent or has_sent(fields))
 end
 
 local function add(created_ms, id)

@@ -60,7 +60,8 @@ end
 
 -- Read the fields of a campaign that its statistics need.
 local function read_for_statistics(campaign_key)
-  local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent', 'retry_codes')
+  local campaign = read_fields(campaign_key, 'created_ms', 'chain', 'template', 'price', 'resent', 'retry_codes',
+    'sent_days')
   return campaign
 end
 
@@ -330,8 +331,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
 
     local function rollup_of(provider, day)
       local key = provider .. ':' .. day
-      if not rollups[key] then rollups[key] = {provider = provider, day = day, amounts = {}} end
-      return rollups[key].amounts
+      if not rollups[key] then rollups[key] = {provider = provider, day = day, amounts = {}, is_sent = false} end
+      return rollups[key].amounts, rollups[key]
     end
 
     -- Count for the course (how many messages by hour and minute), by letter: s sent, d delivered, e failed, c clicked.
@@ -352,8 +353,11 @@ local function message_statistics(campaign_key, batch_number, campaign)
     for key, group in pairs(groups) do
       add_settled(group)
       local minute = floor(base_ms / 60000) + key % MINUTES
-      local of_rollup, amounts = rollup_of(floor(key / MINUTES), floor(minute / 1440)), group.amounts
-      for name, amount in pairs(amounts) do put(name, amount, of_rollup) end
+      local amounts, of_rollup, rollup = group.amounts, rollup_of(floor(key / MINUTES), floor(minute / 1440))
+      for name, amount in pairs(amounts) do
+        put(name, amount, of_rollup)
+        if name ~= EXPIRED and name ~= CANCELLED then rollup.is_sent = true end
+      end
       for field, amount in pairs(group.times) do put('t' .. field, amount, of_rollup) end
       put_parts(group.parts, of_rollup)
       for reason, parts in pairs(group.kept) do
@@ -370,7 +374,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
       put_course('c', amounts.clicked or 0, of_rollup, minute)
     end
     for key, parts in pairs(proved_parts) do
-      local of_rollup = rollup_of(floor(key / MINUTES), key % MINUTES)
+      local of_rollup, rollup = rollup_of(floor(key / MINUTES), key % MINUTES)
+      rollup.is_sent = true
       put_parts(parts, of_rollup)
       for tries, messages in pairs(proved_tries[key] or {}) do put('retried:' .. tries, messages, of_rollup) end
     end
@@ -378,11 +383,19 @@ local function message_statistics(campaign_key, batch_number, campaign)
     add_to_fields(key_of_statistics(campaign_key), of_campaign)
     local template = campaign.template
     if not template then template = cjson.decode(redis.call('HGET', campaign_key, 'plan')).template end
+    -- False in a campaign that an earlier version created.
+    local sent_days = campaign.sent_days
     for _, rollup in pairs(rollups) do
-      local member = rollup.day .. ':' .. provider_at(campaign.chain, rollup.provider) .. ':' .. template
+      local day_and_provider = rollup.day .. ':' .. provider_at(campaign.chain, rollup.provider)
+      local entry = ' ' .. day_and_provider
+      if sent_days and rollup.is_sent and not string.find(sent_days .. ' ', entry .. ' ', 1, true) then
+        sent_days = sent_days .. entry
+      end
+      local member = day_and_provider .. ':' .. template
       local rollup_key = key_of_sender('statistics') .. ':' .. member
       if add_to_fields(rollup_key, rollup.amounts) then index_rollup(rollup_key, member, rollup.day) end
     end
+    if sent_days ~= campaign.sent_days then redis.call('HSET', campaign_key, 'sent_days', sent_days) end
     add_minutes(minutes, now_ms)
   end
 
