@@ -62,7 +62,8 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     ``response=[…]`` holds the whole document, ``event=delivered&data=[…]`` its parts, and ``event=…&ts=…&meta=…`` are
     the fields of one report. ``data[0][ts]=…`` are the fields of nested objects, as PHP writes them. A field without a
     value, whose name is a document, is JSON that was percent-encoded. A form with the fields of two reports, in which a
-    field has two values, has no certain meaning.
+    field has two values, has no certain meaning. A single field with several documents, or with a document in Python's
+    quotes, is returned as it is.
     """
     if any(_NESTED.fullmatch(name) for name, _ in fields):
         return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
@@ -70,6 +71,8 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     if may_be_row(values) and "data" not in values:
         return b"" if _has_two_meanings(fields, values) else msgspec.json.encode([values])
     documents = [text for text in (_document_in(value or name) for name, value in fields) if text]
+    if not documents:
+        documents = [text for _, value in fields if (text := _without_quotes(value))[:1] + text[-1:] in ("[]", "{}")]
     if len(documents) != 1:
         return b""
     document = documents[0].encode("utf-8", "replace")
@@ -165,6 +168,12 @@ def is_document(text: str) -> bool:
         return isinstance(json.loads(text, strict=False), list | dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _without_quotes(text: str) -> str:
+    """Return a text without the single quotes that some scripts write around a document."""
+    text = text.strip()
+    return text[1:-1].strip() if text[:1] == "'" == text[-1:] else text
 
 
 def _document_in(text: str) -> str:

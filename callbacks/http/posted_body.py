@@ -65,6 +65,8 @@ def json_in(body: bytes, content_type: str) -> bytes:
         return plain
     if plain[:1] == b'"':
         return _in_json_string(plain)
+    if plain[:1] == b"'" and plain[1:].lstrip()[:1] in _JSON_BEGINNINGS:
+        return plain.strip().strip(b"'").strip()
     if content_type.lower().startswith("multipart/"):
         document = json_in_fields(multipart_fields(body, content_type))
     else:

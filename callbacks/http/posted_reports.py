@@ -19,7 +19,8 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 
 _MAX_LIGHT_BYTES: Final = 64 * 1024
 _MAX_LIGHT_SEPARATORS: Final = 1_000
-"""The separators are commas, ``&``, semicolons and line ends. Their number bounds the rows or fields of a body."""
+"""The separators are commas, ``&``, semicolons, line ends and single quotes. Their number bounds the rows, fields and
+texts of a body."""
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def is_light(body: bytes) -> bool:
     """Return whether a body is read within some milliseconds."""
     if len(body) <= _MAX_LIGHT_SEPARATORS:  # so most bodies are not searched
         return True
-    separators = sum(map(body.count, (b",", b"&", b";", b"\n", b"\r")))
+    separators = sum(map(body.count, (b",", b"&", b";", b"\n", b"\r", b"'")))
     return len(body) <= _MAX_LIGHT_BYTES and separators <= _MAX_LIGHT_SEPARATORS
 
 
@@ -108,7 +109,7 @@ def missing_fields(row: UnusableRow) -> Sequence[str]:
 class _EventRows(msgspec.Struct):
     """The shape of reports: the name of an event, with one row or several."""
 
-    event: str | int | float
+    event: str | int | float | dict[str, Any] | list[Any]
     data: list[dict[str, Any]] | dict[str, Any]
 
 

@@ -1,6 +1,6 @@
 r"""Recipients as CSV in UTF-8 or UTF-16: separated by comma, semicolon, tab, bar or caret, and quoted as in RFC 4180.
 
-Files that quote with apostrophes, or write a quote within a cell as ``\"``, can also be read.
+Files that quote with apostrophes, or write a quote or a delimiter within a cell as ``\"`` and ``\|``, can also be read.
 """
 
 import contextlib
@@ -25,6 +25,8 @@ _SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(\\\\t|.)"?[,;\t|^]*[\r\n]*', re.
 """A first line for spreadsheets, ``sep=;``, which names the delimiter of the lines below."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
+_END_OF_DOS_FILE = "\x1a"
+"""Ctrl-Z, with which programs of DOS end a text file."""
 _PIECE = 1 << 20
 """How many bytes of a file are searched at once."""
 _GROUP_OF_LINES = 1 << 14
@@ -196,19 +198,29 @@ class CsvFile:
         if all(_is_in_apostrophes(name) for name in self._names if name):
             self._quoting = _Quoting("'")
             self._delimiter, self.heading = self._find_delimiter(hint)
-        elif self._has_backslash_quotes() and not self._is_readable():
+        elif (self._has_backslash_before('"') and not self._is_readable()) or (
+            self._has_backslash_before(self._delimiter) and not self._has_equal_rows()
+        ):
             self._quoting = _Quoting(escape="\\")
             if not self._is_readable():
                 self._quoting = _Quoting()
 
-    def _has_backslash_quotes(self) -> bool:
-        end_of_last, searched = b"", '\\"'.encode(self._encoding)
+    def _has_backslash_before(self, character: str) -> bool:
+        end_of_last, searched = b"", f"\\{character}".encode(self._encoding)
         with self._path.open("rb") as file:
             while piece := file.read(_PIECE):
                 if searched in end_of_last + piece:
                     return True
                 end_of_last = piece[1 - len(searched) :]
         return False
+
+    def _has_equal_rows(self) -> bool:
+        """Say whether no row has more cells than the heading, as rows with an escaped delimiter have."""
+        width = len(self.heading)
+        with self._open() as text, contextlib.suppress(csv.Error):
+            rows = self._one_by_one(self._reader(text, self._delimiter))
+            return not any(len(row) > width and any(row[width:]) for row in islice(rows, self._rows_above + 1, None))
+        return True
 
     def _is_readable(self) -> bool:
         with self._open() as text:
@@ -281,6 +293,8 @@ def lines_without_blanks_at_quotes(text: TextIO, delimiter: str) -> Iterator[str
 
 def _groups(text: TextIO, left: _Left) -> Iterator[list[str]]:
     while lines := text.readlines(_GROUP_OF_LINES):
+        if lines[-1].endswith(_END_OF_DOS_FILE):
+            lines[-1] = lines[-1].rstrip(_END_OF_DOS_FILE)
         left.take(sum(map(len, lines)))
         yield lines
 

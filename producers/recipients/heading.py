@@ -28,6 +28,12 @@ _NUMBER_WORDS = frozenset(
     }
     | {"phoneno", "phonenumber", "recipient", "tel", "telephone", "whatsapp"}
 )
+_INDIAN_NUMBER_WORDS = (
+    *("मोबाइल", "मोबाईल", "मोबाइल", "फोन", "फ़ोन", "फ़ोन", "दूरभाष", "संपर्क", "सम्पर्क", "व्हाट्सएप", "भ्रमणध्वनी", "नंबर"),
+    *("மொபைல்", "கைபேசி", "தொலைபேசி", "அலைபேசி", "మొబైల్", "ఫోన్", "ಮೊಬೈಲ್", "ಫೋನ್", "ದೂರವಾಣಿ", "മൊബൈൽ", "ഫോൺ"),
+    *("মোবাইল", "ফোন", "મોબાઇલ", "મોબાઈલ", "ફોન", "ਮੋਬਾਈਲ", "ਫੋਨ", "ମୋବାଇଲ", "ଫୋନ"),
+)
+"""The words of Indian languages; the vowel signs within them separate words for ``_WORD``."""
 _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 
 
@@ -71,7 +77,7 @@ class Heading:
         """Return the name of the first column whose name says that it holds phone numbers, or None."""
         if self._looks_like_data:
             return None
-        return next((name for name in self.names if _NUMBER_WORDS.intersection(_words(name))), None)
+        return next((name for name in self.names if _says_number(name)), None)
 
     def described(self) -> str:
         """List the columns in words. A first row that looks like data is not shown, because it holds a phone number."""
@@ -92,6 +98,10 @@ def rows_above(path: Path, count: int) -> str:
 
 def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
+
+
+def _says_number(name: str) -> bool:
+    return not _NUMBER_WORDS.isdisjoint(_words(name)) or any(word in name for word in _INDIAN_NUMBER_WORDS)
 
 
 def _words(name: str) -> list[str]:

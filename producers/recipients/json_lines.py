@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -227,11 +228,23 @@ def _unwrapped(json_object: JsonObject) -> object:
     """Return the value in an object of MongoDB's extended JSON, as ``{"$numberLong": "5"}``; else the object itself."""
     if len(json_object) == 1:
         ((kind, value),) = json_object.items()
+        if isinstance(value, dict) and kind == "$date":
+            value = _unwrapped(value)
+            return _moment(value) if isinstance(value, _Number) else json_object
         if type(value) is str and kind in _KINDS_OF_TEXTS:
             return value
         if type(value) is str and kind in _KINDS_OF_NUMBERS and _NUMBER.fullmatch(value):
             return _Number(value)
     return json_object
+
+
+def _moment(milliseconds: str) -> str:
+    """Return a date of MongoDB as MongoDB writes a date from 1970 to 9999 for people: ``2026-11-30T10:30:00Z``."""
+    try:
+        moment = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueDamaged("is no date") from None
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _text(value: object) -> str:

@@ -30,7 +30,11 @@ _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(
     r"\A\$D_[0-9]{9,13}\Z|\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
     r"|<(?:built-in )?(?:function|method|class) [^<>\n]{1,60}>|#<[\w:.]{1,60}>|\Amap\[\w{1,60}:[^\n]{0,200}\]\Z"
-    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|ObjectId|Optional|Some)\(['\"])|\AArray\Z"
+    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|Optional|Some)\(['\"])|\AArray\Z"
+    r"|\A(?:Some|Optional|ArrayBuffer|WrappedArray|List)\([^()\n]{1,60}\)\Z|\Akotlin\.\w{1,40}\Z"
+    r"|\A[A-Z]\w{1,40}\([a-z_]\w{0,40}=[^\n]{0,300}\)\Z|\A<[A-Z]\w{0,40}(?:: [^<>\n]{0,60}| \[[^\n]{0,200}\])>\Z"
+    r"|\A\[+[A-Z](?:[\w.$]{1,60};)?@[0-9a-f]{4,8}\Z|<!\[CDATA\["
+    r"|\AObjectId\(['\"]?[0-9a-f]{24}['\"]?\)\Z|\A\([^(),\n]{1,60},\)\Z|<[\w. ]{1,40} at 0x[0-9A-Fa-f]{4,16}>"
     r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z_]\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
     r"|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
 )
@@ -64,6 +68,7 @@ _IN_BAD_DATES += ("1753", "1970", "9999")
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
 _SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
 _SUSPICIOUS_TEXTS += ("jan 01 05", "jan 1900", "dec 9999", " nan", " none", "rs. n", ".yy", " yyyy")
+_SUSPICIOUS_TEXTS += ("objectid(", "some(", "list(", "optional(", "buffer(", "array(", "kotlin.")
 _SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})

@@ -476,3 +476,32 @@ def test_other_numbers_in_a_registered_text_are_compared_with_the_whitelist(text
 )
 def test_the_groups_and_the_words_around_digits_tell_a_number_to_call(text: str, numbers: list[str]) -> None:
     assert find(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Ph: 044-1234 5678", ["044-1234 5678"]),
+        ("Ph.No. 091 40 27751741-45. Fax No. 091 40 27750198", ["091 40 27751741", "091 40 27750198"]),
+        ("Tele Fax (022) 16441702, 26441740", ["(022) 16441702", "26441740"]),
+        ("Our customer care no. is 180101010", ["180101010"]),
+        ("Contact us 10-12-2026 or support 0930-1830", []),
+        ("RSVP Sharma family 2436 1234", ["2436 1234"]),
+        ("Care Hospitals Banjara Hills 500034", []),
+        ("Your refill 7012345678 dated 12.10.26", []),
+        ("Wifi password 9876512345", []),
+        ("Call +91 6205844155 ya 108", ["+91 6205844155", "108"]),
+        ("SMS BAL to +919717000002 or 5676782", ["+919717000002", "5676782"]),
+        ("Call 9876543210 or 112 people wait", ["9876543210"]),
+        ("धोखाधड़ी की शिकायत 1930 पर करें", ["1930"]),
+        ("National Emergency 112 ya 100 par call karein", ["112", "100"]),
+        ("Call Police Control Room 100/112", ["100", "112"]),
+        ("Call 24 7 1800 123 4567", ["1800 123 4567"]),
+    ],
+)
+def test_a_number_of_no_known_form_after_a_word_to_call_counts(text: str, numbers: list[str]) -> None:
+    assert find(text) == numbers
+
+
+def test_a_whitelisted_landline_is_recognised_with_091_before_its_area_code() -> None:
+    assert NumberWhitelist(["040-27751741"]).allows("091 40 27751741")

@@ -51,6 +51,34 @@ WRAPPINGS: dict[str, tuple[Any, str]] = {
         [{"event": "message_status", "data": [{**REPORT, "event": "delivered"}, {**SECOND, "event": "failed"}]}],
         JSON,
     ),
+    "rows in a text in a text": (
+        [{"event": "delivered", "data": json.dumps(json.dumps([row(META)]))}, SECOND],
+        JSON,
+    ),
+    "rows in a text with one escape too many": (
+        [{"event": "delivered", "data": json.dumps([row(META)]).replace('"', '\\"')}, SECOND],
+        JSON,
+    ),
+    "each row a text": ([{"event": "delivered", "data": [json.dumps(row(META))]}, SECOND], JSON),
+    "single quotes of Python": (repr([{**REPORT, "x": None, "y": "it's"}, SECOND]), JSON),
+    "single quotes around the body": (f"'{json.dumps([REPORT, SECOND])}'", JSON),
+    "single quotes around a field": (urlencode({"response": f"'{json.dumps([REPORT, SECOND])}'"}), FORM),
+    "lines of JSON in a field": (urlencode({"file": f"{json.dumps(REPORT)}\n{json.dumps(SECOND)}\n"}), FORM),
+    "lines of JSON in a part": (
+        (
+            '--B\r\nContent-Disposition: form-data; name="file"; filename="a.ndjson"\r\n\r\n'
+            f"{json.dumps(REPORT)}\n{json.dumps(SECOND)}\r\n--B--\r\n"
+        ),
+        "multipart/form-data; boundary=B",
+    ),
+    "an event that is an object": ([{**REPORT, "event": {"name": "delivered", "id": 5}}, SECOND], JSON),
+    "an event that is an array": ([{"event": ["delivered"], "data": [row(META)]}, SECOND], JSON),
+    "a misspelt state": ([{**REPORT, "event": "DELIVRED"}, {**SECOND, "event": "FAILD"}], JSON),
+    "seconds in an object": (
+        [{**REPORT, "ts": {"seconds": NOW_S, "nanos": 5}}, {**SECOND, "ts": {"_seconds": NOW_S}}],
+        JSON,
+    ),
+    "a time in a named zone": ([{**REPORT, "ts": f"{INDIA} Asia/Kolkata"}, {**SECOND, "ts": f"{INDIA} IST"}], JSON),
     "an object around an object": ({"a": {"b": [REPORT, SECOND]}}, JSON),
     "beside other objects": ({"reports": [REPORT, SECOND], "meta": {"page": 1}, "links": ["x"]}, JSON),
     "an array of arrays": ([[REPORT], [SECOND]], JSON),

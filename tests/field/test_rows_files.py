@@ -55,6 +55,9 @@ def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Ch
         "sep=^\nto^value\n9876543210^Rao, Asha\n",
         "sep=\\t\nto\tvalue\n9876543210\tRao, Asha\n",
         'to\u200b,\u00a0Value \n9876543210,"Rao, Asha"\n',
+        'to,value\r\n9876543210,"Rao, Asha"\r\n\x1a',
+        "to;value\r\n9876543210;Rao, Asha\x1a",
+        "to,value\n9876543210,Rao\\, Asha\n",
     ],
 )
 def test_csv_is_read_as_it_is_written_in_the_wild(tmp_path: Path, content: str | bytes) -> None:
@@ -79,6 +82,28 @@ def test_backslashes_in_a_file_that_doubles_its_quotes_are_part_of_the_value(tmp
     content = 'to,value\n9876543210,"The ""big"" one \\"\n9876543211,"C:\\x"\n'
 
     assert checked_csv(tmp_path, content).values == ['The "big" one \\', "C:\\x"]
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("to|value\n9876543210|Rao\\|Asha\n", "Rao|Asha"),
+        ("to|value\n9876543210|Rao\\|A\\\\B\n", "Rao|A\\B"),
+        ("to|value\n9876543210|A\\B\n", "A\\B"),
+        ("to,value,x\n9876543210,C:\\,x\n", "C:\\"),
+    ],
+)
+def test_a_delimiter_after_a_backslash_is_part_of_the_value(tmp_path: Path, content: str, value: str) -> None:
+    assert checked_csv(tmp_path, content).values == [value]
+
+
+@pytest.mark.parametrize("name", ["मोबाइल नंबर", "दूरभाष क्रमांक", "கைபேசி எண்", "ఫోన్ నంబర్", "મોબાઇલ નંબર"])
+def test_a_heading_in_a_language_of_india_is_named_as_the_column_of_the_numbers(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},value\n9876543210,Asha\n", encoding="utf-8")
+
+    with pytest.raises(InputInvalid, match=f'write to = "{name}"'):
+        check_values(path)
 
 
 def test_rows_above_the_heading_are_left_out_with_a_warning_and_count_as_lines(tmp_path: Path) -> None:
@@ -119,6 +144,7 @@ def test_a_row_with_cells_beyond_the_heading_is_refused(tmp_path: Path) -> None:
         ('{"to":9876543210,"value":824.8199999999999}\n{"to":9876543211,"value":1e3}', ["824.82", "1000"]),
         ('{"to":{"$numberLong":"9876543210"},"value":{"$date":"2026-11-30T00:00:00Z"}}', ["2026-11-30"]),
         ('{"to":"9876543210","value":{"$numberDecimal":"99.50"}}', ["99.50"]),
+        ('{"to":"9876543210","value":{"$date":{"$numberLong":"1795996800000"}}}', ["2026-11-30"]),
         ('{"to":"9876543210","value":{"$numberInt":"5"}}\n{"to":"9876543211","value":{"$oid":"65f0"}}', ["5", "65f0"]),
         ('{"to":"9876543210","value":123456789012.34}', ["123456789012.34"]),
         ('{"to":"9876543210","value":0.30000000000000004}', ["0.3"]),

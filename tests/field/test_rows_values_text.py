@@ -487,6 +487,24 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
                 "Name: x dtype: object",
             )
         ),
+        *(
+            (cell, "holds the name of a program's object")
+            for cell in (
+                "(Asha,)",
+                "<memory at 0x7f8e5c0d1f40>",
+                "ObjectId(5f3c1a2b9d1e8a0012345678)",
+                "Some(Asha)",
+                "List(Asha)",
+                "kotlin.Unit",
+                "<User: Asha>",
+                "<QuerySet []>",
+                "User(name='Asha')",
+                "[Ljava.lang.String;@1b6d3586",
+                "[B@1b6d3586",
+                "<![CDATA[Asha]]>",
+            )
+        ),
+        *((cell, "holds a placeholder") for cell in ("#VAR1", "Dear #var", "#VAR_2")),
         ('=("Asha")', "holds a formula"),
         *(
             (cell, "holds a word such as null")

@@ -14,6 +14,7 @@ _NAME = rf"[ \t]{{0,3}}({_WORDS})[ \t]{{0,3}}"
 _SLOT_LIKE = re.compile(
     rf"\{{[ \t]{{0,3}}[#＃]+{_NAME}[#＃]*[ \t]{{0,3}}\}}|\{{{_NAME}[#＃]+[ \t]{{0,3}}\}}|[\[(<]#+{_NAME}#+[\])>]"
     rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|(?<![\w#]){_NAME}#\}}"
+    r"|(?<![\w#&/])#((?i:var|variable))[ _]?[0-9]{0,2}(?![\w#])"
 )
 """Misspelled forms of ``{#tag#}``: with blanks, missing or doubled signs, or other brackets."""
 
@@ -78,6 +79,7 @@ _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
     r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
     r"|\{[#＃]|[#＃]\}"  # a slot that is cut: {#var
+    r"|(?<![\w#&/])#(?i:var|variable)[ _]?[0-9]{0,2}(?![\w#])"  # #VAR1
     r"|«[^«»]{1,60}»|¤[^¤\n]{1,60}¤|\[\[[^\[\]\n]{1,60}\]\]"
     r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
     r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MMM?|mmm?|Mmm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY

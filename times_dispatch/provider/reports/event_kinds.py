@@ -74,7 +74,10 @@ def kind_of(event: str) -> EventKind | None:
     """Return the kind of an event; None for a name whose meaning is not certain."""
     if kind := _KINDS.get(event):
         return kind
-    return EventKind.FAILED if event == _SMPP_UNKNOWN else _KINDS.get(_normalise(event))
+    if event == _SMPP_UNKNOWN:
+        return EventKind.FAILED
+    name = _normalise(event)
+    return _KINDS.get(name) or _MISSPELLED.get(_consonants(name))
 
 
 def is_report(event: str) -> bool:
@@ -96,6 +99,15 @@ def _normalise(event: str) -> str:
     return _SEPARATORS.sub("", event.lower())
 
 
+def _consonants(name: str) -> str:
+    """Return a name's first letter and its other consonants, each double one once: ``dlvrd`` of ``deliverd``."""
+    return name[:1] + _VOWELS_AND_DOUBLES.sub("", name[1:])
+
+
+_VOWELS_AND_DOUBLES: Final = re.compile(r"[aeiou]|(.)(?=[aeiou]?\1)")
+_ABBREVIATED: Final = ("delivered", "undelivered", "submitted", "accepted", "rejected", "expired", "failed")
+"""The states that gateways abbreviate and misspell: ``SUBMITD``, ``DELIVRED``, ``EXPIRD``."""
 _KINDS: Final = {_normalise(name): kind for kind, names in _NAMES.items() for name in names}
+_MISSPELLED: Final = {_consonants(name): _KINDS[name] for name in _ABBREVIATED}
 _DND: Final = frozenset(map(_normalise, _DND_NAMES))
 _REPORT_NAMES: Final = frozenset(map(_normalise, _REPORTS))

@@ -11,6 +11,14 @@ _ESCAPE: Final = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
 """An escape of JSON, as the group, or the backslash of any other escape."""
 _LAST_COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,(?=[ \t\r\n]*+[]}])', re.DOTALL)
 """A string, as the group, or the comma after the last value of an array or object."""
+_PYTHON_TOKEN: Final = re.compile(
+    r"""("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|'((?:[^'\\]|\\.)*+)(?:'|\\?\Z)|\b(?:None|True|False)\b""", re.DOTALL
+)
+"""A string of JSON, a string in single quotes as the second group, or a word of Python. A string without an end matches
+to the end of the text, so that no search begins inside it."""
+_SIGN_IN_QUOTES: Final = re.compile(r'\\.|"', re.DOTALL)
+_IN_DOUBLE_QUOTES: Final = {r"\'": "'", '"': '\\"'}
+_WORDS_OF_PYTHON: Final = {"None": "null", "True": "true", "False": "false"}
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -21,8 +29,8 @@ class JsonBroken(ValueError):
 def repair_json(body: bytes) -> bytes:
     r"""Return repaired JSON, without a byte order mark, bad UTF-8, unpaired surrogates, bare line breaks, \' or NaN.
 
-    A comma after the last value of an array or object is left out too. Providers never repeat a POST that was answered
-    with a 4xx, so one such row would lose all rows of the body.
+    A comma after the last value of an array or object is left out too, and strings in single quotes are read. Providers
+    never repeat a POST that was answered with a 4xx, so one such row would lose all rows of the body.
 
     Raises:
         JsonBroken: the body is no JSON, even after repairs.
@@ -32,10 +40,31 @@ def repair_json(body: bytes) -> bytes:
         try:
             document = json.loads(text, strict=False, parse_constant=lambda _: None)
         except ValueError:
-            text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
-            text = _LAST_COMMA.sub(lambda match: match[1] or "", text)
-            document = json.loads(text, strict=False, parse_constant=lambda _: None)
+            document = _load_repaired(text)
         # One call of json.dumps would block all other threads for tens of milliseconds.
         return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         raise JsonBroken from None
+
+
+def _load_repaired(text: str) -> object:
+    try:
+        return _load_without_bad_signs(text)
+    except ValueError:
+        if "'" not in text:
+            raise
+        return _load_without_bad_signs(_PYTHON_TOKEN.sub(_in_json, text))
+
+
+def _load_without_bad_signs(text: str) -> object:
+    text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
+    text = _LAST_COMMA.sub(lambda match: match[1] or "", text)
+    return json.loads(text, strict=False, parse_constant=lambda _: None)
+
+
+def _in_json(token: re.Match[str]) -> str:
+    if token[1] is not None:
+        return token[1]
+    if token[2] is None:
+        return _WORDS_OF_PYTHON[token[0]]
+    return '"' + _SIGN_IN_QUOTES.sub(lambda sign: _IN_DOUBLE_QUOTES.get(sign[0], sign[0]), token[2]) + '"'

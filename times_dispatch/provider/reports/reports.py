@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
+from times_dispatch.provider.reports.encoded_rows import event_in, rows_in_text
 from times_dispatch.provider.reports.event_kinds import EventKind, is_outcome, is_report, kind_of, means_dnd
 from times_dispatch.provider.reports.field_names import by_known_name, event_name, event_names, may_be_row
 from times_dispatch.provider.reports.json_repair import repair_json
@@ -236,9 +237,11 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
             event, is_row = _row_without_data(group, event)
         if len(event) > _MAX_EVENT_BYTES:
             raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
+        if event.startswith((b"{", b"[")):
+            event = event_in(event)
         name = "" if (value := _NAME.decode(event)) is None else str(value)
         if data.startswith(b'"'):
-            data, fields.data = _data_in_text(fields.data)
+            data, fields.data = rows_in_text(fields.data)
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
     except UNREADABLE_JSON:
         raise _Unusable("not an object with an event's name and its data") from None
@@ -248,14 +251,6 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
             raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
         rows = [group]
     return name, prefix, data, rows
-
-
-def _data_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
-    """Return the undecoded rows of a group whose data is a text of JSON; any other text is returned unchanged."""
-    text = msgspec.json.decode(data, type=str).strip().encode()
-    if not text.startswith((b"[", b"{")):
-        return bytes(data), data
-    return text, msgspec.json.decode(text, type=msgspec.Raw)
 
 
 def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
@@ -283,6 +278,8 @@ def _plain(data: bytes) -> list[_PlainRow]:
 
 def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -> ReportEvent:
     try:
+        if bytes(row).startswith(b'"'):
+            row = rows_in_text(row)[1]
         fields = _ROW.decode(row)
     except UNREADABLE_JSON:
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None

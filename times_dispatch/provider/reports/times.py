@@ -52,13 +52,22 @@ _LONG_MONTHS: Final = (
 _ISO = re.compile(
     r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T +]"
     r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)(?:(?<=:[0-9]{2}:[0-9]{2})[.,:][0-9]{1,9})?"
-    r"(?: (?P<half>[AP])M)? ?(?P<zone>Z|UTC|GMT|IST|[+-]?[0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?",
+    r"(?: (?P<half>[AP])M)? ?(?P<zone>Z|UTC|GMT|IST|Asia/(?:Kolkata|Calcutta)|[+-]?[0-9]{2}:?[0-9]{2}"
+    r"|[+-][0-9]{2})?",
     re.ASCII | re.IGNORECASE,
 )
 _RFC_5322 = re.compile(
     r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?:20)?[0-9]{2} [0-9:]{5,8} (?:GMT|UT|[+-][0-9]{4})", re.ASCII
 )
-_ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA}
+_ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA, "ASIA/KOLKATA": INDIA, "ASIA/CALCUTTA": INDIA}
+_SECONDS_AND_FRACTION: Final = (
+    {"seconds"},
+    {"seconds", "nanos"},
+    {"seconds", "nanoseconds"},
+    {"_seconds"},
+    {"_seconds", "_nanoseconds"},
+)
+"""The fields of a time of Protocol Buffers and of Firestore."""
 _MAX_S: Final = 2**32
 _MAX_QUARTERS: Final = 48
 _MONTHS_OF_YEAR: Final = len(_MONTHS)
@@ -76,6 +85,8 @@ def epoch_s(value: object) -> int | None:
     """
     while isinstance(value, dict) and list(value) in (["$date"], ["$numberLong"]):
         (value,) = value.values()
+    if isinstance(value, dict) and set(value) in _SECONDS_AND_FRACTION:
+        value = next(iter(value[name] for name in ("seconds", "_seconds") if name in value))
     if isinstance(value, str):
         value = _of_text(_plain(value))
     elif isinstance(value, int) and (20 * 10**12 <= value < 21 * 10**12 or value in _SMPP_S or value in _SMPP_MS):

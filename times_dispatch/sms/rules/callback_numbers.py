@@ -15,6 +15,7 @@ from times_dispatch.sms.rules.callback_words import (
     AFTER_AMOUNT_WORD,
     AFTER_BOOKING_WORD,
     AFTER_CALL_WORD,
+    AFTER_CALL_WORD_AND_NAME,
     AFTER_CURRENCY,
     AFTER_ID_WORD,
     CALL_WORDS,
@@ -86,6 +87,10 @@ _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
 _DIGITS_AS_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
+_DATED = re.compile(r"[ ](?:dated|dtd?)(?![a-z])", re.IGNORECASE)
+"""The word after the number of a document: ``refill 7012345678 dated 12.10.26``."""
+_SIZES_OF_LOCAL = (7, 8)
+"""The numbers of digits of a landline without its area code; six digits may be a PIN code."""
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
 _HOURS = re.compile(r"[0-2][0-9][0-5][0-9] ?[\u2013-] ?[0-2][0-9][0-5][0-9] ?h(?:ou)?rs?(?!\w)", re.IGNORECASE)
 _AMOUNT = re.compile("[0-9]+[.][0-9]{2}|[0-9]{1,3}[.][0-9]{6,9}")
@@ -148,7 +153,7 @@ def find(text: str) -> list[str]:
         number_signs.without_signs(ascii_digits, is_after_id_word), is_after_call_word
     )
     spans = list(_spans(ascii_digits))
-    short = short_codes.find(ascii_digits, ascii_digits.lower())
+    short = short_codes.find(ascii_digits, ascii_digits.lower(), [end for _, end in spans])
     if short:
         alone = [span for span in short if not any(start <= span[0] < end for start, end in spans)]
         spans = sorted([*spans, *alone])
@@ -190,7 +195,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     end_of_last = -1
     for match in _RUN.finditer(text):
         run = _Run(text, match.start(), [group.span() for group in _GROUP.finditer(text, match.start(), match.end())])
-        first = 0
+        first, end_before = 0, end_of_last
         while first < len(run.groups):
             if _is_amid_single_digits(run.groups, first):
                 first += 1
@@ -203,6 +208,23 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
             is_in_brackets = text[start] == "(" and ")" not in text[start:end_of_last]
             yield start + is_in_brackets, end_of_last
             first = last + 1
+        if end_of_last == end_before and _is_unknown_number(run):
+            end_of_last = run.groups[-1][1]
+            yield run.start, end_of_last
+
+
+def _is_unknown_number(run: _Run) -> bool:
+    """Say whether a run after a word to call is a number of no known form, such as a mistyped or foreign number."""
+    before = line_before(run.text, run.start)
+    if not AFTER_CALL_WORD.search(before) or AFTER_ID_WORD.search(before) or AFTER_CURRENCY.search(before):
+        return False
+    sizes = [end - begin for begin, end in run.groups]
+    digits = "".join(run.text[slice(*group)] for group in run.groups)
+    if not number_forms.may_be_unknown(digits, sizes) or _UNIT.match(run.text, run.groups[-1][1]):
+        return False
+    return _may_end(run, 0, len(run.groups) - 1) and number_neighbours.may_begin(
+        run.text, run.start, group_before=None, end_of_number_before=-1
+    )
 
 
 def _is_amid_single_digits(groups: list[tuple[int, int]], first: int) -> bool:
@@ -239,7 +261,12 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_called = sizes == [4, 4] and _CALL_AFTER.match(run.text, end) and not AFTER_ID_WORD.search(before)
         if not (is_next_local or _is_number(digits, sizes, before, written, is_before_call_word=bool(is_called))):
             continue
-        is_quantity = _UNIT.match(run.text, end) or _HOURS.match(run.text, start) or _is_amount(before, len(digits))
+        is_quantity = (
+            _UNIT.match(run.text, end)
+            or _DATED.match(run.text, end)
+            or _HOURS.match(run.text, start)
+            or _is_amount(before, len(digits))
+        )
         if not is_quantity or AFTER_CALL_WORD.search(before):
             return last
     return None
@@ -319,4 +346,6 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str, *, is_b
         is_id = True
     if not to_call and (is_id or _AMOUNT.fullmatch(written)):
         return False
+    if not to_call and len(digits) in _SIZES_OF_LOCAL:
+        to_call = AFTER_CALL_WORD_AND_NAME.search(before) is not None
     return number_forms.has_form(digits, sizes, written, to_call=to_call)

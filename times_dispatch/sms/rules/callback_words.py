@@ -22,7 +22,7 @@ CALL_WORDS: Final = (
     *_words(
         "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
         "toll-free whatsapp landline care support helpdesk reach ring missedcall resi enquiry enquiries queries fax "
-        "desk reception कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "desk reception rsvp कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
         "दूरध्वनी भ्रमणध्वनी தொடர்பு தொடர்புக்கு கைபேசி அலைபேசி సంప్రదించండి మొబైల్ ಸಂಪರ್ಕ ಸಂಪರ್ಕಿಸಿ ದೂರವಾಣಿ ಮೊಬೈಲ್ "
         "ബന്ധപ്പെടുക മൊബൈൽ যোগাযোগ মোবাইল સંપર્ક મોબાઇલ ਸੰਪਰਕ ਮੋਬਾਈਲ ଯୋଗାଯୋଗ ମୋବାଇଲ "
         "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
@@ -76,7 +76,7 @@ ID_WORDS: Final = (
         "weighment weighbridge gatepass s/n model amount amt "
         "letter instruction username beneficiary trxn visa passport dl rc prescription "
         "patient sample barcode item loyalty khata khasra diary abha "
-        "sanction subscription conf confirmation rx slip va passcode agreement build version sip mid "
+        "sanction subscription conf confirmation rx slip va passcode password pwd agreement build version sip mid "
         "marks score scores pledge certificate serials meeting zoom webex conference "
         "irn prn urn eid pid rid loi tag memo payslip shikayat khate khaate khaata kramank "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
@@ -195,7 +195,8 @@ SHORT_CODE_WORDS: Final = (
 """The words after which even three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
 HELPLINES: Final = {
-    "emergency": ("112", "108", "1906", "102", "1077", "1070"),
+    "emergency": ("112", "108", "1906", "102", "1077", "1070", "1066"),
+    "nhai": ("1033",),
     "police": ("100", "112"),
     "traffic police": ("103", "1073", "1095"),
     "ambulance": ("102", "108", "112"),
@@ -218,6 +219,14 @@ HELPLINES: Final = {
     "flood": ("1077", "1070"),
 }
 """Helplines of India, which are numbers to call even after only their word: ``Police: 100``, ``CHILD - 1098``."""
+
+KNOWN_HELPLINES: Final = (
+    *dict.fromkeys(code for codes in HELPLINES.values() for code in codes),
+    *("105", "131", "138", "155214", "155260", "155261", "1033", "1064", "1551", "182", "1907"),
+    *("1909", "1910", "1911", "1912", "1915", "1916", "1917", "1920", "1921", "1947", "1950", "1962", "1967"),
+    *("14404", "14408", "14411", "14416", "14419", "14420", "14433", "14434", "14445", "14448", "14555", "14599"),
+)
+"""Helplines of India, which count beside another number: ``call 9876543210 or 1912``."""
 
 CALL_AFTER_NUMBER: Final = (
     *("पर", "वर", "ಗೆ", "ಕ್ಕೆ", "కు", "కి", "எண்ணில்", "எண்ணை", "என்ற எண்ணில்", "എന്ന നമ്പറിൽ", "നമ്പറിൽ"),
@@ -252,6 +261,11 @@ CONTEXT: Final = 48
 AFTER_CALL_WORD: Final = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(CALL_WORDS)})s?{BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
+AFTER_CALL_WORD_AND_NAME: Final = re.compile(
+    r"(?:^|[^A-Za-z])(?i:call|calling|dial|phone|ph|tel|telephone|mob|contact|ring|rsvp|whatsapp)[ :.-]{1,3}"
+    r"(?:[A-Z][A-Za-z]*[. ]{1,2}){1,4}(?:family )?[:(-]?[ ]?\Z"
+)
+"""A word to call and a name: ``RSVP Sharma family 2436 1234``."""
 AFTER_ID_WORD: Final = re.compile(
     rf"(?:^|[^A-Za-z])(?:{any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:{any_of(ID_NUMBER_WORDS)}))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,

@@ -4,17 +4,18 @@
 """
 
 import re
+from typing import Final
 
 import phonenumbers
 
 from times_dispatch.sms.landlines import is_landline
 
-_MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
+_MOBILE = re.compile("(?:0{0,2}910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}|000800[0-9]{7}")
 _LONG_TOLL_FREE = re.compile("18[06]0(?![0-9]{4}18[06]0)[0-9]{8,9}")
 """A toll-free number with one or two digits too many, which some companies write: ``1800 425 00 000``."""
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
-_TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_TRUNK = re.compile("(?:0{0,2}910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _HOURS = re.compile("18[06]0(?:(?:1[89]|2[0-3])(?:15|30|45)|0[0-9]00|2400)")
 """Hours such as ``1800-1830`` and ``1800-0600``; ``1800-2100`` is the number of a bank."""
@@ -26,6 +27,11 @@ _YEAR_IN_ID = re.compile("[0-9]{4}(?:19|20)[0-9]{2}")
 """The year after the number of an office, in the number of a document: ``0451-2026-0098``."""
 LOCAL = re.compile("[2-7][0-9]{5,7}")
 """A landline without the area code."""
+MIN_UNKNOWN_DIGITS: Final = 8
+MAX_UNKNOWN_DIGITS: Final = 13
+_MAX_UNKNOWN_GROUPS = 4
+_TWO_TIMES = re.compile("(?:[01][0-9]|2[0-4])[0-5][0-9](?:[01][0-9]|2[0-4])[0-5][0-9]")
+"""Two times or two years: ``0930-1830``, ``2025-2026``."""
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 _SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6], [6, 7])
 """The groups of a range of amounts that begins like a toll-free number: ``18000-25000``."""
@@ -58,6 +64,20 @@ def has_form(digits: str, sizes: list[int], written: str, *, to_call: bool) -> b
     return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
         digits, sizes, written, to_call=to_call
     )
+
+
+def may_be_unknown(digits: str, sizes: list[int]) -> bool:
+    """Say whether digits after a word to call may be a number of no known form: no date and no hours.
+
+    Args:
+        digits: only the digits.
+        sizes: the number of digits in each written group.
+    """
+    if not MIN_UNKNOWN_DIGITS <= len(digits) <= MAX_UNKNOWN_DIGITS or len(sizes) > _MAX_UNKNOWN_GROUPS:
+        return False
+    if min(sizes) == 1 or sizes[:3] in _SIZES_OF_DATES or _DATE.fullmatch(digits):
+        return False
+    return sizes != [4, 4] or not _TWO_TIMES.fullmatch(digits)
 
 
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:

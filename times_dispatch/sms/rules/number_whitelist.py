@@ -43,8 +43,8 @@ class NumberWhitelist:
 def national_digits(number: str) -> str:
     """Return the digits of a number without the country code or the trunk prefix: ``9876543210``."""
     digits = "".join(filter(str.isdigit, number.translate(DIGIT_TABLE)))
-    if len(digits) > 11 and digits.startswith("00"):
-        digits = digits[2:]
+    if len(digits) > 11:
+        digits = digits.lstrip("0")
     if len(digits) > 11 and digits.startswith("91"):
         digits = digits[2:]
     return digits.removeprefix("0") if len(digits) > 10 else digits

@@ -4,6 +4,7 @@ Such digits are a number only after certain words: ``Call 1930``, ``SMS STOP to 
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from times_dispatch.sms.numbers import DIGIT_TABLE
@@ -13,6 +14,7 @@ from times_dispatch.sms.rules.callback_words import (
     CALL_AFTER_NUMBER,
     CALL_IMPERATIVES,
     HELPLINES,
+    KNOWN_HELPLINES,
     SHORT_CODE_UNITS,
     SHORT_CODE_WORDS,
     VERBS_AFTER_NUMBER,
@@ -50,6 +52,7 @@ _REPORT = (
     r"report(?: (?:any|the|your|a|it|this|online|cyber|financial|fraud|frauds|crime|crimes|theft|loss|leak|leakage|"
     r"accident|incident|immediately|also)){1,4} (?:at|on|to)"
 )
+_HELPLINE = rf"(?:{any_of(KNOWN_HELPLINES)})"
 _NEXT_IN_LIST = "1[0-9]{2,4}(?:/|(?![0-9]))|18[06]0[0-9]{4,7}(?![0-9])"
 """A further helpline or a toll-free number after a slash: ``1912/19120/18001234567``."""
 _SHORT_CODE = re.compile(
@@ -64,20 +67,29 @@ _SHORT_CODE = re.compile(
     rf"(?: (?:या|और|अथवा|किंवा|आणि) [0-9]{{3,6}}{_NOTE})?"
     rf" (?:(?:{any_of(CALL_AFTER_NUMBER)}) (?:{any_of(VERBS_AFTER_NUMBER)})|{any_of(CALL_IMPERATIVES)}))"
     r"|(?<![\w/.,:-])(1[0-9]{2,4})(?=(?: ?/ ?1[0-9]{2,4})? ?/ ?18[06]0(?:[ -]?[0-9]){6,7}(?![0-9]))"
-    r"|(?<![^\s(])(?<![0-9] )(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4})(?= par (?:missed )?(?:call|dial|phone|contact) kar)"
+    r"|(?<![^\s(])(?<![0-9] )(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4})"
+    r"(?= (?:par|pe) (?:bhi )?(?:missed )?(?:call|dial|phone|contact) kar)"
+    rf"|(?<![^\s(])({_HELPLINE})(?= (?:डायल|(?:par|pe) (?:report|complaint|shikayat)"
+    r"|(?:ya|or|aur) [0-9]{3,5} (?:par|pe) |(?:पर|वर) (?:शिकायत |रिपोर्ट |तक्रार )?कर))"
     r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
     rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))"
-    rf"|(?<![^\W_])(?:{_BEFORE_HELPLINE})([0-9]{{3,5}})(?![.,/:-][0-9])"
+    rf"|(?<![^\W_])(?:{_BEFORE_HELPLINE})([0-9]{{3,5}})(?![.,:-][0-9]|/(?!1[0-9]{{2}}(?![0-9/])))"
     r"(?=[ ]?(?:\Z|[.,;/|)!&\n]|(?:or|and|for|is|if|now|immediately)(?!\w)))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
 _FOLLOWING = re.compile(
-    rf"(?: or | and |, ?| ?[/&] ?| या | और )(1[0-9]{{2,3}})(?![\w@%+*#])(?![-.,:/][0-9]|[ ][0-9])"
+    rf"(?: or | and |, ?| ?[/&] ?| या | और )(1[0-9]{{2,3}}|(?<=/)1[0-9]{{4}})(?![\w@%+*#])(?![-.,:/][0-9]|[ ][0-9])"
     rf"(?![ ]?(?:{any_of(SHORT_CODE_UNITS)})(?!\w))",
     re.IGNORECASE,
 )
 """A further helpline after a short code: ``call 181 or 1091``."""
+_AFTER_NUMBER = re.compile(
+    rf"(?: or | ya | या | और | किंवा | ?/ ?)({_HELPLINE}|5[0-9]{{4}}|5676[0-9]{{2,3}})"
+    rf"(?![\w@%+*#])(?![-.,:/][0-9]|[ ][0-9])(?![ ]?(?:{any_of(SHORT_CODE_UNITS)})(?!\w))",
+    re.IGNORECASE,
+)
+"""A helpline or a short code after a longer number: ``call 9876543210 or 112``."""
 BEFORE_SHORT_CODES: Final = tuple(
     {
         *(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES, *VERBS_AFTER_NUMBER, *CALL_IMPERATIVES)),
@@ -85,6 +97,7 @@ BEFORE_SHORT_CODES: Final = tuple(
         "send",
         "/18",
         "/ 18",
+        *(" par ", " pe ", "शिकायत", "रिपोर्ट", "तक्रार"),
     }
 )
 """Parts of the words before short codes, in small letters: a text without any of these parts has no short code."""
@@ -92,16 +105,17 @@ MIN_LOCAL_DIGITS: Final = 6
 """The minimum number of digits of a landline without the area code."""
 
 
-def find(text: str, lower: str) -> list[tuple[int, int]]:
+def find(text: str, lower: str, ends_of_numbers: Iterable[int] = ()) -> list[tuple[int, int]]:
     """Return the positions of the numbers of three to six digits.
 
     Args:
         text: the text, with ASCII digits.
         lower: the text in small letters.
+        ends_of_numbers: the ends of the longer numbers in the text; a helpline may follow one of them.
     """
+    spans = [match.span(1) for end in ends_of_numbers if (match := _AFTER_NUMBER.match(text, end))]
     if not may_contain(text, lower):
-        return []
-    spans = []
+        return spans
     for match in _SHORT_CODE.finditer(text):
         spans.append(match.span(match.lastindex or 0))
         while following := _FOLLOWING.match(text, spans[-1][1]):

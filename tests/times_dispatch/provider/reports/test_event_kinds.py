@@ -50,3 +50,24 @@ def test_a_name_that_says_only_report_is_no_kind(event: str) -> None:
 )
 def test_a_click_is_no_outcome(event: str, expected: bool) -> None:
     assert is_outcome(event) is expected
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("SUBMITD", EventKind.INTERMEDIATE),
+        ("SUBMITED", EventKind.INTERMEDIATE),
+        ("DELIVRED", EventKind.DELIVERED),
+        ("deliverd", EventKind.DELIVERED),
+        ("UNDELIVRED", EventKind.FAILED),
+        ("EXPIRD", EventKind.FAILED),
+        ("FAILD", EventKind.FAILED),
+        ("submit", None),
+        ("delayed", None),
+        ("filed report", None),
+        ("not deliverd", None),
+        ("resubmitted", None),
+    ],
+)
+def test_a_misspelt_state_is_known_by_its_consonants(event: str, kind: EventKind | None) -> None:
+    assert kind_of(event) is kind
