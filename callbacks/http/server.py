@@ -25,8 +25,9 @@ BACKLOG: Final = 512
 _MAX_STARTS: Final = 64
 """Reports and clicks are answered within some tens of microseconds, so many requests may start in one turn."""
 _COLLECTIONS: Final = 700, 10, 100_000
-"""The threshold of automatic garbage collections: young objects often, and all objects almost never. With 2,000 requests
-under way, a collection of all objects takes up to 100 milliseconds. It finds next to nothing: requests leave few cycles.
+"""The threshold of automatic garbage collections: young objects often, and all objects almost never. With 2,000
+requests under way, a collection of all objects takes up to 100 milliseconds. It finds next to nothing: requests leave
+few cycles.
 """
 _MANY_REQUESTS: Final = 256
 """With more requests under way, the server does not collect all garbage."""
