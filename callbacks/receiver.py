@@ -347,7 +347,8 @@ async def serve(settings: Settings) -> None:
         )
         heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": server.load.requests})
         watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run, heartbeat.run)
-        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
+        runs = (server.run_until, server.collect_garbage, *watches)
+        await run_until_signalled(*runs, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 
 

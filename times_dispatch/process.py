@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 STOP_WITHIN_S: Final = 4.0
 GARBAGE_EVERY_S: Final = 30.0
 """How many seconds pass between two full garbage collections of a process whose automatic collections are rare."""
+MAX_LEFT_OUT: Final = 20
+"""The maximum number of consecutive garbage collections that a busy process leaves out: ten minutes without one."""
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
 """A loop: runs until the event (the stop) is set, then finishes the work in progress and returns."""
@@ -77,7 +79,13 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
         raise SystemExit(REFUSED_EXIT_CODE)
 
 
-async def collect_garbage(stop: asyncio.Event, *, threshold: tuple[int, int, int], clock: Clock = SYSTEM_CLOCK) -> None:
+async def collect_garbage(
+    stop: asyncio.Event,
+    *,
+    threshold: tuple[int, int, int],
+    is_busy: Callable[[], bool] = lambda: False,
+    clock: Clock = SYSTEM_CLOCK,
+) -> None:
     """Make automatic garbage collections rare, and collect all garbage every ``GARBAGE_EVERY_S`` seconds instead.
 
     Automatic collections count objects, and not bytes: they alone would leave the cycles of closed streams and of lost
@@ -86,12 +94,19 @@ async def collect_garbage(stop: asyncio.Event, *, threshold: tuple[int, int, int
     Args:
         stop: ends the loop.
         threshold: the arguments of ``gc.set_threshold``; the earlier values are set again at the end.
+        is_busy: returns whether a collection would take long now, because many requests are under way. Then the
+            collection is left out, at most ``MAX_LEFT_OUT`` times.
         clock: measures the time between collections.
     """
     before = gc.get_threshold()
     gc.set_threshold(*threshold)
     try:
+        left_out = 0
         while not await clock.wait(stop, GARBAGE_EVERY_S):
-            gc.collect()
+            if left_out < MAX_LEFT_OUT and is_busy():
+                left_out += 1
+            else:
+                left_out = 0
+                gc.collect()
     finally:
         gc.set_threshold(*before)

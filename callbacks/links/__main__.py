@@ -39,8 +39,8 @@ async def serve(settings: Settings) -> None:
         )
         heartbeat = Heartbeat(redis, ProcessKind.LINKS, figures=lambda: {"requests": server.load.requests})
         log.info("links process started")
-        watches = (room.watch, refusals.run, heartbeat.run)
-        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
+        runs = (server.run_until, server.collect_garbage, room.watch, refusals.run, heartbeat.run)
+        await run_until_signalled(*runs, stop_within_s=STOP_WITHIN_S)
     log.info("links process stopped")
 
 

@@ -434,7 +434,12 @@ async def test_the_head_of_a_request_may_have_32_kib(http: httpx.AsyncClient, si
     writer.close()
 
 
-@pytest.mark.parametrize("separator", [",", "&", ";", "\n", "\r"])
-def test_a_body_of_many_rows_fields_or_lines_is_read_in_a_thread(separator: str) -> None:
-    assert is_light((separator * 1_000).encode())
-    assert not is_light((separator * 1_001).encode())
+@pytest.mark.parametrize("part", [",", "&", ";", "\n", "\r", "{", "["])
+def test_a_body_of_many_rows_fields_lines_or_documents_is_read_in_a_thread(part: str) -> None:
+    assert is_light((part * 400 + "a" * 400).encode())
+    assert not is_light((part * 401).encode())
+
+
+def test_a_long_body_is_read_in_a_thread() -> None:
+    assert is_light(b"a" * 16_384)
+    assert not is_light(b"a" * 16_385)

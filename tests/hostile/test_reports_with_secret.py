@@ -2,10 +2,13 @@
 
 import asyncio
 import gzip
+import os
+import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ from redis.asyncio import Redis
 
 from callbacks.classifier import MAX_REACTIONS
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.http.posted_reports import PostedReportsReader, is_light
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SECRET, Processes, eventually, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
@@ -246,3 +250,71 @@ def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: P
 
     stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check("1,000 posters while Redis hangs", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
+
+
+SMALL = {
+    "documents": b'{"a":1}' * 200,
+    "objects in other objects": b'{"a":[' + b",".join([b'{"b":{"c":{"d":{}}}}'] * 75) + b"]}",
+    "rows of an unknown event": b'[{"event":"x","data":[{}' + b",{}" * 190 + b"]}]",
+}
+"""Bodies that take some milliseconds each."""
+
+
+@pytest.mark.parametrize("kind", SMALL)
+async def test_small_bodies_that_start_in_one_turn_are_read_in_several(kind: str) -> None:
+    body = SMALL[kind]
+    assert is_light(body)
+    stall_s = 0.0
+
+    async def watch() -> None:
+        nonlocal stall_s
+        while True:
+            before_s = time.process_time()
+            await asyncio.sleep(0)
+            stall_s = max(stall_s, time.process_time() - before_s)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    reader = PostedReportsReader()
+    await asyncio.gather(*(reader.read(body, "", b"") for _ in range(64)), return_exceptions=True)
+    await asyncio.sleep(0)
+    watching.cancel()
+    print(f"64 small bodies of {kind} in one turn: {stall_s * 1000:.0f} ms of stall at most")  # noqa: T201
+    assert stall_s * 1000 < MAX_STALL_MS
+
+
+@pytest.mark.alone
+def test_two_thousand_unreadable_bodies_at_one_moment_do_not_stall_the_receiver(
+    processes: Processes, redis_url: str
+) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    parts = urlsplit(url)
+    body = b"{not JSON"
+    request = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def answer(connection: socket.socket) -> bytes:
+        """Return the status; empty if the receiver closed the connection, because a slow machine took too long."""
+        with suppress(ConnectionResetError):
+            return connection.recv(12)
+        return b""
+
+    def attack() -> float:
+        watched.forget()
+        with ExitStack() as stack:
+            connections = [
+                stack.enter_context(
+                    socket.create_connection((parts.hostname, parts.port), 60, (f"127.0.0.{2 + number // 200}", 0))
+                )
+                for number in range(2_000)
+            ]
+            os.kill(watched.process.pid, signal.SIGSTOP)  # all bytes arrive before the receiver reads
+            for connection in connections:
+                connection.sendall(request)
+            os.kill(watched.process.pid, signal.SIGCONT)
+            answers = Counter(map(answer, connections))
+        print(f"{answers}: {watched.stall_ms:.0f} ms of stall at most")  # noqa: T201  # the figure
+        assert answers.keys() & {b"HTTP/1.1 400", b"HTTP/1.1 503"}
+        return watched.stall_ms
+
+    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    watched.check("2,000 unreadable bodies at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)

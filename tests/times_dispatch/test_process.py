@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
-from times_dispatch.process import GARBAGE_EVERY_S, collect_garbage, run_until_signalled
+from times_dispatch.process import GARBAGE_EVERY_S, MAX_LEFT_OUT, collect_garbage, run_until_signalled
 from times_dispatch.process_refused import ProcessRefused
 
 
@@ -130,3 +130,19 @@ async def test_garbage_in_cycles_is_collected_at_intervals_while_automatic_colle
 
     assert (is_left_before, is_left_after) == (True, False)
     assert (threshold, gc.get_threshold()) == ((90_000, 50, 100), before)
+
+
+async def test_a_busy_process_leaves_garbage_collections_out_but_not_without_end() -> None:
+    clock, stop = FakeClock(), asyncio.Event()
+    running = asyncio.create_task(collect_garbage(stop, threshold=(90_000, 50, 100), is_busy=lambda: True, clock=clock))
+    await asyncio.sleep(0)
+    left = weakref.ref(_Cycle())
+    for _ in range(MAX_LEFT_OUT):
+        await clock.advance(GARBAGE_EVERY_S)
+    is_left_before = left() is not None
+    await clock.advance(GARBAGE_EVERY_S)
+    is_left_after = left() is not None
+    stop.set()
+    await asyncio.wait_for(running, 30)
+
+    assert (is_left_before, is_left_after) == (True, False)

@@ -15,6 +15,31 @@ are answered in the next turn, which takes several times as long.
 """
 
 
+class TurnTime:
+    """The time in one turn of the event loop for short work of many requests.
+
+    Without this class, short work of each request that starts in a turn would add up to a long turn.
+    """
+
+    def __init__(self, max_s: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Allow *max_s* seconds in each turn, counted from the first work of the turn."""
+        self._max_s = max_s
+        self._clock = clock
+        self._started_s: float | None = None
+        """When the first work of this turn began; None if there was none."""
+
+    def is_left(self) -> bool:
+        """Return whether short work may begin in this turn."""
+        now_s = self._clock.monotonic()
+        if self._started_s is None:
+            self._started_s = now_s
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        return now_s - self._started_s < self._max_s
+
+    def _begin_turn(self) -> None:
+        self._started_s = None
+
+
 class DeferringConnection(Protocol):
     """A connection that has bytes to parse."""
 

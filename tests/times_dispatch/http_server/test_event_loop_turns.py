@@ -6,7 +6,13 @@ from functools import partial
 from typing import Any
 
 from tests.kit.clock import FakeClock
-from times_dispatch.http_server.event_loop_turns import MAX_TURN_S, ForgettingTurns, ParsingTurns, StartingTurns
+from times_dispatch.http_server.event_loop_turns import (
+    MAX_TURN_S,
+    ForgettingTurns,
+    ParsingTurns,
+    StartingTurns,
+    TurnTime,
+)
 
 MAX_STARTS = 16
 
@@ -33,6 +39,13 @@ class _Connection:
         self._parsed.append(self._name)
         self._pieces -= 1
         return self._pieces > 0
+
+
+async def test_short_work_has_the_time_of_a_turn_and_the_next_turn_has_time_again() -> None:
+    turn_time = TurnTime(1.0, clock=_SlowClock(0.75))
+    assert [turn_time.is_left() for _ in range(3)] == [True, True, False]
+    await asyncio.sleep(0)
+    assert turn_time.is_left()
 
 
 async def test_the_first_of_a_turn_has_time_and_the_next_turn_has_time_again() -> None:
