@@ -24,6 +24,7 @@ from callbacks.streams import (
     FOREIGN_DEAD_LETTERS,
     LONG_DEAD_LETTERS,
     LONG_FOREIGN_DEAD_LETTERS,
+    is_known,
     raise_first,
     store_one_by_one,
     stream_bytes,
@@ -165,6 +166,8 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
     """The mistake in the row, for people; empty if the reason says everything."""
     request: bytes = b""
     """The request in which the body was posted; empty if it was not kept (``posted_requests``)."""
+    is_newer: bool = False
+    """Whether a newer version wrote the dead letter in a form that this version cannot read, and does not replay."""
 
 
 class DeadLetters:
@@ -294,14 +297,15 @@ class DeadLetters:
     async def replay(self, *, reason: DeadLetterReason | None = None) -> int:
         """Give the dead letters of one reason, or all of them, to the reconcilers again; return how many.
 
-        A row that fails again becomes a new dead letter. A row that was too long to be kept stays. A copy of a report
-        that was refused is forwarded again; it stays if the queue of forwarding is full. A replay that is stopped
-        half-way may give rows to the reconcilers twice, which is harmless, and copies to the other system twice.
+        A row that fails again becomes a new dead letter. A row that was too long to be kept stays, and so does a row of
+        a newer version. A copy of a report that was refused is forwarded again; it stays if the queue of forwarding is
+        full. A replay that is stopped half-way may give rows to the reconcilers twice, which is harmless, and copies to
+        the other system twice.
         """
         replayed = 0
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if row.body and reason in {None, row.reason}]
+                rows = [row for row in page if row.body and not row.is_newer and reason in {None, row.reason}]
                 copies = [row for row in rows if row.reason is DeadLetterReason.FORWARD_REFUSED]
                 rows = [row for row in rows if row.reason is not DeadLetterReason.FORWARD_REFUSED]
                 if rows:
@@ -350,6 +354,7 @@ def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
         detail=_text(fields, _DETAIL) or detail,
         body=fields.get(BODY, b""),
         request=fields.get(REQUEST, b""),
+        is_newer=not is_known(fields),
         too_long=int(too_long)
         if (too_long := _text(fields, _TOO_LONG_BYTES)).isdecimal() and len(too_long) < 20
         else 0,

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from callbacks.streams import BODY, FROM_LINKS, REPORTS, VIA, pack, pack_requests, posted_bodies
+from callbacks.streams import BODY, FROM_LINKS, REPORTS, VIA, is_known, pack, pack_requests, posted_bodies
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests, unpack_requests
+
+log = structlog.get_logger(__name__)
 
 CLAIM_AFTER_MS: Final = 15_000
 """An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
@@ -23,6 +26,8 @@ RELEASE_WITHIN_S: Final = 1.0
 _FORGET_AFTER_MS: Final = 600_000
 """A reader that holds nothing and did not call Redis for this long is dead; its name leaves the group. A frozen reader
 gets its name back with its next read."""
+_MAX_NEWER: Final = 100_000
+"""How many ids of entries of newer versions a reader remembers, some 10 MB."""
 _FORGET_DEAD: Final = """
 local removed, consumers = 0, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if consumers.err then return 0 end
@@ -99,6 +104,8 @@ class StreamReader:
         self._clock = clock
         self._forget_dead = redis.register_script(_FORGET_DEAD)
         self._has_forgotten = False
+        self._newer = set[bytes]()
+        """Entries of newer versions that this reader has left to others, and does not claim again."""
 
     async def read(self, count: int, *, block_ms: int) -> list[Entry]:
         """Return up to *count* entries that were not delivered before.
@@ -117,7 +124,7 @@ class StreamReader:
             await self._create_group(error)
             return []
         return await self._hidden(
-            [_entry(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries]
+            await self._known([(id_, fields, 1) for _stream, entries in reply or [] for id_, fields in entries])
         )
 
     async def forget_dead(self, after_ms: int = _FORGET_AFTER_MS) -> int:
@@ -149,7 +156,8 @@ class StreamReader:
                 await self._create_group(error)
                 return []
             for held in page:
-                if held["time_since_delivered"] >= min_idle_ms(held["times_delivered"]):
+                is_overdue = held["time_since_delivered"] >= min_idle_ms(held["times_delivered"])
+                if is_overdue and held["message_id"] not in self._newer:
                     overdue[held["message_id"]] = held["times_delivered"] + 1
             if len(page) < self._page:
                 break
@@ -162,7 +170,9 @@ class StreamReader:
         pairs: Any = await self._redis.xclaim(
             self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
         )
-        return await self._hidden([_entry(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None])
+        return await self._hidden(
+            await self._known([(id_, fields, overdue[id_]) for id_, fields in pairs if id_ is not None])
+        )
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
         """Reset the idle time of held entries to *idle_ms*; this does not count as a delivery."""
@@ -192,6 +202,33 @@ class StreamReader:
                 # Redis forgets which entries a deleted consumer held, so no reader could claim these entries.
                 if not held:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
+
+    async def _known(self, delivered: list[tuple[bytes, dict[bytes, bytes], int]]) -> list[Entry]:
+        """Return the entries whose form this version can read, and let other readers claim the others at once.
+
+        An entry of a newer version counts as not delivered to this reader.
+        """
+        entries = list[Entry]()
+        for id_, fields, deliveries in delivered:
+            if is_known(fields):
+                entries.append(_entry(id_, fields, deliveries))
+                continue
+            if len(self._newer) >= _MAX_NEWER:
+                self._newer.clear()
+            self._newer.add(id_)
+            await self._redis.xclaim(
+                self._stream,
+                self._group,
+                self.name,
+                0,
+                [id_],
+                idle=CLAIM_AFTER_MS,
+                retrycount=deliveries - 1,
+                justid=True,
+            )
+        if newer := len(delivered) - len(entries):
+            log.error("entries are left to processes of a newer version", stream=self._stream, entries=newer)
+        return entries
 
     async def _hidden(self, entries: list[Entry]) -> list[Entry]:
         """Return entries without forgotten phone numbers; after an error the entries stay held, to be claimed later."""

@@ -1,6 +1,6 @@
 """The Redis streams between receiver, reconciler, relay and dead letters: their names, limits and entries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,7 +41,10 @@ FROM_LINKS: Final = b"l"
 writes this field, so a client that posts cannot invent ids."""
 BODY: Final = b"b"
 """The field of an entry that holds its payload, in all of these streams."""
-
+VERSION: Final = b"v"
+"""The field with the version of an entry's form, in decimal, in all of these streams; missing in entries of the first
+form, so that today's entries do without. A release that changes the form adds this field to its entries."""
+_KNOWN_VERSION: Final = b"1"
 
 _MB: Final = 1_000_000
 
@@ -68,6 +71,15 @@ class StreamLimits:
 
 
 DEFAULT_STREAM_LIMITS: Final = StreamLimits()
+
+
+def is_known(fields: Mapping[bytes, bytes]) -> bool:
+    """Say whether this release can read an entry with these fields.
+
+    A reconciler and a relay leave other entries to the processes of the release that wrote them, and the dead letters
+    keep them.
+    """
+    return fields.get(VERSION, _KNOWN_VERSION) == _KNOWN_VERSION
 
 
 async def stream_bytes(redis: Redis, stream: str) -> int:

@@ -18,6 +18,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import (
     LEDGER_ERRORS,
     BatchUnreadable,
+    CampaignNewer,
     CampaignUnknown,
     IdKeyRefused,
     LeaseLost,
@@ -324,7 +325,9 @@ class Dispatcher:
                 return BatchEnd.NOTHING_TO_DO
             token = lease.token
             return await self._work_on(lease, plan, asked_at + self._settings.worker.lease_s)
-        except CampaignUnknown:
+        except (CampaignUnknown, CampaignNewer) as error:
+            if isinstance(error, CampaignNewer):
+                self._sums.error("a campaign is left to workers of a newer version", reason=str(error))
             return BatchEnd.NOTHING_TO_DO
         except Exception as unexpected:  # noqa: BLE001  # the only such place in a worker process
             await self._failures.release(ref, token, unexpected)

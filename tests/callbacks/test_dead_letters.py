@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.request_body import MAX_BODY_BYTES
-from callbacks.streams import DEAD_LETTER_TOTALS, DEAD_LETTERS, FOREIGN_DEAD_LETTERS
+from callbacks.streams import BODY, DEAD_LETTER_TOTALS, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, VERSION
 from tests.kit.callbacks import stored
 
 LIMITS = DeadLetterLimits()
@@ -82,6 +82,15 @@ async def test_a_replay_moves_every_row_back_once(redis: Redis) -> None:
     assert sorted(await stored(redis), key=int) == [b"%d" % n for n in range(12)]
     assert await dead_letters.count() == {}
     assert await dead_letters.replay() == 0
+
+
+async def test_a_replay_leaves_rows_of_a_newer_version(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add([DeadLetter(DeadLetterReason.UNKNOWN, b"1")])
+    await redis.xadd(DEAD_LETTERS, {"reason": DeadLetterReason.UNKNOWN.value, BODY: b"newer", VERSION: b"2"})
+    assert await dead_letters.replay() == 1
+    assert await stored(redis) == [b"1"]
+    assert [(row.body, row.is_newer) for row in await dead_letters.oldest()] == [(b"newer", True)]
 
 
 async def test_a_replay_of_one_reason_leaves_the_others(redis: Redis) -> None:

@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks import stream_reader
-from callbacks.stream_reader import StreamReader
-from callbacks.streams import BODY, REPORTS, fields_of, pack, pack_requests
+from callbacks.stream_reader import CLAIM_AFTER_MS, StreamReader
+from callbacks.streams import BODY, REPORTS, VERSION, fields_of, pack, pack_requests
 from times_dispatch.ledger.posted_requests import PostedRequest, pack_request
 
 STREAM, GROUP = "some-stream", "readers"
@@ -198,3 +198,30 @@ async def test_an_entry_without_a_hidden_number_is_not_copied(redis: Redis, monk
     monkeypatch.setattr(stream_reader, "pack", None)  # a copy of each entry would take twice the memory
     (entry,) = await reader.read(1, block_ms=1)
     assert (entry.payload, entry.request) == (payload, request)
+
+
+async def test_entries_of_a_newer_version_are_left_to_newer_readers_as_if_they_were_never_delivered(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(redis, b"1")
+    await redis.xadd(STREAM, {BODY: b"newer", VERSION: b"2"})
+    await add(redis, b"3")
+    old = reader(redis, "old")
+    assert await read(old) == [b"1", b"3"]
+    for _ in range(20):  # an entry with so many deliveries would be given up
+        assert [entry.payload for entry in await old.claim(10, waiting(CLAIM_AFTER_MS))] == []
+        other = reader(redis, "other old")
+        assert [entry.payload for entry in await other.claim(10, waiting(CLAIM_AFTER_MS))] == []
+    monkeypatch.setattr(stream_reader, "is_known", lambda _: True)
+    (entry,) = await reader(redis, "new").claim(10, waiting(CLAIM_AFTER_MS))
+    assert (entry.payload, entry.deliveries) == (b"newer", 1)
+
+
+async def test_entries_of_a_newer_version_do_not_keep_a_reader_from_the_entries_of_dead_readers(redis: Redis) -> None:
+    for number in range(5):
+        await redis.xadd(STREAM, {BODY: str(number).encode(), VERSION: b"2"})
+    await add(redis, b"ours")
+    dead, old = reader(redis, "dead"), reader(redis, "old")
+    await read(dead)
+    claimed = [entry.payload for _ in range(3) for entry in await old.claim(2, waiting(0))]
+    assert claimed == [b"ours"]

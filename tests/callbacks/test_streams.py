@@ -7,7 +7,7 @@ from msgspec import DecodeError
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.streams import BODY, pack, raise_first, store_one_by_one, unpack
+from callbacks.streams import BODY, VERSION, fields_of, is_known, pack, raise_first, store_one_by_one, unpack
 from tests.kit.callbacks import payloads
 
 
@@ -35,3 +35,15 @@ async def test_an_error_in_a_pipeline_does_not_quote_the_command(redis: Redis) -
     with pytest.raises(exceptions.ResponseError) as raised:
         raise_first(replies)
     assert "somebody" not in str(raised.value)
+
+
+def test_the_entries_of_this_version_carry_no_version_and_can_be_read() -> None:
+    fields = fields_of(b"body", b"via", from_links=True, request=b"request")
+    assert VERSION not in fields
+    assert is_known(fields)
+    assert is_known({BODY: b"body", VERSION: b"1"})
+
+
+@pytest.mark.parametrize("version", [b"2", b"10", b"", b"new"])
+def test_any_other_version_is_not_read(version: bytes) -> None:
+    assert not is_known({BODY: b"body", VERSION: version})

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,7 +10,7 @@ import pytest
 from celery import Celery
 from kombu import pools
 
-from tests.kit.command_line import campaign_file, compare, show, submit, watch
+from tests.kit.command_line import campaign_file, compare, submit, watch
 from tests.kit.rabbitmq import RabbitServer, rabbitmq
 from times_dispatch.broker.app import BROKER_ERRORS, BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.broker.queues import BULK_QUEUE, UPKEEP_QUEUE, URGENT_QUEUE
@@ -28,6 +27,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow]  # lost wake-ups are sent
 
 ROWS = 4_000
 BATCHES = 4
+DISTURBANCES = 6
+"""How often wake-ups are doubled and lost. The number is fixed, and nothing is lost by the clock: workers on a busy
+machine would not take a wake-up before the queues are emptied again."""
+_WITHIN_S = 300.0
+"""A limit for the case that nothing is sent at all; a test waits for messages, and not for this time."""
 SHORT_LEASES = SETTINGS.read_text("utf-8").replace("lease_s = 15", "lease_s = 4")
 SANDBOX = {"latency_max_ms": 20, "reports": {"delay_min_ms": 50, "delay_max_ms": 500}}
 Broker = RabbitServer | EmbeddedServer
@@ -60,15 +64,12 @@ def _redis() -> Broker:
 def test_wake_ups_that_the_broker_loses_or_doubles_change_nothing(make: Callable[[], Broker]) -> None:
     with _deployment(make()) as (stack, app):
         campaign = _submit(stack, "broker")
-        stop = threading.Event()
-        meddler = threading.Thread(target=_lose_and_double, args=(app, campaign, stop))
-        meddler.start()
-        try:
-            _wait_for_sent(stack, campaign, ROWS // 2)
-        finally:
-            stop.set()
-            meddler.join(30)
-        watch(stack, campaign, timeout_s=90)
+        for disturbance in range(DISTURBANCES):
+            _wait_for_sent(stack, disturbance * ROWS // 2 // DISTURBANCES)
+            _double(app, campaign)
+            _wait_for_sent(stack, (disturbance + 1) * ROWS // 2 // DISTURBANCES)
+            _lose(app)
+        watch(stack, campaign, timeout_s=_WITHIN_S)
         _every_row_was_accepted_once(stack, campaign)
 
 
@@ -78,7 +79,10 @@ def test_a_broker_that_is_killed_is_named_by_the_commands_and_nothing_is_lost_or
 ) -> None:
     with _deployment(broker := make()) as (stack, _):
         first = _submit(stack, "before")
-        _wait_for_sent(stack, first, ROWS // 8)
+        _wait_for_sent(stack, ROWS // 8)
+        asked_at = time.monotonic()
+        assert run(["dispatch", "status"], stack.environment).returncode == 0
+        usual_s = time.monotonic() - asked_at
         broker.kill()
 
         rows = stack.folder / "during.csv"
@@ -90,7 +94,7 @@ def test_a_broker_that_is_killed_is_named_by_the_commands_and_nothing_is_lost_or
         second = CampaignId(json.loads(done.stdout)["campaign"])
         began = time.monotonic()
         status = run(["dispatch", "status"], stack.environment)
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 2 * usual_s + 60
         assert status.returncode == 2
         assert "the broker is unavailable: workers get no work" in status.stdout
         for asked in (["dispatch", "list"], ["dispatch", "show", second], ["dispatch", "pause", second]):
@@ -99,7 +103,7 @@ def test_a_broker_that_is_killed_is_named_by_the_commands_and_nothing_is_lost_or
 
         broker.start()
         for campaign in (first, second):
-            watch(stack, campaign, timeout_s=90)
+            watch(stack, campaign, timeout_s=_WITHIN_S)
             _every_row_was_accepted_once(stack, campaign)
         stack.check()
 
@@ -110,27 +114,29 @@ def _submit(stack: Stack, name: str) -> CampaignId:
     return submit(stack, campaign_file(stack, name), rows)
 
 
-def _wait_for_sent(stack: Stack, campaign: CampaignId, messages: int) -> None:
-    until = time.monotonic() + 90
-    while ROWS - show(stack, campaign)["states"]["pending"] < messages:
+def _wait_for_sent(stack: Stack, messages: int) -> None:
+    """Wait until the provider has accepted some messages. No command is started for this, which would take CPU time."""
+    until = time.monotonic() + _WITHIN_S
+    while stack.books()["all"]["accepted"] < messages:
         assert time.monotonic() < until, f"fewer than {messages} messages were sent in time"
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
-def _lose_and_double(app: Celery, campaign: CampaignId, stop: threading.Event) -> None:
-    """Send every wake-up of the campaign twice and empty the queues, in turn, until the test ends."""
+def _double(app: Celery, campaign: CampaignId) -> None:
+    """Send every wake-up of the campaign twice."""
     batches = [
         BatchReady(BatchRef(SenderId("TIMESM"), campaign, number), name="broker", batches=BATCHES, urgent=False)
         for number in range(BATCHES)
     ]
-    while not stop.wait(0.7):
-        with suppress(BrokerUnavailable):
-            asyncio.run(wake_workers(app, [*batches, *batches]))
-        if stop.wait(0.7):
-            return
-        with suppress(*BROKER_ERRORS), app.connection_for_write() as connection, connection.channel() as channel:
-            for queue in (BULK_QUEUE, URGENT_QUEUE, UPKEEP_QUEUE):
-                channel.queue_purge(queue)  # type: ignore[attr-defined]  # not in the stubs
+    with suppress(BrokerUnavailable):
+        asyncio.run(wake_workers(app, [*batches, *batches]))
+
+
+def _lose(app: Celery) -> None:
+    """Empty the queues."""
+    with suppress(*BROKER_ERRORS), app.connection_for_write() as connection, connection.channel() as channel:
+        for queue in (BULK_QUEUE, URGENT_QUEUE, UPKEEP_QUEUE):
+            channel.queue_purge(queue)  # type: ignore[attr-defined]  # not in the stubs
 
 
 def _every_row_was_accepted_once(stack: Stack, campaign: CampaignId) -> None:

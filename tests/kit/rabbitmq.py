@@ -14,7 +14,8 @@ import pytest
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 
 _SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-_READY_WITHIN_S = 180.0
+_READY_WITHIN_S = 900.0
+"""A limit for a node that never gets ready. A start takes 7 s of CPU time, which are minutes on a busy machine."""
 MISSING = "RabbitMQ is not installed: apt-get install --no-install-recommends rabbitmq-server"
 
 
@@ -42,7 +43,8 @@ class RabbitServer:
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # One scheduler that does not wait actively takes an eighth less CPU time for a start.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",
         }
         (self.folder / "plugins").write_text("[].")
         mapper = ["epmd", "-port", str(mapper_port), "-address", "127.0.0.1"]

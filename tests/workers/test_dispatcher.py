@@ -15,10 +15,27 @@ from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.push_results import FailurePolicy
+from times_dispatch.ledger.schema import MAJOR, MINOR
 from workers.batch.batch_run import BatchEnd
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
+
+
+async def test_a_campaign_that_needs_a_newer_version_is_left_to_newer_workers(
+    rig: WorkerRig,
+) -> None:
+    await rig.submit(3)
+    await rig.redis.hset(KEY, "schema", MINOR + 1)
+    with capture_logs() as logs:
+        async with rig.worker() as worker:
+            await rig.issue(worker)
+            await worker.quiet()
+    assert (rig.provider.ids, await rig.redis.hget(KEY, "state")) == ([], b"running")
+    assert worker.ended == [BatchEnd.NOTHING_TO_DO]
+    assert [line["reason"] for line in logs if line["event"] == "a campaign is left to workers of a newer version"] == [
+        f"campaign {CAMPAIGN}: needs workers of schema {MAJOR}.{MINOR + 1} or later (docs/deploy.md#upgrade)"
+    ]
 
 
 @pytest.mark.slow  # sends at limited rates

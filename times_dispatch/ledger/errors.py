@@ -3,6 +3,7 @@
 LedgerError
 ├── CampaignUnknown    no campaign has this id or name
 │   └── CampaignNotArchived  the campaign is in Redis, and not in the archive
+├── CampaignNewer      a campaign needs workers of a newer version
 ├── CampaignAmbiguous  several campaigns have this name, or an id that begins with these characters
 ├── CampaignArchived   the messages of this campaign are in the archive
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
@@ -59,6 +60,13 @@ class CampaignNotArchived(CampaignUnknown):
 
     def __init__(self, campaign: str) -> None:
         LedgerError.__init__(self, f"campaign {campaign} is not archived; `dispatch archive list` shows what is")
+
+
+class CampaignNewer(LedgerError):
+    """A newer version submitted the campaign, and workers of this version would misread it."""
+
+    def __init__(self, campaign: str, schema: str) -> None:
+        super().__init__(f"campaign {campaign}: needs workers of schema {schema} or later (docs/deploy.md#upgrade)")
 
 
 class CampaignAmbiguous(LedgerError):

@@ -352,6 +352,9 @@ class CampaignField(StrEnum):
 
     PLAN = "plan"
     """The settings of the campaign for workers, frozen at submit: a ``Plan`` in JSON."""
+    SCHEMA = "schema"
+    """The minor schema that a worker needs for the campaign (ledger/schema.py); missing in campaigns of versions before
+    schema 1.3, which need none."""
     STATE = "state"
     """The state of the campaign: a ``CampaignState``."""
     REASON = "reason"

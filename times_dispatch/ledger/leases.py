@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, Damage, LeaseLost
+from times_dispatch.ledger.errors import BatchUnreadable, CampaignNewer, CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
 from times_dispatch.ledger.keys import OPT_OUTS_CHANGES, REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
@@ -26,6 +26,7 @@ from times_dispatch.ledger.protocol import PushResult, Status, WaitReason
 from times_dispatch.ledger.push_results import Consequence, FailurePolicy, Result, pack_results
 from times_dispatch.ledger.ready_batches import BatchReady, ready_batches
 from times_dispatch.ledger.records import unpack_recipients
+from times_dispatch.ledger.schema import MAJOR, MINOR
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
 REPLICAS_WAIT_S = 1.0
@@ -97,10 +98,13 @@ class BatchLeases:
         return ready_batches(sender, reply)
 
     async def plan(self, sender: SenderId, campaign: CampaignId) -> Plan:
-        """Return the campaign's plan; raise ``CampaignUnknown``."""
-        stored = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
+        """Return the campaign's plan; raise ``CampaignUnknown`` or ``CampaignNewer``."""
+        key, fields = campaign_key(sender, campaign), [CampaignField.PLAN, CampaignField.SCHEMA]
+        stored, schema = await self._redis.hmget(key, fields)
         if stored is None:
             raise CampaignUnknown(campaign)
+        if schema is not None and int(schema) > MINOR:
+            raise CampaignNewer(campaign, f"{MAJOR}.{text(schema)}")
         return msgspec.json.decode(stored, type=Plan)
 
     async def take(self, ref: BatchRef) -> Lease | None:

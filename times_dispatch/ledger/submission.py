@@ -14,6 +14,7 @@ from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.number_fingerprints import number_fingerprints
 from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.records import pack_recipients
+from times_dispatch.ledger.schema import minor_for
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 from times_dispatch.ledger.trail import TrailAction, packed_entry
@@ -108,6 +109,7 @@ class Submissions:
             plan.sender,
             campaign=campaign,
             plan=msgspec.json.encode(plan),
+            schema=minor_for(plan),
             batch_size=batch_size,
             rate=plan.rate_per_s,
             cost_unit=plan.cost_unit,

@@ -1,12 +1,17 @@
 """The ledger records its schema, and a program that is too old for the ledger prints the remedy."""
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.errors import LedgerNewer
+from tests.kit.lanes import people, submit_in_lanes
+from tests.kit.ledger import SENDER, Ledger
+from times_dispatch.ledger.errors import CampaignNewer, LedgerNewer
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, program_version
-from times_dispatch.ledger.keys import SCHEMA
-from times_dispatch.ledger.schema import MAJOR, MINOR, refuse_newer_ledger
+from times_dispatch.ledger.keys import SCHEMA, CampaignField, campaign_key
+from times_dispatch.ledger.model import TrackedLinks
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.schema import MAJOR, MINOR, MINOR_WITH_LINKS_IN_LANES, minor_for, refuse_newer_ledger
 from times_dispatch.ledger.scripts import text
 
 
@@ -60,3 +65,30 @@ async def test_a_newer_schema_ends_a_process_with_one_line_that_says_what_to_do(
     with pytest.raises(LedgerNewer):
         await Heartbeat(redis, ProcessKind.WORKER).beat()
     assert await recorded(redis) == (MAJOR + 1, 0, "9.0")
+
+
+async def test_a_campaign_carries_the_schema_that_its_workers_need(ledger: Ledger) -> None:
+    campaign = await ledger.submit(2)
+    assert await ledger.redis.hget(campaign_key(SENDER, campaign), CampaignField.SCHEMA) == b"0"
+    await ledger.redis.hset(campaign_key(SENDER, campaign), CampaignField.SCHEMA, MINOR)
+    assert (await ledger.leases.plan(SENDER, campaign)).sender == SENDER
+    await ledger.redis.hset(campaign_key(SENDER, campaign), CampaignField.SCHEMA, MINOR + 1)
+    with pytest.raises(CampaignNewer, match=rf"needs workers of schema {MAJOR}\.{MINOR + 1} or later"):
+        await ledger.leases.plan(SENDER, campaign)
+
+
+async def test_a_campaign_of_an_earlier_version_needs_no_schema(ledger: Ledger) -> None:
+    campaign = await ledger.submit(2)
+    await ledger.redis.hdel(campaign_key(SENDER, campaign), CampaignField.SCHEMA)
+    assert (await ledger.leases.plan(SENDER, campaign)).sender == SENDER
+
+
+async def test_campaigns_in_lanes_need_workers_that_have_lanes(redis: Redis) -> None:
+    campaign = await submit_in_lanes(redis, people(10), lanes=2)
+    view = await Queries(redis).campaign(campaign)
+    keys = [campaign_key(lane.plan.sender, lane.id) for lane in view.lanes]
+    assert [await redis.hget(key, CampaignField.SCHEMA) for key in keys] == [b"1", b"1"]
+    linked = msgspec.structs.replace(
+        view.lanes[0].plan, tracked_links=TrackedLinks(prefix="", targets=[], key_digest="")
+    )
+    assert minor_for(linked) == MINOR_WITH_LINKS_IN_LANES

@@ -1,7 +1,6 @@
 """The campaigns in which the lanes of a sender hold one submitted campaign."""
 
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
@@ -12,10 +11,8 @@ from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
 from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.lanes.shares import forbidden_with_lanes, rate_shares
 from times_dispatch.ledger.model import CampaignId, Plan
+from times_dispatch.ledger.schema import MINOR_WITH_LINKS_IN_LANES
 from times_dispatch.ledger.submission import Submissions
-
-_MINOR_WITH_LINKS: Final = 2
-"""The minor schema of the first version whose workers make the codes of tracked links in lanes."""
 
 
 async def plans_of_lanes(
@@ -65,5 +62,5 @@ async def _refuse_old_workers(redis: Redis, campaign: CampaignId, plan: Plan) ->
         worker = f"{process.record.host}:{process.record.pid}"
         if not process.record.minor:
             raise WorkerTooOld(campaign, worker, process.record.version, knows_no="lanes")
-        if plan.tracked_links and process.record.minor < _MINOR_WITH_LINKS:
+        if plan.tracked_links and process.record.minor < MINOR_WITH_LINKS_IN_LANES:
             raise WorkerTooOld(campaign, worker, process.record.version, knows_no="tracked links in lanes")

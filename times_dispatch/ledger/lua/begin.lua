@@ -6,6 +6,7 @@
 -- Arguments
 --   campaign            the id of the campaign
 --   plan                the campaign's settings for workers: a Plan in JSON
+--   schema              the minor schema that a worker needs for the campaign, see ledger/schema.py
 --   batch_size          messages of a full batch
 --   rate                the campaign's own limit per second; 0: none
 --   cost_unit           the unit of the rate: messages or parts
@@ -36,10 +37,10 @@
 -- Keys: campaign, and the campaign resend_of; the sender's hash, live, ended and trail.
 -- Atomic: the ledger has the whole campaign, or nothing of it.
 -- Cost: O(1).
-local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
-  'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
-  'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'retry_codes', 'retry_after_s',
-  'retry_at_most', 'resend_of', 'is_promotional', 'trail'})
+local args = arguments({'campaign', 'plan', 'schema', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms',
+  'report_wait_ms', 'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last',
+  'brake_report_share', 'chain', 'max_parts', 'has_send_window', 'missed_start', 'template', 'price', 'retry_codes',
+  'retry_after_s', 'retry_at_most', 'resend_of', 'is_promotional', 'trail'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
@@ -52,8 +53,8 @@ local function create()
   end
   if args.is_promotional == '1' then redis.call('HSET', campaign_key, 'promotional', 1) end
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
-    'batch_size', args.batch_size, 'rate', args.rate, 'cost_unit', args.cost_unit, 'start_ms', args.start_ms,
-    'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
+    'schema', args.schema, 'batch_size', args.batch_size, 'rate', args.rate, 'cost_unit', args.cost_unit,
+    'start_ms', args.start_ms, 'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
     'in_doubt', args.in_doubt, 'chain', args.chain, 'template', args.template, 'price', args.price,
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
     'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
