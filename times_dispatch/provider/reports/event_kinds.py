@@ -36,7 +36,17 @@ _NAMES: Final = {
         *("message_delivered_successfully", "dlr_delivered", "msg_delivered"),
     ),
     EventKind.FAILED: (
-        *("failed", "faild", "faled", "fail", "failure", "delivery_failed", "delivery_failure", "failed_to_deliver", "message_failed"),
+        *(
+            "failed",
+            "faild",
+            "faled",
+            "fail",
+            "failure",
+            "delivery_failed",
+            "delivery_failure",
+            "failed_to_deliver",
+            "message_failed",
+        ),
         *("undelivered", "undeliv", "undelivrd", "undelivd", "undeliverable", "not_delivered", "delivery_fail"),
         *("non_delivered", "expired", "force_expired", "deleted", "rejectd", "rejected", "reject"),
         *("not_delivered_to_handset", "undelivered_to_handset", "permanently_failed", "permanent_failure"),

@@ -14,13 +14,18 @@ def test_the_one_name_in_an_object_or_array_is_the_event(event: object) -> None:
     assert event_in(json.dumps(event).encode()) == b'"delivered"'
 
 
-@pytest.mark.parametrize("event", [{"a": "delivered", "b": "failed"}, ["delivered", "failed"], [], {"a": 1}, ["foo"], ["delivered", "undelivrbl"]])
+@pytest.mark.parametrize(
+    "event",
+    [{"a": "delivered", "b": "failed"}, ["delivered", "failed"], [], {"a": 1}, ["foo"], ["delivered", "undelivrbl"]],
+)
 def test_an_event_with_no_name_or_several_names_is_refused(event: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         event_in(json.dumps(event).encode())
 
 
-@pytest.mark.parametrize("text", [TEXT, json.dumps(TEXT), json.dumps(json.dumps(TEXT)), TEXT.replace('"', '\\"'), repr(ROWS)])
+@pytest.mark.parametrize(
+    "text", [TEXT, json.dumps(TEXT), json.dumps(json.dumps(TEXT)), TEXT.replace('"', '\\"'), repr(ROWS)]
+)
 def test_rows_are_read_from_a_text_that_was_encoded_several_times(text: str) -> None:
     content, raw = rows_in_text(msgspec.Raw(json.dumps(text).encode() if not text.startswith('"') else text.encode()))
     assert json.loads(content) == json.loads(bytes(raw)) == ROWS
