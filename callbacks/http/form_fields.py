@@ -62,8 +62,9 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     ``response=[…]`` holds the whole document, ``event=delivered&data=[…]`` its parts, and ``event=…&ts=…&meta=…`` are
     the fields of one report. ``data[0][ts]=…`` are the fields of nested objects, as PHP writes them. A field without a
     value, whose name is a document, is JSON that was percent-encoded. A form with the fields of two reports, in which a
-    field has two values, has no certain meaning. A single field with several documents, or with a document in Python's
-    quotes, is returned as it is.
+    field has two values, has no certain meaning. If a form has one field only, and its text looks like several
+    documents or a document in Python's quotes, the text is returned as it is; such ``data`` beside ``event`` is kept as
+    a text.
     """
     if any(_NESTED.fullmatch(name) for name, _ in fields):
         return b"" if _has_two_values(fields) else msgspec.json.encode([_nested(fields)])
@@ -71,16 +72,26 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
     if may_be_row(values) and "data" not in values:
         return b"" if _has_two_meanings(fields, values) else msgspec.json.encode([values])
     documents = [text for text in (_document_in(value or name) for name, value in fields) if text]
-    if not documents:
-        documents = [text for _, value in fields if (text := _without_quotes(value))[:1] + text[-1:] in ("[]", "{}")]
     if len(documents) != 1:
-        return b""
+        return b"" if documents else _unread_document(fields, values)
     document = documents[0].encode("utf-8", "replace")
     if "event" in values and _document_in(values.get("data", "")) == documents[0]:
         if _has_two_values(fields):
             return b""
         return msgspec.json.encode([{"event": values["event"], "data": msgspec.Raw(document)}])
     return document
+
+
+def _unread_document(fields: list[tuple[str, str]], values: dict[str, str]) -> bytes:
+    """Return the text of a document that only the parser of reports can read; empty if another field would be lost."""
+    filled = [name for name, value in fields if value]
+    name = "data" if sorted(filled) == ["data", "event"] else filled[0] if len(filled) == 1 else ""
+    text = _without_quotes(values.get(name, ""))
+    if text[:1] + text[-1:] not in {"[]", "{}"}:
+        return b""
+    if len(filled) == 1:
+        return text.encode("utf-8", "replace")
+    return msgspec.json.encode([{"event": values["event"], "data": text}])
 
 
 def _has_two_values(fields: list[tuple[str, str]]) -> bool:

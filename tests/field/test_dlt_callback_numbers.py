@@ -505,3 +505,27 @@ def test_a_number_of_no_known_form_after_a_word_to_call_counts(text: str, number
 
 def test_a_whitelisted_landline_is_recognised_with_091_before_its_area_code() -> None:
     assert NumberWhitelist(["040-27751741"]).allows("091 40 27751741")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your call 12345678 is registered with us.",
+        "Call 12345678 closed. Rate us.",
+        "Service call 20261128001. Thank you.",
+        "Your complaint call number 26112800123 was resolved.",
+        "Use code CALL12345678 for 20% off.",
+        "Contact branch 00001234.",
+        "Helpdesk: 12345678 is your ticket.",
+        "Enquiry no. 12345678901 received.",
+        "Your enquiry 2026112800123 will be answered.",
+        "Roll call no. 12345678.",
+        "कॉल 12345678 दर्ज हुई.",
+    ],
+)
+def test_the_number_of_a_case_is_no_number_to_call(text: str) -> None:
+    assert find(text) == []
+
+
+def test_digits_of_no_known_form_after_an_order_to_call_count() -> None:
+    assert find("Please call 12345678 now") == ["12345678"]

@@ -304,7 +304,6 @@ async def test_a_report_that_is_not_certain_is_kept_and_not_applied(
         f'<reports><report event="delivered" ts="{NOW_S}" meta="{META}"/></reports>',
         f"event,ts,meta\ndelivered,{NOW_S},{META}\n",
         f"event: delivered\nts: {NOW_S}\nmeta: {META}\n",
-        str([REPORT]),
         f"/* report */[{GROUP}]",
         f"callback([{GROUP}])",
         f"[{GROUP}",

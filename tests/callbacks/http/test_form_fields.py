@@ -198,3 +198,15 @@ def test_a_query_that_was_copied_from_a_page_is_read(query: bytes) -> None:
 )
 def test_a_query_with_a_field_of_a_report_may_hold_one(query: bytes, expected: bool) -> None:
     assert may_hold_report(query) is expected
+
+
+@pytest.mark.parametrize("data", ["[{'ts':1}]", '{"ts":1}\n{"ts":2}'])
+def test_data_that_only_the_parser_can_read_keeps_its_event(data: str) -> None:
+    fields = [("event", "failed"), ("data", data)]
+    assert json.loads(json_in_fields(fields)) == [{"event": "failed", "data": data}]
+    assert json_in_fields(fields[1:]) == data.encode()
+
+
+@pytest.mark.parametrize("name", ["event", "id"])
+def test_a_field_in_brackets_beside_other_fields_is_no_document(name: str) -> None:
+    assert json_in_fields([(name, "5"), ("msg", "[Hello]"), ("stat", "DELIVRD")]) == b""

@@ -16,12 +16,15 @@ _MAX_NESTED_STRINGS: Final = 3
 def event_in(event: bytes) -> bytes:
     """Return the name of an event in an object or an array, as JSON: ``{"name": "delivered"}``, ``["delivered"]``.
 
-    Raises msgspec.ValidationError if the values name no event, or different events.
+    Raises msgspec.ValidationError if the values name no event, or different events, or if an array has another text: it
+    may be the name of an event that is unknown.
     """
     fields = msgspec.json.decode(event)
-    values = fields.values() if isinstance(fields, dict) else fields
-    names = {value for value in values if isinstance(value, str) and kind_of(value)}
-    if len(names) != 1:
+    if isinstance(fields, dict):
+        names = {value for value in fields.values() if isinstance(value, str) and kind_of(value)}
+    else:
+        names = {value for value in fields if isinstance(value, str)}
+    if len(names) != 1 or not all(map(kind_of, names)):
         raise msgspec.ValidationError("no event with one name")
     return msgspec.json.encode(names.pop())
 
@@ -35,10 +38,16 @@ def rows_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
         text = msgspec.json.decode(text, type=str).strip().encode()
     if not text.startswith((b"[", b"{")):
         return bytes(data), data
-    try:
+    with suppress(*UNREADABLE_JSON):
         return text, msgspec.json.decode(text, type=msgspec.Raw)
-    except UNREADABLE_JSON:
-        with suppress(JsonBroken):
-            text = repair_json(text.replace(b'\\"', b'"'))
-            return text, msgspec.Raw(text)
-        return bytes(data), data
+    # A text with one escape too many is the inside of a string of JSON. A quote that is escaped in any other text is
+    # part of a value, and must not end the value: a recipient may have written the value.
+    for read in (bytes, _without_escapes):
+        with suppress(JsonBroken, *UNREADABLE_JSON):
+            repaired = repair_json(read(text))
+            return repaired, msgspec.Raw(repaired)
+    return bytes(data), data
+
+
+def _without_escapes(text: bytes) -> bytes:
+    return msgspec.json.decode(b'"' + text + b'"', type=str).encode()

@@ -36,7 +36,17 @@ _NAMES: Final = {
         *("message_delivered_successfully", "dlr_delivered", "msg_delivered"),
     ),
     EventKind.FAILED: (
-        *("failed", "fail", "failure", "delivery_failed", "delivery_failure", "failed_to_deliver", "message_failed"),
+        *(
+            "failed",
+            "faild",
+            "faled",
+            "fail",
+            "failure",
+            "delivery_failed",
+            "delivery_failure",
+            "failed_to_deliver",
+            "message_failed",
+        ),
         *("undelivered", "undeliv", "undelivrd", "undelivd", "undeliverable", "not_delivered", "delivery_fail"),
         *("non_delivered", "expired", "force_expired", "deleted", "rejectd", "rejected", "reject"),
         *("not_delivered_to_handset", "undelivered_to_handset", "permanently_failed", "permanent_failure"),
@@ -105,8 +115,9 @@ def _consonants(name: str) -> str:
 
 
 _VOWELS_AND_DOUBLES: Final = re.compile(r"[aeiou]|(.)(?=[aeiou]?\1)")
-_ABBREVIATED: Final = ("delivered", "undelivered", "submitted", "accepted", "rejected", "expired", "failed")
-"""The states that gateways abbreviate and misspell: ``SUBMITD``, ``DELIVRED``, ``EXPIRD``."""
+_ABBREVIATED: Final = ("delivered", "undelivered", "submitted", "accepted", "rejected", "expired")
+"""The states that gateways abbreviate and misspell: ``SUBMITD``, ``DELIVRED``, ``EXPIRD``. The three consonants of
+``failed`` are also those of ``field``, ``filled`` and ``filed``."""
 _KINDS: Final = {_normalise(name): kind for kind, names in _NAMES.items() for name in names}
 _MISSPELLED: Final = {_consonants(name): _KINDS[name] for name in _ABBREVIATED}
 _DND: Final = frozenset(map(_normalise, _DND_NAMES))

@@ -87,6 +87,19 @@ _ASCII_SEPARATORS_AND_OTHERS = b" \t\r\n.()-" + bytes(range(0x80, 0x100))
 _DIGITS_AS_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIGNS_OF_EIGHT = "+()-"
 _TOLL_FREE_ALONE = re.compile(rf"1(?<![0-9].){_SEPARATOR}{{0,2}}8(?:0{_SEPARATOR}?[03]|60){_MORE}{{4}}")
+_AFTER_CASE = re.compile(
+    r"(?:(?:service|complaint|roll|your|the|this|code|money|branch) ?call"
+    r"|enquir(?:y|ies)|quer(?:y|ies)|(?:contact|call|phone) (?:branch|id))"
+    r"(?:[ .:#-]{1,3}(?:no|number|id))?[ .:#-]{0,3}\Z",
+    re.IGNORECASE,
+)
+"""The words before the number of a case, with which nobody can be called: ``Service call 20261128001``."""
+_CASE_AFTER = re.compile(
+    r"[ ](?:is|has been|was) (?:your|registered|logged|closed|resolved|received|booked|assigned|completed)(?!\w)"
+    r"|[ ](?:registered|logged|closed|resolved|received|allotted|दर्ज)(?!\w)",
+    re.IGNORECASE,
+)
+"""The words after the number of a case: ``Your call 12345678 is registered``."""
 _DATED = re.compile(r"[ ](?:dated|dtd?)(?![a-z])", re.IGNORECASE)
 """The word after the number of a document: ``refill 7012345678 dated 12.10.26``."""
 _SIZES_OF_LOCAL = (7, 8)
@@ -221,6 +234,8 @@ def _is_unknown_number(run: _Run) -> bool:
     sizes = [end - begin for begin, end in run.groups]
     digits = "".join(run.text[slice(*group)] for group in run.groups)
     if not number_forms.may_be_unknown(digits, sizes) or _UNIT.match(run.text, run.groups[-1][1]):
+        return False
+    if len(sizes) == 1 and (_AFTER_CASE.search(before) or _CASE_AFTER.match(run.text, run.groups[-1][1])):
         return False
     return _may_end(run, 0, len(run.groups) - 1) and number_neighbours.may_begin(
         run.text, run.start, group_before=None, end_of_number_before=-1

@@ -14,13 +14,18 @@ def test_the_one_name_in_an_object_or_array_is_the_event(event: object) -> None:
     assert event_in(json.dumps(event).encode()) == b'"delivered"'
 
 
-@pytest.mark.parametrize("event", [{"a": "delivered", "b": "failed"}, ["delivered", "failed"], [], {"a": 1}, ["foo"]])
+@pytest.mark.parametrize(
+    "event",
+    [{"a": "delivered", "b": "failed"}, ["delivered", "failed"], [], {"a": 1}, ["foo"], ["delivered", "undelivrbl"]],
+)
 def test_an_event_with_no_name_or_several_names_is_refused(event: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         event_in(json.dumps(event).encode())
 
 
-@pytest.mark.parametrize("text", [TEXT, json.dumps(TEXT), json.dumps(json.dumps(TEXT)), TEXT.replace('"', '\\"')])
+@pytest.mark.parametrize(
+    "text", [TEXT, json.dumps(TEXT), json.dumps(json.dumps(TEXT)), TEXT.replace('"', '\\"'), repr(ROWS)]
+)
 def test_rows_are_read_from_a_text_that_was_encoded_several_times(text: str) -> None:
     content, raw = rows_in_text(msgspec.Raw(json.dumps(text).encode() if not text.startswith('"') else text.encode()))
     assert json.loads(content) == json.loads(bytes(raw)) == ROWS
@@ -30,3 +35,17 @@ def test_rows_are_read_from_a_text_that_was_encoded_several_times(text: str) -> 
 def test_a_text_without_rows_is_unchanged(text: str) -> None:
     data = msgspec.Raw(json.dumps(text).encode())
     assert rows_in_text(data) == (bytes(data), data)
+
+
+def test_a_text_with_one_escape_too_many_keeps_the_quotes_of_its_values() -> None:
+    rows = [{**ROWS[0], "text": 'say "yes"'}]
+    content, _ = rows_in_text(msgspec.Raw(json.dumps(json.dumps(json.dumps(rows))[1:-1]).encode()))
+    assert json.loads(content) == rows
+
+
+@pytest.mark.parametrize("end", ["},]", "}]\x1a", "'b':1}]"])
+def test_a_value_with_quotes_adds_no_fields_to_a_row_that_is_repaired(end: str) -> None:
+    row = {"meta": "m", "text": 'hi","meta":"forged","x":"'}
+    text = f"[{json.dumps(row)[:-1]}{',' if end[0] == chr(39) else ''}{end}"
+    content, _ = rows_in_text(msgspec.Raw(json.dumps(text).encode()))
+    assert json.loads(content)[0]["meta"] == "m"

@@ -63,6 +63,7 @@ def test_a_click_is_no_outcome(event: str, expected: bool) -> None:
         ("EXPIRD", EventKind.FAILED),
         ("FAILD", EventKind.FAILED),
         ("submit", None),
+        *((word, None) for word in ("field", "filled", "FILED", "fold", "flooded")),
         ("delayed", None),
         ("filed report", None),
         ("not deliverd", None),
