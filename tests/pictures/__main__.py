@@ -104,7 +104,7 @@ def _page() -> str:
         "# Pictures of the console",
         "",
         "Each page at three widths, light and dark, while a campaign runs against the [sandbox](sandbox.md).",
-        "`python -m tests.pictures docs` takes the pictures again; the command needs Debian's `chromium`.",
+        "`python -m tests.pictures docs` takes them again; it needs Debian's `chromium` and `fonts-noto-core`.",
     ]
     for name, (title, _) in _PAGES.items():
         lines += ["", f"## {title}", ""]

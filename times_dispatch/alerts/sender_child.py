@@ -18,8 +18,9 @@ import msgspec
 
 MAX_MORE_BYTES: Final = 100_000_000
 """The address space, in bytes, that sending may take in addition; macOS does not enforce the limit."""
-MAX_START_S: Final = 60
-"""How long the program may take until it begins to send, in seconds; the import of apprise is slow on a busy host."""
+_MAX_START_S: Final = 300
+"""The program ends this long after its start unless it began to send, in seconds. The parent process ends it earlier;
+this limit is for a program whose parent process was killed."""
 _MAX_SENDING_S: Final = 60
 """The program ends this long after it began to send, in seconds, even if the parent process was killed."""
 _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
@@ -69,7 +70,7 @@ def main() -> None:
     silence = os.open(os.devnull, os.O_WRONLY)  # a client of apprise may print the response
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    signal.alarm(MAX_START_S)
+    signal.alarm(_MAX_START_S)
     sending = msgspec.json.decode(sys.stdin.buffer.read(), type=Sending)
     logging.getLogger("apprise").setLevel(logging.WARNING)
     made = apprise_of(sending.url)

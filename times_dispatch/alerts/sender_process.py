@@ -9,11 +9,13 @@ from typing import Final
 
 import msgspec
 
-from times_dispatch.alerts.sender_child import ENDLESS, MAX_START_S, NOT_TAKEN, READY, TAKEN, Sending
+from times_dispatch.alerts.sender_child import ENDLESS, NOT_TAKEN, READY, TAKEN, Sending
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 _ROOT: Final = Path(__file__).parents[2]
 _CHILD: Final = "times_dispatch.alerts.sender_child"
+MAX_START_S: Final = 60
+"""How long the child may take until it begins to send, in seconds; the import of apprise is slow on a busy host."""
 _MAX_REASON_BYTES: Final = 200
 _PASSED_ON: Final = frozenset(
     {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -45,6 +45,7 @@ ReadWork = Callable[[], Awaitable[LiveWork]]
 """Returns the senders and their live campaigns; raises RedisError or OSError."""
 
 _LOOK_AT_NODES: Final = "look at its nodes; the senders of these data wait, and go on by themselves (docs/cluster.md)"
+_WAIT: Final = "wait: sending goes on by itself when the data are loaded"
 _SECTIONS: Final = ("server", "memory", "persistence", "stats", "replication")
 """The sections of INFO that are read. Reading all sections for each update of a page would cost more than reading all
 campaigns.
@@ -80,8 +81,10 @@ async def read_status(
         await refuse_newer_ledger(redis)
         work = read_work or LiveCampaigns(redis, clock=clock).read
         status = await _read(redis, queues, max_memory_share, clock, work)
-    except (RedisUnavailable, LedgerNewer) as error:
-        return _without_redis(str(error), clock)
+    except (RedisUnavailable, LedgerNewer, BusyLoadingError) as error:
+        loads = isinstance(error.__cause__ or error, BusyLoadingError)
+        reason = f"Redis at {address_of(redis)} is still loading its data" if loads else str(error)
+        return _without_redis(reason, clock, advice=_WAIT if loads else START_REDIS)
     except (RedisTimeout, TimeoutError):
         return _without_redis(f"Redis at {address_of(redis)} did not answer in time", clock)
     except (RedisError, OSError) as error:

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from tests.kit.clock import FakeClock
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
-from times_dispatch.alerts.sender_child import MAX_START_S
+from times_dispatch.alerts.sender_process import MAX_START_S
 from times_dispatch.alerts.targets import SEND_WITHIN_S, AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
 from times_dispatch.demo.processes import free_port
 from times_dispatch.settings.secrets import Secret

@@ -1,10 +1,12 @@
 """The status lists the running processes, and each problem with its remedy, the most serious problem first."""
 
+import asyncio
+
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TryAgainError
 
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -198,3 +200,22 @@ async def test_a_slot_that_moves_is_told_in_words(redis: Redis) -> None:
     (finding,) = (await read_status(redis, _lengths, read_work=moving)).findings  # type: ignore[arg-type]
     assert "is moving data that are needed here to another node of the cluster" in finding.problem
     assert "docs/cluster.md" in finding.to_do
+
+
+async def test_a_redis_that_loads_its_data_is_waited_for(redis: Redis) -> None:
+    async def loading() -> None:
+        raise BusyLoadingError
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            writer.write(b"-LOADING Redis is loading the dataset in memory\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"redis://127.0.0.1:{port}/0", retries=0) as restarted:
+            (at_first,) = (await _status(restarted)).findings
+    (later,) = (await read_status(redis, _lengths, read_work=loading)).findings  # type: ignore[arg-type]
+    for finding in (at_first, later):
+        assert "is still loading its data" in finding.problem
+        assert finding.to_do == "wait: sending goes on by itself when the data are loaded"
