@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from callbacks.http.server import KEEP_ALIVE_S
 from tests.chaos.commands import dispatch, dispatch_until_ok
 from tests.chaos.reports import wait_for_reports
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
 from tests.soak.audit import Audit, AuditTotals
 from tests.soak.faults import RandomFaults
 from tests.soak.load import Load
-from tests.soak.sampling import Sampler
+from tests.soak.sampling import Sampler, inbound_at_rest
 from tests.soak.settings import LEASE_S, LIVE_S, RATES, VALIDITY_S, dispatch_toml, sandbox_options
 from tests.soak.viewers import Viewers
 from times_dispatch.ledger.model import CampaignId
@@ -23,6 +24,8 @@ from times_dispatch.ledger.model import CampaignId
 _LATEST_CAMPAIGNS = 8
 """The number of newest campaigns from which viewers choose."""
 _ENDS_WITHIN_S = VALIDITY_S + LIVE_S + 60.0
+_IDLE_WITHIN_S = KEEP_ALIVE_S + 15.0
+"""Clients close an idle connection after 5 to 30 s, servers after ``KEEP_ALIVE_S``."""
 _PROGRESS_EVERY_S = 60.0
 _ARCHIVE_KEY = "soak-archive-key-" + "0" * 15
 _SHOWN = ("worker-1", "reconciler-1", "redis")
@@ -60,6 +63,8 @@ class SoakResult(NamedTuple):
     recounted: int
     """Messages in Redis that ``dispatch stats --recount`` recounted at the end."""
     wrong_recounts: int
+    inbound_at_rest: int
+    """Connections that clients opened to our processes, and that are open although the clients are idle."""
     viewers: Viewers
     faults: int
     kills: int
@@ -135,6 +140,8 @@ async def _result(
     """
     async with httpx.AsyncClient(base_url=testbed.stack.sandbox_url, timeout=60, trust_env=False) as client:
         books: dict[str, Any] = (await client.get("/sandbox/books")).json()["all"]
+    servers = [process.pid for name, process in testbed.stack.processes.items() if name != "sandbox" and process.pid]
+    held = await inbound_at_rest(servers, within_s=_IDLE_WITHIN_S)
     verified = await dispatch(testbed, "archive", "verify")
     recount = json.loads((await dispatch_until_ok(testbed, "stats", "--recount", "--json")).output)
     return SoakResult(
@@ -148,6 +155,7 @@ async def _result(
         archives_hold=verified.status == 0,
         recounted=recount["messages"],
         wrong_recounts=len(recount["differences"]) + len(recount["moving"]),
+        inbound_at_rest=held,
         viewers=viewers,
         faults=faults.injected,
         kills=sum("kill -9" in action for _, action in testbed.events.actions),

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -29,6 +29,7 @@ from times_dispatch.ledger.keys import (
 _PROCESSES_EVERY_S = 5.0
 _KEYS_EVERY_S = 30.0
 _SCANNED_AT_ONCE = 500
+_INBOUND_EVERY_S = 1.0
 _MB = 1e6
 STREAMS = (REPORTS, RELAY, DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS)
 
@@ -43,9 +44,14 @@ class ProcessSample(NamedTuple):
     pss_mb: float
     """Proportional set size (PSS) of the process and its children, in 10**6 bytes."""
     handles: int
-    """Open file descriptors."""
+    """Open file descriptors without those of ``inbound``."""
     connections: int
-    """Established TCP connections."""
+    """Established TCP connections that the process opened."""
+    inbound: int
+    """Established TCP connections that clients opened to the process. Each ends when its client closes it: once the
+    client has closed it, a connection is no longer established, and counts as a file descriptor until the process
+    closes it too.
+    """
     threads: int
 
 
@@ -125,21 +131,37 @@ def sample_process(pid: int, at_s: float) -> ProcessSample | None:
     try:
         process = psutil.Process(pid)
         members = [process, *process.children(recursive=True)]
+        sockets = [socket for member in members for socket in member.net_connections("tcp")]
+        ports = {socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN}
+        established = [socket for socket in sockets if socket.status == psutil.CONN_ESTABLISHED]
+        inbound = sum(socket.laddr.port in ports for socket in established)
         return ProcessSample(
             at_s=at_s,
             pid=pid,
             age_s=time.time() - process.create_time(),
             pss_mb=sum(_pss(member.pid) for member in members) / _MB,
-            handles=sum(member.num_fds() for member in members),
-            connections=sum(
-                connection.status == psutil.CONN_ESTABLISHED
-                for member in members
-                for connection in member.net_connections("tcp")
-            ),
+            handles=sum(member.num_fds() for member in members) - inbound,
+            connections=len(established) - inbound,
+            inbound=inbound,
             threads=sum(member.num_threads() for member in members),
         )
     except (psutil.Error, OSError):
         return None
+
+
+async def inbound_at_rest(pids: Collection[int], *, within_s: float) -> int:
+    """Return how many connections processes hold although their clients are idle or gone.
+
+    Args:
+        pids: the processes.
+        within_s: how long to wait until clients and processes have closed the idle connections.
+    """
+    ends = time.monotonic() + within_s
+    while True:
+        held = sum(sample.inbound for pid in pids if (sample := sample_process(pid, 0.0)))
+        if not held or time.monotonic() > ends:
+            return held
+        await asyncio.sleep(_INBOUND_EVERY_S)
 
 
 def _pss(pid: int) -> int:

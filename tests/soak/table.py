@@ -1,5 +1,6 @@
 """Formats the results of a soak in Markdown: a table of counts, and a table of values that must not grow."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from tests.soak.run import SoakResult
@@ -55,6 +56,7 @@ def count_rows(result: SoakResult) -> list[CountRow]:
         _zero("campaigns that were not compared with the books", audit.unseen + result.uncompared),
         CountRow("`dispatch archive verify`", result.archives, "0 wrong", result.archives_hold),
         _zero("counters that differ from a recount", result.wrong_recounts, f" ({result.recounted:,} messages)"),
+        _zero("inbound connections that are held while the clients are idle", result.inbound_at_rest),
         kept_row(result.sampler.keys),
         CountRow("messages sent again by rule", f"{audit.retried:,}", "", True),
         CountRow("messages given up in doubt", f"{audit.in_doubt:,}", "", True),
@@ -65,7 +67,8 @@ def growth_line(row: GrowthRow) -> str:
     """Return the line of one value in the table of growth."""
     if row.trend is None:
         return f"| {row.name} | | | | | | {_TOO_SHORT} |"
-    return f"| {row.name} | {' | '.join(_cells(row.trend))} | {'**GROWS**' if row.trend.grows else 'steady'} |"
+    verdict = "not judged" if math.isinf(row.trend.allowed) else "**GROWS**" if row.trend.grows else "steady"
+    return f"| {row.name} | {' | '.join(_cells(row.trend))} | {verdict} |"
 
 
 def _cells(trend: Trend) -> Sequence[str]:
@@ -73,7 +76,7 @@ def _cells(trend: Trend) -> Sequence[str]:
     return [
         *map(_number, numbers),
         f"{'+' if trend.per_hour > 0 else ''}{_number(trend.per_hour)}",
-        _number(trend.allowed),
+        "" if math.isinf(trend.allowed) else _number(trend.allowed),
     ]
 
 

@@ -26,6 +26,7 @@ def result(audit: dict[str, Any] | None = None, **changes: Any) -> SoakResult:
         "archives_hold": True,
         "recounted": 30,
         "wrong_recounts": 0,
+        "inbound_at_rest": 0,
         "viewers": viewers,
         "faults": 4,
         "kills": 2,
@@ -54,6 +55,7 @@ def test_a_run_in_which_everything_is_as_it_must_be_holds() -> None:
         {"uncompared": 1},
         {"archives_hold": False},
         {"wrong_recounts": 1},
+        {"inbound_at_rest": 1},
         {"faults": 0},
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 
 from tests.soak.key_kinds import STUB
 from tests.soak.sampling import KeySample, ProcessSample
-from tests.soak.verdict import growing_kinds, kept_row, process_rows
+from tests.soak.table import growth_line
+from tests.soak.verdict import GrowthRow, growing_kinds, kept_row, process_rows
 
 MINUTES = 60
 
@@ -19,7 +20,7 @@ def samples(leak: Mapping[str, float] | None = None, *, life_s: int = 0) -> list
         leak: the growth per minute of each measure.
         life_s: seconds after which the process is killed and started again; 0 for never.
     """
-    grown = {"pss_mb": 0.0, "handles": 0.0, "connections": 0.0, "threads": 0.0, **(leak or {})}
+    grown = {"pss_mb": 0.0, "handles": 0.0, "connections": 0.0, "inbound": 0.0, "threads": 0.0, **(leak or {})}
     return [
         ProcessSample(
             at_s=at,
@@ -28,6 +29,7 @@ def samples(leak: Mapping[str, float] | None = None, *, life_s: int = 0) -> list
             pss_mb=80 + grown["pss_mb"] * at / 60,
             handles=int(30 + grown["handles"] * at / 60),
             connections=int(10 + grown["connections"] * at / 60),
+            inbound=int(grown["inbound"] * at / 60),
             threads=int(12 + grown["threads"] * at / 60),
         )
         for at in range(0, MINUTES * 60, 5)
@@ -53,6 +55,19 @@ def test_a_steady_process_grows_in_nothing() -> None:
 )
 def test_a_leak_of_a_process_is_seen(leak: dict[str, float], name: str) -> None:
     assert growing(samples(leak)) == {name}
+
+
+def test_connections_that_clients_opened_are_shown_and_not_judged() -> None:
+    taken = samples({"inbound": 2.0})
+    assert growing(taken, "receiver") == set()
+    shown = {row.name: row.trend for row in process_rows("receiver", taken)}["receiver: inbound connections"]
+    assert shown
+    assert shown.end > shown.start + 30
+    assert growth_line(GrowthRow("inbound", shown)).endswith(" |  | not judged |")
+
+
+def test_a_process_without_inbound_connections_has_no_row_for_them() -> None:
+    assert "worker: inbound connections" not in {row.name for row in process_rows("worker", samples())}
 
 
 def test_only_a_worker_may_open_the_files_of_its_broker_connections() -> None:

@@ -1,5 +1,6 @@
 """The verdicts of a soak: which values grow, and whether every count is as required."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -22,8 +23,12 @@ _MEASURES = {
     "memory, MB": ("pss_mb", Limit(0.06, 4.0)),
     "file handles": ("handles", Limit(0.10, 4.0)),
     "connections": ("connections", Limit(0.15, 4.0)),
+    "inbound connections": ("inbound", Limit(0.0, math.inf)),
     "threads": ("threads", Limit(0.10, 2.0)),
 }
+"""Inbound connections are not judged: clients decide how many they keep open. The count of connections that are held
+while the clients are idle is judged instead.
+"""
 _REDIS_MEMORY = Limit(0.15, 8.0)
 """Redis sometimes has a child process that rewrites the append-only file."""
 _WORKER_HANDLES = Limit(0.10, 16.0)
@@ -110,6 +115,8 @@ def process_rows(name: str, samples: Sequence[ProcessSample]) -> Iterator[Growth
 def _measured(name: str, samples: Sequence[ProcessSample]) -> Iterator[GrowthRow]:
     for measure, (field, limit) in _MEASURES.items():
         points: list[Point] = [(sample.at_s, float(getattr(sample, field))) for sample in samples]
+        if field == "inbound" and not any(value for _, value in points):
+            continue
         own = {"pss_mb": _REDIS_MEMORY} if name.startswith(REDIS) else {}
         own = {"handles": _WORKER_HANDLES} if name.startswith("worker") else own
         yield GrowthRow(f"{name}: {measure}", trend(points, own.get(field, limit)))

@@ -119,6 +119,9 @@ class MixedStack(StackWithUsers):
     def _wait_until_ready(self, name: str) -> None:
         if name.startswith("worker"):
             self._wait_for_worker(name)
+        elif name == "beat":
+            # Without beat nobody issues the batches that a stopping worker returns, if no other worker has a batch.
+            self._wait_until(name, lambda: "LocalTime ->" in self.processes[name].log_tail(50))
         elif name in {"receiver", "links"}:
             url = f"{self.receiver_url if name == 'receiver' else self.links_url}/ready"
             until = time.monotonic() + _READY_WITHIN_S
