@@ -14,7 +14,7 @@ from times_dispatch.plurals import counted
 _LOOK_EVERY_S: Final = 0.2
 _STILL_FOR_S: Final = 60.0
 """How long, in seconds, no number may change while something is on its way; a busy machine is slow, but not as slow."""
-_LONGEST_S: Final = 900.0
+_MAX_WAIT_S: Final = 900.0
 """The longest wait, in seconds."""
 
 
@@ -71,7 +71,7 @@ async def wait_until_settled(look: Callable[[], Awaitable[OnTheirWay]], *, clock
             changed = now
         elif now - changed >= _STILL_FOR_S:
             break
-        if now - began >= _LONGEST_S:
+        if now - began >= _MAX_WAIT_S:
             return seen
         last = seen
     return last
