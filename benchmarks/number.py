@@ -12,9 +12,9 @@ from benchmarks.figures import Figure
 from benchmarks.rig import sender_names, settings_text
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.number_history import number_history
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.history import number_history
 
 CAMPAIGNS = 10
 MESSAGES = 1_000_000

@@ -19,7 +19,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import Block, new_operation
 from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.ledger.push_results import Result
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier
 
 MESSAGES = 60_000
 RESULTS_AT_ONCE = 75

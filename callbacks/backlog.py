@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from callbacks.retry_loop import run_forever
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.reports.report_backlog import read_backlog
 
 log = structlog.get_logger(__name__)
 

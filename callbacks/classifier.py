@@ -8,8 +8,8 @@ from typing import Final
 
 from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
-from times_dispatch.ledger.test_sends import SendTestReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportKind
+from times_dispatch.ledger.reports.test_sends import SendTestReport
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.event_kinds import EventKind
 from times_dispatch.provider.reports.reports import ReportEvent, ReportsUnreadable, parse

@@ -29,9 +29,9 @@ from callbacks.streams import (
     store_one_by_one,
     stream_bytes,
 )
-from times_dispatch.ledger.forgetting import spellings
-from times_dispatch.ledger.hidden_numbers import Hide, names_number
-from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests, searchable
+from times_dispatch.ledger.numbers.forgetting import spellings
+from times_dispatch.ledger.numbers.hidden_numbers import Hide, names_number
+from times_dispatch.ledger.reports.posted_requests import REQUEST, hide_with_requests, searchable
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)

@@ -19,14 +19,14 @@ from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
 from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, posted_bodies
 from times_dispatch.ledger.connection import RedisUnavailable, check
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.late_stops import LateStops
-from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.posted_requests import unpack_requests
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
-from times_dispatch.ledger.test_sends import SendTestReports
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
+from times_dispatch.ledger.reports.late_stops import LateStops
+from times_dispatch.ledger.reports.posted_requests import unpack_requests
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.reports.test_sends import SendTestReports
 from times_dispatch.log_sums import LogSums
 from times_dispatch.provider.correlation_ids import bare_id
 from times_dispatch.settings.logs import failure

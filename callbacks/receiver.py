@@ -36,7 +36,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.reports.reports import ReportsUnreadable
 from times_dispatch.settings.load import Need

@@ -35,15 +35,15 @@ from callbacks.stream_reader import Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, posted_bodies, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.dead_letter_bodies import SEARCH_EVERY_S, DeadLetterBodies
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
-from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden, Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
-from times_dispatch.ledger.posted_requests import unpack_requests
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.hidden_numbers import ForgottenNumbersHidden, Hide
+from times_dispatch.ledger.reports.dead_letter_bodies import SEARCH_EVERY_S, DeadLetterBodies
+from times_dispatch.ledger.reports.posted_requests import unpack_requests
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from callbacks.retry_loop import run_forever
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.health import read_memory, urgent_warnings
+from times_dispatch.ledger.monitoring.health import read_memory, urgent_warnings
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from callbacks.streams import BODY, FROM_LINKS, REPORTS, VIA, is_known, pack, pack_requests, posted_bodies
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.hidden_numbers import Hide
-from times_dispatch.ledger.posted_requests import REQUEST, hide_with_requests, unpack_requests
+from times_dispatch.ledger.numbers.hidden_numbers import Hide
+from times_dispatch.ledger.reports.posted_requests import REQUEST, hide_with_requests, unpack_requests
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from times_dispatch.ledger import keys
-from times_dispatch.ledger.posted_requests import REQUEST
+from times_dispatch.ledger.reports.posted_requests import REQUEST
 from times_dispatch.settings.model import CallbackSettings
 
 REPORTS: Final = keys.REPORTS

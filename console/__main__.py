@@ -14,7 +14,7 @@ from console.server import FINISH_WITHIN_S, make_console_server
 from times_dispatch.console_users import ConsoleUsers, ConsoleUsersInvalid
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import collect_garbage, run_until_signalled
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
+from times_dispatch.ledger.campaigns.newest_ended import newest_ended
 from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.lanes.names import header_of
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.newest_ended import newest_ended
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 
 from console.charts.bars import state_bar
 from console.words import STATE_SIGNS, sender_state, state_class
-from times_dispatch.ledger.campaign_words import state_in_words
-from times_dispatch.ledger.heartbeats import program_version
+from times_dispatch.ledger.campaigns.words import state_in_words
+from times_dispatch.ledger.monitoring.heartbeats import program_version
 from times_dispatch.ledger.states import UNSENT, MessageState
 from times_dispatch.visible_text import visible, without_long_numbers
 

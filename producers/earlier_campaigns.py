@@ -11,7 +11,7 @@ from producers.draft import Draft
 from producers.submit import BATCH_SIZE, Progress
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.number_samples import NumberSample, NumberSamples, SampledCampaign
+from times_dispatch.ledger.numbers.samples import NumberSample, NumberSamples, SampledCampaign
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions

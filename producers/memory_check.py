@@ -3,9 +3,9 @@
 from redis.asyncio import Redis
 
 from producers.errors import CommandFailed
-from times_dispatch.ledger.health import Memory, read_memory
 from times_dispatch.ledger.keys import BatchKey, batch_key
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.monitoring.health import Memory, read_memory
 from times_dispatch.ledger.records import RECORD_WIDTH
 
 _EVERY_BATCHES = 32

@@ -15,8 +15,8 @@ from producers.recipients import Heading, open_table
 from producers.recipients.cell_text import tidy
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from producers.rows.numbers import normalise_number, normalise_numbers
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")

@@ -23,7 +23,6 @@ from producers.preflight.ledger_snapshot import take_snapshot
 from times_dispatch.broker.app import BROKER_AWAY, BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.lanes.names import known_lanes
@@ -32,8 +31,9 @@ from times_dispatch.ledger.lanes.split import lane_batches
 from times_dispatch.ledger.lanes.whole import whole_state
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.number_samples import NumberSample, NumberSamples
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers, without_data
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.samples import NumberSample, NumberSamples
 from times_dispatch.ledger.queries import LaneQueries, MessageView
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState, MessageState

@@ -15,12 +15,12 @@ from producers.rows.numbers import FOREIGN, find_foreign, without_prefix
 from producers.rows.whitelists import Whitelists
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.reports.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.sender_view import SenderView
-from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds

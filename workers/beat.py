@@ -14,7 +14,7 @@ from times_dispatch.broker.beat_scheduler import lease_scheduler
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
 from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.ledger.beat_lease import BeatLease
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 

@@ -28,8 +28,8 @@ from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.beat_lease import why_ignored
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused, LedgerNewer
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.model import BatchRef, CampaignView, SenderId
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.process import collect_garbage
 from times_dispatch.process_refused import REFUSED_EXIT_CODE

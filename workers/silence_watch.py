@@ -15,10 +15,7 @@ from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import SenderKey, sender_key
 from times_dispatch.ledger.lanes.names import header_of
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import LaneQueries
-from times_dispatch.ledger.redis_clock import RedisClock
-from times_dispatch.ledger.report_backlog import FRESH_S, read_backlog
-from times_dispatch.ledger.silence import (
+from times_dispatch.ledger.monitoring.silence import (
     SilenceRecord,
     SilenceStore,
     UsualReports,
@@ -27,6 +24,9 @@ from times_dispatch.ledger.silence import (
     usual_reports,
     watched,
 )
+from times_dispatch.ledger.queries import LaneQueries
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.reports.report_backlog import FRESH_S, read_backlog
 from times_dispatch.ledger.statistics.usual import DeliveryCounts, read_delivery_counts
 from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration

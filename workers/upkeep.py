@@ -22,19 +22,19 @@ from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, Damage
-from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.lanes.alignment import LaneAlignment
 from times_dispatch.ledger.lanes.whole_of_changed import with_whole_campaigns
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
-from times_dispatch.ledger.memory_history import note_memory
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.monitoring.health import urgent_warnings
+from times_dispatch.ledger.monitoring.memory_history import note_memory
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, StopReason
 from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
-from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
+from times_dispatch.ledger.reports.report_backlog import UnappliedReports, unapplied_reports
 from times_dispatch.sms.rules.send_window import SendWindow
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from typing import Final
 
 from callbacks.http.posted_body import Headers
 from callbacks.request_body import MAX_BODY_BYTES
-from times_dispatch.ledger.posted_requests import PLAIN_TYPE, PostedRequest, pack_request
+from times_dispatch.ledger.reports.posted_requests import PLAIN_TYPE, PostedRequest, pack_request
 
 _PLAIN: Final = PLAIN_TYPE.encode()
 _MAX_STORED_BYTES: Final = MAX_BODY_BYTES + 1024

@@ -11,7 +11,7 @@ from callbacks.report_room import ReportRoom
 from callbacks.streams import StreamLimits
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings

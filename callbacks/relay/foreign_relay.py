@@ -15,9 +15,9 @@ from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, fields_of, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.keys import RELAYS
-from times_dispatch.ledger.posted_requests import read_request
+from times_dispatch.ledger.numbers.hidden_numbers import Hide
+from times_dispatch.ledger.reports.posted_requests import read_request
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
 

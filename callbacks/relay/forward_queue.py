@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 
 from callbacks.streams import REPORTS, raise_first
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.forward_backlog import FORWARD, LANES, ForwardCount, lane_keys
+from times_dispatch.ledger.reports.forward_backlog import FORWARD, LANES, ForwardCount, lane_keys
 from times_dispatch.ledger.scripts import Argument, Script
 from times_dispatch.settings.model import CallbackSettings
 

@@ -20,9 +20,9 @@ from callbacks.relay.forward_queue import ForwardLimits, ForwardQueue, QueuedEve
 from callbacks.relay.relay_poster import TIMEOUT, PostResult, RelayPoster
 from callbacks.retry_loop import run_forever
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.forward_backlog import LANES, ForwardCount
-from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.keys import FORWARD_OWNER
+from times_dispatch.ledger.numbers.hidden_numbers import Hide
+from times_dispatch.ledger.reports.forward_backlog import LANES, ForwardCount
 from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff
 

@@ -11,7 +11,7 @@ from yarl import URL
 from callbacks.relay.bounded_connector import BoundedConnector
 from callbacks.relay.via import make_relay_id, relays_in
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.posted_requests import PLAIN_TYPE, PostedRequest
+from times_dispatch.ledger.reports.posted_requests import PLAIN_TYPE, PostedRequest
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from console.formats import INDIA
 from console.visit import Visit
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
-from times_dispatch.ledger.campaign_pages import CampaignFilter
+from times_dispatch.ledger.campaigns.pages import CampaignFilter
 from times_dispatch.ledger.model import SenderId
 
 ARCHIVED: Final = "archived"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from console.access import page
 from console.pages.archived_campaigns import ARCHIVED, archived_page
 from console.visit import QueryInvalid, Visit
-from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
+from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import SenderKey, sender_key
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries

@@ -16,9 +16,9 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.numbers.number_search import with_archived
 from times_dispatch.console_users import ConsoleRole
 from times_dispatch.ledger.errors import ForgetKeyRefused
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.number_history import NumberHistory, number_history
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.history import NumberHistory, number_history
 from times_dispatch.ledger.statistics.rollups import day_of
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.settings.masking import mask

@@ -19,9 +19,9 @@ from console.pages.campaign import detail_of
 from console.visit import Visit
 from console.words import sender_state
 from times_dispatch.console_users import ConsoleRole
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.lanes.names import header_of
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView

@@ -8,8 +8,8 @@ from console.access import page
 from console.pages.campaign import detail_of
 from console.visit import Visit
 from times_dispatch.console_users import ConsoleRole
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import OPT_OUTS
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.trail import Trail
 from times_dispatch.status.model import KindStatus

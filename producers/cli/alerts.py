@@ -15,7 +15,7 @@ from producers.cli.exit_codes import FailureExit, RefusalExit
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india
 from times_dispatch.alerts.messages import AlertMessage
-from times_dispatch.ledger.alerts import AlertRecord, AlertStore
+from times_dispatch.ledger.monitoring.alerts import AlertRecord, AlertStore
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 

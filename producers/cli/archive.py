@@ -20,8 +20,8 @@ from producers.cli.types import PeriodType
 from times_dispatch.archive.errors import ArchiveErased, ArchiveError, ArchiveKeyMissing, ArchiveUnavailable
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need

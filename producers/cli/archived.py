@@ -6,7 +6,7 @@ from producers.cli import CliContext
 from producers.errors import InputInvalid
 from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.wrapped_keys import MasterKeys
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 
 
 def catalog_with_keys(options: CliContext, redis: Redis) -> Catalog:

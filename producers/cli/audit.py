@@ -13,7 +13,7 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india, trail_detail
 from producers.cli.sender_control import note_unknown_sender
 from producers.cli.types import DurationType
-from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaigns.search import CampaignSearch
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.trail import Trail, TrailEntry

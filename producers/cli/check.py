@@ -24,8 +24,8 @@ from producers.preflight.suppressions import counter_of
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
 from times_dispatch.ledger.errors import LedgerNewer
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.health import read_memory, urgent_warnings
+from times_dispatch.ledger.monitoring.health import read_memory, urgent_warnings
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.settings.model import Settings
 

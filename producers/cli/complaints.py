@@ -17,8 +17,14 @@ from producers.cli.output import INDIA, console, echo, minute_in_india
 from producers.cli.sender_control import known_sender
 from producers.cli.types import DayType
 from producers.errors import InputInvalid
-from times_dispatch.ledger.complaints import MAX_IN_WINDOW, WINDOW_DAYS, Complaint, Complaints, window_since_ms
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.monitoring.complaints import (
+    MAX_IN_WINDOW,
+    WINDOW_DAYS,
+    Complaint,
+    Complaints,
+    window_since_ms,
+)
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.plurals import counted
 

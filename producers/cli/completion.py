@@ -28,7 +28,7 @@ def campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     """Suggest ``last``, ids of live and of the newest ended campaigns, and, for a word that is begun, their names."""
 
     async def read(redis: "Redis") -> list[CompletionItem]:
-        from times_dispatch.ledger.campaign_words import state_in_words  # noqa: PLC0415  # slow to import
+        from times_dispatch.ledger.campaigns.words import state_in_words  # noqa: PLC0415  # slow to import
         from times_dispatch.ledger.queries import Queries  # noqa: PLC0415
 
         views, _ = await Queries(redis).live_and_ended(max_ended=_MAX_ENDED, damaged=[])

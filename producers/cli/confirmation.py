@@ -9,7 +9,7 @@ from producers.cli import CliContext
 from producers.cli.ledger import settings_if_valid
 from producers.cli.output import echo_report
 from producers.errors import InputInvalid
-from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.campaigns.words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.plurals import counted
 

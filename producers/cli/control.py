@@ -12,13 +12,13 @@ from producers.cli.ledger import campaign_meant, campaigns_meant, notify_workers
 from producers.cli.output import echo
 from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
-from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.campaigns.words import state_in_words
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
+from times_dispatch.ledger.reports.report_backlog import UnappliedReports, unapplied_reports
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.plurals import counted

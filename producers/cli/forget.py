@@ -14,7 +14,7 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.errors import InputInvalid
 from producers.number_arguments import normalise_arguments
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.masking import mask

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from producers.cli import TIMEOUTS, CliContext, CliTimeouts
 from producers.cli.output import echo
-from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaigns.search import CampaignSearch
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check, connect
-from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.monitoring.health import urgent_warnings
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.errors import SettingsInvalid

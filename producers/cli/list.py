@@ -13,7 +13,7 @@ from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import INDIA, campaign_as_json, console, echo
 from producers.cli.types import DurationType
 from times_dispatch.archive.catalog import Catalog
-from times_dispatch.ledger.campaign_words import STATES, list_figures, state_in_words
+from times_dispatch.ledger.campaigns.words import STATES, list_figures, state_in_words
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries

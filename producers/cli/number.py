@@ -15,9 +15,9 @@ from producers.cli.output import echo, echo_report, second_in_india
 from producers.export.code_names import code_name
 from producers.number_arguments import normalise_arguments
 from times_dispatch.archive.numbers.number_search import with_archived
-from times_dispatch.ledger.dead_numbers import DeadNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_history
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumbers
+from times_dispatch.ledger.numbers.history import NumberHistory, NumberMessage, number_history
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.plurals import counted
 from times_dispatch.settings.dead_number_rule import read_dead_number_rule

@@ -14,9 +14,9 @@ from producers.number_arguments import normalise_arguments
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers
 from producers.recipients.reader.limits import ReaderLimits
 from times_dispatch.ledger.errors import ForgetKeyRefused
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need

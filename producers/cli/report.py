@@ -28,7 +28,7 @@ from producers.export.own_columns import OwnColumns
 from producers.export.rows import CampaignRows, RowFilter
 from producers.export.schema import Column, columns_of
 from times_dispatch.archive.catalog import Catalog
-from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaigns.search import CampaignSearch
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import MessageState

@@ -11,7 +11,7 @@ from producers.cli import CliContext, CommandGroup
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, echo, second_in_india
 from producers.cli.types import WordType
-from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.reports.report_backlog import read_backlog
 from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 

@@ -13,8 +13,8 @@ from producers.cli.output import echo, echo_report, second_in_india
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
-from times_dispatch.ledger.campaign_words import state_in_words
-from times_dispatch.ledger.report_backlog import unapplied_reports
+from times_dispatch.ledger.campaigns.words import state_in_words
+from times_dispatch.ledger.reports.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need

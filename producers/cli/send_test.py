@@ -24,7 +24,7 @@ from producers.test_send import (
     wait_for_report,
 )
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.test_sends import SendTestReport
+from times_dispatch.ledger.reports.test_sends import SendTestReport
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.plurals import counted
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines

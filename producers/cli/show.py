@@ -15,8 +15,8 @@ from producers.cli.output import campaign_as_json, console, echo, second_in_indi
 from producers.cli.retry_words import retry_rule_in_words, second_tries_in_words
 from producers.cli.statistics_json import statistics_as_json
 from times_dispatch.archive.catalog import Catalog
-from times_dispatch.ledger.campaign_search import CampaignSearch
-from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.campaigns.search import CampaignSearch
+from times_dispatch.ledger.campaigns.words import state_in_words
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of

@@ -15,7 +15,7 @@ from producers.cli.output import echo, echo_report
 from producers.errors import InputInvalid
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import ProcessKind, forget_kind, read_processes
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind, forget_kind, read_processes
 from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.environment import Environment, read_broker_url, read_redis_url

@@ -22,9 +22,9 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.preflight.suppressions import count_repetitions, repetitions_in_words
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
-from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.campaigns.words import state_in_words
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.number_samples import SampledCampaign
+from times_dispatch.ledger.numbers.samples import SampledCampaign
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.ledger.states import CampaignState

@@ -16,13 +16,13 @@ from producers.cli.plain_column import PlainColumn, PlainProgress
 from producers.cli.plain_console import PlainConsole
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.campaign_search import CampaignSearch
-from times_dispatch.ledger.campaign_words import state_in_words
+from times_dispatch.ledger.campaigns.search import CampaignSearch
+from times_dispatch.ledger.campaigns.summary import progress_line
+from times_dispatch.ledger.campaigns.words import state_in_words
 from times_dispatch.ledger.connection import address_of
 from times_dispatch.ledger.model import CampaignId, CampaignView, WaitsFor
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import AWAITING_REPORT, CampaignState, MessageState
-from times_dispatch.ledger.summary import progress_line
 from times_dispatch.plurals import counted
 from times_dispatch.status.roles import missing_workers
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from times_dispatch.ledger.health import WARN_MEMORY_SHARE, Memory
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.number_fingerprints import FINGERPRINT_BYTES_OF_NUMBER
+from times_dispatch.ledger.monitoring.health import WARN_MEMORY_SHARE, Memory
+from times_dispatch.ledger.numbers.fingerprints import FINGERPRINT_BYTES_OF_NUMBER
 from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 
 _SAMPLE_EVERY = 16

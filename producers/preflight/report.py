@@ -18,9 +18,9 @@ from producers.preflight.suppressions import SuppressionCounter, Suppressions
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.errors import ForgetKeyRefused
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
+from times_dispatch.ledger.monitoring.health import Memory
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.settings.masking import mask
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.encoding import measure

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from producers.draft import Draft, RowPass
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.model import Plan, Recipients
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.repetitions import RepetitionCheck, Repetitions
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.model import Settings

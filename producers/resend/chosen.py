@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 
 from producers.export.rows import RowFilter
 from times_dispatch.ledger.batch_columns import BatchColumns
-from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import FORGOTTEN
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 
 
 class ChosenMessages:

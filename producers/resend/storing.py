@@ -17,7 +17,7 @@ from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.lanes.rows import picked
 from times_dispatch.ledger.lanes.split import LaneBatch, LaneSplit, lane_of_number
 from times_dispatch.ledger.model import CampaignId, CampaignView, Recipients
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Begun, Submissions

@@ -16,7 +16,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import eventually
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.report_backlog import Backlog, read_backlog
+from times_dispatch.ledger.reports.report_backlog import Backlog, read_backlog
 
 
 async def store(redis: Redis, *, age_s: float) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from callbacks.classifier import MAX_REACTIONS, ReportClassifier, join
 from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
-from times_dispatch.ledger.test_sends import SendTestReport
+from times_dispatch.ledger.reports.test_sends import SendTestReport
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 

@@ -17,15 +17,15 @@ from callbacks.stream_reader import Entry
 from callbacks.streams import BODY, REPORTS
 from tests.kit.callbacks import ID_KEY, NOW_S, SENDER, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
-from times_dispatch.ledger.forward_backlog import LANES
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.late_stops import LateStops
-from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
+from times_dispatch.ledger.reports.forward_backlog import LANES
+from times_dispatch.ledger.reports.late_stops import LateStops
+from times_dispatch.ledger.reports.report_applier import ReportApplier
+from times_dispatch.ledger.reports.test_sends import SendTestReports
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 

@@ -12,8 +12,8 @@ from callbacks.streams import BODY, RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, send_campaign
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from times_dispatch.ledger.reports.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 

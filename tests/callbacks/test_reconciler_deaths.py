@@ -18,8 +18,8 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.posted_requests import PostedRequest, pack_request
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.reports.posted_requests import PostedRequest, pack_request
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 

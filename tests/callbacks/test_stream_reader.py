@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from callbacks import stream_reader
 from callbacks.stream_reader import CLAIM_AFTER_MS, StreamReader
 from callbacks.streams import BODY, REPORTS, VERSION, fields_of, pack, pack_requests
-from times_dispatch.ledger.posted_requests import PostedRequest, pack_request
+from times_dispatch.ledger.reports.posted_requests import PostedRequest, pack_request
 
 STREAM, GROUP = "some-stream", "readers"
 

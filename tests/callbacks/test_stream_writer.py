@@ -14,7 +14,7 @@ from tests.kit.callbacks import payloads
 from tests.kit.clock import FakeClock
 from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.posted_requests import REQUEST
+from times_dispatch.ledger.reports.posted_requests import REQUEST
 
 
 async def stored(redis: Redis) -> list[list[bytes]]:

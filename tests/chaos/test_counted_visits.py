@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from tests.chaos.counted_visits import answered_visits, counted_visits
 from tests.kit.callbacks import ID_KEY, SENDER, send_campaign
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.entries import Refusal, ReportEntry
 

@@ -12,7 +12,7 @@ from tests.kit.alert_story import OVER, WITHIN_S, Story
 from tests.kit.command_line import watch
 from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo.stack import SETTINGS, Stack
-from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # an alert ends half a minute after its condition
 

@@ -14,9 +14,9 @@ from tests.kit.history import count_days_before
 from tests.kit.webhook import Webhook, running_webhook
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import SETTINGS, Stack
-from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]  # counts are read once a minute
 

@@ -26,7 +26,7 @@ from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.archive.parquet import MAX_FOOTER_BYTES, open_encrypted
 from times_dispatch.archive.rebuilding import ArchiveRebuild, RebuildResult
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.states import CampaignState
 
 GB = 1_000_000_000

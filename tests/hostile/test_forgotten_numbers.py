@@ -15,8 +15,8 @@ from tests.kit.redis_users import add_users
 from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import DEAD_LETTERS
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 
 KEY = "the key of forgotten numbers"
 WRITTEN = [b"<from>9876543210</from>", b"call 987 654 3210", b"from=%2B91%209876543210"]

@@ -11,10 +11,10 @@ from redis.exceptions import NoPermissionError
 
 from tests.kit.redis_users import server_with_users
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.alerts import read_target_states
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, read_processes
 from times_dispatch.ledger.keys import ALERT_TARGETS, HEARTBEATS, KINDS_SEEN, PROCESSES_SEEN
+from times_dispatch.ledger.monitoring.alerts import read_target_states
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind, read_processes
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.status.reader import read_status
 

@@ -30,11 +30,11 @@ from times_dispatch.alerts.observation import BudgetUse, Observer
 from times_dispatch.demo.processes import Process, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
-from times_dispatch.ledger.alerts import Watched
 from times_dispatch.ledger.connection import check, connect
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
-from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, read_processes
+from times_dispatch.ledger.monitoring.alerts import Watched
+from times_dispatch.ledger.monitoring.health import urgent_warnings
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind, read_processes
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 
 pytestmark = pytest.mark.processes
 

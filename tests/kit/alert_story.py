@@ -11,8 +11,8 @@ from tests.kit.webhook import Webhook
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import Stack
-from times_dispatch.ledger.alerts import AlertKind
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 
 WITHIN_S = 300.0
 """How long a test waits for an alert or its end."""

@@ -10,7 +10,7 @@ from times_dispatch.archive.catalog import Catalog
 from times_dispatch.archive.retention import Retention, RetentionRule
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.scripts import text
 
 KEY = b"the master key of the archive"

@@ -21,7 +21,7 @@ from tests.kit.producers import SETTINGS
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 from times_dispatch.settings.load import Need, load
 
 SECRET = "a-secret-of-the-console-for-tests-only"

@@ -10,7 +10,7 @@ from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 

@@ -17,7 +17,7 @@ from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan
 from times_dispatch.ledger.openings import Block, Opened, new_operation
 from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.queries import LaneQueries, MessageView, Queries
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.recount import Recount

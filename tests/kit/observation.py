@@ -4,12 +4,12 @@ from typing import Any
 
 from tests.kit.ledger import SENDER, plan
 from times_dispatch.alerts.observation import Observation
-from times_dispatch.ledger.alerts import Watched
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.health import Memory
-from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessesSeen, ProcessKind, ProcessSeen
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.alerts import Watched
+from times_dispatch.ledger.monitoring.health import Memory
+from times_dispatch.ledger.monitoring.heartbeats import HeartbeatRecord, ProcessesSeen, ProcessKind, ProcessSeen
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState, MessageState
 

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 
 
 async def let_run(redis: Redis, *kinds: ProcessKind) -> None:

@@ -12,10 +12,10 @@ from callbacks.reconciler_limits import ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
-from times_dispatch.ledger.hidden_numbers import Hide
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.hidden_numbers import Hide
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 

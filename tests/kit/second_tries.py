@@ -7,7 +7,7 @@ from tests.kit.ledger_machine.clock import MachineClock
 from times_dispatch.ledger.keys import CampaignKey, campaign_key
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import RetryRule
-from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.reports.report_applier import ReportEffect
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 

@@ -14,7 +14,7 @@ from producers.cli import main
 from tests.kit.processes_seen import let_run
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.settings.model import Settings
 
 

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from producers.errors import InputInvalid
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers
 from tests.kit.producers import WriteFile
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 
 
 async def test_an_import_counts_added_known_and_refused_rows(write: WriteFile, redis: Redis) -> None:

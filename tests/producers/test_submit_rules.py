@@ -20,7 +20,7 @@ from tests.kit.producers import (
     only_campaign,
     people,
 )
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need, load

@@ -7,7 +7,7 @@ from producers.errors import InputInvalid
 from producers.test_send import SendTestMessage, SendTestRequest, prepare, wait_for_report
 from tests.kit.clock import FakeClock
 from tests.kit.producers import SETTINGS, WriteFile
-from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
+from times_dispatch.ledger.reports.test_sends import SendTestReport, SendTestReports
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 

@@ -17,10 +17,10 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.lanes.plans import plans_of_lanes
 from times_dispatch.ledger.lanes.split import lane_batches
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.report_backlog import unapplied_reports
+from times_dispatch.ledger.reports.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.sms.rules.send_window import SendWindow

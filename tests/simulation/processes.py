@@ -15,7 +15,7 @@ from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.ready_batches import BatchReady
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.batch_run import BatchEnd
 from workers.dispatcher import Dispatcher

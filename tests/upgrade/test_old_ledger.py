@@ -16,9 +16,9 @@ from tests.kit.mirror_host import serving_mirror
 from tests.kit.reconciler import make_reconciler
 from tests.upgrade import snapshot
 from tests.upgrade.snapshot import Snapshot
-from times_dispatch.ledger.heartbeats import read_processes
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.monitoring.heartbeats import read_processes
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.recount import Recount
 from times_dispatch.ledger.trail import Trail, TrailAction

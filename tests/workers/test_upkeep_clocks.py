@@ -11,10 +11,10 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger
 from tests.kit.redis_clock import MovedClock, moved_clock
 from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
-from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps
 from times_dispatch.ledger.model import BatchRef, SenderId
+from times_dispatch.ledger.monitoring.health import urgent_warnings
 from times_dispatch.ledger.openings import BatchClosed, Block, Wait, new_operation
 from times_dispatch.ledger.protocol import BackOffPolicy
 from times_dispatch.ledger.push_results import Consequence

@@ -9,9 +9,9 @@ import structlog
 from times_dispatch.alerts.observation import Observer
 from times_dispatch.alerts.service import AlertService
 from times_dispatch.alerts.targets import AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
-from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.alerts import AlertStore
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings

@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
-from times_dispatch.ledger.alerts import AlertKind
-from times_dispatch.ledger.live_campaigns import LiveCampaign
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign
 from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 from times_dispatch.visible_text import visible, without_long_numbers
 
 _MAX_FOREIGN: Final = 200

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from times_dispatch.alerts.condition import BACKLOG, Condition
-from times_dispatch.ledger.alerts import AlertKind, AlertRecord, Notification
+from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord, Notification
 from times_dispatch.settings.alerts import AlertSettings
 
 CLEAR_AFTER_S: Final = 30.0

@@ -8,18 +8,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.alerts.counts import CountsReader, ProviderCounts
-from times_dispatch.ledger.alerts import Watched
-from times_dispatch.ledger.complaints import Complaints, window_since_ms
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.errors import CampaignDamaged, is_transient
-from times_dispatch.ledger.forward_backlog import ForwardBacklog, read_forward_backlog
-from times_dispatch.ledger.health import Memory, clock_warnings, read_memory
-from times_dispatch.ledger.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.monitoring.alerts import Watched
+from times_dispatch.ledger.monitoring.complaints import Complaints, window_since_ms
+from times_dispatch.ledger.monitoring.health import Memory, clock_warnings, read_memory
+from times_dispatch.ledger.monitoring.heartbeats import ProcessesSeen, read_processes
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock
-from times_dispatch.ledger.report_backlog import Backlog, read_backlog
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog, read_forward_backlog
+from times_dispatch.ledger.reports.report_backlog import Backlog, read_backlog
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState

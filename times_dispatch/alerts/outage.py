@@ -4,7 +4,7 @@ import msgspec
 
 from times_dispatch.alerts.decisions import DueAlert, Tell
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.alerts import AlertKind, AlertRecord
+from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord
 
 _TEXT = "Redis cannot be used: nothing is sent and no report is taken; start it, or correct DISPATCH_REDIS_URL"
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from times_dispatch.alerts.condition import Condition, campaign_in_words
 from times_dispatch.alerts.observation import Observation
-from times_dispatch.ledger.alerts import AlertKind
-from times_dispatch.ledger.complaints import MAX_IN_WINDOW, WINDOW_DAYS
 from times_dispatch.ledger.model import CampaignView, SenderId
+from times_dispatch.ledger.monitoring.alerts import AlertKind
+from times_dispatch.ledger.monitoring.complaints import MAX_IN_WINDOW, WINDOW_DAYS
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts
 from times_dispatch.plurals import counted

@@ -5,8 +5,8 @@ from typing import Final
 
 from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_words, foreign
 from times_dispatch.alerts.observation import Observation
-from times_dispatch.ledger.alerts import AlertKind
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.alerts import AlertKind
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.redis_clock import clocks_agree
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.plurals import counted

@@ -30,7 +30,7 @@ from times_dispatch.archive.wrapped_keys import MasterKeys, new_data_key
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveCommit, ArchiveStates
 from times_dispatch.ledger.audit import counter_mismatch, read_counters
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
-from times_dispatch.ledger.campaign_view import read_view
+from times_dispatch.ledger.campaigns.view import read_view
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import CampaignField, CampaignKey, CodeOrigin, campaign_key, codes_key, statistics_key
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId

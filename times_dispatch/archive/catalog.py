@@ -20,12 +20,12 @@ from times_dispatch.archive.folder import KEY, MANIFEST, NUMBERS, ROWS, ArchiveF
 from times_dispatch.archive.manifest import Manifest, read_manifest
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.batch_columns import BatchColumns, of_whole_campaign, read_batches
-from times_dispatch.ledger.campaign_view import india_day
+from times_dispatch.ledger.campaigns.view import india_day
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignNotArchived, CampaignUnknown
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.lanes.whole import whole_campaign
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers, without_data
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.statistics.figures import Amounts, total
 from times_dispatch.ledger.statistics.rollups import StatisticsReader, day_of

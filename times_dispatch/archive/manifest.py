@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from times_dispatch.archive.errors import ArchiveDamaged
-from times_dispatch.ledger.campaign_view import read_view
+from times_dispatch.ledger.campaigns.view import read_view
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.unreadable_json import UNREADABLE_JSON

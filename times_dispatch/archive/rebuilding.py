@@ -21,11 +21,11 @@ from times_dispatch.archive.recountable import archived_messages
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignDamaged, ForgetKeyRefused
-from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import CampaignField
 from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.statistics.recount import Difference, rollups_of, rollups_without_messages
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 

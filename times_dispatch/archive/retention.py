@@ -19,9 +19,9 @@ from times_dispatch.archive.manifest import pack_manifest
 from times_dispatch.archive.wrapped_keys import MasterKeys
 from times_dispatch.ledger.archive_states import ArchiveBegin, ArchiveState, ArchiveStates, ArchiveStub
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, ForgetKeyRefused
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.lanes.names import header_of, is_lane
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.states import CampaignState, MessageState

@@ -15,8 +15,8 @@ from times_dispatch.archive.errors import ArchiveDamaged
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.archive.parquet import ParquetRows, open_encrypted
 from times_dispatch.ledger.batch_columns import BatchColumns
-from times_dispatch.ledger.forgotten_numbers import FORGOTTEN
 from times_dispatch.ledger.model import Recipients
+from times_dispatch.ledger.numbers.forgotten_numbers import FORGOTTEN
 from times_dispatch.ledger.records import RecordColumns
 
 ROWS_OF_GROUP: Final = 20_000

@@ -16,7 +16,7 @@ from times_dispatch.broker.flower_log import bound_log_lines
 from times_dispatch.broker.flower_routes import restrict
 from times_dispatch.broker.flower_server import serve_in_turns
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LedgerNewer
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process_refused import REFUSED_EXIT_CODE
 
 _STOP_WITHIN_S = 2.0

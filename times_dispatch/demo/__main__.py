@@ -27,7 +27,7 @@ from times_dispatch.demo.tables import ledger_and_books_table
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.reports.report_backlog import read_backlog
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.plurals import counted
 from times_dispatch.provider.correlation_ids import CorrelationIds

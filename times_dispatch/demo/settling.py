@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.plurals import counted
 
 _LOOK_EVERY_S: Final = 0.2

@@ -17,8 +17,8 @@ from times_dispatch.ledger.cluster import node_urls
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.cluster.node_urls import Address
 from times_dispatch.ledger.connection_pool import LedgerPool
-from times_dispatch.ledger.health import NODE_AWAY, configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
+from times_dispatch.ledger.monitoring.health import NODE_AWAY, configuration_warnings
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.archive_states import missing_campaign
-from times_dispatch.ledger.campaign_view import stored_rate
+from times_dispatch.ledger.campaigns.view import stored_rate
 from times_dispatch.ledger.errors import CampaignDamaged, LanesRefused, is_transient
 from times_dispatch.ledger.keys import (
     SENDERS,

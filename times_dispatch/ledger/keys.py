@@ -83,7 +83,7 @@ because a transaction reads both."""
 FORWARD_OWNER = "{reports}:forward:owner"
 """String: the name of the process that forwards; expires 15 s after the process died."""
 FORWARD_TOTALS = "{reports}:forward:totals"
-"""Hash: counts of events that were forwarded, refused or dropped, see ``ForwardCount`` (ledger/forward_backlog.py)."""
+"""Hash: counts of forwarded, refused and dropped events: ``ForwardCount`` (ledger/reports/forward_backlog.py)."""
 DEAD_LETTERS = "reports:rejected"
 """Stream: report events that could not be used, each with its reason."""
 FOREIGN_DEAD_LETTERS = "reports:rejected:foreign"
@@ -110,7 +110,7 @@ OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
 """String: exists while any dead number counts; expires."""
 
 FORGOTTEN_NUMBERS = "{opt_outs}:forgotten"
-"""Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/forgotten_numbers.py)."""
+"""Set: keyed digests, 12 bytes, of the numbers that are forgotten (ledger/numbers/forgotten_numbers.py)."""
 FORGOTTEN_KEY = "{opt_outs}:forgotten_key"
 """String: the digest of the key of these digests; missing if no number was ever forgotten."""
 LATE_STOPS = "{opt_outs}:late_stops"
@@ -222,7 +222,7 @@ class CampaignKey(StrEnum):
     """String: one byte for each of the last delivery reports, ``1`` if the report says failed, else ``0``; the oldest
     is overwritten."""
     NUMBER_SAMPLE = "number_sample"
-    """String: name, template and a sample of the numbers of a recent campaign, see ``ledger/number_samples.py``; it
+    """String: name, template and a sample of the numbers of a recent campaign, see ``ledger/numbers/samples.py``; it
     expires three days after the submit or the start."""
     CLICKED = "clicked"
     """Set: digests, 8 bytes, of the clicks that were counted."""
@@ -266,7 +266,7 @@ class BatchKey(StrEnum):
     PARTS = "k"
     """String: the SMS parts of each message, one byte each; missing if every message has one part."""
     FINGERPRINTS = "t"
-    """String: a fingerprint of two bytes for each message's number (``ledger/number_fingerprints.py``); missing in
+    """String: a fingerprint of two bytes for each message's number (``ledger/numbers/fingerprints.py``); missing in
     batches that an older version stored."""
     MESSAGES = "m"
     """String: a state byte for each message, then a record of 22 bytes for each (``lua/lib/records.lua``). Missing

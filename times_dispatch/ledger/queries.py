@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.archive_states import missing_campaign
-from times_dispatch.ledger.campaign_view import Fields, india_day, read_view, stored_rate
+from times_dispatch.ledger.campaigns.view import Fields, india_day, read_view, stored_rate
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
     CAMPAIGNS,

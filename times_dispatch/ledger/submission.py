@@ -11,7 +11,7 @@ from times_dispatch.ledger.errors import CampaignArchived, SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS, CampaignField, campaign_key
 from times_dispatch.ledger.lanes.names import is_lane
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.number_fingerprints import number_fingerprints
+from times_dispatch.ledger.numbers.fingerprints import number_fingerprints
 from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.schema import minor_for

@@ -9,7 +9,7 @@ import structlog
 
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.metrics.counted import CountedReader
 from times_dispatch.metrics.reader import read_snapshot
 from times_dispatch.metrics.server import MetricsServer

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from times_dispatch.ledger.forward_backlog import ForwardCount
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
+from times_dispatch.ledger.reports.forward_backlog import ForwardCount
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.metrics.reader import LedgerFigures, Snapshot
 from times_dispatch.sms.rules.send_window import INDIA_ZONE

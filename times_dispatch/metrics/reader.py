@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.keys import (
     DEAD_LETTERS,
     FOREIGN_DEAD_LETTERS,
@@ -21,9 +21,9 @@ from times_dispatch.ledger.keys import (
     REPORTS,
 )
 from times_dispatch.ledger.lanes.names import header_of
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.model import WaitsFor
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.rollups import StatisticsReader

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, FiniteFloat
 
-from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.durations import check_duration, parse_seconds
 from times_dispatch.settings.environment import Environment

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from times_dispatch.bounded_file import read_bounded
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
 from times_dispatch.settings.durations import parse_seconds
 
 DEFAULT_CODES: Final = ("905", "910", "2054")

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from times_dispatch.ledger.health import Memory, clock_warning
-from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.monitoring.health import Memory, clock_warning
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.redis_clock import clocks_agree
 from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration

@@ -4,11 +4,11 @@ from enum import StrEnum
 
 import msgspec
 
-from times_dispatch.ledger.alerts import TargetState
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.heartbeats import ProcessSeen
-from times_dispatch.ledger.memory_history import MemoryPace
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.alerts import TargetState
+from times_dispatch.ledger.monitoring.heartbeats import ProcessSeen
+from times_dispatch.ledger.monitoring.memory_history import MemoryPace
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 
 
 class Severity(StrEnum):

@@ -8,13 +8,10 @@ from redis.exceptions import NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.alerts import TargetState, read_target_states
 from times_dispatch.ledger.beat_lease import working_beat
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
 from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
 from times_dispatch.ledger.errors import RESTORE, LedgerNewer, cluster_trouble, damage_of
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
-from times_dispatch.ledger.health import configuration_warnings, memory_in
-from times_dispatch.ledger.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
 from times_dispatch.ledger.keys import (
     DEAD_LETTER_TOTALS,
     DEAD_LETTERS,
@@ -25,11 +22,14 @@ from times_dispatch.ledger.keys import (
     RETENTION_PROBLEM,
     UPKEEP_SINCE,
 )
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns, LiveWork
-from times_dispatch.ledger.memory_history import read_memory_pace
+from times_dispatch.ledger.monitoring.alerts import TargetState, read_target_states
+from times_dispatch.ledger.monitoring.health import configuration_warnings, memory_in
+from times_dispatch.ledger.monitoring.heartbeats import ProcessesSeen, ProcessKind, program_version, read_processes
+from times_dispatch.ledger.monitoring.memory_history import read_memory_pace
 from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
 from times_dispatch.ledger.redis_clock import RedisClock
-from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
+from times_dispatch.ledger.reports.report_backlog import read_backlog
 from times_dispatch.ledger.schema import refuse_newer_ledger
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.sender_view import SenderView

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
 from times_dispatch.ledger.keys import UPKEEP_SINCE
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind, read_processes
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _INDIA: Final = ZoneInfo(INDIA_ZONE)

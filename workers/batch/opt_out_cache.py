@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 
 NO_DEAD_NUMBERS = DeadNumberRule()
 """The rule by which no number is dead."""

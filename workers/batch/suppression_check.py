@@ -19,8 +19,8 @@ from times_dispatch.ledger.frequency_cap import (
 )
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.numbers.opt_outs import Listed
 from times_dispatch.ledger.openings import Block
-from times_dispatch.ledger.opt_outs import Listed
 from times_dispatch.ledger.states import Suppression
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.opt_out_cache import OptOutCache

@@ -21,9 +21,9 @@ from callbacks.streams import RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, eventually, posted, row
 from tests.kit.receiver import PATH, receiving
 from tests.kit.reconciler import make_reconciler, settle
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden
-from times_dispatch.ledger.posted_requests import REQUEST
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.hidden_numbers import ForgottenNumbersHidden
+from times_dispatch.ledger.reports.posted_requests import REQUEST
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 JSON = posted("delivered", row("theirs", mobile="919876543210"))

@@ -17,9 +17,9 @@ from tests.kit.callbacks import ID_KEY, SENDER, eventually, stored
 from tests.kit.clock import FakeClock
 from tests.kit.links import VALID_UNTIL_MS, LinkedCampaign, application, serving_links, submit_with_links
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.links.codes import ALPHABET

@@ -17,8 +17,8 @@ from callbacks.relay.forward_queue import (
 )
 from callbacks.streams import BODY, REPORTS
 from tests.kit.clock import FakeClock
-from times_dispatch.ledger.forward_backlog import LANES, ForwardCount, read_forward_backlog
 from times_dispatch.ledger.keys import FORWARD_TOTALS
+from times_dispatch.ledger.reports.forward_backlog import LANES, ForwardCount, read_forward_backlog
 
 LANE = lane_of("m")
 

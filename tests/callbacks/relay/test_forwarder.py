@@ -18,8 +18,8 @@ from callbacks.relay.forwarder import Forwarder, ForwarderLimits
 from tests.kit.callbacks import eventually
 from tests.kit.mirror_host import MirrorHost, Misbehaviour
 from tests.kit.workers import until
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import FORWARD_OWNER
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 
 QUICK = ForwarderLimits(
     idle_s=0.02,

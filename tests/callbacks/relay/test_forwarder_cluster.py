@@ -12,7 +12,7 @@ from tests.kit.callbacks import eventually
 from tests.kit.mirror_host import MirrorHost
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 
 pytestmark = pytest.mark.processes
 

@@ -11,8 +11,8 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, NOW_S, SECRET, Processes, SentCampaign, eventually, posted
 from tests.kit.mirror_host import MirrorHost
 from tests.kit.reconciler import accept
-from times_dispatch.ledger.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.keys import FORWARD_OWNER
+from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.states import MessageState
 
 pytestmark = pytest.mark.processes

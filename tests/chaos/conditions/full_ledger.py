@@ -21,7 +21,7 @@ from tests.chaos.settings import LIMITED, SLOW, TOTAL_TIMEOUT_S, UNLIMITED
 from tests.chaos.submitting import submit
 from tests.chaos.testbed import REDIS, ChaosTestbed
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 

@@ -9,7 +9,7 @@ from tests.kit.ledger import CAMPAIGN, Ledger
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.keys import CampaignKey
 from times_dispatch.ledger.model import RetryRule
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 
 NOW_S = 1_795_000_000
 

@@ -16,7 +16,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 
 F = Formats(NumberForm.INTERNATIONAL)
 

@@ -2,7 +2,7 @@ import re
 
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, Ledger
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 
 
 async def test_viewers_see_lines_and_states_and_no_people(viewer: Browser, operator: Browser, ledger: Ledger) -> None:

@@ -8,10 +8,10 @@ from producers.resend.resender import Resender
 from tests.kit.console import Browser, sent_campaign, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.batch_columns import read_batches
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.errors import WorkerTooOld
 from times_dispatch.ledger.model import RetryRule, SenderId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.trail import Trail

@@ -3,8 +3,8 @@ from redis.asyncio import Redis
 from tests.kit.console import Browser, text_of_page
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.processes_seen import let_run
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 
 

@@ -13,7 +13,7 @@ from tests.kit.ledger_machine.repeats import RepeatedSteps
 from tests.kit.ledger_machine.snapshot import dump_all, put_back
 from tests.kit.ledger_machine.state import Observed
 from tests.kit.ledger_model.model import Model
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 
 RESTART_US = [1_000_000, 2_500_000]
 """Durations of a restart, in microseconds. A restart takes time, so a fencing token made from the clock is new."""

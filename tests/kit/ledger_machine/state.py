@@ -19,7 +19,7 @@ from tests.kit.ledger_model.pace import Pace
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId, RetryRule
-from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.ledger.reports.report_applier import ReportApplier
 from times_dispatch.ledger.submission import BrakeRule
 
 SIZES = [3, 3, 30]

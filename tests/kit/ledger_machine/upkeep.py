@@ -11,7 +11,7 @@ from tests.kit.ledger_model.campaign import BatchKey
 from tests.kit.ledger_model.reports import apply_reports
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportEffect
 
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
 REACTION = 914

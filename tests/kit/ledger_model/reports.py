@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from tests.kit.ledger_model.campaign import BatchKey, Message
 from tests.kit.ledger_model.model import Model
-from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.reports.report_applier import ReportEffect
 
 NOT_ACCEPTED = "psigruex"
 """States in which a provider is not known to have accepted the message."""

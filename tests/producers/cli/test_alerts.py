@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from producers.cli import main
 from tests.kit.producers import SETTINGS, Run
 from tests.kit.webhook import Webhook, running_webhook
-from times_dispatch.ledger.alerts import AlertChange, AlertRecord, AlertStore, Notification
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertRecord, AlertStore, Notification
 
 TARGETS = """
 [alerts.targets.oncall]

@@ -16,11 +16,11 @@ from tests.kit.ledger import SENDER, Ledger
 from tests.kit.producers import SETTINGS, Run, csv_of, people
 from tests.kit.reconciler import accept, make_reconciler, settle
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
-from times_dispatch.ledger.hidden_numbers import ForgottenNumbersHidden
 from times_dispatch.ledger.keys import RECONCILERS
-from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.test_sends import SendTestReports
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.hidden_numbers import ForgottenNumbersHidden
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
+from times_dispatch.ledger.reports.test_sends import SendTestReports
 
 NUMBER, NATIONAL = "919000000001", "9000000001"
 KEYS = {"DISPATCH_ARCHIVE_KEY": "0123456789abcdef0123", "DISPATCH_FORGET_KEY": "a key of forgotten numbers"}

@@ -10,8 +10,8 @@ from producers.cli import main
 from tests.kit.processes_seen import let_run
 from tests.kit.producers import Run
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, UPKEEP_SINCE
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from redis.asyncio import Redis
 
 from producers.preflight.memory_forecast import CampaignSize, memory_forecast
 from tests.kit.ledger import Ledger, recipients
-from times_dispatch.ledger.health import Memory, read_memory
+from times_dispatch.ledger.monitoring.health import Memory, read_memory
 
 MB = 1_000_000
 

@@ -14,7 +14,7 @@ from producers.preflight.suppressions import Suppressions, counter_of
 from producers.submit import submit
 from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 

@@ -15,12 +15,12 @@ from tests.producers.campaign.test_tracked_links import FILE as LINKED
 from tests.producers.campaign.test_tracked_links import WITH_LINKS
 from tests.producers.resend.test_resender import FAILED, settle
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.openings import Block, new_operation
-from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions

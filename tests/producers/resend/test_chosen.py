@@ -13,10 +13,10 @@ from producers.resend.resender import Resender
 from producers.submit import submit
 from tests.producers.resend.test_resender import FAILED, NOW, lines, resends, settle, stored
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
-from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.keys import BatchKey, batch_key
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgetting import NumberForgetting
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.records import pack_recipients, unpack_recipients
 from times_dispatch.settings.model import Settings

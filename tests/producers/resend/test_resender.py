@@ -18,7 +18,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LedgerError
 from times_dispatch.ledger.keys import BatchKey, CampaignField, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignId, CampaignView, LinkTarget, Recipients, SenderId, TrackedLinks
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import LaneQueries, MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord, pack_records, unpack_recipients

@@ -4,7 +4,7 @@ import pytest
 
 from tests.kit.observation import campaign_view
 from times_dispatch.alerts.condition import Condition, campaign_in_words, foreign
-from times_dispatch.ledger.alerts import AlertKind
+from times_dispatch.ledger.monitoring.alerts import AlertKind
 from times_dispatch.ledger.states import CampaignState
 
 

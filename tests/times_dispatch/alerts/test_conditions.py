@@ -5,11 +5,11 @@ from tests.kit.observation import campaign_view, observation, processes, sender_
 from times_dispatch.alerts.conditions import conditions, events
 from times_dispatch.alerts.counts import ProviderCounts
 from times_dispatch.alerts.observation import BudgetUse
-from times_dispatch.ledger.alerts import AlertKind
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.alerts import AlertKind
+from times_dispatch.ledger.monitoring.health import Memory
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts

@@ -18,7 +18,7 @@ from times_dispatch.alerts.decisions import (
     unclaimed,
     updated,
 )
-from times_dispatch.ledger.alerts import AlertKind, AlertRecord
+from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
 
 T0 = 1_790_000_000_000

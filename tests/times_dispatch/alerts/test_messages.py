@@ -4,7 +4,7 @@ import pytest
 
 from times_dispatch.alerts.decisions import DueAlert, Tell
 from times_dispatch.alerts.messages import AlertMessage, message_of
-from times_dispatch.ledger.alerts import AlertRecord
+from times_dispatch.ledger.monitoring.alerts import AlertRecord
 
 T0 = 1_790_000_000_000
 

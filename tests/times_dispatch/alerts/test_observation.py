@@ -8,13 +8,13 @@ from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.redis_clock import moved_clock
 from times_dispatch.alerts.observation import BudgetUse, Observation, Observer
-from times_dispatch.ledger.alerts import Watched
-from times_dispatch.ledger.complaints import Complaint, Complaints
+from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import SENDERS, CampaignField, SenderField, SenderKey, campaign_key, sender_key
-from times_dispatch.ledger.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.monitoring.alerts import Watched
+from times_dispatch.ledger.monitoring.complaints import Complaint, Complaints
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds

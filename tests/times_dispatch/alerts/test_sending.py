@@ -15,11 +15,11 @@ from times_dispatch.alerts.sending import (
     spent_budgets,
     unavailable_providers,
 )
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.health import Memory
-from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessKind
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.health import Memory
+from times_dispatch.ledger.monitoring.heartbeats import HeartbeatRecord, ProcessKind
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.alerts import AlertSettings

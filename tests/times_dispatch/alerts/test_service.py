@@ -23,9 +23,9 @@ from times_dispatch.alerts.observation import Observer
 from times_dispatch.alerts.service import AlertService
 from times_dispatch.alerts.targets import AppriseTarget
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.alerts import AlertChange, AlertStore, read_target_states
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import ALERTS_WATCHED, WatchedField
+from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertStore, read_target_states
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
 

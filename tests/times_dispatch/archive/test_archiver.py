@@ -9,7 +9,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.errors import CampaignArchived
 from times_dispatch.ledger.keys import BatchKey, CampaignKey, SenderKey, campaign_key, hash_tag, sender_key
-from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.reports.report_applier import ReportEffect
 from times_dispatch.ledger.scripts import script_text
 
 STEPS = [

@@ -27,13 +27,13 @@ from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import RETENTION_LOCK
-from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.redis_clock import RedisClock
-from times_dispatch.ledger.test_sends import SendTestReports
+from times_dispatch.ledger.reports.late_stops import LateStops
+from times_dispatch.ledger.reports.test_sends import SendTestReports
 from times_dispatch.status.reader import read_status
 
 

@@ -16,15 +16,15 @@ from times_dispatch.archive.rebuilding import ArchiveRebuild
 from times_dispatch.archive.recountable import recountable
 from times_dispatch.ledger.archive_states import ArchiveStates
 from times_dispatch.ledger.batch_columns import BatchColumns, read_batches
-from times_dispatch.ledger.campaign_search import CampaignSearch
+from times_dispatch.ledger.campaigns.search import CampaignSearch
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import CampaignArchived
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.number_history import number_history
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.history import number_history
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.scripts import text

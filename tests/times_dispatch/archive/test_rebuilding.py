@@ -10,8 +10,8 @@ from times_dispatch.archive.folder import ArchiveFolder
 from times_dispatch.archive.manifest import pack_manifest, read_manifest
 from times_dispatch.archive.rebuilding import ArchiveRebuild, RebuildResult
 from times_dispatch.ledger.archive_states import ArchiveStates
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.keys import CAMPAIGNS, FORGOTTEN_KEY
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.statistics.recount import Recount
 from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader
 

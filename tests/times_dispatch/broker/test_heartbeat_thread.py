@@ -5,8 +5,8 @@ from redis import Redis
 
 from tests.kit.waiting import wait_until
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import KINDS_SEEN, PROCESSES_SEEN, SCHEMA
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.schema import MAJOR
 
 

@@ -14,7 +14,7 @@ from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import BatchClosed, Block, new_operation
 from times_dispatch.ledger.protocol import CloseReason, ControlAction
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)

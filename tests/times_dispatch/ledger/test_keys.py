@@ -13,7 +13,6 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER
 from times_dispatch.ledger import keys
-from times_dispatch.ledger.forward_backlog import ForwardCount
 from times_dispatch.ledger.keys import (
     RESEND_PREFIX,
     BatchKey,
@@ -40,6 +39,7 @@ from times_dispatch.ledger.keys import (
     sender_key,
     split_batch_member,
 )
+from times_dispatch.ledger.reports.forward_backlog import ForwardCount
 from times_dispatch.ledger.scripts import lib_names, lib_text, script_names, script_text
 from times_dispatch.ledger.states import MessageState
 

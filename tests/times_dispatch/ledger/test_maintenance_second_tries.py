@@ -6,7 +6,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER
 from tests.kit.second_tries import KEY, MINUTE_S, NOON_S, Tries
 from times_dispatch.ledger.keys import CampaignField, CampaignKey, hash_tag
 from times_dispatch.ledger.maintenance import Settled
-from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.reports.report_applier import ReportEffect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 

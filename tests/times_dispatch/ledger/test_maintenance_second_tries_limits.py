@@ -8,15 +8,15 @@ import pytest
 from tests.kit.frequency import ONE_A_DAY, check_of
 from tests.kit.ledger import CAMPAIGN, SENDER, recipients
 from tests.kit.second_tries import KEY, MINUTE_S, NOON_S, RULE, Tries
-from times_dispatch.ledger.forgetting import NumberForgetting
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import BatchRef, CampaignId, WaitsFor
+from times_dispatch.ledger.numbers.forgetting import NumberForgetting
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, new_operation
 from times_dispatch.ledger.protocol import CloseReason, ControlAction
 from times_dispatch.ledger.records import pack_recipients
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 from times_dispatch.ledger.states import CampaignState
 
 

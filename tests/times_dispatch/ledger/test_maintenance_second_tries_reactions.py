@@ -9,7 +9,7 @@ from tests.kit.second_tries import MINUTE_S, Tries
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.openings import Block
-from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.recount import Recount
 

@@ -20,7 +20,7 @@ from times_dispatch.ledger.protocol import (
     WaitReason,
     stop_reason_in_words,
 )
-from times_dispatch.ledger.report_applier import ReportEffect
+from times_dispatch.ledger.reports.report_applier import ReportEffect
 from times_dispatch.ledger.scripts import lib_names, lib_text, script_names, script_text
 from times_dispatch.ledger.states import CampaignState, MessageState, Suppression
 

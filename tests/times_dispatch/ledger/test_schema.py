@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignNewer, LedgerNewer
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind, program_version
 from times_dispatch.ledger.keys import SCHEMA, CampaignField, campaign_key
 from times_dispatch.ledger.model import TrackedLinks
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind, program_version
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.schema import MAJOR, MINOR, MINOR_WITH_LINKS_IN_LANES, minor_for, refuse_newer_ledger
 from times_dispatch.ledger.scripts import text

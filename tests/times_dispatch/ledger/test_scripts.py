@@ -13,17 +13,18 @@ import pytest
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
-from times_dispatch.ledger.alerts import AlertStore
 from times_dispatch.ledger.archive_states import ArchiveStates
-from times_dispatch.ledger.forgetting import NumberForgetting
-from times_dispatch.ledger.forward_backlog import FORWARD, lane_keys
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import OPT_OUTS, PROCESSES, REPORTS, campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.monitoring.alerts import AlertStore
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
+from times_dispatch.ledger.monitoring.silence import SilenceStore
+from times_dispatch.ledger.numbers.forgetting import NumberForgetting
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
+from times_dispatch.ledger.reports.forward_backlog import FORWARD, lane_keys
 from times_dispatch.ledger.scripts import (
     Script,
     assemble,
@@ -37,7 +38,6 @@ from times_dispatch.ledger.scripts import (
     text,
     used_libs,
 )
-from times_dispatch.ledger.silence import SilenceStore
 
 ENDED, STORED, GONE = map(CampaignId, ("ended001", "stored01", "gone0001"))
 OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))

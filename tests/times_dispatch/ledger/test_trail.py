@@ -7,7 +7,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import OPT_OUTS, CampaignField, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.trail import MAX_ENTRIES, Trail, TrailAction, add_entry, packed_entry, trail_key
 

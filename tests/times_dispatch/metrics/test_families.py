@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.kit.observation import sender_view
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.heartbeats import HeartbeatRecord, ProcessSeen
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.metrics.counted import Counted

@@ -2,11 +2,11 @@
 
 import pytest
 
-from times_dispatch.ledger.alerts import TargetState
-from times_dispatch.ledger.forward_backlog import ForwardBacklog
-from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
-from times_dispatch.ledger.memory_history import MemoryPace
-from times_dispatch.ledger.report_backlog import Backlog
+from times_dispatch.ledger.monitoring.alerts import TargetState
+from times_dispatch.ledger.monitoring.heartbeats import HeartbeatRecord, ProcessSeen
+from times_dispatch.ledger.monitoring.memory_history import MemoryPace
+from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
+from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.status.findings import find
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Severity, Stop
 

@@ -10,8 +10,8 @@ from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from tests.kit.processes_seen import let_run
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import CAMPAIGNS, DEAD_LETTER_TOTALS, DEAD_LETTERS, KINDS_SEEN, REPORTS, UPKEEP_SINCE
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.status.model import DeploymentStatus, Severity, StatusFinding
 from times_dispatch.status.reader import read_status

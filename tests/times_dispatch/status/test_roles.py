@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock
 from tests.kit.processes_seen import let_run
-from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.ledger.keys import KINDS_SEEN, UPKEEP_SINCE
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.status.roles import clock_time, missing_workers
 
 NOW_S = 1_790_000_000

@@ -15,8 +15,8 @@ from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.openings import AHEAD_S, TOLERANCE_S, Block, Opened
-from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from workers.batch.batch_worker import MAX_BLOCK, BatchWorker
 from workers.batch.timings import BatchTimings

@@ -1,6 +1,6 @@
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from workers.batch.opt_out_cache import OptOutCache
 
 FIRST, SECOND = "919800000001", "919800000002"

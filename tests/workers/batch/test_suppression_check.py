@@ -10,9 +10,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from tests.kit.clock import SkippingClock
 from tests.kit.fake_provider import Reply, refused
 from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
-from times_dispatch.ledger.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure

@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 from times_dispatch.archive.erasure.sealing import SealedRow, Sealing, sealed_message
 from times_dispatch.archive.errors import ForgettingUnfinished
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import CampaignDamaged
-from times_dispatch.ledger.forgetting import NumberForgetting
-from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
 from times_dispatch.ledger.keys import OPT_OUTS
-from times_dispatch.ledger.opt_outs import OptOuts
-from times_dispatch.ledger.posted_bodies import PostedBodies
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.forgetting import NumberForgetting
+from times_dispatch.ledger.numbers.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.reports.posted_bodies import PostedBodies
 from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.plurals import counted
 

@@ -10,10 +10,10 @@ from times_dispatch.archive.errors import ArchiveErased, ArchiveError
 from times_dispatch.archive.manifest import Manifest
 from times_dispatch.ledger.archive_states import ArchiveStub
 from times_dispatch.ledger.errors import CampaignUnknown
-from times_dispatch.ledger.forgotten_numbers import FORGOTTEN, ForgottenNumbers
-from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import FORGOTTEN, ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
+from times_dispatch.ledger.reports.late_stops import LateStops
 
 _UNKNOWN: Final = ""
 

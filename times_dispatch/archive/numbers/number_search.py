@@ -14,7 +14,7 @@ from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.archive_states import ArchiveState, ArchiveStub
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.lanes.whole import lane_offset
-from times_dispatch.ledger.number_history import NumberHistory, NumberMessage, number_message
+from times_dispatch.ledger.numbers.history import NumberHistory, NumberMessage, number_message
 
 _AT_ONCE: Final = 4
 """The number of archives that are searched at the same time."""

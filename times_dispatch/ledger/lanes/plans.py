@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LanesRefused, WorkerTooOld
-from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
 from times_dispatch.ledger.lanes.names import known_lanes
 from times_dispatch.ledger.lanes.shares import forbidden_with_lanes, rate_shares
 from times_dispatch.ledger.model import CampaignId, Plan
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind, read_processes
 from times_dispatch.ledger.schema import MINOR_WITH_LINKS_IN_LANES
 from times_dispatch.ledger.submission import Submissions
 

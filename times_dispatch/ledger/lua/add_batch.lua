@@ -7,7 +7,7 @@
 --   count                   how many messages the batch has
 --   recipients              the packed recipients, see ledger/records.py
 --   parts                   the SMS parts of each message, one byte each; empty if every message has one part
---   fingerprints            the fingerprints of the messages' numbers, see ledger/number_fingerprints.py
+--   fingerprints            the fingerprints of the messages' numbers, see ledger/numbers/fingerprints.py
 --   suppressed              the messages that are suppressed from the start, ascending, each once: its index u16, and
 --                           its reason u16 (a Suppression)
 -- Reply: status is one of

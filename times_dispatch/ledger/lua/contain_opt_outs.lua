@@ -4,10 +4,10 @@
 --
 -- Arguments
 --   dead_keep_days  for how many days a number counts as dead; 0: dead numbers are not looked up
---   phones  a list: for each phone its bucket, and its member in the bucket, see ledger/opt_outs.py
+--   phones  a list: for each phone its bucket, and its member in the bucket, see ledger/numbers/opt_outs.py
 -- Reply: are_on_list, one byte for each phone: 1 if the phone is on the list, 2 if it is a dead number, else 0.
 -- Keys: the buckets of the list; their keys are n:<bucket> after the hash tag of the list, and dead:<bucket> for dead
---   numbers (ledger/dead_numbers.py); any_dead.
+--   numbers (ledger/numbers/dead_numbers.py); any_dead.
 -- Cost: O(phones).
 local CODES = 65536
 local HAS_DEAD = 'any_dead'

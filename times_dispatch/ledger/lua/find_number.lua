@@ -1,7 +1,7 @@
 -- uses: names keys
 --
 -- Find the batches of a campaign that may hold a number, by the fingerprints of its messages' numbers
--- (ledger/number_fingerprints.py). This script writes nothing.
+-- (ledger/numbers/fingerprints.py). This script writes nothing.
 --
 -- Arguments
 --   campaign     the campaign

@@ -7,7 +7,7 @@
 --   campaign, batch_number  the batch
 --   digest        the SHA-1 of the packed recipients that the caller has read, in hexadecimal
 --   recipients    the packed recipients without the data of the messages, see ledger/records.py
---   fingerprints  the fingerprints of the batch's numbers, see ledger/number_fingerprints.py
+--   fingerprints  the fingerprints of the batch's numbers, see ledger/numbers/fingerprints.py
 --   code          the reason for which pending messages are suppressed: a Suppression
 --   indexes       the indexes of the messages in the batch, u16 each, ascending
 --   blanked       the indexes of messages to other numbers whose values are deleted, in the same form

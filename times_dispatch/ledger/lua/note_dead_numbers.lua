@@ -1,6 +1,6 @@
 -- uses: names keys budget clock
 --
--- Note dead numbers with the codes that they got, see ledger/dead_numbers.py. Safe to repeat.
+-- Note dead numbers with the codes that they got, see ledger/numbers/dead_numbers.py. Safe to repeat.
 --
 -- Arguments
 --   keep_s  how long a dead number counts, in seconds

@@ -7,7 +7,7 @@
 -- Arguments
 --   kind     the kind of the process
 --   process  the kind, the host and the id of the process: "worker:web1:71"
---   record   what the process reports about itself, see ledger/heartbeats.py
+--   record   what the process reports about itself, see ledger/monitoring/heartbeats.py
 --   host_ms  the time by the clock of the process' host
 --   keep_ms  how long the process is kept after its last heartbeat
 --   major, minor  the schema of the ledger that the process writes

@@ -8,8 +8,8 @@
 -- Reply
 --   campaigns    for each campaign that runs, one text: created_ms, sealed_ms, total, pending and sending, with a blank
 --                between two numbers; with plans, a list of the plan and of this text. For any other campaign, a list
---                of the values of the fields LIVE_FIELDS (ledger/live_campaigns.py), in that order, with nil for a
---                missing field and for a plan that is not read; nil for a campaign whose key holds no hash
+--                of the values of the fields LIVE_FIELDS (ledger/campaigns/live_campaigns.py), in that order, with nil
+--                for a missing field and for a plan that is not read; nil for a campaign whose key holds no hash
 -- Keys: the hashes of the campaigns.
 -- Cost: O(campaigns), about 4 microseconds for a campaign that runs, and more than twice as many for any other.
 local args = arguments({'campaigns', 'with_plans'})

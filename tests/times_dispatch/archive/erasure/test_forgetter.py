@@ -13,9 +13,9 @@ from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError, ForgettingUnfinished
 from times_dispatch.archive.folder import ArchiveFolder
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 
 NUMBER = "919800000001"
 KEY = b"the key of forgotten numbers"

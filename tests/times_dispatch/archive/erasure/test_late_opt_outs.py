@@ -5,10 +5,10 @@ from redis.asyncio import Redis
 from tests.kit.archive import ended_campaign, retention
 from tests.kit.ledger import CAMPAIGN, Ledger
 from times_dispatch.ledger.archive_states import ArchiveStates
-from times_dispatch.ledger.forgotten_numbers import ForgottenNumbers
-from times_dispatch.ledger.late_stops import LateStops
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
+from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
+from times_dispatch.ledger.reports.late_stops import LateStops
 
 FORGET_KEY = b"the key of forgotten numbers"
 

@@ -8,8 +8,8 @@ from tests.kit.archive import catalog, ended_campaign, files_in, retention, rule
 from tests.kit.ledger import CAMPAIGN, Ledger
 from tests.kit.ledger import recipients as recipients_of
 from times_dispatch.archive.numbers.number_search import with_archived
-from times_dispatch.ledger.dead_numbers import DeadNumberRule
-from times_dispatch.ledger.number_history import NumberHistory, number_history
+from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
+from times_dispatch.ledger.numbers.history import NumberHistory, number_history
 
 MESSAGES = 7
 NUMBER = recipients_of(0, MESSAGES).to[3]

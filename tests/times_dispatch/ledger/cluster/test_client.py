@@ -9,8 +9,8 @@ from tests.kit.cluster import one_tag_each
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.cluster.client import ClusterRedis
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect, servers_of
-from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.monitoring.health import urgent_warnings
+from times_dispatch.ledger.numbers.opt_outs import OptOuts
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("cluster")]
 

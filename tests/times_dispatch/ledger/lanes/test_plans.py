@@ -8,10 +8,10 @@ from tests.kit.lanes import people, plan_of, submit_in_lanes
 from tests.kit.workers import SENDER
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import LanesRefused, WorkerTooOld
-from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.lanes.names import known_lanes, lane_senders
 from times_dispatch.ledger.lanes.plans import plans_of_lanes
 from times_dispatch.ledger.model import CampaignId, Plan, TrackedLinks
+from times_dispatch.ledger.monitoring.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 

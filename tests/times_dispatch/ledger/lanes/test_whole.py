@@ -4,10 +4,10 @@ from redis.asyncio import Redis
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.workers import SENDER
 from times_dispatch.alerts.observation import Observer
-from times_dispatch.ledger.alerts import Watched
-from times_dispatch.ledger.campaign_pages import CampaignFilter, CampaignPages
+from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignPages
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.lanes.whole import whole_state
+from times_dispatch.ledger.monitoring.alerts import Watched
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState as S
 from times_dispatch.metrics.reader import read_snapshot

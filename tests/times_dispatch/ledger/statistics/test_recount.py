@@ -15,7 +15,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, statistics_key
 from times_dispatch.ledger.openings import Block
-from times_dispatch.ledger.report_applier import DeliveryReport
+from times_dispatch.ledger.reports.report_applier import DeliveryReport
 from times_dispatch.ledger.states import UNSENT, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.recount import Recount

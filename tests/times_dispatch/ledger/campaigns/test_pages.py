@@ -1,0 +1,183 @@
+"""Pages of campaigns: order, filters, and the boundary between pages."""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.kit.ledger import PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import CampaignState
+
+OTHER = SenderId("OTHERS")
+
+
+async def _cancel(ledger: Ledger, campaign: str, sender: SenderId = SENDER) -> None:
+    await ledger.control.campaign(sender, CampaignId(campaign), ControlAction.CANCEL)
+
+
+async def _ids(
+    redis: Redis,
+    *,
+    count: int = 50,
+    order: CampaignOrder = CampaignOrder.NEWEST,
+    max_examined: int = 400,
+    **fields: object,
+) -> list[str]:
+    """Return the ids of all campaigns that match the filter, in the order of the pages."""
+    pages, ids, after = CampaignPages(redis, max_examined=max_examined), list[str](), None
+    while True:
+        page = await pages.page(CampaignFilter(**fields), count=count, after=after, order=order)  # type: ignore[arg-type]
+        ids += [view.id for view in page.campaigns]
+        if page.next is None:
+            return ids
+        after = page.next
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 50])
+async def test_pages_hold_each_campaign_once_the_newest_first(redis: Redis, ledger: Ledger, count: int) -> None:
+    created = [await ledger.submit(1, campaign=f"c{number:07}") for number in range(9)]
+    created += [await ledger.submit(1, campaign=f"d{number:07}", sender=OTHER) for number in range(3)]
+    for campaign in ("c0000000", "c0000003", "c0000004", "c0000008"):
+        await _cancel(ledger, campaign)
+    await _cancel(ledger, "d0000001", OTHER)
+    views = {view.id: view.created_ms for view in await ledger.queries.campaigns()}
+    newest_first = sorted(created, key=lambda each: (views[each], each), reverse=True)
+    assert await _ids(redis, count=count) == newest_first
+    assert await _ids(redis, count=count, order=CampaignOrder.OLDEST) == newest_first[::-1]
+
+
+async def test_campaigns_of_one_moment_stand_on_one_page_each(redis: Redis, ledger: Ledger) -> None:
+    for number in range(7):
+        campaign = await ledger.submit(1, campaign=f"c{number:07}")
+        await redis.hset(campaign_key(SENDER, campaign), "created_ms", 1_700_000_000_000)
+        if number % 2:
+            await _cancel(ledger, campaign)
+            await redis.zadd(f"{{{SENDER}}}:ended", {campaign: 1_700_000_000_000})
+    ids = [f"c{number:07}" for number in range(7)]
+    assert await _ids(redis, count=2) == ids[::-1]
+    assert await _ids(redis, count=2, order=CampaignOrder.OLDEST) == ids
+
+
+async def test_filters_choose_by_name_id_state_sender_and_day(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01", name='Diwali "mega" sale')
+    await ledger.submit(1, campaign="holi0001", name="होली sale")
+    await ledger.submit(1, campaign="others01", name="bill", sender=OTHER)
+    await _cancel(ledger, "diwali01")
+    assert await _ids(redis, words="SALE") == ["holi0001", "diwali01"]
+    assert await _ids(redis, words='"mega"') == ["diwali01"]
+    assert await _ids(redis, words="होली") == ["holi0001"]
+    assert await _ids(redis, words="others0") == ["others01"]
+    assert await _ids(redis, words="%a*") == []
+    assert await _ids(redis, words="TIMESM") == []
+    assert await _ids(redis, states=frozenset({CampaignState.CANCELLED})) == ["diwali01"]
+    assert await _ids(redis, states=frozenset({CampaignState.RUNNING}), words="sale") == ["holi0001"]
+    assert await _ids(redis, sender=OTHER) == ["others01"]
+    assert await _ids(redis, sender=SenderId("NOBODY")) == []
+    assert await _ids(redis, until=date(2020, 1, 1)) == []
+    assert len(await _ids(redis, since=date(2020, 1, 1))) == 3
+
+
+@pytest.mark.parametrize("max_examined", [2, 400])
+async def test_a_search_goes_through_all_campaigns_in_slices(redis: Redis, ledger: Ledger, max_examined: int) -> None:
+    search = partial(_ids, redis, max_examined=max_examined)
+    for number in range(11):
+        campaign = await ledger.submit(1, campaign=f"c{number:07}", name="rare" if number in {0, 4} else "often")
+        await _cancel(ledger, campaign)
+    assert await search(words="rare") == ["c0000004", "c0000000"]
+    assert await search(words="rare", count=1) == ["c0000004", "c0000000"]
+    assert await search(words="rare", order=CampaignOrder.OLDEST) == ["c0000000", "c0000004"]
+    assert len(await search(words="often", count=4)) == 9
+
+
+async def test_the_number_of_all_campaigns_is_known_without_a_search(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01")
+    await ledger.submit(1, campaign="holi0001")
+    await _cancel(ledger, "holi0001")
+    pages = CampaignPages(redis)
+    assert (await pages.page(CampaignFilter())).total == 2
+    assert (await pages.page(CampaignFilter(words="x"))).total is None
+
+
+async def test_a_damaged_campaign_is_named_beside_the_others(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(1, campaign="diwali01")
+    await ledger.submit(1, campaign="holi0001")
+    await redis.hset(campaign_key(SENDER, CampaignId("holi0001")), "plan", "{")
+    page = await CampaignPages(redis).page(CampaignFilter())
+    assert [view.id for view in page.campaigns] == ["diwali01"]
+    assert [damage.campaign for damage in page.damaged] == ["holi0001"]
+    await redis.delete(campaign_key(SENDER, CampaignId("holi0001")))
+    await redis.set(campaign_key(SENDER, CampaignId("holi0001")), "x")
+    assert [view.id for view in (await CampaignPages(redis).page(CampaignFilter(words="s"))).campaigns] == ["diwali01"]
+    await redis.hdel("campaigns", "holi0001")
+    await redis.delete(campaign_key(SENDER, CampaignId("holi0001")))
+
+
+@pytest.mark.parametrize("written", ["", "x", "-", "x-y", "1" * 20 + "-a", "-5-a"])
+def test_a_damaged_position_is_none(written: str) -> None:
+    assert PagePosition.parse(written) is None
+    assert PagePosition.parse(str(PagePosition(5, "abc"))) == PagePosition(5, "abc")
+
+
+async def test_campaigns_of_an_earlier_version_are_found_by_first_and_last_push(redis: Redis, ledger: Ledger) -> None:
+    sent = {
+        "before00": ("2026-11-24T23:59", "2026-11-24T23:59"),
+        "ended000": ("2026-11-24T20:00", "2026-11-25T00:00"),
+        "around00": ("2026-11-20T09:00", "2026-11-30T09:00"),
+        "live0000": ("2026-11-26T23:59", "2026-11-27T10:00"),
+        "after000": ("2026-11-27T00:00", "2026-11-27T10:00"),
+    }
+    for campaign, (first, last) in sent.items():
+        await ledger.submit(1, campaign=campaign)
+        fields = {"first_sent_ms": _india_ms(first), "last_sent_ms": _india_ms(last)}
+        await redis.hset(campaign_key(SENDER, CampaignId(campaign)), mapping=fields)  # type: ignore[arg-type]
+        await redis.hdel(campaign_key(SENDER, CampaignId(campaign)), "sent_days")
+        if campaign not in {"live0000", "after000"}:
+            await _cancel(ledger, campaign)
+            await ledger.maintenance.end_pending(SENDER)
+    await ledger.submit(1, campaign="unsent00")
+    for count in (1, 50):
+        chosen = await _ids(redis, count=count, sent_since=date(2026, 11, 25), sent_until=date(2026, 11, 26))
+        assert sorted(chosen) == ["around00", "ended000", "live0000"]
+    assert sorted(await _ids(redis, sent_since=date(2026, 11, 28))) == ["around00"]
+    assert sorted(await _ids(redis, sent_until=date(2026, 11, 24))) == ["around00", "before00", "ended000"]
+    assert sorted(await _ids(redis, sent_since=date(2026, 11, 28), provider=PROVIDER)) == ["around00"]
+    assert await _ids(redis, sent_since=date(2026, 11, 28), provider="backup") == []
+    page = await CampaignPages(redis).page(CampaignFilter(sent_since=date(2026, 11, 25)))
+    assert page.total is None
+
+
+async def test_campaigns_are_found_by_the_days_and_the_providers_that_the_statistics_count(
+    redis: Redis, ledger: Ledger
+) -> None:
+    await ledger.submit(3, campaign="unsent00", fallbacks=("backup",))
+    await _cancel(ledger, "unsent00")
+    await ledger.maintenance.end_pending(SENDER)
+    for campaign, results in (("accepted", b"aaa"), ("rejected", b"rrr")):
+        await ledger.submit(3, campaign=campaign, fallbacks=("backup",), template=f"of-{campaign}")
+        await ledger.push(results)
+    await ledger.control.brake_provider(SENDER, PROVIDER, "for the test")
+    await ledger.submit(3, campaign="fallback", fallbacks=("backup",))
+    await ledger.push(b"aaa")
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    for count in (1, 50):
+        for max_examined in (1, 400):
+            search = partial(_ids, redis, count=count, max_examined=max_examined, sent_since=today, sent_until=today)
+            assert sorted(await search()) == ["accepted", "fallback", "rejected"]
+            assert sorted(await search(provider=PROVIDER)) == ["accepted", "rejected"]
+            assert await search(provider="backup") == ["fallback"]
+            assert await search(template="of-rejected") == ["rejected"]
+    assert await _ids(redis, provider="backup") == ["fallback"]
+    assert await _ids(redis, provider="back") == []
+    assert await _ids(redis, sent_until=today - timedelta(days=1)) == []
+    assert (await CampaignPages(redis).page(CampaignFilter(provider="backup"))).total is None
+    assert (await CampaignPages(redis).page(CampaignFilter(template="x"))).total is None
+
+
+def _india_ms(moment: str) -> int:
+    return int(datetime.fromisoformat(f"{moment}+05:30").timestamp() * 1000)
