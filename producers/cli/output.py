@@ -82,9 +82,9 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    from producers.cli.plain_column import PlainColumn  # noqa: PLC0415  # slow to import
+    from producers.cli.plain_column import PlainColumn, PlainProgress  # noqa: PLC0415  # slow to import
     from producers.cli.plain_console import PlainConsole  # noqa: PLC0415
 
     columns = (
@@ -94,7 +94,7 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
         PlainColumn("rows"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=PlainConsole(stderr=True), transient=True) as bar:
+    with PlainProgress(*columns, console=PlainConsole(stderr=True), transient=True) as bar:
         task = bar.add_task(draft.paths[1].name, total=1.0)
 
         def update(row_pass: "RowPass") -> None:

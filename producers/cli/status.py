@@ -7,11 +7,15 @@ from functools import partial
 
 import click
 import msgspec
+from redis.asyncio import Redis
 
 from producers.cli import CliContext
+from producers.cli.ledger import with_ledger
 from producers.cli.output import echo, echo_report
+from producers.errors import InputInvalid
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.monitoring.heartbeats import ProcessKind, forget_kind, read_processes
 from times_dispatch.plurals import counted
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.environment import Environment, read_broker_url, read_redis_url
@@ -20,7 +24,7 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, Severity, StatusFinding
 from times_dispatch.status.reader import read_status
-from times_dispatch.status.roles import clock_time
+from times_dispatch.status.roles import DISPENSABLE, clock_time
 
 LABEL_WIDTH = 11
 """Columns of the label of a line, with the blank after it."""
@@ -30,13 +34,22 @@ EXIT_CODES = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--forget",
+    "forgotten",
+    type=click.Choice([kind.value for kind in DISPENSABLE]),
+    multiple=True,
+    help="First forget that such a process ever ran, because you run none any more. Once one runs, it is known again.",
+)
 @click.pass_obj
-def status(options: CliContext, *, as_json: bool) -> None:
+def status(options: CliContext, *, as_json: bool, forgotten: tuple[str, ...]) -> None:
     """Show whether all processes run, and all problems with advice, the most serious problem first.
 
     Exits with 0 if all is well, with 1 if something needs attention, and with 2 if nothing works. The command needs
     the address of Redis, and no valid settings file.
     """
+    for kind in dict.fromkeys(map(ProcessKind, forgotten)):
+        _forget(options, kind)
     now = current_status(options)
     if as_json:
         echo(json.dumps({"severity": now.severity.value, **msgspec.to_builtins(now)}))
@@ -44,6 +57,23 @@ def status(options: CliContext, *, as_json: bool) -> None:
         echo_report(*status_lines(now), indent=LABEL_WIDTH)
     if code := EXIT_CODES[now.severity]:
         raise SystemExit(code)
+
+
+def _forget(options: CliContext, kind: ProcessKind) -> None:
+    """Forget a kind of process, and say so on stderr, because stdout has the status.
+
+    Raises:
+        InputInvalid: such a process runs.
+    """
+
+    async def forget(redis: Redis) -> bool:
+        if running := (await read_processes(redis)).alive(kind):
+            record = running[0].record
+            raise InputInvalid(f"--forget {kind}: {kind} {record.host}:{record.pid} runs; stop it first")
+        return await forget_kind(redis, kind)
+
+    ran = with_ledger(options, forget)
+    echo(f"{kind}: forgotten until one runs again" if ran else f"{kind}: none has run yet", err=True)
 
 
 def current_status(options: CliContext, *, warns: bool = True) -> DeploymentStatus:

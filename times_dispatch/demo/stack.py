@@ -259,7 +259,7 @@ class Stack:
 
     def books(self) -> dict[str, Any]:
         """Return the sandbox's own books."""
-        books: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
+        books: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=60, trust_env=False).json()
         return books
 
     def __enter__(self) -> "Stack":

@@ -122,7 +122,7 @@ def comparison_table(sources: Mapping[str, Numbers]) -> Table:
         table.add_column(source, justify="right")
     for name in _names(sources):
         values = [_shown(_value(numbers, name)) for numbers in sources.values()]
-        table.add_row(f"{name} (differs)" if name in wrong else name, *values, style="red" if name in wrong else None)
+        table.add_row(f"{name}\n(differs)" if name in wrong else name, *values, style="red" if name in wrong else None)
     return table
 
 

@@ -125,7 +125,9 @@ def _of_kind(kind: KindStatus, *, now_s: float) -> Iterator[StatusFinding]:
     # A deployment may do without a kind of process that is not vital; the kind is missing only if it ran before.
     is_missed = kind.last_seen_ms and known is not ProcessKind.FLOWER
     severity = CRITICAL if role.is_vital else WARNING if is_missed else NOTE
-    yield StatusFinding(severity, f"{since}: {role.without}", f"start one: {role.start}")
+    forget = f"; or, if you run none any more: dispatch status --forget {kind.kind}"
+    to_do = f"start one: {role.start}{forget if severity is WARNING else ''}"
+    yield StatusFinding(severity, f"{since}: {role.without}", to_do)
 
 
 def _of_upkeep(status: DeploymentStatus) -> Iterator[StatusFinding]:

@@ -47,6 +47,8 @@ ROLES: Final = {
     ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page cannot be opened"),
 }
 """The kinds of processes that people start."""
+DISPENSABLE: Final = tuple(kind for kind, role in ROLES.items() if not role.is_vital)
+"""The kinds of processes that a deployment may do without."""
 
 
 def clock_time(epoch_ms: int, *, now_s: float) -> str:

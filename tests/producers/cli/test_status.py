@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from producers.cli import main
 from tests.kit.processes_seen import let_run
 from tests.kit.producers import Run
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.keys import UPKEEP_SINCE
+from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, UPKEEP_SINCE
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 
 
@@ -57,6 +58,47 @@ def test_json_has_the_severity_and_all_that_was_read(run: Run) -> None:
     assert [kind["kind"] for kind in answer["kinds"]] == ["worker", "beat", "receiver", "reconciler", "flower"]
     assert answer["queues"] == {"upkeep": 0, "urgent": 0, "bulk": 0}
     assert answer["work"] == {"campaigns": 0, "unsent": 0, "damaged": []}
+
+
+@pytest.fixture
+def links_ran(redis_url: str, all_run: None) -> None:
+    """Let all usual kinds live, and a links process that ended long ago, as in a restored ledger."""
+
+    async def write() -> None:
+        async with connect(redis_url) as redis:
+            await redis.hset(KINDS_SEEN, ProcessKind.LINKS, "1790000000000")
+
+    asyncio.run(write())
+
+
+@pytest.mark.usefixtures("links_ran")
+def test_a_kind_that_nobody_runs_any_more_is_a_warning_until_a_person_forgets_it(run: Run, redis_url: str) -> None:
+    advice = "; or, if you run none any more: dispatch status --forget links"
+    assert advice in " ".join(run("status").stdout.split())
+
+    forgotten = run("status", "--forget", "links", "--json")
+    assert forgotten.stderr == "links: forgotten until one runs again\n"
+    assert "links" not in [kind["kind"] for kind in json.loads(forgotten.stdout)["kinds"]]
+    assert "links" not in run("status").stdout
+    assert run("status", "--forget", "links").stderr == "links: none has run yet\n"
+
+    async def run_and_end() -> None:
+        async with connect(redis_url) as redis:
+            await let_run(redis, ProcessKind.LINKS)
+            await redis.delete(*[key async for key in redis.scan_iter(f"{HEARTBEATS}:links:*")])
+
+    asyncio.run(run_and_end())
+    assert "no links since" in run("status").stdout, "a new gap is a warning again"
+
+
+@pytest.mark.usefixtures("all_run")
+def test_a_kind_that_runs_or_that_everybody_needs_cannot_be_forgotten(run: Run) -> None:
+    runs = run("status", "--forget", "receiver")
+    assert runs.exit_code == 2
+    assert runs.stdout == ""
+    assert re.fullmatch(r"--forget receiver: receiver \S+:[0-9]+ runs; stop it first\n", runs.stderr)
+    for needed in ("worker", "beat"):
+        assert run("status", "--forget", needed).exit_code == 2
 
 
 def test_a_settings_file_with_mistakes_does_not_prevent_a_status(run: Run, tmp_path: Path) -> None:

@@ -270,6 +270,14 @@ async def read_processes(redis: Redis) -> ProcessesSeen:
     )
 
 
+async def forget_kind(redis: Redis, kind: ProcessKind) -> bool:
+    """Forget when a kind of process was last seen, because people run none of them any more; return whether it ran.
+
+    The next heartbeat of such a process notes the kind again. Raises Redis errors.
+    """
+    return bool(await redis.hdel(KINDS_SEEN, kind))
+
+
 def _name(value: bytes) -> str:
     """Return a name as text; empty if the bytes are no text, because any program may have written the name."""
     try:
