@@ -37,9 +37,7 @@ MANY_REQUESTS: Final = 256
 class HttpServer(StoppableServer):
     """A server of ``BoundedProtocol`` connections, with a bound for its simultaneous work."""
 
-    def __init__(
-        self, config: uvicorn.Config, load: ServerLoad | None = None, *, clock: Clock = SYSTEM_CLOCK
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make a server of ``BoundedProtocol`` connections.
 
         Args:
