@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.http_server.refusal_log import RefusalLog
 from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, ServerStateWithLoad, max_connections
@@ -29,27 +30,31 @@ _COLLECTIONS: Final = 700, 10, 100_000
 requests under way, a collection of all objects takes up to 100 milliseconds. It finds next to nothing: requests leave
 few cycles.
 """
-_MANY_REQUESTS: Final = 256
+MANY_REQUESTS: Final = 256
 """With more requests under way, the server does not collect all garbage."""
 
 
 class HttpServer(StoppableServer):
     """A server of ``BoundedProtocol`` connections, with a bound for its simultaneous work."""
 
-    def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, load: ServerLoad | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Make a server of ``BoundedProtocol`` connections.
 
         Args:
             config: uvicorn's configuration, with ``http=BoundedProtocol``.
             load: counts and bounds the connections and requests of the server; by default with the default limits.
+            clock: measures the time between garbage collections.
         """
         super().__init__(config)
         self.load = load or ServerLoad()
         self.server_state = ServerStateWithLoad(self.load)
+        self._clock = clock
 
     async def collect_garbage(self, stop: asyncio.Event) -> None:
         """Collect all garbage at intervals, when few requests are under way."""
-        await collect_garbage(stop, threshold=_COLLECTIONS, is_busy=lambda: self.load.requests > _MANY_REQUESTS)
+        await collect_garbage(
+            stop, threshold=_COLLECTIONS, is_busy=lambda: self.load.requests > MANY_REQUESTS, clock=self._clock
+        )
 
 
 def make_server(

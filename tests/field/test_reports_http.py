@@ -436,8 +436,14 @@ async def test_the_head_of_a_request_may_have_32_kib(http: httpx.AsyncClient, si
 
 @pytest.mark.parametrize("part", [",", "&", ";", "\n", "\r", "{", "["])
 def test_a_body_of_many_rows_fields_lines_or_documents_is_read_in_a_thread(part: str) -> None:
-    assert is_light((part * 400 + "a" * 400).encode())
-    assert not is_light((part * 401).encode())
+    assert is_light((part * 700 + "a" * 700).encode())
+    assert not is_light((part * 701).encode())
+
+
+@pytest.mark.parametrize("event", ["delivered", "failed"])
+def test_a_body_of_a_hundred_reports_is_read_without_a_thread(event: str) -> None:
+    row = {"ts": 1_764_370_000, "meta": "a" * 26, "code": "910", "to": "919876543210", "description": "Inbox full"}
+    assert is_light(json.dumps([{"event": event, "data": [row] * 100}]).encode())
 
 
 def test_a_long_body_is_read_in_a_thread() -> None:

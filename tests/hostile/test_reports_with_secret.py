@@ -253,9 +253,9 @@ def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: P
 
 
 SMALL = {
-    "documents": b'{"a":1}' * 200,
-    "objects in other objects": b'{"a":[' + b",".join([b'{"b":{"c":{"d":{}}}}'] * 75) + b"]}",
-    "rows of an unknown event": b'[{"event":"x","data":[{}' + b",{}" * 190 + b"]}]",
+    "documents": b'{"a":1}' * 690,
+    "objects in other objects": b'{"a":[' + b",".join([b'{"b":{"c":{"d":{}}}}'] * 130) + b"]}",
+    "rows of an unknown event": b'[{"event":"x","data":[{}' + b",{}" * 340 + b"]}]",
 }
 """Bodies that take some milliseconds each."""
 

@@ -216,3 +216,12 @@ def test_a_process_whose_automatic_garbage_collections_are_rare_collects_at_inte
     ]
     own = ("producers/cli/", "times_dispatch/sandbox/", "times_dispatch/process.py")
     assert [name for name in setting if not name.startswith(own)] == []
+
+
+def test_each_server_of_reports_and_links_collects_garbage() -> None:
+    texts = {tree.name(path): path.read_text("utf-8") for path in tree.modules()}
+    starting = [
+        name for name, text in texts.items() if name.startswith("callbacks/") and "server = make_server(" in text
+    ]
+    assert len(starting) == 2
+    assert [name for name in starting if "server.collect_garbage" not in texts[name]] == []
