@@ -198,21 +198,37 @@ async def _check_ledger(redis_url: str, timeouts: CliTimeouts, *, wait_s: float)
 
 
 async def _tell_about_silence(redis_url: str, timeouts: CliTimeouts) -> None:
-    """Print on stderr when Redis stops answering, and when Redis answers again, until the task is cancelled."""
-    is_silent = False
-    async with connect(redis_url, socket_timeout_s=timeouts.answer_s, retries=0) as redis:
+    """Print on stderr when Redis has not answered for two seconds, and when Redis answers again, until cancelled.
+
+    A check takes at most half of this time, so that one late answer is no silence. A check that ends late says nothing
+    about Redis, because the command's own work, or a busy machine, held up the event loop.
+    """
+    loop, is_silent, silent_since_s = asyncio.get_running_loop(), False, float("inf")
+    check_s = timeouts.answer_s / 2
+    async with connect(redis_url, socket_timeout_s=check_s, retries=0) as redis:
         while True:
             await asyncio.sleep(timeouts.look_interval_s)
-            answers = True
-            try:
-                await redis.ping()
-            except exceptions.ResponseError:
-                pass  # a refusal is an answer as well
-            except exceptions.RedisError:
-                answers = False
-            if is_silent is answers:
+            began_s = loop.time()
+            answers = await _answers(redis, within_s=check_s)
+            ended_s = loop.time()
+            if not answers and ended_s - began_s > 2 * check_s:
+                continue
+            silent_since_s = float("inf") if answers else min(silent_since_s, began_s)
+            if (is_silent and answers) or (not is_silent and ended_s - silent_since_s >= timeouts.answer_s):
                 is_silent = not answers
                 _tell_whether_it_answers(redis, answers=answers)
+
+
+async def _answers(redis: Redis, *, within_s: float) -> bool:
+    """Return whether Redis answers in time; several nodes or sentinels have this time together."""
+    try:
+        async with asyncio.timeout(within_s):
+            await redis.ping()
+    except exceptions.ResponseError:
+        return True  # a refusal is an answer as well
+    except (exceptions.RedisError, TimeoutError):
+        return False
+    return True
 
 
 def _tell_whether_it_answers(redis: Redis, *, answers: bool) -> None:

@@ -3,6 +3,7 @@
 import gc
 import secrets
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 import orjson
 import uvloop
+from redis.exceptions import RedisError
 
 from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
@@ -105,6 +107,11 @@ def submit(
             f"campaign {result.campaign} was cancelled during its submit: none of its messages is sent; "
             "--again submits it once more"
         )
+    if state == CampaignState.CANCELLED and not result.already_submitted:
+        raise CommandFailed(
+            f"campaign {result.campaign} was cancelled just after its submit: dispatch show {result.campaign} says "
+            "which of its messages were sent"
+        )
     if as_json:
         echo(orjson.dumps(_as_json(result, salt)).decode())
     else:
@@ -133,8 +140,9 @@ async def _submit(
     async with open_ledger(settings.redis_url, is_long=True, is_first=is_first) as redis:
         result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
         await warn_without_workers(redis)
-        if result.already_submitted and result.state is CampaignState.RUNNING:
-            return result, state_in_words(await Queries(redis).campaign(result.campaign))
+        if result.state is CampaignState.RUNNING:
+            with suppress(RedisError):  # the submit is done, whatever happens to Redis now
+                return result, state_in_words(await Queries(redis).campaign(result.campaign))
         return result, result.state.value
 
 

@@ -53,8 +53,8 @@ class BookTotals(msgspec.Struct, kw_only=True):
         events = {entry.event for entry in entries}
         if "delivered" in events:
             self.delivered += 1
-        elif "failed" in events and not is_open:
-            codes = [int(entry.code) for entry in entries if entry.event == "failed"]
+        elif events == {"failed"} and not is_open:
+            codes = [int(entry.code) for entry in entries]
             self.failed[code if code in codes else codes[0]] += 1
 
     def add_parts(self, entries: list[Accepted]) -> None:
@@ -125,7 +125,7 @@ async def compare(
             comparison.totals.add(entries, record.code, is_open=is_open)
         if record.sent_ms:
             comparison.sent_ms.append(lane.created_ms + record.sent_ms)
-        failed = [entry for entry in entries[:-1] if view.plan.retry and entry.event == "failed"]
+        failed = [entry for entry in entries[:-1] if view.plan.retry and entry.failed]
         if sum(entry.times for entry in entries) - len(failed) > 1:
             comparison.accepted_twice += 1
         _compare_message(comparison, message, entries, is_tried_again=is_tried_again, is_open=is_open)

@@ -1,5 +1,6 @@
 """A command reports at once that Redis stopped answering, and ends soon."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -102,6 +103,37 @@ async def test_a_later_connection_of_a_long_command_waits_for_a_redis_that_hangs
         async with ledger.open_ledger(url, is_long=True, is_first=False, timeouts=timeouts):
             pass
     assert capsys.readouterr().err == f"{name} does not answer: waiting for it\n"
+
+
+async def hold_up_until(ends_s: float) -> None:
+    """Hold up the event loop for longer than a check of Redis may take, again and again."""
+    while time.monotonic() < ends_s:
+        time.sleep(2 * SHORT.answer_s)  # noqa: ASYNC251  # the work of a command holds up the loop like this
+        await asyncio.sleep(0.02)
+
+
+async def test_work_that_holds_up_a_long_command_is_not_taken_for_a_silent_redis(
+    redis_server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with ledger.open_ledger(redis_server.url, is_long=True, timeouts=SHORT):
+        await hold_up_until(time.monotonic() + 6.0)
+
+    assert capsys.readouterr().err == ""
+
+
+async def test_a_long_command_does_not_mention_a_pause_of_redis_that_is_shorter_than_the_timeout(
+    proxy: HangingRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, name = f"redis://127.0.0.1:{proxy.port}/0", f"Redis at 127.0.0.1:{proxy.port}"
+    timeouts = replace(SHORT, answer_s=4.0)
+    async with ledger.open_ledger(url, is_long=True, timeouts=timeouts):
+        for pause_s in (2.2, 7.0):
+            proxy.hang_after(0)
+            await asyncio.sleep(pause_s)
+            proxy.go_on()
+            await asyncio.sleep(1.0)
+
+    assert capsys.readouterr().err == f"{name} does not answer: waiting for it\n{name} answers again\n"
 
 
 @pytest.mark.parametrize(

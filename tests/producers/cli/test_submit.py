@@ -118,6 +118,25 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
     assert re.search("campaign [0-9a-z]{8} was cancelled during its submit: none of its messages is sent", done.stderr)
 
 
+def test_a_submit_whose_campaign_is_cancelled_just_after_the_seal_does_not_say_that_it_starts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = Submissions.seal
+
+    async def seal_and_cancel(
+        self: Submissions, campaign: CampaignId, sender: SenderId, **counts: Any
+    ) -> CampaignState:
+        state = await seal(self, campaign, sender, **counts)
+        await Control(self._redis).campaign(sender, campaign, ControlAction.CANCEL)
+        return state
+
+    monkeypatch.setattr(Submissions, "seal", seal_and_cancel)
+    done = run(*SUBMIT)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.search("campaign ([0-9a-z]{8}) was cancelled just after its submit: dispatch show \\1 says", done.stderr)
+
+
 def digest_of(run: Run) -> str:
     """Return the digest that ``dispatch check --json`` prints."""
     return str(json.loads(run("check", *SUBMIT[1:], "--json").stdout)["digest"])

@@ -33,8 +33,10 @@ class OneMessage:
 
 
 def accepted(attempt: int = 0, *, to: str = NUMBER, **fields: Any) -> Accepted:
-    """An entry of the books for an attempt at the message."""
+    """An entry of the books for an attempt at the message, with one row of each event that it had."""
     id_ = IDS.make(CAMPAIGN, 0, attempt)
+    if event := fields.get("event"):
+        fields.setdefault(event, 1)
     return Accepted(n=1, id=id_, sender="TIMESM", to=number_hash(to), at=0.0, parts=1, **fields)
 
 
@@ -162,7 +164,7 @@ FAILED_AND_CLICKED = accepted(event="failed", code="912", clicked=1)
     [
         ([FAILED_AND_CLICKED], 1, RULE, 0, 0),  # it is in doubt whether the second try was sent
         ([accepted(event="failed", code="912", replied=1)], 1, RULE, 0, 0),
-        ([FAILED_AND_CLICKED, accepted(1)], 1, RULE, 0, 1),
+        ([FAILED_AND_CLICKED, accepted(1)], 1, RULE, 0, 0),
         ([FAILED_AND_CLICKED], 0, RULE, 1, 1),  # the failed report is lost: there was no second try
         ([FAILED_AND_CLICKED], 1, None, 1, 1),
         ([accepted(event="failed", code="912")], 1, RULE, 1, 1),  # nothing ended the doubt
@@ -181,3 +183,33 @@ async def test_a_failed_and_clicked_message_waits_for_a_report_only_if_its_secon
 ) -> None:
     comparison = await compare_one(state, *entries, attempt=attempt, retry=retry)
     assert (comparison.differences, comparison.totals.failed.total()) == (differences, failed)
+
+
+@pytest.mark.parametrize(
+    ("first", "retry", "twice"),
+    [
+        ({"event": "failed", "code": "912"}, RULE, 0),
+        ({"event": "delivered", "failed": 1}, RULE, 0),  # the first try failed, and was reported delivered afterwards
+        ({"event": "delivered", "failed": 1}, None, 1),
+        ({"event": "delivered"}, RULE, 1),
+        ({}, RULE, 1),
+    ],
+)
+async def test_a_second_try_is_no_second_copy_if_the_first_try_was_reported_failed_before_it_was_reported_delivered(
+    first: dict[str, Any], retry: RetryRule | None, twice: int
+) -> None:
+    comparison = await compare_one(DELIVERED, accepted(**first), accepted(1, event="delivered"), attempt=1, retry=retry)
+    assert comparison.accepted_twice == twice
+
+
+@pytest.mark.parametrize("state", [ACCEPTED, MessageState.NO_REPORT])
+async def test_a_message_whose_second_try_has_no_report_is_not_failed_in_the_books(state: MessageState) -> None:
+    first = accepted(event="failed", code="912")
+    comparison = await compare_one(state, first, accepted(1), attempt=1, retry=RULE)
+    assert (comparison.differences, comparison.totals.sent, comparison.totals.failed.total()) == (0, 1, 0)
+
+
+async def test_a_message_whose_tries_all_failed_counts_once_with_the_code_in_the_ledger() -> None:
+    tries = [accepted(event="failed", code="912"), accepted(1, event="failed", code="901")]
+    comparison = await compare_one(FAILED, *tries, attempt=1, code=901, retry=RULE)
+    assert (comparison.differences, comparison.totals.failed) == (0, {901: 1})
