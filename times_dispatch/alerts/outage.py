@@ -6,7 +6,10 @@ from times_dispatch.alerts.decisions import DueAlert, Tell
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord
 
-_TEXT = "Redis cannot be used: nothing is sent and no report is taken; start it, or correct DISPATCH_REDIS_URL"
+_TEXT = (
+    "Redis cannot be used: nothing is sent and no report is taken; "
+    "start it, wait if it loads its data, or correct DISPATCH_REDIS_URL"
+)
 
 
 class LedgerOutage:
