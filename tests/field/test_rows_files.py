@@ -401,9 +401,7 @@ def test_an_amount_of_too_many_digits_is_refused_and_not_rounded(tmp_path: Path,
     assert check_values(lines).refused == check_values(table).refused == [refusal]
 
 
-@pytest.mark.parametrize(
-    "value", ['{"$date":{"$numberLong":"1795996800000"}}', '{"$numberLong":"x"}', '{"$regex":"a"}']
-)
+@pytest.mark.parametrize("value", ['{"$date":{"$numberLong":"x"}}', '{"$numberLong":"x"}', '{"$regex":"a"}'])
 def test_an_object_of_mongodb_without_a_plain_value_is_refused(tmp_path: Path, value: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f'{{"to":"{NUMBERS[0]}","value":{value}}}\n')

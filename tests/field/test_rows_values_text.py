@@ -490,7 +490,7 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         *(
             (cell, "holds the name of a program's object")
             for cell in (
-                "(Asha,)",
+                '"(Asha,)"',
                 "<memory at 0x7f8e5c0d1f40>",
                 "ObjectId(5f3c1a2b9d1e8a0012345678)",
                 "Some(Asha)",

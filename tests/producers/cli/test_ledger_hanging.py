@@ -121,6 +121,7 @@ async def test_work_that_holds_up_a_long_command_is_not_taken_for_a_silent_redis
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 async def test_a_long_command_does_not_mention_a_pause_of_redis_that_is_shorter_than_the_timeout(
     proxy: HangingRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:
