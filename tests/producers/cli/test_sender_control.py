@@ -102,7 +102,7 @@ def test_a_second_reason_of_a_sender_replaces_the_first_and_a_resume_removes_it(
 def test_a_pause_or_resume_names_a_campaign_or_a_sender_or_all(run: Run, command: str, target: list[str]) -> None:
     refused = run(command, *target)
     assert refused.exit_code == 2
-    assert "name a campaign, or name a sender with --sender, or give --all" in refused.stderr
+    assert "name campaigns, or name a sender with --sender, or give --all" in refused.stderr
 
 
 def test_an_unknown_sender_is_refused_and_named(run: Run, submitted: str) -> None:

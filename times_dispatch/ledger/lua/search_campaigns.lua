@@ -72,9 +72,10 @@ end
 -- Say whether a campaign counts on one of the wanted days at the wanted provider.
 local function has_sent(fields)
   if not fields.sent_days or fields.sent_days == '' then return may_have_sent(fields) end
-  for day, provider in string.gmatch(fields.sent_days, '(%d+):(%S+)') do
-    if tonumber(day) >= sent_since and tonumber(day) <= sent_until
-      and (args.provider == '' or provider == args.provider) then
+  for entry in string.gmatch(fields.sent_days, '%S+') do
+    local colon = string.find(entry, ':', 1, true)
+    local day, provider = tonumber(string.sub(entry, 1, colon - 1)), string.sub(entry, colon + 1)
+    if day >= sent_since and day <= sent_until and (args.provider == '' or provider == args.provider) then
       return true
     end
   end
