@@ -13,6 +13,7 @@ from times_dispatch.settings.durations import parse_seconds
 DEFAULT_CODES: Final = ("905", "910", "2054")
 DEFAULT_KEEP: Final = "180d"
 CODE_FORM: Final = "^[0-9]{1,5}$"
+_CODE: Final = re.compile("[0-9]{1,5}")
 _DAY_S = 86_400
 
 
@@ -38,9 +39,7 @@ def read_dead_number_rule(path: Path) -> DeadNumberRule | None:
     try:
         table = tomllib.loads(read_bounded(path).decode("utf-8-sig")).get("dead_numbers", {})
         codes, keep = table.pop("codes", DEFAULT_CODES), table.pop("keep", DEFAULT_KEEP)
-        is_valid = (
-            not table and isinstance(codes, list | tuple) and all(re.fullmatch(CODE_FORM, code) for code in codes)
-        )
+        is_valid = not table and isinstance(codes, list | tuple) and all(map(_CODE.fullmatch, codes))
         return rule_of(codes, check_days(keep)) if is_valid else None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None

@@ -74,8 +74,9 @@ local function has_sent(fields)
   if not fields.sent_days or fields.sent_days == '' then return may_have_sent(fields) end
   for entry in string.gmatch(fields.sent_days, '%S+') do
     local colon = string.find(entry, ':', 1, true)
-    local day, provider = tonumber(string.sub(entry, 1, colon - 1)), string.sub(entry, colon + 1)
-    if day >= sent_since and day <= sent_until and (args.provider == '' or provider == args.provider) then
+    local day = colon and tonumber(string.sub(entry, 1, colon - 1))
+    if day and day >= sent_since and day <= sent_until
+      and (args.provider == '' or string.sub(entry, colon + 1) == args.provider) then
       return true
     end
   end
