@@ -25,6 +25,24 @@ _NEEDS = {
     "console.__main__": (Need.LEDGER, Need.CONSOLE),
 }
 
+_COUNTED = 200_000
+_COUNTED_S = 0.005
+"""The CPU time that a core of some 3 GHz needs to count so far; the bounds of stalls are meant for such a core."""
+
+
+def slowness() -> float:
+    """Return how many times slower than the core of the bounds a core is at the moment, at least 1.
+
+    The speed of a virtual core changes with the load of its host, which no program of the machine sees.
+    """
+    times_s = list[float]()
+    for _ in range(5):
+        began_s = time.process_time()
+        for _ in range(_COUNTED):
+            pass
+        times_s.append(time.process_time() - began_s)
+    return max(1.0, min(times_s) / _COUNTED_S)
+
 
 class Watched:
     """The measurements of a process that ``tests.kit.watched`` runs."""
