@@ -70,16 +70,19 @@ class Watched:
 
         Args:
             what: what happened to the process.
-            max_stall_ms: the bound of the stall, in milliseconds.
+            max_stall_ms: the bound of the stall, in milliseconds; larger while the core is slow (``slowness``).
             max_mb: the bound of the peak memory, in MiB.
             stall_ms: the stall of a repeated attack; by default the longest stall since ``forget``.
         """
         if stall_ms is None:
             stall_ms = self.stall_ms
         assert self.process.poll() is None, "the process ended"
-        print(f"{what}: {self.peak_mb:.0f} MB at most, {stall_ms:.0f} ms of stall at most")  # noqa: T201
+        slow = slowness()
+        print(  # noqa: T201
+            f"{what}: {self.peak_mb:.0f} MB and {stall_ms:.0f} ms of stall at most, on a core {slow:.1f} times as slow"
+        )
         assert self.peak_mb < max_mb
-        assert stall_ms < max_stall_ms
+        assert stall_ms < max_stall_ms * slow
 
 
 def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
