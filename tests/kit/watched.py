@@ -25,23 +25,29 @@ _NEEDS = {
     "console.__main__": (Need.LEDGER, Need.CONSOLE),
 }
 
-_COUNTED = 200_000
-_COUNTED_S = 0.005
-"""The CPU time that a core of some 3 GHz needs to count so far; the bounds of stalls are meant for such a core."""
+_COUNTED, _COUNTED_S = 200_000, 0.006
+_TOUCHED_BYTES, _TOUCHED_S = 8_000_000, 0.003
+"""The CPU time that a core of some 3 GHz needs to count so far, and to touch so many new bytes of memory; the bounds of
+stalls are meant for such a core.
+"""
 
 
 def slowness() -> float:
     """Return how many times slower than the core of the bounds a core is at the moment, at least 1.
 
-    The speed of a virtual core changes with the load of its host, which no program of the machine sees.
+    The speed of a virtual core and of its memory changes with the load of the host, which no program in the virtual
+    machine sees: what the host takes away counts as CPU time.
     """
-    times_s = list[float]()
+    counting_s, touching_s = list[float](), list[float]()
     for _ in range(5):
         began_s = time.process_time()
         for _ in range(_COUNTED):
             pass
-        times_s.append(time.process_time() - began_s)
-    return max(1.0, min(times_s) / _COUNTED_S)
+        counted_s = time.process_time()
+        bytearray(_TOUCHED_BYTES)
+        counting_s.append(counted_s - began_s)
+        touching_s.append(time.process_time() - counted_s)
+    return max(1.0, min(counting_s) / _COUNTED_S, min(touching_s) / _TOUCHED_S)
 
 
 class Watched:
