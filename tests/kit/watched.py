@@ -25,30 +25,6 @@ _NEEDS = {
     "console.__main__": (Need.LEDGER, Need.CONSOLE),
 }
 
-_COUNTED, _COUNTED_S = 200_000, 0.006
-_TOUCHED_BYTES, _TOUCHED_S = 8_000_000, 0.003
-"""The CPU time that a core of some 3 GHz needs to count so far, and to touch so many new bytes of memory; the bounds of
-stalls are meant for such a core.
-"""
-
-
-def slowness() -> float:
-    """Return how many times slower than the core of the bounds a core is at the moment, at least 1.
-
-    The speed of a virtual core and of its memory changes with the load of the host, which no program in the virtual
-    machine sees: what the host takes away counts as CPU time.
-    """
-    counting_s, touching_s = list[float](), list[float]()
-    for _ in range(5):
-        began_s = time.process_time()
-        for _ in range(_COUNTED):
-            pass
-        counted_s = time.process_time()
-        bytearray(_TOUCHED_BYTES)
-        counting_s.append(counted_s - began_s)
-        touching_s.append(time.process_time() - counted_s)
-    return max(1.0, min(counting_s) / _COUNTED_S, min(touching_s) / _TOUCHED_S)
-
 
 class Watched:
     """The measurements of a process that ``tests.kit.watched`` runs."""
@@ -76,19 +52,16 @@ class Watched:
 
         Args:
             what: what happened to the process.
-            max_stall_ms: the bound of the stall, in milliseconds; larger while the core is slow (``slowness``).
+            max_stall_ms: the bound of the stall, in milliseconds.
             max_mb: the bound of the peak memory, in MiB.
             stall_ms: the stall of a repeated attack; by default the longest stall since ``forget``.
         """
         if stall_ms is None:
             stall_ms = self.stall_ms
         assert self.process.poll() is None, "the process ended"
-        slow = slowness()
-        print(  # noqa: T201
-            f"{what}: {self.peak_mb:.0f} MB and {stall_ms:.0f} ms of stall at most, on a core {slow:.1f} times as slow"
-        )
+        print(f"{what}: {self.peak_mb:.0f} MB at most, {stall_ms:.0f} ms of stall at most")  # noqa: T201
         assert self.peak_mb < max_mb
-        assert stall_ms < max_stall_ms * slow
+        assert stall_ms < max_stall_ms
 
 
 def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
