@@ -137,11 +137,14 @@ def _parts(body: bytes, content_type: str) -> list[bytes]:
     boundary = _head(b"Content-Type: " + content_type.encode("latin-1", "replace")).get_boundary()
     if not boundary:
         return []
-    line = rb"(?:\A|\r\n|\r|\n)--%b(--)?[ \t]*+(?=[\r\n]|\Z)" % re.escape(boundary.encode("latin-1", "replace"))
+    # a pattern that begins with fixed bytes is searched ten times as fast as one that begins with a line end
+    line = rb"--%b(--)?[ \t]*+(?=[\r\n]|\Z)" % re.escape(boundary.encode("latin-1", "replace"))
     parts, begin = list[bytes](), -1
     for match in re.finditer(line, body):
+        if match.start() and body[match.start() - 1] not in b"\r\n":
+            continue
         if begin >= 0:
-            parts.append(body[begin : match.start()])
+            parts.append(_without_last_line_end(body[begin : match.start()]))
         if len(parts) > _MAX_PARTS:
             return []
         if match[1]:

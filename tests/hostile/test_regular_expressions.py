@@ -24,7 +24,7 @@ BUILT: Final[dict[str, tuple[str | bytes, int]]] = {
     "times_dispatch/sms/landlines.py:landline_prefixes": (f"^(?=(?:{_STATE_NUMBER})$)(?!(?:9.)$).*", re.MULTILINE),
     "times_dispatch/sms/landlines.py:_patterns": (_STATE_NUMBER, 0),
     "times_dispatch/sms/rules/dlt_ids.py:_problem": ("[0-9]{4,19}", 0),
-    "callbacks/http/form_fields.py:_parts": (rb"(?:\A|\r\n|\r|\n)--b(--)?[ \t]*+(?=[\r\n]|\Z)", 0),
+    "callbacks/http/form_fields.py:_parts": (rb"--b(--)?[ \t]*+(?=[\r\n]|\Z)", 0),
     "producers/recipients/csv.py:without_blanks_at_quotes": (
         '(?<=")[ \t\u00a0]+(?=[,\r\n]|\\Z)|(?<=[,])[ \t\u00a0]+(?=")|^[ \t\u00a0]+(?=")',
         0,
