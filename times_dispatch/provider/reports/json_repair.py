@@ -7,6 +7,7 @@ from typing import Final
 _AROUND_JSON: Final = "\0\x1a\x1e \t\r\n"
 """Characters that programs put around JSON: the zero byte of C, the end of a file of DOS, and the separator of
 RFC 7464."""
+_BEGINS_JSON: Final = ("[", "{", '"', "'")
 _ESCAPE: Final = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
 """An escape of JSON, as the group, or the backslash of any other escape."""
 _LAST_COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,(?=[ \t\r\n]*+[]}])', re.DOTALL)
@@ -40,6 +41,8 @@ def repair_json(body: bytes) -> bytes:
         try:
             document = json.loads(text, strict=False, parse_constant=lambda _: None)
         except ValueError:
+            if not text.startswith(_BEGINS_JSON):
+                raise  # a form or a text: the search for mistakes in a mebibyte would hold up all threads
             document = _load_repaired(text)
         # One call of json.dumps would block all other threads for tens of milliseconds.
         return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
@@ -57,7 +60,8 @@ def _load_repaired(text: str) -> object:
 
 
 def _load_without_bad_signs(text: str) -> object:
-    text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
+    if "\\" in text:
+        text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
     text = _LAST_COMMA.sub(lambda match: match[1] or "", text)
     return json.loads(text, strict=False, parse_constant=lambda _: None)
 
