@@ -4,6 +4,7 @@ import math
 import os
 import secrets
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
@@ -16,6 +17,7 @@ from callbacks.streams import BODY, FROM_LINKS, REPORTS, VIA, is_known, pack, pa
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.numbers.hidden_numbers import Hide
 from times_dispatch.ledger.reports.posted_requests import REQUEST, hide_with_requests, unpack_requests
+from times_dispatch.log_sums import LogSums
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +106,7 @@ class StreamReader:
         self._clock = clock
         self._forget_dead = redis.register_script(_FORGET_DEAD)
         self._has_forgotten = False
+        self._sums = LogSums(log)
         self._newer = set[bytes]()
         """Entries of newer versions that this reader has left to others, and does not claim again."""
 
@@ -208,27 +211,28 @@ class StreamReader:
 
         An entry of a newer version counts as not delivered to this reader.
         """
-        entries = list[Entry]()
+        known, newer = list[Entry](), defaultdict[int, list[bytes]](list)
         for id_, fields, deliveries in delivered:
             if is_known(fields):
-                entries.append(_entry(id_, fields, deliveries))
-                continue
+                known.append(_entry(id_, fields, deliveries))
+            else:
+                newer[deliveries].append(id_)
+        for deliveries, ids in newer.items():
             if len(self._newer) >= _MAX_NEWER:
                 self._newer.clear()
-            self._newer.add(id_)
+            self._newer.update(ids)
             await self._redis.xclaim(
                 self._stream,
                 self._group,
                 self.name,
                 0,
-                [id_],
+                cast("list[Any]", ids),
                 idle=CLAIM_AFTER_MS,
                 retrycount=deliveries - 1,
                 justid=True,
             )
-        if newer := len(delivered) - len(entries):
-            log.error("entries are left to processes of a newer version", stream=self._stream, entries=newer)
-        return entries
+            self._sums.error("entries are left to processes of a newer version", stream=self._stream, entries=len(ids))
+        return known
 
     async def _hidden(self, entries: list[Entry]) -> list[Entry]:
         """Return entries without forgotten phone numbers; after an error the entries stay held, to be claimed later."""
