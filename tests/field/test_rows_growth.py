@@ -1,12 +1,14 @@
 """Checking a foreign cell takes time in proportion to the length of the cell."""
 
 import time
+from functools import partial
 
 import pytest
 
 from producers.recipients.cell_text import tidy
 from producers.rows.damage import DamageCheck
 from producers.rows.numbers import normalise_numbers
+from tests.kit.growth import superlinear
 from times_dispatch.sms.placeholders import is_unfilled
 
 pytestmark = pytest.mark.slow
@@ -65,8 +67,15 @@ def cpu_s(unit: str, length: int) -> float:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_hostile_cell_of_twice_the_length_takes_about_twice_the_time(unit: str) -> None:
-    cpu_s(unit, 1000)
-    short_s = min(cpu_s(unit, 10_000) for _ in range(2))
-    long_s = min(cpu_s(unit, 20_000) for _ in range(2))
+    assert not superlinear(partial(cpu_s, unit), 10_000)
 
-    assert long_s < 3 * short_s + 0.02
+
+def test_a_quadratic_call_is_found_and_a_linear_one_is_not() -> None:
+    def quadratic_s(length: int) -> float:
+        return length * length * 1e-6
+
+    def linear_s(length: int) -> float:
+        return length * 1e-3
+
+    assert superlinear(quadratic_s, 1_000) == "1000.0 ms for 1,000 characters, 4000.0 ms for 2,000"
+    assert superlinear(linear_s, 1_000) == ""

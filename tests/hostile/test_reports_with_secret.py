@@ -23,7 +23,7 @@ from callbacks.http.posted_reports import PostedReportsReader, is_light
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SECRET, Processes, eventually, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from tests.kit.watched import least_stall_ms
+from tests.kit.watched import least_stall_ms, least_stall_ms_of
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
@@ -96,15 +96,17 @@ async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
     watched, url = processes.watched_receiver(redis_url)
     headers = {"content-type": CONTENT_TYPES[kind]} if kind in CONTENT_TYPES else {}
     async with httpx.AsyncClient(base_url=url, timeout=120) as http:
-        stalls_ms = list[float]()
-        while len(stalls_ms) < 3 and min(stalls_ms, default=50) >= 50:  # a stall that a body causes is in each try
+
+        async def attack() -> float:
             watched.forget()
             posts = [http.post(PATH, content=TINY[kind], headers=headers) for _ in range(4)]
             statuses = {response.status_code for response in await asyncio.gather(*posts)}
             assert statuses <= {200, 400}
             assert (await http.post(PATH, content=GOOD)).status_code == 200
-            stalls_ms.append(watched.stall_ms)
-    watched.check(f"four bodies of {kind}", stall_ms=min(stalls_ms))
+            return watched.stall_ms
+
+        stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+    watched.check(f"four bodies of {kind}", stall_ms=stall_ms)
 
 
 # Bodies with all rows, groups, values or lines that are allowed.
@@ -138,10 +140,16 @@ async def test_compressed_bodies_are_decompressed_within_the_bounds(
     watched, url = processes.watched_receiver(redis_url)
     headers = {"content-encoding": "gzip, gzip" if kind == "twice" else "gzip"}
     async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-        posts = [http.post(PATH, content=bomb, headers=headers) for _ in range(30)]
-        await asyncio.gather(*posts)
-        assert (await http.post(PATH, content=GOOD)).status_code == 200
-    watched.check(f"thirty compressed bodies of {kind}")
+
+        async def attack() -> float:
+            watched.forget()
+            posts = [http.post(PATH, content=bomb, headers=headers) for _ in range(30)]
+            await asyncio.gather(*posts)
+            assert (await http.post(PATH, content=GOOD)).status_code == 200
+            return watched.stall_ms
+
+        stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+    watched.check(f"thirty compressed bodies of {kind}", stall_ms=stall_ms)
 
 
 async def test_slow_bodies_take_no_more_than_the_bound(redis_url: str, processes: Processes) -> None:
@@ -272,19 +280,24 @@ async def test_small_bodies_that_start_in_one_turn_are_read_in_several(kind: str
 
     async def watch() -> None:
         nonlocal stall_s
+        stall_s = 0.0
         while True:
             before_s = time.process_time()
             await asyncio.sleep(0)
             stall_s = max(stall_s, time.process_time() - before_s)
 
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0)
-    reader = PostedReportsReader()
-    await asyncio.gather(*(reader.read(body, "", b"") for _ in range(64)), return_exceptions=True)
-    await asyncio.sleep(0)
-    watching.cancel()
-    print(f"64 small bodies of {kind} in one turn: {stall_s * 1000:.0f} ms of stall at most")  # noqa: T201
-    assert stall_s * 1000 < MAX_STALL_MS
+    async def attack() -> float:
+        watching = asyncio.create_task(watch())
+        await asyncio.sleep(0)
+        reader = PostedReportsReader()
+        await asyncio.gather(*(reader.read(body, "", b"") for _ in range(64)), return_exceptions=True)
+        await asyncio.sleep(0)
+        watching.cancel()
+        return stall_s * 1000
+
+    stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+    print(f"64 small bodies of {kind} in one turn: {stall_ms:.0f} ms of stall at most")  # noqa: T201
+    assert stall_ms < MAX_STALL_MS
 
 
 @pytest.mark.alone

@@ -9,7 +9,7 @@ import importlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,14 @@ def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3
     stalls_ms = list[float]()
     while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
         stalls_ms.append(attack())
+    return min(stalls_ms)
+
+
+async def least_stall_ms_of(attack: Callable[[], Awaitable[float]], *, max_ms: float, tries: int = 3) -> float:
+    """Repeat an attack of a coroutine like ``least_stall_ms``."""
+    stalls_ms = list[float]()
+    while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
+        stalls_ms.append(await attack())
     return min(stalls_ms)
 
 

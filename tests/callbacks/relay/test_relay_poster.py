@@ -4,7 +4,10 @@ from redis.asyncio import Redis
 
 from callbacks.relay.relay_poster import PostResult, RelayPoster
 from callbacks.relay.via import read_relay_id
+from tests.kit.hostile_server import hostile_server
 from tests.kit.mirror_host import MirrorHost
+from tests.kit.scripted_server import ScriptedConnection, serving
+from tests.kit.waiting import loop_turns
 
 BODY = b'[{"event":"delivered","data":[{"ts":1,"meta":"m"}]}]'
 
@@ -34,6 +37,35 @@ async def test_the_answer_says_whether_a_body_was_taken(
         await poster.prepare()
         assert await poster.post(BODY) is result
     assert (poster.taken_at_s > 0) is (result is PostResult.TAKEN)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000,
+        b"\r\n" + b"x" * 100_000,
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000,
+    ],
+    ids=["with a length", "without a length", "in chunks"],
+)
+async def test_of_a_long_answer_only_the_status_is_read(redis: Redis, body: bytes) -> None:
+    with hostile_server(b"HTTP/1.1 200 OK\r\n" + body) as server:
+        async with RelayPoster(redis, f"http://127.0.0.1:{server.port}/") as poster:
+            await poster.prepare()
+            assert [await poster.post(BODY) for _ in range(3)] == [PostResult.TAKEN] * 3
+
+
+async def test_an_answer_in_many_small_pieces_is_read(redis: Redis) -> None:
+    async def answer(connection: ScriptedConnection) -> None:
+        while True:
+            await connection.request()
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":
+                await connection.write(bytes([byte]))
+                await loop_turns()
+
+    async with serving(answer) as server, RelayPoster(redis, server.url) as poster:
+        await poster.prepare()
+        assert [await poster.post(BODY) for _ in range(3)] == [PostResult.TAKEN] * 3
 
 
 async def test_a_host_that_is_away_is_no_error(redis: Redis) -> None:

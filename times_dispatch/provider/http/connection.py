@@ -22,6 +22,10 @@ from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 MAX_BODY_BYTES: Final = 65_536
 """The maximum size of a response body; a longer body is no response of an SMS API."""
+MAX_BODY_PIECES: Final = 4_096
+"""The maximum number of chunks of a response body. A server that sends each character in a chunk of its own can answer
+with 4,096 characters; more chunks would hold up the other connections of the process for many milliseconds.
+"""
 MAX_HEAD_BYTES: Final = 65_536
 """The maximum size of the head of a response, including the interim responses before it (100, 103)."""
 MAX_TRAILER_BYTES: Final = 65_536
@@ -72,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._parser = self._new_parser()
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: bytes | bytearray = b""
+        self._body_pieces = 0
         self._head_is_read = False
         self._head = b""
         """The received bytes of an incomplete head."""
@@ -196,13 +201,14 @@ class Connection(asyncio.Protocol):
 
     def _append_to_body(self, body: bytes) -> None:
         if isinstance(self._body, bytes):
-            self._body = bytearray(self._body)
+            self._body, self._body_pieces = bytearray(self._body), 1
         self._body += body
-        if len(self._body) > MAX_BODY_BYTES:
+        self._body_pieces += 1
+        if len(self._body) > MAX_BODY_BYTES or self._body_pieces > MAX_BODY_PIECES:
             self._cut_body()
 
     def _cut_body(self) -> None:
-        """End the exchange with only the beginning of a body that is too long."""
+        """End the exchange with only the beginning of a body that is too long or has too many pieces."""
         self._body = self._body[:MAX_BODY_BYTES]
         self.reusable = False
         self._complete()

@@ -35,6 +35,8 @@ _EVENTS: Final = (
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
 _KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
+_MAX_NAME: Final = 200
+"""The maximum length of a name that can be known; the search in a mebibyte would hold up all threads."""
 
 
 def by_known_name(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,5 +91,10 @@ def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a field in small letters without separators; fields with equal results are the same."""
+    """Return the name of a field in small letters without separators; fields with equal results are the same.
+
+    A very long name is returned unchanged: it is the name of no known field.
+    """
+    if len(name) > _MAX_NAME:
+        return name
     return _SEPARATORS.sub("", name).lower()

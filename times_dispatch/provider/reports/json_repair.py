@@ -20,6 +20,7 @@ to the end of the text, so that no search begins inside it."""
 _SIGN_IN_QUOTES: Final = re.compile(r'\\.|"', re.DOTALL)
 _IN_DOUBLE_QUOTES: Final = {r"\'": "'", '"': '\\"'}
 _WORDS_OF_PYTHON: Final = {"None": "null", "True": "true", "False": "false"}
+_DECODER: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -39,11 +40,13 @@ def repair_json(body: bytes) -> bytes:
     try:
         text = body.decode("utf-8-sig", "replace").strip(_AROUND_JSON)
         try:
-            document = json.loads(text, strict=False, parse_constant=lambda _: None)
+            document, end = _DECODER.raw_decode(text)
         except ValueError:
             if not text.startswith(_BEGINS_JSON):
                 raise  # a form or a text: the search for mistakes in a mebibyte would hold up all threads
-            document = _load_repaired(text)
+            document, end = _load_repaired(text), len(text)
+        if end < len(text):  # several documents: a search for mistakes would not make one of them
+            raise JsonBroken
         # One call of json.dumps would block all other threads for tens of milliseconds.
         return "".join(_ENCODER.iterencode(document)).encode("utf-8", "replace")
     except (ValueError, RecursionError):
@@ -63,7 +66,7 @@ def _load_without_bad_signs(text: str) -> object:
     if "\\" in text:
         text = _ESCAPE.sub(lambda escape: escape[1] or r"\\", text)
     text = _LAST_COMMA.sub(lambda match: match[1] or "", text)
-    return json.loads(text, strict=False, parse_constant=lambda _: None)
+    return _DECODER.decode(text)
 
 
 def _in_json(token: re.Match[str]) -> str:

@@ -126,6 +126,9 @@ _LINK_NUMBERS: Final = (1, 2, 3, 4, 5)
 _EMPTY: Final = (None, "")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
+_MAX_ROW_BYTES: Final = 65_536
+"""The maximum length of a row that is searched for fields with other names. No report is longer, and decoding an object
+of a mebibyte would hold up all threads."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
@@ -261,6 +264,8 @@ def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
 
 def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
     """Return the event of a group without data, and whether the group is itself a row, with an id or a time."""
+    if len(group) > _MAX_ROW_BYTES:
+        return event, False
     fields = msgspec.json.decode(group)
     is_row = may_be_row(fields)
     if is_row and event == b"null":
@@ -310,6 +315,8 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
 
 def _outcome(row: msgspec.Raw) -> str:
     """Return the status of a row whose event means only "report"; empty if the row has different statuses."""
+    if len(row) > _MAX_ROW_BYTES:
+        return ""
     try:
         names = event_names(msgspec.json.decode(row))
     except UNREADABLE_JSON:
@@ -320,6 +327,8 @@ def _outcome(row: msgspec.Raw) -> str:
 
 def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:
     """Return the fields of a row; missing fields are filled from fields with other names."""
+    if len(row) > _MAX_ROW_BYTES:
+        return fields
     try:
         others = by_known_name(msgspec.json.decode(row))
     except UNREADABLE_JSON:

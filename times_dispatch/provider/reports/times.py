@@ -68,6 +68,9 @@ _SECONDS_AND_FRACTION: Final = (
     {"_seconds", "_nanoseconds"},
 )
 """The fields of a time of Protocol Buffers and of Firestore."""
+_MAX_TEXT: Final = 200
+"""The maximum length of a time as a text. Longer texts are no times, and the search in a mebibyte would hold up all
+threads."""
 _MAX_S: Final = 2**32
 _MAX_QUARTERS: Final = 48
 _MONTHS_OF_YEAR: Final = len(_MONTHS)
@@ -88,7 +91,7 @@ def epoch_s(value: object) -> int | None:
     if isinstance(value, dict) and set(value) in _SECONDS_AND_FRACTION:
         value = next(iter(value[name] for name in ("seconds", "_seconds") if name in value))
     if isinstance(value, str):
-        value = _of_text(_plain(value))
+        value = _of_text(_plain(value)) if len(value) <= _MAX_TEXT else None
     elif isinstance(value, int) and (20 * 10**12 <= value < 21 * 10**12 or value in _SMPP_S or value in _SMPP_MS):
         value = _of_text(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float):

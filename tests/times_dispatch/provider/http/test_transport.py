@@ -14,7 +14,7 @@ from tests.kit.waiting import loop_turns
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE
-from times_dispatch.provider.http.connection import MAX_BODY_BYTES
+from times_dispatch.provider.http.connection import MAX_BODY_BYTES, MAX_BODY_PIECES
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.push import Push
@@ -303,6 +303,22 @@ async def test_an_endless_answer_is_cut_off(size: int) -> None:
     async with serving(answer_much) as server, sending(provider(server.url)) as sender:
         assert len((await sender.push()).content) == min(size, MAX_BODY_BYTES)
         assert (await sender.push()).status_code == 200
+
+
+@pytest.mark.parametrize("characters", [MAX_BODY_PIECES, MAX_BODY_PIECES + 1, 60_000])
+async def test_an_answer_in_too_many_chunks_is_cut_off(characters: int) -> None:
+    async def answer_in_chunks(connection: ScriptedConnection) -> None:
+        while True:
+            await connection.request()
+            head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            await connection.write(head + b"1\r\nx\r\n" * characters + b"0\r\n\r\n")
+
+    async with serving(answer_in_chunks) as server, sending(provider(server.url)) as sender:
+        length = len((await sender.push()).content)
+        assert characters >= length >= min(characters, MAX_BODY_PIECES)
+        assert length < MAX_BODY_PIECES + 1_000
+        assert (await sender.push()).status_code == 200
+    assert server.connections == (1 if characters == MAX_BODY_PIECES else 2)
 
 
 async def fail(url: str) -> BaseException:
