@@ -1,6 +1,7 @@
 """TLS in front of a Redis without TLS, and a rogue server that stores the data that clients send."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -92,19 +93,33 @@ class TlsServer:
                 return
             with socket.create_connection(("127.0.0.1", self._forward_to)) as plain:
                 self._open.append(plain)
-                back = threading.Thread(target=_copy, args=(plain, tls, self._replaced))
-                self._threads.append(back)
-                back.start()
-                _copy(tls, plain)
+                while _forward(tls, plain, self._replaced):
+                    pass
 
 
-def _copy(source: socket.socket, target: socket.socket, replaced: Mapping[bytes, bytes] | None = None) -> None:
-    with contextlib.suppress(OSError):
-        while part := source.recv(65_536):
-            for text, instead in (replaced or {}).items():
-                part = part.replace(text, instead)
-            target.sendall(part)
-        target.shutdown(socket.SHUT_RDWR)
+def _forward(tls: ssl.SSLSocket, plain: socket.socket, replaced: Mapping[bytes, bytes]) -> bool:
+    """Wait for data of one side, and send the data to the other side; return whether both sides are open.
+
+    One thread does both: in Python before 3.13, two threads cannot use a connection of OpenSSL at the same time.
+    """
+    readable = [tls] if tls.pending() else select.select([tls, plain], [], [], 300)[0]
+    if not readable:
+        return False
+    if tls in readable:
+        tls.setblocking(False)
+        try:
+            part = tls.recv(65_536)
+        except ssl.SSLWantReadError:  # a part of a record, or a record without data
+            part = None
+        tls.settimeout(30)
+        if part is not None:
+            plain.sendall(part)
+        return part != b""
+    part = plain.recv(65_536)
+    for text, instead in replaced.items():
+        part = part.replace(text, instead)
+    tls.sendall(part)
+    return part != b""
 
 
 @contextmanager
