@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -355,15 +355,3 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "rng": random.Random(1),
     }
     return WorkerContext(**{**fields, **changes})
-
-
-async def until(reached: Callable[[], Any], *, within_s: float = 120.0) -> None:
-    """Repeat a call until its result, which may be awaitable, is true; fail after *within_s* seconds."""
-
-    async def is_reached() -> bool:
-        reply = reached()
-        return bool(await reply if isinstance(reply, Awaitable) else reply)
-
-    async with asyncio.timeout(within_s):
-        while not await is_reached():
-            await asyncio.sleep(0.005)

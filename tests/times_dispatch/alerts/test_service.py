@@ -10,13 +10,13 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from tests.kit.callbacks import SETTINGS, Processes, eventually
+from tests.kit.callbacks import SETTINGS, Processes
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.processes_seen import let_run
 from tests.kit.redis_clock import moved_clock
 from tests.kit.redis_users import add_users
-from tests.kit.waiting import loop_turns
+from tests.kit.waiting import eventually, loop_turns
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.observation import Observer

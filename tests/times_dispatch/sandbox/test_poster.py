@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.kit.sandbox import ReportReceiver, SandboxClient, Start, correlation_id, until
+from tests.kit.sandbox import ReportReceiver, SandboxClient, Start, correlation_id
+from tests.kit.waiting import eventually
 from times_dispatch.sandbox import ReportsConfig
 from times_dispatch.sandbox.faults import Faults
 
@@ -34,7 +35,7 @@ async def push(client: SandboxClient, count: int) -> None:
 async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver))
     await client.push()
-    await until(lambda: bool(receiver.rows))
+    await eventually(lambda: bool(receiver.rows))
     await client.flush()
     ((event, row),) = receiver.rows
     assert (event, row["meta"]) == ("delivered", (await client.accepted())[0]["id"])
@@ -49,7 +50,7 @@ async def test_reports_that_are_held_are_posted_afterwards(start: Start, receive
         assert (await client.books())["reports"]["pending"] == 3
     assert receiver.bodies == []
     await client.change(reports_held=False)
-    await until(lambda: len(receiver.rows) == 3)
+    await eventually(lambda: len(receiver.rows) == 3)
 
 
 async def test_a_refused_message_is_not_reported(start: Start, receiver: ReportReceiver) -> None:
@@ -128,7 +129,7 @@ async def test_an_early_report_is_answered_before_the_push_is(start: Start, rece
     receiver.hold.clear()
     client = await start(reports=plain(receiver, early=1.0))
     pushing = asyncio.create_task(client.push())
-    await until(lambda: bool(receiver.rows))
+    await eventually(lambda: bool(receiver.rows))
     assert (await client.books())["all"]["accepted"] == 1
     assert not pushing.done()
     receiver.hold.set()
@@ -147,7 +148,7 @@ async def test_an_early_report_that_is_not_taken_goes_the_ordinary_way(start: St
 async def test_reports_come_reordered_and_duplicated(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver, duplicated=1.0, delay_max_ms=200, batch_max=3))
     await push(client, 12)
-    await until(lambda: len(receiver.rows) == 24)
+    await eventually(lambda: len(receiver.rows) == 24)
     order = [row["meta"] for _, row in receiver.rows]
     assert sorted(order) == sorted([correlation_id(n) for n in range(12)] * 2)
     assert order != sorted(order)
@@ -170,7 +171,7 @@ async def test_no_more_posts_run_at_once_than_allowed(start: Start, receiver: Re
     client = await start(reports=plain(receiver, delay_min_ms=60_000, delay_max_ms=60_000, batch_max=1, concurrency=2))
     await push(client, 6)
     flushing = asyncio.create_task(client.flush())
-    await until(lambda: len(receiver.bodies) == 2)
+    await eventually(lambda: len(receiver.bodies) == 2)
     assert (await client.books())["reports"]["pending"] == 6
     assert len(receiver.bodies) == 2
     receiver.hold.set()
