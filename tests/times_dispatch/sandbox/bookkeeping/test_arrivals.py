@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sandbox.arrivals import SECOND_NS, Arrivals
+from times_dispatch.sandbox.bookkeeping.arrivals import SECOND_NS, Arrivals
 
 
 def max_per_second(stamps: list[int]) -> int:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.kit.sandbox import BASIC, GOOD, ReportReceiver, Start, correlation_id
 from times_dispatch.sandbox import Faults, ReportsConfig
-from times_dispatch.sandbox.books import Books
-from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
-from times_dispatch.sandbox.journal import Journal
+from times_dispatch.sandbox.bookkeeping.books import Books
+from times_dispatch.sandbox.bookkeeping.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
+from times_dispatch.sandbox.bookkeeping.journal import Journal
 
 
 def acceptance(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from times_dispatch.sandbox.timestamps import now_ns
+from times_dispatch.sandbox.bookkeeping.timestamps import now_ns
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 

@@ -10,7 +10,7 @@ import logging
 import socket
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.sandbox.connection import SandboxServer
+from times_dispatch.sandbox.http.connection import SandboxServer
 
 log = logging.getLogger(__name__)
 

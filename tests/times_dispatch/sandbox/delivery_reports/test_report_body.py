@@ -1,7 +1,7 @@
 import orjson
 
-from times_dispatch.sandbox import report_body
-from times_dispatch.sandbox.reports import Event, ReportRow
+from times_dispatch.sandbox.delivery_reports import report_body
+from times_dispatch.sandbox.delivery_reports.reports import Event, ReportRow
 
 
 def test_a_body_groups_rows_by_event() -> None:

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from times_dispatch.sandbox.account import ACCEPTED, AUTHENTICATION_FAILED
 from times_dispatch.sandbox.config import SandboxConfig
-from times_dispatch.sandbox.responses import DESCRIPTIONS
+from times_dispatch.sandbox.http.responses import DESCRIPTIONS
+from times_dispatch.sandbox.http.submission import UNREADABLE, Submission
+from times_dispatch.sandbox.http.tokens import TokenIssuer
 from times_dispatch.sandbox.seeded_random import Draws
-from times_dispatch.sandbox.submission import UNREADABLE, Submission
-from times_dispatch.sandbox.tokens import TokenIssuer
 
 MESSAGES_PATH = "/generic/v2/messages"
 TOKEN_PATH = "/generic/oauth/token"  # noqa: S105  # a path, not a token

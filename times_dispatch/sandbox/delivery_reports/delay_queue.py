@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable
 
-from times_dispatch.sandbox.reports import ReportRow
+from times_dispatch.sandbox.delivery_reports.reports import ReportRow
 
 
 class DelayQueue:

@@ -3,8 +3,8 @@ import socket
 
 from aiohttp import web
 
-from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
-from times_dispatch.sandbox.listener import Listener, bind
+from times_dispatch.sandbox.http.connection import SandboxConnection, SandboxServer
+from times_dispatch.sandbox.http.listener import Listener, bind
 
 BURST = 300
 FEW_TURNS = 10

@@ -9,11 +9,11 @@ import msgspec
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.retry import Backoff, retry
-from times_dispatch.sandbox import report_body
+from times_dispatch.sandbox.bookkeeping.entries import ReportEntry
 from times_dispatch.sandbox.config import ReportsConfig
-from times_dispatch.sandbox.delay_queue import DelayQueue, in_batches
-from times_dispatch.sandbox.entries import ReportEntry
-from times_dispatch.sandbox.reports import ReportRow, plan
+from times_dispatch.sandbox.delivery_reports import report_body
+from times_dispatch.sandbox.delivery_reports.delay_queue import DelayQueue, in_batches
+from times_dispatch.sandbox.delivery_reports.reports import ReportRow, plan
 from times_dispatch.sandbox.seeded_random import SeededRandom
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from typing import Protocol
 
 from aiohttp import web
 
-from times_dispatch.sandbox import responses
+from times_dispatch.sandbox.http import responses
+from times_dispatch.sandbox.http.submission import UNREADABLE, Submission, from_json, from_query
 from times_dispatch.sandbox.seeded_random import Draws
-from times_dispatch.sandbox.submission import UNREADABLE, Submission, from_json, from_query
 
 STRINGS, BARE = 3, 4
 """The indexes of the random numbers that determine the form of responses."""

@@ -5,7 +5,7 @@ import pytest
 
 from tests.kit.sandbox import correlation_id
 from times_dispatch.sandbox import ReportsConfig
-from times_dispatch.sandbox.reports import Event, Origin, ReportPlan, plan
+from times_dispatch.sandbox.delivery_reports.reports import Event, Origin, ReportPlan, plan
 from times_dispatch.sandbox.seeded_random import SeededRandom
 
 QUIET = {"failed": 0.0, "early": 0.0, "duplicated": 0.0, "clicked": 0.0, "replied": 0.0}

@@ -4,10 +4,10 @@ from collections import Counter
 
 import msgspec
 
-from times_dispatch.sandbox.counters import SenderCounters
-from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
-from times_dispatch.sandbox.journal import Journal
-from times_dispatch.sandbox.timestamps import seconds
+from times_dispatch.sandbox.bookkeeping.counters import SenderCounters
+from times_dispatch.sandbox.bookkeeping.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
+from times_dispatch.sandbox.bookkeeping.journal import Journal
+from times_dispatch.sandbox.bookkeeping.timestamps import seconds
 
 CAMPAIGN_CHARACTERS = 8
 """The number of characters at the beginning of a correlation id that are the campaign id."""

@@ -1,5 +1,5 @@
-from times_dispatch.sandbox.delay_queue import DelayQueue, in_batches
-from times_dispatch.sandbox.reports import Event, ReportRow
+from times_dispatch.sandbox.delivery_reports.delay_queue import DelayQueue, in_batches
+from times_dispatch.sandbox.delivery_reports.reports import Event, ReportRow
 
 
 def row(meta: str) -> ReportRow:

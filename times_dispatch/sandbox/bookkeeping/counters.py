@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from times_dispatch.sandbox.arrivals import Arrivals
-from times_dispatch.sandbox.timestamps import seconds
+from times_dispatch.sandbox.bookkeeping.arrivals import Arrivals
+from times_dispatch.sandbox.bookkeeping.timestamps import seconds
 
 MAX_REPEATED_IDS_LISTED = 20
 

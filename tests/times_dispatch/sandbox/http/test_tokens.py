@@ -5,7 +5,7 @@ from aiohttp import web
 
 from tests.kit.clock import FakeClock
 from times_dispatch.sandbox.config import GenericConfig
-from times_dispatch.sandbox.tokens import TokenIssuer
+from times_dispatch.sandbox.http.tokens import TokenIssuer
 
 CONFIG = GenericConfig(client_id="cid", client_secret="csecret", token_lifetime_s=60)
 FORM = b"grant_type=client_credentials&client_id=cid&client_secret=csecret"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from times_dispatch.sandbox.reports import Event, ReportRow
+from times_dispatch.sandbox.delivery_reports.reports import Event, ReportRow
 
 _DESCRIPTIONS = {Event.DELIVERED: "Delivered to handset", Event.FAILED: "Not delivered"}
 _REPLIES = ("STOP", "YES", "धन्यवाद", "x" * 600)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from times_dispatch.sandbox.entries import Entry
+from times_dispatch.sandbox.bookkeeping.entries import Entry
 
 _decode = msgspec.json.Decoder(Entry).decode
 _encode = msgspec.json.Encoder().encode
