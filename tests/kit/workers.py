@@ -25,8 +25,8 @@ from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.model import LedgerSettings, Settings, SettingsFile
+from times_dispatch.settings.tables.dead_numbers import DeadNumberSettings
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity

@@ -27,7 +27,7 @@ from times_dispatch.ledger.keys import ALERTS_WATCHED, WatchedField
 from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertStore, read_target_states
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
+from times_dispatch.settings.tables.alerts import AlertSettings, AlertTargetSettings
 
 BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is fixed: dispatch resume diwali01"
 SECRET = "a-secret-token-of-the-test"

@@ -4,8 +4,8 @@ from typing import ClassVar
 import pytest
 from pydantic import Field
 
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.strict_table import StrictTable, replace_old_names
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.toml.strict_table import StrictTable, replace_old_names
 
 
 class _StrictPort(StrictTable):

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from times_dispatch.ledger.model import RetryRule
-from times_dispatch.settings.durations import check_duration, parse_seconds
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.durations import check_duration, parse_seconds
 
 
 class RetrySettings(StrictTable):

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.kit.callbacks import SETTINGS
-from times_dispatch.settings.alerts import url_variable
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.tables.alerts import url_variable
 
 TABLES = """
 [alerts]

@@ -16,8 +16,8 @@ from tomlkit.items import AbstractTable, AoT, Item
 from times_dispatch.bounded_file import read_bounded
 from times_dispatch.bounded_mistakes import MAX_MISTAKES
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.strict_table import TomlPath, replace_old_names
-from times_dispatch.settings.value_errors import describe_error
+from times_dispatch.settings.toml.strict_table import TomlPath, replace_old_names
+from times_dispatch.settings.toml.value_errors import describe_error
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
-from times_dispatch.settings.durations import check_duration, parse_seconds
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.values.durations import check_duration, parse_seconds
 
 MIN_SECRET: int = 32
 """The fewest characters of the secret that signs sessions."""

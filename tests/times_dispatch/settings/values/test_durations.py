@@ -1,6 +1,6 @@
 import pytest
 
-from times_dispatch.settings.durations import check_duration, format_duration, parse_seconds
+from times_dispatch.settings.values.durations import check_duration, format_duration, parse_seconds
 
 
 @pytest.mark.parametrize(

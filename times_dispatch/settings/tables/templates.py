@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from times_dispatch.settings.senders import CallbackNumbers, Links
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.tables.senders import CallbackNumbers, Links
+from times_dispatch.settings.toml.strict_table import StrictTable
 from times_dispatch.sms.placeholders import right_spelling
 from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.categories import Category

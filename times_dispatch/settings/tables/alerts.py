@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.monitoring.alerts import AlertKind
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import check_duration, parse_seconds
 from times_dispatch.settings.environment import Environment
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.secrets import Secret
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.durations import check_duration, parse_seconds
+from times_dispatch.settings.values.secrets import Secret
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _URL: Final = re.compile(r"[a-z][a-z0-9]*://\S+", re.IGNORECASE)

@@ -1,5 +1,5 @@
 from tests.kit.settings import Loader
-from times_dispatch.settings.secrets import Secret, SecretBytes
+from times_dispatch.settings.values.secrets import Secret, SecretBytes
 
 
 def test_a_secret_equals_its_text_and_its_repr_hides_it() -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.strict_table import TomlPath
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.toml.strict_table import TomlPath
 
 LAYOUT = """\
 title = "top"            # 1

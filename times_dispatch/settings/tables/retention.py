@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from times_dispatch.settings.durations import parse_seconds
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.durations import parse_seconds
 
 _YEARS = re.compile(r"(\d)y")
 _DAYS_OF_YEAR = 366

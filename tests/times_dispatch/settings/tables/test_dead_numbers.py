@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from times_dispatch.settings.dead_numbers import DeadNumberSettings
+from times_dispatch.settings.tables.dead_numbers import DeadNumberSettings
 
 
 def test_by_default_three_codes_make_a_number_dead_for_half_a_year() -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.strict_table import TomlPath, settings_of
+from times_dispatch.settings.toml.strict_table import TomlPath, settings_of
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
 

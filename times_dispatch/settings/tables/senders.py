@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 from times_dispatch.ledger.lanes.names import MAX_LANES
 from times_dispatch.ledger.model import CostUnit
 from times_dispatch.provider.description.provider import MAX_PROVIDERS_PER_SENDER
-from times_dispatch.settings.durations import parse_seconds
-from times_dispatch.settings.money import parse_optional_rupees
-from times_dispatch.settings.rates import check_rate
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.durations import parse_seconds
+from times_dispatch.settings.values.money import parse_optional_rupees
+from times_dispatch.settings.values.rates import check_rate
 from times_dispatch.sms.rules import dlt_ids, links, number_whitelist
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow, check_zone

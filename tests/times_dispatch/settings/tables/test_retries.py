@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from times_dispatch.ledger.model import RetryRule
-from times_dispatch.settings.retries import RetrySettings
+from times_dispatch.settings.tables.retries import RetrySettings
 
 
 def test_without_codes_no_message_is_sent_again() -> None:

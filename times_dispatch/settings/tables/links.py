@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from times_dispatch.settings.addresses import check_listen_address
-from times_dispatch.settings.durations import check_duration, parse_seconds
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.addresses import check_listen_address
+from times_dispatch.settings.values.durations import check_duration, parse_seconds
 
 _URL = re.compile(r"(?:https?://)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?")
 

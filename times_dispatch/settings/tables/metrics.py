@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from times_dispatch.settings.addresses import check_listen_address
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.addresses import check_listen_address
 
 
 class MetricsSettings(StrictTable):

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from times_dispatch.settings.money import format_rupees, parse_rupees
+from times_dispatch.settings.values.money import format_rupees, parse_rupees
 
 
 @pytest.mark.parametrize(

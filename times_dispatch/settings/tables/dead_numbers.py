@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
 from times_dispatch.settings.dead_number_rule import CODE_FORM, DEFAULT_CODES, DEFAULT_KEEP, check_days, rule_of
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
 
 
 class DeadNumberSettings(StrictTable):

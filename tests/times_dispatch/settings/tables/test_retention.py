@@ -5,7 +5,7 @@ import pytest
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import Need, load
-from times_dispatch.settings.retention import parse_period_s
+from times_dispatch.settings.tables.retention import parse_period_s
 
 
 def test_without_the_table_nothing_is_archived(loaded: Loader) -> None:
