@@ -8,9 +8,9 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 -- known in every script and lib. A test looks whether each file names the libs that it uses, and whether each definition is used.
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
-  "archive", "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
-  "names", "pacing", "paces", "provider_choice", "providers", "reactions", "records", "retries", "rollups", "rotation", "spans", "statistics",
-  "suppression", "trail",
+  "archive", "attempts", "brakes", "budget", "campaigns", "clock", "counters", "damage", "delivery_times",
+  "frequency", "keys", "leases", "memory", "names", "paces", "pacing", "provider_choice", "providers", "reactions",
+  "records", "retries", "rollups", "rotation", "send_window", "spans", "states", "statistics", "suppression", "trail",
 }
 for _, lib in ipairs(libs) do
   for line in io.lines(folder .. lib .. ".lua") do

@@ -33,7 +33,7 @@ from times_dispatch.provider.outcomes import Outcome
 from times_dispatch.provider.push import Push
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.numbers import DIGIT_TABLE, NumberInvalid, normalise
 from times_dispatch.sms.placeholders import unfilled

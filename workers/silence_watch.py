@@ -29,7 +29,7 @@ from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.reports.report_backlog import FRESH_S, read_backlog
 from times_dispatch.ledger.statistics.usual import DeliveryCounts, read_delivery_counts
 from times_dispatch.plurals import counted
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.values.durations import format_duration
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 log = structlog.get_logger(__name__)

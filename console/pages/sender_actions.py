@@ -15,7 +15,7 @@ from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
-from times_dispatch.settings.rates import rate_problem
+from times_dispatch.settings.values.rates import rate_problem
 
 _ACTIONS: Final = ("pause", "resume", "rate")
 _MAX_REASON: Final = 200

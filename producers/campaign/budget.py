@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.plurals import counted
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.money import format_rupees
 from times_dispatch.settings.prices import parts_for
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.values.money import format_rupees
 
 
 class Budget:

@@ -9,8 +9,8 @@ from producers.rows.variables import Variable, VariableInvalid, has_placeholders
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import custom_names, names_in_headers, needed_of_campaigns
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
+from times_dispatch.settings.toml.document import Document
 
 
 class CustomValues:

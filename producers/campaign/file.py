@@ -29,11 +29,11 @@ from producers.rows.slots import SlotSource
 from producers.rows.whitelists import Whitelists
 from times_dispatch.ledger.lanes.shares import forbidden_with_lanes
 from times_dispatch.ledger.model import Plan, SenderId
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.settings.sender_window import send_window
+from times_dispatch.settings.toml.document import Document
 from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from producers.campaign.table import CampaignTable
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import format_duration, parse_seconds
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.values.durations import format_duration, parse_seconds
 from times_dispatch.sms.rules.send_window import SendWindow
 
 _DEFAULT_VALIDITY = "24h"

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from producers.campaign.schedule import Times
 from producers.campaign.table import CampaignTable
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.values.durations import format_duration
 
 
 class SecondTries:

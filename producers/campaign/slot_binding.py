@@ -7,7 +7,7 @@ from producers.rows.slots import SlotsFromText, SlotsFromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
 from times_dispatch.bounded_mistakes import MAX_MISTAKES
 from times_dispatch.plurals import counted
-from times_dispatch.settings.document import Document
+from times_dispatch.settings.toml.document import Document
 from times_dispatch.sms.templates import Template
 
 

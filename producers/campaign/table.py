@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
-from times_dispatch.settings.durations import check_duration
-from times_dispatch.settings.money import parse_optional_rupees
-from times_dispatch.settings.rates import check_rate
-from times_dispatch.settings.retries import RetrySettings
-from times_dispatch.settings.senders import WindowText, Zone
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.tables.retries import RetrySettings
+from times_dispatch.settings.tables.senders import WindowText, Zone
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.durations import check_duration
+from times_dispatch.settings.values.money import parse_optional_rupees
+from times_dispatch.settings.values.rates import check_rate
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _YEARS = range(2000, 3000)

@@ -15,8 +15,8 @@ from producers.rows.variables import Variable, VariableInvalid, replace_placehol
 from times_dispatch.ledger.model import LinkTarget, TrackedLinks
 from times_dispatch.links.codes import MAX_LINKS, placeholder
 from times_dispatch.links.targets import target_problem
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.toml.document import Document
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 

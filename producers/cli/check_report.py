@@ -14,8 +14,8 @@ from producers.cli.retry_words import retry_rule_in_words
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.plurals import counted
-from times_dispatch.settings.durations import format_duration
-from times_dispatch.settings.money import format_rupees
+from times_dispatch.settings.values.durations import format_duration
+from times_dispatch.settings.values.money import format_rupees
 
 LABEL_WIDTH = 10
 """Columns of the label of a line, with the blanks after it."""

@@ -47,7 +47,7 @@ def about_cost(options: CliContext, view: CampaignView, messages: int) -> str:
     if not (settings := settings_if_valid(options)):
         return ""
     from times_dispatch.settings.cost_estimate import estimated_cost  # noqa: PLC0415  # loaded with the settings only
-    from times_dispatch.settings.money import format_rupees  # noqa: PLC0415
+    from times_dispatch.settings.values.money import format_rupees  # noqa: PLC0415
 
     cost = estimated_cost(settings, view, messages)
     return "" if cost is None else f", about {format_rupees(cost)}"

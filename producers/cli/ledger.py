@@ -290,14 +290,14 @@ def _syntax_problem(path: Path) -> str:
     with suppress(OSError, ValueError):
         tomllib.loads(path.read_text("utf-8"))
         return ""
-    from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import, and only a mistake needs it
+    from times_dispatch.settings.toml.document import Document  # noqa: PLC0415  # slow to import, and only a mistake needs it
 
     try:
         tomllib.loads(path.read_text("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
         return ""
     except (OSError, ValueError, RecursionError):
-        from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import
+        from times_dispatch.settings.toml.document import Document  # noqa: PLC0415  # slow to import
 
         try:
             Document.read(path)

@@ -13,7 +13,7 @@ from producers.cli.output import console, echo, second_in_india
 from producers.cli.types import WordType
 from times_dispatch.ledger.reports.report_backlog import read_backlog
 from times_dispatch.plurals import counted
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.values.durations import format_duration
 
 Counts = dict[DeadLetterReason, int]
 _REASON = WordType(DeadLetterReason, "reason")

@@ -19,7 +19,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.plurals import counted
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.money import format_rupees
+from times_dispatch.settings.values.money import format_rupees
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from times_dispatch.ledger.model import CampaignView, RetryRule
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.values.durations import format_duration
 
 if TYPE_CHECKING:
     from times_dispatch.ledger.statistics.figures import Statistics

@@ -18,7 +18,7 @@ from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.plurals import counted
-from times_dispatch.settings.rates import rate_problem
+from times_dispatch.settings.values.rates import rate_problem
 
 
 @click.group(cls=CommandGroup)

@@ -23,7 +23,7 @@ from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.plurals import counted
 from times_dispatch.settings.masking import mask
-from times_dispatch.settings.money import format_rupees
+from times_dispatch.settings.values.money import format_rupees
 
 _MAX_TRAIL = 20
 """How many entries of the trail are shown."""

@@ -31,7 +31,7 @@ from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, Ro
 from times_dispatch.plurals import counted
 from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
-from times_dispatch.settings.money import format_rupees
+from times_dispatch.settings.values.money import format_rupees
 from times_dispatch.status.code_meanings import text_of
 
 _BAR_WIDTH = 20

@@ -17,11 +17,11 @@ from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind, forget_kind, read_processes
 from times_dispatch.plurals import counted
-from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.environment import Environment, read_broker_url, read_redis_url
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.values.durations import format_duration
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, Severity, StatusFinding
 from times_dispatch.status.reader import read_status
 from times_dispatch.status.roles import DISPENSABLE, clock_time

@@ -17,9 +17,9 @@ from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalDownload
 from producers.registry.validation import template_problems
 from times_dispatch.plurals import counted
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.registry import registry_path
+from times_dispatch.settings.toml.document import Document
 from times_dispatch.similar_names import similar_name
 from times_dispatch.sms.templates import Template
 

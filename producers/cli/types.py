@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.values.durations import parse_seconds
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
@@ -83,7 +83,7 @@ class PeriodType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds, or fail as click's types do."""
-        from times_dispatch.settings.retention import parse_period_s  # noqa: PLC0415  # slow to import
+        from times_dispatch.settings.tables.retention import parse_period_s  # noqa: PLC0415  # slow to import
 
         if isinstance(value, int):
             return value

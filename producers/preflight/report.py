@@ -22,7 +22,7 @@ from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.monitoring.health import Memory
 from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.settings.masking import mask
-from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.settings.tables.senders import SenderSettings
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 

@@ -11,9 +11,9 @@ from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.repetitions import RepetitionCheck, Repetitions
-from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.settings.tables.senders import SenderSettings
+from times_dispatch.settings.values.durations import format_duration
 from times_dispatch.sms.templates import Template
 
 _BATCH_SIZE = 1000

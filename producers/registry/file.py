@@ -6,7 +6,7 @@ from pathlib import Path
 import tomlkit
 
 from producers.atomic_file import open_atomic
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 
 _HEAD_COMMENT = (
     "Written by: dispatch template import. Names, max_value_length, links and callback_numbers may be changed by hand",

@@ -10,7 +10,7 @@ import msgspec
 
 from producers.rows.damage import damage_of_template
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.slot_rules import DIRECTION

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from producers.registry.portal import PortalRow
 from producers.rows.damage import damage_of_template
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.senders import SenderSettings
-from times_dispatch.settings.templates import TemplateSettings
-from times_dispatch.settings.value_errors import describe_error
+from times_dispatch.settings.tables.senders import SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
+from times_dispatch.settings.toml.value_errors import describe_error
 from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules import headers as header_rules
 from times_dispatch.sms.templates import Template

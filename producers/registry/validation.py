@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from producers.rows.ucs2_characters import describe_character
 from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure, non_gsm_characters
 from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.links import LinkWhitelist

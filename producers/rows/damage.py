@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from producers.rows.lost_characters import LOST, MISREAD
 from producers.rows.spreadsheet_errors import is_error, is_not_found
-from times_dispatch.settings.recipients import NO_VALUE
+from times_dispatch.settings.tables.recipients import NO_VALUE
 from times_dispatch.sms.placeholders import is_unfilled
 
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE][+]|[.,][0-9]+[eE]-?|[eE]-0)[0-9]{1,3}")

@@ -13,8 +13,8 @@ from callbacks.backlog import LATE_S, WATCH_EVERY_S, watch_backlog
 from callbacks.stream_reader import StreamReader
 from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import eventually
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.reports.report_backlog import Backlog, read_backlog
 

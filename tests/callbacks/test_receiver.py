@@ -14,7 +14,8 @@ from callbacks.callback_secrets import CALLBACK_SECRETS, READ_EVERY_S
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.request_body import MAX_BODY_BYTES, MAX_DISCARDED_BYTES
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import SECRET, Processes, eventually, posted, row, stored
+from tests.kit.callbacks import SECRET, Processes, posted, row, stored
+from tests.kit.waiting import eventually
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 

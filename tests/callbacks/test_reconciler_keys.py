@@ -7,8 +7,9 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetters
 from callbacks.streams import RELAY
-from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, eventually, payloads, posted, row, send_campaign
+from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, payloads, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.errors import IdKeyRefused, LedgerNewer
 from times_dispatch.ledger.id_key import READ_S, IdKeyGuard
 from times_dispatch.ledger.keys import ID_KEY as ID_KEY_RECORD

@@ -13,8 +13,9 @@ from callbacks.dead_letters import DeadLetters
 from callbacks.reconciler import GROUP
 from callbacks.stream_reader import CLAIM_AFTER_MS, StreamReader
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import ID_KEY, SECRET, Processes, SentCampaign, eventually, posted, row, send_campaign
+from tests.kit.callbacks import ID_KEY, SECRET, Processes, SentCampaign, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from tests.kit.waiting import eventually
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import CampaignKey, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
-from times_dispatch.sandbox.entries import Entry, ReportEntry
+from times_dispatch.sandbox.bookkeeping.books import CAMPAIGN_CHARACTERS
+from times_dispatch.sandbox.bookkeeping.entries import Entry, ReportEntry
 
 _VISITS_IN_BLOCK = 1024
 """How many visits one field of the ledger's hash stores, as in ``lua/apply_reports.lua``."""

@@ -24,9 +24,9 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.ledger.statistics.recount import Recount
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
-from times_dispatch.sandbox.entries import Arrival, Entry
-from times_dispatch.sandbox.timestamps import seconds
+from times_dispatch.sandbox.bookkeeping.books import CAMPAIGN_CHARACTERS
+from times_dispatch.sandbox.bookkeeping.entries import Arrival, Entry
+from times_dispatch.sandbox.bookkeeping.timestamps import seconds
 
 _LEASES_EXPIRED = "leases expired"
 """The event that upkeep logs when it takes batches from a lost worker."""

@@ -10,7 +10,7 @@ from tests.chaos.counted_visits import answered_visits, counted_visits
 from tests.kit.callbacks import ID_KEY, SENDER, send_campaign
 from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportApplier
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.entries import Refusal, ReportEntry
+from times_dispatch.sandbox.bookkeeping.entries import Refusal, ReportEntry
 
 
 async def test_the_ids_of_the_counted_visits_are_read_from_the_ledger(redis: Redis) -> None:

@@ -12,6 +12,7 @@ from kombu import pools
 
 from tests.kit.command_line import campaign_file, compare, submit, watch
 from tests.kit.rabbitmq import RabbitServer, rabbitmq
+from tests.kit.waiting import wait_until
 from times_dispatch.broker.app import BROKER_ERRORS, BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.broker.queues import BULK_QUEUE, UPKEEP_QUEUE, URGENT_QUEUE
 from times_dispatch.demo import recipients
@@ -116,10 +117,7 @@ def _submit(stack: Stack, name: str) -> CampaignId:
 
 def _wait_for_sent(stack: Stack, messages: int) -> None:
     """Wait until the provider has accepted some messages. No command is started for this, which would take CPU time."""
-    until = time.monotonic() + _WITHIN_S
-    while stack.books()["all"]["accepted"] < messages:
-        assert time.monotonic() < until, f"fewer than {messages} messages were sent in time"
-        time.sleep(0.1)
+    wait_until(lambda: stack.books()["all"]["accepted"] >= messages, f"{messages} sent messages", within_s=_WITHIN_S)
 
 
 def _double(app: Celery, campaign: CampaignId) -> None:

@@ -16,7 +16,7 @@ from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.books import Accepted
+from times_dispatch.sandbox.bookkeeping.books import Accepted
 
 pytestmark = pytest.mark.processes
 

@@ -6,7 +6,7 @@ import pytest
 
 from producers.registry.merge import Merge
 from producers.registry.portal import PortalDownload, is_approved
-from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.settings.tables.senders import SenderSettings
 from times_dispatch.sms.rules.categories import Category, category_from_portal
 
 

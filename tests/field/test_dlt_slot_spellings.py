@@ -6,8 +6,8 @@ import pytest
 
 from producers.registry.merge import Merge
 from producers.registry.portal import PortalDownload
-from times_dispatch.settings.senders import SenderSettings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.senders import SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 from times_dispatch.sms.placeholders import unfilled
 
 

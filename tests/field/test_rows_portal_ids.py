@@ -7,7 +7,7 @@ from xlsxwriter import Workbook
 
 from producers.registry.merge import Merge
 from producers.registry.portal import PortalDownload
-from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.settings.tables.senders import SenderSettings
 
 ID = "1207161786534401928"
 HEADING = ("Template ID", "Template Name", "Header", "Template Type", "Template Content", "Status", "PE ID")

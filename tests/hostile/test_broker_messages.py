@@ -3,7 +3,6 @@
 import base64
 import json
 import pickle
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from redis import Redis
 
 from tests.kit.command_line import campaign_file
+from tests.kit.waiting import wait_until
 from times_dispatch.broker.queues import BULK_QUEUE, UPKEEP_QUEUE
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import Stack
@@ -129,9 +129,9 @@ def test_no_message_in_the_broker_ends_a_worker_or_keeps_it_from_its_work(stack:
 
 
 def _wait_until_taken(redis: Redis, queue: str, stack: Stack, name: str) -> None:
-    deadline = time.monotonic() + 120
-    while redis.llen(queue):
+    def is_taken() -> bool:
         stack.check()
-        assert time.monotonic() < deadline, name
-        time.sleep(0.01)
+        return not redis.llen(queue)
+
+    wait_until(is_taken, f"a worker that takes {name}", every_s=0.01)
     stack.check()

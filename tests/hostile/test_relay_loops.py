@@ -9,9 +9,10 @@ from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits, enqueue
 from callbacks.relay.via import MAX_RELAYS
 from callbacks.streams import BODY, RELAY, REPORTS, VIA
-from tests.kit.callbacks import eventually, posted, row, stored
+from tests.kit.callbacks import posted, row, stored
 from tests.kit.receiver import PATH, receiving
 from tests.kit.reconciler import make_reconciler, settle
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.connection import connect
 
 FOREIGN = posted("delivered", row("of-another-system"))

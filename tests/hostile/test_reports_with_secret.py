@@ -21,8 +21,9 @@ from callbacks.classifier import MAX_REACTIONS
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.http.posted_reports import PostedReportsReader, is_light
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import ID_KEY, SECRET, Processes, eventually, posted, row, send_campaign
+from tests.kit.callbacks import ID_KEY, SECRET, Processes, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from tests.kit.waiting import eventually
 from tests.kit.watched import least_stall_ms, least_stall_ms_of
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS

@@ -20,12 +20,11 @@ from callbacks.relay.via import read_relay_id
 from callbacks.report_room import ReportRoom
 from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import eventually
 from tests.kit.ledger import Ledger
 from tests.kit.links import application, serving_links, submit_with_links
 from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, read_users, server_with_users, service
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import eventually, wait_until
 from times_dispatch.alerts.observation import BudgetUse, Observer
 from times_dispatch.demo.processes import Process, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server

@@ -1,12 +1,12 @@
 """A real stack with a webhook, for tests of the alerts that faults of the stack cause."""
 
 import json
-import time
 from collections.abc import Callable
 
 import httpx
 
 from tests.kit.command_line import campaign_file, submit
+from tests.kit.waiting import wait_until
 from tests.kit.webhook import Webhook
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
@@ -59,10 +59,7 @@ class Story:
 
     def until(self, reached: Callable[[], bool], what: str) -> None:
         """Wait until *reached* returns true; fail after ``WITHIN_S`` seconds, and name *what* in the failure."""
-        until = time.monotonic() + WITHIN_S
-        while not reached():
-            assert time.monotonic() < until, f"waited too long for {what}; alerts sent: {self._webhook.texts}"
-            time.sleep(0.5)
+        wait_until(reached, lambda: f"{what}; alerts sent: {self._webhook.texts}", within_s=WITHIN_S, every_s=0.5)
 
     def lines(self, words: str, *, over: bool) -> list[str]:
         """Return the lines of alerts with these words: lines about the end of alerts if *over*, else other lines."""

@@ -1,13 +1,12 @@
 """A campaign whose messages are sent, posted bodies, and the real processes, for tests of callbacks."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +59,6 @@ async def payloads(redis: Redis, stream: str) -> list[bytes]:
 async def stored(redis: Redis) -> list[bytes]:
     """Return the stored bodies that no reconciler has applied and deleted."""
     return [body for payload in await payloads(redis, REPORTS) for body in unpack(payload)]
-
-
-async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 120.0) -> Any:
-    """Repeat a call until its result is true, and return the result."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await check()):
-            await asyncio.sleep(0.02)
-    return answer
 
 
 class SentCampaign:

@@ -1,7 +1,6 @@
 """The whole ledger for tests: all its classes on one Redis, short calls, and a check of the counters."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -9,6 +8,7 @@ from redis.asyncio.client import Pipeline
 
 from tests.kit.balance import assert_balanced
 from tests.kit.redis_clock import STOPPED_AT
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
@@ -67,14 +67,6 @@ def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Re
         slots=[[f"name {index}" for index in indexes]],
         parts=list(parts) if parts else [1] * count,
     )
-
-
-async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Repeat a call until its result is true, and return the result."""
-    async with asyncio.timeout(120):
-        while not (answer := await check()):  # the wait is for Redis' clock
-            await asyncio.sleep(0.005)
-    return answer
 
 
 class Ledger:
@@ -250,7 +242,8 @@ class Ledger:
 
     async def issue_eventually(self) -> list[BatchRef]:
         """Issue batches until at least one is issued."""
-        return await eventually(self.issue)
+        refs: list[BatchRef] = await eventually(self.issue)
+        return refs
 
     async def end_day(self) -> None:
         """Change the date of today's counts to yesterday."""

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
+from tests.kit.waiting import eventually
 from times_dispatch.sandbox import SandboxConfig, serve
 
 USERNAME, PASSWORD = "account", "s3cret"
@@ -83,10 +84,12 @@ class SandboxClient:
         return orjson.loads((await self.get("/sandbox/books"))[1])
 
     async def until(self, condition: Callable[[Any], object]) -> None:
-        """Wait until the books meet a condition; fail after a minute."""
-        async with asyncio.timeout(60):
-            while not condition(await self.books()):
-                await asyncio.sleep(0.005)
+        """Wait until the books meet a condition."""
+
+        async def is_met() -> bool:
+            return bool(condition(await self.books()))
+
+        await eventually(is_met)
 
     async def accepted(self) -> list[Any]:
         return [orjson.loads(line) for line in (await self.get("/sandbox/accepted"))[1].splitlines()]
@@ -118,10 +121,3 @@ async def run_sandbox(config: SandboxConfig) -> AsyncIterator[SandboxClient]:
             serving.cancel()
             with suppress(asyncio.CancelledError):
                 await serving
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true; fail after a minute."""
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.005)

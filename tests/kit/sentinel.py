@@ -2,16 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 from redis import Redis, RedisError
 
 from tests.kit.tls import Certificates, tls_server
+from tests.kit.waiting import wait_until
 from times_dispatch.demo.processes import Process, clean_environment, free_port
-from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
+from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 
 MASTER = "dispatch"
 SENTINELS = 3
@@ -70,7 +71,7 @@ class SentinelGroup:
         folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="times-dispatch-sentinel-")))
         for number in range(SENTINELS):
             self._start_sentinel(number, folder)
-        _wait(lambda: all(self._is_ready(port) for port in self.ports))
+        wait_until(lambda: all(map(self._is_ready, self.ports)), "Sentinel", within_s=_READY_WITHIN_S, every_s=0.1)
 
     def _start_sentinel(self, number: int, folder: Path) -> None:
         port = free_port()
@@ -90,9 +91,13 @@ class SentinelGroup:
         self.ports.append(port)
 
     def _is_ready(self, port: int) -> bool:
-        with Redis(port=port, socket_timeout=1) as sentinel:
-            state = sentinel.sentinel_master(MASTER)
-        return state["num-slaves"] == self._number and state["num-other-sentinels"] == SENTINELS - 1 and self.in_step()
+        try:
+            with Redis(port=port, socket_timeout=1) as sentinel:
+                state = sentinel.sentinel_master(MASTER)
+            is_known = state["num-slaves"] == self._number and state["num-other-sentinels"] == SENTINELS - 1
+            return is_known and self.in_step()
+        except RedisError:
+            return False
 
     def in_step(self) -> bool:
         """Return whether every replica is connected to its primary."""
@@ -125,10 +130,16 @@ class SentinelGroup:
             with self.client(replica) as redis:
                 redis.config_set("masterauth", self._password)
 
+    def _has_another_primary(self) -> bool:
+        try:
+            return self.primary_port() != self.primary.port
+        except RedisError:
+            return False
+
     def wait_for_failover(self, within_s: float = 30.0) -> float:
         """Wait until a sentinel names another primary; return the duration in seconds."""
         began = time.monotonic()
-        _wait(lambda: self.primary_port() != self.primary.port, within_s)
+        wait_until(self._has_another_primary, "the failover", within_s=within_s, every_s=0.1)
         return time.monotonic() - began
 
     def configure(self, name: str, value: object, *servers: EmbeddedServer) -> None:
@@ -186,16 +197,3 @@ class SentinelGroupBehindTls:
 def any_of(servers: Sequence[EmbeddedServer], port: int) -> EmbeddedServer:
     """Return the server with a port."""
     return next(server for server in servers if server.port == port)
-
-
-def _wait(reached: Callable[[], object], within_s: float = _READY_WITHIN_S) -> None:
-    def is_reached() -> bool:
-        with suppress(RedisError):
-            return bool(reached())
-        return False
-
-    until = time.monotonic() + within_s
-    while not is_reached():
-        if time.monotonic() > until:
-            raise EmbeddedServerFailed("Sentinel was not ready, or did not fail over, in time")
-        time.sleep(0.1)

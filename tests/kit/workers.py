@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,8 +25,8 @@ from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.model import LedgerSettings, Settings, SettingsFile
+from times_dispatch.settings.tables.dead_numbers import DeadNumberSettings
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
@@ -355,15 +355,3 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "rng": random.Random(1),
     }
     return WorkerContext(**{**fields, **changes})
-
-
-async def until(reached: Callable[[], Any], *, within_s: float = 120.0) -> None:
-    """Repeat a call until its result, which may be awaitable, is true; fail after *within_s* seconds."""
-
-    async def is_reached() -> bool:
-        reply = reached()
-        return bool(await reply if isinstance(reply, Awaitable) else reply)
-
-    async with asyncio.timeout(within_s):
-        while not await is_reached():
-            await asyncio.sleep(0.005)

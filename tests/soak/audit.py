@@ -27,8 +27,8 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.figures import statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS, Accepted
-from times_dispatch.sandbox.entries import Entry, ReportEntry
+from times_dispatch.sandbox.bookkeeping.books import CAMPAIGN_CHARACTERS, Accepted
+from times_dispatch.sandbox.bookkeeping.entries import Entry, ReportEntry
 
 _EVERY_S = 10.0
 _FIRST_LOOK_S = 12.0

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tests.soak.audit import AuditTotals, VisitsInJournal
-from times_dispatch.sandbox.entries import Acceptance, Entry, ReportEntry
+from times_dispatch.sandbox.bookkeeping.entries import Acceptance, Entry, ReportEntry
 
 
 def _line(entry: Entry) -> bytes:

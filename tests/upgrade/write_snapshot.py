@@ -8,8 +8,6 @@ another system that wait for a relay.
 
 import asyncio
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -17,6 +15,7 @@ from redis import Redis
 
 import times_dispatch.demo
 from tests.kit.command_line import show, submit
+from tests.kit.waiting import wait_until
 from tests.upgrade.old_tree import missing, old_tree
 from tests.upgrade.snapshot import Acceptance, Snapshot, copy_keys, write
 from tests.upgrade.stack import MixedStack, Version
@@ -25,7 +24,6 @@ from times_dispatch.demo.comparison import fetch_books
 from times_dispatch.demo.processes import run
 from times_dispatch.ledger.model import CampaignId
 
-_WITHIN_S = 180.0
 _OPTED_OUT = "+919876543210"
 _NO_RELAY = '# relay_url = "https://example.com/reports"'
 _RELAY = 'relay_url = "http://127.0.0.1:9/reports"'
@@ -58,21 +56,21 @@ def main() -> int:
 
 def _take(stack: MixedStack) -> Snapshot:
     done = _submit(stack, "done", 30)
-    _wait(lambda: show(stack, done)["state"] == "finished" and not show(stack, done)["states"]["accepted"])
+    wait_until(lambda: show(stack, done)["state"] == "finished" and not show(stack, done)["states"]["accepted"])
     _dispatch(stack, "optout", "add", _OPTED_OUT)
     paused = _submit(stack, "paused", 1_000)
     _dispatch(stack, "pause", paused, "--reason", "wrong price")
     half = _submit(stack, "half-sent", 1_200)
     httpx.post(stack.postback_url, content=b"garbage{", timeout=60, trust_env=False)
-    _wait(lambda: show(stack, half)["states"]["delivered"] > 100)
+    wait_until(lambda: show(stack, half)["states"]["delivered"] > 100)
     for name in ("reconciler-1", "reconciler-2"):
         stack.processes[name].kill()
     accepted = stack.books()["all"]["accepted"]
-    _wait(lambda: stack.books()["all"]["accepted"] > accepted + 150)
+    wait_until(lambda: stack.books()["all"]["accepted"] > accepted + 150)
     for name in ("worker-1", "worker-2", "beat"):
         stack.processes[name].kill()
     httpx.post(f"{stack.sandbox_url}/sandbox/flush", timeout=60, trust_env=False)
-    _wait(lambda: not (stack.books()["reports"]["pending"] or stack.books()["reports"]["pending_clicks"]))
+    wait_until(lambda: not (stack.books()["reports"]["pending"] or stack.books()["reports"]["pending_clicks"]))
     with Redis.from_url(stack.redis.url) as redis:
         seconds, microseconds = redis.time()
         keys = [key for key in copy_keys(redis) if not key.name.startswith((b"_kombu", b"unacked"))]
@@ -99,14 +97,6 @@ def _dispatch(stack: MixedStack, *arguments: str) -> None:
     done = run(["dispatch", *arguments], stack.environment)
     if done.returncode:
         raise RuntimeError(done.stderr)
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + _WITHIN_S
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":

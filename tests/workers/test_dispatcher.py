@@ -8,7 +8,8 @@ from redis import exceptions
 from structlog.testing import capture_logs
 
 from tests.kit.fake_provider import Arrived, FakeProvider
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key
@@ -57,7 +58,7 @@ async def test_no_more_pushes_are_in_flight_than_the_process_may_have(rig: Worke
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=7) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 7)
+        await eventually(lambda: rig.provider.in_flight == 7)
         assert (await rig.states()).count("s") == 7  # no message is opened that cannot be pushed at once
         rig.provider.may_answer.set()
         await worker.quiet()
@@ -68,9 +69,9 @@ async def test_batches_for_which_there_is_no_room_have_their_turn_when_others_en
     await rig.submit(5, batch_size=1)
     async with rig.worker(max_batches=1) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) == 5)
+        await eventually(lambda: len(rig.provider.ids) == 5)
         await worker.quiet()
-        await until(lambda: not worker.dispatcher._running)
+        await eventually(lambda: not worker.dispatcher._running)
     assert worker.ended.count(BatchEnd.FULL) == 4
     assert await rig.states() == "aaaaa"
 
@@ -83,9 +84,9 @@ async def test_a_worker_is_full_as_long_as_enough_wait_to_follow_those_at_work(
     async with rig.worker(max_batches=1, full_at=3) as worker:
         assert not worker.dispatcher.is_full()
         await rig.issue(worker)
-        await until(worker.dispatcher.is_full)
+        await eventually(worker.dispatcher.is_full)
         rig.provider.may_answer.set()
-        await until(lambda: len(rig.provider.ids) == 5)
+        await eventually(lambda: len(rig.provider.ids) == 5)
         assert not worker.dispatcher.is_full()
         await worker.quiet()
     assert await rig.states() == "aaaaa"
@@ -109,7 +110,7 @@ async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the
             async with rig.worker(rates={SENDER: 50}) as worker:
                 worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
                 server.restart()
-                await until(lambda: worker.ended)
+                await eventually(lambda: worker.ended)
                 assert worker.ended == [BatchEnd.NOTHING_TO_DO]
                 assert (await rig.queries.sender(SENDER)).rate_per_s == 50
 
@@ -129,7 +130,7 @@ async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(prov
     with EmbeddedServer(password="mellon") as server, capture_logs() as logs:
         wrong = server.url.replace("mellon", "swordfish")
         async with connect(wrong, retries=0) as redis, WorkerRig(redis, provider).worker():
-            await until(lambda: any(log["event"] == "ledger unavailable" for log in logs))
+            await eventually(lambda: any(log["event"] == "ledger unavailable" for log in logs))
     (reason,) = {log["error"] for log in logs if log["event"] == "ledger unavailable"}
     assert reason.endswith("refused the password")
     assert "swordfish" not in str(logs)

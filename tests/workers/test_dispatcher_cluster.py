@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from tests.kit.cluster import one_tag_each
 from tests.kit.fake_provider import FakeProvider
 from tests.kit.lanes import people, submit_in_lanes
-from tests.kit.workers import WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import WorkerRig
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
@@ -90,9 +91,9 @@ async def _send_through(
                 worker.wake_for(ready)
 
             async with _upkeep(rig, wake):
-                await until(lambda: len(provider.arrived) >= after)
+                await eventually(lambda: len(provider.arrived) >= after)
                 await asyncio.to_thread(trouble)
-                await until(lambda: _are_over(rig, campaigns), within_s=90)
+                await eventually(lambda: _are_over(rig, campaigns), within_s=90)
                 await worker.quiet()
         assert len(set(provider.ids)) == len(provider.ids), "a message was sent twice"
         in_doubt, missing = Counter[str](), Counter[str]()
@@ -205,11 +206,11 @@ async def test_one_sender_in_four_lanes_loses_and_doubles_nothing_when_a_primary
                 worker.wake_for(ready)
 
             async with _upkeep(rig, wake):
-                await until(lambda: redis.hexists(f"{{{lanes[-1]}}}:sender", "rate"))
+                await eventually(lambda: redis.hexists(f"{{{lanes[-1]}}}:sender", "rate"))
                 campaign = await submit_in_lanes(redis, people(messages), batch_size=50, sender=sender)
-                await until(lambda: len(provider.arrived) >= after, within_s=120)
+                await eventually(lambda: len(provider.arrived) >= after, within_s=120)
                 await asyncio.to_thread(kill)
-                await until(lambda: _are_over(rig, [campaign]), within_s=300)
+                await eventually(lambda: _are_over(rig, [campaign]), within_s=300)
                 await worker.quiet()
         view = await rig.view(campaign)
         times_ms = [

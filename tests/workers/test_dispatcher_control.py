@@ -9,7 +9,8 @@ import asyncio
 import pytest
 
 from tests.kit.fake_provider import answer
-from tests.kit.workers import SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import SENDER, WorkerRig
 from times_dispatch.clock import SystemClock
 from times_dispatch.ledger.states import MessageState
 
@@ -50,10 +51,10 @@ async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_send_time
     await rig.submit(5)
     async with rig.worker(rates={SENDER: 0.02}, clock=clock) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) == 1)
-        await until(lambda: clock.batch_waits() >= 2)  # the batch waits for its next send time, in 50 seconds
+        await eventually(lambda: len(rig.provider.ids) == 1)
+        await eventually(lambda: clock.batch_waits() >= 2)  # the batch waits for its next send time, in 50 seconds
         await rig.control.set_rate(SENDER, 20)
-        await until(lambda: len(rig.provider.ids) >= 2, within_s=20)
+        await eventually(lambda: len(rig.provider.ids) >= 2, within_s=20)
         assert clock.max_batch_wait_s() <= 0.5
         await worker.quiet()
 
@@ -65,13 +66,13 @@ async def test_a_sender_that_is_resumed_while_it_backs_off_goes_on_before_the_ba
     rig.provider.reply = lambda _: answer({}, 429, **{"Retry-After": "60"})
     async with rig.worker(clock=clock) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) >= 3)
-        await until(lambda: _all_are_pending(rig))
-        await until(lambda: clock.batch_waits() >= 2)
+        await eventually(lambda: len(rig.provider.ids) >= 3)
+        await eventually(lambda: _all_are_pending(rig))
+        await eventually(lambda: clock.batch_waits() >= 2)
         sent = len(rig.provider.ids)
         rig.provider.reply = lambda _: None
         await rig.control.resume_sender(SENDER)
-        await until(lambda: len(rig.provider.ids) > sent, within_s=20)
+        await eventually(lambda: len(rig.provider.ids) > sent, within_s=20)
         assert clock.max_batch_wait_s() <= 0.5
         await worker.quiet()
     assert await rig.states() == "aaa"

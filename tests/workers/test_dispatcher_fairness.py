@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from tests.kit.fake_provider import Arrived
-from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -40,11 +41,11 @@ async def test_a_small_campaign_is_begun_within_five_seconds_behind_a_huge_one(
     await rig.submit(12_000, batch_size=1_000, campaign=HUGE)
     async with rig.worker(rates={SENDER: rate_per_s}) as worker:
         await rig.issue(worker)
-        await until(lambda: _pushes_of(rig, HUGE))
+        await eventually(lambda: _pushes_of(rig, HUGE))
         await rig.submit(3, campaign=SMALL, text=OTHER_TEXT)
         huge_before = len(_pushes_of(rig, HUGE))
         await rig.issue(worker)
-        await until(lambda: _pushes_of(rig, SMALL))
+        await eventually(lambda: _pushes_of(rig, SMALL))
         # The limit is five seconds by the sender's own rate, which no delay of the machine shortens.
         assert _before_first(rig, SMALL, of=HUGE) - huge_before <= 5 * rate_per_s
     assert await rig.count(MessageState.IN_DOUBT, HUGE) == 0
@@ -56,12 +57,12 @@ async def test_urgent_work_begins_at_once_in_a_worker_full_of_slow_bulk(rig: Wor
         for sender in slow:
             await rig.submit(180, batch_size=60, campaign=f"{sender.lower()}01", sender=sender)
             await rig.issue(worker, SenderId(sender))
-        await until(worker.dispatcher.is_full)
+        await eventually(worker.dispatcher.is_full)
         assert not worker.dispatcher.is_full(is_urgent=True)
         await rig.submit(1, campaign=URGENT, sender=OTP, urgent=True)
         bulk_before = len(rig.provider.arrived)
         await rig.issue(worker, OTP)
-        await until(lambda: _pushes_of(rig, URGENT))
+        await eventually(lambda: _pushes_of(rig, URGENT))
         # The bulk campaigns need 12 s more at 15/s together; half a second of them would be 8 messages.
         assert [push.id.startswith(URGENT) for push in rig.provider.arrived].index(True) - bulk_before <= 30
 
@@ -72,11 +73,11 @@ async def test_urgent_work_is_pushed_while_the_provider_answers_nothing_to_bulk(
     await rig.submit(400, campaign=HUGE)
     async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_in_flight=50) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 49)  # one permit is kept free
+        await eventually(lambda: rig.provider.in_flight == 49)  # one permit is kept free
         await rig.submit(5, campaign=URGENT, sender=OTP, urgent=True)
         await rig.issue(worker, OTP)
-        await until(lambda: rig.count(MessageState.ACCEPTED, URGENT))
-        await until(lambda: len(_pushes_of(rig, URGENT)) == 5)
+        await eventually(lambda: rig.count(MessageState.ACCEPTED, URGENT))
+        await eventually(lambda: len(_pushes_of(rig, URGENT)) == 5)
         rig.provider.may_answer.set()
         await worker.quiet()
     assert await rig.states(HUGE) == "a" * 400
@@ -87,14 +88,14 @@ async def test_a_lowered_rate_frees_the_places_of_batches_for_other_senders(rig:
     await rig.submit(1_600, campaign=HUGE)
     async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_batches=8, max_in_flight=80) as worker:
         await rig.issue(worker)
-        await until(worker.dispatcher.is_full)
-        await until(lambda: rig.provider.in_flight >= 70)
+        await eventually(worker.dispatcher.is_full)
+        await eventually(lambda: rig.provider.in_flight >= 70)
         await rig.control.set_rate(SENDER, 5.0)
         rig.provider.may_answer.set()
         await rig.submit(1, campaign=SMALL, sender=OTP, text=OTHER_TEXT)
         huge_before = len(_pushes_of(rig, HUGE))
         await rig.issue(worker, OTP)
-        await until(lambda: _pushes_of(rig, SMALL))
+        await eventually(lambda: _pushes_of(rig, SMALL))
         assert _before_first(rig, SMALL, of=HUGE) - huge_before <= 9 * 5  # of 1,500 at 5/s
 
 
@@ -102,11 +103,11 @@ async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: Worke
     await rig.submit(200, campaign=HUGE)
     async with rig.worker(rates={SENDER: 20.0}) as worker:
         await rig.issue(worker)
-        await until(lambda: len(_pushes_of(rig, HUGE)) >= 5)
+        await eventually(lambda: len(_pushes_of(rig, HUGE)) >= 5)
         await rig.submit(10, campaign=URGENT, urgent=True, text=OTHER_TEXT)
         bulk_before = len(_pushes_of(rig, HUGE))
         await rig.issue(worker)
-        await until(lambda: len(_pushes_of(rig, URGENT)) == 10)
+        await eventually(lambda: len(_pushes_of(rig, URGENT)) == 10)
         assert len(_pushes_of(rig, HUGE)) - bulk_before <= 20  # at most a block of one second, of 190 messages
 
 
@@ -132,14 +133,14 @@ async def test_a_batch_that_a_full_worker_could_not_begin_is_begun_elsewhere_one
     async with rig.worker(max_batches=1, **options) as dying, rig.worker(**options) as other:  # type: ignore[arg-type]
         workers, woken_for = [dying], Counter[CampaignId]()
         upkeep = asyncio.create_task(_upkeep(rig, maintenance, workers, woken_for))
-        await until(lambda: rig.provider.ids)
+        await eventually(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
-        await until(lambda: dying.dispatcher._waiting.count(is_urgent=False))
-        await until(lambda: woken_for[CampaignId("waiting1")] >= 3)  # the full worker is woken
+        await eventually(lambda: dying.dispatcher._waiting.count(is_urgent=False))
+        await eventually(lambda: woken_for[CampaignId("waiting1")] >= 3)  # the full worker is woken
         dying.dispatcher._waiting.take_all()
         workers[:] = [other]
         woken_before = woken_for[CampaignId("waiting1")]
-        await until(lambda: _pushes_of(rig, CampaignId("waiting1")))
+        await eventually(lambda: _pushes_of(rig, CampaignId("waiting1")))
         upkeep.cancel()
         # Workers are woken once for each lease; a second time only if the machine delays the other worker by a lease.
         assert woken_for[CampaignId("waiting1")] - woken_before <= 2
@@ -150,13 +151,13 @@ async def test_a_batch_that_waits_in_a_full_worker_is_begun_by_another_after_two
     options = {"rates": {SENDER: 2.0, OTP: 0.0}}
     async with rig.worker(max_batches=1, **options) as full, rig.worker(**options) as other:  # type: ignore[arg-type]
         await rig.issue(full)
-        await until(lambda: rig.provider.ids)
+        await eventually(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
         began = time.monotonic()
         full.wake_for(await rig.leases.issue(OTP))
-        await until(lambda: full.dispatcher._waiting.count(is_urgent=False))
+        await eventually(lambda: full.dispatcher._waiting.count(is_urgent=False))
         full.wake_for = other.wake_for  # type: ignore[method-assign]  # all read the same queue
-        await until(lambda: _pushes_of(rig, CampaignId("waiting1")))
+        await eventually(lambda: _pushes_of(rig, CampaignId("waiting1")))
         assert 1.5 < time.monotonic() - began < 25  # the full worker is full for 50 s
 
 
@@ -165,12 +166,12 @@ async def test_a_worker_reads_no_bulk_when_its_places_are_taken_and_nothing_ends
     await rig.submit(3, batch_size=1)
     async with rig.worker(max_batches=3, max_in_flight=10) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 2)
+        await eventually(lambda: rig.provider.in_flight == 2)
         assert worker.dispatcher.is_full()
         assert not worker.dispatcher.is_full(is_urgent=True)
         rig.provider.may_answer.set()
-        await until(lambda: rig.count(MessageState.ACCEPTED))
-        await until(lambda: not worker.dispatcher.is_full())
+        await eventually(lambda: rig.count(MessageState.ACCEPTED))
+        await eventually(lambda: not worker.dispatcher.is_full())
         await worker.quiet()
 
 

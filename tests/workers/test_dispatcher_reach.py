@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from tests.kit.fake_provider import FakeProvider
 from tests.kit.fleet import Fleet
-from tests.kit.workers import SENDER, Worker, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import SENDER, Worker, WorkerRig
 from times_dispatch.ledger.openings import Block, Opened, Wait
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -94,9 +95,9 @@ async def test_the_batch_of_a_worker_that_is_cut_off_from_the_provider_is_sent_b
     async with fleet_of(rig, CutOff(rig), healthy=1) as fleet:
         cut_off = fleet.workers[0]
         await rig.issue(cut_off)
-        await until(lambda: BatchEnd.PROVIDER_LOST in cut_off.ended, within_s=WITHIN_S)
+        await eventually(lambda: BatchEnd.PROVIDER_LOST in cut_off.ended, within_s=WITHIN_S)
         await keep_up_until_sent(rig, fleet, "diwali01", 40)
-        await until(lambda: not cut_off.dispatcher.figures()["batches"], within_s=WITHIN_S)
+        await eventually(lambda: not cut_off.dispatcher.figures()["batches"], within_s=WITHIN_S)
     assert (await rig.view()).state is CampaignState.FINISHED
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 40
     assert await rig.lease_count(SENDER) == 0
@@ -110,7 +111,7 @@ async def test_a_worker_that_is_cut_off_costs_the_healthy_ones_less_than_a_fifth
     await rig.submit(20, batch_size=20, campaign="before01")
     async with fleet_of(rig, cut_off, healthy=2) as fleet:
         await rig.issue(fleet.workers[0])
-        await until(lambda: BatchEnd.PROVIDER_LOST in fleet.workers[0].ended, within_s=WITHIN_S)
+        await eventually(lambda: BatchEnd.PROVIDER_LOST in fleet.workers[0].ended, within_s=WITHIN_S)
         await keep_up_until_sent(rig, fleet, "before01", 20)
         failed_before = len(cut_off.provider.arrived)
         openings = [count_openings(worker) for worker in fleet.workers[1:]]
@@ -136,7 +137,7 @@ async def test_a_worker_takes_no_wake_ups_while_it_is_cut_off_from_every_provide
             reach.note(provider, [OUTCOMES[Failure.UNREACHABLE]])
         assert worker.dispatcher.is_full()
         assert worker.dispatcher.is_full(is_urgent=True)
-        await until(lambda: not worker.dispatcher.is_full())  # a connection to the second provider can be made
+        await eventually(lambda: not worker.dispatcher.is_full())  # a connection to the second provider can be made
 
 
 async def test_a_lone_worker_goes_on_trying_and_sends_when_the_provider_is_back(redis: Redis) -> None:
@@ -145,7 +146,7 @@ async def test_a_lone_worker_goes_on_trying_and_sends_when_the_provider_is_back(
     await rig.submit(40, batch_size=20)
     async with rig.worker(timings=TIMINGS) as worker:
         await rig.issue(worker)
-        await until(lambda: BatchEnd.PROVIDER_LOST in worker.ended, within_s=WITHIN_S)
+        await eventually(lambda: BatchEnd.PROVIDER_LOST in worker.ended, within_s=WITHIN_S)
         rig.provider.reply = lambda _: None
         async with asyncio.timeout(WITHIN_S):
             while await rig.count(MessageState.ACCEPTED) < 40:
@@ -161,7 +162,7 @@ async def test_a_provider_that_accepts_connections_and_answers_nothing_is_tried_
     await rig.submit(2_000, batch_size=200)
     async with rig.worker(timings=TIMINGS, max_in_flight=20) as worker:
         await rig.issue(worker)
-        await until(lambda: BatchEnd.PROVIDER_LOST in worker.ended, within_s=WITHIN_S)
+        await eventually(lambda: BatchEnd.PROVIDER_LOST in worker.ended, within_s=WITHIN_S)
         opened = count_openings(worker)
         async with asyncio.timeout(WITHIN_S):
             while opened["probes"] < 2:
@@ -182,11 +183,11 @@ async def test_a_worker_that_is_cut_off_from_one_provider_of_a_chain_leaves_the_
         await asyncio.sleep(0.25)
         cut_off.dispatcher._context.reach.note("times", [OUTCOMES[Failure.UNREACHABLE]])
         await rig.issue(healthy)
-        await until(lambda: len(rig.provider.arrived) == 20, within_s=WITHIN_S)
+        await eventually(lambda: len(rig.provider.arrived) == 20, within_s=WITHIN_S)
         await healthy.quiet()
         await rig.submit(20, batch_size=20, campaign="during01", fallbacks=["second"])
         await rig.issue(cut_off)
-        await until(lambda: CloseReason.OUT_OF_REACH in cut_off.ended, within_s=WITHIN_S)
+        await eventually(lambda: CloseReason.OUT_OF_REACH in cut_off.ended, within_s=WITHIN_S)
         await keep_up_until_sent(rig, fleet, "during01", 20)
     assert len(rig.provider.arrived) + len(rig.second_provider.arrived) == 40
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.kit.fake_provider import FakeProvider
-from tests.kit.waiting import loop_turns
-from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig, until
+from tests.kit.waiting import eventually, loop_turns
+from tests.kit.workers import CAMPAIGN, SENDER, Worker, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import BatchLeases
@@ -29,7 +29,7 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=3, grace_s=5) as first, rig.worker() as second:
         await rig.issue(first)
-        await until(lambda: rig.provider.in_flight == 3)
+        await eventually(lambda: rig.provider.in_flight == 3)
         stopping = asyncio.create_task(first.dispatcher.stop())
         for _ in range(200):  # a worker that may begin a push begins it after a few calls
             await rig.redis.ping()
@@ -51,7 +51,7 @@ async def test_pushes_in_flight_after_the_grace_are_cut_short_and_in_doubt(rig: 
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=3, grace_s=0.2) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 3)
+        await eventually(lambda: rig.provider.in_flight == 3)
         assert 0.2 <= await _stopped(worker) < 10
         assert rig.provider.in_flight == 0
         assert await rig.states() == "iiippppppp"
@@ -64,7 +64,7 @@ async def test_without_any_grace_everything_is_still_accounted_for(rig: WorkerRi
     rig.provider.may_answer.clear()
     async with rig.worker(grace_s=0) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight >= 1)
+        await eventually(lambda: rig.provider.in_flight >= 1)
         await _stopped(worker)
     assert await rig.lease_count() == 0
     pushed = set(rig.provider.ids)
@@ -79,12 +79,12 @@ async def test_a_batch_that_waits_for_room_is_released_without_waiting_for_the_p
     rig.provider.may_answer.clear()
     async with rig.worker(rates={SENDER: 0, "OTHERS": 0}, max_in_flight=1, grace_s=60) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 1)
+        await eventually(lambda: rig.provider.in_flight == 1)
         await rig.submit(3, campaign="waiting1", sender="OTHERS")
         await rig.issue(worker, SenderId("OTHERS"))
-        await until(lambda: len(worker.dispatcher._batches) == 2)
+        await eventually(lambda: len(worker.dispatcher._batches) == 2)
         stopping = asyncio.create_task(worker.dispatcher.stop())
-        await until(lambda: worker.ended == [BatchEnd.STOPPING], within_s=30)
+        await eventually(lambda: worker.ended == [BatchEnd.STOPPING], within_s=30)
         assert await rig.lease_count(SenderId("OTHERS")) == 0
         rig.provider.may_answer.set()
         await stopping
@@ -95,7 +95,7 @@ async def test_a_batch_that_waits_for_its_senders_limit_is_released_at_once(rig:
     await rig.submit(5)
     async with rig.worker(rates={SENDER: 0.1}, grace_s=5) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.count(MessageState.ACCEPTED))
+        await eventually(lambda: rig.count(MessageState.ACCEPTED))
         assert await _stopped(worker) < 4.5  # the grace lasts 5 s, and the next send time is 10 s away
     assert await rig.states() == "apppp"
     assert await rig.lease_count() == 0
@@ -105,7 +105,7 @@ async def test_a_block_that_waits_for_its_send_times_is_returned_unsent(rig: Wor
     await rig.submit(2_000, batch_size=1_000)
     async with rig.worker(rates={SENDER: 100}, grace_s=30) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) >= 8)
+        await eventually(lambda: len(rig.provider.ids) >= 8)
         await worker.dispatcher.stop()
         sent = len(rig.provider.ids)
     assert sent < 1_000
@@ -124,7 +124,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
             await rig.submit(50)
             async with rig.worker(rates={SENDER: 50}, grace_s=grace_s) as worker:
                 await rig.issue(worker)
-                await until(lambda: len(provider.ids) >= 5)
+                await eventually(lambda: len(provider.ids) >= 5)
                 server.kill()
                 pushed_by = len(provider.ids)
                 assert await _stopped(worker) < grace_s + 8
@@ -141,7 +141,7 @@ async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(pr
             await rig.submit(50)
             async with rig.worker(rates={SENDER: 50}, grace_s=0.2) as worker:
                 await rig.issue(worker)
-                await until(lambda: len(provider.ids) >= 5)
+                await eventually(lambda: len(provider.ids) >= 5)
                 server.send(signal.SIGSTOP)
                 assert await _stopped(worker) < 10
                 server.send(signal.SIGCONT)
@@ -164,7 +164,7 @@ async def test_batches_for_which_there_was_no_room_are_released(rig: WorkerRig) 
     rig.provider.may_answer.clear()
     async with rig.worker(max_batches=1, grace_s=0.1) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 1)
+        await eventually(lambda: rig.provider.in_flight == 1)
         await _stopped(worker)
     assert await rig.lease_count() == 0
     assert await rig.states() == "ipp"
@@ -199,7 +199,7 @@ async def test_many_batches_are_cut_short_together_and_not_one_after_the_other(r
     rig.provider.may_answer.clear()
     async with rig.worker(grace_s=0.6) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 30)
+        await eventually(lambda: rig.provider.in_flight == 30)
         assert await _stopped(worker) < 15 * 0.6  # less than the grace of 15 batches one after another
     assert await rig.states() == "i" * 30
 
@@ -215,7 +215,7 @@ async def test_a_stopping_worker_wakes_nobody(rig: WorkerRig) -> None:
     rig.provider.may_answer.clear()
     async with rig.worker(grace_s=0.1, max_in_flight=4) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 4)
+        await eventually(lambda: rig.provider.in_flight == 4)
         woken = len(rig.woken)
         await _stopped(worker)
         assert len(rig.woken) == woken

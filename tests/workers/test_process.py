@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 
 from tests.kit.fake_provider import ACCEPTED, FakeProvider
 from tests.kit.flower import Flower
-from tests.kit.workers import SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import SENDER, WorkerRig
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
 from times_dispatch.broker.beat_scheduler import SENT_HEADER, TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE
@@ -86,7 +87,7 @@ class ProcessScene:
         self.worker = worker
 
     async def ready(self) -> None:
-        await until(lambda: "ready." in self.worker.log_tail(100), within_s=60)
+        await eventually(lambda: "ready." in self.worker.log_tail(100), within_s=60)
 
     async def wake_workers(self) -> None:
         await wake_workers(self.app, await self.rig.leases.issue(SENDER))
@@ -95,10 +96,10 @@ class ProcessScene:
         async def are() -> bool:
             return await self.rig.count(MessageState.ACCEPTED) >= messages
 
-        await until(are, within_s=60)
+        await eventually(are, within_s=60)
 
     async def ended(self, exit_code: int, *, within_s: float = 30) -> None:
-        await until(lambda: not self.worker.running, within_s=within_s)
+        await eventually(lambda: not self.worker.running, within_s=within_s)
         assert self.worker.wait(0) == exit_code, self.worker.log_tail()
 
     @property
@@ -179,7 +180,7 @@ async def test_however_a_worker_is_stopped_its_batches_are_released_within_ten_s
             await stage.wake_workers()
             await stage.accepted()
             sms.may_answer.clear()
-            await until(lambda: sms.in_flight >= 3)
+            await eventually(lambda: sms.in_flight >= 3)
 
             stop(stage)
             ending = asyncio.create_task(stage.ended(exit_code, within_s=60))
@@ -242,13 +243,13 @@ async def test_a_message_of_beat_that_is_old_or_of_a_replaced_beat_starts_no_upk
             stage.app.send_task(UPKEEP_TASK, queue=UPKEEP_QUEUE, headers=headers)
 
         await send(6)
-        await until(lambda: '"reason":"of a replaced beat"' in stage.log)
+        await eventually(lambda: '"reason":"of a replaced beat"' in stage.log)
         await send(7, age_s=7)
-        await until(lambda: '"reason":"old"' in stage.log)
+        await eventually(lambda: '"reason":"old"' in stage.log)
         assert await redis.exists(UPKEEP_SINCE) == 0
         for accepted in (7, None):  # a beat of an older version has no token
             await send(accepted)
-            await until(lambda: redis.exists(UPKEEP_SINCE))
+            await eventually(lambda: redis.exists(UPKEEP_SINCE))
             await redis.delete(UPKEEP_SINCE)
 
 
@@ -258,14 +259,14 @@ async def test_a_worker_outlives_a_redis_that_is_unavailable_refuses_to_write_or
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
         server.kill()
         async with scene(tmp_path, server.url, grace_s=0.5) as stage:
-            await until(lambda: "no connection" in stage.log, within_s=60)
+            await eventually(lambda: "no connection" in stage.log, within_s=60)
             server.restart()
             await stage.ready()
 
             redis = stage.rig.redis
             await stage.rig.submit(100)
             await redis.replicaof("127.0.0.1", free_port())
-            await until(lambda: "read only replica" in stage.log, within_s=60)
+            await eventually(lambda: "read only replica" in stage.log, within_s=60)
             await redis.replicaof("NO", "ONE")
             await stage.wake_workers()
             await stage.accepted()

@@ -8,7 +8,8 @@ from redis.exceptions import ResponseError
 
 from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.upkeep import Rounds
-from tests.kit.workers import SENDER, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import SENDER
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.lanes.names import lane_senders
 from times_dispatch.ledger.protocol import ControlAction
@@ -40,7 +41,7 @@ async def test_a_brake_of_one_lane_reaches_the_others_within_some_rounds(redis: 
         lanes = (await Queries(redis).campaign(campaign)).lanes
         return {lane.state for lane in lanes} == {CampaignState.BRAKED}
 
-    await until(is_braked, within_s=300)
+    await eventually(is_braked, within_s=300)
     view = await Queries(redis).campaign(campaign)
     assert (view.state, view.reason) == (CampaignState.BRAKED, "too many rejections")
 
@@ -69,7 +70,7 @@ async def test_lanes_are_paused_with_another_while_one_of_them_is_damaged(redis:
         states = [await redis.hget(f"{{{lane.plan.sender}}}:c:{lane.id}", "state") for lane in (lanes[0], lanes[2])]
         return states == [b"paused"] * 2
 
-    await until(are_paused, within_s=300)
+    await eventually(are_paused, within_s=300)
 
 
 async def test_a_pause_reaches_every_lane_that_can_be_reached(redis: Redis) -> None:
@@ -98,4 +99,4 @@ async def test_a_pause_of_the_sender_that_missed_a_lane_reaches_it_within_some_r
         await rounds.round()
         return {await redis.hget(f"{{{lane}}}:sender", "paused") for lane in lanes} == {b"1"}
 
-    await until(is_paused, within_s=60)
+    await eventually(is_paused, within_s=60)

@@ -13,7 +13,7 @@ from times_dispatch.alerts.sending import (
     spent_budgets,
     unavailable_providers,
 )
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 
 def conditions(now: Observation, settings: AlertSettings) -> list[Condition]:

@@ -8,7 +8,7 @@ import msgspec
 
 from times_dispatch.alerts.condition import BACKLOG, Condition
 from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord, Notification
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 CLEAR_AFTER_S: Final = 30.0
 """How long a condition must be absent before its alert is over: a condition that comes and goes is one alert."""

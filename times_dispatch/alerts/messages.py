@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from times_dispatch.alerts.decisions import DueAlert, Tell
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.values.durations import format_duration
 
 _MAX_LINES: Final = 20
 """The number of alerts in one message; some services cut long messages."""

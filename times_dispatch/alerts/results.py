@@ -12,7 +12,7 @@ from times_dispatch.ledger.monitoring.complaints import MAX_IN_WINDOW, WINDOW_DA
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts
 from times_dispatch.plurals import counted
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 MIN_TODAY: Final = 200
 """The share of today's deliveries counts only from this number of messages with a report on."""

@@ -10,8 +10,8 @@ from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.redis_clock import clocks_agree
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.plurals import counted
-from times_dispatch.settings.alerts import AlertSettings
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.tables.alerts import AlertSettings
+from times_dispatch.settings.values.durations import format_duration
 from times_dispatch.status.roles import ROLES, absence
 
 _VITAL: Final = tuple(kind for kind, role in ROLES.items() if role.is_vital)

@@ -25,8 +25,8 @@ from times_dispatch.alerts.outage import LedgerOutage
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import LEDGER_ERRORS
 from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertKind, AlertsKept, AlertStore, TargetState, Watched
-from times_dispatch.settings.alerts import AlertSettings
 from times_dispatch.settings.logs import failure
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 log = structlog.get_logger(__name__)
 

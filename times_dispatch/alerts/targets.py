@@ -11,7 +11,7 @@ from times_dispatch.alerts.sender_child import Sending, apprise_of
 from times_dispatch.alerts.sender_process import send_in_child
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.retry import Backoff, retry
-from times_dispatch.settings.alerts import url_variable
+from times_dispatch.settings.tables.alerts import url_variable
 
 SEND_WITHIN_S: Final = 20.0
 """How long one attempt may take, in seconds."""

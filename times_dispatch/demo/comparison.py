@@ -11,8 +11,8 @@ from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import SENT, MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.books import Accepted
-from times_dispatch.sandbox.entries import number_hash
+from times_dispatch.sandbox.bookkeeping.books import Accepted
+from times_dispatch.sandbox.bookkeeping.entries import number_hash
 
 UNDECIDED = frozenset({MessageState.SENDING, MessageState.IN_DOUBT, MessageState.GIVEN_UP})
 """The states of messages of which the ledger does not know whether the provider accepted them."""

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 import tomlkit
 
 from times_dispatch.sandbox.gateway import GET_PATH, POST_PATH
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import load
 from times_dispatch.settings.registry import registry_path
+from times_dispatch.settings.toml.document import Document
 
 DEMO_SETTINGS: Final = Path(__file__).parent / "dispatch.toml"
 REGISTRY_NAME: Final = "templates.toml"

@@ -9,8 +9,8 @@ import msgspec
 from times_dispatch.sandbox import parts
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.faults import Faults
+from times_dispatch.sandbox.http.submission import UNREADABLE, Submission
 from times_dispatch.sandbox.seeded_random import SeededRandom
-from times_dispatch.sandbox.submission import UNREADABLE, Submission
 
 ACCEPTED = 200
 BAD_REQUEST = 400

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import aiohttp
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.sandbox.bookkeeping.entries import ReportEntry
 from times_dispatch.sandbox.config import ClicksConfig
-from times_dispatch.sandbox.entries import ReportEntry
+from times_dispatch.sandbox.http.submission import Submission
 from times_dispatch.sandbox.seeded_random import SeededRandom
-from times_dispatch.sandbox.submission import Submission
 
 _USER_AGENT = "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
 _PATH = r"(/(?:[A-Za-z]{3,6}|[0-9]{6})/[0-9A-Za-z]{11})"

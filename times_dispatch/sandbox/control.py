@@ -8,15 +8,15 @@ import orjson
 from aiohttp import web
 
 from times_dispatch.sandbox.account import Account
-from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.bookkeeping.books import Books
+from times_dispatch.sandbox.bookkeeping.timestamps import seconds
 from times_dispatch.sandbox.clicker import Clicker
-from times_dispatch.sandbox.connection import SandboxServer
+from times_dispatch.sandbox.delivery_reports.poster import Poster
 from times_dispatch.sandbox.faults import Faults, Seconds
 from times_dispatch.sandbox.gateway import Gateway
-from times_dispatch.sandbox.listener import Listener
-from times_dispatch.sandbox.poster import Poster
-from times_dispatch.sandbox.timestamps import seconds
-from times_dispatch.sandbox.tokens import TokenIssuer
+from times_dispatch.sandbox.http.connection import SandboxServer
+from times_dispatch.sandbox.http.listener import Listener
+from times_dispatch.sandbox.http.tokens import TokenIssuer
 
 PREFIX = "/sandbox/"
 _PAGE_ROWS = 10_000

@@ -5,18 +5,18 @@ from typing import cast
 from aiohttp import web
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.sandbox import responses
 from times_dispatch.sandbox.account import ACCEPTED, Account
-from times_dispatch.sandbox.api import ProviderApi
-from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.bookkeeping.books import Books
+from times_dispatch.sandbox.bookkeeping.entries import Acceptance, Arrival, InjectedFault, Refusal, number_hash
 from times_dispatch.sandbox.clicker import Clicker
 from times_dispatch.sandbox.config import SandboxConfig
-from times_dispatch.sandbox.connection import SandboxConnection
-from times_dispatch.sandbox.entries import Acceptance, Arrival, InjectedFault, Refusal, number_hash
+from times_dispatch.sandbox.delivery_reports.poster import Poster
 from times_dispatch.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultTable
-from times_dispatch.sandbox.poster import Poster
+from times_dispatch.sandbox.http import responses
+from times_dispatch.sandbox.http.api import ProviderApi
+from times_dispatch.sandbox.http.connection import SandboxConnection
+from times_dispatch.sandbox.http.tokens import TokenIssuer
 from times_dispatch.sandbox.seeded_random import Draws, SeededRandom
-from times_dispatch.sandbox.tokens import TokenIssuer
 
 GET_PATH = "/ct/api/v1/send"
 POST_PATH = "/ct/api/v1/message"

@@ -11,20 +11,20 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from times_dispatch.sandbox.account import Account
-from times_dispatch.sandbox.api import ProviderApi, TimesMobileApi
-from times_dispatch.sandbox.books import Books
+from times_dispatch.sandbox.bookkeeping.books import Books
+from times_dispatch.sandbox.bookkeeping.journal import Journal
 from times_dispatch.sandbox.clicker import Clicker
 from times_dispatch.sandbox.config import SandboxConfig
-from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
 from times_dispatch.sandbox.control import PREFIX, ControlRoutes
+from times_dispatch.sandbox.delivery_reports.poster import Poster, open_session
 from times_dispatch.sandbox.gateway import GET_PATH, POST_PATH, Gateway
-from times_dispatch.sandbox.generic_api import MESSAGES_PATH, TOKEN_PATH, GenericApi
-from times_dispatch.sandbox.journal import Journal
-from times_dispatch.sandbox.listener import Listener, bind
-from times_dispatch.sandbox.poster import Poster, open_session
-from times_dispatch.sandbox.responses import error_page
+from times_dispatch.sandbox.http.api import ProviderApi, TimesMobileApi
+from times_dispatch.sandbox.http.connection import SandboxConnection, SandboxServer
+from times_dispatch.sandbox.http.generic_api import MESSAGES_PATH, TOKEN_PATH, GenericApi
+from times_dispatch.sandbox.http.listener import Listener, bind
+from times_dispatch.sandbox.http.responses import error_page
+from times_dispatch.sandbox.http.tokens import TokenIssuer
 from times_dispatch.sandbox.seeded_random import SeededRandom
-from times_dispatch.sandbox.tokens import TokenIssuer
 
 log = logging.getLogger(__name__)
 _http_log = logging.getLogger(f"{__name__}.http")

@@ -9,14 +9,14 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from times_dispatch.ledger.lanes.shares import MIN_RATE_PER_LANE, too_low
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.model import CallbackSettings
 from times_dispatch.settings.prices import categories_of, price
 from times_dispatch.settings.sender_window import send_window
-from times_dispatch.settings.senders import CategorySettings, SenderSettings
-from times_dispatch.settings.strict_table import TomlPath
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.senders import CategorySettings, SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.toml.strict_table import TomlPath
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import CATEGORIES, Category
 

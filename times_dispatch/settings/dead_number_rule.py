@@ -8,7 +8,7 @@ from typing import Final
 
 from times_dispatch.bounded_file import read_bounded
 from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule
-from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.values.durations import parse_seconds
 
 DEFAULT_CODES: Final = ("905", "910", "2054")
 DEFAULT_KEEP: Final = "180d"

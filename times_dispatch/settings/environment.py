@@ -13,7 +13,7 @@ from times_dispatch.ledger.cluster.node_urls import is_cluster, parse
 from times_dispatch.ledger.sentinel.url import is_sentinel
 from times_dispatch.ledger.sentinel.url import parse as parse_sentinel_url
 from times_dispatch.ledger.urls_of_hosts import split_hosts
-from times_dispatch.settings.secrets import Secret, SecretBytes
+from times_dispatch.settings.values.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
 
@@ -197,7 +197,7 @@ def read_metrics_token(environment: Environment, *, is_needed: bool) -> Secret:
 
 def read_console_secret(environment: Environment, *, is_needed: bool) -> Secret:
     """Read the key that signs the sessions of the console."""
-    from times_dispatch.settings.console import MIN_SECRET  # noqa: PLC0415  # imports pydantic, which is slow
+    from times_dispatch.settings.tables.console import MIN_SECRET  # noqa: PLC0415  # imports pydantic, which is slow
 
     purpose = "it signs the logins of the console" if is_needed else ""
     secret = environment.get("DISPATCH_CONSOLE_SECRET", purpose=purpose)

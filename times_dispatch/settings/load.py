@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
-from times_dispatch.settings.alerts import read_alert_urls, unknown_alert_senders
-from times_dispatch.settings.console import ConsoleSettings
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
@@ -20,7 +17,6 @@ from times_dispatch.settings.cross_checks import (
     relay_to_receiver,
     windows_never_open,
 )
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.environment import (
     Environment,
@@ -37,8 +33,6 @@ from times_dispatch.settings.environment import (
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.links import LinkSettings
-from times_dispatch.settings.metrics import MetricsSettings
 from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
 from times_dispatch.settings.providers.builder import (
     build_provider,
@@ -48,8 +42,14 @@ from times_dispatch.settings.providers.builder import (
     read_provider_environments,
 )
 from times_dispatch.settings.registry import RegistryContent, content_id_warnings, read_registry, registry_path
-from times_dispatch.settings.senders import SenderSettings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.alerts import read_alert_urls, unknown_alert_senders
+from times_dispatch.settings.tables.console import ConsoleSettings
+from times_dispatch.settings.tables.links import LinkSettings
+from times_dispatch.settings.tables.metrics import MetricsSettings
+from times_dispatch.settings.tables.senders import SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.values.addresses import check_http_url, check_listen_address, check_networks
 from times_dispatch.sms.rules import dlt_ids
 
 

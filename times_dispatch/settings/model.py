@@ -9,22 +9,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
-from times_dispatch.settings.alerts import AlertSettings
-from times_dispatch.settings.console import ConsoleSettings
-from times_dispatch.settings.dead_numbers import DeadNumberSettings
-from times_dispatch.settings.durations import check_duration, parse_seconds
-from times_dispatch.settings.links import LinkSettings
-from times_dispatch.settings.metrics import MetricsSettings
-from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
-from times_dispatch.settings.recipients import RecipientsSettings
-from times_dispatch.settings.retention import RetentionSettings
-from times_dispatch.settings.retries import RetrySettings
-from times_dispatch.settings.secrets import Secret, SecretBytes
-from times_dispatch.settings.senders import CategorySettings, SenderSettings
-from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.settings.templates import RegistrySettings, TemplateSettings, check_template_name
+from times_dispatch.settings.tables.alerts import AlertSettings
+from times_dispatch.settings.tables.console import ConsoleSettings
+from times_dispatch.settings.tables.dead_numbers import DeadNumberSettings
+from times_dispatch.settings.tables.links import LinkSettings
+from times_dispatch.settings.tables.metrics import MetricsSettings
+from times_dispatch.settings.tables.optouts import OptOutSettings
+from times_dispatch.settings.tables.recipients import RecipientsSettings
+from times_dispatch.settings.tables.retention import RetentionSettings
+from times_dispatch.settings.tables.retries import RetrySettings
+from times_dispatch.settings.tables.senders import CategorySettings, SenderSettings
+from times_dispatch.settings.tables.templates import RegistrySettings, TemplateSettings, check_template_name
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.values.durations import check_duration, parse_seconds
+from times_dispatch.settings.values.secrets import Secret, SecretBytes
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import Category
 

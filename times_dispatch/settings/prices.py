@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.senders import CategorySettings, SenderSettings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.senders import CategorySettings, SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 from times_dispatch.sms.rules.categories import Category, effective_category
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from times_dispatch.settings.cross_checks import broken_template_references
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.templates import RegistryFile, TemplateSettings
+from times_dispatch.settings.tables.templates import RegistryFile, TemplateSettings
+from times_dispatch.settings.toml.document import Document
 from times_dispatch.sms.rules import dlt_ids
 
 

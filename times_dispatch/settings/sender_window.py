@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from times_dispatch.settings.senders import CategorySettings, SenderSettings
+from times_dispatch.settings.tables.senders import CategorySettings, SenderSettings
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow
 

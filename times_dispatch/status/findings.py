@@ -9,7 +9,7 @@ from times_dispatch.ledger.monitoring.health import Memory, clock_warning
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.redis_clock import clocks_agree
 from times_dispatch.plurals import counted
-from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.values.durations import format_duration
 from times_dispatch.status.model import (
     DeploymentStatus,
     KindStatus,

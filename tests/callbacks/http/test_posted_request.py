@@ -18,9 +18,10 @@ from callbacks.http.posted_request import request_of
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits
 from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import RELAY, REPORTS
-from tests.kit.callbacks import ID_KEY, eventually, posted, row
+from tests.kit.callbacks import ID_KEY, posted, row
 from tests.kit.receiver import PATH, receiving
 from tests.kit.reconciler import make_reconciler, settle
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers
 from times_dispatch.ledger.numbers.hidden_numbers import ForgottenNumbersHidden
 from times_dispatch.ledger.reports.posted_requests import REQUEST

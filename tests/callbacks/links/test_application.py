@@ -13,9 +13,10 @@ from callbacks.links import pages
 from callbacks.reconciler import Reconciler
 from callbacks.report_room import ReportRoom
 from callbacks.streams import fields_of, pack
-from tests.kit.callbacks import ID_KEY, SENDER, eventually, stored
+from tests.kit.callbacks import ID_KEY, SENDER, stored
 from tests.kit.clock import FakeClock
 from tests.kit.links import VALID_UNTIL_MS, LinkedCampaign, application, serving_links, submit_with_links
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.queries import Queries

@@ -16,8 +16,8 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits, enqueue, retry_after_ms
 from callbacks.relay.relay_poster import TIMEOUT
 from callbacks.streams import RELAY
-from tests.kit.callbacks import eventually
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import eventually
 
 
 class RelayHost:

@@ -15,9 +15,8 @@ from structlog.testing import capture_logs
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.relay.forward_queue import ForwardedEvent, ForwardLimits, ForwardQueue, lane_of
 from callbacks.relay.forwarder import Forwarder, ForwarderLimits
-from tests.kit.callbacks import eventually
 from tests.kit.mirror_host import MirrorHost, Misbehaviour
-from tests.kit.workers import until
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.keys import FORWARD_OWNER
 from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 
@@ -106,7 +105,7 @@ async def test_two_forwarders_that_are_stopped_in_turn_lose_nothing_and_keep_the
     for _ in range(4):
         posts = mirror.posts
         async with running(quick(redis, mirror), quick(redis, mirror)):
-            await until(lambda posts=posts: mirror.posts > posts)  # type: ignore[misc]
+            await eventually(lambda posts=posts: mirror.posts > posts)  # type: ignore[misc]
     async with running(quick(redis, mirror), quick(redis, mirror)):
         await eventually(lambda: is_empty(redis))
     assert {meta: mirror.of(meta) for meta in METAS} == dict.fromkeys(METAS, in_order(10))

@@ -8,8 +8,8 @@ import pytest
 from callbacks.relay.forward_queue import ForwardQueue
 from callbacks.relay.forwarder import Forwarder
 from tests.callbacks.relay.test_forwarder import QUICK, click
-from tests.kit.callbacks import eventually
 from tests.kit.mirror_host import MirrorHost
+from tests.kit.waiting import eventually
 from times_dispatch.demo.redis_cluster import EmbeddedCluster
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog

@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import ID_KEY, NOW_S, SECRET, Processes, SentCampaign, eventually, posted
+from tests.kit.callbacks import ID_KEY, NOW_S, SECRET, Processes, SentCampaign, posted
 from tests.kit.mirror_host import MirrorHost
 from tests.kit.reconciler import accept
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.keys import FORWARD_OWNER
 from times_dispatch.ledger.reports.forward_backlog import read_forward_backlog
 from times_dispatch.ledger.states import MessageState

@@ -25,7 +25,7 @@ from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.settings.tables.senders import SenderSettings
 from times_dispatch.sms.templates import Template
 
 CAPPED = SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nmax_per_number = "2 in 24h"')

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.registry import file
-from times_dispatch.settings.document import Document
-from times_dispatch.settings.templates import RegistryFile, TemplateSettings
+from times_dispatch.settings.tables.templates import RegistryFile, TemplateSettings
+from times_dispatch.settings.toml.document import Document
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="{}#"), min_size=1, max_size=40).map(
     lambda text: f"{text}{{#var#}}"

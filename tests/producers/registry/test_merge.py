@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.senders import SenderSettings
-from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.settings.tables.senders import SenderSettings
+from times_dispatch.settings.tables.templates import TemplateSettings
 
 ENTITY = "1234567890123456789"
 SENDERS = {

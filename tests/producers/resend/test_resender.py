@@ -26,7 +26,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.ledger.trail import Trail
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.secrets import SecretBytes
+from times_dispatch.settings.values.secrets import SecretBytes
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The time now, because campaigns are created at the time of Redis' clock."""

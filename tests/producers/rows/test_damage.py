@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.rows.damage import DamageCheck, DamageKind, damage_of_text
-from times_dispatch.settings.recipients import NO_VALUE
+from times_dispatch.settings.tables.recipients import NO_VALUE
 
 CHECK = DamageCheck()
 pieces = st.sampled_from(

@@ -13,7 +13,7 @@ from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 
 def test_nothing_is_said_where_nothing_is_wrong() -> None:

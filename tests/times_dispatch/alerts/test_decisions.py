@@ -19,7 +19,7 @@ from times_dispatch.alerts.decisions import (
     updated,
 )
 from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord
-from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
+from times_dispatch.settings.tables.alerts import AlertSettings, AlertTargetSettings
 
 T0 = 1_790_000_000_000
 BRAKED = Condition(kind=AlertKind.BRAKED, subject="campaign:a", sender="TIMESM", text="campaign a is braked")

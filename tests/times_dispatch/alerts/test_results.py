@@ -14,7 +14,7 @@ from times_dispatch.alerts.results import (
 )
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.usual import DeliveryCounts
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 RULES = AlertSettings()
 USUAL = DeliveryCounts(days=20, sent=20_000, delivered=18_600, failed=1_400)

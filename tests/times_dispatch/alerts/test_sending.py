@@ -22,7 +22,7 @@ from times_dispatch.ledger.reports.forward_backlog import ForwardBacklog
 from times_dispatch.ledger.reports.report_backlog import Backlog
 from times_dispatch.ledger.sender_view import UnavailableProvider
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.settings.alerts import AlertSettings
+from times_dispatch.settings.tables.alerts import AlertSettings
 
 RULES = AlertSettings()
 

@@ -10,13 +10,13 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from tests.kit.callbacks import SETTINGS, Processes, eventually
+from tests.kit.callbacks import SETTINGS, Processes
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.processes_seen import let_run
 from tests.kit.redis_clock import moved_clock
 from tests.kit.redis_users import add_users
-from tests.kit.waiting import loop_turns
+from tests.kit.waiting import eventually, loop_turns
 from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.observation import Observer
@@ -27,7 +27,7 @@ from times_dispatch.ledger.keys import ALERTS_WATCHED, WatchedField
 from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertStore, read_target_states
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.settings.alerts import AlertSettings, AlertTargetSettings
+from times_dispatch.settings.tables.alerts import AlertSettings, AlertTargetSettings
 
 BRAKED = "campaign diwali01 (diwali-sale) of sender TIMESM is braked; when that is fixed: dispatch resume diwali01"
 SECRET = "a-secret-token-of-the-test"

@@ -12,8 +12,8 @@ from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
-from times_dispatch.sandbox.books import Accepted
-from times_dispatch.sandbox.entries import number_hash
+from times_dispatch.sandbox.bookkeeping.books import Accepted
+from times_dispatch.sandbox.bookkeeping.entries import number_hash
 
 IDS = CorrelationIds(b"an-id-key-of-enough-bytes")
 NUMBER = "919800000000"

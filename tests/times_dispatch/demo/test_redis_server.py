@@ -3,28 +3,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from tests.kit.waiting import wait_until
 from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server, free_port
 
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[3]
-
-
-def _until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def _alive(pid: int) -> bool:
@@ -152,7 +143,7 @@ def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     parent.kill()
     parent.wait()
 
-    assert _until(lambda: not _alive(pid))
+    wait_until(lambda: not _alive(pid), "the end of the server", every_s=0.01)
 
 
 def test_the_command_prints_when_the_server_is_ready_and_ends_in_order_on_sigterm() -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
 from tests.kit.redis_clock import MovedClock, moved_clock
-from tests.kit.workers import until
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.beat_lease import LEASE_S, BeatLease, why_ignored, working_beat
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import BEAT_LEASE
@@ -38,16 +38,16 @@ async def test_of_two_beats_one_holds_the_lease_and_the_other_gets_it_after_a_cl
     asking = FakeClock(auto=True)
     first, second, third = BeatLease(), BeatLease(clock=asking), BeatLease(clock=FakeClock())
     async with running(redis, first):
-        await until(lambda: first.token)
+        await eventually(lambda: first.token)
         async with running(redis, second):
-            await until(lambda: len(asking.slept) >= 3)
+            await eventually(lambda: len(asking.slept) >= 3)
             assert (first.token, second.token, second.may_send) == (1, 0, False)
             assert await working_beat(redis) != ""
         assert first.token == 1
     assert first.token == 0
     assert await working_beat(redis) == ""
     async with running(redis, third):  # nothing advances the clock of this beat, so it asks once
-        await until(lambda: third.token)
+        await eventually(lambda: third.token)
         assert third.token == 2
         assert await why_ignored(redis, token=1, sent_ms=third.now_ms) == "of a replaced beat"
         assert await why_ignored(redis, token=2, sent_ms=third.now_ms) == ""
@@ -67,7 +67,7 @@ async def test_a_beat_whose_host_has_a_wrong_clock_knows_the_time_of_the_ledger(
     lease = BeatLease(clock=FakeClock(epoch=1.0))
     assert lease.now_ms == 0
     async with running(redis, lease):
-        await until(lambda: lease.token)
+        await eventually(lambda: lease.token)
         assert abs(lease.now_ms - (await redis.time())[0] * 1000) < 5_000
 
 
@@ -76,19 +76,19 @@ async def test_a_beat_that_died_is_replaced_when_its_lease_ends(redis: Redis, re
     # Nothing advances the clock of the dead beat, so that its lease is not renewed.
     dead, other = BeatLease(clock=FakeClock()), BeatLease(clock=asking)
     async with running(redis, dead):
-        await until(lambda: dead.token)
+        await eventually(lambda: dead.token)
         async with running(redis, other):
-            await until(lambda: len(asking.slept) >= 3)
+            await eventually(lambda: len(asking.slept) >= 3)
             assert other.token == 0
             await redis_clock.set_ahead(LEASE_S)
-            await until(lambda: other.token == 2)
+            await eventually(lambda: other.token == 2)
 
 
 async def test_a_beat_that_cannot_renew_stops_by_its_own_clock() -> None:
     clock = FakeClock()
     lease = BeatLease(clock=clock)
     async with connect("redis://127.0.0.1:1/0", retries=0) as nowhere, running(nowhere, lease):
-        await until(lambda: clock.slept)
+        await eventually(lambda: clock.slept)
         assert (lease.token, lease.may_send) == (0, False)
 
 
@@ -96,7 +96,7 @@ async def test_a_held_lease_ends_after_its_time_without_an_answer(redis: Redis) 
     clock = FakeClock()
     lease = BeatLease(clock=clock)
     async with running(redis, lease):
-        await until(lambda: lease.token)
+        await eventually(lambda: lease.token)
         clock._now += LEASE_S - 0.1
         assert lease.token == 1
         clock._now += 0.1
@@ -107,21 +107,21 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_over(redis: Redis, 
     first, second = BeatLease(), BeatLease()
     await redis_clock.set_ahead(600)
     async with running(redis, first):
-        await until(lambda: first.token)
+        await eventually(lambda: first.token)
         await redis_clock.set_ahead(0)
         async with running(redis, second):
-            await until(lambda: second.token, within_s=300)
-            await until(lambda: first.token == 0)
+            await eventually(lambda: second.token, within_s=300)
+            await eventually(lambda: first.token == 0)
 
 
 async def test_a_release_that_comes_late_ends_no_lease_of_another_beat(redis: Redis) -> None:
     late, other = BeatLease(clock=FakeClock()), BeatLease()
     async with running(redis, late):
-        await until(lambda: late.token)
+        await eventually(lambda: late.token)
         await redis.hset(BEAT_LEASE, mapping={"until_ms": 0})
         other_running = running(redis, other)
         await other_running.__aenter__()
-        await until(lambda: other.token == 2)
+        await eventually(lambda: other.token == 2)
     assert int(await redis.hget(BEAT_LEASE, "until_ms") or 0) > 0
     await other_running.__aexit__(None, None, None)
 
@@ -136,7 +136,7 @@ async def test_a_beat_whose_user_may_not_hold_a_lease_works_as_before_and_says_s
     lease = BeatLease(clock=clock)
     with capture_logs() as logs:
         async with running(_Refusing(), lease):
-            await until(lambda: lease.may_send)
-            await until(lambda: len(clock.slept) >= 3)
+            await eventually(lambda: lease.may_send)
+            await eventually(lambda: len(clock.slept) >= 3)
     assert lease.token == 0
     assert [entry["event"] for entry in logs] == ["the lease of beat is refused"]

@@ -6,8 +6,7 @@ from typing import cast
 import psutil
 from redis.asyncio import Redis
 
-from tests.kit.waiting import loop_turns
-from tests.kit.workers import until
+from tests.kit.waiting import eventually, loop_turns
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.connection_pool import MAX_IDLE_S, LedgerPool
 
@@ -37,7 +36,7 @@ async def test_connections_of_a_burst_are_closed_when_nobody_uses_them(redis_url
         assert _sockets(client) == before + CALLS, f"unused for less than {MAX_IDLE_S:.0f} s"
         _pool(client).max_idle_s = 0.0
         await client.ping()
-        await until(lambda: _sockets(client) == before + 1)
+        await eventually(lambda: _sockets(client) == before + 1)
 
 
 async def test_connections_that_the_server_closed_do_not_stay(redis_url: str) -> None:
@@ -50,7 +49,7 @@ async def test_connections_that_the_server_closed_do_not_stay(redis_url: str) ->
         assert _sockets(client) > before + 2, "half-open sockets stay until they are used again"
         _pool(client).max_idle_s = 0.0
         await client.ping()
-        await until(lambda: _sockets(client) <= before + 2)
+        await eventually(lambda: _sockets(client) <= before + 2)
 
 
 async def test_a_call_after_all_connections_were_closed_opens_a_connection(redis_url: str) -> None:

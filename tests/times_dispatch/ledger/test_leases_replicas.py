@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from tests.kit.ledger import Ledger, eventually
+from tests.kit.ledger import Ledger
+from tests.kit.waiting import eventually
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 from times_dispatch.ledger.errors import is_transient

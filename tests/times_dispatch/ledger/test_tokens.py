@@ -6,7 +6,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.ledger import eventually
+from tests.kit.waiting import eventually
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.tokens import RedisTokenStore

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, Processes, send_campaign
+from tests.kit.waiting import wait_until
 from times_dispatch.demo.processes import free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -27,7 +27,6 @@ RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_te
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
 SCHEMA = Path(__file__).parent / "grafana_dashboard.schema.json"
 TOKEN = "a-token-of-the-metrics"
-_WITHIN_S = 60.0
 
 
 def dashboard_expressions() -> list[str]:
@@ -86,7 +85,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProm
             )
         running = RunningPrometheus(f"http://127.0.0.1:{port}", process)
         try:
-            _until(lambda: _is_scraping(running), folder / "prometheus.out")
+            log = folder / "prometheus.out"
+            wait_until(lambda: _is_scraping(running), lambda: f"a scrape:\n{log.read_text()[-3_000:]}")
             yield running
         finally:
             process.terminate()
@@ -103,13 +103,6 @@ def _is_scraping(running: RunningPrometheus) -> bool:
     return bool(target["health"] == "up")
 
 
-def _until(condition: Any, log: Path) -> None:
-    until = time.monotonic() + _WITHIN_S
-    while not condition():
-        assert time.monotonic() < until, log.read_text()[-3_000:]
-        time.sleep(0.2)
-
-
 @pytest.mark.processes
 def test_a_real_prometheus_scrapes_the_process_and_evaluates_every_rule(prometheus: RunningPrometheus) -> None:
     def evaluated() -> bool:
@@ -118,7 +111,7 @@ def test_a_real_prometheus_scrapes_the_process_and_evaluates_every_rule(promethe
         # No worker runs, so the alert is pending in its first minute.
         return all(rule["health"] == "ok" for rule in group["rules"]) and states["DispatchNoWorker"] != "inactive"
 
-    _until(evaluated, Path("/dev/null"))
+    wait_until(evaluated, "the evaluation of each rule")
     (group,) = prometheus.get("rules")["groups"]
     assert {rule["name"] for rule in group["rules"]} == {rule["alert"] for rule in RULES}
     states = {rule["name"]: rule["state"] for rule in group["rules"]}

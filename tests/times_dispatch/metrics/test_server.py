@@ -11,7 +11,7 @@ from tests.kit.callbacks import Processes
 from times_dispatch.demo.processes import free_port
 from times_dispatch.metrics.reader import Snapshot
 from times_dispatch.metrics.server import MetricsServer
-from times_dispatch.settings.metrics import MetricsSettings
+from times_dispatch.settings.tables.metrics import MetricsSettings
 from times_dispatch.status.model import DeploymentStatus
 
 TOKEN = "a-token-of-the-metrics"

@@ -13,7 +13,7 @@ from tests.kit.sandbox import GOOD, PASSWORD, USERNAME
 from times_dispatch.sandbox import ConfigInvalid, SandboxConfig
 from times_dispatch.sandbox.command import sandbox
 from times_dispatch.sandbox.config import read
-from times_dispatch.sandbox.submission import from_query
+from times_dispatch.sandbox.http.submission import from_query
 
 CREDENTIALS = {"username": USERNAME, "password": PASSWORD}
 

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from times_dispatch.settings.dead_number_rule import read_dead_number_rule
-from times_dispatch.settings.dead_numbers import DeadNumberSettings
-from times_dispatch.settings.document import Document
+from times_dispatch.settings.tables.dead_numbers import DeadNumberSettings
+from times_dispatch.settings.toml.document import Document
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 
 from tests.kit.settings import Loader, Mistakes, with_sender
-from times_dispatch.settings.money import parse_rupees
 from times_dispatch.settings.prices import max_parts_per_day, parts_for, price
+from times_dispatch.settings.values.money import parse_rupees
 
 
 @pytest.mark.parametrize(("money", "parts"), [("Rs 0.11", 0), ("Rs 0.12", 1), ("Rs 0.23", 1), ("Rs 5,000", 41_666)])

@@ -1,6 +1,6 @@
 import pytest
 
-from times_dispatch.settings.optouts import STOP_WORDS
+from times_dispatch.settings.tables.optouts import STOP_WORDS
 from times_dispatch.sms.reply_words import StopWords, comparable_words
 
 

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock
 from tests.kit.fake_provider import Arrived, answer, refused
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
@@ -167,7 +168,7 @@ async def test_a_lost_lease_starts_no_push_and_writes_nothing(rig: WorkerRig) ->
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=2) as worker:
         (ref,) = await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 2)
+        await eventually(lambda: rig.provider.in_flight == 2)
         await rig.expire_leases(ref)
         assert await rig.states() == "iipppp"
         zombie = rig.provider.ids.copy()
@@ -185,11 +186,11 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=2, lease_s=1) as worker:
         (ref,) = await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 2)
+        await eventually(lambda: rig.provider.in_flight == 2)
         await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
-        await until(lambda: not batch.may_write)
+        await eventually(lambda: not batch.may_write)
         rig.provider.may_answer.set()
         await worker.quiet()
     assert worker.ended == [BatchEnd.LEASE_LOST]
@@ -201,9 +202,9 @@ async def test_a_lease_is_renewed_as_long_as_a_push_takes_and_the_work_goes_on_a
     rig.provider.may_answer.clear()
     async with rig.worker(lease_s=5, max_in_flight=1) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight)
+        await eventually(lambda: rig.provider.in_flight)
         first_ends_ms = await _lease_ends_ms(rig)
-        await until(lambda: _outlasts(rig, first_ends_ms + 1_200))
+        await eventually(lambda: _outlasts(rig, first_ends_ms + 1_200))
         assert (await rig.maintenance.expire_leases(SENDER)).reclaimed == 0
         rig.provider.may_answer.set()
         await worker.quiet()
@@ -236,9 +237,9 @@ async def test_a_worker_frozen_between_opening_and_pushing_returns_messages_that
 
     rig.provider.reply = freeze
     run = asyncio.create_task(batch.work())
-    await until(lambda: batch.counts.get("never_begun"))
+    await eventually(lambda: batch.counts.get("never_begun"))
     begun = len(rig.provider.ids)
-    await until(lambda: _are(rig, "a" * begun + "p" * (5 - begun)))
+    await eventually(lambda: _are(rig, "a" * begun + "p" * (5 - begun)))
     assert begun < 5
     batch.stop(grace_s=1)
     await run
@@ -249,7 +250,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
     await rig.submit(150, batch_size=150)
     async with rig.worker(rates={SENDER: 100}) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) >= 20)
+        await eventually(lambda: len(rig.provider.ids) >= 20)
         await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         before = len(rig.provider.ids)
         await worker.quiet()
@@ -290,7 +291,7 @@ async def test_the_next_batches_are_issued_when_nothing_is_left_to_open_and_not_
     rig.provider.may_answer.clear()
     async with rig.worker() as worker:
         assert len(await rig.issue(worker)) == 16
-        await until(lambda: rig.provider.in_flight == 20)
+        await eventually(lambda: rig.provider.in_flight == 20)
         assert {batch.ref.number for batch in rig.woken} == set(range(16, 20))
         rig.provider.may_answer.set()
         await worker.quiet()
@@ -304,7 +305,7 @@ async def test_messages_that_are_pending_again_are_sent_without_waiting_for_push
         rig.provider.is_held = lambda push: push.to.endswith("0")
         rig.provider.script(NotSent(Failure.POOL_TIMEOUT))
         await rig.issue(worker)
-        await until(lambda: sum(push.to.endswith("1") for push in rig.provider.arrived) == 2)
+        await eventually(lambda: sum(push.to.endswith("1") for push in rig.provider.arrived) == 2)
         assert rig.provider.in_flight == 1
         rig.provider.may_answer.set()
         await worker.quiet()

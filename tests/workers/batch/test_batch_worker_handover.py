@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.fake_provider import answer, described_provider, refused
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client
@@ -128,7 +129,7 @@ async def test_a_first_that_is_back_is_found_by_one_message_and_gets_the_rest(ri
     rig.provider.reply = lambda _: None if back.is_set() else NotSent(Failure.REFUSED)
     async with rig.worker(chain=CHAIN, rates={SENDER: 50}) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.second_provider.ids) >= 5)
+        await eventually(lambda: len(rig.second_provider.ids) >= 5)
         tried = len(rig.provider.ids)
         back.set()
         await worker.quiet()
@@ -146,8 +147,8 @@ async def test_a_campaign_that_waits_for_its_only_provider_does_not_hold_up_one_
     rig.provider.reply = lambda _: answer({"error": "slow down"}, 429, **{"Retry-After": "60"})
     async with rig.worker(chain=CHAIN) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.second_provider.ids) == 30)
-        await until(lambda: len(worker.ended) == 1)
+        await eventually(lambda: len(rig.second_provider.ids) == 30)
+        await eventually(lambda: len(worker.ended) == 1)
     assert await rig.states(two) == "a" * 30
     assert await rig.states() == "ppp"
 
@@ -158,9 +159,9 @@ async def test_a_campaign_that_waits_with_all_its_batches_out_makes_room_for_one
     rig.provider.reply = lambda _: answer({"error": "slow down"}, 429, **{"Retry-After": "60"})
     async with rig.worker(chain=CHAIN, max_in_flight=2, timings=BatchTimings(max_sleep_s=0.05)) as worker:
         assert len(await rig.issue(worker)) == 16
-        await until(lambda: rig.provider.ids)
+        await eventually(lambda: rig.provider.ids)
         await rig.submit(30, campaign=two, fallbacks=["second"], text="Hello {#var#}")
-        await until(lambda: len(rig.second_provider.ids) == 30)
+        await eventually(lambda: len(rig.second_provider.ids) == 30)
     assert await rig.states() == "p" * 40
     assert len(rig.woken) < 40, "workers are not woken again and again for a batch that has to wait"
 

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock, SkippingClock
 from tests.kit.fake_provider import FakeProvider
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LedgerDeadlinePassed
@@ -126,7 +127,7 @@ async def test_nothing_is_sent_while_the_ledger_is_unavailable_and_sending_goes_
     clock = SkippingClock()
     async with rig.worker(rates={SENDER: 300}, clock=clock) as worker:
         await rig.issue(worker)
-        await until(lambda: len(provider.ids) >= 50)
+        await eventually(lambda: len(provider.ids) >= 50)
         durable.kill()
         await _assert_nothing_is_sent(provider, clock, of=300)
         durable.restart()
@@ -145,10 +146,10 @@ async def test_outcomes_that_come_while_the_ledger_is_away_are_written_when_it_i
     provider.may_answer.clear()
     async with rig.worker() as worker:
         await rig.issue(worker)
-        await until(lambda: provider.in_flight == 40)
+        await eventually(lambda: provider.in_flight == 40)
         durable.kill()
         provider.may_answer.set()
-        await until(lambda: provider.in_flight == 0)
+        await eventually(lambda: provider.in_flight == 0)
         await asyncio.sleep(0.3)
         durable.restart()
         await worker.quiet()
@@ -164,7 +165,7 @@ async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: Fa
             await rig.submit(100)
             async with rig.worker(rates={SENDER: 100}) as worker:
                 await rig.issue(worker)
-                await until(lambda: len(provider.ids) >= 5)
+                await eventually(lambda: len(provider.ids) >= 5)
                 server.restart()
                 await worker.quiet()
                 sent = len(provider.ids)
@@ -229,7 +230,7 @@ async def test_a_ledger_without_memory_is_waited_for(rig: WorkerRig, redis: Redi
     clock = SkippingClock()
     async with rig.worker(rates={SENDER: 100}, clock=clock) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) >= 5)
+        await eventually(lambda: len(rig.provider.ids) >= 5)
         await redis.config_set("maxmemory", 1)
         try:
             await _assert_nothing_is_sent(rig.provider, clock)
@@ -245,7 +246,7 @@ async def test_a_ledger_that_became_a_replica_is_waited_for(rig: WorkerRig, redi
     clock = SkippingClock()
     async with rig.worker(rates={SENDER: 100}, clock=clock) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.ids) >= 5)
+        await eventually(lambda: len(rig.provider.ids) >= 5)
         await redis.replicaof("127.0.0.1", unused_tcp_port)
         try:
             await _assert_nothing_is_sent(rig.provider, clock)

@@ -9,7 +9,8 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from tests.kit.clock import SkippingClock
 from tests.kit.fake_provider import Reply, refused
-from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, until
+from tests.kit.waiting import eventually
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
@@ -62,7 +63,7 @@ async def test_who_opts_out_while_the_batch_is_at_work_is_suppressed_from_the_ne
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=10) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 10)
+        await eventually(lambda: rig.provider.in_flight == 10)
         await OptOuts(rig.redis).add([number(20), number(39)])
         rig.provider.may_answer.set()
         await worker.quiet()
@@ -76,7 +77,7 @@ async def test_who_leaves_the_list_while_the_batch_is_at_work_gets_the_message(r
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=10) as worker:
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 10)
+        await eventually(lambda: rig.provider.in_flight == 10)
         await OptOuts(rig.redis).remove([number(39)])
         rig.provider.may_answer.set()
         await worker.quiet()
@@ -124,9 +125,9 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     clock = SkippingClock()
     async with rig.worker(clock=clock, timings=BatchTimings(ledger_retry_s=0.02)) as worker:
         await rig.issue(worker)
-        await until(lambda: asked >= 3)
+        await eventually(lambda: asked >= 3)
         clock.skip(1.0)
-        await until(lambda: asked >= 6)
+        await eventually(lambda: asked >= 6)
         assert rig.provider.arrived == []
         is_back.set()
         await worker.quiet()
@@ -162,7 +163,7 @@ async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
     rig.provider.script(*[NotSent(Failure.REFUSED)] * 2)
     async with rig.worker() as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.provider.arrived) == 2)
+        await eventually(lambda: len(rig.provider.arrived) == 2)
         assert int(await rig.redis.hget(f"{{{SENDER}}}:sender", "back_off_count@times") or 0) >= 1
         assert await rig.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
@@ -248,10 +249,10 @@ async def test_a_message_waits_while_its_copy_is_in_flight_and_goes_if_the_copy_
     rig.provider.reply = lambda push: replies.pop(push.to, None)
     async with rig.worker() as worker, asyncio.timeout(120):
         await rig.issue(worker)
-        await until(lambda: rig.provider.in_flight == 3)
+        await eventually(lambda: rig.provider.in_flight == 3)
         await rig.submit(3, campaign=SECOND)
         await rig.issue(worker)
-        await until(lambda: worker.ended == ["copy_on_its_way"])
+        await eventually(lambda: worker.ended == ["copy_on_its_way"])
         assert (await rig.states(), await rig.states(SECOND)) == ("sss", "ppp")
         assert await rig.leases.issue(SENDER) == []
         rig.provider.may_answer.set()
@@ -303,7 +304,7 @@ async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
     assert await rig.states(SECOND) == "apu", "a message with a copy in doubt is decided later"
     await rig.control.resolve(SENDER, CAMPAIGN, "sent")
     async with rig.worker(sender_options=sender_options) as worker:
-        await until(lambda: rig.issue(worker))
+        await eventually(lambda: rig.issue(worker))
         await worker.quiet()
     assert await rig.states(SECOND) == "auu"
 

@@ -1,19 +1,21 @@
 """The client of a cluster: a ``Redis`` that sends each command to the node that owns the command's hash slot."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.backoff import ExponentialWithJitterBackoff
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.cluster.errors import LOST
 from times_dispatch.ledger.cluster.node_urls import Address
 from times_dispatch.ledger.cluster.pipeline import ClusterPipeline
 from times_dispatch.ledger.cluster.routes import home_slot, may_follow_ask, slot_of
 from times_dispatch.ledger.cluster.topology import Topology
+from times_dispatch.retry import Backoff
 
 T = TypeVar("T")
 
@@ -24,8 +26,6 @@ the node is ``Any``, because redis-py's methods for whole commands have no types
 _ON_ALL_PRIMARIES: Final = frozenset({"SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
 _MAX_HOPS: Final = 16
 """How many times in a row a call follows MOVED without a pause."""
-_FIRST_PAUSE_S: Final = 0.02
-_MAX_PAUSE_S: Final = 0.25
 
 
 class ClusterRedis(Redis):
@@ -44,6 +44,7 @@ class ClusterRedis(Redis):
         retries: int,
         repeat_after_timeout: bool,
         slot_timeout_s: float,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make the client; nothing is connected yet.
 
@@ -54,6 +55,7 @@ class ClusterRedis(Redis):
             repeat_after_timeout: Whether a call is also repeated if the connection is open, but no response came in
                 time.
             slot_timeout_s: How long a call waits for a slot that is moving or not served, in seconds.
+            clock: The clock that the waits use.
         """
         self.topology = Topology(seeds, open_node)
         self.name = ",".join(map(str, seeds))
@@ -62,6 +64,8 @@ class ClusterRedis(Redis):
         self._retries = retries
         self._lost = LOST if repeat_after_timeout else LOST[:1]
         self._slot_timeout_s = slot_timeout_s
+        self._clock = clock
+        self._rng = random.Random()
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command on the node that owns its slot; return its reply."""
@@ -85,10 +89,13 @@ class ClusterRedis(Redis):
         return await self.at_slot(home_slot() if slot is None else slot, call)
 
     async def at_slot(self, slot: int, call: Call[T]) -> T:
-        """Make a call to the owner of a slot, and follow the slot; raise the last error if that does not help."""
-        clock = asyncio.get_running_loop().time
-        give_up_at, failures, hops, pause_s = clock() + self._slot_timeout_s, 0, 0, _FIRST_PAUSE_S
-        backoff = ExponentialWithJitterBackoff(base=0.05, cap=1.0)
+        """Make a call to the owner of a slot, and follow the slot; raise the last error if that does not help.
+
+        The loop is not ``retry()``, because the error decides which node gets the next try, and whether it waits.
+        """
+        give_up_at, failures, hops = self._clock.monotonic() + self._slot_timeout_s, 0, 0
+        slot_backoff = Backoff(first_s=0.02, max_s=0.25, rng=self._rng)
+        node_backoff = Backoff(first_s=0.1, max_s=1.0, rng=self._rng)
         asked: Redis | None = None
         while True:
             version, node = self.topology.version, asked
@@ -115,15 +122,14 @@ class ClusterRedis(Redis):
                 if failures > self._retries:
                     raise
                 await self._learn_again(version, last=node)
-                await asyncio.sleep(backoff.compute(failures))
+                await self._clock.sleep(node_backoff.next_s())
                 continue
             else:
                 return result
-            if clock() >= give_up_at:
+            if self._clock.monotonic() >= give_up_at:
                 raise error
             hops = 0
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+            await self._clock.sleep(slot_backoff.next_s())
             await self._learn_again(version, last=None)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 _ATTEMPT: Final = struct.Struct(">BBHB")
 _PROVED: Final = 1
 _TRIED_AGAIN: Final = 2
-"""The flags of an attempt, see ``lua/lib/statistics.lua``."""
+"""The flags of an attempt, see ``lua/lib/attempts.lua``."""
 
 
 class Attempt(NamedTuple):

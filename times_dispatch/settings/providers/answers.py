@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from times_dispatch.provider.description.response_fields import FIELD_NAMES
 from times_dispatch.provider.description.responses import HTTP_STATUSES, Meaning, ResponseRules, normalise_code
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
 
 MAX_CODE_NUMBER = 65_535
 

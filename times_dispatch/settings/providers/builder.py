@@ -16,10 +16,10 @@ from times_dispatch.provider.oauth.credentials import (
     ClientCredentials,
     NoAuthentication,
 )
-from times_dispatch.settings.addresses import check_http_url
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import Environment, read_address
 from times_dispatch.settings.providers.tables import ProviderSettings
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.values.addresses import check_http_url
 from times_dispatch.tls_options import check_ca_file
 
 _PRESETS: dict[str, Callable[..., Provider]] = {

@@ -8,7 +8,6 @@ import msgspec
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import notes
 from times_dispatch.settings.cross_checks import duplicate_defaults
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import Environment
 from times_dispatch.settings.model import check_nickname
 from times_dispatch.settings.providers.builder import (
@@ -19,6 +18,7 @@ from times_dispatch.settings.providers.builder import (
     read_provider_environment,
 )
 from times_dispatch.settings.providers.lenient import read_leniently
+from times_dispatch.settings.toml.document import Document
 
 
 class CheckedProvider(msgspec.Struct, frozen=True):

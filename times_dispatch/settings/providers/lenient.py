@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from times_dispatch.settings.document import Document
 from times_dispatch.settings.providers.tables import ProviderSettings
-from times_dispatch.settings.strict_table import TomlPath
-from times_dispatch.settings.value_errors import describe_error
+from times_dispatch.settings.toml.document import Document
+from times_dispatch.settings.toml.strict_table import TomlPath
+from times_dispatch.settings.toml.value_errors import describe_error
 
 _ADDRESS = "https://provider.invalid/"
 _PAYLOAD = {"to": "$$To", "text": "$$Body", "ref": "$$MessageID"}

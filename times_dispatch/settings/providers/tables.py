@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from times_dispatch.provider.description.provider import Encoding, Method
-from times_dispatch.settings.addresses import OptionalUrl
 from times_dispatch.settings.providers.answers import AnswerSettings
-from times_dispatch.settings.strict_table import StrictTable
+from times_dispatch.settings.toml.strict_table import StrictTable
+from times_dispatch.settings.values.addresses import OptionalUrl
 
 Preset = Literal["timesmobile-post", "timesmobile-get"]
 Seconds = Annotated[FiniteFloat, Field(gt=0, le=600)]

@@ -1,5 +1,5 @@
 from producers.recipients.reader.limits import DEFAULT_LIMITS, ReaderLimits
-from times_dispatch.settings.recipients import RecipientsSettings
+from times_dispatch.settings.tables.recipients import RecipientsSettings
 
 
 def test_the_limits_are_those_of_the_settings_and_have_the_same_defaults() -> None:

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from tests.kit.archive import KEYS, files_in
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, recipients
-from tests.kit.workers import until
+from tests.kit.waiting import eventually
 from times_dispatch.archive.erasure.forgetter import Forgetter
 from times_dispatch.archive.erasure.sealing import Sealing
 from times_dispatch.archive.errors import ArchiveError, ForgettingUnfinished
@@ -48,7 +48,7 @@ async def test_a_push_that_is_under_way_is_waited_for_and_nothing_is_sent_after_
     block = await ledger.open(lease)
     clock = FakeClock()
     forgetting = asyncio.create_task(forgetter(redis, tmp_path, clock=clock).forget(NUMBER))
-    await until(lambda: clock.slept)
+    await eventually(lambda: clock.slept)
     assert (await OptOuts(redis).contains([NUMBER]))[0]
     await ledger.record(lease, block, b"apa")  # the provider was busy, so the message would be sent again
     await clock.advance(clock.slept[0])
@@ -95,7 +95,7 @@ async def test_a_batch_that_a_submit_stores_meanwhile_is_found_too(redis: Redis,
     await ledger.submit(3, sealed=False)
     clock = FakeClock()
     forgetting = asyncio.create_task(forgetter(redis, tmp_path, clock=clock).forget("919800000004"))
-    await until(lambda: clock.slept)
+    await eventually(lambda: clock.slept)
     await ledger.submissions.add_batch(CAMPAIGN, SENDER, 1, recipients(3, 3))
     await ledger.submissions.seal(CAMPAIGN, SENDER, total=6, batches=2)
     await clock.advance(clock.slept[0])

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import eventually
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import REFUSED_FOR_S, UNAVAILABLE_FOR_S, TokenCache
@@ -84,15 +85,6 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Let tasks in the background run until a condition holds, at most 200 turns of the loop."""
-    for _ in range(200):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the condition never held")
-
-
 def throttled(outcome: str | Outcome, code: Failure, *, about_s: float) -> bool:
     assert isinstance(outcome, Outcome)
     assert outcome.verdict is Verdict.THROTTLED
@@ -142,7 +134,7 @@ async def test_a_token_is_renewed_before_it_ends_and_good_until_then(processes: 
 
     await processes.clock.advance(5)  # less than a minute before its end
     assert cache.current() == "Bearer token-1"
-    await until(lambda: cache.current() == "Bearer token-2")
+    await eventually(lambda: cache.current() == "Bearer token-2", every_s=0)
     assert len(processes.server.requests) == 2
 
 
@@ -155,7 +147,7 @@ async def test_a_short_token_is_renewed_when_a_fifth_of_its_life_is_left(process
     await settle()
     assert len(processes.server.requests) == 1
     await processes.clock.advance(0.2)
-    await until(lambda: cache.current() == "Bearer token-2")
+    await eventually(lambda: cache.current() == "Bearer token-2", every_s=0)
 
 
 async def test_the_other_processes_see_the_new_token_without_asking(processes: TokenProcesses) -> None:
@@ -163,9 +155,9 @@ async def test_the_other_processes_see_the_new_token_without_asking(processes: T
     await first.get()
     await second.get()
     await processes.clock.advance(LIFETIME_S - 30)
-    await until(lambda: first.current() == "Bearer token-2")
+    await eventually(lambda: first.current() == "Bearer token-2", every_s=0)
     await processes.clock.advance(1)
-    await until(lambda: second.current() == "Bearer token-2")
+    await eventually(lambda: second.current() == "Bearer token-2", every_s=0)
     assert len(processes.server.requests) == 2
 
 
@@ -201,7 +193,7 @@ async def test_a_token_that_the_provider_refuses_stops_all_processes_for_120_s(p
     assert throttled(first.note_refusal("Bearer token-1"), Failure.TOKEN_REFUSED, about_s=REFUSED_FOR_S)
     assert first.current() == ""
     await processes.clock.advance(1)
-    await until(lambda: second.current() == "")
+    await eventually(lambda: second.current() == "", every_s=0)
     assert throttled(await second.get(), Failure.TOKEN_REFUSED, about_s=REFUSED_FOR_S)
     assert len(processes.server.requests) == 1
 
@@ -223,7 +215,7 @@ async def test_a_401_for_an_older_token_stops_nothing(processes: TokenProcesses)
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S - 30)
-    await until(lambda: cache.current() == "Bearer token-2")
+    await eventually(lambda: cache.current() == "Bearer token-2", every_s=0)
     assert throttled(cache.note_refusal("Bearer token-1"), Failure.TOKEN_UNAVAILABLE, about_s=1)
     assert cache.current() == "Bearer token-2"
 
@@ -287,12 +279,12 @@ async def test_a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end(proce
     await processes.clock.advance(LIFETIME_S - 30)
     processes.server.replies = [httpx.Response(503)]
     cache.current()
-    await until(lambda: len(processes.server.requests) == 2)
+    await eventually(lambda: len(processes.server.requests) == 2, every_s=0)
     await settle()
     assert cache.current() == "Bearer token-1"
     assert len(processes.server.requests) == 2
     await processes.clock.advance(UNAVAILABLE_FOR_S)
-    await until(lambda: cache.current() == "Bearer token-3")
+    await eventually(lambda: cache.current() == "Bearer token-3", every_s=0)
 
 
 async def test_a_token_that_ends_on_its_way_is_none(processes: TokenProcesses) -> None:

@@ -1,4 +1,4 @@
--- uses: names keys states records budget rollups
+-- uses: names keys states records budget rollups attempts delivery_times
 -- The statistics: counters of messages by their results, so that a query costs the same for a hundred messages and for
 -- ten million messages. A message counts once, by the values of its record: its state, its code, its SMS parts and the
 -- time until its delivery. A message counts on the day (in India) and at the provider of its last push, or of its last
@@ -20,43 +20,6 @@ end
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record gives the reason of the state.
 local HAS_CODE = {[FAILED] = true, [REJECTED] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [SUPPRESSED] = true}
--- The entry of one attempt of a message that was sent again: attempt, index of the provider, day, and the sum of two
--- flags.
-local ATTEMPT_ENTRY = '>I1I1I2I1'
-local ATTEMPT_BYTES = 5
--- The two flags: the provider is known to have accepted the attempt (PROVED); a report said that the attempt failed,
--- and therefore the message is sent again (TRIED_AGAIN).
-local PROVED = 1
-local TRIED_AGAIN = 2
-
--- Return how many second tries a message had up to an attempt: the number of failed attempts before that attempt.
--- `entries` are the entries of the message.
-local function tries_before(entries, attempt)
-  local tries = 0
-  for entry_at = 1, #entries, ATTEMPT_BYTES do
-    local entry_attempt, _, _, flags = struct.unpack(ATTEMPT_ENTRY, entries, entry_at)
-    if entry_attempt < attempt and flags >= TRIED_AGAIN then tries = tries + 1 end
-  end
-  return tries
-end
-
--- Return the number of the field of the histogram for a time until delivery. There are four fields for each doubling of
--- the time, so a field's middle is at most 9.1 % away from each time that it counts. Reports have whole seconds, so all
--- times below a second have one field. Returns also the range of times that this field counts: its first time, and the
--- first time after it.
-local function delivery_time_bucket(ms)
-  if ms < 1000 then return 0, -math.huge, 1000 end
-  local mantissa, exponent = math.frexp(ms)
-  local bucket, from, until_mantissa = 4 * exponent, 0.5, 0.5946035575013605
-  if mantissa >= 0.8408964152537145 then bucket, from, until_mantissa = bucket + 3, 0.8408964152537145, 1
-  elseif mantissa >= 0.7071067811865476 then
-    bucket, from, until_mantissa = bucket + 2, 0.7071067811865476, 0.8408964152537145
-  elseif mantissa >= 0.5946035575013605 then
-    bucket, from, until_mantissa = bucket + 1, 0.5946035575013605, 0.7071067811865476
-  end
-  if bucket >= 127 then return 127, ms, math.huge end
-  return bucket, math.max(math.ldexp(from, exponent), 1000), math.ldexp(until_mantissa, exponent)
-end
 
 -- Read the fields of a campaign that its statistics need.
 local function read_for_statistics(campaign_key)
