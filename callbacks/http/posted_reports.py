@@ -101,7 +101,7 @@ def is_incomplete(row: UnusableRow) -> bool:
     A row that is unusable for another reason (an unknown event, a time out of bounds) is stored and becomes a dead
     letter, so that people can see the row.
     """
-    return bool(row.missing_fields) or not _has_shape(row, list[_EventRows])
+    return not row.is_contradictory and (bool(row.missing_fields) or not _has_shape(row, list[_EventRows]))
 
 
 def missing_fields(row: UnusableRow) -> Sequence[str]:
@@ -140,7 +140,8 @@ def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
         if not (joined := join_documents(content)):
             raise
         return joined, parse(joined)
-    if not parsed.events and (inner := unwrap(content)):
+    is_certain = not any(row.is_contradictory for row in parsed.unusable)
+    if not parsed.events and is_certain and (inner := unwrap(content)):
         with suppress(ReportsUnreadable):
             inner_parsed = parse(inner)
             if inner_parsed.events:

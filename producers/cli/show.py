@@ -22,6 +22,7 @@ from times_dispatch.ledger.states import FINAL, SENT, UNSENT, CampaignState, Mes
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.plurals import counted
+from times_dispatch.provider.code_advice import advice_of
 from times_dispatch.settings.masking import mask
 from times_dispatch.settings.values.money import format_rupees
 
@@ -158,10 +159,12 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     if view.codes:
         codes = Table("code", box=None, pad_edge=False)
         codes.add_column("messages", justify="right")
-        codes.add_column("meaning")
+        codes.add_column("meaning: what to do")
         for name, number in view.codes.items():
             origin, _, code = name.partition(":")
-            codes.add_row(f"{origin} {code}", f"{number:,}", code_texts[name])
+            codes.add_row(
+                f"{origin} {code}", f"{number:,}", ": ".join(filter(None, (code_texts[name], advice_of(name))))
+            )
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print_line(f"{name.replace('_', ' ')}: {number:,}")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from producers.rows.lost_characters import LOST, MISREAD
+from producers.rows.program_objects import PLAIN_SIGNS, is_program_object
 from producers.rows.spreadsheet_errors import is_error, is_not_found
 from times_dispatch.settings.tables.recipients import NO_VALUE
 from times_dispatch.sms.placeholders import is_unfilled
@@ -27,17 +28,6 @@ date; the beginning of Unix time is half past five in India.
 """
 _INFINITE = re.compile(r"[+-]?(?:inf(?:inity)?|∞|1\.#INF)", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|=\([\"A-Z0-9$(].*|@[A-Z]+\(.*", re.DOTALL)
-_PROGRAM_OBJECT = re.compile(
-    r"\A\$D_[0-9]{9,13}\Z|\[object [A-Z]|\[Object: null|<[\w.]{1,60}(?:: [^<>\n]{1,60})? object\b|\bdtype: [a-z]"
-    r"|<(?:built-in )?(?:function|method|class) [^<>\n]{1,60}>|#<[\w:.]{1,60}>|\Amap\[\w{1,60}:[^\n]{0,200}\]\Z"
-    r"|\A(?:[bu]'[^']*'\Z|b['\"]|[\[(]['\"].*['\"],?[\])]\Z|(?:Timestamp|Decimal|UUID|Optional|Some)\(['\"])|\AArray\Z"
-    r"|\A(?:Some|Optional|ArrayBuffer|WrappedArray|List)\([^()\n]{1,60}\)\Z|\Akotlin\.\w{1,40}\Z"
-    r"|\A[A-Z]\w{1,40}\([a-z_]\w{0,40}=[^\n]{0,300}\)\Z|\A<[A-Z]\w{0,40}(?:: [^<>\n]{0,60}| \[[^\n]{0,200}\])>\Z"
-    r"|\A\[+[A-Z](?:[\w.$]{1,60};)?@[0-9a-f]{4,8}\Z|<!\[CDATA\["
-    r"|\AObjectId\(['\"]?[0-9a-f]{24}['\"]?\)\Z|\A\([^(),\n]{1,60},\)\Z|<[\w. ]{1,40} at 0x[0-9A-Fa-f]{4,16}>"
-    r"|\A(?:np|numpy|pd|datetime)\.\w{1,30}\(|\ASystem(?:\.[A-Z_]\w{1,40}){1,4}(?:`[^\n]{1,200}|\[\])?\Z"
-    r"|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
-)
 _MANY_HASHES = re.compile(r"#{3,}")
 _NO_VALUE_WITHIN = re.compile(
     r"(?<!\w)(?:undefined|NaN)(?!\w)|(?<!\w)Invalid Date(?!\w)"
@@ -66,9 +56,9 @@ _IN_BAD_DATES: tuple[str, ...] = ("0000", "0001", "1900", "/00", "-00", "/yy", "
 _IN_BAD_DATES += ("1753", "1970", "9999")
 
 _SUSPICIOUS_TEXTS: tuple[str, ...] = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....", "1899")
-_SUSPICIOUS_TEXTS += ("dtype: ", "hh:mm", "name", " 0001", "system.", "np.", "numpy.", "pd.", "datetime.")
+_SUSPICIOUS_TEXTS += ("hh:mm", "name", " 0001")
 _SUSPICIOUS_TEXTS += ("jan 01 05", "jan 1900", "dec 9999", " nan", " none", "rs. n", ".yy", " yyyy")
-_SUSPICIOUS_TEXTS += ("objectid(", "some(", "list(", "optional(", "buffer(", "array(", "kotlin.")
+_SUSPICIOUS_TEXTS += PLAIN_SIGNS
 _SUSPICIOUS_TEXTS += ("none none", "nan nan", "n/a n/a", "na na", "nil nil")
 _SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
@@ -207,7 +197,7 @@ _SIGNS_OF_DAMAGE: tuple[tuple[Callable[[str], object], str], ...] = (
         _MANY_HASHES.fullmatch,
         "holds only # signs, which a column that is too narrow shows: widen the column and export again",
     ),
-    (_PROGRAM_OBJECT.search, "holds the name of a program's object instead of a value"),
+    (is_program_object, "holds the name of a program's object instead of a value"),
     *LOST,
     (is_unfilled, "holds a placeholder that nobody filled"),
     (_SCIENTIFIC.fullmatch, "is in scientific notation, its digits are lost: format the column as text"),

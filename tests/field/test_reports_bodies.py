@@ -287,6 +287,10 @@ async def test_more_forms_of_times_are_read(redis: Redis, http: httpx.AsyncClien
         posted("delivered", {"ts": NOW_S, "meta": 123}),
         posted("delivered", {"ts": NOW_S, "meta": [META]}),
         posted("delivered", {"ts": NOW_S, "meta": f"{META}-1"}),
+        [{"event": {"name": "delivered", "status": "delvery failed"}, "data": [row(META)]}],
+        {"event": {"name": "delivered", "status": "delvery failed"}, "ts": NOW_S, "meta": META},
+        posted("delivered", {**row(META), "status": "FAILED"}),
+        {"status": "DELIVRD", "state": "FAILED", "ts": NOW_S, "meta": META},
     ],
     ids=str,
 )

@@ -104,7 +104,7 @@ def test_show_says_what_own_and_provider_codes_mean(run: Run, submitted: str, re
         ("retry 429", 4, "HTTP 429 Too Many Requests"),
         ("push 4711", 5, "unknown code 4711"),
     ):
-        assert re.search(rf"^{code} +{number} +{meaning} *$", table, re.MULTILINE), table
+        assert re.search(rf"^{code} +{number} +{meaning}(?:: |$)", table, re.MULTILINE), table
 
 
 def test_messages_that_may_have_been_sent_are_called_so(run: Run, submitted: str, redis_url: str) -> None:

@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
+from times_dispatch.provider.reports.contradictions import ContradictoryStates, confirms, contradict
 from times_dispatch.provider.reports.event_kinds import kind_of
+from times_dispatch.provider.reports.field_names import is_state
 from times_dispatch.provider.reports.json_repair import JsonBroken, repair_json
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
@@ -16,17 +18,25 @@ _MAX_NESTED_STRINGS: Final = 3
 def event_in(event: bytes) -> bytes:
     """Return the name of an event in an object or an array, as JSON: ``{"name": "delivered"}``, ``["delivered"]``.
 
-    Raises msgspec.ValidationError if the values name no event, or different events, or if an array has another text: it
-    may be the name of an event that is unknown.
+    Raises msgspec.ValidationError if the values name no event, or if an array has another text, which may name an
+    unknown event. Raises ContradictoryStates if the values name different events, or if an object has a
+    state that does not confirm the event.
     """
-    fields = msgspec.json.decode(event)
-    if isinstance(fields, dict):
-        names = {value for value in fields.values() if isinstance(value, str) and kind_of(value)}
-    else:
-        names = {value for value in fields if isinstance(value, str)}
-    if len(names) != 1 or not all(map(kind_of, names)):
+    values = msgspec.json.decode(event)
+    fields = values.items() if isinstance(values, dict) else (("", value) for value in values)
+    texts = [(name, value) for name, value in fields if isinstance(value, str)]
+    names = [(kind, value) for _, value in texts if (kind := kind_of(value))]
+    kinds = {kind for kind, _ in names}
+    if not kinds or (isinstance(values, list) and len(set(texts)) != 1):
         raise msgspec.ValidationError("no event with one name")
-    return msgspec.json.encode(names.pop())
+    kind = names[0][0]
+    if (
+        contradict(kind, (value for _, value in texts))
+        or not all(confirms(kind, value) for name, value in texts if is_state(name))
+        or len(kinds) > 1
+    ):
+        raise ContradictoryStates
+    return msgspec.json.encode(names[0][1])
 
 
 def rows_in_text(data: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:

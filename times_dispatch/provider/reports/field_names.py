@@ -32,6 +32,8 @@ _EVENTS: Final = (
     "stat",
     "smsstatus",
 )
+_STATE_ENDINGS: Final = ("event", "eventtype", "eventname", "status", "state", "stat", "statusname", "groupname")
+"""The endings of the names of fields that hold an event or a state, in the form of ``plain_name``."""
 _ROWS: Final = frozenset((*_NAMES["ts"], *_NAMES["meta"]))
 _KNOWN: Final = frozenset((*_EVENTS, *(name for names in _NAMES.values() for name in names)))
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
@@ -58,9 +60,14 @@ def event_name(fields: Mapping[str, Any]) -> str | None:
 def event_names(fields: Mapping[str, Any]) -> list[str]:
     """Return all names in a report that may name the event: the texts first, then the numbers."""
     values = _by_plain_name(fields)
-    candidates = [value.get("name") if isinstance(value, dict) else value for value in map(values.get, _EVENTS)]
+    candidates = [name for value in map(values.get, _EVENTS) for name in _names_in(value)]
     texts = [value for value in candidates if isinstance(value, str)]
     return texts + [str(value) for value in candidates if isinstance(value, int) and not isinstance(value, bool)]
+
+
+def is_state(name: str) -> bool:
+    """Return whether a field of this name holds an event or a state of a message."""
+    return plain_name(name).endswith(_STATE_ENDINGS)
 
 
 def is_known(name: str) -> bool:
@@ -74,6 +81,13 @@ def may_be_row(fields: Mapping[str, Any]) -> bool:
     The wrapper of a group of reports may also have an id or a time; but a wrapper has an array of whole reports.
     """
     return not _ROWS.isdisjoint(_by_plain_name(fields)) and not any(map(_has_reports, fields.values()))
+
+
+def _names_in(value: object) -> list[object]:
+    """Return what names the event: the value itself, or in an object the name before the other states."""
+    if not isinstance(value, dict):
+        return [value]
+    return [value.get("name"), *(each for name, each in value.items() if is_state(name))]
 
 
 def _has_reports(value: object) -> bool:

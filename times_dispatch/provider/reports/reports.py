@@ -6,6 +6,12 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
+from times_dispatch.provider.reports.contradictions import (
+    ContradictoryStates,
+    group_contradicts,
+    may_have_state,
+    row_contradicts,
+)
 from times_dispatch.provider.reports.encoded_rows import event_in, rows_in_text
 from times_dispatch.provider.reports.event_kinds import EventKind, is_outcome, is_report, kind_of, means_dnd
 from times_dispatch.provider.reports.field_names import by_known_name, event_name, event_names, may_be_row
@@ -74,6 +80,11 @@ class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     """A body that contains only this row, as in ReportEvent."""
 
+    @property
+    def is_contradictory(self) -> bool:
+        """Return whether the states of the row contradict each other; no other reading of the row is certain either."""
+        return self.reason == _CONTRADICTORY
+
     def __repr__(self) -> str:
         return f"UnusableRow(reason={self.reason!r}, missing_fields={self.missing_fields})"
 
@@ -136,6 +147,7 @@ _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME: Final = msgspec.json.Decoder(str | int | float | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
+_CONTRADICTORY: Final = "the states contradict each other"
 _DEEP: Final = b"[" * 1_000
 """More nested arrays than any report has. The limit of msgspec depends on the version of Python."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -243,9 +255,13 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
         if event.startswith((b"{", b"[")):
             event = event_in(event)
         name = "" if (value := _NAME.decode(event)) is None else str(value)
+        if data != b"null" and group_contradicts(name, bytes(group), data):
+            raise _Unusable(_CONTRADICTORY)
         if data.startswith(b'"'):
             data, fields.data = rows_in_text(fields.data)
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
+    except ContradictoryStates:
+        raise _Unusable(_CONTRADICTORY) from None
     except UNREADABLE_JSON:
         raise _Unusable("not an object with an event's name and its data") from None
     prefix = b'[{"event":' + event + b',"data":['
@@ -274,7 +290,12 @@ def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
 
 
 def _plain(data: bytes) -> list[_PlainRow]:
-    """Decode all rows in one call, at a third of the cost; return an empty list if one row is not plain."""
+    """Decode all rows in one call, at a third of the cost; return an empty list if one row is not plain.
+
+    A row with a state of its own is not plain, because the state may contradict the event.
+    """
+    if may_have_state(data):
+        return []
     try:
         return _PLAIN_ROWS.decode(data)
     except UNREADABLE_JSON:
@@ -297,6 +318,8 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
             raise _Unusable("fields are missing", tuple(missing))
     if kind is None:
         raise _Unusable("the event is unknown")
+    if row_contradicts(kind, bytes(row)):
+        raise _Unusable(_CONTRADICTORY)
     code, code_text = _code(fields.code, is_dnd=means_dnd(event)) if kind is EventKind.FAILED else (0, "")
     return ReportEvent(
         kind=kind,

@@ -3,6 +3,7 @@ import json
 import msgspec
 import pytest
 
+from times_dispatch.provider.reports.contradictions import ContradictoryStates
 from times_dispatch.provider.reports.encoded_rows import event_in, rows_in_text
 
 ROWS = [{"ts": 1, "meta": "m"}]
@@ -16,10 +17,23 @@ def test_the_one_name_in_an_object_or_array_is_the_event(event: object) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [{"a": "delivered", "b": "failed"}, ["delivered", "failed"], [], {"a": 1}, ["foo"], ["delivered", "undelivrbl"]],
+    [["delivered", "failed"], [], {"a": 1}, {"status": "x"}, ["foo"], ["delivered", "undelivrbl"]],
 )
-def test_an_event_with_no_name_or_several_names_is_refused(event: object) -> None:
+def test_an_event_without_a_name_or_an_array_of_several_names_is_refused(event: object) -> None:
     with pytest.raises(msgspec.ValidationError):
+        event_in(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"a": "delivered", "b": "failed"},
+        {"name": "delivered", "status": "delvery failed"},
+        {"a": "delivered", "state": "x"},
+    ],
+)
+def test_an_event_with_contradictory_states_is_refused(event: object) -> None:
+    with pytest.raises(ContradictoryStates):
         event_in(json.dumps(event).encode())
 
 

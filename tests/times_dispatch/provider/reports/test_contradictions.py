@@ -1,0 +1,78 @@
+import json
+from typing import Any
+
+import pytest
+
+from times_dispatch.provider.reports.reports import parse
+
+ROW: dict[str, Any] = {"ts": 1435322805, "meta": "m"}
+FAILED_ROW = {**ROW, "code": "912"}
+CONTRADICTORY: list[dict[str, Any]] = [
+    *(
+        {"event": event, "data": [FAILED_ROW]}
+        for event in (
+            {"name": "delivered", "status": "delvery failed"},
+            {"name": "delvery failed", "status": "delivered"},
+            {"name": "delivered", "status": "failed"},
+            {"name": "delivered", "state": "gone"},
+            {"name": "failed", "status": "success"},
+            ["delivered", "delvery failed"],
+        )
+    ),
+    {"event": {"name": "delivered", "status": "delvery failed"}, **ROW},
+    {"event": "delivered", "data": [{**ROW, "status": "FAILED"}]},
+    {"event": "delivered", "data": [{**ROW, "Delivery Status": "delvery failed"}]},
+    {"event": "delivered", "data": [{**ROW, "event": "failed"}]},
+    {"event": "failed", "data": [{**FAILED_ROW, "status": "DELIVRD"}]},
+    {"event": "failed", "data": [{**FAILED_ROW, "status": "Delivered to handset"}]},
+    {"event": "delivered", "status": "failed", "data": [ROW]},
+    {"event": "delivered", "EVENT": "failed", "data": [ROW]},
+    {"event": "delivered", "status": "Not delivered", **ROW},
+    {"event": "sent", "status": "FAILED", **ROW},
+    {"status": "DELIVRD", "state": "FAILED", **ROW},
+    {"status": {"name": "DELIVRD", "groupName": "UNDELIVERABLE"}, **ROW},
+]
+
+
+@pytest.mark.parametrize("group", CONTRADICTORY, ids=json.dumps)
+def test_a_report_whose_states_contradict_each_other_is_not_applied(group: dict[str, Any]) -> None:
+    parsed = parse(json.dumps([group]).encode())
+
+    assert parsed.events == []
+    [row] = parsed.unusable
+    assert row.missing_fields == ()
+    assert parse(row.raw).events == []  # also when a person posts the dead letter again
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [
+        ({"event": {"name": "delivered", "status": "DELIVRD"}, "data": [ROW]}, "delivered"),
+        ({"event": {"name": "delivered", "status": "success"}, "data": [ROW]}, "delivered"),
+        ({"event": {"name": "delivered", "status": "0"}, "data": [ROW]}, "delivered"),
+        ({"event": {"name": "delivered", "type": "sms"}, "data": [ROW]}, "delivered"),
+        ({"event": {"name": "dlr", "status": "delivered"}, "data": [ROW]}, "delivered"),
+        ({"event": {"name": "failed", "status": "undelivered"}, "data": [FAILED_ROW]}, "failed"),
+        ({"event": "delivered", "data": [{**ROW, "status": "DELIVRD"}]}, "delivered"),
+        ({"event": "delivered", "data": [{**ROW, "state": "Maharashtra"}]}, "delivered"),
+        ({"event": "delivered", "data": [{**ROW, "status": "SUBMIT_ACCEPTED"}]}, "delivered"),
+        ({"event": "delivered", "data": [{**ROW, "status": "no error", "statusCode": 200}]}, "delivered"),
+        ({"event": "delivered", "data": [{**ROW, "description": "status failed"}]}, "delivered"),
+        ({"event": "failed", "data": [{**FAILED_ROW, "status": "UNDELIV"}]}, "failed"),
+        ({"event": "failed", "data": [{**FAILED_ROW, "status": "could not be delivered"}]}, "failed"),
+        ({"event": "failed", "data": [{**FAILED_ROW, "status": "delivery report"}]}, "failed"),
+        ({"event": "delivered", "status": "success", "data": [ROW]}, "delivered"),
+        ({"event": "clicked", "status": "failed", "url": "u", **ROW}, "clicked"),
+    ],
+)
+def test_other_states_do_not_matter(group: dict[str, Any], kind: str) -> None:
+    parsed = parse(json.dumps([group]).encode())
+
+    assert (parsed.unusable, [event.kind for event in parsed.events]) == ([], [kind])
+
+
+def test_only_the_row_with_a_contradiction_is_not_applied() -> None:
+    rows = [{**ROW, "status": "EXPIRED"}, {**ROW, "status": "DELIVRD"}, ROW]
+    parsed = parse(json.dumps([{"event": "delivered", "data": rows}]).encode())
+
+    assert (len(parsed.unusable), len(parsed.events)) == (1, 2)

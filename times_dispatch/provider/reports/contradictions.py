@@ -1,0 +1,93 @@
+"""Finds states in a report that contradict the report's event, because such a report must not be applied."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from times_dispatch.provider.reports.event_kinds import EventKind, is_report, kind_of
+from times_dispatch.provider.reports.field_names import event_names
+from times_dispatch.unreadable_json import UNREADABLE_JSON
+
+_RESULTS: Final = (EventKind.DELIVERED, EventKind.FAILED)
+_BAD: Final = re.compile(
+    r"fail|faild|undel|unsuccess|unreach|reject|expir|block|dropp|bounc|invalid|abort|refus|declin|discard"
+    r"|(?:non|not|never|no|n't|cannot) (?:be |been |get )?(?:deliv|dlvr|sent|receiv|success|reach)|^(?:error|nok|dnd)$"
+)
+"""Words of a state in small letters, of which each says that the message did not arrive."""
+_GOOD: Final = re.compile(r"^(?:ok|okay|success\w*|done|completed?)$|^delivered\b|\b(?:delivered|successfully)$")
+_NEITHER: Final = re.compile(r"[0-9 ]*|final|(?:un)?known|n/?a|none|null")
+_WORDS: Final = (b"stat", b"event")
+"""Words of which one is in the name of each field that may hold a state."""
+_SEPARATORS: Final = re.compile(r"[\s_.-]+")
+
+
+class ContradictoryStates(Exception):
+    """The states of an event contradict each other."""
+
+
+def contradict(kind: EventKind | None, states: Iterable[str]) -> bool:
+    """Return whether one of several states says something else about the message than the event.
+
+    A state with an unknown name counts only if its words say the opposite of the event, because a report may have any
+    other fields.
+    """
+    return any(_says_else(kind, state) for state in states)
+
+
+def may_have_state(fields: bytes) -> bool:
+    """Return whether undecoded fields may include an event or a state; it is false for documented rows."""
+    lowered = fields.lower()
+    return any(word in lowered for word in _WORDS)
+
+
+def row_contradicts(kind: EventKind | None, row: bytes) -> bool:
+    """Return whether a field of an undecoded row contradicts the row's event."""
+    return may_have_state(row) and contradict(kind, event_names(_decoded(row)))
+
+
+def group_contradicts(event: str, group: bytes, data: bytes) -> bool:
+    """Return whether a field beside the event and the data of an undecoded group contradicts the event."""
+    around = group.replace(data, b"", 1).lower()
+    if sum(map(around.count, _WORDS)) <= 1:  # only the event itself
+        return False
+    fields = {name: value for name, value in _decoded(group).items() if name.lower() != "data"}
+    return contradict(kind_of(event), event_names(fields))
+
+
+def confirms(kind: EventKind, state: str) -> bool:
+    """Return whether a state certainly says the same as the event, or nothing about the message."""
+    if is_report(state) or kind_of(state) is kind:
+        return True
+    words = _words(state)
+    if _NEITHER.fullmatch(words):
+        return True
+    return _says(words) is kind
+
+
+def _decoded(fields: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(fields, type=dict[str, Any])
+    except UNREADABLE_JSON:
+        return {}
+
+
+def _says_else(kind: EventKind | None, state: str) -> bool:
+    known = kind_of(state)
+    if kind is EventKind.INTERMEDIATE:
+        return known in _RESULTS
+    if kind not in _RESULTS:
+        return False
+    said = known or _says(_words(state))
+    return said in _RESULTS and said is not kind
+
+
+def _says(words: str) -> EventKind | None:
+    if _BAD.search(words):
+        return EventKind.FAILED
+    return EventKind.DELIVERED if _GOOD.search(words) else None
+
+
+def _words(state: str) -> str:
+    return _SEPARATORS.sub(" ", state.lower()).strip()
