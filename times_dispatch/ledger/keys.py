@@ -57,7 +57,7 @@ ALERTS_ENDED = "{alerts}:ended"
 ALERT_TARGETS = "{alerts}:targets"
 """Hash: name of a target of alerts to a ``TargetState`` in JSON."""
 ALERTS_WATCHED = "{alerts}:watched"
-"""Hash: the live campaigns at the last check for alerts, see ``WatchedField``."""
+"""Hash: the campaigns at the last check for alerts, see ``WatchedField``."""
 RETENTION_PROBLEM = "{retention}:problem"
 """String: why the last run of the retention could not finish all its work, for people; expires after a week."""
 RETENTION_LOCK = "{retention}:lock"
@@ -627,6 +627,8 @@ class WatchedField(StrEnum):
     """The time of the last check of the ledger for alerts."""
     LIVE = "live"
     """The campaigns that were live at the last check, by sender; JSON."""
+    ENDED = "ended"
+    """The ended campaigns that were created in the minute before the last check, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):
