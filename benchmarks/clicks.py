@@ -1,10 +1,12 @@
 """Clicks on tracked links: one links process answers each click with a redirect, after Redis has the click."""
 
 import asyncio
+import re
 import secrets
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +48,7 @@ _TARGETS = [
     LinkTarget("own", ["https://shop.example/sale?u=", ""], [0]),
 ]
 _HEADERS = b"Host: go.brand.in\r\nUser-Agent: Mozilla/5.0 (Linux; Android 14)\r\n\r\n"
+_BODY_BYTES = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)\r\n")
 _CODES = 100_000
 _LINK_OF_EACH_ROW = 1
 _WARM_UP_CLICKS = 2_000
@@ -127,9 +130,11 @@ def _path(codes: LinkCodes, number: int, index: int, link: int) -> bytes:
 async def _click_all(port: int, paths: list[bytes]) -> None:
     """Fetch links over all connections; raise AssertionError unless each link is redirected."""
     parts = [paths[first::CONNECTIONS] for first in range(CONNECTIONS)]
-    redirects = sum(await asyncio.gather(*(_click(port, part) for part in parts)))
+    statuses = sum(await asyncio.gather(*(_click(port, part) for part in parts)), Counter[int]())
+    redirects = statuses.pop(httpx.codes.FOUND, 0)
     if redirects != len(paths):
-        raise AssertionError(f"{redirects:,} of {len(paths):,} clicks were redirected")
+        others = ", ".join(f"{number:,} got {status}" for status, number in sorted(statuses.items()))
+        raise AssertionError(f"{redirects:,} of {len(paths):,} clicks were redirected; {others}")
 
 
 async def _submit(redis: Redis) -> int:
@@ -174,16 +179,18 @@ async def _wait_until_ready(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _click(port: int, paths: list[bytes]) -> int:
-    """Fetch links one after the other on one connection; return the number of redirects."""
+async def _click(port: int, paths: list[bytes]) -> Counter[int]:
+    """Fetch links one after the other on one connection; return how many answers had each status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    redirects = 0
+    statuses = Counter[int]()
     for path in paths:
         writer.write(b"GET %b HTTP/1.1\r\n" % path + _HEADERS)
         head = await reader.readuntil(b"\r\n\r\n")
-        redirects += head.startswith(b"HTTP/1.1 302 ")
+        body_bytes = _BODY_BYTES.search(head)
+        await reader.readexactly(int(body_bytes[1]) if body_bytes else 0)
+        statuses[int(head.split(maxsplit=2)[1])] += 1
     writer.close()
-    return redirects
+    return statuses
 
 
 def _code_us() -> float:

@@ -64,8 +64,8 @@ def _fits(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
 def _has_sent(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
     """Return whether a campaign counts on one of the wanted days at the wanted provider.
 
-    An earlier version did not keep the days: such a campaign may have sent on each day from its creation to its end,
-    through any provider.
+    An earlier version kept no days: a campaign that it created, or sent in part, may have sent on each day from its
+    creation to its end, through any provider.
     """
     since, until = wanted.sent_days
     if not stub.sent_days:

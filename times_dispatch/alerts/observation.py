@@ -27,10 +27,15 @@ from times_dispatch.ledger.states import CampaignState
 log = structlog.get_logger(__name__)
 
 _COMPLAINTS_EVERY_MS: Final = 60_000
-_SET_BACK_MS: Final = 60_000
-"""After Redis' clock was set back, campaigns that were created this long before the observation may be unknown."""
+_OVERLAP_MS: Final = 60_000
+"""A campaign may be unknown although it was created this long before the last observation by Redis' clock, because the
+clock may have been set back since then."""
 _AT_ONCE: Final = 1_000
 """The number of campaigns whose budgets are read in one round trip."""
+
+
+Ended = dict[SenderId, dict[CampaignId, float]]
+"""The times of creation of ended campaigns, by sender and campaign, in epoch milliseconds by Redis' clock."""
 
 
 class BudgetUse(NamedTuple):
@@ -81,8 +86,8 @@ class Observer:
         """Observe the ledger. Raises Redis errors.
 
         Exactly one observation contains a finished campaign: the first observation that finds the campaign finished.
-        The very first observation contains no finished campaign. After Redis' clock was set back, an observation may
-        contain a campaign again that an earlier observation contained.
+        The very first observation contains no finished campaign. After Redis' clock was set back by more than a
+        minute, or after an upgrade, an observation may contain a campaign again that an earlier one contained.
 
         Args:
             before: the state from the last observation.
@@ -100,6 +105,8 @@ class Observer:
         watched: dict[SenderId, list[CampaignId]] = {}
         for campaign in live:
             watched.setdefault(campaign.plan.sender, []).append(campaign.id)
+        # Read after the live campaigns: a campaign that ends between both reads was live at this observation.
+        ended = await self._ended(names, min(before.until_ms or now_ms, now_ms) - _OVERLAP_MS)
         return Observation(
             now_ms=now_ms,
             processes=processes,
@@ -112,8 +119,12 @@ class Observer:
             budgets=await self._budgets(live),
             counts=await self._read_counts(now_ms / 1000),
             complaints=await self._read_complaints(names, now_ms),
-            finished=await self._finished(names, before, live, now_ms) if before.until_ms else [],
-            watched=Watched(until_ms=now_ms, live={sender: sorted(ids) for sender, ids in sorted(watched.items())}),
+            finished=await self._finished(names, before, live, ended) if before.until_ms else [],
+            watched=Watched(
+                until_ms=now_ms,
+                live={sender: sorted(ids) for sender, ids in sorted(watched.items())},
+                ended=_since(ended, now_ms - _OVERLAP_MS),
+            ),
         )
 
     async def _read_counts(self, now_s: float) -> list[ProviderCounts]:
@@ -151,39 +162,51 @@ class Observer:
             self._complaints_at_ms = now_ms
         return self._complaints
 
+    async def _ended(self, senders: list[SenderId], since_ms: int) -> Ended:
+        """Return the ended campaigns that were created since a time, or in the future, by sender."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.zrangebyscore(sender_key(sender, SenderKey.ENDED), since_ms, "+inf", withscores=True)
+            replies = await pipe.execute()
+        return {
+            sender: {CampaignId(text(member)): created_ms for member, created_ms in reply}
+            for sender, reply in zip(senders, replies, strict=True)
+        }
+
     async def _finished(
-        self, senders: list[SenderId], before: Watched, live: list[LiveCampaign], now_ms: int
+        self, senders: list[SenderId], before: Watched, live: list[LiveCampaign], ended: Ended
     ) -> list[CampaignView]:
         """Return the campaigns that finished since the last observation.
 
-        A finished campaign was live at the last observation, or was created since then. The time at which a campaign
-        finished says nothing, because Redis' clock may have been set since then.
+        A finished campaign was live at the last observation, or was created since then, and then no observation knows
+        it. The time at which a campaign finished says nothing, because Redis' clock may have been set since then.
 
         Args:
             senders: all senders.
             before: the state from the last observation.
             live: the campaigns that are live now.
-            now_ms: when this observation began, in epoch milliseconds by Redis' clock. The next observation finds the
-                campaigns that were created later.
+            ended: the campaigns that ended, and that the last observation may not know.
         """
         live_ids = {view.id for view in live}
-        created_from, created_before = str(before.until_ms), f"({now_ms}"
-        if now_ms < before.until_ms:  # Redis' clock was set back: find campaigns of both clocks
-            created_from, created_before = str(now_ms - _SET_BACK_MS), "+inf"
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for sender in senders:
-                pipe.zrangebyscore(sender_key(sender, SenderKey.ENDED), created_from, created_before)
-            created_since = await pipe.execute()
         finished = list[CampaignView]()
-        for sender, created in zip(senders, created_since, strict=True):
-            ended = ({CampaignId(text(member)) for member in created} | set(before.live.get(sender, []))) - live_ids
-            for campaign in sorted(ended):
+        for sender in senders:
+            unknown = ended[sender].keys() - set(before.ended.get(sender, []))
+            for campaign in sorted((unknown | set(before.live.get(sender, []))) - live_ids):
                 try:
                     views = await self._queries.of_sender(sender, [campaign])
                 except CampaignDamaged:
                     continue
                 finished += [view for view in views if view.state is CampaignState.FINISHED]
         return finished
+
+
+def _since(ended: Ended, since_ms: int) -> dict[SenderId, list[CampaignId]]:
+    """Return the ended campaigns that were created since a time; senders without one are missing."""
+    chosen = {
+        sender: sorted(campaign for campaign, created_ms in campaigns.items() if created_ms >= since_ms)
+        for sender, campaigns in sorted(ended.items())
+    }
+    return {sender: campaigns for sender, campaigns in chosen.items() if campaigns}
 
 
 def _budget_use(reply: Any) -> BudgetUse:

@@ -73,7 +73,7 @@ class ArchiveStub(NamedTuple):
     created_ms: int
     ended_ms: int
     sent_days: str = ""
-    """The field ``archive_sent_days``; empty if an earlier version created or archived the campaign."""
+    """The field ``archive_sent_days``; empty if an earlier version created, sent or archived some of the campaign."""
 
 
 async def missing_campaign(redis: Redis, sender: SenderId, campaign: CampaignId) -> LedgerError:

@@ -57,7 +57,7 @@ ALERTS_ENDED = "{alerts}:ended"
 ALERT_TARGETS = "{alerts}:targets"
 """Hash: name of a target of alerts to a ``TargetState`` in JSON."""
 ALERTS_WATCHED = "{alerts}:watched"
-"""Hash: the live campaigns at the last check for alerts, see ``WatchedField``."""
+"""Hash: the campaigns at the last check for alerts, see ``WatchedField``."""
 RETENTION_PROBLEM = "{retention}:problem"
 """String: why the last run of the retention could not finish all its work, for people; expires after a week."""
 RETENTION_LOCK = "{retention}:lock"
@@ -455,6 +455,9 @@ class CampaignField(StrEnum):
     """The days and the providers under which the statistics count messages of the campaign that were sent, are in
     doubt, or were rejected or suppressed: ``<day>:<provider>`` (days since the epoch, in India), each after a blank.
     Missing in a campaign that an earlier version created."""
+    SENT_DAYS_UNTIL_MS = "sent_days_until_ms"
+    """The ``last_sent_ms`` up to which ``sent_days`` has all days; ``0`` before the first block. It stays behind
+    ``last_sent_ms`` once an earlier version, which keeps no days, has opened a block; then days may be missing."""
     FINISHED_MS = "finished_ms"
     """When the campaign was finished."""
     PROMOTIONAL = "promotional"
@@ -473,7 +476,7 @@ class CampaignField(StrEnum):
     ARCHIVE_ENDED_MS = "archive_ended_ms"
     """When an archived campaign was finished or cancelled."""
     ARCHIVE_SENT_DAYS = "archive_sent_days"
-    """The ``sent_days`` of an archived campaign; missing if an earlier version created or archived the campaign."""
+    """The ``sent_days`` of an archived campaign; missing if an earlier version created, sent or archived some of it."""
     ARCHIVE_BATCHES = "archive_batches"
     """Counter: batches of an archived campaign that are still to be deleted; missing when nothing is left to delete."""
     TEMPLATE = "template"
@@ -627,6 +630,8 @@ class WatchedField(StrEnum):
     """The time of the last check of the ledger for alerts."""
     LIVE = "live"
     """The campaigns that were live at the last check, by sender; JSON."""
+    ENDED = "ended"
+    """The ended campaigns that were created in the minute before the last check, by sender; JSON."""
 
 
 class CodeOrigin(StrEnum):

@@ -97,6 +97,15 @@ async def test_of_an_archived_campaign_only_a_stub_stays_in_redis(ledger: Ledger
     }
 
 
+async def test_days_of_which_an_earlier_version_kept_none_leave_the_stub_without_days(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await ended_campaign(ledger)
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "sent_days_until_ms", "0")
+    await retention(ledger.redis, tmp_path).run()
+    assert "archive_sent_days" not in await field_names(ledger.redis, campaign_key(SENDER, CAMPAIGN))
+
+
 async def test_the_files_hold_no_number_and_no_value_in_the_clear(ledger: Ledger, tmp_path: Path) -> None:
     await ended_campaign(ledger)
     await retention(ledger.redis, tmp_path).run()

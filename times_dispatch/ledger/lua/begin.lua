@@ -59,7 +59,7 @@ local function create()
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
     'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0,
-    'sent_days', '')
+    'sent_days', '', 'sent_days_until_ms', 0)
   redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
     REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
   if args.retry_codes ~= '' then

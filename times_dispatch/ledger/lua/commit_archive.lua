@@ -24,7 +24,7 @@ local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 
 run_without_memory()
 local campaign = read_fields(campaign_key, 'archive', 'archive_operation', 'created_ms', 'finished_ms', 'last_sent_ms',
-  'batches', 'sent_days')
+  'batches', 'sent_days', 'sent_days_until_ms')
 if not campaign.archive then return reply({status = 'no_campaign'}) end
 if campaign.archive_operation ~= args.operation then return reply({status = 'taken'}) end
 if campaign.archive ~= 'archiving' then return reply({status = 'archived'}) end
@@ -37,7 +37,9 @@ redis.call('UNLINK', unpack(small_keys))
 redis.call('HSET', campaign_key, 'archive', 'archived', 'archive_operation', args.operation, 'archive_folder',
   args.folder, 'archive_name', args.name, 'archive_template', args.template, 'archive_batches', campaign.batches,
   'archive_ended_ms', campaign.finished_ms or campaign.last_sent_ms or campaign.created_ms)
-if campaign.sent_days then redis.call('HSET', campaign_key, 'archive_sent_days', campaign.sent_days) end
+if campaign.sent_days_until_ms == (campaign.last_sent_ms or '0') then
+  redis.call('HSET', campaign_key, 'archive_sent_days', campaign.sent_days)
+end
 redis.call('ZADD', key_of_sender('archived'), campaign.created_ms, id)
 redis.call('ZREM', key_of_sender('ended'), id)
 redis.call('SADD', key_of_sender('leaving'), id)

@@ -297,8 +297,8 @@ if is_repeated_late(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
   'last_send_time_cost', 'delay_ends_us', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
-  'send_window_closes_ms', 'max_parts', 'parts_out', 'batch_size', 'urgent', 'promotional', PENDING,
-  SENDING)
+  'send_window_closes_ms', 'max_parts', 'parts_out', 'batch_size', 'urgent', 'promotional', 'last_sent_ms',
+  'sent_days_until_ms', PENDING, SENDING)
 local reason = why_closed(campaign, now_ms)
 if reason then return closed(reason) end
 
@@ -384,8 +384,11 @@ if #indexes == 0 then
   redis.call('HSET', campaign_key, PENDING, pending)
   return reply({status = 'opened', block = opened_block})
 end
+-- If an earlier version opened the last block, the statistics kept no day of it: then the mark stays where it is.
+local keeps_days = campaign.sent_days_until_ms == (campaign.last_sent_ms or '0')
 redis.call('HSET', campaign_key, PENDING, pending, SENDING, sending, 'parts_out', parts_out,
-  'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
+  'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms,
+  'sent_days_until_ms', keeps_days and now_ms or campaign.sent_days_until_ms or '')
 if main.key then keep_send_time(main.key, main.send_time_us, chosen.last_cost, main.per_unit_us) end
 if main.key then keep_delay(main.key, main.delay_us, tonumber(args.delay_us), now) end
 if own then keep_send_time(own.key, own.send_time_us, chosen.last_cost, own.per_unit_us) end

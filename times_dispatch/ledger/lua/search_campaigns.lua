@@ -53,16 +53,18 @@ end
 -- Return the fields of a campaign that the search compares; nil if the campaign cannot be read.
 local function fields_of(id)
   local values = redis.pcall('HMGET', key_of_campaign(id), 'state', 'created_ms', 'plan', 'first_sent_ms',
-    'last_sent_ms', 'sent_days', 'chain', 'template')
+    'last_sent_ms', 'sent_days', 'sent_days_until_ms', 'chain', 'template')
   if values.err then return nil end
-  local state, created_ms, plan, first_sent_ms, last_sent_ms, sent_days, chain, template = unpack(values)
+  local state, created_ms, plan, first_sent_ms, last_sent_ms, sent_days, sent_days_until_ms, chain, template =
+    unpack(values)
   return state and {state = state, created_ms = tonumber(created_ms), plan = plan,
-    first_sent_ms = tonumber(first_sent_ms or ''), last_sent_ms = tonumber(last_sent_ms or ''), sent_days = sent_days,
-    chain = chain or '', template = template}
+    first_sent_ms = tonumber(first_sent_ms or ''), last_sent_ms = tonumber(last_sent_ms or ''),
+    sent_days = sent_days or '', has_all_days = sent_days_until_ms == (last_sent_ms or '0'), chain = chain or '',
+    template = template}
 end
 
--- Say whether a campaign that an earlier version created, or sent, may count on the wanted days at the wanted provider:
--- it may have sent on each day from its first to its last push, through each provider of its chain.
+-- Say whether a campaign of which an earlier version sent something may count on the wanted days at the wanted
+-- provider: it may have sent on each day from its first to its last push, through each provider of its chain.
 local function may_have_sent(fields)
   return fields.first_sent_ms and day_of(fields.first_sent_ms) <= sent_until
     and fields.last_sent_ms and day_of(fields.last_sent_ms) >= sent_since
@@ -71,7 +73,6 @@ end
 
 -- Say whether a campaign counts on one of the wanted days at the wanted provider.
 local function has_sent(fields)
-  if not fields.sent_days or fields.sent_days == '' then return may_have_sent(fields) end
   for entry in string.gmatch(fields.sent_days, '%S+') do
     local colon = string.find(entry, ':', 1, true)
     local day = colon and tonumber(string.sub(entry, 1, colon - 1))
@@ -80,7 +81,8 @@ local function has_sent(fields)
       return true
     end
   end
-  return false
+  -- The days of the first block are kept when its messages were pushed.
+  return (not fields.has_all_days or fields.sent_days == '') and may_have_sent(fields)
 end
 
 local function fits(id, fields)

@@ -119,11 +119,13 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """The live campaigns at the last check of the ledger, so that the next check finds the campaigns that finished."""
+    """The campaigns at the last check of the ledger, so that the next check finds the campaigns that finished."""
 
     until_ms: int = 0
     """The time of the last check, by Redis' clock; 0 if there was none."""
     live: dict[SenderId, list[CampaignId]] = {}
+    ended: dict[SenderId, list[CampaignId]] = {}
+    """The ended campaigns that were created in the minute before the check, or in the future."""
 
 
 class AlertsKept(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,10 +173,12 @@ class AlertChange(NamedTuple):
 
     @classmethod
     def of_watched(cls, before: Watched, now: Watched) -> list["AlertChange"]:
-        """Write the time of the last check; write its live campaigns only if they changed."""
+        """Write the time of the last check; write its campaigns only if they changed."""
         changes = [cls("watched", WatchedField.UNTIL_MS, str(now.until_ms).encode())]
         if now.live != before.live:
             changes.append(cls("watched", WatchedField.LIVE, msgspec.json.encode(now.live)))
+        if now.ended != before.ended:
+            changes.append(cls("watched", WatchedField.ENDED, msgspec.json.encode(now.ended)))
         return changes
 
 
@@ -241,11 +245,13 @@ def _decoded(replies: dict[Any, bytes], kind: Any) -> dict[str, Any]:
 
 
 def _watched(reply: dict[bytes, bytes]) -> Watched:
-    until_ms, live = (reply.get(field.value.encode()) for field in (WatchedField.UNTIL_MS, WatchedField.LIVE))
+    fields = (WatchedField.UNTIL_MS, WatchedField.LIVE, WatchedField.ENDED)
+    until_ms, live, ended = (reply.get(field.value.encode()) for field in fields)
     try:
         return Watched(
             until_ms=int(until_ms or 0),
-            live=msgspec.json.decode(live, type=dict[SenderId, list[CampaignId]]) if live else {},
+            live=msgspec.json.decode(live or b"{}", type=dict[SenderId, list[CampaignId]]),
+            ended=msgspec.json.decode(ended or b"{}", type=dict[SenderId, list[CampaignId]]),
         )
     except (ValueError, msgspec.MsgspecError):
         return Watched()

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
+from tests.kit.redis_clock import moved_clock
 from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -177,6 +178,34 @@ async def test_campaigns_are_found_by_the_days_and_the_providers_that_the_statis
     assert await _ids(redis, sent_until=today - timedelta(days=1)) == []
     assert (await CampaignPages(redis).page(CampaignFilter(provider="backup"))).total is None
     assert (await CampaignPages(redis).page(CampaignFilter(template="x"))).total is None
+
+
+async def test_days_on_which_only_an_earlier_version_sent_are_found_also_after_newer_days(redis: Redis) -> None:
+    with moved_clock(redis) as clock:
+        ledger, today = Ledger(redis), datetime.now(ZoneInfo("Asia/Kolkata")).date()
+        for campaign in ("mixed000", "newer000"):
+            await clock.set_ahead(0)
+            await ledger.submit(3, campaign=campaign, batch_size=1, valid_until_ms=_india_ms("2096-01-01T00:00"))
+            first, second, third = await ledger.issue()
+            await ledger.push(lease=await ledger.take(first))
+            await clock.set_ahead(2 * 86_400)
+            if campaign == "mixed000":
+                key, fields = campaign_key(SENDER, CampaignId(campaign)), ["sent_days", "sent_days_until_ms"]
+                before = await redis.hmget(key, fields)
+                await ledger.push(lease=await ledger.take(second))
+                # An earlier version does not know these fields.
+                await redis.hset(key, mapping=dict(zip(fields, before, strict=True)))  # type: ignore[arg-type]
+            await clock.set_ahead(4 * 86_400)
+            await ledger.push(lease=await ledger.take(third))
+            await _cancel(ledger, campaign)
+            await ledger.maintenance.end_pending(SENDER)
+    search = partial(_ids, redis)
+    for days, expected in enumerate((["mixed000", "newer000"], ["mixed000"], ["mixed000"], ["mixed000"])):
+        day = today + timedelta(days=days)
+        assert sorted(await search(sent_since=day, sent_until=day)) == expected
+    day = today + timedelta(days=4)
+    assert sorted(await search(sent_since=day)) == ["mixed000", "newer000"]
+    assert await search(sent_since=day + timedelta(days=1)) == []
 
 
 def _india_ms(moment: str) -> int:
