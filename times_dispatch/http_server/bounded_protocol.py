@@ -22,7 +22,6 @@ MAX_FIELDS: Final = 200
 """The maximum number of fields of a head."""
 MAX_PIPELINED: Final = 32
 """The maximum number of requests that wait for the response to another request of the same connection."""
-
 MAX_UNWANTED_BYTES: Final = 64 * 1024
 """The maximum number of bytes of a request's body that may arrive after the response."""
 
@@ -42,7 +41,7 @@ class _Phase(enum.Enum):
     RESPONSE = "a response did not end in time"
     NEXT_REQUEST = "no other request came in time"
     """The end of this wait is no fault of the client, and is not logged."""
-    NOTHING = "the connection has ended"
+    ENDED = "the connection has ended"
 
 
 class _HeadTooLong(Exception):
@@ -67,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deferred = bytearray()
         """Received bytes that are parsed in a later turn of the event loop."""
         self._peer = ""
-        self._phase = _Phase.NOTHING
+        self._phase = _Phase.HEAD
         self._due_s = 0.0
         """The time, by the clock of the event loop, at which the wait of the connection is too long."""
         self._timer: asyncio.TimerHandle | None = None
@@ -85,13 +84,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_head_read = False
         self._last_two_bytes = b""
         """The end of the received bytes, as long as no field of a head was read."""
-        self._head_bytes = 0
         self._received_bytes = 0
         """The number of received bytes of the current request."""
         self._received_at_body = 0
         """The value of ``_received_bytes`` when the last byte of the request's body was received."""
-        self._body_bytes = 0
-        self._held_bytes = 0
+        self._head_bytes = self._body_bytes = self._held_bytes = 0
         self._unwanted_bytes = 0
         """The number of bytes of the body that were received after the response to the current request."""
 
@@ -113,10 +110,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _forget(self, exc: Exception | None) -> None:
         self._forget_stall()
-        self._phase = _Phase.NOTHING
+        self._phase = _Phase.ENDED
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         self._release_bytes()
         self._take_deferred(len(self._deferred))
         while self._clients:
@@ -125,6 +121,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._under_way is not None:
             self._under_way.message_event.set()
         super().connection_lost(exc)
+        self.pipeline.clear()  # an unanswered request refers to its connection: only the garbage collector frees both
+        self.cycle = self._under_way = cast("Any", None)
 
     def pause_writing(self) -> None:
         """Stop writing to a client that does not read, and begin to limit the time."""
@@ -244,11 +242,19 @@ class BoundedProtocol(HttpToolsProtocol):
         # Bare line feeds are read in heads (RFC 9112, section 2.2), but not in chunks, where a request could be hidden.
         self.parser.set_dangerous_leniencies(lenient_optional_lf_after_cr=False, lenient_optional_cr_before_lf=False)
         self._received_at_body = self._received_bytes
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() or self.transport.is_closing():
+            return
+        if len(self.pipeline) >= MAX_PIPELINED:  # a piece of received bytes may hold hundreds of requests
+            self._load.refusals.warning("too many requests are pipelined")
+            self.abort()
             return
         client = self._load.client(self._peer, self.headers, self.url)
         self._clients.append(client)
-        self.app = self._receiver if self._load.begin(self, client) else cast("Any", refuse_overload)
+        is_accepted = self._load.begin(self, client)
+        if not is_accepted and len(self._clients) > 1:  # its refusal would wait, and take as much memory as any request
+            self.abort()
+            return
+        self.app = self._receiver if is_accepted else cast("Any", refuse_overload)
         self._start_phase(_Phase.REQUEST, self._load.limits.request_timeout_s)
         super().on_headers_complete()
 
@@ -325,10 +331,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_bounds(self, added_bytes: int) -> None:
         """Close the connection if its request is too long, or if all requests together hold too many bytes."""
-        if len(self.pipeline) > MAX_PIPELINED:
-            self._load.refusals.warning("too many requests are pipelined")
-            self.abort()
-        elif self._received_bytes > MAX_HEAD_BYTES and not self._is_head_read:
+        if self._received_bytes > MAX_HEAD_BYTES and not self._is_head_read:
             self._refuse_head()
         elif (
             self._received_bytes - self._received_at_body > MAX_HEAD_BYTES
@@ -358,6 +361,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_phase(self, phase: _Phase, timeout_s: float) -> None:
         """Begin a phase of the connection; if no other phase begins within *timeout_s* seconds, the connection ends."""
+        if self._phase is _Phase.ENDED:  # a response ended after its connection; a timer would keep both in memory
+            return
         self._phase = phase
         self._due_s = due_s = self.loop.time() + timeout_s
         if self._timer is None or self._timer_due_s > due_s:
@@ -374,7 +379,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set_timer()
         elif self._phase is _Phase.NEXT_REQUEST:
             self.transport.close()
-        elif self._phase is not _Phase.NOTHING:
+        elif self._phase is not _Phase.ENDED:
             self._load.refusals.warning(self._phase.value)
             self.abort()
 
@@ -385,12 +390,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         closes = any(name == b"connection" and b"close" in value.lower() for name, value in self.headers)
         fields = [(name, value) for name, value in self.headers if name not in _UPGRADE_HEADERS]
-        if closes:
-            fields.append((b"connection", b"close"))
-        head = b"%b %b HTTP/1.1\r\n" % (method, target) + b"".join(b"%b: %b\r\n" % field for field in fields)
+        fields += [(b"connection", b"close")] if closes else []
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
         self.parser = httptools.HttpRequestParser(self)
         self._received_bytes = 0
-        again = head + b"\r\n" + rest
+        again = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, head, rest)
         for at in range(0, len(again), _SLICE_BYTES):
             if not self.transport.is_closing():
                 self._parse(again[at : at + _SLICE_BYTES])
