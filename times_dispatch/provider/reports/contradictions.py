@@ -20,6 +20,8 @@ _GOOD: Final = re.compile(r"^(?:ok|okay|success\w*|done|completed?)$|^delivered\
 _NEITHER: Final = re.compile(r"[0-9 ]*|final|(?:un)?known|n/?a|none|null")
 _WORDS: Final = (b"stat", b"event")
 """Words of which one is in the name of each field that may hold a state."""
+_MAX_STATE_BYTES: Final = 200
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
 
@@ -49,11 +51,9 @@ def row_contradicts(kind: EventKind | None, row: bytes) -> bool:
 
 def group_contradicts(event: str, group: bytes, data: bytes) -> bool:
     """Return whether a field beside the event and the data of an undecoded group contradicts the event."""
-    around = group.replace(data, b"", 1).lower()
-    if sum(map(around.count, _WORDS)) <= 1:  # only the event itself
-        return False
-    fields = {name: value for name, value in _decoded(group).items() if name.lower() != "data"}
-    return contradict(kind_of(event), event_names(fields))
+    around = group.replace(data, b"", 1)
+    # One word is the event itself.
+    return _count_words(around) > 1 and contradict(kind_of(event), event_names(_decoded(group)))
 
 
 def confirms(kind: EventKind, state: str) -> bool:
@@ -66,9 +66,19 @@ def confirms(kind: EventKind, state: str) -> bool:
     return _says(words) is kind
 
 
+def _count_words(fields: bytes) -> int:
+    return sum(map(fields.lower().count, _WORDS))
+
+
 def _decoded(fields: bytes) -> dict[str, Any]:
+    """Return the short fields of an object but its data: decoding a mebibyte would hold up all threads."""
     try:
-        return msgspec.json.decode(fields, type=dict[str, Any])
+        values = _FIELDS.decode(fields)
+        return {
+            name: msgspec.json.decode(value)
+            for name, value in values.items()
+            if name.lower() != "data" and len(value) <= _MAX_STATE_BYTES
+        }
     except UNREADABLE_JSON:
         return {}
 
@@ -79,8 +89,8 @@ def _says_else(kind: EventKind | None, state: str) -> bool:
         return known in _RESULTS
     if kind not in _RESULTS:
         return False
-    said = known or _says(_words(state))
-    return said in _RESULTS and said is not kind
+    meaning = known or _says(_words(state))
+    return meaning in _RESULTS and meaning is not kind
 
 
 def _says(words: str) -> EventKind | None:
