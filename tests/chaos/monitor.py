@@ -51,10 +51,10 @@ class Monitor:
 
     async def run(self) -> None:
         """Take samples until ``stop`` is called."""
-        began, waited_s = time.monotonic(), _cpu_waited_s()
+        began, waited_s = time.monotonic(), cpu_waited_s()
         while not self._stopped:
             before = time.monotonic()
-            self.pressure = (_cpu_waited_s() - waited_s) / max(before - began, _INTERVAL_S)
+            self.pressure = (cpu_waited_s() - waited_s) / max(before - began, _INTERVAL_S)
             await asyncio.sleep(0.01)
             self.max_wakeup_delay_s = max(self.max_wakeup_delay_s, time.monotonic() - before - 0.01)
             self.samples.append(await self._sample())
@@ -130,7 +130,7 @@ def _is_held(sender: SenderView, now_s: float) -> bool:
     return sender.paused or any(held.brake or held.backing_off_until_ms > now_s * 1000 for held in sender.unavailable)
 
 
-def _cpu_waited_s() -> float:
+def cpu_waited_s() -> float:
     """Return the seconds since the start of the system in which some process waited for a CPU; 0 if not on Linux."""
     try:
         some, _, _ = _PRESSURE.read_text("ascii").partition("\n")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tests.simulation.launch import RunFailed, Task, launch, task_of, work
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.run import SimulationVerdict
+from tests.simulation.run import MAX_CPU_S, SimulationVerdict
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     if options.safeguards:
         return _try_safeguards(options.processes)
     tasks = [
-        Task(seed, options.storm * 60, options.hours * 3_600, mutation=options.mutation)
+        Task(seed, options.storm * 60, options.hours * 3_600, mutation=options.mutation, max_cpu_s=options.max_cpu * 60)
         for seed in range(options.seed, options.seed + options.runs)
     ]
     broken, storm_s, quiet_s, faults = 0, 0.0, 0.0, Counter[str]()
@@ -38,7 +38,7 @@ def main() -> int:
             faults.update(verdict.faults)
     print(  # noqa: T201
         f"{(storm_s + quiet_s) / 3600:,.0f} simulated hours, {storm_s / 3600:,.1f} of them with faults and campaigns; "
-        f"{sum(faults.values()):,} faults; {broken} of {options.runs} runs broke an invariant"
+        f"{sum(faults.values()):,} faults; {broken} of {options.runs} runs broke an invariant or gave no verdict"
     )
     return 1 if broken else 0
 
@@ -50,7 +50,10 @@ def _try_safeguards(processes: int) -> int:
     with ThreadPoolExecutor(processes) as pool:
         runs = {name: [pool.submit(launch, task_of(name, is_taken_out=out)) for out in (True, False)] for name in names}
         for name, (without, sound) in runs.items():
-            found, held = without.result().violation, sound.result().violation
+            try:
+                found, held = without.result().violation, sound.result().violation
+            except RunFailed as failed:
+                found, held = "", str(failed)
             is_missed = bool(held) or found.partition(":")[0] not in MUTATIONS[name].kinds
             missed += is_missed
             print(f"{'MISSED ' if is_missed else ''}{name}: {found or 'nothing found'}", flush=True)  # noqa: T201
@@ -70,6 +73,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--safeguards", action="store_true", help="take out each safeguard in turn, instead of --runs: a run must fail"
     )
+    parser.add_argument(
+        "--max-cpu", type=float, default=MAX_CPU_S / 60, help="minutes of CPU time of each run, at most"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many run side by side")
     return parser.parse_args()
 
@@ -79,7 +85,8 @@ def line(verdict: SimulationVerdict) -> str:
     ended = f"at {verdict.at_s:,.1f} s {verdict.violation}" if verdict.violation else "every invariant held"
     return (
         f"seed {verdict.seed}: {ended}; {verdict.at_s / 3600:.1f} h in {verdict.took_s:.0f} s, "
-        f"{verdict.pushes:,} pushes, {sum(verdict.faults.values())} faults, digest {verdict.digest}"
+        f"of which it used the CPU for {verdict.cpu_s:.0f} s; {verdict.pushes:,} pushes, "
+        f"{sum(verdict.faults.values())} faults, digest {verdict.digest}"
     )
 
 

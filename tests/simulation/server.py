@@ -34,6 +34,7 @@ class SimulatedServer:
         small = {"hash-max-listpack-entries": "10000", "set-max-listpack-entries": "10000"}
         self._embedded = EmbeddedServer(appendonly=False, options={"unixsocket": path, **small})
         self._embedded.start()
+        self._path = path
         self._wire = ServerSocket(path)
         self._wire.call([(b"HELLO", b"3")])
         self._loop = loop
@@ -85,6 +86,12 @@ class SimulatedServer:
     def peek(self, commands: Sequence[Command]) -> list[Any]:
         """Read data of the server without virtual time; for checks only."""
         return self._wire.call(commands) if commands else []
+
+    def reconnect(self) -> None:
+        """Replace the connection, which may be in the middle of an answer."""
+        self._wire.close()
+        self._wire = ServerSocket(self._path)
+        self._wire.call([(b"HELLO", b"3")])
 
     def when_thawed(self, action: Callable[[], None]) -> None:
         """Call a function now, or as soon as the server process is no longer frozen."""

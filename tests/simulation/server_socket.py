@@ -8,6 +8,9 @@ from redis import exceptions
 
 Command = tuple[Any, ...]
 
+_ANSWERS_WITHIN_S = 600.0
+"""Real seconds: a limit for a server that hangs. No call takes longer than some milliseconds of CPU time."""
+
 
 def word(part: Any) -> str:
     if isinstance(part, bytes):
@@ -26,7 +29,7 @@ class ServerSocket:
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(30)
+        self._socket.settimeout(_ANSWERS_WITHIN_S)
         self._socket.connect(path)
         self._buffer = b""
         self._at = 0

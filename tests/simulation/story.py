@@ -32,6 +32,9 @@ SECOND_TRIES = RetryRule(codes=[910], after_s=[60, 600], at_most=2)
 MAX_S = 100 * 3_600.0
 """Seconds within which every report has arrived and every wait for a report is over."""
 
+SHOWN = 10
+"""How many campaigns are named when a run has used its CPU time."""
+
 
 class Story:
     """Injects the events of one world, and checks the world after every step."""
@@ -66,24 +69,49 @@ class Story:
         self._ledger = LedgerChecks(world)
         self.checks = 0
         self.quiet_s = 0.0
+        self._part = "the start"
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def tell(self) -> None:
         """Run the whole story; raise ``Violation``."""
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
-        tasks = self._begin(ends_s)
-        while world.loop.time() < ends_s or not all(task.done() for task in tasks):
+        self._part = "the storm"
+        self._tasks = self._begin(ends_s)
+        while world.loop.time() < ends_s or not all(task.done() for task in self._tasks):
             await self._step(1)
-            for task in tasks:
+            for task in self._tasks:
                 if task.done():
                     task.result()
         world.heal()
+        self._part = "the recovery"
         await self._heal()
         if self._night_s is not None:
+            self._part = "the quiet hours"
             await self._quiet_hours(self._night_s)
+        self._part = "the wait for stored reports"
         await self._apply_reports()
         self._ledger.check_end()
+
+    def describe(self) -> str:
+        """Return which part of the story runs, and which campaigns have not ended; ``tell`` cannot go on after this."""
+        lines = [f"It was in {self._part}; the tasks of the story that have not ended: {self._tasks_at_work()}"]
+        try:
+            self._world.server.reconnect()
+            seen = self._ledger.look()
+        except OSError as error:
+            return f"{lines[0]}\nThe server does not answer: {error}"
+        going_on = [(campaign, of) for campaign, of in seen.items() if of.state not in {"finished", "cancelled"}]
+        for campaign, of in going_on[:SHOWN]:
+            lines.append(f"{campaign} is {of.state}: {of.unsent} unsent{f', {of.reason}' if of.reason else ''}")
+        if len(going_on) > SHOWN:
+            lines.append(f"and {len(going_on) - SHOWN} more campaigns")
+        return "\n".join(lines)
+
+    def _tasks_at_work(self) -> str:
+        names = [getattr(task.get_coro(), "__qualname__", "") for task in self._tasks if not task.done()]
+        return ", ".join(names) or "none"
 
     def _begin(self, ends_s: float) -> list[asyncio.Task[None]]:
         if self._exercises:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.exercises import Exercises
-from tests.simulation.launch import Task, launch, task_of
+from tests.simulation.launch import RunFailed, Task, launch, task_of
 from tests.simulation.mutations import MUTATIONS
 
 EXERCISED = [name for name, mutation in MUTATIONS.items() if mutation.exercises]
@@ -43,3 +43,16 @@ def test_a_run_finds_what_happens_without_a_safeguard(name: str) -> None:
     verdict = launch(task_of(name, is_taken_out=True))
 
     assert verdict.violation.partition(":")[0] in MUTATIONS[name].kinds
+
+
+def test_a_run_that_has_used_its_cpu_time_says_what_it_was_doing() -> None:
+    with pytest.raises(RunFailed) as failed:
+        launch(Task(1, storm_s=3_600.0, max_cpu_s=2.0))
+
+    reason = str(failed.value)
+    assert "no end within 2 s of CPU time; in the last 0.2 s of them virtual time went on from" in reason
+    assert (
+        "It was in the storm; the tasks of the story that have not ended: Story._troubles, Story._campaigns" in reason
+    )
+    assert " is running: " in reason
+    assert "This code was running:" in reason

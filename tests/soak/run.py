@@ -11,6 +11,7 @@ import httpx
 
 from callbacks.http.server import KEEP_ALIVE_S
 from tests.chaos.commands import dispatch, dispatch_until_ok
+from tests.chaos.monitor import cpu_waited_s
 from tests.chaos.reports import wait_for_reports
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
 from tests.soak.audit import Audit, AuditTotals
@@ -68,6 +69,8 @@ class SoakResult(NamedTuple):
     viewers: Viewers
     faults: int
     kills: int
+    cpu_pressure: float
+    """Share of the time in which some process of the machine waited for a CPU."""
 
 
 def testbed(plan: SoakPlan, archive: Path) -> ChaosTestbed:
@@ -106,7 +109,7 @@ async def soak(testbed: ChaosTestbed, plan: SoakPlan, *, progress: Progress) -> 
         async with asyncio.TaskGroup() as tasks:
             until_cancelled = [tasks.create_task(audit.run()), tasks.create_task(viewers.run())]
             until_stopped = [tasks.create_task(part.run()) for part in (load, faults, sampler)]
-            began = time.monotonic()
+            began, waited_s = time.monotonic(), cpu_waited_s()
             while (passed_s := time.monotonic() - began) < plan.seconds:
                 await asyncio.sleep(min(_PROGRESS_EVERY_S, plan.seconds - passed_s))
                 progress(f"{(time.monotonic() - began) / 60:3.0f} min: {_line(load, audit, faults, viewers, sampler)}")
@@ -120,13 +123,23 @@ async def soak(testbed: ChaosTestbed, plan: SoakPlan, *, progress: Progress) -> 
                 await asyncio.sleep(1.0)
             for task in until_cancelled:
                 task.cancel()
-        return await _result(testbed, plan, sampler=sampler, audit=audit, viewers=viewers, faults=faults)
+        pressure = (cpu_waited_s() - waited_s) / (time.monotonic() - began)
+        return await _result(
+            testbed, plan, sampler=sampler, audit=audit, viewers=viewers, faults=faults, pressure=pressure
+        )
     finally:
         await testbed.close()
 
 
 async def _result(
-    testbed: ChaosTestbed, plan: SoakPlan, *, sampler: Sampler, audit: Audit, viewers: Viewers, faults: RandomFaults
+    testbed: ChaosTestbed,
+    plan: SoakPlan,
+    *,
+    sampler: Sampler,
+    audit: Audit,
+    viewers: Viewers,
+    faults: RandomFaults,
+    pressure: float,
 ) -> SoakResult:
     """Return the results at the end of a soak.
 
@@ -137,6 +150,7 @@ async def _result(
         audit: the comparison of all campaigns.
         viewers: the viewers, whose task has ended.
         faults: the injected faults.
+        pressure: the share of the time in which some process of the machine waited for a CPU.
     """
     async with httpx.AsyncClient(base_url=testbed.stack.sandbox_url, timeout=60, trust_env=False) as client:
         books: dict[str, Any] = (await client.get("/sandbox/books")).json()["all"]
@@ -159,6 +173,7 @@ async def _result(
         viewers=viewers,
         faults=faults.injected,
         kills=sum("kill -9" in action for _, action in testbed.events.actions),
+        cpu_pressure=pressure,
     )
 
 

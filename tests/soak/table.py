@@ -30,6 +30,7 @@ class SoakTables:
             yield f"| {count.name} | {count.value} | {count.must_be} | {'yes' if count.holds else '**NO**'} |"
         yield from ("", "| value | start | middle | end | an hour | may rise | |", "|---|---|---|---|---|---|---|")
         yield from map(growth_line, self.growth)
+        yield from ("", f"Some process of this machine waited for a CPU {self.result.cpu_pressure:.0%} of the time.")
         if self.result.audit.examples:
             yield from ("", "Mistakes:", *(f"- {example}" for example in self.result.audit.examples))
 

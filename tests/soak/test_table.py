@@ -30,6 +30,7 @@ def result(audit: dict[str, Any] | None = None, **changes: Any) -> SoakResult:
         "viewers": viewers,
         "faults": 4,
         "kills": 2,
+        "cpu_pressure": 0.25,
     }
     return cast("SoakResult", SimpleNamespace(**{**fine, **changes}))
 
@@ -38,6 +39,10 @@ def test_a_run_in_which_everything_is_as_it_must_be_holds() -> None:
     tables = SoakTables(result())
     assert tables.holds, list(tables.lines())
     assert not any("**" in line for line in tables.lines())
+
+
+def test_the_tables_say_how_busy_the_machine_was() -> None:
+    assert "Some process of this machine waited for a CPU 25% of the time." in SoakTables(result()).lines()
 
 
 @pytest.mark.parametrize(

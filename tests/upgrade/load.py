@@ -1,5 +1,6 @@
 """A continuous load of campaigns, and the longest time in which the provider got no message."""
 
+import asyncio
 import threading
 import time
 from contextlib import suppress
@@ -7,12 +8,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx
+from redis.exceptions import RedisError
 
 import times_dispatch.demo
 from tests.kit.command_line import submit
 from tests.upgrade.stack import MixedStack
 from times_dispatch.demo import recipients
+from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Queries
 
 _EVERY_S: Final = 0.1
 
@@ -73,16 +77,29 @@ class Load:
         return max(gaps, default=Gap(0.0, ""))
 
     def _watch(self) -> None:
+        asyncio.run(self._watch_ledger())
+
+    async def _watch_ledger(self) -> None:
         since = time.monotonic()
-        while not self._stop.wait(_EVERY_S):
-            with suppress(httpx.HTTPError):
-                had_work = self.left > 0
-                accepted, now = int(self._stack.books()["all"]["accepted"]), time.monotonic()
-                if accepted != self.accepted and self.accepted:
-                    self.gaps.append(Gap(now - since, self._step))
-                if accepted != self.accepted or not had_work:
-                    since = now
-                self.accepted = accepted
+        async with connect(self._stack.redis.url) as redis:
+            queries = Queries(redis)
+            while not self._stop.wait(_EVERY_S):
+                with suppress(httpx.HTTPError, RedisError):
+                    since = await self._look(queries, since)
+
+    async def _look(self, queries: Queries, since: float) -> float:
+        """Read the ledger and the books; return since when nothing was accepted although there were messages to send.
+
+        Messages that are suppressed are never accepted, so the ledger says whether there are messages to send.
+        """
+        had_work = any([(await queries.campaign(campaign)).unsent for campaign in self.campaigns[-2:]])
+        accepted, now = int(self._stack.books()["all"]["accepted"]), time.monotonic()
+        if accepted != self.accepted and self.accepted:
+            self.gaps.append(Gap(now - since, self._step))
+        if accepted != self.accepted or not had_work:
+            since = now
+        self.accepted = accepted
+        return since
 
     def __enter__(self) -> "Load":
         self.begin("before")

@@ -2,12 +2,10 @@
 
 import os
 import signal
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from redis import Redis
 
 from tests.kit.redis_users import StackWithUsers, add_users
@@ -15,7 +13,6 @@ from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.stack import Stack
 
 _NEW: Final = Path(__file__).parents[2]
-_READY_WITHIN_S: Final = 180.0
 _STOPPED_WITHIN_S: Final = 300.0
 _CUT_SHORT: Final = ("ended without Celery", "batches abandoned", "stop took too long")
 COMMANDS: Final = "commands"
@@ -121,21 +118,9 @@ class MixedStack(StackWithUsers):
             self._wait_for_worker(name)
         elif name == "beat":
             # Without beat nobody issues the batches that a stopping worker returns, if no other worker has a batch.
-            self._wait_until(name, lambda: "LocalTime ->" in self.processes[name].log_tail(50))
+            self._wait_for_log(name, "LocalTime ->")
         elif name in {"receiver", "links"}:
             url = f"{self.receiver_url if name == 'receiver' else self.links_url}/ready"
-            until = time.monotonic() + _READY_WITHIN_S
-            while not _answers(url):
-                self.processes[name].check()
-                if time.monotonic() > until:
-                    raise TimeoutError(f"{name} was not ready:\n{self.processes[name].log_tail()}")
-                time.sleep(0.05)
+            self._wait_for(name, url)
         else:
             self.processes[name].check()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False

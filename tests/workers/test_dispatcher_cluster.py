@@ -165,6 +165,29 @@ async def test_a_primary_that_is_killed_loses_and_doubles_nothing(
     )
 
 
+@pytest.mark.parametrize(("seed", "killed"), [(7, "source"), (42, "target")])
+async def test_a_primary_that_is_killed_while_a_slot_is_half_moved_loses_and_doubles_nothing(
+    cluster: EmbeddedCluster, provider: FakeProvider, seed: int, killed: str
+) -> None:
+    rng = random.Random(seed)
+    sender, of_target = rng.sample(SENDERS, 2)
+
+    def kill_within_a_move() -> None:
+        source, target = cluster.owner(sender), cluster.owner(of_target)
+        steps = cluster.moving(sender, target=target)
+        moved = [next(steps) for _ in range(rng.randrange(2, 6))]
+        assert moved[-1], "no key has moved"
+        victim, tag = (source, sender) if killed == "source" else (target, of_target)
+        victim.kill()
+        cluster.wait_for_owner(tag, other_than=victim)
+        victim.start()
+        # A person completes the move, as with ``redis-cli --cluster fix``.
+        rest = list(cluster.moving(sender, target=cluster.owner(of_target)))
+        assert rest[-1], "the move was over before the primary was killed"
+
+    await _send_through(cluster, provider, kill_within_a_move, after=rng.randrange(50, 600), max_in_doubt=60)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_primary_that_freezes_and_wakes_up_loses_and_doubles_nothing(
     cluster: EmbeddedCluster, provider: FakeProvider, seed: int

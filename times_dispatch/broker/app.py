@@ -123,6 +123,10 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
         worker_send_task_events=True,
         worker_consumer="times_dispatch.broker.skipping_consumer:SkippingConsumer",
         worker_prefetch_multiplier=1,
+        # After a lost connection Celery would take fewer messages at once, and more again with each message that ends.
+        # The threads of the pool would do this on the connection of the main thread: two threads read one socket, and
+        # a worker with RabbitMQ took no message until the broker closed the connection, half a minute later.
+        worker_enable_prefetch_count_reduction=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,

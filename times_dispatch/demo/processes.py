@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _STOP_TIMEOUT_S = 15.0
+_USER_TICKS, _SYSTEM_TICKS = 11, 12
+"""Fields of ``/proc/PID/stat`` after the name of the program: utime and stime."""
 
 
 class ProcessFailed(Exception):
@@ -45,6 +48,15 @@ class Process:
     def running(self) -> bool:
         """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def cpu_s(self) -> float | None:
+        """The CPU time that the process has used, in seconds; None if the system does not tell it."""
+        with suppress(OSError):
+            # The name of the program, in brackets, may hold spaces.
+            fields = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            return (int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / os.sysconf("SC_CLK_TCK")
+        return None
 
     def start(self) -> None:
         """Start the process, or start it again; its output is appended to the log."""

@@ -22,8 +22,8 @@ import tomlkit
 import times_dispatch
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
 from times_dispatch.demo.local_settings import DEMO_SETTINGS, REGISTRY_NAME
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
-from times_dispatch.demo.readiness import is_ready_within
+from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.readiness import wait_until_started
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.sandbox.gateway import POST_PATH
 from times_dispatch.settings.providers.builder import variable_prefix
@@ -31,7 +31,6 @@ from times_dispatch.settings.providers.builder import variable_prefix
 SETTINGS = DEMO_SETTINGS
 SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
 """In the settings, this URL stands for the sandbox; ``Stack.start`` replaces it with the sandbox's real URL."""
-_READY_WITHIN_S = 40.0
 _CODE = Path(times_dispatch.__file__).parents[1]
 """All processes run the code of this process, even if another copy of the project is installed."""
 _USERNAME = "demo-account"
@@ -312,20 +311,24 @@ class Stack:
         return checks
 
     def _wait_for(self, name: str, url: str) -> None:
-        self._wait_until(name, lambda: httpx.get(url, timeout=2).status_code == httpx.codes.OK)
+        wait_until_started(self.processes[name], lambda: _why_not_ok(url))
 
     def _wait_for_worker(self, name: str) -> None:
-        self._wait_until(name, lambda: "ready" in self.processes[name].log_tail(50))
+        self._wait_for_log(name, "ready")
 
-    def _wait_until(self, name: str, is_ready: Callable[[], bool]) -> None:
+    def _wait_for_log(self, name: str, words: str) -> None:
         process = self.processes[name]
+        missing = f'its log does not say "{words}"'
+        wait_until_started(process, lambda: "" if words in process.log_tail(50) else missing)
 
-        def runs_and_is_ready() -> bool:
-            process.check()
-            return is_ready()
 
-        if not is_ready_within(_READY_WITHIN_S, runs_and_is_ready, not_yet=(httpx.HTTPError,), every_s=0.05):
-            raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.log_tail()}")
+def _why_not_ok(url: str) -> str:
+    """Return why a URL does not answer 200; an empty text if it does."""
+    try:
+        answer = httpx.get(url, timeout=2, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"{url}: {type(error).__name__}"
+    return "" if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code}: {answer.text[:200]}"
 
 
 def worker_command(name: str) -> list[str]:

@@ -272,6 +272,19 @@ async def test_blocks_of_different_batches_share_the_senders_rate(ledger: Ledger
     assert isinstance(opened, Drained)
 
 
+@pytest.mark.parametrize("value", ["12 34", "\x00\x01", "nan", "-nan", "inf", "-inf", "1e400", "-5", ""])
+@pytest.mark.parametrize("field", ["last_send_time_us", "last_send_time_cost", "delay_ends_us"])
+async def test_a_pace_with_a_damaged_number_begins_anew(ledger: Ledger, field: str, value: str) -> None:
+    lease = await _lease(ledger, 100)
+    await ledger.open(lease, max_messages=2)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", field, value)
+    block = await ledger.open(lease, max_messages=2)
+    assert len(block.messages) == 2
+    assert -0.06 <= block.starts_in_s <= 0.35
+    assert 0 <= block.delay_s < 0.01
+    assert math.isfinite(await ledger.sender_field("last_send_time_us"))
+
+
 async def test_senders_do_not_share_a_rate(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SenderId("SHOPPY"), 1)
     await ledger.submit(campaign="shoppy01", sender=SenderId("SHOPPY"))

@@ -19,19 +19,29 @@ local MAX_DELAY_US = 600000
 -- set back, and no longer counts.
 local IMPOSSIBLE_US = 1000000
 
+-- Numbers of a pace are smaller than this; a larger number is damaged.
+local TOO_LARGE = 9007199254740992
+
+-- Return a number of a pace; 0 if there is none, or if it is damaged (also nan and inf). The pace then begins anew.
+local function number_of(value)
+  local number = tonumber(value or '0')
+  if number and number > -TOO_LARGE and number < TOO_LARGE then return number end
+  return 0
+end
+
 -- Return the next send time of a pace (its fields last_send_time_us and last_send_time_cost), in microseconds since the
 -- epoch. The result is never before `earliest_us`. A last send time after `latest_us` counts as `latest_us`.
 local function next_send_time(pace, per_unit_us, earliest_us, latest_us)
-  local last_us = tonumber(pace.last_send_time_us or '0')
+  local last_us = number_of(pace.last_send_time_us)
   if last_us > latest_us + IMPOSSIBLE_US then return earliest_us end
   last_us = math.min(last_us, latest_us)
-  return math.max(last_us + tonumber(pace.last_send_time_cost or '0') * per_unit_us, earliest_us)
+  return math.max(last_us + number_of(pace.last_send_time_cost) * per_unit_us, earliest_us)
 end
 
 -- Return the delay of a pace in microseconds: the longer of the stored delay (the field delay_ends_us) and the delay
 -- `delay_us` that the calling worker needs.
 local function delay_of(pace, delay_us, now)
-  local left_us = (tonumber(pace.delay_ends_us or '0') - now) * CATCH_UP
+  local left_us = (number_of(pace.delay_ends_us) - now) * CATCH_UP
   if left_us > MAX_DELAY_US then left_us = 0 end
   return math.max(0, left_us, math.min(delay_us, MAX_DELAY_US))
 end
